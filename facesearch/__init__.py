@@ -1,0 +1,1 @@
+"""facesearch: find people in a photo collection, on your own machine."""

@@ -1,0 +1,52 @@
+"""Every error that facesearch raises on purpose, each with its exit code. Imports nothing.
+
+A message says what happened, to which file, and what to do next. Only the command line prints it and exits.
+"""
+
+
+class FacesearchError(Exception):
+    """Base of all: catch this to catch whatever facesearch raises on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(FacesearchError):
+    """The arguments do not make sense together."""
+
+    exit_code = 2
+
+
+class PhotoError(FacesearchError):
+    """A photo cannot be read or is not a photo."""
+
+    exit_code = 3
+
+
+class NoFaceError(PhotoError):
+    """A photo that had to show a face shows none."""
+
+
+class LibraryError(FacesearchError):
+    """The library is missing, damaged, of another version, or cannot be written."""
+
+    exit_code = 4
+
+
+class LibraryLockedError(LibraryError):
+    """Another process is writing to the library."""
+
+
+class TowerError(FacesearchError):
+    """The tower or its card is missing, damaged, or another than the library's."""
+
+    exit_code = 5
+
+
+class TrainingDataError(FacesearchError):
+    """The training data cannot be used."""
+
+    exit_code = 6
+
+
+class TrainingCollapsedError(TrainingDataError):
+    """All embeddings became alike: the training run cannot recover."""

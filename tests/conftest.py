@@ -1,0 +1,26 @@
+"""Fixtures for every test: the real photos beside the repository, where there are any."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+PHOTOS_DIR = Path(os.environ.get("FACESEARCH_PHOTOS", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what is marked `photos`, and say why, where the real photos are missing."""
+    if PHOTOS_DIR.is_dir():
+        return
+    skip = pytest.mark.skip(reason=f"no real face photos in {PHOTOS_DIR}: set FACESEARCH_PHOTOS to a folder with lfw/ and album/")
+    for item in items:
+        if "photos" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def photos_dir() -> Path:
+    """The folder of real face photos (album/, lfw/, celeba/ and others). Only for tests marked `photos`."""
+    return PHOTOS_DIR

@@ -1,0 +1,1 @@
+"""facesearch_train: train the tower that facesearch measures faces with."""
