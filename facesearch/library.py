@@ -1,0 +1,288 @@
+"""One library: a private folder with the rows in SQLite, the vectors in FAISS, and the lock of its one writer.
+
+Says with which detector and tower a library was built and refuses to mix it with others, refuses a folder that holds
+anything else, and rebuilds the vectors from the rows whenever their file does not fit, with no more than a log line.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from facesearch.errors import LibraryError, TowerError
+from facesearch.records import Models
+from facesearch.store import schema
+from facesearch.store.catalog import Catalog
+from facesearch.store.database import Database, now
+from facesearch.store.lock import WriterLock
+from facesearch.store.people import People
+from facesearch.store.private import make_private_folder
+from facesearch.store.vectors import Stamp, Vectors, VectorsUnusableError
+
+DATABASE_NAME = "library.db"
+LOCK_NAME = "lock"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LibraryStatus:
+    """What a library holds. Plain values only, ready for JSON.
+
+    vectors: "current", or why the file of vectors would be rebuilt. size_bytes: everything in the folder.
+    """
+
+    path: str
+    library_id: str
+    created_at: str
+    photos: int
+    files: int
+    files_missing: int
+    files_failed: int
+    faces: int
+    people: int
+    people_named: int
+    detector: str
+    tower: str
+    tower_name: str
+    threshold: float
+    generation: int
+    vectors: str
+    size_bytes: int
+
+
+class Library:
+    """An open library: `catalog` and `people` read and change the rows, `vectors()` finds the nearest faces.
+
+    A writable library holds the writer lock until it is closed; a reader needs no lock and leaves the folder
+    as it is. Use it as a context manager, from one thread.
+    """
+
+    def __init__(self, path: Path, database: Database, lock: WriterLock | None) -> None:
+        self.path = path
+        self.catalog = Catalog(database)
+        self.people = People(database)
+        self._database = database
+        self._lock = lock
+        self._vectors: Vectors | None = None
+        self._vectors_generation = -1  # what the vectors in memory hold
+        self._saved_generation = -1  # what the vectors on disk hold, as far as known
+        settings = database.settings()
+        try:
+            self.library_id = settings["library_id"]
+            self.created_at = settings["created_at"]
+            self.models = Models(
+                settings["detector"], settings["tower"], settings["tower_name"], float(settings["threshold"])
+            )
+        except (KeyError, ValueError) as error:
+            raise LibraryError(
+                f"the settings in {path / DATABASE_NAME} are damaged ({error}); restore a backup"
+            ) from error
+
+    @classmethod
+    def create(cls, path: Path, models: Models) -> Self:
+        """Create a library in a new or empty folder, and open it for writing.
+
+        Raises LibraryError when there is a library already, or anything else, or the folder cannot be written.
+        """
+        _refuse_taken_folder(path)
+        make_private_folder(path)
+        with ExitStack() as undo:
+            lock = undo.enter_context(WriterLock(path / LOCK_NAME))
+            _refuse_taken_folder(path)  # once more: another process may have been faster
+            settings = {"library_id": uuid.uuid4().hex, "created_at": now()}
+            schema.create(path / DATABASE_NAME, settings | {key: str(value) for key, value in asdict(models).items()})
+            library = cls._connected(path, models, lock)
+            undo.pop_all()
+        return library
+
+    @classmethod
+    def open(cls, path: Path, models: Models | None = None, *, writable: bool = False) -> Self:
+        """Open a library for reading, or for writing as its only writer; an older version is migrated first.
+
+        models: what the caller will work with; another detector or tower than the library's is refused.
+        Raises LibraryError (missing, damaged, of a newer version, not writable, built with another detector),
+        LibraryLockedError (another writer) and TowerError (built with another tower).
+        """
+        if not is_library(path):
+            raise LibraryError(f"there is no library in {path}; index some photos first, or choose another --library")
+        outdated = schema.version(path / DATABASE_NAME) < len(schema.MIGRATIONS)
+        if not writable and not outdated:
+            return cls._connected(path, models, None)
+        with ExitStack() as undo:
+            lock = undo.enter_context(WriterLock(path / LOCK_NAME))
+            backup = schema.migrate(path / DATABASE_NAME)
+            if backup is not None:
+                log.warning("brought the library in %s up to date; a copy of the former one is in %s", path, backup)
+            if writable:
+                library = cls._connected(path, models, lock)
+                undo.pop_all()
+                return library
+        return cls._connected(path, models, None)
+
+    @classmethod
+    def open_or_create(cls, path: Path, models: Models) -> Self:
+        """Open a library for writing; where there is none yet, create it."""
+        return cls.open(path, models, writable=True) if is_library(path) else cls.create(path, models)
+
+    @classmethod
+    def _connected(cls, path: Path, models: Models | None, lock: WriterLock | None) -> Self:
+        database = Database(schema.connect(path / DATABASE_NAME, writable=lock is not None))
+        with ExitStack() as undo:
+            undo.callback(database.close)
+            library = cls(path, database, lock)
+            if models is not None:
+                _refuse_other_models(path, library.models, models)
+            undo.pop_all()
+        return library
+
+    def close(self) -> None:
+        """Close the database and give up the writer lock. Unsaved vectors are rebuilt by whoever opens it next."""
+        self._database.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """A transaction: all of the changes to `catalog` and `people` inside are committed, or none.
+
+        Vectors that are in memory follow; the file of vectors follows with `save_vectors`.
+        """
+        if self._lock is None:
+            raise LibraryError(f"the library in {self.path} was opened for reading only")
+        with self._database.transaction() as changes:
+            yield
+        if self._vectors is not None and changes.generation == self._vectors_generation + 1:
+            gone = set(changes.removed)
+            added = [(face_id, embedding) for face_id, embedding in changes.added if face_id not in gone]
+            self._vectors.remove(np.array(changes.removed, np.int64))
+            self._vectors.add(
+                np.array([face_id for face_id, _ in added], np.int64),
+                np.array([embedding for _, embedding in added], np.float32),
+            )
+            self._vectors_generation = changes.generation
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """One view of the library for all the reading inside, while a writer may go on."""
+        with self._database.snapshot():
+            yield
+
+    def vectors(self) -> Vectors:
+        """The vectors of exactly the faces that are in the rows, from the file if it fits, else from the rows.
+
+        Not to be called inside `changing`.
+        """
+        with self._database.snapshot():
+            generation = self._database.generation()
+            if self._vectors is None or self._vectors_generation != generation:
+                self._vectors = self._loaded_vectors(self._stamp())
+                self._vectors_generation = generation
+        return self._vectors
+
+    def _loaded_vectors(self, stamp: Stamp) -> Vectors:
+        try:
+            vectors = Vectors.load(self.path, stamp)
+        except VectorsUnusableError as error:
+            if stamp.faces:
+                log.info("rebuilding the file of vectors in %s from the rows: %s", self.path, error)
+            vectors = Vectors.build(*self.catalog.embeddings())
+            if self._lock is None:
+                return vectors
+            # At once, and not after the next change: a foreign file must not come to fit by its number alone.
+            vectors.save(self.path, stamp)
+        self._saved_generation = stamp.generation
+        return vectors
+
+    def save_vectors(self) -> None:
+        """Write the file of vectors if it is not that of the rows already."""
+        if self._lock is None:
+            raise LibraryError(f"the library in {self.path} was opened for reading only")
+        vectors = self.vectors()
+        if self._saved_generation != self._vectors_generation:
+            vectors.save(self.path, self._stamp())
+            self._saved_generation = self._vectors_generation
+
+    def status(self) -> LibraryStatus:
+        """What the library holds now."""
+        with self._database.snapshot():
+            stamp = self._stamp()
+            try:
+                Vectors.load(self.path, stamp)
+                vectors = "current"
+            except VectorsUnusableError as error:
+                vectors = f"to be rebuilt: {error}" if stamp.faces else "current"
+            return LibraryStatus(
+                path=str(self.path),
+                library_id=self.library_id,
+                created_at=self.created_at,
+                **asdict(self.catalog.counts()),
+                **asdict(self.models),
+                generation=stamp.generation,
+                vectors=vectors,
+                size_bytes=sum(entry.stat().st_size for entry in self.path.iterdir() if entry.is_file()),
+            )
+
+    def _stamp(self) -> Stamp:
+        return Stamp(self.library_id, self._database.generation(), self.catalog.face_count())
+
+
+def default_library_path() -> Path:
+    """FACESEARCH_LIBRARY if it is set, else `library` in the user's data directory."""
+    named = os.environ.get("FACESEARCH_LIBRARY")
+    if named:
+        return Path(named).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("facesearch", appauthor=False)) / "library"
+
+
+def is_library(path: Path) -> bool:
+    """Whether there is a library in a folder, of whatever version and in whatever state."""
+    return (path / DATABASE_NAME).is_file()
+
+
+def _refuse_taken_folder(path: Path) -> None:
+    """A library is made only where nothing is, but for what a creation that was killed left behind."""
+    if is_library(path):
+        raise LibraryError(f"there is a library in {path} already; open it, or choose another --library")
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise LibraryError(f"{path} is not a folder; choose another --library")
+    try:
+        others = [entry.name for entry in path.iterdir() if not entry.name.startswith((LOCK_NAME, DATABASE_NAME))]
+    except OSError as error:
+        raise LibraryError(f"cannot look into {path}: {error.strerror}; choose another --library") from error
+    if others:
+        raise LibraryError(f"{path} holds other files ({others[0]}); choose an empty or a new folder as --library")
+
+
+def _refuse_other_models(path: Path, built: Models, given: Models) -> None:
+    remedy = "choose another --library to index anew with this one, or work with the one it was built with"
+    if built.tower != given.tower:
+        raise TowerError(
+            f"the library in {path} was built with the tower {built.tower_name} ({built.tower[:12]}), not with "
+            f"{given.tower_name} ({given.tower[:12]}), and their distances cannot be compared; {remedy}"
+        )
+    if built.detector != given.detector:
+        raise LibraryError(
+            f"the library in {path} was built with the detector {built.detector}, not with {given.detector}; {remedy}"
+        )

@@ -1,0 +1,215 @@
+"""The rows of photos, files and faces.
+
+A photo is its content (sha256); a file is a path that shows a photo, or the reason why it could not be read. Methods
+that change rows are called inside a transaction of the Database. Refuses to know anything about FAISS or people.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesearch.records import EMBEDDING_SIZE, EmbeddedFace, Floats, PhotoFile
+from facesearch.store.database import Database, as_text, now
+
+_STORED = np.dtype("<f4")
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """What the catalog knows of a path. photo_id is None for a file that could not be read, for `reason`."""
+
+    file_id: int
+    size_bytes: int
+    mtime_ns: int
+    photo_id: int | None
+    reason: str | None
+    missing: bool
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoRow:
+    """A photo to be added, with its faces."""
+
+    sha256: str
+    width_px: int
+    height_px: int
+    faces: Sequence[EmbeddedFace]
+
+
+@dataclass(frozen=True, eq=False)
+class FaceRow:
+    """A stored face without its embedding, and the person it belongs to, if any. box: float32 (4,) px."""
+
+    face_id: int
+    photo_id: int
+    box: Floats
+    score: float
+    person_id: int | None
+    name: str | None
+
+
+@dataclass(frozen=True)
+class PhotoPath:
+    """Where a photo lies: of several copies the first by path that is not missing."""
+
+    path: Path
+    missing: bool
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much a library holds."""
+
+    photos: int
+    files: int
+    files_missing: int
+    files_failed: int
+    faces: int
+    people: int
+    people_named: int
+
+
+class Catalog:
+    """Reads and changes the photos, files and faces of a library."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def files_under(self, folders: Iterable[Path]) -> dict[bytes, KnownFile]:
+        """Every known file that is one of `folders` or lies below one, by os.fsencode(path)."""
+        known = {}
+        for folder in folders:
+            start = os.fsencode(folder).rstrip(b"/")
+            for row in self._database.rows(
+                "SELECT path, id, size_bytes, mtime_ns, photo_id, reason, missing FROM files "
+                "WHERE path = ? OR (path > ? AND path < ?)",
+                (start, start + b"/", start + b"0"),  # "0" follows "/"
+            ):
+                path, file_id, size_bytes, mtime_ns, photo_id, reason, missing = row
+                known[path] = KnownFile(file_id, size_bytes, mtime_ns, photo_id, reason, bool(missing))
+        return known
+
+    def put_file(self, file: PhotoFile, photo_id: int | None, reason: str | None = None) -> list[int]:
+        """Say what a file shows, or why it shows nothing; what it showed before goes when no other file shows it.
+
+        Returns the ids of the faces that went.
+        """
+        path = os.fsencode(file.path)
+        before = self._database.rows(
+            "SELECT photo_id FROM files WHERE path = ? AND photo_id IS NOT NULL AND photo_id IS NOT ?", (path, photo_id)
+        )
+        self._database.execute(
+            "INSERT INTO files (path, size_bytes, mtime_ns, photo_id, reason) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (path) DO UPDATE SET size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, "
+            "photo_id = excluded.photo_id, reason = excluded.reason, missing = 0",
+            (path, file.size_bytes, file.mtime_ns, photo_id, reason and as_text(reason)),
+        )
+        return self._drop_unshown([row[0] for row in before])
+
+    def set_missing(self, file_ids: Iterable[int], *, missing: bool) -> None:
+        self._database.execute_many(
+            "UPDATE files SET missing = ? WHERE id = ?", [(int(missing), file_id) for file_id in file_ids]
+        )
+
+    def forget_files(self, file_ids: Iterable[int]) -> None:
+        """Drop paths whose photo is known under another path (a moved photo's old path)."""
+        self._database.execute_many("DELETE FROM files WHERE id = ?", [(file_id,) for file_id in file_ids])
+
+    def put_roots(self, roots: Iterable[Path]) -> None:
+        """Remember which paths were walked, and when."""
+        self._database.execute_many(
+            "INSERT INTO roots (path, walked_at) VALUES (?, ?) "
+            "ON CONFLICT (path) DO UPDATE SET walked_at = excluded.walked_at",
+            [(os.fsencode(root), now()) for root in roots],
+        )
+
+    def photo_ids(self) -> dict[str, int]:
+        """The id of every photo, by sha256."""
+        return dict(self._database.rows("SELECT sha256, id FROM photos"))
+
+    def add_photo(self, photo: PhotoRow) -> int:
+        """Store a photo and its faces; returns its id. The photo must be new."""
+        changes = self._database.changes
+        photo_id = self._database.insert(
+            "INSERT INTO photos (sha256, width_px, height_px, added_at) VALUES (?, ?, ?, ?)",
+            (photo.sha256, photo.width_px, photo.height_px, now()),
+        )
+        for embedded in photo.faces:
+            face = embedded.face
+            face_id = self._database.insert(
+                "INSERT INTO faces (photo_id, box, landmarks, score, embedding) VALUES (?, ?, ?, ?, ?)",
+                (photo_id, _blob(face.box), _blob(face.landmarks), float(face.score), _blob(embedded.embedding)),
+            )
+            changes.added.append((face_id, embedded.embedding))
+        return photo_id
+
+    def photo_sizes(self, photo_ids: Iterable[int]) -> dict[int, tuple[int, int]]:
+        """Width and height in pixels, by photo id."""
+        rows = self._database.rows_in("SELECT id, width_px, height_px FROM photos WHERE id IN ({})", photo_ids)
+        return {photo_id: (width, height) for photo_id, width, height in rows}
+
+    def photo_paths(self, photo_ids: Iterable[int]) -> dict[int, PhotoPath]:
+        """Where each photo lies, by photo id."""
+        rows = self._database.rows_in("SELECT photo_id, path, missing FROM files WHERE photo_id IN ({})", photo_ids)
+        paths: dict[int, PhotoPath] = {}
+        for photo_id, path, missing in sorted(rows, key=lambda row: (row[2], row[1])):
+            paths.setdefault(photo_id, PhotoPath(Path(os.fsdecode(path)), bool(missing)))
+        return paths
+
+    def faces(self, face_ids: Iterable[int]) -> dict[int, FaceRow]:
+        """Faces by id, without those that are not there."""
+        return {row.face_id: row for row in self._face_rows("faces.id", face_ids)}
+
+    def faces_in(self, photo_ids: Iterable[int]) -> list[FaceRow]:
+        """The faces of some photos, by id."""
+        return self._face_rows("faces.photo_id", photo_ids)
+
+    def embeddings(self) -> tuple[NDArray[np.int64], Floats]:
+        """Every face's id, int64 (N,) ascending, and its embedding, float32 (N, 32)."""
+        rows = self._database.rows("SELECT id, embedding FROM faces ORDER BY id")
+        ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+        vectors = np.frombuffer(b"".join(row[1] for row in rows), _STORED).reshape(-1, EMBEDDING_SIZE)
+        return ids, vectors.astype(np.float32)
+
+    def face_count(self) -> int:
+        return int(self._database.rows("SELECT count(*) FROM faces")[0][0])
+
+    def counts(self) -> Counts:
+        (row,) = self._database.rows(
+            "SELECT (SELECT count(*) FROM photos), count(*), coalesce(sum(missing), 0), "
+            "coalesce(sum(reason IS NOT NULL), 0), (SELECT count(*) FROM faces), (SELECT count(*) FROM people), "
+            "(SELECT count(name) FROM people) FROM files"
+        )
+        return Counts(*row)
+
+    def _drop_unshown(self, photo_ids: Iterable[int]) -> list[int]:
+        """Delete those photos that no file shows any more; returns the ids of their faces."""
+        dropped: list[int] = []
+        for photo_id in photo_ids:
+            if not self._database.rows("SELECT 1 FROM files WHERE photo_id = ? LIMIT 1", (photo_id,)):
+                faces = self._database.rows("SELECT id FROM faces WHERE photo_id = ?", (photo_id,))
+                dropped += [row[0] for row in faces]
+                self._database.execute("DELETE FROM photos WHERE id = ?", (photo_id,))
+        self._database.changes.removed.extend(dropped)
+        return dropped
+
+    def _face_rows(self, column: str, ids: Iterable[int]) -> list[FaceRow]:
+        rows = self._database.rows_in(
+            "SELECT faces.id, photo_id, box, score, person_id, name FROM faces "
+            f"LEFT JOIN people ON people.id = person_id WHERE {column} IN ({{}})",
+            ids,
+        )
+        return [
+            FaceRow(face_id, photo_id, np.frombuffer(box, _STORED).astype(np.float32), *rest)
+            for face_id, photo_id, box, *rest in sorted(rows)
+        ]
+
+
+def _blob(values: Floats) -> bytes:
+    return np.ascontiguousarray(values, _STORED).tobytes()

@@ -1,0 +1,61 @@
+"""Files that only their owner may read, whatever the umask: face embeddings are biometric data.
+
+Refuses to leave a half-written file under its final name: a replacement is written beside, synced, and renamed over.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from facesearch.errors import LibraryError
+
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+
+
+def make_private_folder(path: Path) -> None:
+    """Create a folder (and its parents, with their usual modes) and close it to everyone but its owner."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        path.chmod(FOLDER_MODE)
+    except OSError as error:
+        raise LibraryError(
+            f"cannot create the folder {path}: {error.strerror}; choose another place with --library"
+        ) from error
+
+
+def open_private_file(path: Path, flags: int = 0) -> int:
+    """Open a file for reading and writing, created with mode 0600 if it is not there; returns the descriptor."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | flags, FILE_MODE)
+    os.fchmod(descriptor, FILE_MODE)  # the umask can also take the owner's own bits away
+    return descriptor
+
+
+def replace_private_file(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+    """Write `parts` to a new file and rename it over `path`: after a power cut it is the old file or the new one.
+
+    Raises LibraryError when it cannot be written (disk full, read-only).
+    """
+    beside = path.with_name(path.name + ".new")
+    try:
+        with os.fdopen(open_private_file(beside, os.O_TRUNC), "wb") as file:
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise LibraryError(f"cannot write {path}: {error.strerror}; free disk space, or make it writable") from error
+
+
+def sync_folder(path: Path) -> None:
+    """Make the renames in a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

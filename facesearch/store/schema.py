@@ -1,0 +1,194 @@
+"""The tables of a library and the numbered steps that lead to them (sqlite-utils migrations).
+
+Refuses a database that is not a library's, and one written by a newer facesearch. An older one is copied before it
+is changed. Reading a library of the current version needs only the standard library's sqlite3: sqlite-utils, slow to
+import, is loaded to create or to migrate.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facesearch.errors import LibraryError
+from facesearch.store.private import open_private_file, sync_folder
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+APPLICATION_ID = 0x46534C42  # "FSLB", so that `file` and we can tell a library from any other SQLite file
+BUSY_TIMEOUT_S = 30.0
+
+
+def _first_tables(db: Database) -> None:
+    """Version 1. Paths are BLOBs because a file name is bytes, not text; boxes and landmarks are in pixels."""
+    for statement in (
+        "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
+        """CREATE TABLE roots (
+            id INTEGER PRIMARY KEY,
+            path BLOB NOT NULL UNIQUE,
+            walked_at TEXT NOT NULL) STRICT""",
+        # A photo is its content: copies share one row, one set of faces and one set of embeddings.
+        """CREATE TABLE photos (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            sha256 TEXT NOT NULL UNIQUE,
+            width_px INTEGER NOT NULL,
+            height_px INTEGER NOT NULL,
+            added_at TEXT NOT NULL) STRICT""",
+        # A file either shows a photo or says why it does not.
+        """CREATE TABLE files (
+            id INTEGER PRIMARY KEY,
+            path BLOB NOT NULL UNIQUE,
+            size_bytes INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL,
+            photo_id INTEGER REFERENCES photos (id),
+            reason TEXT,
+            missing INTEGER NOT NULL DEFAULT 0 CHECK (missing IN (0, 1)),
+            CHECK ((photo_id IS NULL) <> (reason IS NULL))) STRICT""",
+        "CREATE INDEX files_photo ON files (photo_id)",
+        # AUTOINCREMENT: an id is never used twice, neither in the vectors nor in the journal.
+        """CREATE TABLE people (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT UNIQUE CHECK (name <> ''),
+            created_at TEXT NOT NULL) STRICT""",
+        # box: float32 x1 y1 x2 y2; landmarks: float32 (5, 2); embedding: float32 (32,); all little-endian.
+        """CREATE TABLE faces (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            photo_id INTEGER NOT NULL REFERENCES photos (id) ON DELETE CASCADE,
+            box BLOB NOT NULL CHECK (length(box) = 16),
+            landmarks BLOB NOT NULL CHECK (length(landmarks) = 40),
+            score REAL NOT NULL,
+            embedding BLOB NOT NULL CHECK (length(embedding) = 128),
+            person_id INTEGER REFERENCES people (id) ON DELETE SET NULL,
+            person_source TEXT,
+            CHECK (person_id IS NULL OR person_source IS NOT NULL)) STRICT""",
+        "CREATE INDEX faces_photo ON faces (photo_id)",
+        "CREATE INDEX faces_person ON faces (person_id) WHERE person_id IS NOT NULL",
+        """CREATE TABLE journal (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            at TEXT NOT NULL,
+            action TEXT NOT NULL,
+            details TEXT NOT NULL) STRICT""",
+    ):
+        db.execute(statement)
+
+
+# The version of a database is the number of steps it has taken. Steps are appended, never changed.
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first_tables,)
+
+
+def create(path: Path, settings: Mapping[str, str]) -> None:
+    """Create a library database with mode 0600; its -wal and -shm files inherit the mode from it.
+
+    It is built beside and renamed, so that a database under its final name is always whole.
+    """
+    beside = path.with_name(path.name + ".new")
+    for leftover in ("", "-wal", "-shm"):  # of a creation that was killed: a stale -wal would be replayed
+        beside.with_name(beside.name + leftover).unlink(missing_ok=True)
+    os.close(open_private_file(beside))
+    _apply_migrations(beside)
+    with closing(sqlite3.connect(beside)) as connection, connection:
+        connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
+    beside.replace(path)
+    sync_folder(path.parent)
+
+
+def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
+    """Open a library database whose version is the current one.
+
+    A reader opens the file for writing too where it may, but sets query_only: SQLite's own read-only mode would leave
+    an empty -wal and a -shm file behind, and this way the folder is the same after as before.
+    Raises LibraryError for a file that is no library, is damaged, or is of another version.
+    """
+    try:
+        return _configured(_open(path, writable=writable), writable=writable)
+    except sqlite3.Error as error:
+        raise LibraryError(f"cannot open {path}: {error}; restore it from a backup, or index anew") from error
+
+
+def version(path: Path) -> int:
+    """The number of migrations a database has taken. Raises LibraryError when it is no library's or too new."""
+    try:
+        with closing(_open(path, writable=False)) as connection:
+            (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+            (number,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error as error:
+        raise LibraryError(f"cannot read {path}: {error}; restore it from a backup, or index anew") from error
+    if application_id != APPLICATION_ID or number < 1:
+        raise LibraryError(f"{path} is not a facesearch library; choose another place with --library")
+    if number > len(MIGRATIONS):
+        raise LibraryError(
+            f"{path} was written by a newer facesearch (library version {number}, this one knows up to "
+            f"{len(MIGRATIONS)}); update facesearch"
+        )
+    return int(number)
+
+
+def migrate(path: Path) -> Path | None:
+    """Bring an older database to the current version, after a copy of it; returns the copy, None if not needed.
+
+    Only for the holder of the writer lock.
+    """
+    number = version(path)
+    if number == len(MIGRATIONS):
+        return None
+    backup = path.with_name(f"{path.name}.version-{number}.backup")
+    os.close(open_private_file(backup, os.O_TRUNC))
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(backup)) as target:
+        source.backup(target)
+    _apply_migrations(path)
+    return backup
+
+
+def _apply_migrations(path: Path) -> None:
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+    steps = Migrations("facesearch")
+    for number, step in enumerate(MIGRATIONS, start=1):
+        steps(name=f"{number:04d}")(_numbered(number, step))
+    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        steps.apply(Database(connection, execute_plugins=False))
+
+
+def _numbered(number: int, step: Callable[[Database], None]) -> Callable[[Database], None]:
+    def run(db: Database) -> None:
+        step(db)
+        db.execute(f"PRAGMA user_version = {number}")  # inside the step's transaction
+
+    return run
+
+
+def _open(path: Path, *, writable: bool) -> sqlite3.Connection:
+    """A connection in autocommit: transactions are begun and ended in the catalog, by name."""
+    folder_is_writable = os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)
+    if not writable and not folder_is_writable:
+        # Nobody can write here, and WAL would need to: read the file as it stands.
+        wal = path.with_name(path.name + "-wal")
+        if wal.exists() and wal.stat().st_size > 0:
+            raise LibraryError(
+                f"{path} was left in the middle of writing and its folder is read-only; "
+                "make the folder writable once, and run facesearch status"
+            )
+        mode = "ro&immutable=1"
+    else:
+        mode = "rw"
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+
+
+def _configured(connection: sqlite3.Connection, *, writable: bool) -> sqlite3.Connection:
+    connection.execute("PRAGMA foreign_keys = ON")
+    if writable:
+        # FULL: a commit that a power cut could take back would let the vectors run ahead of the rows.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # a removed embedding is overwritten, not only unlinked
+    else:
+        connection.execute("PRAGMA query_only = ON")
+    return connection
