@@ -17,9 +17,13 @@ class UsageError(FacesearchError):
 
 
 class PhotoError(FacesearchError):
-    """A photo cannot be read or is not a photo."""
+    """A photo cannot be read or is not a photo. `reason` is the message without the file's name, for lists of files."""
 
     exit_code = 3
+
+    def __init__(self, message: str, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = message if reason is None else reason
 
 
 class NoFaceError(PhotoError):

@@ -1,9 +1,13 @@
-"""Frozen dataclasses that carry data between rooms. Holds no behaviour beyond derived properties; imports only NumPy."""
+"""Frozen dataclasses that carry data between rooms, and the protocols that rooms expect of one another.
+
+Holds no behaviour beyond derived properties; imports only NumPy.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +28,23 @@ class PhotoFile:
     mtime_ns: int
 
 
+@dataclass(frozen=True)
+class SkippedFile:
+    """A file or folder that the folder walk could not take, and why, in words for the user."""
+
+    path: Path
+    reason: str
+
+
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A decoded photo. pixels: uint8 (H, W, 3) RGB, upright."""
+    """A decoded photo. pixels: uint8 (H, W, 3) RGB, upright. original_size_px: (width, height) of the upright photo
+    in the file where that is larger than `pixels`, because a very large photo was reduced; else None."""
 
     file: PhotoFile
     sha256: str
     pixels: Pixels
+    original_size_px: tuple[int, int] | None = None
 
     @property
     def width_px(self) -> int:
@@ -39,6 +53,13 @@ class Photo:
     @property
     def height_px(self) -> int:
         return int(self.pixels.shape[0])
+
+    @property
+    def scale(self) -> float:
+        """Pixels here for one pixel in the file: 1, or less where a very large photo was reduced."""
+        if self.original_size_px is None:
+            return 1.0
+        return max(self.width_px, self.height_px) / max(self.original_size_px)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,3 +99,48 @@ class Neighbour:
 
     face_id: int
     distance: float
+
+
+class FaceDetector(Protocol):
+    """What finds faces. identity changes whenever the same photo could give other faces."""
+
+    @property
+    def identity(self) -> str: ...
+
+    def detect(self, pixels: Pixels) -> list[DetectedFace]: ...
+
+
+class TowerCard(Protocol):
+    """What a library needs to know of a tower's card."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def threshold(self) -> float: ...
+
+
+class Embedder(Protocol):
+    """What embeds crops, uint8 (N, 112, 112, 3), as float32 (N, 32). identity: sha256 of its weights."""
+
+    @property
+    def identity(self) -> str: ...
+
+    @property
+    def card(self) -> TowerCard: ...
+
+    def embed(self, crops: Pixels) -> Floats: ...
+
+
+@dataclass(frozen=True)
+class Models:
+    """The detector and the tower that a library's faces come from. threshold: the tower's, as a distance."""
+
+    detector: str
+    tower: str
+    tower_name: str
+    threshold: float
+
+    @classmethod
+    def of(cls, detector: FaceDetector, tower: Embedder) -> Models:
+        return cls(detector.identity, tower.identity, tower.card.name, float(tower.card.threshold))

@@ -1,0 +1,22 @@
+"""Photos on disk: walk folders, fingerprint files, decode upright RGB pixels.
+
+Opens every file read-only, reads it once, and never writes, moves or renames one. Knows nothing of faces, and never
+opens what is not a regular file. A photo that cannot be read is a PhotoError that names the file, says what is
+wrong with it and what to do; a broken photo never harms the process or its standard error.
+"""
+
+from facesearch.photos.decode import MAX_SIDE_PX, MEGAPIXEL_LIMITS, read_photo
+from facesearch.photos.files import fingerprint, photo_file, shown_path
+from facesearch.photos.walk import PHOTO_SUFFIXES, Walk, walk
+
+__all__ = [
+    "MAX_SIDE_PX",
+    "MEGAPIXEL_LIMITS",
+    "PHOTO_SUFFIXES",
+    "Walk",
+    "fingerprint",
+    "photo_file",
+    "read_photo",
+    "shown_path",
+    "walk",
+]

@@ -1,0 +1,95 @@
+"""From whatever a file holds to 8-bit sRGB: grey, palette, 16-bit, floating point, CMYK, Lab, alpha, colour profiles.
+
+Works on Pillow images that are loaded already; reads no file. Alpha is laid over white, as pages do. A photo with
+an embedded ICC profile is converted to sRGB; where the profile is damaged or does not fit the photo, the numbers are
+taken as they are, because a face in slightly wrong colours is better than none.
+"""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+# Differences up to this many of 255 levels between a profile and sRGB are rounding in the profile's own tables.
+_SAME_COLOUR_LEVELS = 3
+_PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK"}
+
+
+def eight_bit(image: Image.Image) -> Image.Image:
+    """The same picture with 8 bits a channel and no palette: L, LA, RGB, RGBA, CMYK, YCbCr or LAB.
+
+    16-bit grey is scaled, not clipped: from the full 16 bits, or from the 12 that a TIFF declares. 32-bit integers
+    and floating point have no declared white: see _stretched.
+    """
+    if image.mode.startswith("I;16"):
+        values: NDArray[np.generic] = np.asarray(image)
+        bits = _declared_bits(image)
+        return Image.fromarray(np.right_shift(values, bits - 8).clip(0, 255).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        return Image.fromarray(_stretched(np.asarray(image)))
+    if image.mode == "1":
+        return image.convert("L")
+    if image.mode in ("P", "PA"):
+        return image.convert("RGBA" if image.mode == "PA" or image.has_transparency_data else "RGB")
+    return image
+
+
+def _declared_bits(image: Image.Image) -> int:
+    tags: Any = getattr(image, "tag_v2", {})  # TIFF only; 258 is BitsPerSample
+    return 12 if tags.get(258) == (12,) else 16
+
+
+def _stretched(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """(H, W) int32 or float32 to uint8: white is the smallest of 1, 255 and 65535 that no value passes (for integers
+    65535); a picture outside those is stretched from its darkest to its lightest value."""
+    finite = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(finite.min()), float(finite.max())
+    whites: tuple[float, ...] = (65535.0,) if np.issubdtype(values.dtype, np.integer) else (1.0, 255.0, 65535.0)
+    if low >= 0 and high <= whites[-1]:
+        low, high = 0.0, next(white for white in whites if high <= white)
+    finite -= low
+    finite *= 255.0 / max(high - low, 1e-30)
+    return finite.round().clip(0, 255).astype(np.uint8)
+
+
+def to_srgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:
+    """An 8-bit picture in any mode of `eight_bit` to mode RGB, opaque, in sRGB."""
+    opaque = _over_white(image)
+    if icc_profile and opaque.mode in _PROFILE_SPACES:
+        transform = _transform_to_srgb(icc_profile, opaque.mode)
+        if transform is not None:
+            return transform.apply(opaque)
+    return opaque if opaque.mode == "RGB" else opaque.convert("RGB")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image
+    see_through = image.convert("RGBA")
+    page = Image.new("RGB", image.size, "white")
+    page.paste(see_through, mask=see_through.getchannel("A"))
+    return page
+
+
+@lru_cache(maxsize=16)  # an album comes from a few cameras; building a transform costs as much as using it
+def _transform_to_srgb(icc_profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """The way from this profile to sRGB; None where there is none, or where it changes nothing that can be seen."""
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
+        if profile.profile.xcolor_space != _PROFILE_SPACES[mode]:
+            return None
+        transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (OSError, ImageCms.PyCMSError):
+        return None
+    if mode == "CMYK":
+        return transform
+    steps = np.linspace(0, 255, 6).round().astype(np.uint8)
+    cube = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
+    probe = Image.fromarray(cube if mode == "RGB" else steps[np.newaxis])
+    before, after = (np.asarray(picture.convert("RGB"), dtype=np.int16) for picture in (probe, transform.apply(probe)))
+    return transform if np.abs(after - before).max() > _SAME_COLOUR_LEVELS else None

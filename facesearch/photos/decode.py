@@ -1,0 +1,171 @@
+"""A photo's bytes to upright RGB pixels: JPEG, PNG, WebP, GIF, TIFF, BMP, PPM, JPEG 2000, HEIC and AVIF.
+
+The kind of file is known by its first bytes, not its name. Of an animation or a file with several pictures the first
+one is taken (in HEIC the one it calls primary). The size in the header is checked before any pixel is decoded.
+Refuses whatever else Pillow can open (PostScript, Windows metafiles, video): those run programs or are no photos.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import threading
+import zlib
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from facesearch.photos.colour import eight_bit, to_srgb
+from facesearch.photos.files import photo_error, read_file
+from facesearch.photos.formats import FORMATS, candidate_formats, opener
+from facesearch.photos.quiet import pillow_silenced
+from facesearch.records import Photo, PhotoFile, Pixels
+
+MAX_SIDE_PX = 4096
+"""Longer side of the pixels handed on. A 12-megapixel phone photo (4032 px) keeps every pixel."""
+
+MEGAPIXEL_LIMITS = {"JPEG": 250, "HEIF": 200, "AVIF": 150, "JPEG2000": 100}
+"""Most megapixels in a file, by format. JPEG is scaled while it is decoded, and HEIF holds the 200 of some phones."""
+
+OTHER_MEGAPIXEL_LIMIT = 150  # four bytes a pixel in Pillow: 600 MB while it is reduced
+
+# Photos over this size are decoded one at a time, whatever the number of threads: 16 threads would need 10 GB.
+_ALONE_OVER_MEGAPIXELS = 64
+_alone = threading.Lock()
+
+# What Pillow's decoders raise for a damaged file. They parse in Python and in C, and few check every field:
+DECODER_ERRORS = (
+    OSError,  # truncated data, broken streams, unidentified images: the documented one
+    SyntaxError,  # Pillow's plugins: this file is not what its first bytes say
+    ValueError,  # a bad field, a decompressed text chunk too large, UnicodeDecodeError
+    TypeError,  # a tag of the wrong type
+    LookupError,  # IndexError: the data ends early; KeyError: an unknown mode, tag or filter
+    EOFError,  # the first frame is missing
+    ArithmeticError,  # OverflowError and ZeroDivisionError in sizes and rational tags
+    AttributeError,  # a plugin uses what the missing part of the file would have set
+    AssertionError,  # a plugin's own check
+    RuntimeError,  # libheif and the AVIF decoder; NotImplementedError for rare variants
+    MemoryError,  # a size field that asks for too much
+    struct.error,  # a header that ends early
+    zlib.error,  # a damaged PNG or TIFF stream
+    Image.DecompressionBombError,  # Pillow's own limit inside a plugin
+)
+
+_ORIENTATION_TAG = 0x0112
+# EXIF orientation to what makes the photo upright. Source: Exif 3.0 (CIPA DC-008), tag Orientation.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_photo(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Photo:
+    """Read a file once, for its fingerprint and its pixels.
+
+    Returns a Photo with uint8 (H, W, 3) sRGB pixels, upright, read-only, neither side over `max_side_px`; `file` in
+    it is the file as it was when read, which can be newer than the one asked for.
+    Raises PhotoError, which names the file and says what to do, where the photo cannot be read. Safe in threads.
+    """
+    if max_side_px < 1:
+        raise ValueError(f"max_side_px is {max_side_px}; it must be 1 or more")
+    current, content = read_file(file.path)
+    if not content:
+        raise photo_error(file.path, "is empty (0 bytes): copy it again from where it came")
+    with pillow_silenced:
+        pixels, original_size_px = _decoded(content, file.path, max_side_px)
+    reduced = original_size_px != (pixels.shape[1], pixels.shape[0])
+    sha256 = hashlib.sha256(content).hexdigest()
+    return Photo(current, sha256, pixels, original_size_px if reduced else None)
+
+
+def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[Pixels, tuple[int, int]]:
+    """Pixels (H, W, 3), and the upright (width, height) in the file."""
+    image = _opened(content, path)
+    megapixels = _checked_megapixels(image, path)
+    with _alone if megapixels > _ALONE_OVER_MEGAPIXELS else nullcontext():
+        try:
+            return _upright_pixels(image, max_side_px)
+        except DECODER_ERRORS as error:
+            raise photo_error(path, _what_is_wrong(error, image.format or "photo")) from error
+
+
+def _opened(content: bytes, path: Path) -> ImageFile.ImageFile:
+    """Parse the header, without Image.open: its limit on megapixels is one global for the whole process."""
+    formats = candidate_formats(content)
+    if not formats:
+        raise photo_error(path, f"is not a photo of a kind that facesearch reads ({', '.join(FORMATS)}): convert it")
+    for name in formats[:-1]:
+        try:
+            return opener(name)(io.BytesIO(content))
+        except DECODER_ERRORS:
+            continue
+    try:
+        return opener(formats[-1])(io.BytesIO(content))
+    except DECODER_ERRORS as error:
+        raise photo_error(path, _what_is_wrong(error, formats[-1])) from error
+
+
+def _checked_megapixels(image: Image.Image, path: Path) -> float:
+    width, height = image.size
+    megapixels = width * height / 1e6
+    name = image.format or "photo"
+    limit = MEGAPIXEL_LIMITS.get(name, OTHER_MEGAPIXEL_LIMIT)
+    if megapixels > limit:
+        size = f"is {megapixels:.0f} megapixels ({width} x {height})"
+        raise photo_error(path, f"{size}; the limit for {name} is {limit}: export a smaller copy")
+    return megapixels
+
+
+def _upright_pixels(image: ImageFile.ImageFile, max_side_px: int) -> tuple[Pixels, tuple[int, int]]:
+    original_size_px = image.size
+    shrink = max(image.size) // max_side_px
+    if image.format == "JPEG" and shrink > 1:  # libjpeg decodes at 1/2, 1/4 or 1/8, never below the size asked for
+        image.draft(None, (-(-image.width // shrink), -(-image.height // shrink)))
+    image.load()
+    transpose = _UPRIGHT.get(_orientation(image))
+    icc_profile = image.info.get("icc_profile")
+    picture = to_srgb(_reduced(eight_bit(image), max_side_px), icc_profile)
+    if transpose is not None:
+        picture = picture.transpose(transpose)
+        if transpose not in (_UPRIGHT[2], _UPRIGHT[3], _UPRIGHT[4]):
+            original_size_px = (original_size_px[1], original_size_px[0])
+    return np.asarray(picture), original_size_px
+
+
+def _reduced(image: Image.Image, max_side_px: int) -> Image.Image:
+    factor = max_side_px / max(image.size)
+    if factor >= 1:
+        return image
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    return image.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0)
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation, from EXIF or XMP. 1 for TIFF and HEIC: their decoders turned the picture already.
+
+    Damaged EXIF makes a photo lie on its side at worst, so it is no reason to refuse the photo.
+    """
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except DECODER_ERRORS:
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _what_is_wrong(error: BaseException, name: str) -> str:
+    said = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, MemoryError):
+        return f"does not fit into memory as {name}: close other programs, or export a smaller copy"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"is too large for {name} ({said}): export a smaller copy"
+    if isinstance(error, EOFError) or "truncated" in said.lower():
+        return f"is cut off: its {name} data ends too early ({said}): copy it again from where it came"
+    return f"is damaged, or no {name} although it begins like one ({said}): copy it again from where it came"

@@ -1,0 +1,117 @@
+"""One file on disk: what it is, its fingerprint, its bytes. Opens regular files only, read-only; waits on none."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+from pathlib import Path
+
+from facesearch.errors import PhotoError
+from facesearch.records import PhotoFile
+
+MAX_FILE_BYTES = 1 << 30
+"""A photo's file is held in memory while it is decoded; the largest that cameras write are some 300 MB."""
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+# O_NONBLOCK: should a pipe take the file's place after it was looked at, opening it must not wait for a writer.
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+
+
+def shown_path(path: Path) -> str:
+    """The path on one line, printable on any UTF-8 terminal: line breaks, control characters and bytes that are
+    not UTF-8 are written as escapes (`a\\nb.jpg`, `\\xff.jpg`)."""
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in str(path))
+
+
+def _escaped(letter: str) -> str:
+    if "\udc80" <= letter <= "\udcff":  # a byte that is no UTF-8, as os.fsdecode keeps it (PEP 383)
+        return f"\\x{ord(letter) - 0xDC00:02x}"
+    return letter.encode("unicode_escape").decode("ascii")
+
+
+def photo_error(path: Path, reason: str) -> PhotoError:
+    """An error about this file; `reason` continues the sentence that the file's name begins."""
+    return PhotoError(f"{shown_path(path)}: {reason}", reason)
+
+
+def why(error: OSError) -> str:
+    """What the operating system said, and what to do about it where that is known."""
+    said = (error.strerror or str(error)).lower()
+    if isinstance(error, FileNotFoundError):
+        return "does not exist: check the name, or the drive that it is on"
+    if isinstance(error, PermissionError):
+        return f"cannot be opened ({said}): give yourself permission to read it"
+    return f"cannot be read ({said}): check the drive that it is on"
+
+
+def special_kind(mode: int) -> str | None:
+    """What a file of this `st_mode` is, in words, where it is anything other than a regular file."""
+    return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "no regular file")
+
+
+def file_status(path: Path) -> os.stat_result:
+    """What the file system knows of a path, following links. Raises PhotoError where it cannot be looked up."""
+    try:
+        return path.stat()
+    except ValueError as error:  # a null character in the name
+        raise photo_error(path, f"is not a name that a file can have ({error})") from error
+    except OSError as error:
+        raise photo_error(path, why(error)) from error
+
+
+def photo_file(path: Path) -> PhotoFile:
+    """Look a file up without opening it, following links. Raises PhotoError where it is missing or no regular file."""
+    return _photo_file(path, file_status(path))
+
+
+def _photo_file(path: Path, status: os.stat_result) -> PhotoFile:
+    if kind := special_kind(status.st_mode):
+        raise photo_error(path, f"is {kind}, not a photo's file: name a photo")
+    return PhotoFile(path, status.st_size, status.st_mtime_ns)
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of the file's bytes, 64 hexadecimal digits, read in pieces. Raises PhotoError."""
+    try:
+        with _opened(path) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise photo_error(path, why(error)) from error
+
+
+def read_file(path: Path) -> tuple[PhotoFile, bytes]:
+    """All of a file's bytes in one read, and the file as it was at that time.
+
+    Raises PhotoError where the file is missing, special, unreadable, larger than MAX_FILE_BYTES, or changed meanwhile.
+    """
+    try:
+        with _opened(path) as stream:
+            before = _photo_file(path, os.fstat(stream.fileno()))
+            if before.size_bytes > MAX_FILE_BYTES:
+                limit = f"{before.size_bytes / 1e9:.1f} GB; the largest file that is read as a photo has 1.1 GB"
+                raise photo_error(path, f"has {limit}: export a smaller copy")
+            content = stream.read(before.size_bytes + 1)
+            after = _photo_file(path, os.fstat(stream.fileno()))
+    except OSError as error:
+        raise photo_error(path, why(error)) from error
+    if after != before or len(content) != before.size_bytes:
+        raise photo_error(path, "changed while it was read: try again when no other program is writing to it")
+    return before, content
+
+
+def _opened(path: Path) -> io.BufferedReader:
+    photo_file(path)  # a pipe or a device is not even opened: that alone can have effects
+    stream = os.fdopen(os.open(path, _OPEN_FLAGS), "rb")
+    if kind := special_kind(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise photo_error(path, f"became {kind} while it was opened: try again")
+    return stream

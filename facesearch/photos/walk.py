@@ -1,0 +1,117 @@
+"""Find the photos in folders, in an order that is the same every time. Opens no file, and stops at no bad folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from facesearch.photos.files import file_status, special_kind, why
+from facesearch.records import PhotoFile, SkippedFile
+
+_SUFFIXES = """
+.apng .avif .bmp .dib .gif .heic .heif .hif .j2k .jfif .jp2 .jpe .jpeg .jpf .jpg .jpx .mpo .pbm .pgm .png .pnm .ppm
+.tif .tiff .webp
+"""
+PHOTO_SUFFIXES = frozenset(_SUFFIXES.split())
+
+
+def walk(paths: Iterable[Path]) -> Walk:
+    """Every photo file under these files and folders, each once: see Walk.
+
+    Raises PhotoError at once, before anything is listed, where a given path does not exist or cannot be looked up.
+    """
+    return Walk(paths)
+
+
+class Walk(Iterator[PhotoFile | SkippedFile]):
+    """Iterates over the photo files under the given paths, and over what had to be skipped, with the reason.
+
+    - Order: the given paths one after another; in a folder its files by name, then its folders by name.
+    - A file in a folder is a photo by its suffix (PHOTO_SUFFIXES, in upper or lower case); `other_files` counts the
+      rest. A file that is itself given is taken whatever it is called.
+    - Names that begin with a dot are passed over, unless they are themselves given.
+    - Links to files and to folders are followed after everything else, so that a photo is listed under its real name
+      where that is reached too. Every file and folder (device and inode) is listed once: links cannot loop, and one
+      photo under two given paths, or under two hard links, is one photo.
+    - A folder that cannot be listed, a link that leads nowhere, a pipe, socket or device with a photo's suffix: a
+      SkippedFile. None of them is opened.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self.other_files = 0
+        self._given: deque[tuple[Path, os.stat_result]] = deque((path, file_status(path)) for path in paths)
+        self._links: deque[Path] = deque()
+        self._seen: set[tuple[int, int]] = set()
+        self._found = self._walk()
+
+    def __next__(self) -> PhotoFile | SkippedFile:
+        return next(self._found)
+
+    def _walk(self) -> Iterator[PhotoFile | SkippedFile]:
+        for path, status in self._given:
+            if stat.S_ISDIR(status.st_mode):
+                yield from self._folder_tree(path)
+            else:
+                yield from self._file(path, status)
+        while self._links:
+            yield from self._link(self._links.popleft())
+
+    def _folder_tree(self, top: Path) -> Iterator[PhotoFile | SkippedFile]:
+        waiting = [top]  # a stack, not recursion: folders can be nested deeper than Python's calls
+        while waiting:
+            folder = waiting.pop()
+            try:
+                if not self._first_time(folder.stat()):
+                    continue
+                with os.scandir(folder) as listing:
+                    entries = sorted((entry for entry in listing if entry.name[0] != "."), key=lambda entry: entry.name)
+                kinds = [(entry, _kind(entry)) for entry in entries]
+            except OSError as error:
+                yield SkippedFile(folder, f"folder {why(error)}")
+                continue
+            for entry, kind in kinds:
+                if kind == "link":
+                    self._links.append(folder / entry.name)
+                elif kind == "file":
+                    yield from self._candidate(folder / entry.name)
+            waiting.extend(folder / entry.name for entry, kind in reversed(kinds) if kind == "folder")
+
+    def _link(self, path: Path) -> Iterator[PhotoFile | SkippedFile]:
+        try:
+            is_folder = stat.S_ISDIR(path.stat().st_mode)
+        except OSError:
+            is_folder = False  # a link to nothing: worth a word only where it is named like a photo
+        yield from self._folder_tree(path) if is_folder else self._candidate(path)
+
+    def _candidate(self, path: Path) -> Iterator[PhotoFile | SkippedFile]:
+        if path.suffix.lower() not in PHOTO_SUFFIXES:
+            self.other_files += 1
+            return
+        try:
+            status = path.stat()
+        except OSError as error:
+            yield SkippedFile(path, "is a link that leads nowhere" if path.is_symlink() else why(error))
+            return
+        yield from self._file(path, status)
+
+    def _file(self, path: Path, status: os.stat_result) -> Iterator[PhotoFile | SkippedFile]:
+        if kind := special_kind(status.st_mode):
+            yield SkippedFile(path, f"is {kind}, not a photo's file")
+        elif self._first_time(status):
+            yield PhotoFile(path, status.st_size, status.st_mtime_ns)
+
+    def _first_time(self, status: os.stat_result) -> bool:
+        identity = (status.st_dev, status.st_ino)
+        if identity in self._seen:
+            return False
+        self._seen.add(identity)
+        return True
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    if entry.is_symlink():
+        return "link"
+    return "folder" if entry.is_dir(follow_symlinks=False) else "file"
