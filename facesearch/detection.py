@@ -1,0 +1,148 @@
+"""Pixels in, faces out: box, five landmarks and score of each, by MTCNN's three networks in OpenVINO.
+
+The cascade of Zhang et al. 2016 as the `mtcnn` package runs it, with its weights. Refuses to read files and to decide
+who a face is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from facesearch import mtcnn_networks
+from facesearch.boxes import suppress, to_squares
+from facesearch.pyramid import CELL_PX, Level, PatchSource, build_pyramid, pyramid_scales
+from facesearch.records import DetectedFace, Floats, Pixels
+from facesearch.runtime import CompiledNetwork
+
+_STRIDE_PX = 2  # of the first network
+# R-Net and O-Net see this many patches at once: 48x48 activations of 256 patches stay under 100 MB.
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class DetectorSettings:
+    """What counts as a face; the defaults are the mtcnn package's, except max_side_px.
+
+    min_face_px: smallest face looked for, in px of the (shrunken) photo. max_side_px: a larger photo is shrunk to this
+    before detection. The thresholds are those of the three networks' face probability.
+    """
+
+    min_face_px: int = 20
+    max_side_px: int = 1024
+    proposal_threshold: float = 0.6
+    refine_threshold: float = 0.7
+    output_threshold: float = 0.8
+
+
+class Detector:
+    """Finds faces. Not for two threads at once: each loads its own."""
+
+    def __init__(self, settings: DetectorSettings) -> None:
+        self.settings = settings
+        self.identity = mtcnn_networks.identity()
+        self._pnet = mtcnn_networks.load("pnet")
+        self._rnet = mtcnn_networks.load("rnet")
+        self._onet = mtcnn_networks.load("onet")
+
+    def detect(self, pixels: Pixels) -> list[DetectedFace]:
+        """Every face, best score first. pixels: uint8 (H, W, 3) RGB, upright. No face: an empty list.
+
+        Boxes are clipped to the photo, landmarks are not; both are in px of `pixels`, whatever max_side_px.
+        """
+        height, width = pixels.shape[:2]
+        small = _limited(pixels, self.settings.max_side_px)
+        scale = np.array([width / small.shape[1], height / small.shape[0]], dtype=np.float32)
+        boxes = self._propose(small)
+        if not len(boxes):
+            return []
+        source = PatchSource(small)
+        boxes = self._refine(source, boxes)
+        if not len(boxes):
+            return []
+        boxes, landmarks, scores = self._finish(source, boxes)
+        limits = np.array([width, height, width, height], dtype=np.float32)
+        boxes = np.clip(boxes * np.tile(scale, 2), 0, limits).astype(np.float32)
+        landmarks = (landmarks * scale).astype(np.float32)
+        return [
+            DetectedFace(box, points, float(score))
+            for box, points, score in zip(boxes, landmarks, scores, strict=True)
+            if box[2] > box[0] and box[3] > box[1]
+        ]
+
+    def _propose(self, pixels: Pixels) -> Floats:
+        """P-Net over the whole pyramid: square boxes (N, 4)."""
+        scales = pyramid_scales(pixels.shape[1], pixels.shape[0], self.settings.min_face_px)
+        if not scales:
+            return np.empty((0, 4), dtype=np.float32)
+        canvas, levels = build_pyramid(pixels, scales)
+        offsets, probability = self._pnet(canvas[None])
+        found = [_proposals(level, offsets[0], probability[0], self.settings.proposal_threshold) for level in levels]
+        boxes = np.concatenate([boxes for boxes, _ in found])
+        scores = np.concatenate([scores for _, scores in found])
+        return to_squares(boxes[suppress(boxes, scores, 0.7)])
+
+    def _refine(self, source: PatchSource, boxes: Floats) -> Floats:
+        """R-Net: throws most boxes away, moves the others. (N, 4) -> square (M, 4)."""
+        offsets, scores = _in_batches(self._rnet, source, boxes, 24)
+        keep = scores > self.settings.refine_threshold
+        boxes, scores = _moved(boxes, offsets)[keep], scores[keep]
+        return to_squares(boxes[suppress(boxes, scores, 0.7)])
+
+    def _finish(self, source: PatchSource, boxes: Floats) -> tuple[Floats, Floats, Floats]:
+        """O-Net: (N, 4) -> boxes (M, 4), landmarks (M, 5, 2), scores (M,), best first."""
+        offsets, points, scores = _in_batches(self._onet, source, boxes, 48)
+        size = boxes[:, 2:] - boxes[:, :2] + 1
+        landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * size[:, None, :] + boxes[:, None, :2] - 1
+        boxes = _moved(boxes, offsets)
+        keep = np.flatnonzero(scores > self.settings.output_threshold)
+        keep = keep[suppress(boxes[keep], scores[keep], 0.7, "min")]
+        return boxes[keep], landmarks[keep], scores[keep]
+
+
+def load_detector(settings: DetectorSettings = DetectorSettings()) -> Detector:
+    """A detector ready to run. Raises FacesearchError when the mtcnn package's weights are missing."""
+    return Detector(settings)
+
+
+def _limited(pixels: Pixels, max_side_px: int) -> Pixels:
+    """The photo with its longer side at most max_side_px."""
+    height, width = pixels.shape[:2]
+    factor = max_side_px / max(height, width, 1)
+    if factor >= 1:
+        return pixels
+    size = (max(round(width * factor), 1), max(round(height * factor), 1))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX, reducing_gap=2.0))
+
+
+def _proposals(level: Level, offsets: Floats, probability: Floats, threshold: float) -> tuple[Floats, Floats]:
+    """A level's boxes (N, 4) in photo px and scores (N,), suppressed within the level. offsets: (4, H', W')."""
+    rows = -(-(level.height - 2) // 2) - 4
+    columns = -(-(level.width - 2) // 2) - 4
+    top, left = level.top // _STRIDE_PX, level.left // _STRIDE_PX
+    window = (slice(top, top + rows), slice(left, left + columns))
+    scores = probability[window]
+    y, x = np.nonzero(scores > threshold)
+    scores = scores[y, x]
+    first = np.stack([x, y], axis=1).astype(np.float32) * _STRIDE_PX + 1  # the package's cells start at pixel 1
+    boxes = np.concatenate([first, first + CELL_PX - 1], axis=1)
+    boxes = (boxes + offsets[:, *window][:, y, x].T * (CELL_PX - 1)) / level.scale
+    keep = suppress(boxes, scores, 0.5)
+    return boxes[keep], scores[keep]
+
+
+def _moved(boxes: Floats, offsets: Floats) -> Floats:
+    """Boxes shifted by the network's offsets, which are shares of the box's sides."""
+    size = boxes[:, 2:] - boxes[:, :2] + 1
+    return np.asarray(boxes + offsets * np.tile(size, 2))
+
+
+def _in_batches(network: CompiledNetwork, source: PatchSource, boxes: Floats, size_px: int) -> list[Floats]:
+    """The network's outputs for the patches of all boxes."""
+    outputs = []
+    for start in range(0, len(boxes), _BATCH):
+        answers = network(source.patches(boxes[start : start + _BATCH], size_px))
+        outputs.append([answer.copy() for answer in answers])
+    return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]

@@ -1,0 +1,145 @@
+"""A photo at falling scales, side by side on one canvas, so that one inference sees them all; and patches cut from it.
+
+Knows no network: pixels in, pixels out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from facesearch.records import Floats, Pixels
+
+CELL_PX = 12  # the side of the face that the first network sees
+SCALE_STEP = 0.709  # about sqrt(1/2): each level has half the pixels of the one before
+
+
+@dataclass(frozen=True)
+class Level:
+    """A scaled photo's place on the canvas, in px. scale: level px per photo px."""
+
+    scale: float
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def pyramid_scales(width_px: int, height_px: int, min_face_px: float) -> list[float]:
+    """Scales at which faces from `min_face_px` up to the photo's shorter side appear CELL_PX large, largest first."""
+    shorter = min(width_px, height_px)
+    scale = min(CELL_PX / min_face_px, 1.0)
+    scales = []
+    while int(shorter * scale) >= CELL_PX:
+        scales.append(scale)
+        scale *= SCALE_STEP
+    return scales
+
+
+def pack(sizes: list[tuple[int, int]]) -> tuple[list[tuple[int, int]], tuple[int, int]]:
+    """Places for rectangles (width, height), largest first: each one's (left, top), and the canvas (width, height).
+
+    First fit into the free rectangles that earlier ones left, else a new column at the right. A pyramid by
+    SCALE_STEP fills nine tenths of its canvas.
+    """
+    height = sizes[0][1]
+    free: list[tuple[int, int, int, int]] = []  # left, top, width, height
+    places: list[tuple[int, int]] = []
+    right = 0
+    for w, h in sizes:
+        spot = next((spot for spot in free if spot[2] >= w and spot[3] >= h), None)
+        if spot is None:
+            spot = (right, 0, w, height)
+            right += w
+        else:
+            free.remove(spot)
+        left, top, spot_width, spot_height = spot
+        places.append((left, top))
+        free += [(left + w, top, spot_width - w, h), (left, top + h, spot_width, spot_height - h)]
+    return places, (right, height)
+
+
+def build_pyramid(pixels: Pixels, scales: list[float]) -> tuple[Pixels, list[Level]]:
+    """The photo at each scale on one canvas, uint8 (H', W', 3), and where each lies.
+
+    Places and the canvas are even, because the first network steps by 2 px; the canvas' sides are multiples of 32, so
+    that photos of like sizes share one compiled shape. An odd side's last row or column is repeated once.
+    """
+    height, width = pixels.shape[:2]
+    sizes = [(int(width * scale), int(height * scale)) for scale in scales]
+    places, (canvas_width, canvas_height) = pack([(w + w % 2, h + h % 2) for w, h in sizes])
+    canvas = np.zeros((_round_up(canvas_height), _round_up(canvas_width), 3), dtype=np.uint8)
+    levels = []
+    source = Image.fromarray(pixels)
+    for scale, (w, h), (left, top) in zip(scales, sizes, places, strict=True):
+        source = _shrunk(source, w, h)
+        level = np.asarray(source.resize((w, h), Image.Resampling.BOX))
+        padded = np.pad(level, ((0, h % 2), (0, w % 2), (0, 0)), mode="edge")
+        canvas[top : top + padded.shape[0], left : left + padded.shape[1]] = padded
+        levels.append(Level(scale, left, top, w, h))
+    return canvas, levels
+
+
+def _shrunk(source: Image.Image, width: int, height: int) -> Image.Image:
+    return source
+
+
+def _round_up(side: int, multiple: int = 32) -> int:
+    return -(-side // multiple) * multiple
+
+
+class PatchSource:
+    """A photo from which square patches of any place and size are read, by bilinear sampling.
+
+    Pixels are held as one 32-bit word each: gathering words is several times as fast as gathering triples of bytes.
+    """
+
+    def __init__(self, pixels: Pixels) -> None:
+        height, width = pixels.shape[:2]
+        words = np.zeros((height, width, 4), dtype=np.uint8)
+        words[..., :3] = pixels
+        self._words = words.view(np.uint32)[..., 0].ravel()
+        self._height, self._width = height, width
+
+    def patches(self, boxes: Floats, size_px: int) -> Floats:
+        """boxes: (N, 4), also beyond the photo's edge -> float32 (N, size_px, size_px, 3), 0..255.
+
+        Samples as TensorFlow's crop_and_resize does with corners box / (width, height); outside the photo: 127.5.
+        """
+        x, inside_x = _positions(boxes[:, 0], boxes[:, 2], self._width, size_px)  # (N, S)
+        y, inside_y = _positions(boxes[:, 1], boxes[:, 3], self._height, size_px)
+        x0, y0 = x.astype(np.int32), y.astype(np.int32)
+        x1, y1 = np.minimum(x0 + 1, self._width - 1), np.minimum(y0 + 1, self._height - 1)
+        along = (x - x0)[:, None, :, None]
+        down = (y - y0)[:, :, None, None]
+        upper = self._row(y0, x0, x1, along)
+        lower = self._row(y1, x0, x1, along)
+        lower -= upper
+        lower *= down
+        lower += upper
+        lower[~(inside_y[:, :, None] & inside_x[:, None, :])] = 127.5
+        return lower
+
+    def _row(self, y: np.ndarray, x0: np.ndarray, x1: np.ndarray, along: Floats) -> Floats:
+        start = (y * self._width)[:, :, None]
+        left = self._gather(start + x0[:, None, :])
+        right = self._gather(start + x1[:, None, :])
+        right -= left
+        right *= along
+        right += left
+        return right
+
+    def _gather(self, index: np.ndarray) -> Floats:
+        words = self._words.take(index)
+        return words.view(np.uint8).reshape(*index.shape, 4)[..., :3].astype(np.float32)
+
+
+def _positions(low: Floats, high: Floats, side: int, size_px: int) -> tuple[Floats, np.ndarray]:
+    """Sample positions along one axis and whether each lies inside the photo: (N,), (N,) -> (N, size_px) twice."""
+    factor = (side - 1) / side
+    steps = np.linspace(0, 1, size_px, dtype=np.float32)
+    at = low[:, None] * factor + (high - low)[:, None] * factor * steps
+    inside = (at >= 0) & (at <= side - 1)
+    return np.clip(at, 0, side - 1).astype(np.float32), inside
