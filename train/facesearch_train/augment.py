@@ -1,0 +1,146 @@
+"""Augmentation on the accelerator: what changes between two photos of one person, applied to a whole batch at once.
+
+One Keras layer, `keras.ops` only. Geometry is one bilinear resampling; colour is one 3x3 matrix a crop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far each change may go. The defaults of the first seven are the published recipe's.
+
+    rotation_rad: up to this angle either way. scale: smallest and largest zoom. shift: up to this share of the side
+    either way (the random crop). brightness, contrast, saturation: factors of 1 ± this. hue_rad: rotation of the hue.
+    grey, low_resolution, erase: the share of crops that lose their colour, are shrunk to a half or less and blown up
+    again, or have a rectangle (glasses, a mask, a hand) painted over.
+    """
+
+    flip: bool = True
+    rotation_rad: float = 0.2
+    scale: tuple[float, float] = (0.9, 1.1)
+    shift: float = 0.05
+    brightness: float = 0.2
+    contrast: float = 0.2
+    saturation: float = 0.3
+    hue_rad: float = 0.1
+    grey: float = 0.0
+    low_resolution: float = 0.0
+    erase: float = 0.0
+
+
+# Rows of the YIQ transform: luma first; the other two span the plane in which hue turns.
+_RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], "float32")
+_YIQ_TO_RGB = np.linalg.inv(_RGB_TO_YIQ).astype("float32")
+
+
+@keras.saving.register_keras_serializable("facesearch")
+class Augment(keras.layers.Layer):
+    """(B, S, S, 3) RGB 0..255 -> the same shape, float32, changed at random in training and untouched otherwise."""
+
+    def __init__(self, augmentation: Augmentation | dict[str, Any], seed: int = 0, **options: Any) -> None:
+        super().__init__(dtype="float32", **options)
+        self.augmentation = Augmentation(**augmentation) if isinstance(augmentation, dict) else augmentation
+        self.seed = seed
+        self.random = keras.random.SeedGenerator(seed)
+
+    def call(self, crops: Any, training: bool = False) -> Any:
+        crops = ops.cast(crops, "float32")
+        if not training:
+            return crops
+        crops = self._low_resolution(self._colour(self._geometry(crops)))
+        return ops.clip(self._erase(crops), 0.0, 255.0)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "augmentation": asdict(self.augmentation), "seed": self.seed}
+
+    def _uniform(self, crops: Any, low: float, high: float) -> Any:
+        """One number a crop: (B,)."""
+        return keras.random.uniform((ops.shape(crops)[0],), low, high, seed=self.random)
+
+    def _chance(self, crops: Any, share: float) -> Any:
+        """1 for about `share` of the crops, 0 for the others: (B, 1, 1, 1)."""
+        return ops.cast(ops.less(self._uniform(crops, 0.0, 1.0), share), "float32")[:, None, None, None]
+
+    def _geometry(self, crops: Any) -> Any:
+        a = self.augmentation
+        angle = self._uniform(crops, -a.rotation_rad, a.rotation_rad)
+        zoom = 1.0 / self._uniform(crops, *a.scale)
+        mirror = ops.sign(self._uniform(crops, -1.0, 1.0) + 1e-9) if a.flip else ops.ones_like(zoom)
+        shift_x, shift_y = (2.0 * self._uniform(crops, -a.shift, a.shift) for _ in range(2))
+        side = crops.shape[1]
+        line = ops.convert_to_tensor(np.linspace(-1.0, 1.0, side, dtype="float32"))
+        x, y = mirror[:, None, None] * line[None, None, :], line[None, :, None]
+        cosine, sine = (zoom * ops.cos(angle))[:, None, None], (zoom * ops.sin(angle))[:, None, None]
+        source_x = cosine * x - sine * y + shift_x[:, None, None]
+        source_y = sine * x + cosine * y + shift_y[:, None, None]
+        return sample_bilinear(crops, (source_x + 1.0) * (side - 1) / 2, (source_y + 1.0) * (side - 1) / 2)
+
+    def _colour(self, crops: Any) -> Any:
+        a = self.augmentation
+        brightness = self._uniform(crops, 1.0 - a.brightness, 1.0 + a.brightness)[:, None, None, None]
+        contrast = self._uniform(crops, 1.0 - a.contrast, 1.0 + a.contrast)[:, None, None, None]
+        colourless = 1.0 - self._chance(crops, a.grey)[:, 0, 0, 0]
+        saturation = self._uniform(crops, 1.0 - a.saturation, 1.0 + a.saturation) * colourless
+        hue = self._uniform(crops, -a.hue_rad, a.hue_rad)
+        zero, one = ops.zeros_like(hue), ops.ones_like(hue)
+        cosine, sine = saturation * ops.cos(hue), saturation * ops.sin(hue)
+        rows = [ops.stack(row, axis=1) for row in ((one, zero, zero), (zero, cosine, -sine), (zero, sine, cosine))]
+        matrix = ops.matmul(ops.matmul(_YIQ_TO_RGB, ops.stack(rows, axis=1)), _RGB_TO_YIQ)
+        side = crops.shape[1]
+        pixels = ops.matmul(ops.reshape(crops, (-1, side * side, 3)), ops.transpose(matrix, (0, 2, 1)))
+        crops = ops.reshape(pixels, (-1, side, side, 3))
+        mean = ops.mean(crops, axis=(1, 2, 3), keepdims=True)
+        return ((crops - mean) * contrast + mean) * brightness
+
+    def _low_resolution(self, crops: Any) -> Any:
+        if not self.augmentation.low_resolution:
+            return crops
+        side = crops.shape[1]
+        half = ops.image.resize(crops, (side // 2, side // 2), interpolation="bilinear", antialias=True)
+        third = ops.image.resize(crops, (side * 3 // 10, side * 3 // 10), interpolation="bilinear", antialias=True)
+        half, third = (ops.image.resize(small, (side, side), interpolation="bilinear") for small in (half, third))
+        which = self._chance(crops, 0.5)
+        chosen = self._chance(crops, self.augmentation.low_resolution)
+        return crops + chosen * (which * half + (1.0 - which) * third - crops)
+
+    def _erase(self, crops: Any) -> Any:
+        if not self.augmentation.erase:
+            return crops
+        line = ops.convert_to_tensor(np.linspace(0.0, 1.0, crops.shape[1], dtype="float32"))
+        inside = []
+        for _ in range(2):
+            centre, half = self._uniform(crops, 0.0, 1.0)[:, None], self._uniform(crops, 0.08, 0.22)[:, None]
+            inside.append(ops.cast(ops.less(ops.abs(line[None, :] - centre), half), "float32"))
+        patch = inside[0][:, :, None, None] * inside[1][:, None, :, None] * self._chance(crops, self.augmentation.erase)
+        shade = self._uniform(crops, 0.0, 255.0)[:, None, None, None]
+        return crops * (1.0 - patch) + shade * patch
+
+
+def sample_bilinear(crops: Any, x: Any, y: Any) -> Any:
+    """Bilinear samples at pixel positions, the border repeated: (B, H, W, C), (B, h, w) px, (B, h, w) px -> (B, h, w, C)."""
+    height, width, channels = crops.shape[1:]
+    x, y = ops.clip(x, 0.0, width - 1.0), ops.clip(y, 0.0, height - 1.0)
+    left, top = ops.floor(x), ops.floor(y)
+    right_share, lower_share = (x - left)[..., None], (y - top)[..., None]
+    left, top = ops.cast(left, "int32"), ops.cast(top, "int32")
+    right, lower = ops.minimum(left + 1, width - 1), ops.minimum(top + 1, height - 1)
+    flat = ops.reshape(crops, (-1, channels))
+    first = (ops.arange(ops.shape(crops)[0], dtype="int32") * (height * width))[:, None, None]
+
+    def pixel(row: Any, column: Any) -> Any:
+        return ops.take(flat, first + row * width + column, axis=0)
+
+    upper_line = pixel(top, left) * (1.0 - right_share) + pixel(top, right) * right_share
+    lower_line = pixel(lower, left) * (1.0 - right_share) + pixel(lower, right) * right_share
+    return upper_line * (1.0 - lower_share) + lower_line * lower_share

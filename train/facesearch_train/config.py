@@ -1,0 +1,137 @@
+"""Every setting of a training run, each with its value and its reason, and the presets. Holds no code that trains."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from facesearch.errors import UsageError
+from facesearch.records import CROP_SIZE_PX, EMBEDDING_SIZE
+from facesearch_train.augment import Augmentation
+from facesearch_train.network import DENSENET_121, DenseNetShape
+from facesearch_train.schedule import CyclicalSchedule
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of a run with one input size and one mix of losses; weights are carried on to the next.
+
+    contrastive, softmax: the weights of the margin loss and of the softmax over all pairs that warms up.
+    """
+
+    epochs: int
+    input_size_px: int = CROP_SIZE_PX
+    schedule: CyclicalSchedule = field(default_factory=CyclicalSchedule)
+    contrastive: float = 1.0
+    softmax: float = 0.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One run.
+
+    sampling: "pairs" draws the published random pairs, "people" batches of people with all pairs in the batch.
+    batch_size: pairs, or photos. memory: how many embeddings of earlier batches join the gallery. singles_share:
+    photos in a batch of people who have one photo only. photos_per_epoch: where an epoch ends and is validated (None: when all
+    photos were seen). bn_momentum 0.9 lets the running statistics follow a short run. precision "auto" is bfloat16 where
+    the processor or GPU has it.
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    sampling: Literal["pairs", "people"] = "pairs"
+    batch_size: int = 64
+    crop_size_px: int = CROP_SIZE_PX
+    embedding_size: int = EMBEDDING_SIZE
+    margin: float = 2.0
+    temperature: float = 0.1
+    memory: int = 0
+    photos_per_person: int = 2
+    singles_share: float = 0.25
+    photos_per_epoch: int | None = None
+    validation_share: float = 0.1
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    network: DenseNetShape = DENSENET_121
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    accumulate: int = 1
+    seed: int = 1
+
+    @property
+    def epochs(self) -> int:
+        return sum(stage.epochs for stage in self.stages)
+
+    def stage_at(self, epoch: int) -> tuple[int, Stage, int]:
+        """The stage that an epoch belongs to: its number, itself, and the epoch in which it began."""
+        first = 0
+        for number, stage in enumerate(self.stages):
+            if epoch < first + stage.epochs:
+                return number, stage, first
+            first += stage.epochs
+        raise UsageError(f"epoch {epoch} lies behind the end of the run ({self.epochs} epochs)")
+
+    def to_json(self) -> dict[str, Any]:
+        """What `config.json` holds."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> TrainConfig:
+        """The config that `to_json` wrote. Raises UsageError for a setting that this version does not know."""
+        known = {setting.name for setting in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise UsageError(f"config.json has settings that this version does not know: {', '.join(unknown)}")
+        stages = tuple(Stage(**{**stage, "schedule": CyclicalSchedule(**stage["schedule"])}) for stage in values["stages"])
+        augmentation = {**values["augmentation"], "scale": tuple(values["augmentation"]["scale"])}
+        network = {**values["network"], "units": tuple(values["network"]["units"])}
+        return cls(
+            **{
+                **values,
+                "stages": stages,
+                "augmentation": Augmentation(**augmentation),
+                "network": DenseNetShape(**network),
+            }
+        )
+
+
+def one_cycle(epochs: int, max_rate: float) -> CyclicalSchedule:
+    """A single cycle over a whole stage that ends near zero, for runs too short for many cycles."""
+    return CyclicalSchedule(max_rate=max_rate, base_share=0.04, rise_epochs=epochs / 2)
+
+
+# A minute on two cores: a small DenseNet on small crops shows that everything works, not how well it can.
+SMOKE = TrainConfig(
+    name="smoke",
+    stages=(
+        Stage(epochs=3, input_size_px=32, schedule=one_cycle(3, 2e-3), contrastive=0.5, softmax=1.0),
+    ),
+    sampling="people",
+    batch_size=32,
+    memory=256,
+    photos_per_epoch=1280,
+    network=DenseNetShape(units=(2, 4, 4), growth_rate=16, initial_pool=False, bn_momentum=0.9),
+    precision="float32",
+)
+
+# As published: 128x128 crops, batches of 64 random pairs, rate and beta1 cycling over two epochs, beta2 0.99.
+SEED = TrainConfig(
+    name="seed",
+    stages=(Stage(epochs=24, input_size_px=128, schedule=CyclicalSchedule(max_rate=3e-4)),),
+    crop_size_px=128,
+)
+
+# What the shipped tower is trained with: small crops first, a warm-up that learns from all impostors at once, then the
+# margin loss beside it. Figures, cost and what was tried: train/README.md.
+FULL = TrainConfig(
+    name="full",
+    stages=(
+        Stage(epochs=10, input_size_px=48, schedule=one_cycle(20, 1e-3), contrastive=0.0, softmax=1.0),
+        Stage(epochs=10, input_size_px=64, schedule=one_cycle(10, 8e-4), contrastive=0.1, softmax=1.0),
+        Stage(epochs=4, input_size_px=112, schedule=one_cycle(4, 2e-4), contrastive=1.0, softmax=1.0),
+    ),
+    sampling="people",
+    memory=2048,
+    photos_per_epoch=12_800,
+    network=DenseNetShape(bn_momentum=0.95),
+)
+
+PRESETS = {config.name: config for config in (SMOKE, SEED, FULL)}

@@ -1,0 +1,111 @@
+"""What stands on the tower while it is trained, and never ships: augmentation before it, the loss behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from facesearch_train.augment import Augment
+from facesearch_train.config import Stage, TrainConfig
+from facesearch_train.losses import (
+    ContrastiveLoss,
+    all_pairs_contrastive_loss,
+    all_pairs_softmax_loss,
+    batch_distances,
+    pair_distance,
+)
+from facesearch_train.network import build_siamese
+from facesearch_train.schedule import CyclicalAdam
+
+
+@keras.saving.register_keras_serializable("facesearch")
+class PeopleHead(keras.layers.Layer):
+    """The loss of a batch of people against itself and a memory of the batches before it.
+
+    (B, D) embeddings, (B,) person numbers -> (B, 3): the loss of each anchor, and the batch's mean genuine and mean
+    impostor distance in every row. The batch size must be fixed. The memory holds the latest `memory` embeddings,
+    without gradients; empty places carry the person number -1.
+    """
+
+    def __init__(self, config: TrainConfig, stage: Stage, **options: Any) -> None:
+        super().__init__(dtype="float32", **options)
+        self.config = config
+        self.stage = stage
+        size = max(config.memory, 0)
+        self.remembered = self.add_weight(
+            shape=(size, config.embedding_size), initializer="zeros", trainable=False, name="remembered"
+        )
+        self.remembered_ids = self.add_weight(
+            shape=(size,), initializer=keras.initializers.Constant(-1), trainable=False, dtype="float32", name="ids"
+        )
+
+    def call(self, inputs: tuple[Any, Any], training: bool = False) -> Any:
+        embeddings, ids = inputs
+        ids = ops.cast(ids, "float32")
+        gallery = ops.concatenate([embeddings, ops.stop_gradient(self.remembered.value)], axis=0)
+        gallery_ids = ops.concatenate([ids, self.remembered_ids.value], axis=0)
+        loss = ops.zeros_like(ids)
+        if self.stage.contrastive:
+            margin = self.config.margin
+            loss = loss + self.stage.contrastive * all_pairs_contrastive_loss(embeddings, ids, gallery, gallery_ids, margin)
+        if self.stage.softmax:
+            temperature = self.config.temperature
+            loss = loss + self.stage.softmax * all_pairs_softmax_loss(embeddings, ids, gallery, gallery_ids, temperature)
+        genuine, impostor = batch_distances(embeddings, ids)
+        if training and self.config.memory:
+            self.remembered.assign(ops.stop_gradient(gallery[: self.config.memory]))
+            self.remembered_ids.assign(gallery_ids[: self.config.memory])
+        ones = ops.ones_like(loss)
+        return ops.stack([loss, genuine * ones, impostor * ones], axis=1)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
+        return (input_shape[0][0], 3)
+
+
+def _loss_column(_target: Any, output: Any) -> Any:
+    return output[:, 0]
+
+
+def genuine_distance(_target: Any, output: Any) -> Any:
+    return output[:, 1]
+
+
+def impostor_distance(_target: Any, output: Any) -> Any:
+    return output[:, 2]
+
+
+@keras.saving.register_keras_serializable("facesearch")
+class MeanPairDistance(keras.metrics.Mean):
+    """Mean distance of the pairs that carry one label (0 = genuine, 1 = impostor) among stacked pairs (B, 2, D)."""
+
+    def __init__(self, label: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.label = label
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        wanted = ops.cast(ops.equal(ops.reshape(y_true, (-1,)), self.label), "float32")
+        super().update_state(pair_distance(y_pred[:, 0], y_pred[:, 1]), sample_weight=wanted)
+
+
+def build_training_model(tower: keras.Model, config: TrainConfig, stage: Stage, seed: int) -> keras.Model:
+    """Augmentation, tower and loss as one compiled model, for the batches that `pairs` makes."""
+    size, batch = stage.input_size_px, config.batch_size
+    crop_shape = (size, size, 3)
+    augment = Augment(config.augmentation, seed=seed, name="augment")
+    if config.sampling == "people":
+        crops = keras.Input(crop_shape, batch_size=batch, dtype="uint8", name="crops")
+        ids = keras.Input((), batch_size=batch, dtype="int32", name="people")
+        model = keras.Model([crops, ids], PeopleHead(config, stage, name="head")([tower(augment(crops)), ids]))
+        loss: Any = _loss_column
+        metrics = [genuine_distance, impostor_distance]
+    else:
+        sides = [keras.Input(crop_shape, dtype="uint8", name=name) for name in ("first", "second")]
+        model = keras.Model(sides, build_siamese(tower)([augment(side) for side in sides]))
+        loss = ContrastiveLoss(config.margin)
+        metrics = [MeanPairDistance(label, name=f"{kind}_distance") for label, kind in enumerate(("genuine", "impostor"))]
+    accumulate = config.accumulate if config.accumulate > 1 else None
+    optimizer = CyclicalAdam(stage.schedule.rate(0), gradient_accumulation_steps=accumulate)
+    model.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=False)
+    return model

@@ -1,0 +1,100 @@
+"""The networks: a DenseNet tower and the Siamese pair that shares it. Defines shapes only; training lives in `loop`.
+
+Source: Huang, Liu, van der Maaten and Weinberger, "Densely Connected Convolutional Networks", CVPR 2017.
+Written in Keras 3 without a backend's own operations, so that TensorFlow, JAX and Torch run the same code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import layers
+
+from facesearch.records import EMBEDDING_SIZE
+
+# The batch normalisation that keras.applications' DenseNet uses, so that weights can be exchanged with it.
+BN_EPSILON = 1.001e-5
+
+
+@dataclass(frozen=True)
+class DenseNetShape:
+    """What a DenseNet is made of; the defaults are DenseNet-121.
+
+    units: dense units in each block. growth_rate: feature maps that a unit adds. A unit's 1x1 bottleneck has
+    `bottleneck * growth_rate` maps; between blocks `compression` of the maps remain. initial_pool: the 3x3 max pool
+    after the first convolution, which large photos need and small crops can do without. bn_momentum: how much of the
+    running statistics a step keeps.
+    """
+
+    units: tuple[int, ...] = (6, 12, 24, 16)
+    growth_rate: int = 32
+    bottleneck: int = 4
+    compression: float = 0.5
+    initial_pool: bool = True
+    bn_momentum: float = 0.99
+
+
+DENSENET_121 = DenseNetShape()
+
+
+def _bn_relu(x: Any, name: str, momentum: float) -> Any:
+    x = layers.BatchNormalization(epsilon=BN_EPSILON, momentum=momentum, name=f"{name}_bn")(x)
+    return layers.Activation("relu", name=f"{name}_relu")(x)
+
+
+def dense_unit(x: Any, shape: DenseNetShape, name: str) -> Any:
+    """BN-ReLU-1x1-BN-ReLU-3x3, its `growth_rate` maps appended to all that came before: (B, H, W, C) -> (B, H, W, C+k)."""
+    k, momentum = shape.growth_rate, shape.bn_momentum
+    new = _bn_relu(x, f"{name}_0", momentum)
+    new = layers.Conv2D(shape.bottleneck * k, 1, use_bias=False, name=f"{name}_1_conv")(new)
+    new = _bn_relu(new, f"{name}_1", momentum)
+    new = layers.Conv2D(k, 3, padding="same", use_bias=False, name=f"{name}_2_conv")(new)
+    return layers.Concatenate(name=f"{name}_concat")([x, new])
+
+
+def transition(x: Any, shape: DenseNetShape, name: str) -> Any:
+    """Fewer maps at half the resolution: (B, H, W, C) -> (B, H/2, W/2, C * compression)."""
+    channels = int(x.shape[-1] * shape.compression)
+    x = _bn_relu(x, name, shape.bn_momentum)
+    x = layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_conv")(x)
+    return layers.AveragePooling2D(2, strides=2, name=f"{name}_pool")(x)
+
+
+def build_tower(
+    input_size_px: int | None,
+    embedding_size: int = EMBEDDING_SIZE,
+    shape: DenseNetShape = DENSENET_121,
+) -> keras.Model:
+    """A DenseNet that ends in `embedding_size` numbers: (B, S, S, 3) RGB 0..255 -> (B, embedding_size) float32.
+
+    The preprocessing (to -1..1) is the first layer. input_size_px None accepts any size from 32 px: the weights do not
+    depend on it, so that training can begin on small crops. The embeddings are not normalised: the contrastive loss
+    shapes their distances.
+    """
+    inputs = keras.Input((input_size_px, input_size_px, 3), name="crop")
+    x = layers.Rescaling(1 / 127.5, offset=-1.0, name="preprocessing")(inputs)
+    x = layers.ZeroPadding2D(3, name="conv1_pad")(x)
+    x = layers.Conv2D(2 * shape.growth_rate, 7, strides=2, use_bias=False, name="conv1_conv")(x)
+    x = _bn_relu(x, "conv1", shape.bn_momentum)
+    if shape.initial_pool:
+        x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
+        x = layers.MaxPooling2D(3, strides=2, name="pool1")(x)
+    for block, units in enumerate(shape.units, start=2):
+        for unit in range(1, units + 1):
+            x = dense_unit(x, shape, f"conv{block}_block{unit}")
+        if block < len(shape.units) + 1:
+            x = transition(x, shape, f"pool{block}")
+    x = _bn_relu(x, "final", shape.bn_momentum)
+    x = layers.GlobalAveragePooling2D(name="average_pool")(x)
+    embedding = layers.Dense(embedding_size, dtype="float32", name="embedding")(x)
+    return keras.Model(inputs, embedding, name="tower")
+
+
+def build_siamese(tower: keras.Model) -> keras.Model:
+    """One tower for both sides: two (B, S, S, 3) crops -> (B, 2, D), the two embeddings of each pair, shared weights."""
+    first = keras.Input(tower.input_shape[1:], name="first")
+    second = keras.Input(tower.input_shape[1:], name="second")
+    pair = keras.ops.stack([tower(first), tower(second)], axis=1)
+    return keras.Model([first, second], pair, name="siamese")
