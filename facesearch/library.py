@@ -10,7 +10,7 @@ import logging
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 class LibraryStatus:
     """What a library holds. Plain values only, ready for JSON.
 
-    vectors: "current", or why the file of vectors would be rebuilt. size_bytes: everything in the folder.
+    vectors: "current", or why the file of vectors would be rebuilt. size_bytes: everything in the folder that stays when it is closed.
     """
 
     path: str
@@ -237,7 +237,7 @@ class Library:
                 **asdict(self.models),
                 generation=stamp.generation,
                 vectors=vectors,
-                size_bytes=sum(entry.stat().st_size for entry in self.path.iterdir() if entry.is_file()),
+                size_bytes=_size_bytes(self.path),
             )
 
     def _stamp(self) -> Stamp:
@@ -257,6 +257,14 @@ def default_library_path() -> Path:
 def is_library(path: Path) -> bool:
     """Whether there is a library in a folder, of whatever version and in whatever state."""
     return (path / DATABASE_NAME).is_file()
+
+
+def _size_bytes(folder: Path) -> int:
+    total = 0
+    for entry in folder.iterdir():
+        with suppress(FileNotFoundError):  # a writer has renamed it meanwhile
+            total += 0 if entry.name.endswith("-shm") else entry.stat().st_size
+    return total
 
 
 def _refuse_taken_folder(path: Path) -> None:

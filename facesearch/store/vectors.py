@@ -103,7 +103,7 @@ def _parse(data: NDArray[np.uint8], faces: int) -> Any:
     import faiss
 
     try:
-        index = faiss.downcast_index(faiss.deserialize_index(data))
+        index = faiss.deserialize_index(data)
     except RuntimeError as error:
         raise VectorsUnusableError("FAISS cannot read it") from error
     if not isinstance(index, faiss.IndexIDMap2) or index.d != EMBEDDING_SIZE or index.ntotal != faces:
