@@ -1,0 +1,231 @@
+"""Labelled photos of faces, from folders as people have them: CelebA's layout, LFW's layout, or a folder a person.
+
+Which layout a folder has is found out and said. Reads names, sizes and lists, never a pixel: whether a photo can be
+decoded is seen when the crops are made. Refuses data that nothing can be learned from.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from facesearch.errors import TrainingDataError
+from facesearch.photos import PHOTO_SUFFIXES
+
+Layout = Literal["celeba", "lfw", "folders", "merged"]
+
+LAYOUT_NAMES: dict[Layout, str] = {
+    "celeba": "CelebA's layout (img_align_celeba/ and identity_CelebA.txt)",
+    "lfw": "LFW's layout (Name/Name_0001.jpg)",
+    "folders": "a folder a person",
+    "merged": "several datasets",
+}
+CELEBA_PEOPLE = 10177  # CelebA's ids are 1 to this
+_LFW_FOLDERS = ("lfw-deepfunneled", "lfw_funneled", "lfw-funneled", "lfw")
+_LFW_PHOTO = re.compile(r"(?P<name>.+)_\d{4}\.jpg")
+_SPLIT_FOLDERS = frozenset({"train", "training", "val", "valid", "validation", "test"})
+
+
+@dataclass(frozen=True)
+class TrainingPhoto:
+    """A photo file and whom it shows."""
+
+    path: Path
+    identity: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled photos under one root. warnings: one line each, counted, with what to do."""
+
+    name: str
+    root: Path
+    layout: Layout
+    photos: tuple[TrainingPhoto, ...]
+    warnings: tuple[str, ...] = ()
+
+    def photos_per_person(self) -> Counter[str]:
+        """How many photos each identity has."""
+        return Counter(photo.identity for photo in self.photos)
+
+    def describe(self) -> str:
+        """One line: what was found, in which layout."""
+        people = self.photos_per_person()
+        several = sum(count > 1 for count in people.values())
+        return (
+            f"{self.name}: {len(self.photos):,} photos of {len(people):,} people, {several:,} with two or more; "
+            f"{LAYOUT_NAMES[self.layout]}"
+        )
+
+
+def read_dataset(path: Path) -> Dataset:
+    """The labelled photos of a folder, in the order of their names.
+
+    Layouts: `img_align_celeba/` with `identity_CelebA.txt` beside it (or under `Img/` and `Anno/`, as CelebA is handed
+    out); `Name/Name_0001.jpg`, in the folder itself or in its `lfw-deepfunneled/`; else a folder a person, where all
+    photos below a person's folder, however deep, show that person, and a lone folder around all is stepped into.
+
+    Raises TrainingDataError where there is no such folder, no photo, one person only or nobody with two photos.
+    """
+    dataset = list_photos(path)
+    require_trainable(dataset)
+    return dataset
+
+
+def list_photos(path: Path) -> Dataset:
+    """Like read_dataset, for a folder that is merged with others: one person alone, or single photos, will do."""
+    if not path.is_dir():
+        raise TrainingDataError(
+            f"{path} is not a folder. Give the folder that holds the training photos (--data), a folder a person."
+        )
+    path = path.resolve()
+    celeba = _celeba_parts(path)
+    dataset = _read_celeba(path, *celeba) if celeba else _read_folders(path)
+    if not dataset.photos:
+        hints = " ".join(dataset.warnings)
+        raise TrainingDataError(
+            f"{path} holds no training photos. Put each person's photos into a folder of their own. {hints}".strip()
+        )
+    return dataset
+
+
+def require_trainable(dataset: Dataset) -> None:
+    """Raise TrainingDataError where the contrastive loss would lack genuine or impostor pairs."""
+    people = dataset.photos_per_person()
+    if len(people) < 2:
+        raise TrainingDataError(
+            f"{dataset.root} shows one person only ({next(iter(people), 'nobody')}). Training compares people: add "
+            f"folders of others. (Read as {LAYOUT_NAMES[dataset.layout]}.)"
+        )
+    if max(people.values()) < 2:
+        raise TrainingDataError(
+            f"{dataset.root} has {len(people):,} people but nobody with two photos. Training needs people in two or "
+            f"more photos. (Read as {LAYOUT_NAMES[dataset.layout]}.)"
+        )
+
+
+def _celeba_parts(path: Path) -> tuple[Path, Path] | None:
+    """CelebA's photo folder and its list of identities, or None where the folder has another layout."""
+    home = path.parent if path.name == "img_align_celeba" else path
+    photos = [home / "img_align_celeba", home / "Img" / "img_align_celeba"]
+    lists = [home / "identity_CelebA.txt", home / "Anno" / "identity_CelebA.txt"]
+    folder = next((photo for photo in photos if photo.is_dir()), None)
+    if folder is None:
+        return None
+    listing = next((listing for listing in lists if listing.is_file()), None)
+    if listing is None:
+        raise TrainingDataError(
+            f"{folder} has no list of who is who. Put CelebA's identity_CelebA.txt into {home} (a line: 'file id')."
+        )
+    return folder, listing
+
+
+def _read_celeba(path: Path, folder: Path, listing: Path) -> Dataset:
+    present = {entry.name: _is_empty(entry) for entry in os.scandir(folder) if entry.is_file()}
+    photos, missing, empty = [], [], []
+    for number, line in enumerate(_lines(listing), start=1):
+        if not line.strip():
+            continue
+        fields = line.split()
+        if len(fields) != 2:
+            raise TrainingDataError(f"{listing}, line {number}: {line!r} is not 'file id', as in '000001.jpg 2880'.")
+        name, identity = fields
+        if name not in present:
+            missing.append(name)
+        elif present[name]:
+            empty.append(name)
+        else:
+            photos.append(TrainingPhoto(folder / name, identity))
+    unlisted = sorted(name for name in present.keys() - {photo.path.name for photo in photos} - set(empty))
+    warnings = [
+        *_warning(missing, f"named in {listing} but missing in {folder}: left out. Copy them there, or train without"),
+        *_warning(empty, f"empty in {folder}: left out. Copy them again"),
+        *_warning(unlisted, f"in {folder} but not named in {listing}: left out. Add lines 'file id' to use them"),
+    ]
+    return Dataset(path.name, path, "celeba", tuple(photos), tuple(warnings))
+
+
+def _read_folders(path: Path) -> Dataset:
+    """LFW's layout or a folder a person: they differ in where the folders lie and how the photos are named."""
+    top = next((path / name for name in _LFW_FOLDERS if (path / name).is_dir() and _holds_folders(path / name)), path)
+    top = _step_into_lone_folder(top)
+    folders = sorted(entry.name for entry in os.scandir(top) if entry.is_dir() and not _is_hidden(entry.name))
+    if len(folders) > 1 and {name.lower() for name in folders} <= _SPLIT_FOLDERS:
+        raise TrainingDataError(
+            f"{top} holds {', '.join(folders)}, not people. Give each of them as a --data of its own."
+        )
+    photos, empty = [], []
+    for name in folders:
+        for entry in _photo_files(top / name):
+            if _is_empty(entry):
+                empty.append(entry.path)
+            else:
+                photos.append(TrainingPhoto(Path(entry.path), name))
+    loose = [entry.name for entry in os.scandir(top) if entry.is_file() and _is_photo(entry.name)]
+    warnings = [
+        *_warning(loose, f"loose in {top}, in no person's folder: left out. Move them into folders named by person"),
+        *_warning(empty, f"empty below {top}: left out. Copy them again"),
+    ]
+    named = bool(photos) and all(_is_lfw_photo(photo) for photo in photos)
+    return Dataset(path.name, path, "lfw" if named else "folders", tuple(photos), tuple(warnings))
+
+
+def _step_into_lone_folder(path: Path) -> Path:
+    """Down while the folder holds one folder of folders and no photo, as unpacked archives do."""
+    while True:
+        entries = [entry for entry in os.scandir(path) if not _is_hidden(entry.name)]
+        folders = [entry for entry in entries if entry.is_dir()]
+        photos = any(entry.is_file() and _is_photo(entry.name) for entry in entries)
+        if photos or len(folders) != 1 or not _holds_folders(Path(folders[0].path)):
+            return path
+        path = Path(folders[0].path)
+
+
+def _holds_folders(path: Path) -> bool:
+    return any(entry.is_dir() and not _is_hidden(entry.name) for entry in os.scandir(path))
+
+
+def _photo_files(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Photos below a person's folder, sorted, however deep. A linked folder is not entered: it may lead in a circle."""
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if _is_hidden(entry.name):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _photo_files(Path(entry.path))
+        elif entry.is_file() and _is_photo(entry.name):
+            yield entry
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _is_photo(name: str) -> bool:
+    return not _is_hidden(name) and Path(name).suffix.lower() in PHOTO_SUFFIXES
+
+
+def _is_empty(entry: os.DirEntry[str]) -> bool:
+    return entry.stat().st_size == 0
+
+
+def _is_lfw_photo(photo: TrainingPhoto) -> bool:
+    match = _LFW_PHOTO.fullmatch(photo.path.name)
+    return match is not None and photo.path.parent.name == photo.identity == match["name"]
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingDataError(f"{path} cannot be read ({error}). Copy it again.") from error
+
+
+def _warning(names: Iterable[str], what: str) -> list[str]:
+    """One counted line that shows the first of them, or nothing."""
+    listed = list(names)
+    return [f"{len(listed):,} {'files' if len(listed) > 1 else 'file'} {what} (first: {listed[0]})."] if listed else []

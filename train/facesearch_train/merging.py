@@ -1,0 +1,148 @@
+"""Several datasets as one: the same person in two of them becomes one identity, the same shot is kept once.
+
+Knows names and numbers only; whether two faces look alike is never asked. Merging is by these rules, each reported:
+an identity is `dataset/name`, except that (1) a folder-a-person set named by CelebA's ids joins CelebA's people, and
+(2) people called by the same first and last name, spelled alike but for case and separators, are one person.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesearch.errors import TrainingDataError
+from facesearch.records import Pixels
+from facesearch_train.crops import CropSet
+from facesearch_train.datasets import CELEBA_PEOPLE, Dataset, TrainingPhoto, require_trainable
+
+_SEPARATORS = re.compile(r"[\s_\-.]+")
+_FULL_NAME = re.compile(r"[^\W\d_]{2,}(_[^\W\d_]+)+")
+
+
+def merge_datasets(datasets: Sequence[Dataset]) -> Dataset:
+    """One dataset of all photos, with merged identities; what was joined stands in its warnings.
+
+    A single dataset's people get the names that they would have in a merge (`dataset/name`).
+    Raises TrainingDataError where two datasets have one name, or nothing can be learned from all of them together.
+    """
+    names = [dataset.name for dataset in datasets]
+    for name in names:
+        if names.count(name) > 1:
+            roots = " and ".join(str(dataset.root) for dataset in datasets if dataset.name == name)
+            raise TrainingDataError(f"{roots} are both called {name}: rename one, their people would be mixed up.")
+    celeba = next((dataset for dataset in datasets if dataset.layout == "celeba"), None)
+    sharing = [dataset for dataset in datasets if celeba and shares_celeba_ids(dataset, celeba)]
+    photos, notes = _merged_photos(datasets, celeba, sharing)
+    merged = Dataset(
+        name="+".join(names),
+        root=Path(os.path.commonpath([dataset.root for dataset in datasets])),
+        layout="merged",
+        photos=tuple(photos),
+        warnings=(*(warning for dataset in datasets for warning in dataset.warnings), *notes),
+    )
+    require_trainable(merged)
+    return merged
+
+
+def shares_celeba_ids(dataset: Dataset, celeba: Dataset) -> bool:
+    """Whether a folder-a-person set is named by CelebA's ids: numbers from 1 to 10,177, borne out by file names.
+
+    Files that CelebA's list names too must exist and must all have the same id there.
+    """
+    if dataset.layout != "folders" or not all(_is_celeba_id(name) for name in dataset.photos_per_person()):
+        return False
+    listed = {photo.path.name: photo.identity for photo in celeba.photos}
+    common = [photo for photo in dataset.photos if photo.path.name in listed]
+    return bool(common) and all(listed[photo.path.name] == photo.identity for photo in common)
+
+
+def same_name(name: str) -> str | None:
+    """What two spellings of a full name have in common (`Keira_Knightley`, `keira knightley`); None for ids."""
+    spelled = _SEPARATORS.sub("_", name).strip("_").casefold()
+    return spelled if _FULL_NAME.fullmatch(spelled) else None
+
+
+def bare_name(identity: str) -> str:
+    """A merged identity without its dataset: `lfw/Zico` -> `Zico`."""
+    return identity.partition("/")[2] or identity
+
+
+class JoinedCrops:
+    """The crops of several caches as one array: read with an array of row numbers, as a memmap is.
+
+    identities: the merged name of each row. origins: how each was cut (see CropSet).
+    """
+
+    def __init__(self, merged: Dataset, crop_sets: Sequence[CropSet]) -> None:
+        """Rows in the order of merged.photos; photos without a crop are left out."""
+        row_of = {path: (number, row) for number, crops in enumerate(crop_sets) for row, path in enumerate(crops.paths)}
+        photos = [photo for photo in merged.photos if photo.path in row_of]
+        if not photos:
+            raise TrainingDataError(f"No photo of {merged.name} has a crop. Make the crops anew: facesearch train.")
+        self.identities = [photo.identity for photo in photos]
+        self.paths = [photo.path for photo in photos]
+        places = [row_of[path] for path in self.paths]
+        self.origins = [crop_sets[number].origins[row] for number, row in places]
+        self._parts = [crops.crops for crops in crop_sets]
+        self._places: NDArray[np.int64] = np.array(places, dtype=np.int64)  # (N, 2): which part, which row of it
+        self.shape = (len(photos), *self._parts[0].shape[1:])
+        self.dtype = np.dtype(np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.identities)
+
+    def __getitem__(self, rows: Any) -> Pixels:
+        """rows: integers (B,), a slice or a mask -> uint8 (B, S, S, 3), copied in that order; an integer -> (S, S, 3)."""
+        places = self._places[rows]
+        if places.ndim == 1:
+            return np.asarray(self._parts[places[0]][places[1]])
+        crops = np.empty((len(places), *self.shape[1:]), dtype=np.uint8)
+        for number, part in enumerate(self._parts):
+            here = np.flatnonzero(places[:, 0] == number)
+            crops[here] = part[places[here, 1]]
+        return crops
+
+
+def _is_celeba_id(name: str) -> bool:
+    return name.isdecimal() and 1 <= int(name) <= CELEBA_PEOPLE
+
+
+def _merged_photos(
+    datasets: Sequence[Dataset], celeba: Dataset | None, sharing: Sequence[Dataset]
+) -> tuple[list[TrainingPhoto], list[str]]:
+    """All photos under merged identities, and a line on each kind of joining."""
+    loose = {(photo.path.name, photo.identity) for dataset in sharing for photo in dataset.photos}
+    first_called: dict[str, str] = {}
+    joined: set[str] = set()
+    photos: list[TrainingPhoto] = []
+    twice = 0
+    for dataset in datasets:
+        home = celeba if celeba and dataset in sharing else dataset
+        for photo in dataset.photos:
+            if dataset is celeba and (photo.path.name, photo.identity) in loose:
+                twice += 1  # CelebA's own copy is at most 178 px wide: the loose one has more to offer
+                continue
+            identity = f"{home.name}/{photo.identity}"
+            if spelled := same_name(photo.identity):
+                known = first_called.setdefault(spelled, identity)
+                if known != identity:
+                    joined.add(spelled)
+                    identity = known
+            photos.append(replace(photo, identity=identity))
+    notes = [
+        f"{dataset.name} bears CelebA's ids: its people are joined with {celeba.name}'s."
+        for dataset in sharing
+        if celeba
+    ]
+    if twice:
+        notes.append(f"{twice:,} photos are in both: the copies in {celeba.name if celeba else ''} are left out.")
+    if joined:
+        notes.append(f"{len(joined):,} people have one name in several datasets and are taken as one person each.")
+    return photos, notes
