@@ -1,9 +1,9 @@
 """Aligned crops of a dataset, made once and kept as one uint8 memmap beside an index.
 
-A cache is a folder: `crops.npy` (N, 112, 112, 3) and `index.json` (whose each row is, and how it was cut). It is built
-in a folder beside it and renamed when whole, so nobody ever sees half of one; an interrupted build goes on where it
-stopped. A cache is known by the files of its dataset, the detector, the template and this room's version.
-Refuses to guess: a photo without a face is left out and counted, unless its layout fixes where the face is.
+A cache is a folder: `crops.npy`, uint8 (N, S, S, 3) with S 112 by default, and `index.json`: whose each row is, and how
+it was cut. It is built in a folder beside it and renamed when whole, so nobody ever sees half of one; an interrupted
+build goes on where it stopped. A cache is known by the files of its dataset, the detector, the template and this room's
+version. Refuses to guess: a photo without a face is left out and counted, unless its layout fixes where the face is.
 """
 
 from __future__ import annotations
@@ -12,10 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-import threading
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,31 +24,19 @@ from facesearch.detection import load_detector
 from facesearch.errors import TrainingDataError
 from facesearch.records import CROP_SIZE_PX, Floats, Pixels
 from facesearch.runtime import cache_dir
-from facesearch_train.cutting import (
-    CROP_VERSION,
-    NO_FACE,
-    Cutter,
-    are_aligned_crops,
-    cut_as_is,
-    cut_at,
-    detecting_cutter,
-    usual_landmarks,
-)
+from facesearch_train.crop_parts import PhotoCounter, Progress, cut_parts
+from facesearch_train.cutting import CROP_VERSION, NO_FACE, cut_at, usual_landmarks
 from facesearch_train.datasets import Dataset, Layout, TrainingPhoto
-
-# Photos done between two saves: 256 crops are 10 MB, some ten seconds of work.
-_PART_SIZE = 256
-
-Progress = Callable[[int, int], None]  # photos done, photos in all
 
 
 @dataclass(frozen=True, eq=False)
 class CropSet:
     """The crops of one dataset, row by row.
 
-    crops: uint8 (N, 112, 112, 3) RGB, mapped from disk. identities, paths: whose each is, and from which photo.
-    origins: "detected", "aligned" (the photo was such a crop already) or "fallback" (cut where faces of this layout
-    usually are, as none was found). scores: float32 (N,), the detector's; NaN where it found none or was not asked.
+    crops: uint8 (N, S, S, 3) RGB, mapped from disk; S is 112 unless made otherwise. identities, paths: whose each is,
+    and from which photo. origins: "detected", "aligned" (the photo was such a crop already) or "fallback" (cut where
+    faces of this layout usually are, as none was found). scores: float32 (N,), the detector's; NaN where it found none
+    or was not asked.
     dropped: photos without a crop, each with the reason.
     """
 
@@ -85,7 +70,7 @@ class CropSet:
 
 
 def default_crops_dir() -> Path:
-    """Where caches are kept when nobody says otherwise: in the user's cache directory, or where FACESEARCH_CACHE says."""
+    """Where caches are kept when nobody says otherwise: in the cache directory (see FACESEARCH_CACHE)."""
     folder = cache_dir()
     if folder is None:
         raise TrainingDataError("The cache directory cannot be written: point FACESEARCH_CACHE to a folder that can.")
@@ -93,28 +78,35 @@ def default_crops_dir() -> Path:
 
 
 def prepare_crops(
-    dataset: Dataset, folder: Path | None = None, progress: Progress | None = None, workers: int | None = None
+    dataset: Dataset,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+    workers: int | None = None,
+    size_px: int = CROP_SIZE_PX,
 ) -> CropSet:
     """The dataset's crops: from its cache, or made now and cached.
 
     folder: where this dataset's cache lies; by default one named by the fingerprint in default_crops_dir(). A cache of
-    other photos there is replaced. progress: called from several threads, one at a time. workers: threads, by default
-    one a core. Raises TrainingDataError where no photo gives a crop or the folder cannot be written.
+    other photos there is replaced. progress: called from several threads, one at a time, with photos done and photos in
+    all. workers: threads, by default one a core. size_px: the crops' side, the face as large in proportion.
+    Raises TrainingDataError where no photo gives a crop or the folder cannot be written.
     """
-    fingerprint = fingerprint_of(dataset, load_detector().identity)
+    fingerprint = fingerprint_of(dataset, load_detector().identity, size_px)
     folder = folder or default_crops_dir() / f"{dataset.name}-{fingerprint[:16]}"
     if _index_of(folder).get("fingerprint") == fingerprint:
         return open_crops(folder)
     try:
         partial = folder.with_name(f".{folder.name}-{fingerprint[:16]}.partial")
         partial.mkdir(parents=True, exist_ok=True)
-        _cut_parts(dataset, partial, progress, workers or os.cpu_count() or 1)
-        _join_parts(dataset, partial, fingerprint)
+        cut_parts(
+            dataset, partial, size_px, PhotoCounter(len(dataset.photos), progress), workers or os.cpu_count() or 1
+        )
+        _join_parts(dataset, partial, size_px, fingerprint)
         _publish(partial, folder)
     except OSError as error:
         raise TrainingDataError(
             f"The crops of {dataset.name} cannot be written to {folder} ({error}). They need about "
-            f"{len(dataset.photos) * CROP_SIZE_PX**2 * 6 / 1e9:.1f} GB there; point FACESEARCH_CACHE elsewhere."
+            f"{len(dataset.photos) * size_px**2 * 6 / 1e9:.1f} GB there; point FACESEARCH_CACHE elsewhere."
         ) from error
     return open_crops(folder)
 
@@ -139,9 +131,9 @@ def open_crops(folder: Path) -> CropSet:
     )
 
 
-def fingerprint_of(dataset: Dataset, detector: str) -> str:
+def fingerprint_of(dataset: Dataset, detector: str, size_px: int = CROP_SIZE_PX) -> str:
     """What the crops depend on, as a SHA-256 in hex: files with size and time, detector, template and this version."""
-    digest = hashlib.sha256(repr((CROP_VERSION, detector, TEMPLATE_NAME, CROP_SIZE_PX, dataset.layout)).encode())
+    digest = hashlib.sha256(repr((CROP_VERSION, detector, TEMPLATE_NAME, size_px, dataset.layout)).encode())
     for photo in dataset.photos:
         try:
             stat = photo.path.stat()
@@ -161,81 +153,11 @@ def _index_of(folder: Path) -> dict[str, Any]:
     return index if isinstance(index, dict) else {}
 
 
-class _Counter:
-    """Counts photos across threads, and hands the count on."""
-
-    def __init__(self, total: int, progress: Progress | None) -> None:
-        self._lock = threading.Lock()
-        self._done, self._total, self._progress = 0, total, progress
-        self.stopped = threading.Event()
-
-    def add(self, photos: int) -> None:
-        if self._progress is None:
-            return
-        with self._lock:
-            self._done += photos
-            self._progress(self._done, self._total)
-
-
-def _cut_parts(dataset: Dataset, partial: Path, progress: Progress | None, workers: int) -> None:
-    """Cut all photos that no earlier, interrupted build has cut: a file of _PART_SIZE photos each.
-
-    Threads do: decoding, resizing and inference leave Python's lock. Measured on two cores and 250 px photos: 34
-    photos a second with two threads against 26 with two processes and 18 with one thread.
-    """
-    aligned = are_aligned_crops([photo.path for photo in dataset.photos])
-    counter = _Counter(len(dataset.photos), progress)
-    mine = threading.local()
-
-    def cut_part(start: int) -> None:
-        target = partial / f"{start:08d}.npz"
-        photos = dataset.photos[start : start + _PART_SIZE]
-        if target.exists():
-            counter.add(len(photos))
-            return
-        if not hasattr(mine, "cutter"):
-            mine.cutter = cut_as_is if aligned else detecting_cutter(load_detector())
-        _cut_part(photos, mine.cutter, target, counter)
-
-    with ThreadPoolExecutor(workers) as pool:
-        tasks = [pool.submit(cut_part, start) for start in range(0, len(dataset.photos), _PART_SIZE)]
-        try:
-            for task in tasks:
-                task.result()
-        except BaseException:  # Ctrl-C too: let the threads end at their next photo, then pass it on
-            counter.stopped.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-def _cut_part(photos: tuple[TrainingPhoto, ...], cutter: Cutter, target: Path, counter: _Counter) -> None:
-    cuts = []
-    for photo in photos:
-        if counter.stopped.is_set():
-            return
-        cuts.append(cutter(photo.path))
-        counter.add(1)
-    crops = [cut.crop for cut in cuts if cut.crop is not None]
-    arrays: dict[str, Any] = {
-        "crops": np.stack(crops) if crops else np.empty((0, CROP_SIZE_PX, CROP_SIZE_PX, 3), dtype=np.uint8),
-        "has_crop": np.array([cut.crop is not None for cut in cuts]),
-        "landmarks": np.stack([cut.landmarks for cut in cuts]),
-        "sizes": np.array([cut.size for cut in cuts], dtype=np.int32),
-        "scores": np.array([cut.score for cut in cuts], dtype=np.float32),
-        "origins": np.array([cut.origin for cut in cuts]),
-        "reasons": np.array([cut.reason for cut in cuts]),
-    }
-    writing = target.with_suffix(".writing")
-    with writing.open("wb") as stream:
-        np.savez(stream, **arrays)
-    writing.replace(target)
-
-
-def _join_parts(dataset: Dataset, partial: Path, fingerprint: str) -> None:
+def _join_parts(dataset: Dataset, partial: Path, size_px: int, fingerprint: str) -> None:
     """The parts in `partial` become crops.npy and index.json there; faces not found are cut where they usually are."""
     parts = [np.load(path, allow_pickle=False) for path in sorted(partial.glob("*.npz"))]
     table = {key: np.concatenate([part[key] for part in parts]) for key in parts[0].files if key != "crops"}
-    fallback = _fallback_crops(dataset, table)
+    fallback = _fallback_crops(dataset, table, size_px)
     kept = table["has_crop"].copy()
     kept[list(fallback)] = True
     if not kept.any():
@@ -245,7 +167,7 @@ def _join_parts(dataset: Dataset, partial: Path, fingerprint: str) -> None:
             f"None of the {len(kept):,} photos in {dataset.root} gives a face to train on ({first})."
         )
     crops = np.lib.format.open_memmap(
-        partial / "crops.npy", mode="w+", dtype=np.uint8, shape=(int(kept.sum()), CROP_SIZE_PX, CROP_SIZE_PX, 3)
+        partial / "crops.npy", mode="w+", dtype=np.uint8, shape=(int(kept.sum()), size_px, size_px, 3)
     )
     row_of = np.cumsum(kept) - 1
     start = 0
@@ -272,14 +194,14 @@ def _join_parts(dataset: Dataset, partial: Path, fingerprint: str) -> None:
     (partial / "index.json").write_text(json.dumps(index, ensure_ascii=False, indent=0), encoding="utf-8")
 
 
-def _fallback_crops(dataset: Dataset, table: dict[str, Any]) -> dict[int, Pixels]:
+def _fallback_crops(dataset: Dataset, table: dict[str, Any], size_px: int) -> dict[int, Pixels]:
     """Crops for photos without a face found, in layouts that show every face in the same place: photo to crop."""
     if dataset.layout not in ("celeba", "lfw"):
         return {}
     sizes = [(int(width), int(height)) for width, height in table["sizes"]]
     usual = usual_landmarks(sizes, table["landmarks"])
     missed = [row for row in np.flatnonzero(table["reasons"] == NO_FACE) if sizes[row] in usual]
-    return {int(row): cut_at(dataset.photos[row].path, usual[sizes[row]]) for row in missed}
+    return {int(row): cut_at(dataset.photos[row].path, usual[sizes[row]], size_px) for row in missed}
 
 
 def _header(dataset: Dataset, fingerprint: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def _nowhere() -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """What became of one photo. crop: uint8 (112, 112, 3), or None and the reason. landmarks: (5, 2) px, NaN where
+    """What became of one photo. crop: uint8 (S, S, 3), or None and the reason. landmarks: (5, 2) px, NaN where
     none were found. score: the detector's, NaN where it found none or was not asked. size: of the photo."""
 
     crop: Pixels | None
@@ -47,7 +47,7 @@ class Cut:
 Cutter = Callable[[Path], Cut]
 
 
-def detecting_cutter(detector: Detector) -> Cutter:
+def detecting_cutter(detector: Detector, size_px: int = CROP_SIZE_PX) -> Cutter:
     """A cutter that looks for the face. Not for two threads at once: each takes a detector of its own."""
 
     def cut(path: Path) -> Cut:
@@ -59,24 +59,31 @@ def detecting_cutter(detector: Detector) -> Cutter:
         face = choose_face(detector.detect(pixels), size)
         if face is None:
             return Cut(None, size=size, reason=NO_FACE)
-        return Cut(align(pixels, face.landmarks), "detected", face.landmarks, size, face.score)
+        return Cut(align(pixels, face.landmarks, size_px), "detected", face.landmarks, size, face.score)
 
     return cut
 
 
-def cut_as_is(path: Path) -> Cut:
-    """The cutter for photos that are aligned crops of 112x112 px already."""
-    try:
-        pixels = read_photo(photo_file(path)).pixels
-    except PhotoError as error:
-        return Cut(None, reason=str(error))
-    return Cut(pixels, "aligned", size=(pixels.shape[1], pixels.shape[0]))
+def resizing_cutter(size_px: int = CROP_SIZE_PX) -> Cutter:
+    """A cutter for photos that are aligned crops already: takes them as they are, or resized to size_px."""
+
+    def cut(path: Path) -> Cut:
+        try:
+            pixels = read_photo(photo_file(path)).pixels
+        except PhotoError as error:
+            return Cut(None, reason=str(error))
+        size = (pixels.shape[1], pixels.shape[0])
+        if size != (size_px, size_px):
+            pixels = np.asarray(Image.fromarray(pixels).resize((size_px, size_px), Image.Resampling.BICUBIC))
+        return Cut(pixels, "aligned", size=size)
+
+    return cut
 
 
-def cut_at(path: Path, landmarks: Floats) -> Pixels:
+def cut_at(path: Path, landmarks: Floats, size_px: int = CROP_SIZE_PX) -> Pixels:
     """The crop where the five landmarks (5, 2) px usually are."""
     pixels = read_photo(photo_file(path)).pixels
-    return align(pixels, landmarks)
+    return align(pixels, landmarks, size_px)
 
 
 def choose_face(faces: Sequence[DetectedFace], size: Size) -> DetectedFace | None:

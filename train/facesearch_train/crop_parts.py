@@ -1,0 +1,96 @@
+"""Many photos cut by several threads into part files, so that an interrupted build loses ten seconds of work, not all.
+
+Knows no cache and no index: a folder of parts in, the same folder with the missing parts out.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facesearch.detection import load_detector
+from facesearch_train.cutting import Cut, Cutter, are_aligned_crops, detecting_cutter, resizing_cutter
+from facesearch_train.datasets import Dataset, TrainingPhoto
+
+# Photos done between two saves: 256 crops are 10 MB, some ten seconds of work.
+PART_SIZE = 256
+
+Progress = Callable[[int, int], None]  # photos done, photos in all
+
+
+class PhotoCounter:
+    """Counts photos across threads, and hands the count on."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._lock = threading.Lock()
+        self._done, self._total, self._progress = 0, total, progress
+        self.stopped = threading.Event()
+
+    def add(self, photos: int) -> None:
+        if self._progress is None:
+            return
+        with self._lock:
+            self._done += photos
+            self._progress(self._done, self._total)
+
+
+def cut_parts(dataset: Dataset, partial: Path, size_px: int, counter: PhotoCounter, workers: int) -> None:
+    """Cut all photos that no earlier, interrupted build has cut: a file of PART_SIZE photos each.
+
+    Threads do: decoding, resizing and inference leave Python's lock. Measured on two cores and 250 px photos: 34
+    photos a second with two threads against 26 with two processes and 18 with one thread.
+    """
+    aligned = are_aligned_crops([photo.path for photo in dataset.photos])
+    mine = threading.local()
+
+    def cut_part(start: int) -> None:
+        target = partial / f"{start:08d}.npz"
+        photos = dataset.photos[start : start + PART_SIZE]
+        if target.exists():
+            counter.add(len(photos))
+            return
+        if not hasattr(mine, "cutter"):
+            mine.cutter = resizing_cutter(size_px) if aligned else detecting_cutter(load_detector(), size_px)
+        _save_part(_cut_all(photos, mine.cutter, counter), size_px, target)
+
+    with ThreadPoolExecutor(workers) as pool:
+        tasks = [pool.submit(cut_part, start) for start in range(0, len(dataset.photos), PART_SIZE)]
+        try:
+            for task in tasks:
+                task.result()
+        except BaseException:  # Ctrl-C too: let the threads end at their next photo, then pass it on
+            counter.stopped.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _cut_all(photos: tuple[TrainingPhoto, ...], cutter: Cutter, counter: PhotoCounter) -> list[Cut]:
+    cuts = []
+    for photo in photos:
+        if counter.stopped.is_set():
+            raise CancelledError
+        cuts.append(cutter(photo.path))
+        counter.add(1)
+    return cuts
+
+
+def _save_part(cuts: list[Cut], size_px: int, target: Path) -> None:
+    crops = [cut.crop for cut in cuts if cut.crop is not None]
+    arrays: dict[str, Any] = {
+        "crops": np.stack(crops) if crops else np.empty((0, size_px, size_px, 3), dtype=np.uint8),
+        "has_crop": np.array([cut.crop is not None for cut in cuts]),
+        "landmarks": np.stack([cut.landmarks for cut in cuts]),
+        "sizes": np.array([cut.size for cut in cuts], dtype=np.int32),
+        "scores": np.array([cut.score for cut in cuts], dtype=np.float32),
+        "origins": np.array([cut.origin for cut in cuts]),
+        "reasons": np.array([cut.reason for cut in cuts]),
+    }
+    writing = target.with_suffix(".writing")
+    with writing.open("wb") as stream:
+        np.savez(stream, **arrays)
+    writing.replace(target)
