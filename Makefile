@@ -1,0 +1,46 @@
+# make test    build .venv, then lint, types and the whole test suite
+# make demo    build .venv, draw an album of synthetic people, index it and look somebody up in it
+#
+# Both are safe to run again: what is built already is kept. PYTHON=python3.12 picks another interpreter (3.11 to 3.13).
+
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo "$$python" && break; \
+	done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
+
+.PHONY: help test lint demo clean
+
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 to 3.13 found: install one, or name it with PYTHON=" >&2; exit 1; }
+	@echo "building $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing facesearch into $(VENV) (TensorFlow, OpenVINO and FAISS are large: this takes minutes the first time)"
+	@$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing facesearch and its development tools into $(VENV) (minutes, the first time)"
+	@$(INSTALL) -e '.[dev]'
+	@touch $(VENV)/installed $@
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest
+
+demo: $(VENV)/installed
+	@scripts/demo.sh $(BIN)/facesearch
+
+clean:
+	rm -rf $(VENV) demo-album demo-library .mypy_cache .pytest_cache .ruff_cache
