@@ -1,0 +1,236 @@
+"""How well distances tell one person from two: ROC, TAR at FAR, EER, accuracy by folds, identification. NumPy only.
+
+A pair is genuine (one person) or impostor (two people); its distance is smaller the more alike its faces are, and it is
+accepted where the distance is at most the threshold. `label` is 0 for a genuine and 1 for an impostor pair throughout.
+A face that was not found makes a pair that must count as wrong: +inf for a genuine one, -inf for an impostor. Refuses
+figures that the number of pairs cannot carry.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Values = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+GENUINE, IMPOSTOR = 0, 1
+Z_95 = 1.959963984540054  # two-sided 95 % of the normal distribution
+
+
+@dataclass(frozen=True, eq=False)
+class RocCurve:
+    """One point a threshold, thresholds falling to rising: at thresholds[i] the share tar[i] of genuine pairs and
+    far[i] of impostor pairs are accepted. The first point, at -inf, accepts none; all float64 (M,)."""
+
+    thresholds: Values
+    far: Values
+    tar: Values
+
+
+@dataclass(frozen=True)
+class TrueAccepts:
+    """The share of genuine pairs accepted where at most the share `far` of impostor pairs is.
+
+    low, high: 95 % Wilson interval of tar, from the number of genuine pairs. threshold: that accepts them.
+    reached_far: of the impostor pairs at hand.
+    """
+
+    far: float
+    tar: float
+    low: float
+    high: float
+    threshold: float
+    reached_far: float
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A threshold and how many of the pairs it was chosen on it judges rightly (share)."""
+
+    distance: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class FoldedAccuracy:
+    """Accuracy on each fold at the threshold that is best on the others. std: of the folds, not of their mean."""
+
+    accuracies: tuple[float, ...]
+    thresholds: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Of the folds' accuracies."""
+        return float(np.mean(self.accuracies))
+
+    @property
+    def std(self) -> float:
+        """Standard deviation of the folds (divided by their number less one); 0 for a single fold."""
+        return float(np.std(self.accuracies, ddof=1)) if len(self.accuracies) > 1 else 0.0
+
+    @property
+    def standard_error(self) -> float:
+        """Of the mean, as LFW's results state it: std / sqrt(folds)."""
+        return self.std / math.sqrt(len(self.accuracies))
+
+
+def roc_curve(distances: ArrayLike, labels: ArrayLike) -> RocCurve:
+    """The ROC of pairs: (P,) distances and labels. One point for each distinct distance, and one that accepts none.
+
+    Raises ValueError where either kind of pair is missing, a distance is NaN or the lengths differ.
+    """
+    values, kinds = _checked(distances, labels)
+    order = np.argsort(values, kind="stable")
+    values, impostor = values[order], kinds[order] == IMPOSTOR
+    last = np.flatnonzero(np.append(values[1:] != values[:-1], True))  # of each run of equal distances
+    false_accepts = np.cumsum(impostor)[last]
+    accepts = last + 1
+    return RocCurve(
+        thresholds=np.concatenate([[-np.inf], values[last]]),
+        far=np.concatenate([[0.0], false_accepts / impostor.sum()]),
+        tar=np.concatenate([[0.0], (accepts - false_accepts) / (~impostor).sum()]),
+    )
+
+
+def auc(roc: RocCurve) -> float:
+    """The area under the ROC: how often a genuine pair is nearer than an impostor pair, ties counted half."""
+    return float(np.trapezoid(roc.tar, roc.far))
+
+
+def equal_error_rate(roc: RocCurve) -> float:
+    """Where as many genuine pairs are rejected as impostor pairs accepted, on the line between the ROC's points."""
+    gap = roc.far - (1 - roc.tar)  # from -1 up to 1
+    after = int(np.argmax(gap >= 0))
+    before = after - 1
+    share = -gap[before] / (gap[after] - gap[before])
+    return float(roc.far[before] + share * (roc.far[after] - roc.far[before]))
+
+
+def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float, float]:
+    """The interval that a share lies in: 95 % unless z says otherwise. Source: Wilson 1927.
+
+    Unlike the normal approximation it stays within 0..1 and has a width where all trials end alike.
+    """
+    if not 0 <= successes <= trials or trials == 0:
+        raise ValueError(f"{successes} of {trials} is no share")
+    share = successes / trials
+    centre = share + z**2 / (2 * trials)
+    spread = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    scale = 1 + z**2 / trials
+    return max((centre - spread) / scale, 0.0), min((centre + spread) / scale, 1.0)
+
+
+def tar_at_far(roc: RocCurve, far: float, genuine_pairs: int, impostor_pairs: int) -> TrueAccepts | None:
+    """TAR where at most the share `far` of impostor pairs is accepted; None where that allows less than one pair.
+
+    With n impostor pairs nothing below 1 / n can be told apart from zero.
+    """
+    if far * impostor_pairs < 1 - 1e-9:
+        return None
+    point = int(np.searchsorted(roc.far, far + 1e-12, side="right")) - 1
+    tar = float(roc.tar[point])
+    low, high = wilson_interval(round(tar * genuine_pairs), genuine_pairs)
+    return TrueAccepts(far, tar, low, high, float(roc.thresholds[point]), float(roc.far[point]))
+
+
+def accuracy_at(distances: ArrayLike, labels: ArrayLike, threshold: float) -> float:
+    """The share of pairs judged rightly when those at most `threshold` apart are taken as one person."""
+    values, kinds = _checked(distances, labels, both_kinds=False)
+    return float(np.mean((values > threshold) == (kinds == IMPOSTOR)))
+
+
+def best_threshold(distances: ArrayLike, labels: ArrayLike) -> Threshold:
+    """The threshold with the fewest errors: the middle between two neighbouring distances, or just outside all.
+
+    Of several equally good ones the middle one is taken (the lower of two), so that the answer does not hang on one
+    pair's distance. Raises ValueError as roc_curve does.
+    """
+    values, kinds = _checked(distances, labels)
+    roc = roc_curve(values, kinds)
+    impostors = int((kinds == IMPOSTOR).sum())
+    genuine = len(kinds) - impostors
+    errors = np.rint(roc.far * impostors + (1 - roc.tar) * genuine)
+    if roc.thresholds[1] == -np.inf:
+        errors[0] = np.inf  # no threshold rejects a distance of -inf,
+    if roc.thresholds[-1] == np.inf:
+        errors[-1] = np.inf  # and none accepts one of +inf
+    best = np.flatnonzero(errors == errors.min())
+    point = int(best[(len(best) - 1) // 2])
+    return Threshold(_between(roc.thresholds, point), float(1 - errors[point] / len(kinds)))
+
+
+def folded_accuracy(folds: Sequence[tuple[ArrayLike, ArrayLike]]) -> FoldedAccuracy:
+    """Accuracy of each fold at the best threshold of all other folds: (distances, labels) for each, two or more.
+
+    With a single fold there is no other to choose on: ValueError.
+    """
+    if len(folds) < 2:
+        raise ValueError("a fold's threshold is chosen on the other folds: give two folds or more")
+    pairs = [_checked(distances, labels, both_kinds=False) for distances, labels in folds]
+    accuracies, thresholds = [], []
+    for held_out, (values, kinds) in enumerate(pairs):
+        others = [pair for number, pair in enumerate(pairs) if number != held_out]
+        chosen = best_threshold(np.concatenate([d for d, _ in others]), np.concatenate([k for _, k in others]))
+        thresholds.append(chosen.distance)
+        accuracies.append(accuracy_at(values, kinds, chosen.distance))
+    return FoldedAccuracy(tuple(accuracies), tuple(thresholds))
+
+
+def identification_rates(
+    distances: ArrayLike, probe_people: ArrayLike, gallery_people: ArrayLike, ranks: Sequence[int] = (1, 5)
+) -> dict[int, float]:
+    """How often a probe's own person is among the k nearest people of the gallery, for each k of `ranks`.
+
+    distances: (P, G), probes by gallery faces. People are numbers or names: (P,) and (G,). A person with several
+    gallery faces stands where the nearest of them does. On equal distances strangers come first. A person whose
+    distance is NaN or inf is never found; nor is a probe's person who is not in the gallery.
+    """
+    values = np.asarray(distances, dtype=np.float64)
+    gallery, column = np.unique(np.asarray(gallery_people), return_inverse=True)
+    probes = np.asarray(probe_people)
+    if values.shape != (len(probes), len(column)) or not len(probes):
+        raise ValueError(f"distances {values.shape} do not fit {len(probes)} probes and {len(column)} gallery faces")
+    nearest = np.full((len(probes), len(gallery)), np.inf)
+    for face, person in enumerate(column):
+        nearest[:, person] = np.fmin(nearest[:, person], values[:, face])
+    own = np.where(probes[:, None] == gallery[None, :], nearest, np.inf).min(axis=1)
+    before = ((nearest <= own[:, None]) & (probes[:, None] != gallery[None, :])).sum(axis=1)
+    return {rank: float(np.mean(np.isfinite(own) & (before < rank))) for rank in ranks}
+
+
+def mean_distances(distances: ArrayLike, labels: ArrayLike) -> tuple[float, float]:
+    """Mean distance of genuine and of impostor pairs, of those where both faces were found (finite distances)."""
+    values, kinds = _checked(distances, labels)
+    finite = np.isfinite(values)
+    means = [values[finite & (kinds == kind)] for kind in (GENUINE, IMPOSTOR)]
+    genuine, impostor = (float(found.mean()) if len(found) else math.nan for found in means)
+    return genuine, impostor
+
+
+def _checked(distances: ArrayLike, labels: ArrayLike, both_kinds: bool = True) -> tuple[Values, Labels]:
+    values, kinds = np.asarray(distances, dtype=np.float64), np.asarray(labels)
+    if values.ndim != 1 or values.shape != kinds.shape or not len(values):
+        raise ValueError(f"distances {values.shape} and labels {kinds.shape} must be two lists of one length")
+    if not np.isin(kinds, (GENUINE, IMPOSTOR)).all():
+        raise ValueError("labels are 0 (one person) or 1 (two people)")
+    if np.isnan(values).any():
+        raise ValueError("a distance is NaN: a pair without one counts as +inf (genuine) or -inf (impostor)")
+    if both_kinds and len(np.unique(kinds)) < 2:
+        raise ValueError("genuine and impostor pairs are both needed")
+    return values, kinds.astype(np.int64)
+
+
+def _between(thresholds: Values, point: int) -> float:
+    """The middle between a ROC's threshold and the next higher finite one; beyond the ends, a little outside."""
+    low = float(thresholds[point])
+    high = float(thresholds[point + 1]) if point + 1 < len(thresholds) else math.inf
+    if math.isfinite(low) and math.isfinite(high):
+        return (low + high) / 2
+    if math.isfinite(high):
+        return float(np.nextafter(high, -math.inf))
+    return low if math.isfinite(low) else 0.0
