@@ -47,7 +47,7 @@ def _declared_bits(image: Image.Image) -> int:
 def _stretched(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     """(H, W) int32 or float32 to uint8: white is the smallest of 1, 255 and 65535 that no value passes (for integers
     65535); a picture outside those is stretched from its darkest to its lightest value."""
-    finite = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    finite = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0).clip(-1e30, 1e30)
     low, high = float(finite.min()), float(finite.max())
     whites: tuple[float, ...] = (65535.0,) if np.issubdtype(values.dtype, np.integer) else (1.0, 255.0, 65535.0)
     if low >= 0 and high <= whites[-1]:
@@ -84,7 +84,7 @@ def _transform_to_srgb(icc_profile: bytes, mode: str) -> ImageCms.ImageCmsTransf
         if profile.profile.xcolor_space != _PROFILE_SPACES[mode]:
             return None
         transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB")
-    except (OSError, ImageCms.PyCMSError):
+    except (OSError, ValueError, ImageCms.PyCMSError):  # ValueError: a colour space named in bytes that are no ASCII
         return None
     if mode == "CMYK":
         return transform

@@ -27,10 +27,11 @@ from facesearch.records import Photo, PhotoFile, Pixels
 MAX_SIDE_PX = 4096
 """Longer side of the pixels handed on. A 12-megapixel phone photo (4032 px) keeps every pixel."""
 
-MEGAPIXEL_LIMITS = {"JPEG": 250, "HEIF": 200, "AVIF": 150, "JPEG2000": 100}
-"""Most megapixels in a file, by format. JPEG is scaled while it is decoded, and HEIF holds the 200 of some phones."""
+MEGAPIXEL_LIMITS = {"JPEG": 250, "HEIF": 200, "AVIF": 150, "WEBP": 100, "JPEG2000": 100}
+"""Most megapixels in a file, by format: at its limit no photo needs more than some 2 GB while it is decoded. JPEG is
+scaled while it is decoded; HEIF has room for the 200 megapixels of some phones."""
 
-OTHER_MEGAPIXEL_LIMIT = 150  # four bytes a pixel in Pillow: 600 MB while it is reduced
+OTHER_MEGAPIXEL_LIMIT = 150
 
 # Photos over this size are decoded one at a time, whatever the number of threads: 16 threads would need 10 GB.
 _ALONE_OVER_MEGAPIXELS = 64
@@ -166,6 +167,6 @@ def _what_is_wrong(error: BaseException, name: str) -> str:
         return f"does not fit into memory as {name}: close other programs, or export a smaller copy"
     if isinstance(error, Image.DecompressionBombError):
         return f"is too large for {name} ({said}): export a smaller copy"
-    if isinstance(error, EOFError) or "truncated" in said.lower():
+    if isinstance(error, EOFError) or "truncated" in said.lower() or "end of file" in said.lower():
         return f"is cut off: its {name} data ends too early ({said}): copy it again from where it came"
-    return f"is damaged, or no {name} although it begins like one ({said}): copy it again from where it came"
+    return f"is damaged or cut off: its {name} data cannot be decoded ({said}): copy it again from where it came"
