@@ -42,7 +42,6 @@ class TrainConfig:
     stages: tuple[Stage, ...]
     sampling: Literal["pairs", "people"] = "pairs"
     batch_size: int = 64
-    crop_size_px: int = CROP_SIZE_PX
     embedding_size: int = EMBEDDING_SIZE
     margin: float = 2.0
     temperature: float = 0.1
@@ -102,7 +101,7 @@ def one_cycle(epochs: int, max_rate: float) -> CyclicalSchedule:
 SMOKE = TrainConfig(
     name="smoke",
     stages=(
-        Stage(epochs=3, input_size_px=32, schedule=one_cycle(3, 2e-3), contrastive=0.5, softmax=1.0),
+        Stage(epochs=3, input_size_px=28, schedule=one_cycle(3, 2e-3), contrastive=0.5, softmax=1.0),
     ),
     sampling="people",
     batch_size=32,
@@ -112,11 +111,11 @@ SMOKE = TrainConfig(
     precision="float32",
 )
 
-# As published: 128x128 crops, batches of 64 random pairs, rate and beta1 cycling over two epochs, beta2 0.99.
+# As published: 128x128 crops (the cached ones enlarged), batches of 64 random pairs, rate and beta1 cycling over two
+# epochs up and two down, beta2 0.99.
 SEED = TrainConfig(
     name="seed",
     stages=(Stage(epochs=24, input_size_px=128, schedule=CyclicalSchedule(max_rate=3e-4)),),
-    crop_size_px=128,
 )
 
 # What the shipped tower is trained with: small crops first, a warm-up that learns from all impostors at once, then the
@@ -124,9 +123,8 @@ SEED = TrainConfig(
 FULL = TrainConfig(
     name="full",
     stages=(
-        Stage(epochs=10, input_size_px=48, schedule=one_cycle(20, 1e-3), contrastive=0.0, softmax=1.0),
-        Stage(epochs=10, input_size_px=64, schedule=one_cycle(10, 8e-4), contrastive=0.1, softmax=1.0),
-        Stage(epochs=4, input_size_px=112, schedule=one_cycle(4, 2e-4), contrastive=1.0, softmax=1.0),
+        Stage(epochs=14, input_size_px=56, schedule=one_cycle(14, 1e-3), contrastive=0.0, softmax=1.0),
+        Stage(epochs=3, input_size_px=112, schedule=one_cycle(3, 2e-4), contrastive=1.0, softmax=1.0),
     ),
     sampling="people",
     memory=2048,

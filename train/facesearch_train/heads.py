@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from facesearch.records import CROP_SIZE_PX
 from facesearch_train.augment import Augment
 from facesearch_train.config import Stage, TrainConfig
 from facesearch_train.losses import (
@@ -16,7 +17,7 @@ from facesearch_train.losses import (
     batch_distances,
     pair_distance,
 )
-from facesearch_train.network import build_siamese
+from facesearch_train.network import build_siamese, resize_layer
 from facesearch_train.schedule import CyclicalAdam
 
 
@@ -90,19 +91,27 @@ class MeanPairDistance(keras.metrics.Mean):
 
 
 def build_training_model(tower: keras.Model, config: TrainConfig, stage: Stage, seed: int) -> keras.Model:
-    """Augmentation, tower and loss as one compiled model, for the batches that `pairs` makes."""
-    size, batch = stage.input_size_px, config.batch_size
-    crop_shape = (size, size, 3)
+    """Resizing, augmentation, tower and loss as one compiled model, for the batches that `pairs` makes.
+
+    tower: takes crops of the stage's input size.
+    """
+    crop_shape = (CROP_SIZE_PX, CROP_SIZE_PX, 3)
+    resize = resize_layer(CROP_SIZE_PX, stage.input_size_px)
     augment = Augment(config.augmentation, seed=seed, name="augment")
+
+    def changed(crops: Any) -> Any:
+        crops = ops.cast(crops, "float32")
+        return augment(resize(crops) if resize else crops)
+
     if config.sampling == "people":
-        crops = keras.Input(crop_shape, batch_size=batch, dtype="uint8", name="crops")
-        ids = keras.Input((), batch_size=batch, dtype="int32", name="people")
-        model = keras.Model([crops, ids], PeopleHead(config, stage, name="head")([tower(augment(crops)), ids]))
+        crops = keras.Input(crop_shape, batch_size=config.batch_size, dtype="uint8", name="crops")
+        ids = keras.Input((), batch_size=config.batch_size, dtype="int32", name="people")
+        model = keras.Model([crops, ids], PeopleHead(config, stage, name="head")([tower(changed(crops)), ids]))
         loss: Any = _loss_column
         metrics = [genuine_distance, impostor_distance]
     else:
         sides = [keras.Input(crop_shape, dtype="uint8", name=name) for name in ("first", "second")]
-        model = keras.Model(sides, build_siamese(tower)([augment(side) for side in sides]))
+        model = keras.Model(sides, build_siamese(tower)([changed(side) for side in sides]))
         loss = ContrastiveLoss(config.margin)
         metrics = [MeanPairDistance(label, name=f"{kind}_distance") for label, kind in enumerate(("genuine", "impostor"))]
     accumulate = config.accumulate if config.accumulate > 1 else None

@@ -62,19 +62,32 @@ def transition(x: Any, shape: DenseNetShape, name: str) -> Any:
     return layers.AveragePooling2D(2, strides=2, name=f"{name}_pool")(x)
 
 
+def resize_layer(crop_size_px: int, input_size_px: int) -> keras.layers.Layer | None:
+    """What brings a crop to the network's input size: the mean of whole blocks where the sizes allow, else bilinear."""
+    if crop_size_px == input_size_px:
+        return None
+    if crop_size_px % input_size_px == 0:
+        return layers.AveragePooling2D(crop_size_px // input_size_px, name="resize")
+    shrinks = input_size_px < crop_size_px
+    return layers.Resizing(input_size_px, input_size_px, interpolation="bilinear", antialias=shrinks, name="resize")
+
+
 def build_tower(
-    input_size_px: int | None,
+    crop_size_px: int,
     embedding_size: int = EMBEDDING_SIZE,
     shape: DenseNetShape = DENSENET_121,
+    input_size_px: int | None = None,
 ) -> keras.Model:
     """A DenseNet that ends in `embedding_size` numbers: (B, S, S, 3) RGB 0..255 -> (B, embedding_size) float32.
 
-    The preprocessing (to -1..1) is the first layer. input_size_px None accepts any size from 32 px: the weights do not
-    depend on it, so that training can begin on small crops. The embeddings are not normalised: the contrastive loss
-    shapes their distances.
+    crop_size_px is S. input_size_px: the size that the convolutions see, by default S; crops are brought to it first.
+    The preprocessing (to -1..1) is part of the network. The weights do not depend on the sizes, so that training can
+    begin on small crops. The embeddings are not normalised: the contrastive loss shapes their distances.
     """
-    inputs = keras.Input((input_size_px, input_size_px, 3), name="crop")
-    x = layers.Rescaling(1 / 127.5, offset=-1.0, name="preprocessing")(inputs)
+    inputs = keras.Input((crop_size_px, crop_size_px, 3), name="crop")
+    resize = resize_layer(crop_size_px, input_size_px or crop_size_px)
+    x = resize(inputs) if resize else inputs
+    x = layers.Rescaling(1 / 127.5, offset=-1.0, name="preprocessing")(x)
     x = layers.ZeroPadding2D(3, name="conv1_pad")(x)
     x = layers.Conv2D(2 * shape.growth_rate, 7, strides=2, use_bias=False, name="conv1_conv")(x)
     x = _bn_relu(x, "conv1", shape.bn_momentum)

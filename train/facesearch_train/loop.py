@@ -1,0 +1,227 @@
+"""The training loop: crops in, a folder with the best tower's weights out. Knows nothing of photos, layouts or the
+command line.
+
+A run's folder holds `config.json`, `history.csv`, `schedule.png`, `tensorboard/`, `best.weights.h5` (the tower of the
+last stage's lowest validation loss) and `last.json`, which names the whole state (weights, optimizer, random generators,
+memory) to resume from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from facesearch.errors import TrainingCollapsedError, TrainingDataError, UsageError
+from facesearch.records import CROP_SIZE_PX, Floats, Pixels
+from facesearch_train.config import Stage, TrainConfig
+from facesearch_train.heads import build_training_model
+from facesearch_train.network import build_tower, resize_layer
+from facesearch_train.pairs import EpochData, PairData, PeopleData, photos_by_person
+from facesearch_train.precision import training_precision
+from facesearch_train.runlog import RunLog
+from facesearch_train.schedule import ScheduleCallback, plot_schedule
+from facesearch_train.validation import ValidationFigures, ValidationSet
+
+# Below this standard deviation all embeddings are one point: nothing will separate them any more.
+COLLAPSED_SPREAD = 1e-3
+VALIDATION_BATCH = 64
+
+
+@dataclass(frozen=True, eq=False)
+class CropData:
+    """Crops and whose they are. crops: uint8 (N, 112, 112, 3). identities: int32 (N,) person numbers."""
+
+    crops: Pixels
+    identities: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What an epoch gave. epoch counts from 1; logs are the training steps' means; best: the best so far in its stage."""
+
+    epoch: int
+    epochs: int
+    stage: Stage
+    logs: dict[str, float]
+    validation: ValidationFigures
+    best: bool
+
+    def figures(self) -> dict[str, float]:
+        """All of it under the names that history.csv has."""
+        validation = {f"val_{name}": value for name, value in dataclasses.asdict(self.validation).items()}
+        return {"input_size_px": self.stage.input_size_px, **self.logs, **validation, "val_gap": self.validation.gap}
+
+
+class Run:
+    """A training run in a folder. `train` takes it to its end, from the beginning or from its last checkpoint."""
+
+    def __init__(self, config: TrainConfig, folder: Path, training: CropData, validation: CropData) -> None:
+        check_crop_data(training, config)
+        self.config = config
+        self.folder = folder
+        self.training = training
+        self.validation = ValidationSet(validation.crops, validation.identities, config.seed, config.margin)
+        self.epochs_done = 0
+        self.best: EpochReport | None = None
+        self.best_loss = float("inf")
+
+    def train(
+        self, resume: bool = False, start_from: Path | None = None, on_epoch: Callable[[EpochReport], None] | None = None
+    ) -> None:
+        """Train to the end. The best tower of the last stage is then in `best.weights.h5`.
+
+        resume: go on from the folder's last checkpoint, to the same numbers. start_from: a tower's `*.weights.h5` to
+        begin with. on_epoch is called after each epoch. Raises TrainingCollapsedError when all embeddings become
+        alike, UsageError where there is nothing to resume.
+        """
+        checkpoint = self._read_checkpoint() if resume else None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not resume:
+            write_json(self.folder / "config.json", self.config.to_json())
+        with training_precision(self.config.precision), RunLog(self.folder, append=resume) as log:
+            if checkpoint:
+                self._load_checkpoint(checkpoint)
+            else:
+                self._build_stage(0)
+                if start_from:
+                    self.tower.load_weights(start_from)
+            for epoch in range(self.epochs_done, self.config.epochs):
+                if epoch != self.epochs_done and self.config.stage_at(epoch)[2] == epoch:
+                    self._next_stage(epoch)
+                report = self._epoch(epoch)
+                log.write(report.epoch, report.figures())
+                if on_epoch:
+                    on_epoch(report)
+                check_alive(report)
+
+    def _build_stage(self, epoch: int) -> None:
+        """Tower, training model and data of the stage that an epoch belongs to, freshly initialised."""
+        config = self.config
+        number, stage, self.stage_start = config.stage_at(epoch)
+        keras.utils.set_random_seed(config.seed + number)
+        self.stage = stage
+        self.tower = build_tower(stage.input_size_px, config.embedding_size, config.network)
+        self.model = build_training_model(self.tower, config, stage, config.seed + number)
+        self.model.optimizer.build(self.model.trainable_variables)
+        self.data = epoch_data(self.training, config)
+        plot_schedule(stage.schedule, stage.epochs, self.folder / f"schedule-{number + 1}.png")
+
+    def _next_stage(self, epoch: int) -> None:
+        """The stage that begins now, with the weights of the one before."""
+        weights = self.tower.get_weights()
+        self._build_stage(epoch)
+        self.tower.set_weights(weights)
+        self.best_loss = float("inf")
+
+    def _epoch(self, epoch: int) -> EpochReport:
+        self.data.draw(epoch)
+        schedule = ScheduleCallback(self.stage.schedule, len(self.data), self.stage_start)
+        callbacks = [schedule, keras.callbacks.TerminateOnNaN()]
+        fitted = self.model.fit(self.data, initial_epoch=epoch, epochs=epoch + 1, verbose=0, callbacks=callbacks)
+        logs = {name: float(values[-1]) for name, values in fitted.history.items()}
+        figures = self.validation.measure(self.embed)
+        is_best = figures.loss < self.best_loss
+        report = EpochReport(epoch + 1, self.config.epochs, self.stage, logs, figures, is_best)
+        if is_best:
+            self.best, self.best_loss = report, figures.loss
+            replace_file(self.folder / "best.weights.h5", self.tower.save_weights)
+        self._write_checkpoint(epoch + 1)
+        return report
+
+    def embed(self, crops: Pixels) -> Floats:
+        """Embeddings of whole crops, as they will be in use: uint8 (N, 112, 112, 3) -> float32 (N, D)."""
+        resize = resize_layer(CROP_SIZE_PX, self.stage.input_size_px)
+        embeddings = []
+        for start in range(0, len(crops), VALIDATION_BATCH):
+            batch = keras.ops.cast(np.asarray(crops[start : start + VALIDATION_BATCH]), "float32")
+            embeddings.append(self.tower.predict_on_batch(resize(batch) if resize else batch))
+        return np.concatenate(embeddings).astype(np.float32)
+
+    def _write_checkpoint(self, epochs_done: int) -> None:
+        """The whole state beside the old one; `last.json` then names the new file, and the old one goes."""
+        name = f"last-{epochs_done:04d}.weights.h5"
+        replace_file(self.folder / name, self.model.save_weights)
+        write_json(
+            self.folder / "last.json", {"epochs_done": epochs_done, "best_loss": self.best_loss, "weights": name}
+        )
+        for old in self.folder.glob("last-*.weights.h5"):
+            if old.name != name:
+                old.unlink()
+
+    def _read_checkpoint(self) -> Path:
+        try:
+            state = json.loads((self.folder / "last.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UsageError(f"{self.folder} has no checkpoint to resume from. Start it without --resume.") from None
+        self.epochs_done, self.best_loss = state["epochs_done"], state["best_loss"]
+        if self.epochs_done >= self.config.epochs:
+            raise UsageError(f"{self.folder} is trained to its end already ({self.config.epochs} epochs).")
+        return self.folder / state["weights"]
+
+    def _load_checkpoint(self, checkpoint: Path) -> None:
+        self._build_stage(self.epochs_done - 1)
+        self.model.load_weights(checkpoint)
+        if self.config.stage_at(self.epochs_done)[2] == self.epochs_done:
+            self._next_stage(self.epochs_done)
+
+
+def check_crop_data(data: CropData, config: TrainConfig) -> None:
+    """Raise TrainingDataError, saying what is missing, for data from which pairs cannot be drawn."""
+    sizes = [len(photos) for photos in photos_by_person(data.identities)]
+    if len(sizes) < 2:
+        raise TrainingDataError(f"Training needs photos of at least two people, and has {len(sizes)}. Add people.")
+    if max(sizes) < 2:
+        raise TrainingDataError("No person has two photos, so nothing says who is alike. Add photos of the same people.")
+    if config.sampling == "people" and len(data.identities) < config.batch_size:
+        raise TrainingDataError(
+            f"{len(data.identities)} photos are fewer than one batch of {config.batch_size}. Add photos, or lower --batch."
+        )
+
+
+def epoch_data(data: CropData, config: TrainConfig) -> EpochData:
+    """The batches that a config's sampling draws."""
+    steps = None if config.photos_per_epoch is None else max(1, config.photos_per_epoch // config.batch_size)
+    if config.sampling == "pairs":
+        return PairData(data.crops, data.identities, config.batch_size, config.seed, steps)
+    return PeopleData(
+        data.crops,
+        data.identities,
+        config.batch_size,
+        config.seed,
+        steps,
+        photos_per_person=config.photos_per_person,
+        singles_share=config.singles_share,
+    )
+
+
+def check_alive(report: EpochReport) -> None:
+    """Raise TrainingCollapsedError, with what to change, when the embeddings became one point or no numbers."""
+    figures = report.validation
+    if np.isfinite(figures.loss) and figures.spread > COLLAPSED_SPREAD:
+        return
+    raise TrainingCollapsedError(
+        f"Training collapsed in epoch {report.epoch}: the embeddings of different people are all alike (standard "
+        f"deviation {figures.spread:.2g}). Lower the learning rate (--rate), start with preset full, which warms up, or "
+        "check that the folders really hold different people."
+    )
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write beside and rename over, so that a reader sees the old file or the new one."""
+    replace_file(path, lambda temporary: Path(temporary).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8"))
+
+
+def replace_file(path: Path, write: Callable[[str], Any]) -> None:
+    """Have `write` write a temporary file beside `path`, then rename it over."""
+    temporary = path.with_name(f"new-{path.name}")
+    write(str(temporary))
+    os.replace(temporary, path)

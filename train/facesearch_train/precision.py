@@ -1,0 +1,32 @@
+"""Which numbers the network computes with: bfloat16 where the processor or GPU has units for it, else float32."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+
+
+def has_bfloat16() -> bool:
+    """Whether a step is faster in bfloat16 here: an accelerator, or a processor with AMX (AVX-512's own bf16 is slower)."""
+    if keras.distribution.list_devices("gpu") or keras.distribution.list_devices("tpu"):
+        return True
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+
+
+@contextmanager
+def training_precision(precision: str) -> Iterator[str]:
+    """Build networks in "float32" or "bfloat16" ("auto" chooses) while the context lasts; yields Keras' policy name."""
+    chosen = "bfloat16" if precision == "bfloat16" or (precision == "auto" and has_bfloat16()) else "float32"
+    policy = "mixed_bfloat16" if chosen == "bfloat16" else "float32"
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield policy
+    finally:
+        keras.config.set_dtype_policy(before)

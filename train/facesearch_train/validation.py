@@ -1,0 +1,91 @@
+"""What an epoch is judged by: fixed pairs of people who are never trained on, on centre crops, without augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesearch.errors import TrainingDataError
+from facesearch.records import Floats, Pixels
+from facesearch_train.pairs import draw_pairs, photos_by_person
+
+Embed = Callable[[Pixels], Floats]
+
+# Enough that accuracy is known to about half a point; more would cost more than an epoch gains.
+MOST_PHOTOS = 1500
+PAIR_DRAWS = 4
+
+
+@dataclass(frozen=True)
+class ValidationFigures:
+    """loss: the contrastive loss. Distances are means. threshold is the one of the best accuracy. spread: the standard
+    deviation of the embeddings, near 0 when all became one point."""
+
+    loss: float
+    genuine_distance: float
+    impostor_distance: float
+    accuracy: float
+    threshold: float
+    spread: float
+
+    @property
+    def gap(self) -> float:
+        """How much farther apart two people lie than two photos of one."""
+        return self.impostor_distance - self.genuine_distance
+
+
+class ValidationSet:
+    """Crops of people who are never trained on, and the pairs that are drawn of them once, seeded."""
+
+    def __init__(self, crops: Pixels, identities: NDArray[np.int32], seed: int, margin: float) -> None:
+        chosen = _whole_people(identities, seed)
+        self.crops = np.asarray(crops[chosen])
+        self.margin = margin
+        rng = np.random.default_rng([seed, 0])
+        draws = [draw_pairs(identities[chosen], rng) for _ in range(PAIR_DRAWS)]
+        self.first, self.second, self.label = (np.concatenate(part) for part in zip(*draws, strict=True))
+
+    def measure(self, embed: Embed) -> ValidationFigures:
+        """Figures of a tower. embed: uint8 (N, S, S, 3) -> float32 (N, D)."""
+        embeddings = embed(self.crops)
+        distance = np.sqrt(np.sum((embeddings[self.first] - embeddings[self.second]) ** 2, axis=1))
+        genuine, impostor = distance[self.label == 0], distance[self.label == 1]
+        accuracy, threshold = best_accuracy(genuine, impostor)
+        shortfall = np.maximum(self.margin - impostor, 0.0)
+        return ValidationFigures(
+            loss=float((np.sum(genuine**2) + np.sum(shortfall**2)) / len(distance)),
+            genuine_distance=float(genuine.mean()),
+            impostor_distance=float(impostor.mean()),
+            accuracy=accuracy,
+            threshold=threshold,
+            spread=float(embeddings.std(axis=0).mean()),
+        )
+
+
+def best_accuracy(genuine: Floats, impostor: Floats) -> tuple[float, float]:
+    """The share of pairs judged rightly at the best threshold, and that threshold: half-way to the next distance."""
+    distance = np.concatenate([genuine, impostor])
+    order = np.argsort(distance, kind="stable")
+    is_genuine = np.arange(len(distance)) < len(genuine)
+    right = len(impostor) + np.concatenate([[0], np.cumsum(np.where(is_genuine[order], 1, -1))])
+    best = int(np.argmax(right))
+    edges = np.concatenate([distance[order][:1], distance[order], distance[order][-1:]])
+    return float(right[best] / len(distance)), float((edges[best] + edges[best + 1]) / 2)
+
+
+def _whole_people(identities: NDArray[np.int32], seed: int) -> NDArray[np.int64]:
+    """Photos of as many whole people with two or more photos as fit into MOST_PHOTOS, at most ten of each."""
+    people = [photos[:10] for photos in photos_by_person(identities) if len(photos) > 1]
+    if len(people) < 2:
+        raise TrainingDataError(
+            "Validation needs two people with two photos each, whom training then never sees. Add people, or photos of them."
+        )
+    chosen: list[NDArray[np.int64]] = []
+    for number in np.random.default_rng([seed, 1]).permutation(len(people)):
+        if chosen and sum(map(len, chosen)) + len(people[number]) > MOST_PHOTOS:
+            break
+        chosen.append(people[number])
+    return np.sort(np.concatenate(chosen))
