@@ -38,7 +38,8 @@ log = logging.getLogger(__name__)
 class LibraryStatus:
     """What a library holds. Plain values only, ready for JSON.
 
-    vectors: "current", or why the file of vectors would be rebuilt. size_bytes: everything in the folder that stays when it is closed.
+    vectors: "current", or why the file of vectors would be rebuilt. size_bytes: everything in the folder, but for what
+    SQLite keeps there only while it is open.
     """
 
     path: str
@@ -141,7 +142,7 @@ class Library:
             undo.callback(database.close)
             library = cls(path, database, lock)
             if models is not None:
-                _refuse_other_models(path, library.models, models)
+                library.check_models(models)
             undo.pop_all()
         return library
 
@@ -158,6 +159,21 @@ class Library:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def check_models(self, given: Models) -> None:
+        """Raise TowerError or LibraryError when the library was built with another tower or detector."""
+        built = self.models
+        remedy = "choose another --library to index anew with this one, or work with the one it was built with"
+        if built.tower != given.tower:
+            raise TowerError(
+                f"the library in {self.path} was built with the tower {built.tower_name} ({built.tower[:12]}), not "
+                f"with {given.tower_name} ({given.tower[:12]}), and their distances cannot be compared; {remedy}"
+            )
+        if built.detector != given.detector:
+            raise LibraryError(
+                f"the library in {self.path} was built with the detector {built.detector}, not with {given.detector}; "
+                f"{remedy}"
+            )
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -281,16 +297,3 @@ def _refuse_taken_folder(path: Path) -> None:
         raise LibraryError(f"cannot look into {path}: {error.strerror}; choose another --library") from error
     if others:
         raise LibraryError(f"{path} holds other files ({others[0]}); choose an empty or a new folder as --library")
-
-
-def _refuse_other_models(path: Path, built: Models, given: Models) -> None:
-    remedy = "choose another --library to index anew with this one, or work with the one it was built with"
-    if built.tower != given.tower:
-        raise TowerError(
-            f"the library in {path} was built with the tower {built.tower_name} ({built.tower[:12]}), not with "
-            f"{given.tower_name} ({given.tower[:12]}), and their distances cannot be compared; {remedy}"
-        )
-    if built.detector != given.detector:
-        raise LibraryError(
-            f"the library in {path} was built with the detector {built.detector}, not with {given.detector}; {remedy}"
-        )

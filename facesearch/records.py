@@ -5,7 +5,8 @@ Holds no behaviour beyond derived properties; imports only NumPy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -76,6 +77,10 @@ class DetectedFace:
         """The longer side of the box."""
         return float(max(self.box[2] - self.box[0], self.box[3] - self.box[1]))
 
+    def enlarged(self, factor: float) -> DetectedFace:
+        """The same face in the same photo at `factor` times the size."""
+        return self if factor == 1 else replace(self, box=self.box * factor, landmarks=self.landmarks * factor)
+
 
 @dataclass(frozen=True, eq=False)
 class AlignedFace:
@@ -99,6 +104,48 @@ class Neighbour:
 
     face_id: int
     distance: float
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """What a library knows of a path. photo_id is None for a file that could not be read, for `reason`."""
+
+    file_id: int
+    size_bytes: int
+    mtime_ns: int
+    photo_id: int | None
+    reason: str | None
+    missing: bool
+
+
+@dataclass(frozen=True, eq=False)
+class NewPhoto:
+    """A photo to be added to a library, with its faces."""
+
+    sha256: str
+    width_px: int
+    height_px: int
+    faces: Sequence[EmbeddedFace]
+
+
+@dataclass(frozen=True, eq=False)
+class StoredFace:
+    """A stored face without its embedding, and the person it belongs to, if any. box: float32 (4,) px."""
+
+    face_id: int
+    photo_id: int
+    box: Floats
+    score: float
+    person_id: int | None
+    name: str | None
+
+
+@dataclass(frozen=True)
+class PhotoPath:
+    """Where a photo lies: of several copies the first by path that is not missing."""
+
+    path: Path
+    missing: bool
 
 
 class FaceDetector(Protocol):

@@ -16,9 +16,8 @@ import pytest
 
 from facesearch.errors import LibraryError, LibraryLockedError, TowerError
 from facesearch.library import Library, default_library_path, is_library
-from facesearch.records import DetectedFace, EmbeddedFace, Models, PhotoFile
+from facesearch.records import DetectedFace, EmbeddedFace, Models, NewPhoto, PhotoFile
 from facesearch.store import schema
-from facesearch.store.catalog import PhotoRow
 from facesearch.store.vectors import DESCRIPTION_NAME, INDEX_NAME
 
 MODELS = Models(detector="detector-1", tower="a" * 64, tower_name="first", threshold=1.0)
@@ -31,7 +30,7 @@ def _embedding(seed: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
 def _add_photo(library: Library, seed: int) -> None:
     face = DetectedFace(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0)
     with library.changing():
-        photo_id = library.catalog.add_photo(PhotoRow(f"{seed:064}", 8, 8, [EmbeddedFace(face, _embedding(seed))]))
+        photo_id = library.catalog.add_photo(NewPhoto(f"{seed:064}", 8, 8, [EmbeddedFace(face, _embedding(seed))]))
         library.catalog.put_file(PhotoFile(Path(f"/photos/{seed}.jpg"), 1, 1), photo_id)
 
 
@@ -216,6 +215,7 @@ def test_vectors_in_memory_follow_what_is_removed(path: Path) -> None:
         assert len(library.vectors()) == 20
         with library.changing():
             library.catalog.put_file(PhotoFile(Path("/photos/3.jpg"), 2, 2), None, "is cut off")
+            library.catalog.drop_unshown()
         assert len(library.vectors()) == 19
         assert library.vectors().search(_embedding(3), 1)[0].face_id != 4
         library.save_vectors()

@@ -7,59 +7,17 @@ that change rows are called inside a transaction of the Database. Refuses to kno
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.records import EMBEDDING_SIZE, EmbeddedFace, Floats, PhotoFile
+from facesearch.records import EMBEDDING_SIZE, Floats, KnownFile, NewPhoto, PhotoFile, PhotoPath, StoredFace
 from facesearch.store.database import Database, as_text, now
 
 _STORED = np.dtype("<f4")
-
-
-@dataclass(frozen=True)
-class KnownFile:
-    """What the catalog knows of a path. photo_id is None for a file that could not be read, for `reason`."""
-
-    file_id: int
-    size_bytes: int
-    mtime_ns: int
-    photo_id: int | None
-    reason: str | None
-    missing: bool
-
-
-@dataclass(frozen=True, eq=False)
-class PhotoRow:
-    """A photo to be added, with its faces."""
-
-    sha256: str
-    width_px: int
-    height_px: int
-    faces: Sequence[EmbeddedFace]
-
-
-@dataclass(frozen=True, eq=False)
-class FaceRow:
-    """A stored face without its embedding, and the person it belongs to, if any. box: float32 (4,) px."""
-
-    face_id: int
-    photo_id: int
-    box: Floats
-    score: float
-    person_id: int | None
-    name: str | None
-
-
-@dataclass(frozen=True)
-class PhotoPath:
-    """Where a photo lies: of several copies the first by path that is not missing."""
-
-    path: Path
-    missing: bool
 
 
 @dataclass(frozen=True)
@@ -95,22 +53,24 @@ class Catalog:
                 known[path] = KnownFile(file_id, size_bytes, mtime_ns, photo_id, reason, bool(missing))
         return known
 
-    def put_file(self, file: PhotoFile, photo_id: int | None, reason: str | None = None) -> list[int]:
-        """Say what a file shows, or why it shows nothing; what it showed before goes when no other file shows it.
+    def file_sizes(self, sizes_bytes: Iterable[int]) -> set[int]:
+        """Those of some sizes, in bytes, that a known file has."""
+        rows = self._database.rows_in("SELECT DISTINCT size_bytes FROM files WHERE size_bytes IN ({})", sizes_bytes)
+        return {row[0] for row in rows}
 
-        Returns the ids of the faces that went.
-        """
-        path = os.fsencode(file.path)
-        before = self._database.rows(
-            "SELECT photo_id FROM files WHERE path = ? AND photo_id IS NOT NULL AND photo_id IS NOT ?", (path, photo_id)
-        )
+    def files_of(self, photo_ids: Iterable[int]) -> list[tuple[bytes, int, int, bool]]:
+        """The files that show some photos: os.fsencode(path), file id, photo id, whether known to be missing."""
+        rows = self._database.rows_in("SELECT path, id, photo_id, missing FROM files WHERE photo_id IN ({})", photo_ids)
+        return [(path, file_id, photo_id, bool(missing)) for path, file_id, photo_id, missing in sorted(rows)]
+
+    def put_file(self, file: PhotoFile, photo_id: int | None, reason: str | None = None) -> None:
+        """Say what a file shows, or why it shows nothing. What it showed before stays until `drop_unshown`."""
         self._database.execute(
             "INSERT INTO files (path, size_bytes, mtime_ns, photo_id, reason) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (path) DO UPDATE SET size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, "
             "photo_id = excluded.photo_id, reason = excluded.reason, missing = 0",
-            (path, file.size_bytes, file.mtime_ns, photo_id, reason and as_text(reason)),
+            (os.fsencode(file.path), file.size_bytes, file.mtime_ns, photo_id, reason and as_text(reason)),
         )
-        return self._drop_unshown([row[0] for row in before])
 
     def set_missing(self, file_ids: Iterable[int], *, missing: bool) -> None:
         self._database.execute_many(
@@ -133,7 +93,12 @@ class Catalog:
         """The id of every photo, by sha256."""
         return dict(self._database.rows("SELECT sha256, id FROM photos"))
 
-    def add_photo(self, photo: PhotoRow) -> int:
+    def photo_with(self, sha256: str) -> int | None:
+        """The id of the photo with that content."""
+        rows = self._database.rows("SELECT id FROM photos WHERE sha256 = ?", (sha256,))
+        return int(rows[0][0]) if rows else None
+
+    def add_photo(self, photo: NewPhoto) -> int:
         """Store a photo and its faces; returns its id. The photo must be new."""
         changes = self._database.changes
         photo_id = self._database.insert(
@@ -149,24 +114,31 @@ class Catalog:
             changes.added.append((face_id, embedded.embedding))
         return photo_id
 
+    def drop_unshown(self) -> int:
+        """Delete the photos that no file shows any more, with their faces; returns how many photos it were."""
+        unshown = "SELECT id FROM photos WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.photo_id = photos.id)"
+        rows = self._database.rows(f"SELECT id FROM faces WHERE photo_id IN ({unshown})")
+        self._database.changes.removed.extend(row[0] for row in rows)
+        return self._database.execute(f"DELETE FROM photos WHERE id IN ({unshown})").rowcount
+
     def photo_sizes(self, photo_ids: Iterable[int]) -> dict[int, tuple[int, int]]:
         """Width and height in pixels, by photo id."""
         rows = self._database.rows_in("SELECT id, width_px, height_px FROM photos WHERE id IN ({})", photo_ids)
         return {photo_id: (width, height) for photo_id, width, height in rows}
 
     def photo_paths(self, photo_ids: Iterable[int]) -> dict[int, PhotoPath]:
-        """Where each photo lies, by photo id."""
+        """Where each photo lies, by photo id; nothing for a photo that no file shows any more."""
         rows = self._database.rows_in("SELECT photo_id, path, missing FROM files WHERE photo_id IN ({})", photo_ids)
         paths: dict[int, PhotoPath] = {}
         for photo_id, path, missing in sorted(rows, key=lambda row: (row[2], row[1])):
             paths.setdefault(photo_id, PhotoPath(Path(os.fsdecode(path)), bool(missing)))
         return paths
 
-    def faces(self, face_ids: Iterable[int]) -> dict[int, FaceRow]:
+    def faces(self, face_ids: Iterable[int]) -> dict[int, StoredFace]:
         """Faces by id, without those that are not there."""
         return {row.face_id: row for row in self._face_rows("faces.id", face_ids)}
 
-    def faces_in(self, photo_ids: Iterable[int]) -> list[FaceRow]:
+    def faces_in(self, photo_ids: Iterable[int]) -> list[StoredFace]:
         """The faces of some photos, by id."""
         return self._face_rows("faces.photo_id", photo_ids)
 
@@ -188,25 +160,14 @@ class Catalog:
         )
         return Counts(*row)
 
-    def _drop_unshown(self, photo_ids: Iterable[int]) -> list[int]:
-        """Delete those photos that no file shows any more; returns the ids of their faces."""
-        dropped: list[int] = []
-        for photo_id in photo_ids:
-            if not self._database.rows("SELECT 1 FROM files WHERE photo_id = ? LIMIT 1", (photo_id,)):
-                faces = self._database.rows("SELECT id FROM faces WHERE photo_id = ?", (photo_id,))
-                dropped += [row[0] for row in faces]
-                self._database.execute("DELETE FROM photos WHERE id = ?", (photo_id,))
-        self._database.changes.removed.extend(dropped)
-        return dropped
-
-    def _face_rows(self, column: str, ids: Iterable[int]) -> list[FaceRow]:
+    def _face_rows(self, column: str, ids: Iterable[int]) -> list[StoredFace]:
         rows = self._database.rows_in(
             "SELECT faces.id, photo_id, box, score, person_id, name FROM faces "
             f"LEFT JOIN people ON people.id = person_id WHERE {column} IN ({{}})",
             ids,
         )
         return [
-            FaceRow(face_id, photo_id, np.frombuffer(box, _STORED).astype(np.float32), *rest)
+            StoredFace(face_id, photo_id, np.frombuffer(box, _STORED).astype(np.float32), *rest)
             for face_id, photo_id, box, *rest in sorted(rows)
         ]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facesearch.records import DetectedFace, EmbeddedFace, PhotoFile
-from facesearch.store.catalog import Catalog, KnownFile, PhotoRow
+from facesearch.records import DetectedFace, EmbeddedFace, KnownFile, NewPhoto, PhotoFile
+from facesearch.store.catalog import Catalog
 from facesearch.store.database import Database
 from facesearch.store.people import People
 
@@ -42,8 +42,8 @@ def _face(seed: int) -> EmbeddedFace:
     return EmbeddedFace(DetectedFace(box, landmarks, 0.97), random.normal(size=32).astype(np.float32))
 
 
-def _photo(name: str, *seeds: int) -> PhotoRow:
-    return PhotoRow(name, 640, 480, [_face(seed) for seed in seeds])
+def _photo(name: str, *seeds: int) -> NewPhoto:
+    return NewPhoto(name, 640, 480, [_face(seed) for seed in seeds])
 
 
 def _file(path: str | bytes, size_bytes: int = 10) -> PhotoFile:
@@ -120,10 +120,12 @@ def test_an_edited_file_drops_its_former_faces_unless_another_file_shows_them(
         catalog.put_file(_file("/copy.jpg"), old)
     with database.transaction() as changes:
         new = catalog.add_photo(_photo("new", 3))
-        assert catalog.put_file(_file("/a.jpg", 11), new) == []
+        catalog.put_file(_file("/a.jpg", 11), new)
+        assert catalog.drop_unshown() == 0
     assert changes.removed == []
     with database.transaction() as changes:
-        assert catalog.put_file(_file("/copy.jpg", 11), new) == [1, 2]
+        catalog.put_file(_file("/copy.jpg", 11), new)
+        assert catalog.drop_unshown() == 1
     assert changes.removed == [1, 2]
     assert catalog.photo_ids() == {"new": new}
     assert catalog.embeddings()[0].tolist() == [3]
@@ -136,6 +138,7 @@ def test_a_file_that_can_no_longer_be_read_keeps_its_reason_and_loses_its_faces(
         catalog.put_file(_file("/a.jpg"), catalog.add_photo(_photo("a", 1)))
     with database.transaction():
         catalog.put_file(_file("/a.jpg", 5), None, "is cut off \udcff")
+        catalog.drop_unshown()
     (known,) = catalog.files_under([Path("/a.jpg")]).values()
     assert known.photo_id is None
     assert known.reason is not None
@@ -155,7 +158,8 @@ def test_the_generation_rises_with_the_embeddings_only(database: Database, catal
     assert generation_after(lambda: catalog.add_photo(_photo("no faces"))) == 0
     assert generation_after(lambda: catalog.put_file(_file("/a.jpg"), catalog.add_photo(_photo("a", 1)))) == 1
     assert generation_after(lambda: catalog.put_roots([Path("/")])) == 1
-    assert generation_after(lambda: catalog.put_file(_file("/a.jpg"), None, "gone bad")) == 2
+    assert generation_after(lambda: catalog.put_file(_file("/a.jpg"), None, "gone bad")) == 1
+    assert generation_after(catalog.drop_unshown) == 2
 
 
 def test_an_interrupted_transaction_leaves_nothing(database: Database, catalog: Catalog) -> None:
@@ -176,6 +180,7 @@ def test_face_ids_are_never_used_twice(database: Database, catalog: Catalog) -> 
         catalog.put_file(_file("/a.jpg"), catalog.add_photo(_photo("a", 1)))
     with database.transaction():
         catalog.put_file(_file("/a.jpg"), None, "gone bad")
+        catalog.drop_unshown()
     with database.transaction() as changes:
         catalog.add_photo(_photo("b", 2))
     assert [face_id for face_id, _ in changes.added] == [2]

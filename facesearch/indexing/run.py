@@ -1,0 +1,248 @@
+"""One run of the indexer: what is new, through detector and tower, into rows, batch after batch."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from facesearch.alignment import align_faces
+from facesearch.errors import PhotoError, TowerError
+from facesearch.indexing.reading import Known, read_ahead
+from facesearch.indexing.summary import IndexOptions, IndexProgress, IndexSummary
+from facesearch.library import Library
+from facesearch.people import name_by_folder
+from facesearch.photos import walk
+from facesearch.records import (
+    EMBEDDING_SIZE,
+    AlignedFace,
+    EmbeddedFace,
+    Embedder,
+    FaceDetector,
+    Floats,
+    KnownFile,
+    NewPhoto,
+    Photo,
+    PhotoFile,
+    Pixels,
+    SkippedFile,
+)
+
+_BATCH_FILES = 64  # a batch is committed after so many files even when they show few faces
+
+
+@dataclass(frozen=True, eq=False)
+class _Finished:
+    """A file after detection, waiting for its batch. faces: boxes and landmarks in px of the photo in the file."""
+
+    file: PhotoFile
+    sha256: str = ""
+    size_px: tuple[int, int] = (0, 0)
+    faces: Sequence[AlignedFace] = ()
+    reason: str | None = None
+
+
+@dataclass(eq=False)
+class Run:
+    """One run over some roots, and what it has done so far."""
+
+    library: Library
+    roots: Sequence[Path]
+    detector: FaceDetector
+    tower: Embedder
+    options: IndexOptions
+    started_s: float = field(default_factory=time.monotonic)
+    known: dict[bytes, KnownFile] = field(default_factory=dict)
+    seen: set[bytes] = field(default_factory=set)
+    work: list[PhotoFile] = field(default_factory=list)
+    unchanged: list[tuple[Path, int]] = field(default_factory=list)  # path and photo id
+    batch: list[_Finished] = field(default_factory=list)
+    linked: set[int] = field(default_factory=set)  # known photos found under another path
+    skipped: list[SkippedFile] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def look_around(self) -> None:
+        """List what is there, and tell what is new or changed from what is not."""
+        self.known = self.library.catalog.files_under(self.roots)
+        walking = walk(self.roots)
+        returned = []
+        for found in walking:
+            if isinstance(found, SkippedFile):
+                self.skipped.append(found)
+                continue
+            path = os.fsencode(found.path)
+            self.seen.add(path)
+            known = self.known.get(path)
+            if known is None or (known.size_bytes, known.mtime_ns) != (found.size_bytes, found.mtime_ns):
+                self.work.append(found)
+                continue
+            if known.missing:
+                returned.append(known.file_id)
+            if known.photo_id is None:
+                self.counts["skipped_known"] += 1
+            else:
+                self.unchanged.append((found.path, known.photo_id))
+        self.counts["other_files"] = walking.other_files
+        self.counts["unchanged"] = len(self.unchanged)
+        if returned:
+            with self.library.changing():
+                self.library.catalog.set_missing(returned, missing=False)
+
+    def work_through(self, on_progress: Callable[[IndexProgress], None]) -> None:
+        """Decode, detect and align every file that needs it, batch after batch."""
+        total = len(self.work)
+        on_progress(IndexProgress(0, total, 0, len(self.skipped), None))
+        if not total:
+            return
+        self.library.vectors()  # from here on they follow every commit
+        saved_s = time.monotonic()
+        with closing(self._reading()) as decoded:
+            for done, (file, result) in enumerate(decoded, start=1):
+                self._take(file, result)
+                faces = sum(len(finished.faces) for finished in self.batch)
+                if faces >= self.options.batch_faces or len(self.batch) >= _BATCH_FILES:
+                    self.finish_batch()
+                    faces = 0
+                    if time.monotonic() - saved_s > self.options.save_every_s:
+                        self.library.save_vectors()
+                        saved_s = time.monotonic()
+                on_progress(IndexProgress(done, total, self.counts["faces_new"] + faces, len(self.skipped), file.path))
+        self.finish_batch()
+
+    def _reading(self) -> Generator[tuple[PhotoFile, Photo | str | PhotoError]]:
+        catalog = self.library.catalog
+        lengths = Counter(file.size_bytes for file in self.work)
+        maybe_copies = {size for size, count in lengths.items() if count > 1} | catalog.file_sizes(lengths)
+        hashes = set(catalog.photo_ids()) if maybe_copies else set()
+        return read_ahead(self.work, Known(maybe_copies, hashes), self.options.decode_ahead)
+
+    def _take(self, file: PhotoFile, result: Photo | str | PhotoError) -> None:
+        """Put a file into the batch, with its faces if its content is new."""
+        if isinstance(result, PhotoError):
+            self._skip(file, result)
+        elif isinstance(result, str):
+            self.batch.append(_Finished(file, result))
+        elif any(finished.sha256 == result.sha256 for finished in self.batch) or (
+            self.library.catalog.photo_with(result.sha256) is not None
+        ):
+            self.batch.append(_Finished(result.file, result.sha256))
+        else:
+            size_px = result.original_size_px or (result.width_px, result.height_px)
+            try:
+                aligned = align_faces(result.pixels, self.detector.detect(result.pixels))
+            except ValueError as error:  # landmarks without extent
+                self._skip(file, PhotoError(f"{file.path}: {error}", f"shows a face that cannot be aligned: {error}"))
+                return
+            faces = [AlignedFace(face.face.enlarged(1 / result.scale), face.crop) for face in aligned]
+            self.batch.append(_Finished(result.file, result.sha256, size_px, faces))
+
+    def _skip(self, file: PhotoFile, error: PhotoError) -> None:
+        """Note why a file gave no photo. The library remembers it if that is the content's fault, not the disk's."""
+        self.skipped.append(SkippedFile(file.path, error.reason))
+        if not (isinstance(error.__cause__, OSError) and error.__cause__.errno is not None):
+            self.batch.append(_Finished(file, reason=error.reason))
+
+    def finish_batch(self) -> None:
+        """Embed the faces of the batch and commit it, whole. Safe to be called again when it was interrupted."""
+        if not self.batch:
+            return
+        crops = [face.crop for finished in self.batch for face in finished.faces]
+        embeddings = iter(self._embedded(crops))
+        counts: Counter[str] = Counter()
+        shown = []
+        with self.library.changing():
+            for finished in self.batch:
+                faces = [EmbeddedFace(face.face, next(embeddings)) for face in finished.faces]
+                photo_id, outcome = self._place(finished, faces)
+                counts[outcome] += 1
+                if photo_id is not None:
+                    shown.append((finished.file.path, photo_id))
+        self.batch = []
+        self.counts += counts
+        self.counts["faces_new"] += len(crops)
+        if self.options.people_from_folders:
+            self.counts["faces_named"] += name_by_folder(self.library, shown)
+
+    def _embedded(self, crops: Sequence[Pixels]) -> Floats:
+        if not crops:
+            return np.empty((0, EMBEDDING_SIZE), np.float32)
+        embeddings = self.tower.embed(np.stack(crops))
+        if embeddings.shape != (len(crops), EMBEDDING_SIZE) or not np.isfinite(embeddings).all():
+            raise TowerError(
+                f"the tower {self.tower.card.name} gave no {EMBEDDING_SIZE} finite numbers a face; install it anew"
+            )
+        return embeddings
+
+    def _place(self, finished: _Finished, faces: Sequence[EmbeddedFace]) -> tuple[int | None, str]:
+        """Write the rows of one file; returns the photo that it shows, and what that is: new, changed, linked..."""
+        catalog = self.library.catalog
+        if finished.reason is not None:
+            catalog.put_file(finished.file, None, finished.reason)
+            return None, "failed"
+        before = self.known.get(os.fsencode(finished.file.path))
+        photo_id = catalog.photo_with(finished.sha256)
+        is_new = photo_id is None
+        if photo_id is None:
+            photo_id = catalog.add_photo(NewPhoto(finished.sha256, *finished.size_px, faces))
+        catalog.put_file(finished.file, photo_id)
+        if before is not None and before.photo_id == photo_id:
+            return photo_id, "unchanged"  # only its time is new
+        if not is_new:
+            self.linked.add(photo_id)
+        return photo_id, "changed" if before is not None else "new" if is_new else "linked"
+
+    def settle(self) -> None:
+        """After a whole run: what was moved, what is missing, and what nothing shows any more."""
+        catalog = self.library.catalog
+        gone = {
+            known.file_id: known for path, known in self.known.items() if path not in self.seen and not _exists(path)
+        }
+        moved = {
+            file_id
+            for path, file_id, _, missing in catalog.files_of(self.linked)
+            if file_id in gone or (missing and not _exists(path))
+        }
+        missing = [file_id for file_id, known in gone.items() if file_id not in moved and known.photo_id is not None]
+        with self.library.changing():
+            catalog.forget_files(moved | {file_id for file_id, known in gone.items() if known.photo_id is None})
+            catalog.set_missing(missing, missing=True)
+            catalog.drop_unshown()
+            catalog.put_roots(self.roots)
+        self.counts["moved"] = len(moved)
+        self.counts["missing"] = sum(not gone[file_id].missing for file_id in missing)
+        if self.options.people_from_folders:
+            self.counts["faces_named"] += name_by_folder(self.library, self.unchanged)
+
+    def summary(self, *, interrupted: bool) -> IndexSummary:
+        return IndexSummary(
+            photos_new=self.counts["new"],
+            photos_changed=self.counts["changed"],
+            photos_unchanged=self.counts["unchanged"],
+            photos_copied=max(0, self.counts["linked"] - self.counts["moved"]),
+            photos_moved=self.counts["moved"],
+            photos_missing=self.counts["missing"],
+            skipped=tuple(self.skipped),
+            skipped_known=self.counts["skipped_known"],
+            other_files=self.counts["other_files"],
+            faces_new=self.counts["faces_new"],
+            faces_named=self.counts["faces_named"],
+            elapsed_s=time.monotonic() - self.started_s,
+            interrupted=interrupted,
+        )
+
+
+def _exists(path: bytes) -> bool:
+    """Whether there is a file, as far as can be told: a folder that may not be entered hides files."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True

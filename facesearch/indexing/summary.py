@@ -1,0 +1,69 @@
+"""What a run is asked to do, and what it says about itself: frozen records, ready to be printed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from facesearch.records import SkippedFile
+
+
+@dataclass(frozen=True)
+class IndexOptions:
+    """people_from_folders: the name of a photo's folder is the name of the person it shows (see people.name_by_folder).
+
+    batch_faces: faces embedded and committed together. decode_ahead: photos decoded while the detector works, each
+    up to 50 MB. save_every_s: seconds after which the file of vectors is brought up to date in between.
+    """
+
+    people_from_folders: bool = False
+    batch_faces: int = 32
+    decode_ahead: int = 3
+    save_every_s: float = 60.0
+
+
+DEFAULT_OPTIONS = IndexOptions()
+
+
+@dataclass(frozen=True)
+class IndexProgress:
+    """How far a run is. total: the files that are new or changed; the unchanged ones need no time."""
+
+    done: int
+    total: int
+    faces: int
+    skipped: int
+    current: Path | None
+
+
+@dataclass(frozen=True)
+class IndexSummary:
+    """What a run did.
+
+    photos_copied and photos_moved: content that the library knew already, found under another path, beside or instead
+    of the former one. photos_missing: files that were there at the last run. skipped: what could not be read in this
+    run; skipped_known: files that could not be read before and have not changed since. other_files: no photos by
+    their names. faces_named: faces that people_from_folders gave to a person.
+    """
+
+    photos_new: int
+    photos_changed: int
+    photos_unchanged: int
+    photos_copied: int
+    photos_moved: int
+    photos_missing: int
+    skipped: tuple[SkippedFile, ...]
+    skipped_known: int
+    other_files: int
+    faces_new: int
+    faces_named: int
+    elapsed_s: float
+    interrupted: bool
+
+
+class IndexInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a run, after everything that was finished has been committed. summary: what that was."""
+
+    def __init__(self, summary: IndexSummary) -> None:
+        super().__init__("interrupted")
+        self.summary = summary
