@@ -1,1 +1,32 @@
-"""facesearch: find people in a photo collection, on your own machine."""
+"""facesearch: find people in a photo collection, on your own machine.
+
+`open_library`, `load_tower` and `compare` are all that most programs need; see facesearch.api. Importing this package
+loads nothing else: each name is fetched when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from facesearch.api import FaceLibrary, compare, load_tower, open_library
+    from facesearch.errors import FacesearchError
+
+__all__ = ["FaceLibrary", "FacesearchError", "compare", "load_tower", "open_library"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "FacesearchError":
+        from facesearch.errors import FacesearchError
+
+        return FacesearchError
+    from facesearch import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

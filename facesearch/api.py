@@ -1,0 +1,157 @@
+"""The Python front door: open a library, index photos, ask who is on one, compare two, embed crops.
+
+Brings the rooms together and adds nothing of its own. `import facesearch` gives the names below; what is behind them is
+loaded at first use, so that the import costs nothing. Not for two threads at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+if TYPE_CHECKING:
+    from facesearch.detection import Detector
+    from facesearch.indexing import IndexProgress, IndexSummary
+    from facesearch.library import Library, LibraryStatus
+    from facesearch.querying import Comparison, QueryAnswer
+    from facesearch.tower import Tower
+
+Device = Literal["auto", "cpu", "gpu"]
+Folder = str | PathLike[str]
+
+
+class FaceLibrary:
+    """A library of faces, with the detector and the tower that it works with; use it as a context manager.
+
+    Nothing is opened or loaded before it is needed: a library that is not there yet is created by the first `index`.
+    Between calls it is open for reading only, so that other processes can index.
+    """
+
+    def __init__(self, path: Path, tower: Folder | None = None, device: Device = "auto") -> None:
+        self.path = path
+        self._tower_path = tower
+        self._device = device
+        self._reader: Library | None = None
+
+    @cached_property
+    def tower(self) -> Tower:
+        """The tower that embeds the faces. Raises TowerError."""
+        return load_tower(self._tower_path, device=self._device)
+
+    @cached_property
+    def detector(self) -> Detector:
+        """What finds the faces."""
+        from facesearch.detection import load_detector
+
+        return load_detector()
+
+    def index(
+        self,
+        *paths: Folder,
+        people_from_folders: bool = False,
+        on_progress: Callable[[IndexProgress], None] | None = None,
+    ) -> IndexSummary:
+        """Bring the library up to date with photos and folders of photos; only what changed costs time.
+
+        people_from_folders: the name of a photo's folder is the name of the person it shows. on_progress is called
+        after every file. Raises PhotoError when one of `paths` does not exist, LibraryError, TowerError, and
+        IndexInterrupted (a KeyboardInterrupt) on Ctrl-C; what was finished is kept.
+        """
+        from facesearch.indexing import IndexOptions, index_photos
+        from facesearch.library import Library
+        from facesearch.records import Models
+
+        self.close()
+        models = Models.of(self.detector, self.tower)
+        with Library.open_or_create(self.path, models) as library:
+            return index_photos(
+                library,
+                [Path(path) for path in paths],
+                self.detector,
+                self.tower,
+                options=IndexOptions(people_from_folders=people_from_folders),
+                on_progress=on_progress,
+            )
+
+    def query(self, photo: Folder, k: int = 5, threshold: float | None = None) -> QueryAnswer:
+        """The k nearest people of every face in a photo, nearest first. Nothing of the photo is stored.
+
+        threshold: the distance under which two faces count as one person; by default the tower's.
+        Raises PhotoError (unreadable, no face), LibraryError and TowerError.
+        """
+        from facesearch.querying import query_photo
+
+        return query_photo(self._open(), Path(photo), self.detector, self.tower, k=k, threshold=threshold)
+
+    def query_faces(self, photo: Folder, k: int = 5, threshold: float | None = None) -> QueryAnswer:
+        """The k nearest faces of every face in a photo, each with the photo that shows it; otherwise as `query`."""
+        from facesearch.querying import query_faces
+
+        return query_faces(self._open(), Path(photo), self.detector, self.tower, k=k, threshold=threshold)
+
+    def status(self) -> LibraryStatus:
+        """What the library holds. Raises LibraryError."""
+        from facesearch.library import Library
+
+        with Library.open(self.path) as library:
+            return library.status()
+
+    def _open(self) -> Library:
+        """The library for reading, checked against the tower and the detector; kept open for the next question."""
+        if self._reader is None:
+            from facesearch.library import Library
+            from facesearch.records import Models
+
+            self._reader = Library.open(self.path, Models.of(self.detector, self.tower))
+        return self._reader
+
+    def close(self) -> None:
+        """Close the library's files; the next call opens them again."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_library(path: Folder | None = None, *, tower: Folder | None = None, device: Device = "auto") -> FaceLibrary:
+    """A library in a folder, by default FACESEARCH_LIBRARY or the user's data directory; it need not exist yet.
+
+    tower: the folder of a trained tower, by default the one that comes with facesearch.
+    """
+    if path is None:
+        from facesearch.library import default_library_path
+
+        return FaceLibrary(default_library_path(), tower, device)
+    return FaceLibrary(Path(path), tower, device)
+
+
+def load_tower(path: Folder | None = None, *, device: Device = "auto") -> Tower:
+    """A trained tower, by default the one that comes with facesearch: `tower.embed(crops)`, `tower.card`.
+
+    Raises TowerError when it is missing or damaged.
+    """
+    from facesearch.tower import Tower
+
+    return Tower.load(None if path is None else Path(path), device=device)
+
+
+def compare(first: Folder, second: Folder, *, tower: Folder | None = None, device: Device = "auto") -> Comparison:
+    """How far apart the most prominent faces of two photos are, and whether that is under the tower's threshold.
+
+    Raises PhotoError (unreadable, no face) and TowerError.
+    """
+    from facesearch.detection import load_detector
+    from facesearch.querying import compare_photos
+
+    return compare_photos(Path(first), Path(second), load_detector(), load_tower(tower, device=device))

@@ -1,0 +1,84 @@
+"""The command line: parse, call one service, print. Nothing else.
+
+Imports nothing heavy: each command imports its services when it runs, so that `facesearch --help` answers at once.
+Only here are errors printed and turned into exit codes: 0 done (no match is done too), 1 a bug, 2 usage, 3 photo,
+4 library, 5 tower, 6 training data, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from facesearch.cli.compare import compare
+from facesearch.cli.index import index
+from facesearch.cli.output import complain, log_to_stderr
+from facesearch.cli.portraits import portraits
+from facesearch.cli.query import query
+from facesearch.cli.status import status
+from facesearch.errors import FacesearchError
+
+log = logging.getLogger("facesearch")
+
+app = typer.Typer(
+    name="facesearch",
+    add_completion=False,
+    rich_markup_mode=None,  # Rich's help takes 0.1 s more to print
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(short_help="Keep the faces of a photo collection.")(index)
+app.command(short_help="Say who is on a photo, and where else they are.")(query)
+app.command(short_help="Say how alike two faces are.")(compare)
+app.command(short_help="Say what the library holds.")(status)
+app.command(short_help="Draw an album of synthetic people.")(portraits)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"facesearch {version('facesearch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def settings(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="FACESEARCH_DEBUG", help="Say more, and show tracebacks.")
+    ] = False,
+) -> None:
+    """Find people in a photo collection, on your own machine.
+
+    Index a folder of photos once; then ask with any photo who is on it and where else they are.
+    """
+    log_to_stderr(logging.DEBUG if debug else logging.WARNING)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit. arguments: without the program's name; None takes the process's own."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # whatever a terminal cannot show is escaped, never fatal
+    log_to_stderr(logging.WARNING)
+    try:
+        app(arguments, prog_name="facesearch")
+    except FacesearchError as error:
+        log.debug("%s", type(error).__name__, exc_info=True)
+        complain(str(error))
+        sys.exit(error.exit_code)
+    except Exception as error:
+        log.debug("%s", type(error).__name__, exc_info=True)
+        complain(
+            f"a bug: {type(error).__name__}: {error}; please report it with what `facesearch --debug ...` prints here"
+        )
+        sys.exit(1)

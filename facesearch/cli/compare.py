@@ -1,0 +1,30 @@
+"""`facesearch compare`: how alike the faces on two photos are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, TowerOption
+from facesearch.cli.output import say, say_json
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo.")],
+    second: Annotated[Path, typer.Argument(metavar="OTHER", help="Another photo.")],
+    *,
+    tower: TowerOption = None,
+    device: DeviceOption = DeviceChoice.AUTO,
+    json: JsonOption = False,
+) -> None:
+    """Say how far apart the most prominent faces of two photos are. Needs no library, and stores nothing."""
+    from facesearch import api
+
+    comparison = api.compare(first, second, tower=tower, device=device.value)
+    if json:
+        say_json(comparison)
+        return
+    verdict = "the same person" if comparison.same_person else "two people"
+    say(f"distance {comparison.distance:.3f}: {verdict} (one person up to {comparison.threshold:.3f})")

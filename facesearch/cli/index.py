@@ -1,0 +1,76 @@
+"""`facesearch index`: photos into the library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, LibraryOption, TowerOption
+from facesearch.cli.output import complain, counted, say, say_json, shown_path
+from facesearch.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from facesearch.indexing import IndexSummary
+
+_REASONS_SHOWN = 20  # the rest is in --json
+
+
+def index(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Photos, and folders of photos at any depth.")],
+    *,
+    people_from_folders: Annotated[
+        bool, typer.Option("--people-from-folders", help="The folder that a photo lies in is named after its person.")
+    ] = False,
+    library: LibraryOption = None,
+    tower: TowerOption = None,
+    device: DeviceOption = DeviceChoice.AUTO,
+    json: JsonOption = False,
+) -> None:
+    """Find the faces in a photo collection and keep them in the library.
+
+    Run it again whenever photos were added: only what changed costs time. Ctrl-C loses nothing that was finished. The
+    photos themselves are only read.
+    """
+    from facesearch.api import open_library
+    from facesearch.indexing import IndexInterrupted
+
+    with open_library(library, tower=tower, device=device.value) as opened, Progress("indexing", "photos") as progress:
+        try:
+            summary = opened.index(
+                *paths,
+                people_from_folders=people_from_folders,
+                on_progress=lambda now: progress.update(now.done, now.total),
+            )
+        except IndexInterrupted as interruption:
+            summary = interruption.summary
+    if json:
+        say_json(summary)
+    else:
+        _report(summary)
+    if summary.interrupted:
+        complain("interrupted; what is finished is kept, and the next run goes on from there")
+        raise typer.Exit(130)
+
+
+def _report(summary: IndexSummary) -> None:
+    """The summary in words, and on stderr each file that was skipped, with its reason."""
+    for file in summary.skipped[:_REASONS_SHOWN]:
+        complain(f"skipped {shown_path(file.path)}: {file.reason}")
+    if len(summary.skipped) > _REASONS_SHOWN:
+        complain(f"and {len(summary.skipped) - _REASONS_SHOWN:,} more; --json lists them all")
+    skipped = len(summary.skipped) + summary.skipped_known
+    parts = [
+        f"{summary.photos_new:,} new",
+        f"{summary.photos_changed:,} changed" if summary.photos_changed else "",
+        f"{summary.photos_copied:,} copied" if summary.photos_copied else "",
+        f"{summary.photos_moved:,} moved" if summary.photos_moved else "",
+        f"{summary.photos_unchanged:,} unchanged",
+        f"{summary.photos_missing:,} missing" if summary.photos_missing else "",
+        f"{skipped:,} skipped" if skipped else "",
+    ]
+    say(f"photos   {', '.join(part for part in parts if part)}")
+    named = f", {summary.faces_named:,} of them named after their folders" if summary.faces_named else ""
+    say(f"faces    {counted(summary.faces_new, 'new face')}{named}")
+    say(f"seconds  {summary.elapsed_s:.1f}")

@@ -1,0 +1,41 @@
+"""The options that several commands share, each written once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class DeviceChoice(StrEnum):
+    """Where networks run."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    GPU = "gpu"
+
+
+LibraryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--library",
+        metavar="DIR",
+        help="The library's folder; by default FACESEARCH_LIBRARY, or a folder in your user data directory.",
+        show_default=False,
+    ),
+]
+TowerOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tower",
+        metavar="DIR",
+        help="The folder of a trained tower (tower.keras, tower.json); by default the one that comes with facesearch.",
+        show_default=False,
+    ),
+]
+DeviceOption = Annotated[
+    DeviceChoice, typer.Option("--device", help="Where the tower runs; auto takes a GPU if there is one.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, as docs/json.md describes it.")]

@@ -1,0 +1,109 @@
+"""How the command line writes: results on stdout, the rest on stderr, and never a control character of a file name.
+
+Colours only on a terminal. JSON is ASCII: file names that are not UTF-8 keep their bytes as lone surrogates
+(\\udc80 to \\udcff, as Python's os.fsdecode gives them) and so come back losslessly.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import sys
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+from typing import Any, TextIO
+
+import typer
+
+
+def shown(value: object) -> str:
+    """A text on one line, printable on any UTF-8 terminal: everything else is escaped (`a\\nb.jpg`, `\\xff.jpg`)."""
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in str(value))
+
+
+def _escaped(letter: str) -> str:
+    if "\udc80" <= letter <= "\udcff":  # a byte that is no UTF-8, as os.fsdecode keeps it (PEP 383)
+        return f"\\x{ord(letter) - 0xDC00:02x}"
+    return letter.encode("unicode_escape").decode("ascii")
+
+
+def shown_path(path: PurePath) -> str:
+    """A path as it is shown: below the working directory without it."""
+    here = Path.cwd()
+    return shown(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def say(text: str = "", *, bold: bool = False) -> None:
+    """A line of the result, on stdout; bold only on a terminal."""
+    typer.echo(typer.style(text, bold=True) if bold and has_colours(sys.stdout) else text)
+
+
+def complain(text: str) -> None:
+    """One line on stderr: an error or a warning."""
+    typer.echo(f"facesearch: {shown(text)}", err=True)
+
+
+def say_json(value: Any) -> None:
+    """A result as JSON on stdout. Dataclasses become objects, paths become strings."""
+    typer.echo(json.dumps(value, indent=2, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, PurePath):
+        return str(value)
+    if hasattr(value, "tolist"):  # NumPy's arrays and scalars, without importing NumPy
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is not for JSON")
+
+
+def has_colours(stream: TextIO) -> bool:
+    """Whether colours are welcome: on a terminal, unless NO_COLOR is set (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> list[str]:
+    """Lines with columns padded to their widest cell; nothing is ever cut. right: heads of columns set flush right."""
+    lines = [heads, *rows]
+    widths = [max(_width(line[column]) for line in lines) for column in range(len(heads))]
+    flush_right = [head in right for head in heads]
+    return [
+        "  ".join(_padded(*cell) for cell in zip(line, widths, flush_right, strict=True)).rstrip() for line in lines
+    ]
+
+
+def _padded(text: str, width: int, flush_right: bool) -> str:
+    padding = " " * (width - _width(text))
+    return padding + text if flush_right else text + padding
+
+
+def _width(text: str) -> int:
+    """Terminal cells: two for wide letters (UAX #11), none for combining marks."""
+    return sum(
+        0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text
+    )
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 photo`, `2 photos`, `12,345 photos`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = f"facesearch: {shown(record.getMessage())}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def log_to_stderr(level: int) -> None:
+    """Send what the library logs to stderr, a line each, from this level on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine())
+    logger = logging.getLogger("facesearch")
+    logger.handlers = [handler]
+    logger.propagate = False
+    logger.setLevel(level)

@@ -1,0 +1,28 @@
+"""`facesearch portraits`: an album of synthetic people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facesearch.cli.output import counted, say, shown
+from facesearch.cli.progress import Progress
+
+
+def portraits(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder, or an earlier album.")],
+    people: Annotated[int, typer.Option(min=1, help="How many people.")] = 12,
+    photos: Annotated[int, typer.Option(min=1, help="Portraits of each of them.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Another number draws other people.")] = 0,
+) -> None:
+    """Draw an album of people who do not exist: a folder a person, group photos, and people.csv with who is where."""
+    from facesearch.portraits import write_album
+
+    with Progress("drawing", "photos") as progress:
+        album = write_album(directory, people, photos, seed, progress=progress.update)
+    say(
+        f"drew {counted(len(album.people), 'person', 'people')} in {counted(album.portraits, 'portrait')} "
+        f"and {counted(album.groups, 'group photo')} into {shown(album.directory)}"
+    )

@@ -1,0 +1,117 @@
+"""`facesearch query`: who is on a photo, and where else they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, LibraryOption, TowerOption
+from facesearch.cli.output import say, say_json, shown, shown_path, table
+
+if TYPE_CHECKING:
+    from facesearch.querying import FaceMatch, PersonMatch, ProbeFace, QueryAnswer
+
+_NUMBERS = ("rank", "distance", "photos")
+
+
+def query(
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo with one face or several.")],
+    *,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many to show for each face.")] = 5,
+    faces: Annotated[bool, typer.Option("--faces", help="List photos instead of people.")] = False,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Up to which distance two faces count as one person; by default the tower's.",
+            show_default=False,
+        ),
+    ] = None,
+    library: LibraryOption = None,
+    tower: TowerOption = None,
+    device: DeviceOption = DeviceChoice.AUTO,
+    json: JsonOption = False,
+) -> None:
+    """Find the people who are nearest to each face in a photo.
+
+    A smaller distance is more alike. People without a name are shown by number. Nothing of the photo is stored.
+    """
+    from facesearch.api import open_library
+
+    with open_library(library, tower=tower, device=device.value) as opened:
+        ask = opened.query_faces if faces else opened.query
+        answer = ask(photo, k=k, threshold=threshold)
+    if json:
+        say_json(answer)
+    else:
+        _report(answer)
+
+
+def _report(answer: QueryAnswer) -> None:
+    for number, face in enumerate(answer.faces, start=1):
+        if number > 1:
+            say()
+        left, top, right, bottom = face.box
+        where = f"{right - left:.0f}x{bottom - top:.0f} px at {left:.0f},{top:.0f}"
+        say(f"face {number} of {len(answer.faces)} in {shown_path(answer.photo)} ({where})")
+        _report_matches(face)
+    if any(face.people or face.photos for face in answer.faces):
+        say()
+        say(f"same person: at a distance of at most {answer.threshold:.3f}")
+
+
+def _report_matches(face: ProbeFace) -> None:
+    matches: tuple[PersonMatch | FaceMatch, ...] = face.people or face.photos
+    if not matches:
+        say("  nobody: the library holds no faces")
+        return
+    if face.people:
+        lines = table(
+            ("rank", "person", "distance", "same person", "photos", "nearest photo"), _people(face.people), _NUMBERS
+        )
+    else:
+        lines = table(("rank", "photo", "distance", "same person", "person"), _photos(face.photos), _NUMBERS)
+    say(f"  {lines[0]}")
+    for line, match in zip(lines[1:], matches, strict=True):
+        say(f"  {line}", bold=match.same_person)
+
+
+def _people(matches: Iterable[PersonMatch]) -> list[tuple[str, ...]]:
+    return [
+        (
+            str(match.rank),
+            _person(match),
+            f"{match.distance:.3f}",
+            "yes" if match.same_person else "no",
+            f"{match.photo_count:,}",
+            _photo(match.nearest_photo, match.missing),
+        )
+        for match in matches
+    ]
+
+
+def _photos(matches: Iterable[FaceMatch]) -> list[tuple[str, ...]]:
+    return [
+        (
+            str(match.rank),
+            _photo(match.photo, match.missing),
+            f"{match.distance:.3f}",
+            "yes" if match.same_person else "no",
+            _person(match),
+        )
+        for match in matches
+    ]
+
+
+def _person(match: PersonMatch | FaceMatch) -> str:
+    """A name, `unnamed #12` for a group without one, `face #3` for a face in no group."""
+    if match.name is not None:
+        return shown(match.name)
+    return f"face #{match.face_id}" if match.person_id is None else f"unnamed #{match.person_id}"
+
+
+def _photo(path: Path, missing: bool) -> str:
+    return f"{shown_path(path)} (missing)" if missing else shown_path(path)

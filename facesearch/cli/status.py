@@ -1,0 +1,40 @@
+"""`facesearch status`: what the library holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from facesearch.cli.options import JsonOption, LibraryOption
+from facesearch.cli.output import counted, say, say_json, shown
+
+if TYPE_CHECKING:
+    from facesearch.library import LibraryStatus
+
+
+def status(*, library: LibraryOption = None, json: JsonOption = False) -> None:
+    """Say what the library holds, and with which tower and detector it was built."""
+    from facesearch.api import open_library
+
+    with open_library(library) as opened:
+        now = opened.status()
+    if json:
+        say_json(now)
+    else:
+        _report(now)
+
+
+def _report(now: LibraryStatus) -> None:
+    missing = f", {now.files_missing:,} of them missing" if now.files_missing else ""
+    failed = f", {now.files_failed:,} that could not be read" if now.files_failed else ""
+    unnamed = now.people - now.people_named
+    lines = {
+        "library": f"{shown(now.path)}, {now.size_bytes / 1e6:.1f} MB, created {now.created_at[:10]}",
+        "photos": f"{now.photos:,} in {counted(now.files, 'file')}{missing}{failed}",
+        "faces": f"{now.faces:,}",
+        "people": f"{now.people_named:,} named" + (f", {unnamed:,} unnamed" if unnamed else ""),
+        "tower": f"{shown(now.tower_name)} ({now.tower[:12]}), one person under a distance of {now.threshold:.3f}",
+        "detector": shown(now.detector),
+        "vectors": shown(now.vectors),
+    }
+    for name, value in lines.items():
+        say(f"{name:<9} {value}")

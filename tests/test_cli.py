@@ -1,0 +1,181 @@
+"""The command line as a user meets it: what goes where, which exit code, and that nothing leaks a control character."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from facesearch import cli
+from facesearch.cli.output import counted, shown, table
+from facesearch.errors import (
+    FacesearchError,
+    LibraryError,
+    NoFaceError,
+    PhotoError,
+    TowerError,
+    TrainingDataError,
+    UsageError,
+)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended and what it printed."""
+
+    code: int | str | None
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command in this process."""
+
+    def run_command(*arguments: str | Path) -> Ran:
+        with pytest.raises(SystemExit) as exit_info:
+            cli.main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return Ran(exit_info.value.code, printed.out, printed.err)
+
+    return run_command
+
+
+def test_version(run: Run) -> None:
+    assert run("--version") == Ran(0, f"facesearch {version('facesearch')}\n", "")
+
+
+def test_a_missing_library_is_one_line_and_exit_code_4(run: Run, tmp_path: Path) -> None:
+    ran = run("status", "--library", tmp_path / "none")
+    assert (ran.code, ran.out) == (4, "")
+    assert ran.err.startswith(f"facesearch: there is no library in {tmp_path / 'none'}")
+    assert ran.err.count("\n") == 1
+
+
+def test_the_library_comes_from_the_environment(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "named"))
+    assert str(tmp_path / "named") in run("status").err
+
+
+def test_wrong_usage_is_exit_code_2(run: Run) -> None:
+    assert run("bogus").code == 2
+    assert run("index").code == 2
+    assert run("portraits", "somewhere", "--people", "0").code == 2
+
+
+def test_no_command_prints_the_help(run: Run) -> None:
+    ran = run()
+    assert "Commands:" in ran.out + ran.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError, 2),
+        (PhotoError, 3),
+        (NoFaceError, 3),
+        (LibraryError, 4),
+        (TowerError, 5),
+        (TrainingDataError, 6),
+        (FacesearchError, 1),
+    ],
+)
+def test_every_error_has_its_exit_code(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: type[FacesearchError], code: int
+) -> None:
+    def fail(*_: object) -> None:
+        raise error("evil\nname\x1b[2J.jpg is no photo")
+
+    monkeypatch.setattr("facesearch.api.open_library", fail)
+    assert run("status") == Ran(code, "", "facesearch: evil\\nname\\x1b[2J.jpg is no photo\n")
+
+
+def test_a_bug_asks_to_be_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facesearch.api.open_library", lambda *_: 1 // 0)
+    ran = run("status")
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "ZeroDivisionError" in ran.err
+    assert "--debug" in ran.err
+    assert "Traceback" in run("--debug", "status").err
+
+
+def test_ctrl_c_is_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("facesearch.api.open_library", interrupt)
+    ran = run("status")
+    assert (ran.code, ran.out) == (130, "")
+    assert "Traceback" not in ran.err
+
+
+def test_portraits_writes_an_album_and_says_so(run: Run, tmp_path: Path) -> None:
+    ran = run("portraits", tmp_path / "album", "--people", "1", "--photos", "1")
+    assert ran.code == 0
+    assert ran.out.startswith("drew 1 person in 1 portrait")
+    assert len(list((tmp_path / "album").rglob("*.jpg"))) == 1
+
+
+def test_portraits_refuses_a_folder_with_something_else(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep me")
+    ran = run("portraits", tmp_path)
+    assert ran.code == 2
+    assert str(tmp_path) in ran.err
+    assert (tmp_path / "mine.txt").read_text() == "keep me"
+
+
+def test_a_reader_who_has_seen_enough_is_no_error() -> None:
+    program = "from facesearch.cli import main; main(['--help'])"
+    read, write = os.pipe()
+    os.close(read)
+    ran = subprocess.run([sys.executable, "-c", program], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "on_screen"),
+    [
+        ("Zoë 😀.jpg", "Zoë 😀.jpg"),
+        ("a\nb\t.jpg", "a\\nb\\t.jpg"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        (os.fsdecode(b"caf\xe9.jpg"), "caf\\xe9.jpg"),
+        ("right\u202eto-left", "right\\u202eto-left"),
+    ],
+)
+def test_names_are_shown_on_one_line_and_without_tricks(name: str, on_screen: str) -> None:
+    assert shown(name) == on_screen
+
+
+def test_a_table_keeps_its_columns_with_wide_letters() -> None:
+    drawn = table(["name", "photos", "where"], [["王小明", "1", "x"], ["Zoe\u0301", "22", "y"]], right=["photos"])
+    assert drawn == ["name    photos  where", "王小明       1  x", "Zoe\u0301         22  y"]
+
+
+def test_counted() -> None:
+    assert [counted(0, "photo"), counted(1, "photo"), counted(1234, "photo"), counted(2, "person", "people")] == [
+        "0 photos",
+        "1 photo",
+        "1,234 photos",
+        "2 people",
+    ]
+
+
+def test_json_keeps_every_byte_of_a_file_name(capsys: pytest.CaptureFixture[str]) -> None:
+    from facesearch.cli.output import say_json
+
+    name = os.fsdecode(b"caf\xe9\n\xf0\x9f\x98\x80.jpg")
+    say_json({"path": Path(name)})
+    printed = capsys.readouterr().out
+    assert printed.isascii()
+    assert os.fsencode(json.loads(printed)["path"]) == b"caf\xe9\n\xf0\x9f\x98\x80.jpg"

@@ -1,0 +1,69 @@
+"""What is loaded when: measured in processes of their own, because this one has loaded everything long ago."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = {
+    "PIL",
+    "cv2",
+    "faiss",
+    "h5py",
+    "keras",
+    "matplotlib",
+    "numpy",
+    "openvino",
+    "rich",
+    "sqlite_utils",
+    "tensorflow",
+}
+TRAINING_ONLY = {"keras", "matplotlib", "sklearn", "tensorboard", "tensorflow"}
+
+# Runs a command as the console script does, then prints what was loaded, whatever the command's outcome.
+PROGRAM = """
+import atexit, json, sys
+@atexit.register
+def report():
+    names = sorted({name.partition(".")[0] for name in sys.modules})
+    print("LOADED", json.dumps(names), file=sys.__stderr__, flush=True)
+from facesearch.cli import main
+main()
+"""
+
+
+def loaded_by(*arguments: str, environment: dict[str, str] | None = None) -> set[str]:
+    """Top-level modules that a command loads; the command has to succeed."""
+    ran = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **(environment or {})},
+    )
+    assert ran.returncode == 0, ran.stderr
+    return set(json.loads(ran.stderr.rpartition("LOADED ")[2]))
+
+
+@pytest.mark.parametrize("command", [[], ["index"], ["status"], ["portraits"]])
+def test_help_loads_nothing_heavy(command: list[str]) -> None:
+    assert loaded_by(*command, "--help") & HEAVY == set()
+
+
+def test_importing_the_package_loads_nothing() -> None:
+    program = "import facesearch, facesearch.errors, sys, json; print(json.dumps(sorted(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    ours = {name for name in json.loads(ran.stdout) if name.startswith("facesearch")}
+    assert ours == {"facesearch", "facesearch.errors"}
+    assert {name.partition(".")[0] for name in json.loads(ran.stdout)} & HEAVY == set()
+
+
+def test_drawing_an_album_loads_neither_networks_nor_databases(tmp_path: Path) -> None:
+    loaded = loaded_by("portraits", str(tmp_path / "album"), "--people", "1", "--photos", "1")
+    assert "PIL" in loaded
+    assert loaded & {"faiss", "openvino", "sqlite_utils", *TRAINING_ONLY} == set()
