@@ -16,7 +16,7 @@ from facesearch.indexing.summary import DEFAULT_OPTIONS, IndexInterrupted, Index
 from facesearch.library import Library
 from facesearch.records import Embedder, FaceDetector, Models
 
-__all__ = ["IndexInterrupted", "IndexOptions", "IndexProgress", "IndexSummary", "index_photos"]
+__all__ = ["DEFAULT_OPTIONS", "IndexInterrupted", "IndexOptions", "IndexProgress", "IndexSummary", "index_photos"]
 
 
 def index_photos(

@@ -1,0 +1,436 @@
+"""Photos into a real library: only what changed, whatever changed, and whatever stops it."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiles
+from tiles import MODELS, ColourTower, TileDetector, draw
+
+from facesearch.errors import LibraryError, PhotoError, TowerError
+from facesearch.indexing import (
+    DEFAULT_OPTIONS,
+    IndexInterrupted,
+    IndexOptions,
+    IndexProgress,
+    IndexSummary,
+    index_photos,
+)
+from facesearch.library import Library
+from facesearch.people import most_prominent
+from facesearch.records import Floats, Pixels
+
+RED, GREEN, BLUE, GREY = (200, 0, 0), (0, 200, 0), (0, 0, 200), (90, 90, 90)
+BY_FOLDER = IndexOptions(people_from_folders=True)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    with Library.create(tmp_path / "library", MODELS) as library:
+        yield library
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """Four photos with five faces, one photo without any."""
+    album = tmp_path / "album"
+    draw(album / "red.png", RED)
+    draw(album / "both.png", RED, GREEN)
+    draw(album / "deep" / "green.png", GREEN)
+    draw(album / "deep" / "grey.png", GREY)
+    draw(album / "sky.png")
+    return album
+
+
+def _index(library: Library, *paths: Path, options: IndexOptions = DEFAULT_OPTIONS) -> tuple[IndexSummary, int]:
+    """The summary, and how many photos the detector was given."""
+    detector = TileDetector()
+    return index_photos(library, paths, detector, ColourTower(), options), detector.calls
+
+
+def _names(library: Library) -> dict[str, list[str | None]]:
+    """The names on each photo, from left to right, by file name."""
+    names = {}
+    for path, _, photo_id, _ in library.catalog.files_of(library.catalog.photo_ids().values()):
+        faces = sorted(library.catalog.faces_in([photo_id]), key=lambda face: float(face.box[0]))
+        names[Path(os.fsdecode(path)).name] = [face.name for face in faces]
+    return names
+
+
+def _assert_search_equals_brute_force(library: Library) -> None:
+    ids, embeddings = library.catalog.embeddings()
+    vectors = library.vectors()
+    assert len(vectors) == len(ids)
+    for probe in np.random.default_rng(0).uniform(0, 1, (3, 3)).astype(np.float32) @ tiles.BASIS:
+        distances = np.sqrt(((embeddings - probe) ** 2).sum(axis=1))
+        found = vectors.search(probe, len(ids))
+        assert sorted(neighbour.face_id for neighbour in found) == ids.tolist()
+        np.testing.assert_allclose([neighbour.distance for neighbour in found], np.sort(distances), atol=1e-5)
+
+
+def test_photos_become_rows_and_vectors(library: Library, album: Path) -> None:
+    summary, calls = _index(library, album)
+    assert (summary.photos_new, summary.faces_new, calls) == (5, 5, 5)
+    assert (summary.photos_unchanged, summary.skipped, summary.interrupted) == (0, (), False)
+    ids, embeddings = library.catalog.embeddings()
+    expected = [tiles.embedding_of(colour) for colour in (RED, GREEN, RED, GREEN, GREY)]  # both, red, deep/...
+    np.testing.assert_allclose(embeddings, expected, atol=1e-6)
+    assert [face.box.tolist() for face in library.catalog.faces(ids.tolist()).values()][1] == [40, 0, 80, 40]
+    assert library.status().vectors == "current"
+    _assert_search_equals_brute_force(library)
+
+
+def test_a_second_run_detects_nothing(library: Library, album: Path) -> None:
+    _index(library, album)
+    generation = library.status().generation
+    summary, calls = _index(library, album)
+    assert (summary.photos_unchanged, summary.photos_new, calls) == (5, 0, 0)
+    assert library.status().generation == generation
+
+
+def test_a_new_photo_is_the_only_work(library: Library, album: Path) -> None:
+    _index(library, album)
+    draw(album / "blue.png", BLUE)
+    summary, calls = _index(library, album)
+    assert (summary.photos_new, summary.photos_unchanged, calls) == (1, 5, 1)
+    _assert_search_equals_brute_force(library)
+
+
+def test_a_touched_photo_is_read_but_not_detected(library: Library, album: Path) -> None:
+    _index(library, album)
+    os.utime(album / "red.png", ns=(1, 1))
+    summary, calls = _index(library, album)
+    assert (summary.photos_unchanged, summary.photos_changed, calls) == (5, 0, 0)
+    assert _index(library, album)[0].photos_unchanged == 5
+
+
+def test_an_edited_photo_has_its_new_faces_only(library: Library, album: Path) -> None:
+    _index(library, album)
+    draw(album / "both.png", BLUE, RED, GREY)
+    summary, calls = _index(library, album)
+    assert (summary.photos_changed, summary.photos_new, summary.faces_new, calls) == (1, 0, 3, 1)
+    assert library.status().faces == 6
+    assert library.status().photos == 5
+    _assert_search_equals_brute_force(library)
+
+
+def test_a_copy_shares_the_embeddings(library: Library, album: Path) -> None:
+    shutil.copy(album / "red.png", album / "aaa.png")  # both new in one run
+    assert _index(library, album)[0].photos_copied == 1
+    shutil.copy(album / "red.png", album / "zzz.png")
+    summary, calls = _index(library, album)
+    assert (summary.photos_copied, summary.photos_moved, summary.photos_new, calls) == (1, 0, 0, 0)
+    status = library.status()
+    assert (status.files, status.photos, status.faces) == (7, 5, 5)
+
+
+def test_an_edited_copy_leaves_the_original(library: Library, album: Path) -> None:
+    shutil.copy(album / "red.png", album / "copy.png")
+    _index(library, album)
+    draw(album / "copy.png", BLUE)
+    _index(library, album)
+    assert library.status().photos == 6
+    assert library.status().faces == 6
+
+
+def test_a_moved_photo_keeps_its_faces_and_names(library: Library, album: Path) -> None:
+    _index(library, album, options=BY_FOLDER)
+    before = library.catalog.embeddings()[0].tolist()
+    (album / "deep" / "green.png").rename(album / "moved.png")
+    summary, calls = _index(library, album)
+    assert (summary.photos_moved, summary.photos_copied, summary.photos_missing, calls) == (1, 0, 0, 0)
+    assert library.catalog.embeddings()[0].tolist() == before
+    assert _names(library)["moved.png"] == ["deep"]
+    assert library.status().files == 5
+
+
+def test_two_photos_that_swap_names_keep_their_faces(library: Library, album: Path) -> None:
+    _index(library, album)
+    before = library.catalog.embeddings()[0].tolist()
+    red, grey = album / "red.png", album / "deep" / "grey.png"
+    red.rename(album / "aside")
+    grey.rename(red)
+    (album / "aside").rename(grey)
+    for path in (red, grey):
+        os.utime(path, ns=(1, 1))
+    # one file a batch: the first photo is shown by nothing for a while
+    _, calls = _index(library, album, options=IndexOptions(batch_faces=1))
+    assert calls == 0
+    assert library.catalog.embeddings()[0].tolist() == before
+
+
+def test_a_deleted_photo_is_kept_as_missing_and_found_again(library: Library, album: Path) -> None:
+    _index(library, album)
+    aside = album.parent / "aside.png"
+    (album / "red.png").rename(aside)
+    assert _index(library, album)[0].photos_missing == 1
+    assert _index(library, album)[0].photos_missing == 0  # said once
+    assert (library.status().files_missing, library.status().faces) == (1, 5)
+    aside.rename(album / "red.png")
+    summary, calls = _index(library, album)
+    assert (summary.photos_unchanged, calls, library.status().files_missing) == (5, 0, 0)
+
+
+def test_only_what_was_walked_can_be_missing(library: Library, album: Path) -> None:
+    _index(library, album)
+    shutil.rmtree(album / "deep")
+    (album / "red.png").unlink()
+    assert _index(library, album / "both.png")[0].photos_missing == 0
+    with pytest.raises(PhotoError, match="does not exist"):
+        _index(library, album / "deep")
+    assert library.status().files_missing == 0
+    assert _index(library, album)[0].photos_missing == 3
+
+
+def test_a_photo_moved_between_roots_is_moved_once_its_old_place_is_known_empty(
+    library: Library, album: Path, tmp_path: Path
+) -> None:
+    _index(library, album)
+    (tmp_path / "other").mkdir()
+    (album / "red.png").rename(tmp_path / "other" / "red.png")
+    assert _index(library, album)[0].photos_missing == 1
+    assert _index(library, tmp_path / "other")[0].photos_moved == 1
+    assert (library.status().files, library.status().files_missing) == (5, 0)
+
+
+def test_bad_photos_are_rows_with_their_reasons_and_not_read_again(library: Library, album: Path) -> None:
+    (album / "empty.jpg").touch()
+    (album / "text.jpg").write_text("no photo at all")
+    whole = (album / "red.png").read_bytes()
+    (album / "cut.png").write_bytes(whole[: len(whole) // 2])
+    summary, _ = _index(library, album)
+    assert summary.photos_new == 5
+    assert sorted(skipped.path.name for skipped in summary.skipped) == ["cut.png", "empty.jpg", "text.jpg"]
+    assert "empty" in next(skipped.reason for skipped in summary.skipped if skipped.path.name == "empty.jpg")
+    assert library.status().files_failed == 3
+    summary, _ = _index(library, album)
+    assert (summary.skipped, summary.skipped_known) == ((), 3)
+    (album / "cut.png").write_bytes(whole)
+    summary, _ = _index(library, album)
+    assert (summary.photos_changed, summary.skipped_known, library.status().files_failed) == (1, 2, 2)
+    (album / "empty.jpg").unlink()
+    assert _index(library, album)[0].photos_missing == 0  # no photo was lost
+    assert library.status().files_failed == 1
+
+
+def test_a_photo_that_turns_bad_loses_its_faces(library: Library, album: Path) -> None:
+    _index(library, album)
+    (album / "both.png").write_bytes(b"")
+    _index(library, album)
+    assert (library.status().faces, library.status().photos, library.status().files_failed) == (3, 4, 1)
+    _assert_search_equals_brute_force(library)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_locked_file_or_folder_costs_nothing(library: Library, album: Path) -> None:
+    _index(library, album)
+    for path, mode in ((album / "red.png", 0o000), (album / "deep", 0o000)):
+        path.chmod(mode)
+    os.utime(album, ns=(1, 1))
+    try:
+        summary, _ = _index(library, album)
+    finally:
+        (album / "deep").chmod(0o700)
+        (album / "red.png").chmod(0o600)
+    assert summary.photos_missing == 0
+    assert library.status().faces == 5
+
+
+@pytest.mark.parametrize(
+    "name", [b"new\nline.png", "🙂 é.png".encode(), b"\xff not utf-8.png", b"per%20cent'quote.png"]
+)
+def test_any_file_name_is_indexed_once(library: Library, tmp_path: Path, name: bytes) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path / "odd") + b"/" + name))
+    try:
+        draw(path, RED)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    assert _index(library, tmp_path / "odd", options=BY_FOLDER)[0].photos_new == 1
+    assert _index(library, tmp_path / "odd")[0].photos_unchanged == 1
+    (photo,) = library.catalog.photo_paths(library.catalog.photo_ids().values()).values()
+    assert photo.path == path
+
+
+def test_the_result_does_not_depend_on_batches_or_reading_ahead(album: Path, tmp_path: Path) -> None:
+    shutil.copy(album / "both.png", album / "deep" / "again.png")
+    (album / "bad.jpg").write_text("bad")
+    contents = []
+    for options in (IndexOptions(), IndexOptions(batch_faces=1, decode_ahead=0), IndexOptions(decode_ahead=9)):
+        with Library.create(tmp_path / str(len(contents)), MODELS) as library:
+            _index(library, album, options=options)
+            ids, embeddings = library.catalog.embeddings()
+            files = library.catalog.files_of(library.catalog.photo_ids().values())
+            contents.append((ids.tolist(), files))
+            np.testing.assert_allclose(
+                embeddings, [tiles.embedding_of(colour) for colour in (RED, GREEN, RED, GREEN, GREY)], atol=1e-6
+            )  # to rounding: matrices of other sizes
+    assert contents[0] == contents[1] == contents[2]
+
+
+def test_faces_are_embedded_in_batches_across_photos(library: Library, tmp_path: Path) -> None:
+    for number in range(10):
+        draw(tmp_path / "many" / f"{number}.png", (number, 0, 0), (0, number, 1))
+    tower = ColourTower()
+    index_photos(library, [tmp_path / "many"], TileDetector(), tower, IndexOptions(batch_faces=8))
+    assert tower.batches == [8, 8, 4]
+
+
+def test_progress_counts_what_there_is_to_do(library: Library, album: Path) -> None:
+    (album / "bad.jpg").write_text("bad")
+    said: list[IndexProgress] = []
+    index_photos(library, [album], TileDetector(), ColourTower(), on_progress=said.append)
+    assert [progress.done for progress in said] == list(range(7))
+    assert {progress.total for progress in said} == {6}
+    assert (said[-1].faces, said[-1].skipped) == (5, 1)
+    assert said[0].current is None
+    assert said[1].current == album / "bad.jpg"
+
+
+# Names from folders
+
+
+def test_folders_name_the_most_prominent_face(library: Library, tmp_path: Path) -> None:
+    people = tmp_path / "people"
+    draw(people / "Ann" / "alone.png", RED)
+    draw(people / "Ann" / "group.png", GREEN, RED, BLUE)
+    draw(people / "Zoë" / "one.png", BLUE)
+    summary, _ = _index(library, people, options=BY_FOLDER)
+    assert _names(library) == {"alone.png": ["Ann"], "group.png": [None, "Ann", None], "one.png": ["Zoë"]}
+    assert (summary.faces_named, library.status().people_named) == (3, 2)
+
+
+def test_names_come_also_to_photos_that_were_indexed_without(library: Library, album: Path) -> None:
+    _index(library, album)
+    summary, calls = _index(library, album, options=BY_FOLDER)
+    assert (summary.faces_named, calls) == (4, 0)
+    assert _names(library)["green.png"] == ["deep"]
+    assert _index(library, album, options=BY_FOLDER)[0].faces_named == 0
+
+
+def test_a_folder_never_overrules_a_name(library: Library, album: Path) -> None:
+    _index(library, album)
+    with library.changing():
+        library.people.label(library.people.named("Greta"), [4], "user")
+    _index(library, album, options=BY_FOLDER)
+    assert _names(library)["green.png"] == ["Greta"]
+    draw(album / "Other" / "x.png")
+    shutil.copy(album / "deep" / "grey.png", album / "Other" / "grey.png")  # the same photo in a second folder
+    _index(library, album, options=BY_FOLDER)
+    assert _names(library)["grey.png"] == ["deep"]
+    assert library.status().people_named == 3  # album, deep, Greta: nobody was made without a face
+
+
+def test_the_most_prominent_face_is_large_and_central() -> None:
+    centre, edge, larger_at_edge = [40, 40, 60, 60], [0, 40, 20, 60], [0, 30, 34, 64]
+    assert most_prominent(np.array([edge, centre], np.float32), (100, 100)) == 1
+    assert most_prominent(np.array([larger_at_edge, centre], np.float32), (100, 100)) == 1
+    assert most_prominent(np.array([[10, 10, 70, 70], centre], np.float32), (100, 100)) == 0
+    assert most_prominent(np.array([centre, centre], np.float32), (100, 100)) == 0
+
+
+# What stops a run
+
+
+def test_ctrl_c_keeps_what_was_finished(library: Library, tmp_path: Path) -> None:
+    many = tmp_path / "many"
+    for number in range(20):
+        draw(many / f"{number:02}.png", (number, 0, 0))
+
+    def stop(progress: IndexProgress) -> None:
+        if progress.done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(IndexInterrupted) as caught:
+        index_photos(library, [many], TileDetector(), ColourTower(), IndexOptions(batch_faces=5), on_progress=stop)
+    assert (caught.value.summary.photos_new, caught.value.summary.interrupted) == (7, True)
+    assert (library.status().faces, library.status().vectors) == (7, "current")
+    _assert_search_equals_brute_force(library)
+    summary, calls = _index(library, many)
+    assert (summary.photos_new, summary.photos_unchanged, calls) == (13, 7, 13)
+
+
+class _InterruptedTower(ColourTower):
+    """Ctrl-C arrives once, while it computes."""
+
+    def embed(self, crops: Pixels) -> Floats:
+        embeddings = super().embed(crops)
+        if len(self.batches) == 2:
+            raise KeyboardInterrupt
+        return embeddings
+
+
+def test_ctrl_c_in_the_middle_of_a_batch_does_not_lose_it(library: Library, tmp_path: Path) -> None:
+    for number in range(9):
+        draw(tmp_path / "many" / f"{number}.png", (number, 0, 0))
+    with pytest.raises(IndexInterrupted):
+        index_photos(library, [tmp_path / "many"], TileDetector(), _InterruptedTower(), IndexOptions(batch_faces=3))
+    assert library.status().faces == 6
+    _assert_search_equals_brute_force(library)
+
+
+class _BrokenTower(ColourTower):
+    def embed(self, crops: Pixels) -> Floats:
+        return np.full((len(crops), 32), np.nan, np.float32)
+
+
+def test_a_tower_that_gives_nonsense_changes_nothing(library: Library, album: Path) -> None:
+    with pytest.raises(TowerError, match="finite"):
+        index_photos(library, [album], TileDetector(), _BrokenTower())
+    assert library.status().photos == 0
+
+
+def test_other_models_are_refused(library: Library, album: Path) -> None:
+    class OtherTower(ColourTower):
+        identity = "d1" * 32
+
+    class OtherDetector(TileDetector):
+        identity = "tiles-2"
+
+    with pytest.raises(TowerError, match="cannot be compared"):
+        index_photos(library, [album], TileDetector(), OtherTower())
+    with pytest.raises(LibraryError, match="tiles-2"):
+        index_photos(library, [album], OtherDetector(), ColourTower())
+
+
+def test_a_library_open_for_reading_is_not_indexed_into(library: Library, album: Path) -> None:
+    with Library.open(library.path) as reader, pytest.raises(LibraryError, match="reading only"):
+        _index(reader, album)
+
+
+def test_kill_9_at_any_moment_loses_no_finished_photo(tmp_path: Path) -> None:
+    """The process is killed at random moments, again and again, until it has all photos; nothing is ever half there."""
+    many, path = tmp_path / "many", tmp_path / "library"
+    for number in range(60):
+        draw(many / f"{number:02}.png", (number, 9, 9), (9, number, 9))
+    moments = random.Random(5)
+    photos_before = 0
+    for _ in range(6):
+        with subprocess.Popen(
+            [sys.executable, tiles.__file__, path, many], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(moments.uniform(0, 0.25))
+            process.send_signal(signal.SIGKILL)
+        with Library.open(path, MODELS) as library:
+            photos = library.status().photos
+            assert photos >= photos_before
+            assert library.status().faces == 2 * photos  # whole photos only
+            _assert_search_equals_brute_force(library)
+            photos_before = photos
+    with Library.open(path, MODELS, writable=True) as library:
+        summary, _ = _index(library, many)
+        assert summary.photos_new + summary.photos_unchanged == 60
+        _, embeddings = library.catalog.embeddings()
+        expected = [tiles.embedding_of(c) for n in range(60) for c in ((n, 9, 9), (9, n, 9))]
+        np.testing.assert_allclose(embeddings, expected, atol=1e-6)

@@ -1,0 +1,93 @@
+"""The smallest photos, detector and embedder that the plumbing can be tried with: people are colours.
+
+A photo is a row of square tiles; a tile that is not white is a face, and its colour says whose. The embedding of a
+face is its colour, turned into 32 dimensions: distances between faces are distances between colours (0..1 a channel).
+Also runs as a program, `tiles.py LIBRARY PHOTOS`, that indexes: for tests that kill it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from facesearch.alignment import TEMPLATE_112
+from facesearch.indexing import IndexOptions, index_photos
+from facesearch.library import Library
+from facesearch.records import DetectedFace, Floats, Models, Pixels
+
+TILE_PX = 40
+WHITE = (255, 255, 255)
+THRESHOLD = 0.1
+
+Colour = tuple[int, int, int]
+
+BASIS = np.linalg.qr(np.random.default_rng(0).normal(size=(32, 3)))[0].T.astype(np.float32)  # (3, 32), orthonormal
+
+
+def draw(path: Path, *colours: Colour) -> Path:
+    """A photo of these people, side by side; without any, an empty scene. The format follows the suffix."""
+    row = np.repeat(np.array(colours or (WHITE,), np.uint8), TILE_PX, axis=0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.tile(row, (TILE_PX, 1, 1))).save(path)
+    return path
+
+
+def embedding_of(colour: Colour) -> Floats:
+    return (np.array(colour, np.float32) / 255) @ BASIS
+
+
+class TileDetector:
+    identity = "tiles-1"
+
+    def __init__(self, delay_s: float = 0.0) -> None:
+        self.calls = 0
+        self._delay_s = delay_s
+
+    def detect(self, pixels: Pixels) -> list[DetectedFace]:
+        self.calls += 1
+        time.sleep(self._delay_s)
+        faces = []
+        for left in range(0, pixels.shape[1], TILE_PX):
+            if (pixels[TILE_PX // 2, left + TILE_PX // 2] != 255).any():
+                box = np.array([left, 0, left + TILE_PX, TILE_PX], np.float32)
+                landmarks = (TEMPLATE_112 * (TILE_PX / 112) + (left, 0)).astype(np.float32)
+                faces.append(DetectedFace(box, landmarks, 0.99))
+        return faces
+
+
+@dataclass(frozen=True)
+class ColourCard:
+    name: str = "colours"
+    threshold: float = THRESHOLD
+
+
+class ColourTower:
+    identity = "c0" * 32
+    card = ColourCard()
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def embed(self, crops: Pixels) -> Floats:
+        self.batches.append(len(crops))
+        return (crops[:, 56, 56].astype(np.float32) / 255) @ BASIS
+
+
+MODELS = Models.of(TileDetector(), ColourTower())
+
+
+def main() -> None:
+    library_path, photos = map(Path, sys.argv[1:])
+    with Library.open_or_create(library_path, MODELS) as library:
+        print("started", flush=True)
+        options = IndexOptions(batch_faces=4, save_every_s=0.02)
+        index_photos(library, [photos], TileDetector(delay_s=0.005), ColourTower(), options)
+
+
+if __name__ == "__main__":
+    main()
