@@ -8,11 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from facesearch.portraits.person import Colour, Person
 from facesearch.portraits.surface import Plane, View, head_inside
 
 Window = tuple[slice, slice]
+
+_CELL_PX = 4
+_LATTICE = np.stack(np.meshgrid(np.linspace(0, 1, 5), np.linspace(0, 1, 5)), axis=-1).reshape(-1, 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,15 +37,18 @@ class Canvas:
     @classmethod
     def blank(cls, person: Person, view: View, size: tuple[int, int]) -> Canvas:
         """A transparent canvas of (height, width) px for a view whose origin is in its px."""
-        top, left = np.mgrid[: size[0], : size[1]].astype(np.float32) + np.float32(0.5)
-        x, y = view.unproject(person, left, top)
+        # The map is smooth: solve it for every fourth px, one cell more on each side, and fill in between.
+        rows, columns = (-(-side // _CELL_PX) + 2 for side in size)
+        top = (np.arange(rows, dtype=np.float32)[:, None] - np.float32(0.5)) * _CELL_PX
+        left = (np.arange(columns, dtype=np.float32)[None] - np.float32(0.5)) * _CELL_PX
+        x, y = (_filled(plane, size) for plane in view.unproject(person, left, top))
         skull = head_inside(person.head, x, y)
         return cls(person, view, x, y, skull, np.zeros((3, *size), np.float32), np.zeros(size, np.float32))
 
     def window(self, left: float, top: float, right: float, bottom: float) -> Window:
         """The px that show a rectangle of the face, and a few around them."""
-        across, along = np.meshgrid(np.linspace(left, right, 5), np.linspace(top, bottom, 5))
-        points = self.view.project(self.person, np.stack([across.ravel(), along.ravel()], axis=1).astype(np.float32))
+        lattice = _LATTICE * (right - left, bottom - top) + (left, top)
+        points = self.view.project(self.person, lattice)
         low, high = np.floor(points.min(axis=0)).astype(int) - 2, np.ceil(points.max(axis=0)).astype(int) + 3
         height, width = self.alpha.shape
         rows = slice(int(np.clip(low[1], 0, height)), int(np.clip(high[1], 0, height)))
@@ -79,3 +86,10 @@ class Canvas:
     def shade(self, window: Window, factor: Plane) -> None:
         """Multiply what is there. factor: (h, w)."""
         self.rgb[(slice(None), *window)] *= factor
+
+
+def _filled(coarse: Plane, size: tuple[int, int]) -> Plane:
+    """A plane of cells, with one cell too many on each side, as a plane of (height, width) px."""
+    image = Image.fromarray(coarse.astype(np.float32))
+    large = image.resize((coarse.shape[1] * _CELL_PX, coarse.shape[0] * _CELL_PX), Image.Resampling.BILINEAR)
+    return np.ascontiguousarray(np.asarray(large)[_CELL_PX : _CELL_PX + size[0], _CELL_PX : _CELL_PX + size[1]])

@@ -18,7 +18,7 @@ from facesearch.records import Floats, Pixels
 
 MIN_FACE_PX = 45  # height of the smallest face drawn
 _FACE_UNITS = 5.7  # height of a face's box in face units, about
-_MAX_UNIT_PX = 36.0  # larger heads are drawn at this and scaled up: a photo's own softness hides it
+_MAX_UNIT_PX = 28.0  # larger heads are drawn at this and scaled up: a photo's own softness hides it
 _MIN_UNIT_PX = 14.0  # smaller ones are drawn at twice their size
 
 
@@ -88,7 +88,7 @@ def _calmer(pose: Pose) -> Pose:
 def _draw_head(scene: Floats, rng: np.random.Generator, person: Person, view: View, light: Light) -> DrawnFace:
     """Paint shoulders and head into the scene; what reaches over its edges is cut off."""
     look = Look(Expression.random(rng), Grooming.random(rng), light)
-    throat = view.project(person, np.array([[0, person.head.chin_y + 1.5]], np.float32))[0]
+    throat = view.project(person, np.array([[0, person.head.chin_y + 1.1]], np.float32))[0]
     paint_clothes(scene, rng, (float(throat[0]), float(throat[1])), view.unit_px)
     _paste(scene, person, view, look)
     box_points = view.project(person, outline(person.head))
@@ -118,7 +118,8 @@ def _paste(scene: Floats, person: Person, view: View, look: Look) -> None:
 def _paint_head(canvas: Canvas, look: Look) -> None:
     """Everything from the back hair to the glasses, then the light on it."""
     expression, grooming, light = look.expression, look.grooming, look.light
-    hair.paint_back_hair(canvas, grooming)
+    tone = hair.strands(canvas)
+    hair.paint_back_hair(canvas, grooming, tone)
     hair.paint_neck(canvas)
     hair.paint_ears(canvas)
     features.paint_skin(canvas)
@@ -131,15 +132,16 @@ def _paint_head(canvas: Canvas, look: Look) -> None:
     height = relief(canvas.person, expression, canvas.skull[window], *canvas.at(window))
     canvas.shade(window, shading(height, light, canvas.view.unit_px))
     features.paint_eyes(canvas, expression, light)
-    hair.paint_front_hair(canvas, grooming)
+    hair.paint_front_hair(canvas, grooming, tone)
     hair.paint_glasses(canvas)
 
 
 def _extent(scene: Floats, person: Person, view: View) -> tuple[int, int, int, int]:
     """The px of the scene that a head with its hair and neck can reach: left, top, right, bottom."""
-    wide = person.head.width + 1.0
-    low = max(person.head.chin_y + 1.9, person.hair.length + 1.0)
-    high = person.head.crown_y - 1.2
+    head, hairdo = person.head, person.hair
+    wide = head.width + max(2 * hairdo.side + 0.15, person.ears.out + 0.6 * person.ears.size, 0.45)
+    low = max(head.chin_y + 1.4, hairdo.length + 0.5 if hairdo.length > 1.5 else 0)
+    high = head.crown_y - hairdo.top - 0.3
     corners = np.array([(-wide, high), (wide, high), (-wide, low), (wide, low)], np.float32)
     cos, sin = np.cos(view.pose.roll) * view.unit_px, np.sin(view.pose.roll) * view.unit_px
     across = view.origin[0] + cos * corners[:, 0] - sin * corners[:, 1]

@@ -98,7 +98,7 @@ def paint_eyes(canvas: Canvas, expression: Expression, light: Light) -> None:
     sign = np.sign(x)
     across, along = np.abs(x) - eyes.x, y + (np.abs(x) - eyes.x) * np.float32(eyes.tilt)
     share = np.clip(np.abs(across) / eyes.width, 0, 1)
-    arc = 1 - share**2.2
+    arc = 1 - share * share
     squint = 1 - 0.18 * max(expression.smile, 0)
     upper = -eyes.height * 1.15 * arc * expression.eyes_open
     lower = eyes.height * 0.85 * arc * squint * min(1.0, 0.5 + 0.5 * expression.eyes_open)

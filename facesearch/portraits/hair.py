@@ -16,8 +16,17 @@ WHOLE: Window = (slice(None), slice(None))
 _STRANDS = 512
 
 
-def paint_back_hair(canvas: Canvas, grooming: Grooming) -> None:
-    """Hair behind the head and, when long, down to the shoulders."""
+def strands(canvas: Canvas) -> Plane:
+    """Lightness of the hair around 1 at each px: strands that fan out from above the head."""
+    hair, x, y = canvas.person.hair, canvas.x, canvas.y
+    wave = np.float32(0.08 * hair.curl) * np.sin(7 * y + 3 * np.sin(4 * x))
+    along = (x - np.float32(hair.part * 0.5)) / (np.clip(y, -4, 8) + np.float32(6)) + wave
+    index = (along * np.float32(150)).astype(np.int32) & (_STRANDS - 1)
+    return np.asarray(np.take(_strand_tones(hair.strand_seed), index))
+
+
+def paint_back_hair(canvas: Canvas, grooming: Grooming, tone: Plane) -> None:
+    """Hair behind the head and, when long, down to the shoulders. tone: from `strands`."""
     hair, head = canvas.person.hair, canvas.person.head
     side = max(hair.side + 0.5 * grooming.hair, 0.0)
     x, y = canvas.x, canvas.y
@@ -25,10 +34,11 @@ def paint_back_hair(canvas: Canvas, grooming: Grooming) -> None:
     length = hair.length + grooming.hair * 2
     if length > 1.5:
         along = np.clip(y / length, 0, 1.2)
-        flare = head.width + side * (1 + 0.8 * along) - (0.35 + 0.5 * hair.curl) * along**6
+        bend = along * along * along
+        flare = head.width + side * (1 + 0.8 * along) - (0.35 + 0.5 * hair.curl) * bend * bend
         fall = np.minimum(flare - np.abs(x), np.minimum(length - y + 0.2 * np.cos(5 * x), y + 0.4))
         inside = np.maximum(inside, fall)
-    canvas.over(WHOLE, canvas.edge(inside, 0.08), _strands(hair, x, y) * np.float32(0.62))
+    canvas.over(WHOLE, canvas.edge(inside, 0.08), planes(hair.colour) * (0.62 * tone))
 
 
 def paint_neck(canvas: Canvas) -> None:
@@ -38,7 +48,7 @@ def paint_neck(canvas: Canvas) -> None:
     window = canvas.window(-width - 1.2, 1.5, width + 1.2, head.chin_y + 3)
     x, y = canvas.at(window)
     spread = width + 0.5 * np.clip(y - head.chin_y - 0.5, 0, None) ** 1.5
-    collar = head.chin_y + 1.75 - 0.22 * x * x
+    collar = head.chin_y + 1.3 - 0.18 * x * x
     inside = np.minimum(np.minimum(spread - np.abs(x), y - 1.5), collar - y)
     dark = 0.55 + 0.30 * smooth_step(y, head.chin_y - 0.2, head.chin_y + 1.6)
     dark -= 0.18 * smooth_step(np.abs(x), width * 0.5, width * 1.1)
@@ -59,8 +69,8 @@ def paint_ears(canvas: Canvas) -> None:
     canvas.over(window, coverage, planes((red, green * 0.92, blue * 0.9)) * tone)
 
 
-def paint_front_hair(canvas: Canvas, grooming: Grooming) -> None:
-    """Hair over the forehead and in front of the temples, with its shadow on the skin."""
+def paint_front_hair(canvas: Canvas, grooming: Grooming, tone: Plane) -> None:
+    """Hair over the forehead and in front of the temples, with its shadow on the skin. tone: from `strands`."""
     hair, head = canvas.person.hair, canvas.person.head
     x, y = canvas.x, canvas.y
     grow = max(hair.top + grooming.hair, 0.02)
@@ -78,7 +88,7 @@ def paint_front_hair(canvas: Canvas, grooming: Grooming) -> None:
     canvas.glaze(WHOLE, shadow, scaled(canvas.person.skin.colour, 0.4))
     shine = 0.85 + 0.35 * bump(x, y, (hair.part * 0.4, head.crown_y + 0.45), (1.5, 0.55))
     edge = 0.06 + 0.10 * hair.curl
-    canvas.over(WHOLE, canvas.edge(inside, edge), _strands(hair, x, y) * shine)
+    canvas.over(WHOLE, canvas.edge(inside, edge), planes(hair.colour) * (tone * shine))
 
 
 def paint_beard(canvas: Canvas, expression: Expression, grooming: Grooming) -> None:
@@ -134,7 +144,8 @@ def _hairline(hair: Hair, width: float, grooming: Grooming, x: Plane) -> Plane:
     temples = hair.temples * bump(share, share, (0.62, 0.62), (0.35, 0.35))
     away = np.clip(np.abs(x - hair.part) / 1.4, 0, 1)
     fringe = (hair.fringe + grooming.hair) * away * (1 - 0.3 * share)
-    return np.asarray(np.minimum(hair.line - 0.5 * temples + fringe, -1.05) + 0.5 * share**4)
+    square = share * share
+    return np.asarray(np.minimum(hair.line - 0.5 * temples + fringe, -1.05) + 0.5 * square * square)
 
 
 def _beside(hair: Hair, width: float, grooming: Grooming, x: Plane, y: Plane) -> Plane:
@@ -142,15 +153,6 @@ def _beside(hair: Hair, width: float, grooming: Grooming, x: Plane, y: Plane) ->
     edge = 0.93 - 0.05 * min(hair.length, 2.0) / 2
     temple = np.abs(x) - width * edge - 0.15 * np.clip(y, 0, 2)
     return np.asarray(np.minimum(temple, hair.length + grooming.hair - y))
-
-
-def _strands(hair: Hair, x: Plane, y: Plane) -> Plane:
-    """Colour of the hair (3, h, w): light and dark strands that fan out from above the head."""
-    wave = np.float32(0.08 * hair.curl) * np.sin(7 * y + 3 * np.sin(4 * x))
-    along = (x - np.float32(hair.part * 0.5)) / (np.clip(y, -4, 8) + np.float32(6)) + wave
-    index = (along * np.float32(150)).astype(np.intp) % _STRANDS
-    tone = _strand_tones(hair.strand_seed)[index]
-    return np.asarray(planes(hair.colour) * tone)
 
 
 @lru_cache(maxsize=256)

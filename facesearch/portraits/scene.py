@@ -48,20 +48,21 @@ def paint_clothes(scene: Floats, rng: np.random.Generator, neck: tuple[float, fl
     left, right = (int(np.clip(neck[0] + sign * 1.15 * width, 0, width_px)) for sign in (-1, 1))
     if first >= height_px or left >= right:
         return
-    top, across = np.mgrid[first:height_px, left:right].astype(np.float32)
-    side = np.abs(across - np.float32(neck[0]))
-    shoulder = neck[1] - 0.9 * unit_px + slope * side + 3 * unit_px * (side / np.float32(width)) ** 6
-    inside = np.clip(top - shoulder, 0, 1)
-    fold = 0.9 + 0.1 * np.sin(across * np.float32(2.2 / unit_px) + rng.uniform(0, 6)) - 0.25 * (side / width) ** 2
+    side = np.abs(np.arange(left, right, dtype=np.float32) - np.float32(neck[0]))
+    top = np.arange(first, height_px, dtype=np.float32)[:, None]
+    shoulder = neck[1] - 0.9 * unit_px + slope * side + 3 * unit_px * (side / width) ** 6
+    inside = np.clip(top - shoulder.astype(np.float32), 0, 1)
+    fold = 0.9 + 0.1 * np.sin(2.2 * side / unit_px + rng.uniform(0, 6)) - 0.25 * (side / width) ** 2
     part = scene[:, first:, left:right]
-    part += (colour.astype(np.float32)[:, None, None] * fold - part) * inside
+    part += ((colour[:, None] * fold).astype(np.float32)[:, None, :] - part) * inside
 
 
 def develop(scene: Floats, rng: np.random.Generator, camera: Camera, light: Light, blur_px: float) -> Pixels:
     """The scene as the camera keeps it: its light's colour, contrast, blur and noise. -> uint8 (H, W, 3)."""
-    saturation = camera.saturation * np.eye(3) + (1 - camera.saturation) * np.outer(np.ones(3), _LUMA)
-    matrix = (255 * camera.contrast * saturation * np.array(light.colour)).astype(np.float32)
-    levels = (matrix @ scene.reshape(3, -1)).reshape(scene.shape)
+    gain = 255 * camera.contrast * np.array(light.colour)
+    levels = scene * (camera.saturation * gain).astype(np.float32)[:, None, None]
+    for plane, weight in zip(scene, (1 - camera.saturation) * gain * _LUMA, strict=True):
+        levels += plane * np.float32(weight)
     levels += rng.standard_normal(scene.shape[1:], dtype=np.float32) * np.float32(camera.noise)
     levels += np.float32(127.5 * (1 - camera.contrast))
     np.clip(levels, 0, 255, out=levels)

@@ -30,7 +30,7 @@ class View:
     origin: tuple[float, float]
     unit_px: float
 
-    def project(self, person: Person, points: Floats) -> Floats:
+    def project(self, person: Person, points: Plane) -> Floats:
         """Face points (N, 2) to picture points (N, 2) in px."""
         x, y = points[:, 0], points[:, 1]
         depth = _pose_depth(person, x, y)
@@ -144,7 +144,7 @@ def _nose_relief(tip_y: float, person: Person, side: Plane, y: Plane) -> Plane:
     along = np.clip((y + 0.15) / (tip_y + 0.15), 0, 1)
     end = 1 - smooth_step(y, tip_y - 0.02, tip_y + 0.24)
     breadth = nose.bridge + (nose.tip - nose.bridge) * along + 0.05
-    ridge = (0.12 + (nose.height - 0.12) * along**1.4) * np.exp(-((side / breadth) ** 2)) * end
+    ridge = (0.12 + (nose.height - 0.12) * along * np.sqrt(along)) * np.exp(-((side / breadth) ** 2)) * end
     ridge *= smooth_step(y, -0.75, 0.1)
     tip = 0.30 * nose.height * bump(side, y, (0, tip_y - 0.10), (nose.tip * 1.15, 0.24))
     wings = 0.34 * nose.height * bump(side, y, (nose.width * 0.72, tip_y + 0.0), (nose.width * 0.36, 0.20))
