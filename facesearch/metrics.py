@@ -24,12 +24,21 @@ Z_95 = 1.959963984540054  # two-sided 95 % of the normal distribution
 
 @dataclass(frozen=True, eq=False)
 class RocCurve:
-    """One point a threshold, thresholds falling to rising: at thresholds[i] the share tar[i] of genuine pairs and
-    far[i] of impostor pairs are accepted. The first point, at -inf, accepts none; all float64 (M,)."""
+    """One point a threshold, rising: at thresholds[i] the share tar[i] of genuine pairs and far[i] of impostor pairs
+    are accepted. The first point, at -inf, accepts none, the last all. All float64 (M,). The numbers of pairs say how fine
+    the shares can be."""
 
     thresholds: Values
     far: Values
     tar: Values
+    genuine_pairs: int
+    impostor_pairs: int
+
+    @property
+    def accuracy(self) -> Values:
+        """The share of all pairs judged rightly at each point."""
+        right = self.tar * self.genuine_pairs + (1 - self.far) * self.impostor_pairs
+        return np.rint(right) / (self.genuine_pairs + self.impostor_pairs)
 
 
 @dataclass(frozen=True)
@@ -85,15 +94,24 @@ def roc_curve(distances: ArrayLike, labels: ArrayLike) -> RocCurve:
     Raises ValueError where either kind of pair is missing, a distance is NaN or the lengths differ.
     """
     values, kinds = _checked(distances, labels)
-    order = np.argsort(values, kind="stable")
-    values, impostor = values[order], kinds[order] == IMPOSTOR
-    last = np.flatnonzero(np.append(values[1:] != values[:-1], True))  # of each run of equal distances
-    false_accepts = np.cumsum(impostor)[last]
-    accepts = last + 1
+    thresholds, place = np.unique(values, return_inverse=True)
+    counts = [np.bincount(place[kinds == kind], minlength=len(thresholds)) for kind in (GENUINE, IMPOSTOR)]
+    return roc_from_counts(thresholds, counts[0], counts[1])
+
+
+def roc_from_counts(thresholds: ArrayLike, genuine: ArrayLike, impostor: ArrayLike) -> RocCurve:
+    """The ROC of pairs that were only counted: how many of each kind have their distance at, or below and above the one
+    before, each of the rising thresholds (M,). Raises ValueError where either kind is missing."""
+    accepted = [np.cumsum(np.asarray(counts, dtype=np.int64)) for counts in (genuine, impostor)]
+    genuine_pairs, impostor_pairs = (int(counts[-1]) for counts in accepted)
+    if not genuine_pairs or not impostor_pairs:
+        raise ValueError("genuine and impostor pairs are both needed")
     return RocCurve(
-        thresholds=np.concatenate([[-np.inf], values[last]]),
-        far=np.concatenate([[0.0], false_accepts / impostor.sum()]),
-        tar=np.concatenate([[0.0], (accepts - false_accepts) / (~impostor).sum()]),
+        thresholds=np.concatenate([[-np.inf], np.asarray(thresholds, dtype=np.float64)]),
+        far=np.concatenate([[0.0], accepted[1] / impostor_pairs]),
+        tar=np.concatenate([[0.0], accepted[0] / genuine_pairs]),
+        genuine_pairs=genuine_pairs,
+        impostor_pairs=impostor_pairs,
     )
 
 
@@ -125,16 +143,16 @@ def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float
     return max((centre - spread) / scale, 0.0), min((centre + spread) / scale, 1.0)
 
 
-def tar_at_far(roc: RocCurve, far: float, genuine_pairs: int, impostor_pairs: int) -> TrueAccepts | None:
+def tar_at_far(roc: RocCurve, far: float) -> TrueAccepts | None:
     """TAR where at most the share `far` of impostor pairs is accepted; None where that allows less than one pair.
 
     With n impostor pairs nothing below 1 / n can be told apart from zero.
     """
-    if far * impostor_pairs < 1 - 1e-9:
+    if far * roc.impostor_pairs < 1 - 1e-9:
         return None
     point = int(np.searchsorted(roc.far, far + 1e-12, side="right")) - 1
     tar = float(roc.tar[point])
-    low, high = wilson_interval(round(tar * genuine_pairs), genuine_pairs)
+    low, high = wilson_interval(round(tar * roc.genuine_pairs), roc.genuine_pairs)
     return TrueAccepts(far, tar, low, high, float(roc.thresholds[point]), float(roc.far[point]))
 
 
@@ -144,24 +162,20 @@ def accuracy_at(distances: ArrayLike, labels: ArrayLike, threshold: float) -> fl
     return float(np.mean((values > threshold) == (kinds == IMPOSTOR)))
 
 
-def best_threshold(distances: ArrayLike, labels: ArrayLike) -> Threshold:
+def best_threshold(roc: RocCurve) -> Threshold:
     """The threshold with the fewest errors: the middle between two neighbouring distances, or just outside all.
 
     Of several equally good ones the middle one is taken (the lower of two), so that the answer does not hang on one
-    pair's distance. Raises ValueError as roc_curve does.
+    pair's distance.
     """
-    values, kinds = _checked(distances, labels)
-    roc = roc_curve(values, kinds)
-    impostors = int((kinds == IMPOSTOR).sum())
-    genuine = len(kinds) - impostors
-    errors = np.rint(roc.far * impostors + (1 - roc.tar) * genuine)
+    accuracy = roc.accuracy
     if roc.thresholds[1] == -np.inf:
-        errors[0] = np.inf  # no threshold rejects a distance of -inf,
+        accuracy[0] = -1  # no threshold rejects a distance of -inf,
     if roc.thresholds[-1] == np.inf:
-        errors[-1] = np.inf  # and none accepts one of +inf
-    best = np.flatnonzero(errors == errors.min())
+        accuracy[-1] = -1  # and none accepts one of +inf
+    best = np.flatnonzero(accuracy == accuracy.max())
     point = int(best[(len(best) - 1) // 2])
-    return Threshold(_between(roc.thresholds, point), float(1 - errors[point] / len(kinds)))
+    return Threshold(_between(roc.thresholds, point), float(accuracy[point]))
 
 
 def folded_accuracy(folds: Sequence[tuple[ArrayLike, ArrayLike]]) -> FoldedAccuracy:
@@ -175,7 +189,7 @@ def folded_accuracy(folds: Sequence[tuple[ArrayLike, ArrayLike]]) -> FoldedAccur
     accuracies, thresholds = [], []
     for held_out, (values, kinds) in enumerate(pairs):
         others = [pair for number, pair in enumerate(pairs) if number != held_out]
-        chosen = best_threshold(np.concatenate([d for d, _ in others]), np.concatenate([k for _, k in others]))
+        chosen = best_threshold(roc_curve(*(np.concatenate(part) for part in zip(*others, strict=True))))
         thresholds.append(chosen.distance)
         accuracies.append(accuracy_at(values, kinds, chosen.distance))
     return FoldedAccuracy(tuple(accuracies), tuple(thresholds))
@@ -201,15 +215,6 @@ def identification_rates(
     own = np.where(probes[:, None] == gallery[None, :], nearest, np.inf).min(axis=1)
     before = ((nearest <= own[:, None]) & (probes[:, None] != gallery[None, :])).sum(axis=1)
     return {rank: float(np.mean(np.isfinite(own) & (before < rank))) for rank in ranks}
-
-
-def mean_distances(distances: ArrayLike, labels: ArrayLike) -> tuple[float, float]:
-    """Mean distance of genuine and of impostor pairs, of those where both faces were found (finite distances)."""
-    values, kinds = _checked(distances, labels)
-    finite = np.isfinite(values)
-    means = [values[finite & (kinds == kind)] for kind in (GENUINE, IMPOSTOR)]
-    genuine, impostor = (float(found.mean()) if len(found) else math.nan for found in means)
-    return genuine, impostor
 
 
 def _checked(distances: ArrayLike, labels: ArrayLike, both_kinds: bool = True) -> tuple[Values, Labels]:

@@ -57,6 +57,22 @@ def test_roc_and_auc_equal_scikit_learns(drawn: list[tuple[float, int]]) -> None
     assert metrics.auc(roc) == pytest.approx(reference.roc_auc_score(labels == 0, -distances))
 
 
+def test_counted_pairs_give_the_same_roc() -> None:
+    distances, labels = random_pairs()
+    edges = np.arange(0, 301) / 100  # the distances are whole hundredths
+    place = np.rint(np.clip(distances, 0, 3) * 100).astype(int)
+    counted = metrics.roc_from_counts(
+        edges, np.bincount(place[labels == 0], minlength=301), np.bincount(place[labels == 1], minlength=301)
+    )
+    listed = metrics.roc_curve(edges[place], labels)
+    assert metrics.auc(counted) == pytest.approx(metrics.auc(listed))
+    assert (counted.genuine_pairs, counted.impostor_pairs) == (int((labels == 0).sum()), int(labels.sum()))
+    assert metrics.best_threshold(counted).accuracy == metrics.best_threshold(listed).accuracy
+    at = np.searchsorted(counted.thresholds, listed.thresholds)
+    np.testing.assert_allclose(counted.tar[at], listed.tar)
+    np.testing.assert_allclose(counted.far[at], listed.far)
+
+
 def test_equal_error_rate_lies_between_points() -> None:
     # One genuine pair in three is beyond both impostors: FAR jumps from 0 to 1 while 1/3 is rejected.
     roc = metrics.roc_curve([0.1, 0.2, 0.9, 0.5, 0.5], [0, 0, 0, 1, 1])
@@ -67,11 +83,11 @@ def test_equal_error_rate_lies_between_points() -> None:
 
 def test_tar_at_far_takes_the_last_point_within_the_rate() -> None:
     roc = metrics.roc_curve(*BY_HAND)
-    found = metrics.tar_at_far(roc, 0.25, genuine_pairs=4, impostor_pairs=4)
+    found = metrics.tar_at_far(roc, 0.25)
     assert found is not None
     assert (found.tar, found.threshold, found.reached_far) == (0.75, 0.4, 0.25)
     assert found.low < 0.75 < found.high
-    almost = metrics.tar_at_far(roc, 0.49, genuine_pairs=4, impostor_pairs=4)
+    almost = metrics.tar_at_far(roc, 0.49)
     assert almost is not None
     assert (almost.tar, almost.reached_far) == (0.75, 0.25)
 
@@ -80,15 +96,15 @@ def test_tar_at_far_says_nothing_below_one_impostor_pair() -> None:
     distances, labels = random_pairs(2000)
     roc = metrics.roc_curve(distances, labels)
     impostors = int(labels.sum())
-    assert metrics.tar_at_far(roc, 1 / impostors, 2000 - impostors, impostors) is not None
-    assert metrics.tar_at_far(roc, 0.9 / impostors, 2000 - impostors, impostors) is None
+    assert metrics.tar_at_far(roc, 1 / impostors) is not None
+    assert metrics.tar_at_far(roc, 0.9 / impostors) is None
 
 
 def test_tar_at_far_agrees_with_counting() -> None:
     distances, labels = random_pairs()
     roc = metrics.roc_curve(distances, labels)
     for far in (0.01, 0.05, 0.3):
-        found = metrics.tar_at_far(roc, far, int((labels == 0).sum()), int(labels.sum()))
+        found = metrics.tar_at_far(roc, far)
         assert found is not None
         best = max(
             float(np.mean(distances[labels == 0] <= threshold))
@@ -110,40 +126,39 @@ def test_wilson_interval_of_published_values() -> None:
 
 def test_best_threshold_by_hand() -> None:
     # Two errors are the fewest: just after 0.2 (0.4 and 0.6 rejected), 0.4 (0.3 in, 0.6 out) and 0.6 (0.3 and 0.5 in).
-    best = metrics.best_threshold(*BY_HAND)
+    best = metrics.best_threshold(metrics.roc_curve(*BY_HAND))
     assert best.distance == pytest.approx(0.45)
     assert best.accuracy == 0.75
-    assert metrics.best_threshold([0.4, 1.0], [0, 1]).distance == pytest.approx(0.7)
+    assert metrics.best_threshold(metrics.roc_curve([0.4, 1.0], [0, 1])).distance == pytest.approx(0.7)
 
 
 @settings(max_examples=40, deadline=None)
 @given(pairs)
 def test_no_threshold_is_better_than_the_best(drawn: list[tuple[float, int]]) -> None:
     distances, labels = unzip(drawn)
-    best = metrics.best_threshold(distances, labels)
+    best = metrics.best_threshold(metrics.roc_curve(distances, labels))
     assert metrics.accuracy_at(distances, labels, best.distance) == pytest.approx(best.accuracy)
     for threshold in [-1.0, *distances, *(distances + 0.1)]:
         assert metrics.accuracy_at(distances, labels, threshold) <= best.accuracy + 1e-12
     order = np.random.default_rng(0).permutation(len(labels))
-    assert metrics.best_threshold(distances[order], labels[order]) == best
+    assert metrics.best_threshold(metrics.roc_curve(distances[order], labels[order])) == best
 
 
 @pytest.mark.parametrize("missing", [0, 1, 3])
 def test_faces_not_found_count_as_wrong_at_any_threshold(missing: int) -> None:
     distances = np.array([0.1, 0.2, 0.3, 0.9, 1.0, 1.1] + [np.inf, -np.inf] * missing)
     labels = np.array([0, 0, 0, 1, 1, 1] + [0, 1] * missing)
-    best = metrics.best_threshold(distances, labels)
+    best = metrics.best_threshold(metrics.roc_curve(distances, labels))
     assert best.accuracy == pytest.approx(6 / (6 + 2 * missing))
     assert metrics.accuracy_at(distances, labels, best.distance) == pytest.approx(best.accuracy)
     assert math.isfinite(best.distance)
-    assert metrics.mean_distances(distances, labels) == pytest.approx((0.2, 1.0))
     roc = metrics.roc_curve(distances, labels)
     # A missed impostor pair is accepted before any other, a missed genuine pair after all others.
     assert metrics.auc(roc) == pytest.approx((3 / (3 + missing)) ** 2 if missing else 1.0)
 
 
 def test_all_faces_not_found_is_all_wrong() -> None:
-    best = metrics.best_threshold([np.inf, -np.inf], [0, 1])
+    best = metrics.best_threshold(metrics.roc_curve([np.inf, -np.inf], [0, 1]))
     assert best.accuracy == metrics.accuracy_at([np.inf, -np.inf], [0, 1], best.distance) == 0
 
 
