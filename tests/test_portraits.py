@@ -118,8 +118,8 @@ def test_an_album_has_a_folder_a_person_and_the_truth_in_its_csv(tmp_path: Path)
     assert {row["photo"] for row in rows} == files
     assert len(rows) == album.faces
     for name in album.people:
-        mine = [row for row in rows if row["photo"].startswith(f"{name}/")]
-        assert [row["photo"] for row in mine] == [f"{name}/0001.jpg", f"{name}/0002.jpg"]
+        mine = [row for row in rows if row["photo"].startswith(f"people/{name}/")]
+        assert [row["photo"] for row in mine] == [f"people/{name}/0001.jpg", f"people/{name}/0002.jpg"]
         assert {row["person"] for row in mine} == {name}
     grouped = [row["person"] for row in rows if row["photo"].startswith("groups/")]
     assert len(grouped) >= 2 and set(grouped) <= set(album.people)
@@ -134,10 +134,18 @@ def test_an_album_is_written_again_without_leaving_the_old_one(tmp_path: Path) -
     write_album(tmp_path, 3, 1, seed=1)
     (tmp_path / "note.txt").write_text("mine")
     again = write_album(tmp_path, 2, 1, seed=2)
-    assert {path.name for path in tmp_path.iterdir()} == {*again.people, "groups", "people.csv", "note.txt"}
-    first = (tmp_path / again.people[0] / "0001.jpg").read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"people", "groups", "people.csv", "note.txt"}
+    assert {path.name for path in (tmp_path / "people").iterdir()} == set(again.people)
+    first = (tmp_path / "people" / again.people[0] / "0001.jpg").read_bytes()
     write_album(tmp_path, 2, 1, seed=2)
-    assert (tmp_path / again.people[0] / "0001.jpg").read_bytes() == first
+    assert (tmp_path / "people" / again.people[0] / "0001.jpg").read_bytes() == first
+
+
+def test_the_number_of_group_photos_can_be_chosen(tmp_path: Path) -> None:
+    assert write_album(tmp_path, 3, 1, groups=2).groups == 2
+    assert len(list((tmp_path / "groups").iterdir())) == 2
+    assert write_album(tmp_path, 3, 1, groups=0).groups == 0
+    assert not (tmp_path / "groups").exists()
 
 
 def test_folders_of_others_are_refused_and_left_alone(tmp_path: Path) -> None:

@@ -13,15 +13,23 @@ from facesearch.cli.progress import Progress
 
 def portraits(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder, or an earlier album.")],
+    *,
     people: Annotated[int, typer.Option(min=1, help="How many people.")] = 12,
     photos: Annotated[int, typer.Option(min=1, help="Portraits of each of them.")] = 8,
+    groups: Annotated[
+        int | None,
+        typer.Option(min=0, help="How many group photos; by default one for every three people.", show_default=False),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another number draws other people.")] = 0,
 ) -> None:
-    """Draw an album of people who do not exist: a folder a person, group photos, and people.csv with who is where."""
+    """Draw an album of people who do not exist.
+
+    DIR/people holds a folder for each person, DIR/groups the group photos, and DIR/people.csv says who is where.
+    """
     from facesearch.portraits import write_album
 
     with Progress("drawing", "photos") as progress:
-        album = write_album(directory, people, photos, seed, progress=progress.update)
+        album = write_album(directory, people, photos, seed, groups=groups, progress=progress.update)
     say(
         f"drew {counted(len(album.people), 'person', 'people')} in {counted(album.portraits, 'portrait')} "
         f"and {counted(album.groups, 'group photo')} into {shown(album.directory)}"

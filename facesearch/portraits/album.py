@@ -1,6 +1,8 @@
 """Writes an album of synthetic people: a folder a person, one of group photos, and `people.csv`: who is where.
 
-    DIR/Ada Weiss/0001.jpg ...   DIR/groups/0001.jpg ...   DIR/people.csv
+    DIR/people/Ada Weiss/0001.jpg ...   DIR/groups/0001.jpg ...   DIR/people.csv
+
+The portraits lie apart from the group photos: in `DIR/people` every folder's name is that of the person it shows.
 
 Refuses to touch a folder that holds anything but an earlier album of this kind, and never deletes what that album's own
 `people.csv` does not list.
@@ -21,6 +23,7 @@ from facesearch.portraits.drawing import DrawnPhoto, draw_group, draw_portrait
 from facesearch.portraits.person import Person, random_people
 
 PEOPLE_CSV = "people.csv"
+PEOPLE_FOLDER = "people"
 GROUPS_FOLDER = "groups"
 _LANDMARKS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 COLUMNS = ("photo", "person", "x1", "y1", "x2", "y2", *(f"{point}_{axis}" for point in _LANDMARKS for axis in "xy"))
@@ -45,10 +48,13 @@ def write_album(
     people: int = 12,
     photos: int = 8,
     seed: int = 0,
+    *,
+    groups: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Album:
-    """Draw `photos` portraits each of `people` people, and a group photo for every three people, as JPEGs.
+    """Draw `photos` portraits each of `people` people, and some group photos, as JPEGs.
 
+    groups: how many group photos; by default one for every three people (two people: one).
     `people.csv` holds a row a face: photo (path below directory, with /), person, box in px, and five landmarks in px.
     The same arguments draw the same album. progress is called with (photos written, photos in all). Raises UsageError
     for counts below 1, and when the directory is a file or holds something else than such an album.
@@ -58,7 +64,8 @@ def write_album(
     directory = Path(directory)
     _clear(directory)
     crowd = random_people(people, seed)
-    groups = people // 3 if people > 2 else people // 2
+    if groups is None:
+        groups = people // 3 if people > 2 else people // 2
     total, faces = people * photos + groups, 0
     with (directory / PEOPLE_CSV).open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream)
@@ -70,7 +77,7 @@ def write_album(
                 rows.writerow((name, face.person.name, *(f"{value:.1f}" for value in numbers)))
             stream.flush()
             path = directory / name
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(photo.pixels).save(path, quality=quality)
             faces += len(photo.faces)
             if progress is not None:
@@ -84,7 +91,7 @@ def _draw_all(crowd: list[Person], photos: int, groups: int, seed: int) -> Itera
         for number in range(1, photos + 1):
             rng = np.random.default_rng([seed, 3, index, number])
             size_px = int(np.exp(rng.uniform(*np.log(_SIZES_PX))))
-            yield f"{person.name}/{number:04}.jpg", draw_portrait(person, rng, size_px), _quality(rng)
+            yield f"{PEOPLE_FOLDER}/{person.name}/{number:04}.jpg", draw_portrait(person, rng, size_px), _quality(rng)
     for number in range(1, groups + 1):
         rng = np.random.default_rng([seed, 4, number])
         several = min(int(rng.integers(*_PEOPLE_A_GROUP)), len(crowd))
@@ -109,7 +116,8 @@ def _clear(directory: Path) -> None:
         raise UsageError(f"{directory} is not empty and holds no album drawn here: give a new or an empty folder")
     for path in listed:
         path.unlink(missing_ok=True)
-    for folder in {path.parent for path in listed}:
+    folders = {folder for path in listed for folder in path.parents if directory in folder.parents}
+    for folder in sorted(folders, reverse=True):  # the deepest first
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 
@@ -124,4 +132,4 @@ def _listed(people_csv: Path) -> list[Path] | None:
             return None
         names = {row[0] for row in rows if row}
     paths = [PurePosixPath(name) for name in sorted(names)]
-    return [people_csv.parent / path for path in paths if len(path.parts) == 2 and ".." not in path.parts]
+    return [people_csv.parent / path for path in paths if len(path.parts) in {2, 3} and ".." not in path.parts]
