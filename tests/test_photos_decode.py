@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pillow_heif import HeifImageFile, encode, from_pillow
 
-from facesearch.photos import photo_file, read_photo
-from facesearch.records import Photo
+from facesearch.photos import photo_file, read_photo, walk
+from facesearch.records import Photo, PhotoFile
 
 ORIENTATION = 0x0112
 RED, GREEN, BLUE, GREY = (220, 30, 30), (30, 200, 40), (40, 40, 210), (130, 130, 130)
@@ -234,3 +234,11 @@ def test_pillow_is_left_as_it_was_found(tmp_path: Path) -> None:
     for name in ("a.png", "a.heic"):
         read(tmp_path / name)
     assert (Image.MAX_IMAGE_PIXELS, list(Image.ID), list(warnings.filters)) == before
+
+
+@pytest.mark.photos
+def test_every_photo_of_a_real_album(photos_dir: Path) -> None:
+    found = list(walk([photos_dir / "album"]))
+    photos = [read_photo(item) for item in found if isinstance(item, PhotoFile)]
+    assert len(photos) == len(found) == 29
+    assert all(100 < max(photo.width_px, photo.height_px) <= 1600 and photo.scale == 1 for photo in photos)

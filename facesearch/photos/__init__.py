@@ -2,7 +2,8 @@
 
 Opens every file read-only, reads it once, and never writes, moves or renames one. Knows nothing of faces, and never
 opens what is not a regular file. A photo that cannot be read is a PhotoError that names the file, says what is
-wrong with it and what to do; a broken photo never harms the process or its standard error.
+wrong with it and what to do; it never harms the process, and prints nothing (only libtiff, in C, may write a line of
+its own about a damaged compressed TIFF to standard error).
 """
 
 from facesearch.photos.decode import MAX_SIDE_PX, MEGAPIXEL_LIMITS, read_photo

@@ -27,9 +27,9 @@ def eight_bit(image: Image.Image) -> Image.Image:
     and floating point have no declared white: see _stretched.
     """
     if image.mode.startswith("I;16"):
-        values: NDArray[np.generic] = np.asarray(image)
-        bits = _declared_bits(image)
-        return Image.fromarray(np.right_shift(values, bits - 8).clip(0, 255).astype(np.uint8))
+        bits, black_is_zero = _declared_range(image)
+        grey = np.right_shift(np.asarray(image), bits - 8).clip(0, 255).astype(np.uint8)
+        return Image.fromarray(grey if black_is_zero else 255 - grey)
     if image.mode in ("I", "F"):
         return Image.fromarray(_stretched(np.asarray(image)))
     if image.mode == "1":
@@ -39,9 +39,11 @@ def eight_bit(image: Image.Image) -> Image.Image:
     return image
 
 
-def _declared_bits(image: Image.Image) -> int:
-    tags: Any = getattr(image, "tag_v2", {})  # TIFF only; 258 is BitsPerSample
-    return 12 if tags.get(258) == (12,) else 16
+def _declared_range(image: Image.Image) -> tuple[int, bool]:
+    """Bits of a 16-bit sample that are used, and whether 0 is black: what Pillow leaves undone for TIFF."""
+    tags: Any = getattr(image, "tag_v2", {})
+    bits_per_sample, photometric = tags.get(258), tags.get(262)  # TIFF 6.0; photometric 0 is WhiteIsZero
+    return 12 if bits_per_sample == (12,) else 16, photometric != 0
 
 
 def _stretched(values: NDArray[np.generic]) -> NDArray[np.uint8]:

@@ -133,7 +133,8 @@ def _upright_pixels(image: ImageFile.ImageFile, max_side_px: int) -> tuple[Pixel
     image.load()
     transpose = _UPRIGHT.get(_orientation(image))
     icc_profile = image.info.get("icc_profile")
-    picture = to_srgb(_reduced(eight_bit(image), max_side_px), icc_profile)
+    known_profile = icc_profile if isinstance(icc_profile, bytes) else None  # a damaged TIFF holds other types there
+    picture = to_srgb(_reduced(eight_bit(image), max_side_px), known_profile)
     if transpose is not None:
         picture = picture.transpose(transpose)
         if transpose not in (_UPRIGHT[2], _UPRIGHT[3], _UPRIGHT[4]):
