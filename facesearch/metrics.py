@@ -25,8 +25,8 @@ Z_95 = 1.959963984540054  # two-sided 95 % of the normal distribution
 @dataclass(frozen=True, eq=False)
 class RocCurve:
     """One point a threshold, rising: at thresholds[i] the share tar[i] of genuine pairs and far[i] of impostor pairs
-    are accepted. The first point, at -inf, accepts none, the last all. All float64 (M,). The numbers of pairs say how fine
-    the shares can be."""
+    are accepted. The first point, at -inf, accepts none, the last all. All float64 (M,). The numbers of pairs say how
+    fine the shares can be."""
 
     thresholds: Values
     far: Values

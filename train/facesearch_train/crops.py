@@ -45,7 +45,7 @@ class CropSet:
     crops: Pixels
     origins: tuple[str, ...]
     scores: Floats
-    dropped: tuple[tuple[Path, str], ...]
+    dropped: tuple[tuple[TrainingPhoto, str], ...]
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -127,7 +127,7 @@ def open_crops(folder: Path) -> CropSet:
         crops=np.load(folder / "crops.npy", mmap_mode="r"),
         origins=tuple(index["origins"]),
         scores=np.array([np.nan if score is None else score for score in index["scores"]], dtype=np.float32),
-        dropped=tuple((root / path, reason) for path, reason in index["dropped"]),
+        dropped=tuple((TrainingPhoto(root / path, identity), reason) for path, identity, reason in index["dropped"]),
     )
 
 
@@ -189,7 +189,7 @@ def _join_parts(dataset: Dataset, partial: Path, size_px: int, fingerprint: str)
         "identities": [dataset.photos[row].identity for row in rows],
         "origins": origins[rows].tolist(),
         "scores": [None if np.isnan(score) else round(float(score), 4) for score in table["scores"][rows]],
-        "dropped": [[paths[row], str(table["reasons"][row])] for row in dropped],
+        "dropped": [[paths[row], dataset.photos[row].identity, str(table["reasons"][row])] for row in dropped],
     }
     (partial / "index.json").write_text(json.dumps(index, ensure_ascii=False, indent=0), encoding="utf-8")
 
