@@ -272,7 +272,10 @@ def default_library_path() -> Path:
 
 def is_library(path: Path) -> bool:
     """Whether there is a library in a folder, of whatever version and in whatever state."""
-    return (path / DATABASE_NAME).is_file()
+    try:
+        return (path / DATABASE_NAME).is_file()
+    except OSError as error:
+        raise LibraryError(f"cannot look into {path}: {error.strerror}; choose another --library") from error
 
 
 def _size_bytes(folder: Path) -> int:
@@ -287,13 +290,11 @@ def _refuse_taken_folder(path: Path) -> None:
     """A library is made only where nothing is, but for what a creation that was killed left behind."""
     if is_library(path):
         raise LibraryError(f"there is a library in {path} already; open it, or choose another --library")
-    if not path.exists():
-        return
-    if not path.is_dir():
-        raise LibraryError(f"{path} is not a folder; choose another --library")
     try:
         others = [entry.name for entry in path.iterdir() if not entry.name.startswith((LOCK_NAME, DATABASE_NAME))]
-    except OSError as error:
-        raise LibraryError(f"cannot look into {path}: {error.strerror}; choose another --library") from error
+    except FileNotFoundError:
+        return
+    except OSError as error:  # a file, or a folder that may not be read
+        raise LibraryError(f"cannot use {path}: {error.strerror}; choose another --library") from error
     if others:
         raise LibraryError(f"{path} holds other files ({others[0]}); choose an empty or a new folder as --library")

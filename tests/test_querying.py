@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiles
+from PIL import Image
 from tiles import MODELS, THRESHOLD, Colour, ColourTower, TileDetector, draw
 
+from facesearch.detection import load_detector
 from facesearch.errors import NoFaceError, PhotoError, TowerError, UsageError
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
+from facesearch.portraits import draw_group, draw_portrait, random_people
 from facesearch.querying import (
     Comparison,
     FaceMatch,
@@ -23,7 +26,7 @@ from facesearch.querying import (
     query_faces,
     query_photo,
 )
-from facesearch.records import DetectedFace, EmbeddedFace, NewPhoto, PhotoFile
+from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, NewPhoto, PhotoFile, Pixels
 from facesearch.store.vectors import INDEX_NAME
 
 RED, DARK_RED, GREEN, BLUE, GREY = (200, 0, 0), (190, 0, 0), (0, 200, 0), (0, 0, 200), (90, 90, 90)
@@ -255,6 +258,43 @@ def test_a_face_whose_photo_nothing_shows_is_passed_over(tmp_path: Path) -> None
         with library.changing():
             library.catalog.put_file(PhotoFile(Path("/photos/00000.jpg"), 2, 2), None, "is cut off")
         assert [match.face_id for match in _people(library, draw(tmp_path / "probe.png", RED))] == [2]
+
+
+# With the real detector
+
+
+class _GridTower(ColourTower):
+    """Embeds a crop by its brightness on a grid of 4 by 8 cells."""
+
+    def embed(self, crops: Pixels) -> Floats:
+        cells = crops.reshape(len(crops), 4, 28, 8, 14, 3).mean(axis=(2, 4, 5))
+        return (cells.reshape(len(crops), 32) / 255).astype(np.float32)
+
+
+def test_synthetic_people_through_the_real_detector(tmp_path: Path) -> None:
+    ada, bob = random_people(2, seed=4)
+    album, detector = tmp_path / "album", load_detector()
+    for person in (ada, bob):
+        (album / person.name).mkdir(parents=True)
+        for shot in range(2):
+            pixels = draw_portrait(person, np.random.default_rng(shot)).pixels
+            Image.fromarray(pixels).save(album / person.name / f"{shot}.png")
+    group = draw_group([bob, ada], np.random.default_rng(9))
+    Image.fromarray(group.pixels).save(tmp_path / "group.png")
+    with Library.create(tmp_path / "library", Models.of(detector, _GridTower())) as library:
+        summary = index_photos(library, [album], detector, _GridTower(), IndexOptions(people_from_folders=True))
+        assert (summary.photos_new, summary.faces_new, summary.faces_named) == (4, 4, 4)
+        again = query_photo(library, album / ada.name / "1.png", detector, _GridTower())
+        assert (again.faces[0].people[0].name, again.faces[0].people[0].photo_count) == (ada.name, 2)
+        assert again.faces[0].people[0].distance == pytest.approx(0, abs=1e-4)
+        answer = query_photo(library, tmp_path / "group.png", detector, _GridTower())
+    assert len(answer.faces) == 2
+    for drawn in group.faces:  # each drawn face is one of the answered ones: its centre lies in that box alone
+        x, y = (drawn.box[:2] + drawn.box[2:]) / 2
+        assert (
+            sum(left < x < right and top < y < bottom for left, top, right, bottom in (f.box for f in answer.faces))
+            == 1
+        )
 
 
 # Two photos

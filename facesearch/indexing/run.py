@@ -118,7 +118,7 @@ class Run:
     def _reading(self) -> Generator[tuple[PhotoFile, Photo | str | PhotoError]]:
         catalog = self.library.catalog
         lengths = Counter(file.size_bytes for file in self.work)
-        maybe_copies = {size for size, count in lengths.items() if count > 1} | catalog.file_sizes(lengths)
+        maybe_copies = {size for size, count in lengths.items() if count > 1} | (catalog.file_sizes() & set(lengths))
         hashes = set(catalog.photo_ids()) if maybe_copies else set()
         return read_ahead(self.work, Known(maybe_copies, hashes), self.options.decode_ahead)
 

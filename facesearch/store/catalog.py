@@ -53,10 +53,9 @@ class Catalog:
                 known[path] = KnownFile(file_id, size_bytes, mtime_ns, photo_id, reason, bool(missing))
         return known
 
-    def file_sizes(self, sizes_bytes: Iterable[int]) -> set[int]:
-        """Those of some sizes, in bytes, that a known file has."""
-        rows = self._database.rows_in("SELECT DISTINCT size_bytes FROM files WHERE size_bytes IN ({})", sizes_bytes)
-        return {row[0] for row in rows}
+    def file_sizes(self) -> set[int]:
+        """The sizes in bytes of all known files."""
+        return {row[0] for row in self._database.rows("SELECT DISTINCT size_bytes FROM files")}
 
     def files_of(self, photo_ids: Iterable[int]) -> list[tuple[bytes, int, int, bool]]:
         """The files that show some photos: os.fsencode(path), file id, photo id, whether known to be missing."""
