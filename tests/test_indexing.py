@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tiles
+from ordinary_user import acting_as_ordinary_user
 from tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.errors import LibraryError, PhotoError, TowerError
@@ -239,19 +241,8 @@ def ordinary_user(tmp_path: Path) -> Iterator[Path]:
         tmp_path / "first", MODELS
     ) as library:  # another user may not be able to import what this needs
         _index(library, draw(tmp_path / "first.png", RED))
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o777)
-        is_root = os.geteuid() == 0
-        if is_root:
-            os.seteuid(65534)
-        try:
-            if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
-                pytest.skip(f"another user may not enter {folder.parent}: set TMPDIR to a folder open to all")
-            yield folder
-        finally:
-            if is_root:
-                os.seteuid(0)
+    with acting_as_ordinary_user() as folder:
+        yield folder
 
 
 def test_what_may_not_be_read_today_is_not_lost(ordinary_user: Path) -> None:
@@ -430,6 +421,31 @@ def test_other_models_are_refused(library: Library, album: Path) -> None:
 def test_a_library_open_for_reading_is_not_indexed_into(library: Library, album: Path) -> None:
     with Library.open(library.path) as reader, pytest.raises(LibraryError, match="reading only"):
         _index(reader, album)
+
+
+@contextmanager
+def _files_no_larger_than(size_bytes: int) -> Iterator[None]:
+    """Stands in for a full disk: the kernel refuses to let any file grow beyond this."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("room_bytes", [100_000, 150_000, 200_000])
+def test_a_full_disk_is_an_error_and_loses_no_finished_photo(library: Library, tmp_path: Path, room_bytes: int) -> None:
+    for number in range(40):
+        draw(tmp_path / "many" / f"{number:02}.png", *[(number, other, 9) for other in range(20)])
+    with _files_no_larger_than(room_bytes), pytest.raises(LibraryError, match="free disk space"):
+        _index(library, tmp_path / "many")
+    photos = library.status().photos
+    assert 0 < photos < 40
+    assert library.status().faces == 20 * photos
+    _assert_search_equals_brute_force(library)
+    summary, _ = _index(library, tmp_path / "many")
+    assert (summary.photos_new, summary.photos_unchanged) == (40 - photos, photos)
 
 
 def test_kill_9_at_any_moment_loses_no_finished_photo(tmp_path: Path) -> None:

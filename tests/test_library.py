@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ordinary_user import acting_as_ordinary_user
 
 from facesearch.errors import LibraryError, LibraryLockedError, TowerError
 from facesearch.library import Library, default_library_path, is_library
@@ -172,6 +173,39 @@ def test_a_reader_changes_no_byte_in_the_folder(path: Path) -> None:
         with pytest.raises(LibraryError, match="reading only"):
             library.save_vectors()
     assert content() == before
+
+
+def test_a_read_only_library_answers_and_refuses_writers(path: Path) -> None:
+    _nearest(path, 0)  # imports what another user may not be able to
+    with acting_as_ordinary_user() as folder:
+        copy = folder / "library"
+        with Library.create(copy, MODELS) as library:
+            _add_photo(library, 7)
+            library.save_vectors()
+        for entry in copy.iterdir():
+            entry.chmod(0o400)
+        copy.chmod(0o500)
+        assert _nearest(copy, 7) == 1
+        with Library.open(copy) as library:
+            assert (library.status().faces, library.status().vectors) == (1, "current")
+        with pytest.raises(LibraryError, match="cannot write to the library"):
+            Library.open(copy, writable=True)
+        copy.chmod(0o700)
+
+
+def test_a_read_only_library_that_was_left_in_the_middle_of_writing_is_refused(path: Path) -> None:
+    with acting_as_ordinary_user() as folder:
+        copy = folder / "library"
+        with Library.create(copy, MODELS) as library:
+            _add_photo(library, 7)
+            crashed = {entry.name: entry.read_bytes() for entry in copy.iterdir()}
+        for name, content in crashed.items():
+            (copy / name).write_bytes(content)
+        copy.chmod(0o500)
+        with pytest.raises(LibraryError, match="make the folder writable once"):
+            Library.open(copy)
+        copy.chmod(0o700)
+        assert _nearest(copy, 7) == 1
 
 
 @pytest.mark.parametrize("name", [INDEX_NAME, DESCRIPTION_NAME])

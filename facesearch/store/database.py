@@ -133,7 +133,7 @@ def as_text(value: str) -> str:
 def _failures_named() -> Iterator[None]:
     try:
         yield
-    except sqlite3.IntegrityError:
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError):
         raise  # a bug of ours, not a state of the disk
     except sqlite3.DatabaseError as error:
         raise LibraryError(f"the library's database failed: {error}; free disk space, or restore a backup") from error

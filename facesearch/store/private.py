@@ -30,7 +30,8 @@ def make_private_folder(path: Path) -> None:
 def open_private_file(path: Path, flags: int = 0) -> int:
     """Open a file for reading and writing, created with mode 0600 if it is not there; returns the descriptor."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | flags, FILE_MODE)
-    os.fchmod(descriptor, FILE_MODE)  # the umask can also take the owner's own bits away
+    if os.fstat(descriptor).st_mode & 0o777 != FILE_MODE:
+        path.chmod(FILE_MODE)  # the umask can also take the owner's own bits away
     return descriptor
 
 

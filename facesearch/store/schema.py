@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 APPLICATION_ID = 0x46534C42  # "FSLB", so that `file` and we can tell a library from any other SQLite file
 BUSY_TIMEOUT_S = 30.0
+_EFFECTIVE_IDS = os.access in os.supports_effective_ids
 
 
 def _first_tables(db: Database) -> None:
@@ -167,8 +168,7 @@ def _numbered(number: int, step: Callable[[Database], None]) -> Callable[[Databa
 
 def _open(path: Path, *, writable: bool) -> sqlite3.Connection:
     """A connection in autocommit: transactions are begun and ended in the catalog, by name."""
-    folder_is_writable = os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)
-    if not writable and not folder_is_writable:
+    if not writable and not all(os.access(each, os.W_OK, effective_ids=_EFFECTIVE_IDS) for each in (path.parent, path)):
         # Nobody can write here, and WAL would need to: read the file as it stands.
         wal = path.with_name(path.name + "-wal")
         if wal.exists() and wal.stat().st_size > 0:
