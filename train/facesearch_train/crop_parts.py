@@ -58,15 +58,14 @@ def cut_parts(dataset: Dataset, partial: Path, size_px: int, counter: PhotoCount
             mine.cutter = resizing_cutter(size_px) if aligned else detecting_cutter(load_detector(), size_px)
         _save_part(_cut_all(photos, mine.cutter, counter), size_px, target)
 
-    with ThreadPoolExecutor(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         tasks = [pool.submit(cut_part, start) for start in range(0, len(dataset.photos), PART_SIZE)]
-        try:
-            for task in tasks:
-                task.result()
-        except BaseException:  # Ctrl-C too: let the threads end at their next photo, then pass it on
-            counter.stopped.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+        for task in tasks:
+            task.result()
+    finally:  # after an error or Ctrl-C the threads end at their next photo; finished parts stay
+        counter.stopped.set()
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _cut_all(photos: tuple[TrainingPhoto, ...], cutter: Cutter, counter: PhotoCounter) -> list[Cut]:

@@ -13,6 +13,8 @@ import json
 import os
 import shutil
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,23 +88,23 @@ def prepare_crops(
 ) -> CropSet:
     """The dataset's crops: from its cache, or made now and cached.
 
-    folder: where this dataset's cache lies; by default one named by the fingerprint in default_crops_dir(). A cache of
+    folder: where this dataset's cache lies, by default one in default_crops_dir() named after the dataset; a cache of
     other photos there is replaced. progress: called from several threads, one at a time, with photos done and photos in
     all. workers: threads, by default one a core. size_px: the crops' side, the face as large in proportion.
     Raises TrainingDataError where no photo gives a crop or the folder cannot be written.
     """
     fingerprint = fingerprint_of(dataset, load_detector().identity, size_px)
-    folder = folder or default_crops_dir() / f"{dataset.name}-{fingerprint[:16]}"
-    if _index_of(folder).get("fingerprint") == fingerprint:
-        return open_crops(folder)
+    folder = folder or default_crops_dir() / _folder_name(dataset, size_px)
+    counter = PhotoCounter(len(dataset.photos), progress)
     try:
-        partial = folder.with_name(f".{folder.name}-{fingerprint[:16]}.partial")
-        partial.mkdir(parents=True, exist_ok=True)
-        cut_parts(
-            dataset, partial, size_px, PhotoCounter(len(dataset.photos), progress), workers or os.cpu_count() or 1
-        )
-        _join_parts(dataset, partial, size_px, fingerprint)
-        _publish(partial, folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _one_builder(folder):
+            if _index_of(folder).get("fingerprint") != fingerprint or not _is_whole(folder):
+                partial = folder.with_name(f".{folder.name}-{fingerprint[:16]}.partial")
+                partial.mkdir(mode=0o700, exist_ok=True)
+                cut_parts(dataset, partial, size_px, counter, workers or os.cpu_count() or 1)
+                _join_parts(dataset, partial, size_px, fingerprint)
+                _publish(partial, folder)
     except OSError as error:
         raise TrainingDataError(
             f"The crops of {dataset.name} cannot be written to {folder} ({error}). They need about "
@@ -114,7 +116,7 @@ def prepare_crops(
 def open_crops(folder: Path) -> CropSet:
     """A finished cache. Raises TrainingDataError where there is none, or one of another version of this room."""
     index = _index_of(folder)
-    if index.get("version") != CROP_VERSION:
+    if index.get("version") != CROP_VERSION or not _is_whole(folder):
         raise TrainingDataError(f"{folder} holds no crops that this version reads. Make them anew: facesearch train.")
     root = Path(index["root"])
     photos = tuple(
@@ -142,6 +144,32 @@ def fingerprint_of(dataset: Dataset, detector: str, size_px: int = CROP_SIZE_PX)
             seen = (-1, -1)
         digest.update(repr((str(photo.path), photo.identity, *seen)).encode())
     return digest.hexdigest()
+
+
+def _folder_name(dataset: Dataset, size_px: int) -> str:
+    """One folder for a dataset's root and size: when its photos change, the new crops replace the old."""
+    return f"{dataset.name}-{size_px}-{hashlib.sha256(os.fsencode(dataset.root)).hexdigest()[:8]}"
+
+
+@contextmanager
+def _one_builder(folder: Path) -> Iterator[None]:
+    """Wait until no other process builds this cache. (Where the system has no flock: no protection.)"""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether crops.npy has as many rows as the index, and all of their bytes."""
+    try:
+        return len(np.load(folder / "crops.npy", mmap_mode="r")) == len(_index_of(folder).get("paths", ()))
+    except (OSError, ValueError):
+        return False
 
 
 def _index_of(folder: Path) -> dict[str, Any]:
@@ -191,7 +219,7 @@ def _join_parts(dataset: Dataset, partial: Path, size_px: int, fingerprint: str)
         "scores": [None if np.isnan(score) else round(float(score), 4) for score in table["scores"][rows]],
         "dropped": [[paths[row], dataset.photos[row].identity, str(table["reasons"][row])] for row in dropped],
     }
-    (partial / "index.json").write_text(json.dumps(index, ensure_ascii=False, indent=0), encoding="utf-8")
+    (partial / "index.json").write_text(json.dumps(index, indent=0), encoding="utf-8")
 
 
 def _fallback_crops(dataset: Dataset, table: dict[str, Any], size_px: int) -> dict[int, Pixels]:

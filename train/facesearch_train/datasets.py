@@ -126,7 +126,7 @@ def _celeba_parts(path: Path) -> tuple[Path, Path] | None:
 
 
 def _read_celeba(path: Path, folder: Path, listing: Path) -> Dataset:
-    present = {entry.name: _is_empty(entry) for entry in os.scandir(folder) if entry.is_file()}
+    present = {entry.name: _is_empty(entry) for entry in _entries(folder) if entry.is_file()}
     photos, missing, empty = [], [], []
     for number, line in enumerate(_lines(listing), start=1):
         if not line.strip():
@@ -154,7 +154,7 @@ def _read_folders(path: Path) -> Dataset:
     """LFW's layout or a folder a person: they differ in where the folders lie and how the photos are named."""
     top = next((path / name for name in _LFW_FOLDERS if (path / name).is_dir() and _holds_folders(path / name)), path)
     top = _step_into_lone_folder(top)
-    folders = sorted(entry.name for entry in os.scandir(top) if entry.is_dir() and not _is_hidden(entry.name))
+    folders = [entry.name for entry in _entries(top) if entry.is_dir() and not _is_hidden(entry.name)]
     if len(folders) > 1 and {name.lower() for name in folders} <= _SPLIT_FOLDERS:
         raise TrainingDataError(
             f"{top} holds {', '.join(folders)}, not people. Give each of them as a --data of its own."
@@ -166,7 +166,7 @@ def _read_folders(path: Path) -> Dataset:
                 empty.append(entry.path)
             else:
                 photos.append(TrainingPhoto(Path(entry.path), name))
-    loose = [entry.name for entry in os.scandir(top) if entry.is_file() and _is_photo(entry.name)]
+    loose = [entry.name for entry in _entries(top) if entry.is_file() and _is_photo(entry.name)]
     warnings = [
         *_warning(loose, f"loose in {top}, in no person's folder: left out. Move them into folders named by person"),
         *_warning(empty, f"empty below {top}: left out. Copy them again"),
@@ -178,7 +178,7 @@ def _read_folders(path: Path) -> Dataset:
 def _step_into_lone_folder(path: Path) -> Path:
     """Down while the folder holds one folder of folders and no photo, as unpacked archives do."""
     while True:
-        entries = [entry for entry in os.scandir(path) if not _is_hidden(entry.name)]
+        entries = [entry for entry in _entries(path) if not _is_hidden(entry.name)]
         folders = [entry for entry in entries if entry.is_dir()]
         photos = any(entry.is_file() and _is_photo(entry.name) for entry in entries)
         if photos or len(folders) != 1 or not _holds_folders(Path(folders[0].path)):
@@ -187,18 +187,29 @@ def _step_into_lone_folder(path: Path) -> Path:
 
 
 def _holds_folders(path: Path) -> bool:
-    return any(entry.is_dir() and not _is_hidden(entry.name) for entry in os.scandir(path))
+    return any(entry.is_dir() and not _is_hidden(entry.name) for entry in _entries(path))
 
 
 def _photo_files(folder: Path) -> Iterator[os.DirEntry[str]]:
     """Photos below a person's folder, sorted, however deep. A linked folder is not entered: it may lead in a circle."""
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+    for entry in _entries(folder):
         if _is_hidden(entry.name):
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _photo_files(Path(entry.path))
         elif entry.is_file() and _is_photo(entry.name):
             yield entry
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What a folder holds, sorted by name."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise TrainingDataError(
+            f"{folder} cannot be listed ({error.strerror}). Give yourself permission to read it, or move it elsewhere."
+        ) from error
 
 
 def _is_hidden(name: str) -> bool:

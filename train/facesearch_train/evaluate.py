@@ -173,7 +173,7 @@ def evaluate_folders(
     absent = [photo.identity for photo in _photos_not_found(crops) if wanted(photo.identity)]
     if len(set(names)) < 2 or len(set(names)) == len(names):
         raise TrainingDataError(
-            f"{crops.dataset.name} has no pairs to judge. Give photos of two people or more, some in two or more photos."
+            f"{crops.dataset.name} has no pairs to judge. Give two people or more, some of them in two photos."
         )
     counts = count_pairs(embed_rows(crops, rows, embed), np.unique(names, return_inverse=True)[1], threshold)
     missed_genuine, missed_impostor = missed_pairs(names, absent)

@@ -6,6 +6,7 @@ Knows names only.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ def split_by_person(
 
 def _chance(person: str, seed: int) -> float:
     """A number from 0 to 1 that depends on the name and the seed alone."""
-    digest = hashlib.sha256(f"{seed}:{_key(person)}".encode()).digest()
+    digest = hashlib.sha256(os.fsencode(f"{seed}:{_key(person)}")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
