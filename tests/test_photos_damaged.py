@@ -183,6 +183,15 @@ def test_pillows_own_limit_does_not_apply(
     assert not recwarn.list
 
 
+def test_a_palette_photo_without_its_palette(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    Image.new("P", (9, 9), 1).save(content, "PNG")
+    start = content.getvalue().index(b"PLTE") - 4
+    (length,) = struct.unpack_from(">I", content.getvalue(), start)
+    (tmp_path / "a.png").write_bytes(content.getvalue()[:start] + content.getvalue()[start + 12 + length :])
+    assert "a palette photo without a palette" in error_of(tmp_path / "a.png").reason
+
+
 def mutated(content: bytes, rng: np.random.Generator) -> bytes:
     """Cut off, overwritten in a few places, or with a piece taken out; half of the time near the beginning."""
     changed = bytearray(content)

@@ -24,7 +24,7 @@ def eight_bit(image: Image.Image) -> Image.Image:
     """The same picture with 8 bits a channel and no palette: L, LA, RGB, RGBA, CMYK, YCbCr or LAB.
 
     16-bit grey is scaled, not clipped: from the full 16 bits, or from the 12 that a TIFF declares. 32-bit integers
-    and floating point have no declared white: see _stretched.
+    and floating point have no declared white: see _stretched. Raises ValueError for a palette that is missing.
     """
     if image.mode.startswith("I;16"):
         bits, black_is_zero = _declared_range(image)
@@ -35,6 +35,8 @@ def eight_bit(image: Image.Image) -> Image.Image:
     if image.mode == "1":
         return image.convert("L")
     if image.mode in ("P", "PA"):
+        if image.palette is None:
+            raise ValueError("its colours are missing: a palette photo without a palette")
         return image.convert("RGBA" if image.mode == "PA" or image.has_transparency_data else "RGB")
     return image
 

@@ -54,6 +54,8 @@ DECODER_ERRORS = (
     zlib.error,  # a damaged PNG or TIFF stream
     Image.DecompressionBombError,  # Pillow's own limit inside a plugin
 )
+# What is left to go wrong once the pixels are there: a transparency or palette that does not fit them, or no memory.
+CONVERSION_ERRORS = (OSError, ValueError, MemoryError)
 
 _ORIENTATION_TAG = 0x0112
 # EXIF orientation to what makes the photo upright. Source: Exif 3.0 (CIPA DC-008), tag Orientation.
@@ -66,6 +68,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SWAPS_SIDES = {_UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
 
 
 def read_photo(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Photo:
@@ -90,12 +93,19 @@ def read_photo(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Photo:
 def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[Pixels, tuple[int, int]]:
     """Pixels (H, W, 3), and the upright (width, height) in the file."""
     image = _opened(content, path)
+    name = image.format or "photo"
     megapixels = _checked_megapixels(image, path)
     with _alone if megapixels > _ALONE_OVER_MEGAPIXELS else nullcontext():
         try:
-            return _upright_pixels(image, max_side_px)
+            original_size_px = _load(image, max_side_px)
         except DECODER_ERRORS as error:
-            raise photo_error(path, _what_is_wrong(error, image.format or "photo")) from error
+            raise photo_error(path, _what_is_wrong(error, name)) from error
+        transpose = _UPRIGHT.get(_orientation(image))
+        try:
+            pixels = _upright_pixels(image, max_side_px, transpose)
+        except CONVERSION_ERRORS as error:
+            raise photo_error(path, _what_is_wrong(error, name)) from error
+    return pixels, original_size_px[::-1] if transpose in _SWAPS_SIDES else original_size_px
 
 
 def _opened(content: bytes, path: Path) -> ImageFile.ImageFile:
@@ -125,21 +135,22 @@ def _checked_megapixels(image: Image.Image, path: Path) -> float:
     return megapixels
 
 
-def _upright_pixels(image: ImageFile.ImageFile, max_side_px: int) -> tuple[Pixels, tuple[int, int]]:
+def _load(image: ImageFile.ImageFile, max_side_px: int) -> tuple[int, int]:
+    """Decode the pixels, JPEG as small as `max_side_px` allows. Returns (width, height) as the file stores them."""
     original_size_px = image.size
     shrink = max(image.size) // max_side_px
+    drafted = None
     if image.format == "JPEG" and shrink > 1:  # libjpeg decodes at 1/2, 1/4 or 1/8, never below the size asked for
-        image.draft(None, (-(-image.width // shrink), -(-image.height // shrink)))
+        drafted = image.draft(None, (-(-image.width // shrink), -(-image.height // shrink)))
     image.load()
-    transpose = _UPRIGHT.get(_orientation(image))
-    icc_profile = image.info.get("icc_profile")
-    known_profile = icc_profile if isinstance(icc_profile, bytes) else None  # a damaged TIFF holds other types there
+    return original_size_px if drafted else image.size  # libheif and libtiff can correct the header's size
+
+
+def _upright_pixels(image: Image.Image, max_side_px: int, transpose: Image.Transpose | None) -> Pixels:
+    profile = image.info.get("icc_profile")
+    known_profile = profile if isinstance(profile, bytes) else None  # a damaged TIFF holds other types there
     picture = to_srgb(_reduced(eight_bit(image), max_side_px), known_profile)
-    if transpose is not None:
-        picture = picture.transpose(transpose)
-        if transpose not in (_UPRIGHT[2], _UPRIGHT[3], _UPRIGHT[4]):
-            original_size_px = (original_size_px[1], original_size_px[0])
-    return np.asarray(picture), original_size_px
+    return np.asarray(picture if transpose is None else picture.transpose(transpose))
 
 
 def _reduced(image: Image.Image, max_side_px: int) -> Image.Image:

@@ -50,7 +50,7 @@ def why(error: OSError) -> str:
         return "does not exist: check the name, or the drive that it is on"
     if isinstance(error, PermissionError):
         return f"cannot be opened ({said}): give yourself permission to read it"
-    return f"cannot be read ({said}): check the drive that it is on"
+    return f"cannot be read ({said}): check the name, and the drive that it is on"
 
 
 def special_kind(mode: int) -> str | None:
