@@ -21,7 +21,7 @@ TEMPLATE_NAME = "arcface-112"
 TEMPLATE_112: NDArray[np.float64] = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
-# Crops that share a face's surroundings at the photo's edge need this much of it, in px of the crop.
+# How far beyond the crop, in its px, bicubic sampling reads.
 _MARGIN_PX = 2
 
 
@@ -48,26 +48,25 @@ def similarity_transform(landmarks: ArrayLike, template: ArrayLike) -> Transform
 def align(pixels: Pixels, landmarks: ArrayLike, size_px: int = CROP_SIZE_PX) -> Pixels:
     """The crop of one face: uint8 (H, W, 3) and its five landmarks (5, 2) in px -> uint8 (size_px, size_px, 3).
 
-    A face larger than the crop is first reduced by a whole factor, so that nothing aliases. Beyond the photo's edge
-    the edge is repeated. Raises ValueError for landmarks without extent.
+    A face larger than the crop is first averaged down by a whole factor, so that little aliases. Beyond the photo's
+    edge the edge is repeated. Raises ValueError for landmarks without extent.
     """
     forward = similarity_transform(landmarks, TEMPLATE_112 * (size_px / CROP_SIZE_PX))
     scale = math.hypot(forward[0, 0], forward[1, 0])
     region, (left, top) = _region(pixels, forward, size_px)
-    factor = max(int(1 / scale), 1)
+    factor = max(round(1 / scale), 1)
     image = Image.fromarray(region)
     if factor > 1:
         image = image.reduce(factor)
     backward = _inverse(forward)
     backward[:, 2] -= (left, top)
-    # Pillow's transform and ours both count continuous positions, but landmarks count from a pixel's centre: shift by
-    # half a pixel on the way in and out.
+    # Landmarks and template count from pixels' centres, Pillow from their corners: half a pixel on the way in and out.
     backward[:, 2] += 0.5 - backward[:, :2] @ (0.5, 0.5)
     backward /= factor
-    crop = image.transform(
-        (size_px, size_px), Image.Transform.AFFINE, backward.ravel().tolist(), Image.Resampling.BICUBIC
+    coefficients = backward.ravel().tolist()
+    return np.asarray(
+        image.transform((size_px, size_px), Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
     )
-    return np.asarray(crop)
 
 
 def align_faces(pixels: Pixels, faces: Sequence[DetectedFace]) -> list[AlignedFace]:

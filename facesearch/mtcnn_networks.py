@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -44,10 +43,9 @@ def weights_file(name: NetworkName) -> Path:
 
 
 @cache
-def identity() -> str:
-    """Name, version and digest of the weights, e.g. "mtcnn-1.0.0-3f1d2a4b5c6d"; two equal ones detect alike."""
-    digest = hashlib.sha256(b"".join(weights_file(name).read_bytes() for name in NETWORKS)).hexdigest()
-    return f"mtcnn-{version('mtcnn')}-{digest[:12]}"
+def weights_digest() -> str:
+    """The SHA-256 of all three networks' weights."""
+    return hashlib.sha256(b"".join(weights_file(name).read_bytes() for name in NETWORKS)).hexdigest()
 
 
 def load(name: NetworkName) -> CompiledNetwork:
@@ -64,7 +62,7 @@ def load(name: NetworkName) -> CompiledNetwork:
 
         return builders[name](joblib.load(weights_file(name)))
 
-    return load_network(f"{identity()}-{name}-{_GRAPH_VERSION}", build)
+    return load_network(f"{weights_digest()}-{name}-{_GRAPH_VERSION}", build)
 
 
 def _pnet(weights: Weights) -> openvino.Model:

@@ -100,6 +100,22 @@ def load_network(
 
 
 @cache
+def has_gpu() -> bool:
+    """Whether NVIDIA's driver sees a GPU; asks the driver, so that no framework has to be imported to find out."""
+    import ctypes
+
+    for name in ("libcuda.so.1", "nvcuda.dll"):
+        try:
+            driver = ctypes.CDLL(name)
+        except OSError:
+            continue
+        count = ctypes.c_int(0)
+        if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0:
+            return count.value > 0
+    return False
+
+
+@cache
 def _core() -> openvino.Core:
     # OpenVINO's telemetry package is optional and asks nobody; without it the import is also faster.
     import openvino

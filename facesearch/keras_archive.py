@@ -1,0 +1,294 @@
+"""Read a network that Keras saved (`.keras`) into an OpenVINO graph, without Keras and without TensorFlow.
+
+Source of the format: https://keras.io/guides/serialization_and_saving/. The archive is a zip of `config.json` (layers
+and how they connect) and `model.weights.h5` (their weights, float32 or float16). Knows the layers that a DenseNet is
+made of, channels last, in inference; refuses any other by name. Runs no code from the file.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesearch.errors import TowerError
+
+if TYPE_CHECKING:
+    import openvino
+
+Node = Any  # an output of OpenVINO's graph; images are (N, C, H, W) inside it
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A layer as saved. weights: in Keras' order. inputs: names of the layers it takes its input from."""
+
+    kind: str
+    name: str
+    config: dict[str, Any]
+    weights: list[NDArray[np.float32]]
+    inputs: list[str]
+
+    def refuse(self, what: str) -> TowerError:
+        return TowerError(
+            f"layer {self.name!r} ({self.kind}) {what}, which the OpenVINO runtime cannot run: "
+            "export the tower without it, or use a GPU with `--device gpu`"
+        )
+
+    def must_be(self, **expected: Any) -> None:
+        """Raise TowerError for a setting other than the one that the graph is built for."""
+        for setting, value in expected.items():
+            if self.config.get(setting, value) != value:
+                raise self.refuse(f"has {setting}={self.config[setting]!r}")
+
+
+def read_keras_archive(path: Path) -> openvino.Model:
+    """The saved network as a graph: float32 (N, H, W, C) -> its single output.
+
+    Raises TowerError that names the file, and the layer where one cannot be built.
+    """
+    import openvino
+
+    config, weights = _read_archive(path)
+    if config.get("class_name") != "Functional":
+        raise TowerError(
+            f"{path} holds a {config.get('class_name')} model, not a Functional one: export the tower anew"
+        )
+    nodes: dict[str, Node] = {}
+    parameters = []
+    try:
+        for layer in _layers(config["config"], weights):
+            if layer.kind not in _BUILDERS:
+                raise layer.refuse("is of a kind")
+            built = _BUILDERS[layer.kind](layer, [nodes[name] for name in layer.inputs])
+            if layer.kind == "InputLayer":
+                parameters.append(built.input_value(0).get_node())
+            nodes[layer.name] = built if isinstance(built, openvino.Output) else built.output(0)
+        output = nodes[_output_name(config["config"])]
+    except (KeyError, IndexError, TypeError) as error:
+        raise TowerError(
+            f"{path} is not laid out as Keras 3 saves a network ({error!r}): export the tower anew"
+        ) from error
+    except TowerError as error:
+        raise TowerError(f"{path}: {error}") from error
+    return openvino.Model([output], parameters, config["config"]["name"])
+
+
+def _read_archive(path: Path) -> tuple[dict[str, Any], dict[str, list[NDArray[np.float32]]]]:
+    """config.json, and each layer's weights by its name."""
+    import h5py
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))
+            store = io.BytesIO(archive.read("model.weights.h5"))
+        with h5py.File(store, "r") as file:
+            weights = _weights_by_layer(file)
+    except FileNotFoundError as error:
+        raise TowerError(f"{path} does not exist: name the folder that holds tower.keras and tower.json") from error
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise TowerError(f"{path} is not a network that Keras saved ({error}): export or download it again") from error
+    return config, weights
+
+
+def _weights_by_layer(file: Any) -> dict[str, list[NDArray[np.float32]]]:
+    """Groups are numbered by kind (`layers/conv2d_4/vars/0`); the layer's name is an attribute of `vars`."""
+    weights = {}
+    for group in file["layers"].values():
+        saved = group["vars"]
+        weights[str(saved.attrs["name"])] = [np.asarray(saved[key], np.float32) for key in sorted(saved, key=int)]
+    return weights
+
+
+def _layers(config: dict[str, Any], weights: dict[str, list[NDArray[np.float32]]]) -> list[_Layer]:
+    """The layers, each after those that it takes its input from: the order in which Keras saves them."""
+    layers = []
+    for saved in config["layers"]:
+        nodes = saved["inbound_nodes"]
+        sources = _tensors(nodes[0]["args"]) if nodes else []
+        name = saved["name"]
+        layers.append(_Layer(saved["class_name"], name, saved["config"], weights.get(name, []), sources))
+    return layers
+
+
+def _tensors(arguments: Any) -> list[str]:
+    """Names of the layers whose outputs stand in a call's arguments."""
+    if isinstance(arguments, list):
+        return [name for argument in arguments for name in _tensors(argument)]
+    if isinstance(arguments, dict) and arguments.get("class_name") == "__keras_tensor__":
+        return [arguments["config"]["keras_history"][0]]
+    return []
+
+
+def _output_name(config: dict[str, Any]) -> str:
+    output = config["output_layers"]
+    return str(output[0] if isinstance(output[0], str) else output[0][0])
+
+
+def _ops() -> Any:
+    from openvino import opset13
+
+    return opset13
+
+
+def _constant(values: Any) -> Node:
+    return _ops().constant(np.ascontiguousarray(values, dtype=np.float32))
+
+
+def _rank(node: Node) -> int:
+    return len(node.get_partial_shape())
+
+
+def _per_channel(values: NDArray[Any], rank: int) -> Node:
+    """A constant that broadcasts over the channels of an image (rank 4) or a vector (rank 2)."""
+    return _constant(values.reshape(1, -1, *[1] * (rank - 2)))
+
+
+def _input(layer: _Layer, _: list[Node]) -> Node:
+    ops = _ops()
+    size = layer.config["batch_shape"][1:]
+    if len(size) != 3 or None in size:
+        raise layer.refuse(f"takes an input of shape {size}")
+    return ops.transpose(ops.parameter([-1, *size], np.float32), ops.constant(np.array([0, 3, 1, 2])))
+
+
+def _rescaling(layer: _Layer, inputs: list[Node]) -> Node:
+    rank = _rank(inputs[0])
+    scale, offset = (np.asarray(layer.config[key], dtype=np.float32) for key in ("scale", "offset"))
+    return _ops().add(_ops().multiply(inputs[0], _per_channel(scale, rank)), _per_channel(offset, rank))
+
+
+def _resizing(layer: _Layer, inputs: list[Node]) -> Node:
+    layer.must_be(interpolation="bilinear", crop_to_aspect_ratio=False, pad_to_aspect_ratio=False)
+    ops, image = _ops(), inputs[0]
+    height, width = (image.get_partial_shape()[axis].get_length() for axis in (2, 3))
+    antialias = bool(layer.config["antialias"])
+    rows = _resampling(height, layer.config["height"], antialias)
+    columns = _resampling(width, layer.config["width"], antialias)
+    image = ops.matmul(_constant(rows), image, False, False)
+    return ops.matmul(image, _constant(columns), False, True)
+
+
+def _resampling(size: int, new_size: int, antialias: bool) -> NDArray[np.float64]:
+    """Bilinear resampling of one axis as a matrix (new_size, size); a triangle as wide as the step where it shrinks."""
+    step = size / new_size
+    reach = max(step, 1.0) if antialias else 1.0
+    centres = (np.arange(new_size) + 0.5) * step
+    if not antialias:  # samples beyond the outermost pixels' centres repeat those pixels
+        centres = np.clip(centres, 0.5, size - 0.5)
+    weights = np.maximum(1 - np.abs(np.arange(size) + 0.5 - centres[:, None]) / reach, 0)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def _zero_padding(layer: _Layer, inputs: list[Node]) -> Node:
+    (top, bottom), (left, right) = layer.config["padding"]
+    begin, end = ([0, 0, top, left], [0, 0, bottom, right])
+    return _ops().pad(inputs[0], begin, end, "constant")
+
+
+def _convolution(layer: _Layer, inputs: list[Node]) -> Node:
+    layer.must_be(groups=1)
+    ops, config = _ops(), layer.config
+    kernel = _constant(layer.weights[0].transpose(3, 2, 0, 1))
+    strides, dilations = config["strides"], config["dilation_rate"]
+    image = ops.convolution(inputs[0], kernel, strides, [0, 0], [0, 0], dilations, auto_pad=_padding(layer))
+    if config["use_bias"]:
+        image = ops.add(image, _per_channel(layer.weights[1], 4))
+    return _activated(layer, image)
+
+
+def _batch_normalization(layer: _Layer, inputs: list[Node]) -> Node:
+    """As trained statistics: one factor and one shift a channel."""
+    rank = _rank(inputs[0])
+    if layer.config["axis"] not in (-1, rank - 1, [rank - 1]):
+        raise layer.refuse(f"has axis={layer.config['axis']!r}")
+    weights = [weight.astype(np.float64) for weight in layer.weights]
+    gamma = weights.pop(0) if layer.config["scale"] else 1.0
+    beta = weights.pop(0) if layer.config["center"] else 0.0
+    mean, variance = weights
+    factor = gamma / np.sqrt(variance + layer.config["epsilon"])
+    scaled = _ops().multiply(inputs[0], _per_channel(factor, rank))
+    return _ops().add(scaled, _per_channel(beta - mean * factor, rank))
+
+
+def _relu(layer: _Layer, inputs: list[Node]) -> Node:
+    layer.must_be(max_value=None, negative_slope=0.0, threshold=0.0)
+    return _ops().relu(inputs[0])
+
+
+def _activated(layer: _Layer, node: Node) -> Node:
+    activation = layer.config["activation"]
+    if activation not in ("relu", "linear"):
+        raise layer.refuse(f"has activation={activation!r}")
+    return _ops().relu(node) if activation == "relu" else node
+
+
+def _max_pooling(layer: _Layer, inputs: list[Node]) -> Node:
+    strides, size = layer.config["strides"], layer.config["pool_size"]
+    return _ops().max_pool(inputs[0], strides, [1, 1], [0, 0], [0, 0], size, auto_pad=_padding(layer))
+
+
+def _average_pooling(layer: _Layer, inputs: list[Node]) -> Node:
+    strides, size = layer.config["strides"], layer.config["pool_size"]
+    return _ops().avg_pool(inputs[0], strides, [0, 0], [0, 0], size, True, auto_pad=_padding(layer))
+
+
+def _global_average(layer: _Layer, inputs: list[Node]) -> Node:
+    layer.must_be(keepdims=False)
+    return _ops().reduce_mean(inputs[0], _ops().constant(np.array([2, 3])), False)
+
+
+def _concatenate(layer: _Layer, inputs: list[Node]) -> Node:
+    rank = _rank(inputs[0])
+    if layer.config["axis"] not in (-1, rank - 1):
+        raise layer.refuse(f"has axis={layer.config['axis']!r}")
+    return _ops().concat(inputs, 1)
+
+
+def _dense(layer: _Layer, inputs: list[Node]) -> Node:
+    vector = _ops().matmul(inputs[0], _constant(layer.weights[0]), False, False)
+    if layer.config["use_bias"]:
+        vector = _ops().add(vector, _constant(layer.weights[1]))
+    return _activated(layer, vector)
+
+
+def _unit_normalization(layer: _Layer, inputs: list[Node]) -> Node:
+    layer.must_be(axis=-1)
+    ops = _ops()
+    norm = ops.sqrt(ops.reduce_sum(ops.multiply(inputs[0], inputs[0]), ops.constant(np.array([1])), True))
+    return ops.divide(inputs[0], ops.maximum(norm, _constant(np.float32(1e-12))))
+
+
+def _same(_: _Layer, inputs: list[Node]) -> Node:
+    return inputs[0]
+
+
+def _padding(layer: _Layer) -> str:
+    layer.must_be(data_format="channels_last")
+    return {"valid": "valid", "same": "same_upper"}[layer.config["padding"]]
+
+
+_BUILDERS: dict[str, Callable[[_Layer, list[Node]], Node]] = {
+    "InputLayer": _input,
+    "Rescaling": _rescaling,
+    "Resizing": _resizing,
+    "ZeroPadding2D": _zero_padding,
+    "Conv2D": _convolution,
+    "BatchNormalization": _batch_normalization,
+    "Activation": lambda layer, inputs: _activated(layer, inputs[0]),
+    "ReLU": _relu,
+    "MaxPooling2D": _max_pooling,
+    "AveragePooling2D": _average_pooling,
+    "GlobalAveragePooling2D": _global_average,
+    "Concatenate": _concatenate,
+    "Dense": _dense,
+    "Dropout": _same,
+    "UnitNormalization": _unit_normalization,
+}

@@ -1,0 +1,176 @@
+"""The trained tower: aligned crops in, embeddings out. OpenVINO on a CPU, Keras on TensorFlow on a GPU.
+
+A tower is a folder with `tower.keras` and its card `tower.json`. Refuses weights that are not those of the card, and
+never decides who a face is. On a CPU neither TensorFlow nor Keras is imported.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+from facesearch.errors import TowerError
+from facesearch.keras_archive import read_keras_archive
+from facesearch.records import Floats, Pixels
+from facesearch.runtime import CompiledNetwork, has_gpu, load_network
+from facesearch.tower_card import (
+    CARD_NAME,
+    WEIGHTS_NAME,
+    TowerCard,
+    check_weights,
+    read_card,
+    weights_sha256,
+    write_card,
+)
+
+if TYPE_CHECKING:
+    import openvino
+
+__all__ = ["CARD_NAME", "WEIGHTS_NAME", "Device", "Tower", "TowerCard", "read_card", "weights_sha256", "write_card"]
+
+Device = Literal["auto", "cpu", "gpu"]
+TOWER_VARIABLE = "FACESEARCH_TOWER"
+SHIPPED_TOWER = Path(__file__).parent / "weights"
+# Part of the cached network's key: raise it when keras_archive builds another graph from the same file.
+_GRAPH_VERSION = 1
+_CPU_BATCH = 16  # the fastest on a CPU; what does not fill a batch runs one by one
+_GPU_BATCH = 256
+
+
+class _Network(Protocol):
+    device: str
+
+    def embed(self, crops: Pixels) -> Floats: ...
+
+
+class Tower:
+    """A network that turns a crop into 32 numbers whose distances tell people apart. Load it with `Tower.load`."""
+
+    def __init__(self, card: TowerCard, network: _Network) -> None:
+        self.card = card
+        self._network = network
+
+    @classmethod
+    def load(cls, path: Path | None = None, device: Device = "auto") -> Tower:
+        """The tower of a folder: of `path`, else of the environment's FACESEARCH_TOWER, else the one shipped.
+
+        device: "cpu", "gpu", or "auto" for a GPU where TensorFlow can use one. Raises TowerError when a file is missing
+        or damaged, the two files do not belong together, or there is no such device.
+        """
+        folder = path or Path(os.environ.get(TOWER_VARIABLE) or SHIPPED_TOWER)
+        card = read_card(folder / CARD_NAME)
+        weights = folder / WEIGHTS_NAME
+        check_weights(weights, card)
+        return cls(card, _network(weights, card, device))
+
+    @property
+    def identity(self) -> str:
+        """The weights' SHA-256: embeddings of two towers can be compared only when theirs are equal."""
+        return self.card.sha256
+
+    @property
+    def device(self) -> str:
+        """What it runs on, in words."""
+        return self._network.device
+
+    def embed(self, crops: Pixels) -> Floats:
+        """Where each face lies in the distance space: uint8 (N, 112, 112, 3) RGB -> float32 (N, 32).
+
+        Crops are those of `facesearch.alignment`. Memory stays bounded for any N. Raises ValueError for other shapes.
+        """
+        side = self.card.input_size_px
+        if crops.dtype != np.uint8 or crops.shape[1:] != (side, side, 3):
+            raise ValueError(f"crops must be uint8 (N, {side}, {side}, 3), not {crops.dtype} {crops.shape}")
+        if not len(crops):
+            return np.empty((0, self.card.embedding_size), dtype=np.float32)
+        return self._network.embed(crops)
+
+
+def _network(weights: Path, card: TowerCard, device: Device) -> _Network:
+    if device != "cpu" and has_gpu():
+        network = _KerasNetwork(weights, card)
+        if network.sees_gpu:
+            return network
+    if device == "gpu":
+        raise TowerError(
+            "no GPU that TensorFlow can use: install NVIDIA's driver and `facesearch[cuda]`, or run with `--device cpu`"
+        )
+    return _OpenVinoNetwork(weights, card)
+
+
+class _OpenVinoNetwork:
+    """The tower on the CPU: one network a batch size, since a fixed size runs faster than an open one."""
+
+    device = "cpu (OpenVINO)"
+
+    def __init__(self, weights: Path, card: TowerCard) -> None:
+        self._weights, self._card = weights, card
+        self._networks = {1: self._load(1)}
+
+    def embed(self, crops: Pixels) -> Floats:
+        embeddings = np.empty((len(crops), self._card.embedding_size), dtype=np.float32)
+        start = 0
+        while start < len(crops):
+            size = _CPU_BATCH if len(crops) - start >= _CPU_BATCH else 1
+            if size not in self._networks:
+                self._networks[size] = self._load(size)
+            batch = crops[start : start + size].astype(np.float32)
+            embeddings[start : start + size] = self._networks[size](batch)[0]
+            start += size
+        return embeddings
+
+    def _load(self, batch_size: int) -> CompiledNetwork:
+        def build() -> openvino.Model:
+            model = read_keras_archive(self._weights)
+            _check_shapes(self._weights, self._card, model.input(0).partial_shape, model.output(0).partial_shape)
+            side = self._card.input_size_px
+            model.reshape([batch_size, side, side, 3])
+            return model
+
+        return load_network(f"{self._card.sha256}-tower-{_GRAPH_VERSION}-batch{batch_size}", build)
+
+
+class _KerasNetwork:
+    """The tower on the GPU, by Keras on TensorFlow, both imported here and nowhere else."""
+
+    device = "gpu (TensorFlow)"
+
+    def __init__(self, weights: Path, card: TowerCard) -> None:
+        import tensorflow
+
+        gpus = tensorflow.config.list_physical_devices("GPU")
+        self.sees_gpu = bool(gpus)
+        self._weights, self._card = weights, card
+        self._model: Any = None
+
+    def embed(self, crops: Pixels) -> Floats:
+        model = self._loaded()
+        batches = [crops[start : start + _GPU_BATCH] for start in range(0, len(crops), _GPU_BATCH)]
+        return np.concatenate([np.asarray(model.predict_on_batch(batch), dtype=np.float32) for batch in batches])
+
+    def _loaded(self) -> Any:
+        if self._model is None:
+            import keras
+
+            try:
+                self._model = keras.saving.load_model(self._weights, compile=False, safe_mode=True)
+            except (OSError, ValueError, TypeError) as error:
+                raise TowerError(
+                    f"{self._weights} cannot be loaded by Keras ({error}): export the tower again"
+                ) from error
+            _check_shapes(self._weights, self._card, self._model.input_shape, self._model.output_shape)
+        return self._model
+
+
+def _check_shapes(weights: Path, card: TowerCard, taken: Any, given: Any) -> None:
+    """Raise TowerError unless the network takes the card's crops and gives the card's embeddings."""
+    expected = ([card.input_size_px, card.input_size_px, 3], [card.embedding_size])
+    found = tuple([int(str(side)) for side in list(shape)[1:]] for shape in (taken, given))
+    if found != expected:
+        raise TowerError(
+            f"{weights} turns {found[0]} into {found[1]}, its card says {expected[0]} into {expected[1]}: "
+            "export the tower again"
+        )
