@@ -26,7 +26,8 @@ LAYOUT_NAMES: dict[Layout, str] = {
     "merged": "several datasets",
 }
 CELEBA_PEOPLE = 10177  # CelebA's ids are 1 to this
-_LFW_FOLDERS = ("lfw-deepfunneled", "lfw_funneled", "lfw-funneled", "lfw")
+# Where the people's folders lie in LFW's archives, and in the albums that `facesearch portraits` draws.
+_INNER_FOLDERS = ("lfw-deepfunneled", "lfw_funneled", "lfw-funneled", "lfw", "people")
 _LFW_PHOTO = re.compile(r"(?P<name>.+)_\d{4}\.jpg")
 _SPLIT_FOLDERS = frozenset({"train", "training", "val", "valid", "validation", "test"})
 
@@ -67,8 +68,9 @@ def read_dataset(path: Path) -> Dataset:
     """The labelled photos of a folder, in the order of their names.
 
     Layouts: `img_align_celeba/` with `identity_CelebA.txt` beside it (or under `Img/` and `Anno/`, as CelebA is handed
-    out); `Name/Name_0001.jpg`, in the folder itself or in its `lfw-deepfunneled/`; else a folder a person, where all
-    photos below a person's folder, however deep, show that person, and a lone folder around all is stepped into.
+    out); `Name/Name_0001.jpg`, in the folder itself or in its `lfw-deepfunneled/`; else a folder a person, in the
+    folder itself or in its `people/`, where all photos below a person's folder, however deep, show that person, and a
+    lone folder around all is stepped into.
 
     Raises TrainingDataError where there is no such folder, no photo, one person only or nobody with two photos.
     """
@@ -152,7 +154,7 @@ def _read_celeba(path: Path, folder: Path, listing: Path) -> Dataset:
 
 def _read_folders(path: Path) -> Dataset:
     """LFW's layout or a folder a person: they differ in where the folders lie and how the photos are named."""
-    top = next((path / name for name in _LFW_FOLDERS if (path / name).is_dir() and _holds_folders(path / name)), path)
+    top = next((path / name for name in _INNER_FOLDERS if (path / name).is_dir() and _holds_folders(path / name)), path)
     top = _step_into_lone_folder(top)
     folders = [entry.name for entry in _entries(top) if entry.is_dir() and not _is_hidden(entry.name)]
     if len(folders) > 1 and {name.lower() for name in folders} <= _SPLIT_FOLDERS:
