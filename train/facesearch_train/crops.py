@@ -190,9 +190,9 @@ def _join_parts(dataset: Dataset, partial: Path, size_px: int, fingerprint: str)
     kept[list(fallback)] = True
     if not kept.any():
         shutil.rmtree(partial)
-        first = f"{dataset.photos[0].path}: {table['reasons'][0]}"
         raise TrainingDataError(
-            f"None of the {len(kept):,} photos in {dataset.root} gives a face to train on ({first})."
+            f"None of the {len(kept):,} photos in {dataset.root} shows a face to train on (the first, "
+            f"{dataset.photos[0].path.name}: {table['reasons'][0]}). Give photos of faces of 20 px or more."
         )
     crops = np.lib.format.open_memmap(
         partial / "crops.npy", mode="w+", dtype=np.uint8, shape=(int(kept.sum()), size_px, size_px, 3)
