@@ -99,7 +99,7 @@ class JoinedCrops:
         return len(self.identities)
 
     def __getitem__(self, rows: Any) -> Pixels:
-        """rows: integers (B,), a slice or a mask -> a copy, uint8 (B, S, S, 3), in that order; an integer: (S, S, 3)."""
+        """rows: integers (B,), a slice or a mask -> a copy, uint8 (B, S, S, 3), in that order; an integer: one crop."""
         places = self._places[rows]
         if places.ndim == 1:
             return np.asarray(self._parts[places[0]][places[1]])
