@@ -6,14 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from command_line import CommandLine, Ran
 
-from facesearch import cli
 from facesearch.cli.output import counted, shown, table
 from facesearch.errors import (
     FacesearchError,
@@ -26,54 +24,36 @@ from facesearch.errors import (
 )
 
 
-@dataclass(frozen=True)
-class Ran:
-    """How a command ended and what it printed."""
-
-    code: int | str | None
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
-
-
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command in this process."""
-
-    def run_command(*arguments: str | Path) -> Ran:
-        with pytest.raises(SystemExit) as exit_info:
-            cli.main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return Ran(exit_info.value.code, printed.out, printed.err)
-
-    return run_command
+def run(capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    return CommandLine(capsys)
 
 
-def test_version(run: Run) -> None:
+def test_version(run: CommandLine) -> None:
     assert run("--version") == Ran(0, f"facesearch {version('facesearch')}\n", "")
 
 
-def test_a_missing_library_is_one_line_and_exit_code_4(run: Run, tmp_path: Path) -> None:
+def test_a_missing_library_is_one_line_and_exit_code_4(run: CommandLine, tmp_path: Path) -> None:
     ran = run("status", "--library", tmp_path / "none")
     assert (ran.code, ran.out) == (4, "")
     assert ran.err.startswith(f"facesearch: there is no library in {tmp_path / 'none'}")
     assert ran.err.count("\n") == 1
 
 
-def test_the_library_comes_from_the_environment(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_library_comes_from_the_environment(
+    run: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "named"))
     assert str(tmp_path / "named") in run("status").err
 
 
-def test_wrong_usage_is_exit_code_2(run: Run) -> None:
+def test_wrong_usage_is_exit_code_2(run: CommandLine) -> None:
     assert run("bogus").code == 2
     assert run("index").code == 2
     assert run("portraits", "somewhere", "--people", "0").code == 2
 
 
-def test_no_command_prints_the_help(run: Run) -> None:
+def test_no_command_prints_the_help(run: CommandLine) -> None:
     ran = run()
     assert "Commands:" in ran.out + ran.err
 
@@ -91,7 +71,7 @@ def test_no_command_prints_the_help(run: Run) -> None:
     ],
 )
 def test_every_error_has_its_exit_code(
-    run: Run, monkeypatch: pytest.MonkeyPatch, error: type[FacesearchError], code: int
+    run: CommandLine, monkeypatch: pytest.MonkeyPatch, error: type[FacesearchError], code: int
 ) -> None:
     def fail(*_: object) -> None:
         raise error("evil\nname\x1b[2J.jpg is no photo")
@@ -100,7 +80,7 @@ def test_every_error_has_its_exit_code(
     assert run("status") == Ran(code, "", "facesearch: evil\\nname\\x1b[2J.jpg is no photo\n")
 
 
-def test_a_bug_asks_to_be_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_asks_to_be_reported(run: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facesearch.api.open_library", lambda *_: 1 // 0)
     ran = run("status")
     assert (ran.code, ran.err.count("\n")) == (1, 1)
@@ -109,7 +89,7 @@ def test_a_bug_asks_to_be_reported(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     assert "Traceback" in run("--debug", "status").err
 
 
-def test_ctrl_c_is_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_is_exit_code_130(run: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -119,14 +99,14 @@ def test_ctrl_c_is_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
     assert "Traceback" not in ran.err
 
 
-def test_portraits_writes_an_album_and_says_so(run: Run, tmp_path: Path) -> None:
+def test_portraits_writes_an_album_and_says_so(run: CommandLine, tmp_path: Path) -> None:
     ran = run("portraits", tmp_path / "album", "--people", "1", "--photos", "1")
     assert ran.code == 0
     assert ran.out.startswith("drew 1 person in 1 portrait")
     assert len(list((tmp_path / "album").rglob("*.jpg"))) == 1
 
 
-def test_portraits_refuses_a_folder_with_something_else(run: Run, tmp_path: Path) -> None:
+def test_portraits_refuses_a_folder_with_something_else(run: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("keep me")
     ran = run("portraits", tmp_path)
     assert ran.code == 2

@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_tower import write_small_tower
+
+from facesearch.portraits import write_album
 
 HEAVY = {
     "PIL",
@@ -23,7 +26,7 @@ HEAVY = {
     "sqlite_utils",
     "tensorflow",
 }
-TRAINING_ONLY = {"keras", "matplotlib", "sklearn", "tensorboard", "tensorflow"}
+TRAINING_ONLY = {"facesearch_train", "keras", "matplotlib", "mtcnn", "sklearn", "tensorboard", "tensorflow"}
 
 # Runs a command as the console script does, then prints what was loaded, whatever the command's outcome.
 PROGRAM = """
@@ -67,3 +70,14 @@ def test_drawing_an_album_loads_neither_networks_nor_databases(tmp_path: Path) -
     loaded = loaded_by("portraits", str(tmp_path / "album"), "--people", "1", "--photos", "1")
     assert "PIL" in loaded
     assert loaded & {"faiss", "openvino", "sqlite_utils", *TRAINING_ONLY} == set()
+
+
+def test_index_and_query_on_a_cpu_never_load_tensorflow(tmp_path: Path) -> None:
+    album = write_album(tmp_path / "album", 1, 2, seed=3).directory
+    tower = write_small_tower(tmp_path / "tower")
+    settings = {"FACESEARCH_LIBRARY": str(tmp_path / "library"), "FACESEARCH_TOWER": str(tower)}
+    photo = min(album.rglob("*.jpg"))
+    for command in (["index", str(album)], ["query", str(photo)], ["compare", str(photo), str(photo)], ["status"]):
+        loaded = loaded_by(*command, "--device", "cpu", environment=settings)
+        assert "openvino" in loaded
+        assert loaded & TRAINING_ONLY == set()

@@ -31,7 +31,7 @@ TowerOption = Annotated[
     typer.Option(
         "--tower",
         metavar="DIR",
-        help="The folder of a trained tower (tower.keras, tower.json); by default the one that comes with facesearch.",
+        help="The folder of a trained tower; by default FACESEARCH_TOWER, or the one that comes with facesearch.",
         show_default=False,
     ),
 ]

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from facesearch.cli.options import JsonOption, LibraryOption
+from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, LibraryOption, TowerOption
 from facesearch.cli.output import counted, say, say_json, shown
 
 if TYPE_CHECKING:
     from facesearch.library import LibraryStatus
 
 
-def status(*, library: LibraryOption = None, json: JsonOption = False) -> None:
-    """Say what the library holds, and with which tower and detector it was built."""
+def status(
+    *,
+    library: LibraryOption = None,
+    tower: TowerOption = None,
+    device: DeviceOption = DeviceChoice.AUTO,
+    json: JsonOption = False,
+) -> None:
+    """Say what the library holds, with which tower and detector it was built, and on which device things run."""
+    import dataclasses
+
     from facesearch.api import open_library
 
-    with open_library(library) as opened:
+    with open_library(library, tower=tower, device=device.value) as opened:
         now = opened.status()
+        runs_on = opened.tower.device
     if json:
-        say_json(now)
+        say_json({**dataclasses.asdict(now), "device": runs_on})
     else:
-        _report(now)
+        _report(now, runs_on)
 
 
-def _report(now: LibraryStatus) -> None:
+def _report(now: LibraryStatus, runs_on: str) -> None:
     missing = f", {now.files_missing:,} of them missing" if now.files_missing else ""
     failed = f", {now.files_failed:,} that could not be read" if now.files_failed else ""
     unnamed = now.people - now.people_named
@@ -35,6 +44,7 @@ def _report(now: LibraryStatus) -> None:
         "tower": f"{shown(now.tower_name)} ({now.tower[:12]}), one person under a distance of {now.threshold:.3f}",
         "detector": shown(now.detector),
         "vectors": shown(now.vectors),
+        "runs on": runs_on,
     }
     for name, value in lines.items():
         say(f"{name:<9} {value}")

@@ -1,0 +1,217 @@
+"""The commands end to end: photos on disk, the real detector, a real library, a tower from a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import CommandLine
+from small_tower import write_small_tower
+
+from facesearch import cli
+from facesearch.portraits import write_album
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    return CommandLine(capsys)
+
+
+@pytest.fixture(scope="session")
+def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small_tower(tmp_path_factory.mktemp("tower"))
+
+
+@pytest.fixture(scope="session")
+def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three people, two portraits each, and a group photo of some of them."""
+    return write_album(tmp_path_factory.mktemp("album"), 3, 2, seed=4).directory
+
+
+@pytest.fixture(scope="session")
+def indexed(tmp_path_factory: pytest.TempPathFactory, tower: Path, album: Path) -> Path:
+    """A library of the portraits, named after their folders. Read it only."""
+    library = tmp_path_factory.mktemp("indexed") / "library"
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main(["index", str(album / "people"), "--people-from-folders", f"--library={library}", f"--tower={tower}"])
+    assert exit_info.value.code == 0
+    return library
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tower: Path, indexed: Path) -> None:
+    monkeypatch.setenv("FACESEARCH_TOWER", str(tower))
+    monkeypatch.setenv("FACESEARCH_LIBRARY", str(indexed))
+
+
+def portrait(album: Path) -> Path:
+    return min((album / "people").rglob("*.jpg"))
+
+
+def test_index_counts_what_it_did_and_does_only_what_changed(run: CommandLine, album: Path, tmp_path: Path) -> None:
+    shutil.copytree(album / "people", tmp_path / "photos")
+    first = run("index", tmp_path / "photos", "--library", tmp_path / "library")
+    assert first.code == 0
+    assert re.search(r"^photos +6 new, 0 unchanged$", first.out, re.MULTILINE)
+    assert re.search(r"^faces +[5-9] new faces$", first.out, re.MULTILINE)
+    shutil.copy(album / "groups" / "0001.jpg", tmp_path / "photos")
+    second = run("index", tmp_path / "photos", "--library", tmp_path / "library")
+    assert re.search(r"^photos +1 new, 6 unchanged$", second.out, re.MULTILINE)
+
+
+def test_index_names_every_file_that_it_skips_and_does_the_rest(run: CommandLine, album: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    good = portrait(album).read_bytes()
+    (photos / "Zoë 😀 ok.jpg").write_bytes(good)
+    (photos / "new\nline.jpg").write_bytes(good[: len(good) // 3])
+    (photos / "empty.png").write_bytes(b"")
+    (photos / "text.jpg").write_text("no photo")
+    ran = run("index", photos, "--library", tmp_path / "library")
+    assert ran.code == 0
+    assert re.search(r"^photos +1 new, 0 unchanged, 3 skipped$", ran.out, re.MULTILINE)
+    lines = ran.err.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["facesearch"] * 3
+    for name in ("new\\nline.jpg", "empty.png", "text.jpg"):
+        assert any(f"{name}: " in line for line in lines)
+
+
+def test_index_of_a_missing_folder_is_exit_code_3(run: CommandLine, tmp_path: Path) -> None:
+    ran = run("index", tmp_path / "gone", "--library", tmp_path / "library")
+    assert (ran.code, ran.out) == (3, "")
+    assert str(tmp_path / "gone") in ran.err
+
+
+def test_query_finds_the_photo_itself_first(run: CommandLine, album: Path) -> None:
+    photo = portrait(album)
+    ran = run("query", photo, "--k", "2")
+    assert ran.code == 0
+    title, heads, first, second, *_ = ran.out.splitlines()
+    assert title.startswith("face 1 of ")
+    assert heads.split() == ["rank", "person", "distance", "same", "person", "photos", "nearest", "photo"]
+    assert re.fullmatch(rf" +1  {photo.parent.name} +0\.000  yes +2  .*{re.escape(photo.name)}", first)
+    assert second.split()[0] == "2"
+    assert "same person: at a distance of at most 0.050" in ran.out
+
+
+def test_query_lists_photos_instead_of_people(run: CommandLine, album: Path) -> None:
+    ran = run("query", portrait(album), "--faces", "--k", "3")
+    assert ran.code == 0
+    first = ran.out.splitlines()[2]
+    assert re.fullmatch(rf" +1  .*{portrait(album).name} +0\.000  yes +{portrait(album).parent.name}", first)
+
+
+def test_a_face_without_a_name_is_shown_by_number(run: CommandLine, album: Path, tmp_path: Path) -> None:
+    run("index", portrait(album), "--library", tmp_path / "library")
+    assert re.search(r"1  face #1 +0\.000  yes", run("query", portrait(album), "--library", tmp_path / "library").out)
+
+
+def test_the_threshold_decides_who_is_the_same(run: CommandLine, album: Path) -> None:
+    answers = [
+        json.loads(run("query", portrait(album), "--threshold", threshold, "--json").out) for threshold in ("0", "99")
+    ]
+    shares = [[match["same_person"] for face in answer["faces"] for match in face["people"]] for answer in answers]
+    assert sum(shares[0]) < len(shares[0]) == sum(shares[1])
+
+
+def test_a_photo_without_a_face_is_exit_code_3(run: CommandLine, tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (300, 200), "white").save(tmp_path / "sky.png")
+    ran = run("query", tmp_path / "sky.png", "--json")
+    assert (ran.code, ran.out) == (3, "")
+    assert "sky.png" in ran.err
+
+
+def test_a_missing_tower_or_another_than_the_librarys_is_exit_code_5(
+    run: CommandLine, album: Path, tmp_path: Path
+) -> None:
+    other = run("query", portrait(album), "--tower", write_small_tower(tmp_path / "other", "other", seed=8))
+    assert (other.code, other.out) == (5, "")
+    assert re.search(r"built with the tower small \(.*\), not with other \(", other.err)
+    missing = run("query", portrait(album), "--tower", tmp_path / "none")
+    assert (missing.code, missing.out) == (5, "")
+    assert str(tmp_path / "none") in missing.err
+
+
+def test_a_query_leaves_the_library_as_it_is(run: CommandLine, album: Path, indexed: Path) -> None:
+    before = {path.name: path.read_bytes() for path in indexed.iterdir()}
+    assert run("query", album / "groups" / "0001.jpg").code == 0
+    assert {path.name: path.read_bytes() for path in indexed.iterdir()} == before
+
+
+def test_compare_says_how_far(run: CommandLine, album: Path) -> None:
+    photo = portrait(album)
+    ran = run("compare", photo, photo)
+    assert (ran.code, ran.out) == (0, "distance 0.000: the same person (one person up to 0.050)\n")
+
+
+def test_status_says_what_there_is(run: CommandLine, indexed: Path) -> None:
+    out = run("status").out
+    assert str(indexed) in out
+    assert re.search(r"^photos +6 in 6 files$", out, re.MULTILINE)
+    assert re.search(r"^people +3 named$", out, re.MULTILINE)
+    assert re.search(r"^tower +small ", out, re.MULTILINE)
+    assert re.search(r"^runs on +cpu", run("status", "--device", "cpu").out, re.MULTILINE)
+
+
+def documented_keys(command: str) -> set[str]:
+    """The keys that docs/json.md lists for a command."""
+    page = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    section = page.split(f"## `facesearch {command} ")[1].split("\n## ")[0]
+    return {key for row in re.findall(r"^\| (`.+?) \|", section, re.MULTILINE) for key in re.findall(r"`([^`]+)`", row)}
+
+
+def keys_of(value: Any, prefix: str = "") -> set[str]:
+    """All keys of a JSON value, as docs/json.md writes them."""
+    if isinstance(value, list):
+        return set().union(*(keys_of(entry, f"{prefix}[]") for entry in value), set())
+    if isinstance(value, dict):
+        inner = [keys_of(entry, f"{prefix}.{key}" if prefix else key) for key, entry in value.items()]
+        return set().union(*inner) | {f"{prefix}.{key}" if prefix else key for key in value}
+    return set()
+
+
+def test_json_has_the_documented_keys(run: CommandLine, album: Path, tmp_path: Path) -> None:
+    photo = portrait(album)
+    asked = [json.loads(run("query", photo, *more, "--json").out) for more in ([], ["--faces"])]
+    assert keys_of(asked[0]) | keys_of(asked[1]) == documented_keys("query")
+    assert keys_of(json.loads(run("compare", photo, photo, "--json").out)) == documented_keys("compare")
+    assert keys_of(json.loads(run("status", "--json").out)) == documented_keys("status")
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    ran = run("index", photo, tmp_path / "empty.jpg", "--library", tmp_path / "library", "--json")
+    assert keys_of(json.loads(ran.out)) == documented_keys("index")
+
+
+def test_ctrl_c_keeps_what_was_finished(album: Path, tower: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(400):
+        shutil.copy(portrait(album), photos / f"{number}.jpg")
+        with (photos / f"{number}.jpg").open("ab") as stream:
+            stream.write(number.to_bytes(2, "big"))  # another content, the same picture
+    library = tmp_path / "library"
+    program = "from facesearch.cli import main; main()"
+    command = [sys.executable, "-c", program, "index", str(photos), "--library", str(library), "--tower", str(tower)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (library / "library.db").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "facesearch: interrupted" in err
+    assert re.match(r"photos +[\d,]+ new", out)
