@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from facesearch.alignment import align_faces
+from facesearch.distance import row_distances
 from facesearch.errors import NoFaceError, UsageError
 from facesearch.library import Library
 from facesearch.people import most_prominent
@@ -129,7 +130,7 @@ def query_faces(
 def compare_photos(first: Path, second: Path, detector: FaceDetector, tower: Embedder) -> Comparison:
     """How far apart the most prominent faces of two photos are. Raises PhotoError, NoFaceError and TowerError."""
     one, two = (_most_prominent_face(path, detector, tower) for path in (first, second))
-    distance = float(np.linalg.norm(one.embedding - two.embedding))
+    distance = float(row_distances(one.embedding, two.embedding))
     threshold = float(tower.card.threshold)
     boxes = (_box(one.face), _box(two.face))
     return Comparison(first, second, *boxes, distance, threshold, distance <= threshold)

@@ -461,7 +461,7 @@ def test_kill_9_at_any_moment_loses_no_finished_photo(tmp_path: Path) -> None:
         ) as process:
             assert process.stdout is not None
             process.stdout.readline()
-            time.sleep(moments.uniform(0, 0.25))
+            time.sleep(moments.uniform(0, 0.2))
             process.send_signal(signal.SIGKILL)
         with Library.open(path, MODELS) as library:
             photos = library.status().photos

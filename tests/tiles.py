@@ -2,7 +2,8 @@
 
 A photo is a row of square tiles; a tile that is not white is a face, and its colour says whose. The embedding of a
 face is its colour, turned into 32 dimensions: distances between faces are distances between colours (0..1 a channel).
-Also runs as a program, `tiles.py LIBRARY PHOTOS`, that indexes: for tests that kill it.
+Also runs as a program, `tiles.py LIBRARY PHOTOS`, that indexes and says "at work" after the first photo: for tests
+that kill it.
 """
 
 from __future__ import annotations
@@ -84,9 +85,15 @@ MODELS = Models.of(TileDetector(), ColourTower())
 def main() -> None:
     library_path, photos = map(Path, sys.argv[1:])
     with Library.open_or_create(library_path, MODELS) as library:
-        print("started", flush=True)
         options = IndexOptions(batch_faces=4, save_every_s=0.02)
-        index_photos(library, [photos], TileDetector(delay_s=0.005), ColourTower(), options)
+        index_photos(
+            library,
+            [photos],
+            TileDetector(delay_s=0.005),
+            ColourTower(),
+            options,
+            on_progress=lambda progress: print("at work", flush=True) if progress.done == 1 else None,
+        )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facesearch.distance import from_squared
 from facesearch.records import EMBEDDING_SIZE, Floats, Neighbour
 from facesearch.store.private import replace_private_file
 
@@ -95,7 +96,7 @@ class Vectors:
         if k < 1:
             return []
         squared, ids = self._index.search(np.ascontiguousarray(probe, np.float32)[None], k)
-        nearest = zip(ids[0].tolist(), np.sqrt(squared[0]).tolist(), strict=True)
+        nearest = zip(ids[0].tolist(), from_squared(squared[0]).tolist(), strict=True)
         return [Neighbour(face_id, distance) for face_id, distance in sorted(nearest, key=lambda pair: pair[::-1])]
 
 
