@@ -56,6 +56,8 @@ class Detector:
         Boxes are clipped to the photo, landmarks are not; both are in px of `pixels`, whatever max_side_px.
         """
         height, width = pixels.shape[:2]
+        if min(height, width) < CELL_PX:
+            return []
         small = shrink(pixels, self.settings.max_side_px)
         scale = np.array([width / small.shape[1], height / small.shape[0]], dtype=np.float32)
         boxes = self._propose(small)

@@ -117,7 +117,6 @@ def has_gpu() -> bool:
 
 @cache
 def _core() -> openvino.Core:
-    # OpenVINO's telemetry package is optional and asks nobody; without it the import is also faster.
     import openvino
 
     return openvino.Core()
@@ -137,12 +136,14 @@ def _digest(key: str, settings: RuntimeSettings) -> str:
 
 def _import(core: openvino.Core, blob: Path, settings: RuntimeSettings) -> openvino.CompiledModel | None:
     """The cached network, or None when there is none or OpenVINO does not accept it."""
+    import openvino
+
     try:
-        data = blob.read_bytes()
+        data = np.fromfile(blob, dtype=np.uint8)
     except OSError:
         return None
     try:
-        return core.import_model(data, "CPU", settings.properties())
+        return core.import_model(openvino.Tensor(data), "CPU", settings.properties())
     except RuntimeError:
         blob.unlink(missing_ok=True)
         return None

@@ -1,0 +1,59 @@
+"""Overlap and suppression against values by hand and a naive loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facesearch import boxes as boxes_room
+from facesearch.boxes import Measure, overlap, suppress, to_squares
+
+A = [0, 0, 10, 10]
+B = [5, 0, 15, 10]  # half of A
+INSIDE = [2, 2, 4, 4]
+AWAY = [20, 20, 30, 30]
+TOUCHING = [10, 0, 20, 10]
+POINT = [3, 3, 3, 3]
+
+
+def rows(*boxes: list[int]) -> np.ndarray:
+    return np.array(boxes, dtype=np.float32)
+
+
+def test_overlap_as_share_of_the_union() -> None:
+    shared = overlap(rows(A), rows(A, B, INSIDE, AWAY, TOUCHING, POINT))
+    np.testing.assert_allclose(shared, [[1, 50 / 150, 4 / 100, 0, 0, 0]])
+
+
+def test_overlap_as_share_of_the_smaller() -> None:
+    np.testing.assert_allclose(overlap(rows(A, INSIDE), rows(B, INSIDE), "min"), [[0.5, 1], [0, 1]])
+
+
+def naive_suppress(boxes: np.ndarray, scores: np.ndarray, threshold: float, measure: Measure) -> list[int]:
+    order = sorted(range(len(boxes)), key=lambda index: -scores[index])
+    kept = []
+    for place, index in enumerate(order):
+        better = order[:place]
+        if all(overlap(boxes[[index]], boxes[[other]], measure)[0, 0] <= threshold for other in better):
+            kept.append(index)
+    return kept
+
+
+@pytest.mark.parametrize("measure", ["union", "min"])
+@pytest.mark.parametrize("count", [0, 1, 60])
+def test_suppression_equals_a_naive_loop(measure: Measure, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boxes_room, "_BLOCK", 7)
+    rng = np.random.default_rng(count)
+    corner, size = rng.uniform(0, 60, (count, 2)), rng.uniform(5, 40, (count, 2))
+    boxes = np.concatenate([corner, corner + size], axis=1).astype(np.float32)
+    scores = rng.permutation(count).astype(np.float32)
+    assert suppress(boxes, scores, 0.4, measure).tolist() == naive_suppress(boxes, scores, 0.4, measure)
+
+
+def test_a_suppressed_box_suppresses_too() -> None:
+    chain = rows([0, 0, 10, 10], [3, 0, 13, 10], [6, 0, 16, 10])  # neighbours share 7 of 13, the outer two 4 of 16
+    assert suppress(chain, np.array([0.9, 0.8, 0.7], np.float32), 0.5).tolist() == [0]
+
+
+def test_squares_keep_the_centre_and_the_longer_side() -> None:
+    np.testing.assert_allclose(to_squares(rows([0, 0, 10, 4], [2, 2, 4, 8])), [[0, -3, 10, 7], [0, 2, 6, 8]])

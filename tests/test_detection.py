@@ -1,0 +1,166 @@
+"""The detector on synthetic people, on odd photos, and side by side with the mtcnn package whose weights it uses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facesearch import mtcnn_networks
+from facesearch.boxes import overlap
+from facesearch.detection import Detector, DetectorSettings, load_detector
+from facesearch.portraits.drawing import DrawnPhoto, draw_group
+from facesearch.portraits.person import random_people
+from facesearch.records import DetectedFace, Pixels
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return load_detector()
+
+
+@pytest.fixture(scope="module")
+def group() -> DrawnPhoto:
+    return draw_group(random_people(8, seed=5), np.random.default_rng(5), face_px=100)
+
+
+@pytest.fixture(scope="module")
+def package() -> Callable[[Pixels], np.ndarray]:
+    """What the mtcnn package finds: rows of image, x1, y1, x2, y2, score, five x, five y."""
+    from mtcnn import MTCNN
+
+    detector = MTCNN()
+
+    def detect(pixels: Pixels) -> np.ndarray:
+        return np.asarray(detector.detect_faces(pixels, output_type="numpy", box_format="xyxy")).reshape(-1, 16)
+
+    return detect
+
+
+def stacked(faces: list[DetectedFace]) -> np.ndarray:
+    return np.array([face.box for face in faces], dtype=np.float32).reshape(-1, 4)
+
+
+def test_every_drawn_face_is_found_where_it_is(detector: Detector, group: DrawnPhoto) -> None:
+    faces = detector.detect(group.pixels)
+    shared = overlap(np.stack([face.box for face in group.faces]), stacked(faces))
+    assert len(faces) == len(group.faces)
+    assert shared.max(axis=1).min() > 0.5
+    for drawn, found in zip(group.faces, shared.argmax(axis=1), strict=True):
+        off = np.linalg.norm(faces[found].landmarks - drawn.landmarks, axis=1)
+        assert off.mean() < 0.15 * np.linalg.norm(drawn.landmarks[0] - drawn.landmarks[1])
+
+
+def test_faces_come_best_first_and_inside_the_photo(detector: Detector, group: DrawnPhoto) -> None:
+    cut = group.pixels[:, 60:]  # cuts through the leftmost faces
+    faces = detector.detect(cut)
+    scores = [face.score for face in faces]
+    assert faces
+    assert scores == sorted(scores, reverse=True)
+    assert 0.8 < min(scores) <= max(scores) <= 1
+    boxes = stacked(faces)
+    assert np.all(boxes >= 0)
+    assert np.all(boxes[:, [2, 3]] <= [cut.shape[1], cut.shape[0]])
+    assert np.all(boxes[:, [2, 3]] > boxes[:, [0, 1]])
+    assert all(face.box.dtype == face.landmarks.dtype == np.float32 for face in faces)
+
+
+def test_a_larger_photo_gives_the_same_faces_in_its_own_pixels(detector: Detector, group: DrawnPhoto) -> None:
+    height, width = group.pixels.shape[:2]
+    large = np.asarray(Image.fromarray(group.pixels).resize((width * 4, height * 4), Image.Resampling.BICUBIC))
+    small, found = stacked(detector.detect(group.pixels)), stacked(detector.detect(large))
+    assert len(found) == len(small)
+    assert overlap(small * 4, found).max(axis=1).min() > 0.75
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(0, 0), (1, 1), (11, 11), (12, 12), (19, 19), (20, 20), (21, 500), (1, 4000), (5000, 13), (63, 65), (500, 24)],
+)
+def test_tiny_and_narrow_photos_show_nobody(detector: Detector, shape: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    assert detector.detect(pixels) == []
+
+
+@pytest.mark.parametrize("grey", [0, 128, 255])
+def test_an_empty_scene_shows_nobody(detector: Detector, grey: int) -> None:
+    assert detector.detect(np.full((400, 300, 3), grey, dtype=np.uint8)) == []
+
+
+def test_larger_smallest_faces_are_fewer_faces(group: DrawnPhoto) -> None:
+    sizes = [face.size_px for face in load_detector(DetectorSettings(min_face_px=20)).detect(group.pixels)]
+    assert load_detector(DetectorSettings(min_face_px=int(max(sizes)) * 2)).detect(group.pixels) == []
+
+
+def test_the_identity_names_weights_and_settings(detector: Detector) -> None:
+    assert detector.identity == load_detector().identity
+    assert detector.identity.startswith("mtcnn-")
+    assert detector.identity != load_detector(DetectorSettings(max_side_px=800)).identity
+
+
+def keras_network(name: str) -> Any:
+    from mtcnn.stages import StageONet, StagePNet, StageRNet
+
+    return {"pnet": StagePNet, "rnet": StageRNet, "onet": StageONet}[name]().model
+
+
+def channels_last(answer: np.ndarray) -> np.ndarray:
+    return np.moveaxis(answer, 1, -1) if answer.ndim > 2 else answer
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("pnet", (1, 57, 70, 3)), ("pnet", (1, 40, 41, 3)), ("rnet", (9, 24, 24, 3)), ("onet", (3, 48, 48, 3))],
+)
+def test_networks_equal_the_packages(name: mtcnn_networks.NetworkName, shape: tuple[int, ...]) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    *expected, both_classes = (answer.numpy() for answer in keras_network(name)((pixels - np.float32(127.5)) / 128))
+    *answers, probability = mtcnn_networks.load(name)(pixels if name == "pnet" else pixels.astype(np.float32))
+    np.testing.assert_allclose(probability, both_classes[..., 1], rtol=1e-4, atol=1e-5)
+    assert len(answers) == len(expected)
+    for answer, right in zip(answers, expected, strict=True):
+        np.testing.assert_allclose(channels_last(answer), right, rtol=1e-4, atol=1e-5)
+
+
+def test_the_cascade_finds_what_the_package_finds(
+    detector: Detector, package: Callable[[Pixels], np.ndarray], group: DrawnPhoto
+) -> None:
+    faces, expected = detector.detect(group.pixels), package(group.pixels)
+    shared = overlap(expected[:, 1:5].astype(np.float32), stacked(faces))
+    assert shared.shape == (8, 8)
+    assert shared.max(axis=1).min() > 0.75
+    landmarks = expected[:, 6:].reshape(-1, 2, 5).transpose(0, 2, 1)
+    off = np.linalg.norm(landmarks - [faces[found].landmarks for found in shared.argmax(axis=1)], axis=2).mean(axis=1)
+    assert np.mean(off / np.linalg.norm(landmarks[:, 0] - landmarks[:, 1], axis=1)) < 0.05
+
+
+@pytest.mark.photos
+def test_real_faces_that_the_package_finds_are_found(
+    detector: Detector, package: Callable[[Pixels], np.ndarray], photos_dir: Path
+) -> None:
+    """The figures over many photos come from scripts/bench_detection.py; this holds them from falling."""
+    found = []
+    for path in sorted((photos_dir / "celeba_wild").glob("*/*.jpg"))[::300]:
+        pixels = np.asarray(Image.open(path).convert("RGB"))
+        expected = package(pixels)
+        shared = overlap(expected[:, 1:5].astype(np.float32), stacked(detector.detect(pixels)))
+        found += list(shared.max(axis=1, initial=0) > 0.5)
+    assert len(found) >= 20
+    assert np.mean(found) >= 0.95
+
+
+def test_detection_loads_neither_tensorflow_nor_keras() -> None:
+    program = (
+        "import json, sys, numpy; from facesearch.detection import load_detector;"
+        "load_detector().detect(numpy.zeros((64, 64, 3), numpy.uint8));"
+        "print(json.dumps([name for name in ('tensorflow', 'keras', 'mtcnn') if name in sys.modules]))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert json.loads(ran.stdout) == []

@@ -1,0 +1,114 @@
+"""Networks compiled once, kept privately, rebuilt when the kept form is damaged."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facesearch import runtime
+from facesearch.runtime import RuntimeSettings, cache_dir, load_network
+
+VALUES = np.array([[1.0, -2.0, 3.5]], dtype=np.float32)
+
+
+class Doubling:
+    """Builds x -> (2 x + 1, x - 1) and counts how often it had to."""
+
+    def __init__(self) -> None:
+        self.built = 0
+
+    def __call__(self) -> Any:
+        import openvino
+        from openvino import opset13 as ops
+
+        self.built += 1
+        x = ops.parameter([-1, 3], np.float32)
+        two, one = ops.constant(np.float32(2)), ops.constant(np.float32(1))
+        return openvino.Model([ops.add(ops.multiply(x, two), one), ops.subtract(x, one)], [x], "doubling")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "deep" / "cache"
+    monkeypatch.setenv(runtime.CACHE_VARIABLE, str(folder))
+    return folder
+
+
+def test_outputs_come_in_the_networks_order(cache: Path) -> None:
+    first, second = load_network("doubling", Doubling())(VALUES)
+    np.testing.assert_allclose(first, [[3, -3, 8]])
+    np.testing.assert_allclose(second, [[0, -3, 2.5]])
+
+
+def test_any_number_of_rows_runs_in_one_network(cache: Path) -> None:
+    network = load_network("doubling", Doubling())
+    for rows in (1, 5, 2):
+        np.testing.assert_allclose(network(np.repeat(VALUES, rows, axis=0))[0], np.repeat([[3, -3, 8]], rows, axis=0))
+
+
+def test_a_network_is_built_once_and_read_from_the_cache_after(cache: Path) -> None:
+    build = Doubling()
+    load_network("doubling", build)
+    again = load_network("doubling", build)
+    assert build.built == 1
+    np.testing.assert_allclose(again(VALUES)[0], [[3, -3, 8]])
+    assert [path.suffix for path in cache.iterdir()] == [".blob"]
+
+
+@pytest.mark.parametrize("other", [("another", RuntimeSettings()), ("doubling", RuntimeSettings(hint="throughput"))])
+def test_another_key_or_setting_is_another_network(cache: Path, other: tuple[str, RuntimeSettings]) -> None:
+    build = Doubling()
+    load_network("doubling", build)
+    load_network(other[0], build, other[1])
+    assert build.built == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"no network at all", None])
+def test_a_damaged_cache_is_rebuilt(cache: Path, damage: bytes | None) -> None:
+    build = Doubling()
+    load_network("doubling", build)
+    (blob,) = cache.iterdir()
+    blob.write_bytes(blob.read_bytes()[:200] if damage is None else damage)
+    np.testing.assert_allclose(load_network("doubling", build)(VALUES)[0], [[3, -3, 8]])
+    assert build.built == 2
+    load_network("doubling", build)
+    assert build.built == 2
+
+
+def test_the_cache_is_private(cache: Path) -> None:
+    assert cache_dir() == cache
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+
+
+def test_no_cache_folder_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv(runtime.CACHE_VARIABLE, str(tmp_path / "file" / "cache"))
+    assert cache_dir() is None
+    build = Doubling()
+    np.testing.assert_allclose(load_network("doubling", build)(VALUES)[0], [[3, -3, 8]])
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user whom permissions bind")
+def test_an_unwritable_cache_folder_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o500)
+    monkeypatch.setenv(runtime.CACHE_VARIABLE, str(tmp_path))
+    assert cache_dir() is None
+    assert len(load_network("doubling", Doubling())(VALUES)) == 2
+
+
+def test_settings_in_openvinos_words() -> None:
+    assert RuntimeSettings().properties() == {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",
+        "NUM_STREAMS": "1",
+    }
+    assert RuntimeSettings(hint="throughput", precision="bf16", threads=1).properties() == {
+        "PERFORMANCE_HINT": "THROUGHPUT",
+        "INFERENCE_PRECISION_HINT": "bf16",
+        "INFERENCE_NUM_THREADS": "1",
+    }
