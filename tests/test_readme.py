@@ -1,0 +1,101 @@
+"""The README is run: its Python examples, its commands, and its help texts."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import CommandLine
+from small_tower import write_small_tower
+
+from facesearch.portraits import write_album
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """The README's fenced blocks in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and a library that is not the user's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "default-library"))
+    monkeypatch.setenv("FACESEARCH_TOWER", str(write_small_tower(tmp_path / "tower")))
+    return tmp_path
+
+
+def test_the_python_examples_run(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_album(workplace / "demo-album", 4, 2, seed=1, groups=2)
+    examples = blocks("python")
+    assert len(examples) == 2
+    printed = []
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), {"__name__": "__main__"})
+        printed.append(capsys.readouterr().out)
+    assert re.match(r"\d+ new faces in 8 new photos\n", printed[0])
+    assert re.search(r"^.+: \d\.\d{3}, same person: (True|False)$", printed[0], re.MULTILINE)
+    assert re.search(r"^\d+\.\d{3} apart; one person up to \d+\.\d{3}$", printed[0], re.MULTILINE)
+    assert printed[1].strip()
+
+
+def test_the_commands_run_as_written(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commands = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
+    run = CommandLine(capsys)
+    names = []
+    for command in commands:
+        program, *arguments = shlex.split(command, comments=True)
+        assert program == "facesearch"
+        ran = run(*arguments)
+        assert (command, ran.code, ran.err) == (command, 0, "")
+        assert ran.out
+        if "--json" in arguments:
+            json.loads(ran.out)
+        names.append(arguments[0])
+    assert {"portraits", "index", "query", "status"} <= set(names)
+    assert (workplace / "default-library").is_dir()
+
+
+def test_the_help_texts_are_the_programs_own() -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "update_readme.py"), "--check"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_every_command_has_its_help_text() -> None:
+    from facesearch.cli import app
+
+    names = {info.name or info.callback.__name__ for info in app.registered_commands if info.callback is not None}
+    assert {f"facesearch {name}" for name in names} < set(re.findall(r"<!-- help: (.+?) -->", README))
+
+
+def test_outdated_help_texts_would_be_seen(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    script = tmp_path / "scripts" / "update_readme.py"
+    script.write_text((ROOT / "scripts" / "update_readme.py").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "README.md").write_text(README.replace("Usage: facesearch", "Usage: facebook"), encoding="utf-8")
+    check = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True, check=False)
+    assert check.returncode == 1
+    assert "outdated" in check.stderr
+    subprocess.run([sys.executable, str(script)], check=True)
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == README
+
+
+def test_links_to_files_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "train" / "README.md"]
+    links = [
+        (page.name, link)
+        for page in pages
+        if page.exists()
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8"))
+        if not (page.parent / link).exists()
+    ]
+    assert links == []
