@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, LibraryOption, TowerOption
-from facesearch.cli.output import complain, counted, say, say_json, shown_path
+from facesearch.cli.output import complain, say, say_json, shown_path
 from facesearch.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -72,5 +72,5 @@ def _report(summary: IndexSummary) -> None:
     ]
     say(f"photos   {', '.join(part for part in parts if part)}")
     named = f", {summary.faces_named:,} of them named after their folders" if summary.faces_named else ""
-    say(f"faces    {counted(summary.faces_new, 'new face')}{named}")
+    say(f"faces    {summary.faces_new:,} new{named}")
     say(f"seconds  {summary.elapsed_s:.1f}")
