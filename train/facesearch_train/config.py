@@ -79,7 +79,9 @@ class TrainConfig:
         known = {setting.name for setting in dataclasses.fields(cls)}
         if unknown := sorted(set(values) - known):
             raise UsageError(f"config.json has settings that this version does not know: {', '.join(unknown)}")
-        stages = tuple(Stage(**{**stage, "schedule": CyclicalSchedule(**stage["schedule"])}) for stage in values["stages"])
+        stages = tuple(
+            Stage(**{**stage, "schedule": CyclicalSchedule(**stage["schedule"])}) for stage in values["stages"]
+        )
         augmentation = {**values["augmentation"], "scale": tuple(values["augmentation"]["scale"])}
         network = {**values["network"], "units": tuple(values["network"]["units"])}
         return cls(
@@ -100,9 +102,7 @@ def one_cycle(epochs: int, max_rate: float) -> CyclicalSchedule:
 # A minute on two cores: a small DenseNet on small crops shows that everything works, not how well it can.
 SMOKE = TrainConfig(
     name="smoke",
-    stages=(
-        Stage(epochs=3, input_size_px=28, schedule=one_cycle(3, 2e-3), contrastive=0.5, softmax=1.0),
-    ),
+    stages=(Stage(epochs=3, input_size_px=28, schedule=one_cycle(3, 2e-3), contrastive=0.5, softmax=1.0),),
     sampling="people",
     batch_size=32,
     memory=256,

@@ -50,10 +50,14 @@ class PeopleHead(keras.layers.Layer):
         loss = ops.zeros_like(ids)
         if self.stage.contrastive:
             margin = self.config.margin
-            loss = loss + self.stage.contrastive * all_pairs_contrastive_loss(embeddings, ids, gallery, gallery_ids, margin)
+            loss = loss + self.stage.contrastive * all_pairs_contrastive_loss(
+                embeddings, ids, gallery, gallery_ids, margin
+            )
         if self.stage.softmax:
             temperature = self.config.temperature
-            loss = loss + self.stage.softmax * all_pairs_softmax_loss(embeddings, ids, gallery, gallery_ids, temperature)
+            loss = loss + self.stage.softmax * all_pairs_softmax_loss(
+                embeddings, ids, gallery, gallery_ids, temperature
+            )
         genuine, impostor = batch_distances(embeddings, ids)
         if training and self.config.memory:
             self.remembered.assign(ops.stop_gradient(gallery[: self.config.memory]))
@@ -113,7 +117,9 @@ def build_training_model(tower: keras.Model, config: TrainConfig, stage: Stage, 
         sides = [keras.Input(crop_shape, dtype="uint8", name=name) for name in ("first", "second")]
         model = keras.Model(sides, build_siamese(tower)([changed(side) for side in sides]))
         loss = ContrastiveLoss(config.margin)
-        metrics = [MeanPairDistance(label, name=f"{kind}_distance") for label, kind in enumerate(("genuine", "impostor"))]
+        metrics = [
+            MeanPairDistance(label, name=f"{kind}_distance") for label, kind in enumerate(("genuine", "impostor"))
+        ]
     accumulate = config.accumulate if config.accumulate > 1 else None
     optimizer = CyclicalAdam(stage.schedule.rate(0), gradient_accumulation_steps=accumulate)
     model.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=False)

@@ -1,7 +1,7 @@
 """The training loop: crops in, a folder with the best tower's weights out. Knows nothing of photos, layouts or the
 command line.
 
-A run's folder holds `config.json`, `history.csv`, `schedule.png`, `tensorboard/`, `best.weights.h5` (the tower of the
+A run's folder holds `config.json`, `history.csv`, `schedule-1.png` (one a stage), `tensorboard/`, `best.weights.h5` (the tower of the
 last stage's lowest validation loss) and `last.json`, which names the whole state (weights, optimizer, random generators,
 memory) to resume from.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,13 +75,16 @@ class Run:
         self.best_loss = float("inf")
 
     def train(
-        self, resume: bool = False, start_from: Path | None = None, on_epoch: Callable[[EpochReport], None] | None = None
+        self,
+        resume: bool = False,
+        initial_weights: Sequence[Any] | None = None,
+        on_epoch: Callable[[EpochReport], None] | None = None,
     ) -> None:
         """Train to the end. The best tower of the last stage is then in `best.weights.h5`.
 
-        resume: go on from the folder's last checkpoint, to the same numbers. start_from: a tower's `*.weights.h5` to
-        begin with. on_epoch is called after each epoch. Raises TrainingCollapsedError when all embeddings become
-        alike, UsageError where there is nothing to resume.
+        resume: go on from the folder's last checkpoint, to the same numbers. initial_weights: a tower's, to fine-tune
+        them. on_epoch is called after each epoch. Raises TrainingCollapsedError when all embeddings become alike,
+        UsageError where there is nothing to resume.
         """
         checkpoint = self._read_checkpoint() if resume else None
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -92,8 +95,8 @@ class Run:
                 self._load_checkpoint(checkpoint)
             else:
                 self._build_stage(0)
-                if start_from:
-                    self.tower.load_weights(start_from)
+                if initial_weights is not None:
+                    self.tower.set_weights(initial_weights)
             for epoch in range(self.epochs_done, self.config.epochs):
                 if epoch != self.epochs_done and self.config.stage_at(epoch)[2] == epoch:
                     self._next_stage(epoch)
@@ -180,7 +183,9 @@ def check_crop_data(data: CropData, config: TrainConfig) -> None:
     if len(sizes) < 2:
         raise TrainingDataError(f"Training needs photos of at least two people, and has {len(sizes)}. Add people.")
     if max(sizes) < 2:
-        raise TrainingDataError("No person has two photos, so nothing says who is alike. Add photos of the same people.")
+        raise TrainingDataError(
+            "No person has two photos, so nothing says who is alike. Add photos of the same people."
+        )
     if config.sampling == "people" and len(data.identities) < config.batch_size:
         raise TrainingDataError(
             f"{len(data.identities)} photos are fewer than one batch of {config.batch_size}. Add photos, or lower --batch."
@@ -217,7 +222,9 @@ def check_alive(report: EpochReport) -> None:
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write beside and rename over, so that a reader sees the old file or the new one."""
-    replace_file(path, lambda temporary: Path(temporary).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8"))
+    replace_file(
+        path, lambda temporary: Path(temporary).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    )
 
 
 def replace_file(path: Path, write: Callable[[str], Any]) -> None:

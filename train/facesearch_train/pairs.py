@@ -74,7 +74,9 @@ def draw_people(
 class EpochData(keras.utils.PyDataset):
     """One epoch of batches. `draw(epoch)` fixes it; every batch then reads its crops by index, all batches of one size."""
 
-    def __init__(self, crops: Any, identities: NDArray[np.int32], batch_size: int, seed: int, steps: int | None) -> None:
+    def __init__(
+        self, crops: Any, identities: NDArray[np.int32], batch_size: int, seed: int, steps: int | None
+    ) -> None:
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)
         self.crops = crops
         self.identities = identities

@@ -52,8 +52,10 @@ class CyclicalAdam(keras.optimizers.Adam):
         self._initial_beta_1 = beta_1
 
     def build(self, variables: Sequence[Any]) -> None:
-        if not self.built:
-            self.beta_1 = self.add_variable((), keras.initializers.Constant(self._initial_beta_1), "float32", name="beta_1")
+        if self.built:
+            return
+        initial = keras.initializers.Constant(self._initial_beta_1)
+        self.beta_1 = self.add_variable((), initial, "float32", name="beta_1")
         super().build(variables)
 
     def get_config(self) -> dict[str, Any]:
@@ -61,17 +63,24 @@ class CyclicalAdam(keras.optimizers.Adam):
 
 
 class ScheduleCallback(keras.callbacks.Callback):
-    """Sets the rate and beta1 before every step, and writes what the last step had into the epoch's logs."""
+    """Sets the rate and beta1 before every step, and writes what the last step had into the epoch's logs.
+
+    first_epoch: the epoch of the run in which the schedule begins.
+    """
 
     def __init__(self, schedule: CyclicalSchedule, steps_per_epoch: int, first_epoch: int = 0) -> None:
         super().__init__()
         self.schedule = schedule
         self.steps_per_epoch = steps_per_epoch
-        self._epoch = first_epoch
+        self.first_epoch = first_epoch
+        self._epoch = 0
         self._now = (0.0, 0.0)
 
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self.model.optimizer.build(self.model.trainable_variables)
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._epoch = epoch
+        self._epoch = epoch - self.first_epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         time = self._epoch + batch / self.steps_per_epoch

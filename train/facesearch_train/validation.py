@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facesearch import metrics
 from facesearch.errors import TrainingDataError
 from facesearch.records import Floats, Pixels
 from facesearch_train.pairs import draw_pairs, photos_by_person
@@ -51,29 +52,20 @@ class ValidationSet:
     def measure(self, embed: Embed) -> ValidationFigures:
         """Figures of a tower. embed: uint8 (N, S, S, 3) -> float32 (N, D)."""
         embeddings = embed(self.crops)
+        if not np.isfinite(embeddings).all():
+            return ValidationFigures(*[float("nan")] * 6)
         distance = np.sqrt(np.sum((embeddings[self.first] - embeddings[self.second]) ** 2, axis=1))
         genuine, impostor = distance[self.label == 0], distance[self.label == 1]
-        accuracy, threshold = best_accuracy(genuine, impostor)
+        best = metrics.best_threshold(metrics.roc_curve(distance, self.label))
         shortfall = np.maximum(self.margin - impostor, 0.0)
         return ValidationFigures(
             loss=float((np.sum(genuine**2) + np.sum(shortfall**2)) / len(distance)),
             genuine_distance=float(genuine.mean()),
             impostor_distance=float(impostor.mean()),
-            accuracy=accuracy,
-            threshold=threshold,
+            accuracy=best.accuracy,
+            threshold=best.distance,
             spread=float(embeddings.std(axis=0).mean()),
         )
-
-
-def best_accuracy(genuine: Floats, impostor: Floats) -> tuple[float, float]:
-    """The share of pairs judged rightly at the best threshold, and that threshold: half-way to the next distance."""
-    distance = np.concatenate([genuine, impostor])
-    order = np.argsort(distance, kind="stable")
-    is_genuine = np.arange(len(distance)) < len(genuine)
-    right = len(impostor) + np.concatenate([[0], np.cumsum(np.where(is_genuine[order], 1, -1))])
-    best = int(np.argmax(right))
-    edges = np.concatenate([distance[order][:1], distance[order], distance[order][-1:]])
-    return float(right[best] / len(distance)), float((edges[best] + edges[best + 1]) / 2)
 
 
 def _whole_people(identities: NDArray[np.int32], seed: int) -> NDArray[np.int64]:

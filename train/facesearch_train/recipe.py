@@ -1,0 +1,185 @@
+"""From folders of labelled photos to a tower: read, cut, split by person, train, export. What `facesearch train` calls.
+
+Writes only into the run's folder and the cache of crops; the photos are never touched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facesearch.errors import TowerError, UsageError
+from facesearch.tower import WEIGHTS_NAME, TowerCard
+from facesearch_train.config import TrainConfig
+from facesearch_train.crops import prepare_crops
+from facesearch_train.datasets import read_dataset
+from facesearch_train.lfw import fetch_lfw, people_in_folds, read_lfw_pairs
+from facesearch_train.merging import JoinedCrops, merge_datasets
+from facesearch_train.pairs import number_identities
+from facesearch_train.splits import split_by_person
+
+ORDER_NAME = "order.json"
+
+
+def _ignore(*_: Any) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to train, and where to put it.
+
+    data: folders of labelled photos; none stands for LFW, downloaded when it is not there. hold_out_folds: folds of
+    the data's own `pairs.txt` (from 1) whose people only validate. start_from: a tower's folder, to fine-tune it.
+    """
+
+    config: TrainConfig
+    folder: Path
+    data: tuple[Path, ...] = ()
+    hold_out_folds: tuple[int, ...] = ()
+    start_from: Path | None = None
+
+    def save(self) -> None:
+        """Keep it in the run's folder, for `resume`."""
+        values = {
+            "data": [str(path.resolve()) for path in self.data],
+            "hold_out_folds": list(self.hold_out_folds),
+            "start_from": str(self.start_from.resolve()) if self.start_from else None,
+        }
+        (self.folder / ORDER_NAME).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Order:
+        """The order that a run's folder was started with. Raises UsageError where no run was started."""
+        try:
+            order = json.loads((folder / ORDER_NAME).read_text(encoding="utf-8"))
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise UsageError(
+                f"{folder} holds no run to resume ({error.filename} is missing). Leave --resume out."
+            ) from None
+        except ValueError as error:
+            raise UsageError(f"{folder} holds a damaged run ({error}). Start again in another folder.") from None
+        return cls(
+            config=TrainConfig.from_json(config),
+            folder=folder,
+            data=tuple(Path(path) for path in order["data"]),
+            hold_out_folds=tuple(order["hold_out_folds"]),
+            start_from=Path(order["start_from"]) if order["start_from"] else None,
+        )
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who wants to hear how it goes. say: a line about the data. crops: photos done and in all. epoch: an EpochReport."""
+
+    say: Callable[[str], None] = _ignore
+    crops: Callable[[int, int], None] = _ignore
+    epoch: Callable[[Any], None] = _ignore
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """Crops, split by person. training, validation: rows of `crops`; numbers: int32 (N,), a number a person."""
+
+    crops: JoinedCrops
+    numbers: np.ndarray[Any, np.dtype[np.int32]]
+    training: np.ndarray[Any, np.dtype[np.int64]]
+    validation: np.ndarray[Any, np.dtype[np.int64]]
+    names: tuple[str, ...] = field(default=())
+
+
+def train_tower(order: Order, resume: bool = False, listener: Listener | None = None) -> TowerCard:
+    """Carry out an order; the tower is then in `order.folder / "tower"`, and its card is returned.
+
+    Raises TrainingDataError for data that cannot be trained on, before anything is written; TrainingCollapsedError when
+    training leads nowhere; TowerError for a start_from that does not fit.
+    """
+    listener = listener or Listener()
+    people = read_people(order, listener)
+    from facesearch_train.export import export_tower, serving_tower
+    from facesearch_train.loop import CropData, Run
+
+    training = CropData(people.crops[people.training], people.numbers[people.training])
+    validation = CropData(people.crops[people.validation], people.numbers[people.validation])
+    run = Run(order.config, order.folder, training, validation)
+    initial = None if resume or order.start_from is None else _weights_of(order.start_from)
+    if not resume:
+        order.folder.mkdir(parents=True, exist_ok=True)
+        order.save()
+    run.train(resume, initial, listener.epoch)
+    serving = serving_tower(order.config, order.folder / "best.weights.h5")
+    return export_tower(serving, order.folder / "tower", order.config, validation, _described(order, people))
+
+
+def read_people(order: Order, listener: Listener) -> People:
+    """The crops of an order's data and who trains and who validates. Says what was found and left out."""
+    datasets = [read_dataset(path) for path in (order.data or (fetch_lfw(),))]
+    for dataset in datasets:
+        listener.say(dataset.describe())
+    merged = merge_datasets(datasets)
+    for warning in merged.warnings:
+        listener.say(f"warning: {warning}")
+    crop_sets = [prepare_crops(dataset, progress=listener.crops) for dataset in datasets]
+    for crops in crop_sets:
+        listener.say(crops.describe())
+    joined = JoinedCrops(merged, crop_sets)
+    held_out = _people_of_folds([dataset.root for dataset in datasets], order.hold_out_folds)
+    split = split_by_person(joined.identities, order.config.validation_share, order.config.seed, held_out)
+    validates = np.array([identity in split.validation for identity in joined.identities])
+    listener.say(
+        f"training on {len(split.training):,} people ({int((~validates).sum()):,} photos), "
+        f"validating with {len(split.validation):,} others ({int(validates.sum()):,} photos)"
+    )
+    return People(
+        crops=joined,
+        numbers=number_identities(joined.identities),
+        training=np.flatnonzero(~validates),
+        validation=np.flatnonzero(validates),
+        names=tuple(dataset.name for dataset in datasets),
+    )
+
+
+def _people_of_folds(roots: Sequence[Path], folds: Sequence[int]) -> frozenset[str]:
+    if not folds:
+        return frozenset()
+    lists = [root / "pairs.txt" for root in roots if (root / "pairs.txt").is_file()]
+    if not lists:
+        raise UsageError(
+            "--hold-out-fold needs a pairs.txt in one of the data folders. Put LFW's there, or leave it out."
+        )
+    every = read_lfw_pairs(lists[0])
+    if wrong := [fold for fold in folds if not 1 <= fold <= len(every)]:
+        raise UsageError(f"{lists[0]} has folds 1 to {len(every)}, so there is no fold {wrong[0]} to hold out.")
+    return frozenset(people_in_folds([every[fold - 1] for fold in folds]))
+
+
+def _weights_of(folder: Path) -> list[Any]:
+    """A tower's weights, to begin with. Raises TowerError when there is no tower."""
+    import keras
+
+    path = folder / WEIGHTS_NAME
+    try:
+        weights: list[Any] = keras.saving.load_model(path, compile=False).get_weights()
+    except (OSError, ValueError) as error:
+        raise TowerError(
+            f"{path} cannot be read as a tower to begin with ({error}). Name a folder with tower.keras."
+        ) from error
+    return weights
+
+
+def _described(order: Order, people: People) -> dict[str, Any]:
+    """What the card says of the training data."""
+    return {
+        "data": list(people.names),
+        "people": len(np.unique(people.numbers[people.training])),
+        "photos": len(people.training),
+        "validation_people": len(np.unique(people.numbers[people.validation])),
+        "hold_out_folds": list(order.hold_out_folds),
+        "started_from_a_tower": order.start_from is not None,
+    }
