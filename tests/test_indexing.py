@@ -20,6 +20,7 @@ import tiles
 from ordinary_user import acting_as_ordinary_user
 from tiles import MODELS, ColourTower, TileDetector, draw
 
+from facesearch.alignment import TEMPLATE_112
 from facesearch.errors import LibraryError, PhotoError, TowerError
 from facesearch.indexing import (
     DEFAULT_OPTIONS,
@@ -31,7 +32,8 @@ from facesearch.indexing import (
 )
 from facesearch.library import Library
 from facesearch.people import most_prominent
-from facesearch.records import Floats, Pixels
+from facesearch.querying import query_photo
+from facesearch.records import DetectedFace, Floats, Pixels
 
 RED, GREEN, BLUE, GREY = (200, 0, 0), (0, 200, 0), (0, 0, 200), (90, 90, 90)
 BY_FOLDER = IndexOptions(people_from_folders=True)
@@ -310,6 +312,27 @@ def test_progress_counts_what_there_is_to_do(library: Library, album: Path) -> N
     assert (said[-1].faces, said[-1].skipped) == (5, 1)
     assert said[0].current is None
     assert said[1].current == album / "bad.jpg"
+
+
+class _MiddleDetector(TileDetector):
+    """Sees one face in the middle tenth of any photo."""
+
+    def detect(self, pixels: Pixels) -> list[DetectedFace]:
+        height, width = pixels.shape[:2]
+        box = np.array([0.45 * width, 0, 0.55 * width, height], np.float32)
+        landmarks = (TEMPLATE_112 * (0.1 * width / 112) + (box[0], 0)).astype(np.float32)
+        return [DetectedFace(box, landmarks, 0.99)]
+
+
+def test_boxes_are_in_pixels_of_the_file_also_when_it_was_reduced(library: Library, tmp_path: Path) -> None:
+    photo = draw(tmp_path / "wide" / "wide.png", *[RED] * 150)  # 6000 px: more than is decoded
+    index_photos(library, [tmp_path / "wide"], _MiddleDetector(), ColourTower())
+    (photo_id,) = library.catalog.photo_ids().values()
+    assert library.catalog.photo_sizes([photo_id]) == {photo_id: (6000, 40)}
+    (stored,) = library.catalog.faces_in([photo_id])
+    np.testing.assert_allclose(stored.box, [2700, 0, 3300, 40], rtol=0.02)
+    (asked,) = query_photo(library, photo, _MiddleDetector(), ColourTower()).faces
+    np.testing.assert_allclose(asked.box, stored.box, atol=0.1)
 
 
 # Names from folders
