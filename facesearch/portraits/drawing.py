@@ -141,7 +141,7 @@ def _extent(scene: Floats, person: Person, view: View) -> tuple[int, int, int, i
     head, hairdo = person.head, person.hair
     wide = head.width + max(2 * hairdo.side + 0.15, person.ears.out + 0.6 * person.ears.size, 0.45)
     low = max(head.chin_y + 1.4, hairdo.length + 0.5 if hairdo.length > 1.5 else 0)
-    high = head.crown_y - hairdo.top - 0.3
+    high = head.crown_y - hairdo.top - 0.6
     corners = np.array([(-wide, high), (wide, high), (-wide, low), (wide, low)], np.float32)
     cos, sin = np.cos(view.pose.roll) * view.unit_px, np.sin(view.pose.roll) * view.unit_px
     across = view.origin[0] + cos * corners[:, 0] - sin * corners[:, 1]

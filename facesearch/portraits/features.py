@@ -50,7 +50,7 @@ def paint_skin(canvas: Canvas) -> None:
     under_eyes = bump(side, y, (person.eyes.x * 0.92, 0.34), (0.45, 0.16))
     canvas.glaze(window, (0.08 + 0.22 * skin.lines) * under_eyes, scaled(skin.colour, 0.62))
     sockets = bump(side, y, (person.eyes.x * 0.88, -0.16), (0.55, 0.34))
-    canvas.glaze(window, (0.15 + 0.5 * person.eyes.socket) * sockets, scaled(skin.colour, 0.66))
+    canvas.glaze(window, (0.10 + 0.4 * person.eyes.socket) * sockets, scaled(skin.colour, 0.66))
     for mole_x, mole_y, radius in skin.moles:
         spot = canvas.window(mole_x - 0.15, mole_y - 0.15, mole_x + 0.15, mole_y + 0.15)
         spot_x, spot_y = canvas.at(spot)
@@ -69,7 +69,7 @@ def paint_folds(canvas: Canvas, expression: Expression) -> None:
     along = np.clip((y - start_y) / (corner_y + 0.1 - start_y), 0, 1)
     centre = start_x + (end_x - start_x) * along**1.5
     line = np.exp(-(((np.abs(x) - centre) / 0.10) ** 2)) * smooth_step(along, 0, 0.25) * smooth_step(along, 1, 0.7)
-    depth = 0.10 + 0.22 * person.skin.lines + 0.22 * max(expression.smile, 0)
+    depth = 0.06 + 0.22 * person.skin.lines + 0.22 * max(expression.smile, 0)
     canvas.glaze(window, depth * line, scaled(person.skin.colour, 0.5))
 
 

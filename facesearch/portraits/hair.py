@@ -78,9 +78,8 @@ def paint_front_hair(canvas: Canvas, grooming: Grooming, tone: Plane) -> None:
     rise = smooth_step(y, -0.6, head.crown_y)
     skull = canvas.skull + side + (grow - side) * rise
     if hair.bald:
-        above = np.abs(x) - head.width * 0.90 - 0.25 * np.clip(-y - 0.5, 0, None)
-        skull = np.minimum(skull, y + 1.6 - 0.3 * hair.temples)
-        cover = np.minimum(above, hair.length + 0.3 - y)
+        above = np.abs(x) - head.width * (0.86 - 0.06 * np.clip(-y - 0.2, 0, 2))
+        cover = np.minimum(above, 0.75 - 0.2 * hair.temples - np.abs(y + 0.3))
     else:
         cover = np.maximum(_hairline(hair, head.width, grooming, x) - y, _beside(hair, head.width, grooming, x, y))
     inside = np.minimum(skull, cover)

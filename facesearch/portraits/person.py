@@ -186,7 +186,7 @@ class Person:
             _random_skin(rng, tone),
             _random_eyes(rng, tone),
             _random_brows(rng, hair),
-            Nose(*_uniform(rng, (1.02, 1.45), (0.40, 0.68), (0.13, 0.27), (0.55, 0.95), (0.16, 0.30))),
+            Nose(*_uniform(rng, (1.02, 1.45), (0.38, 0.62), (0.13, 0.27), (0.55, 0.95), (0.16, 0.30))),
             _random_mouth(rng, tone),
             Ears(*_uniform(rng, (0.42, 0.72), (0.15, 0.55), (-0.02, 0.22))),
             hair,
@@ -222,9 +222,9 @@ def _jitter(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
     light, warm = rng.uniform(-amount, amount, 2)
     red, green, blue = colour
     return (
-        float(np.clip(red * (1 + light) + warm / 3, 0, 1)),
+        float(np.clip(red * (1 + light) * (1 + warm / 2), 0, 1)),
         float(np.clip(green * (1 + light), 0, 1)),
-        float(np.clip(blue * (1 + light) - warm / 3, 0, 1)),
+        float(np.clip(blue * (1 + light) * (1 - warm / 2), 0, 1)),
     )
 
 
@@ -252,8 +252,8 @@ def _random_skin(rng: np.random.Generator, tone: float) -> Skin:
 def _random_eyes(rng: np.random.Generator, tone: float) -> Eyes:
     shades = _IRIS_COLOURS[: 2 if tone > 0.6 else 4]
     iris = _jitter(rng, shades[rng.integers(len(shades))], 0.2)
-    x, width, height, tilt = _uniform(rng, (0.90, 1.12), (0.38, 0.54), (0.15, 0.26), (-0.12, 0.20))
-    radius, socket, crease = _uniform(rng, (0.17, 0.215), (0.15, 0.45), (0.0, 1.0))
+    x, width, height, tilt = _uniform(rng, (0.94, 1.15), (0.42, 0.58), (0.18, 0.28), (-0.12, 0.20))
+    radius, socket, crease = _uniform(rng, (0.17, 0.215), (0.30, 0.60), (0.0, 1.0))
     return Eyes(x, width, height, tilt, iris, radius, socket, crease)
 
 
@@ -262,7 +262,7 @@ def _random_hair(rng: np.random.Generator, tone: float) -> Hair:
     colour = _jitter(rng, colours[rng.integers(len(colours))], 0.25)
     bald = bool(rng.uniform() < 0.1)
     long = not bald and rng.uniform() < 0.45
-    top, side, line, temples = _uniform(rng, (0.15, 0.75), (0.02, 0.22), (-2.25, -1.5), (0.0, 0.7))
+    top, side, line, temples = _uniform(rng, (0.15, 0.75), (0.02, 0.22), (-2.35, -1.7), (0.0, 0.7))
     part, fringe, curl = _uniform(rng, (-1.3, 1.3), (0.0, 0.6), (0.0, 1.0))
     length = float(rng.uniform(2.2, 5.2)) if long else float(rng.uniform(0.0, 1.0))
     side += float(rng.uniform(0.1, 0.6)) if long else 0.0
@@ -270,13 +270,13 @@ def _random_hair(rng: np.random.Generator, tone: float) -> Hair:
 
 
 def _random_brows(rng: np.random.Generator, hair: Hair) -> Brows:
-    ranges = ((-0.92, -0.55), (0.07, 0.22), (0.42, 0.68), (-0.22, 0.18), (0.0, 0.2), (0.55, 1.0))
-    colour = _mix(hair.colour, (0.1, 0.07, 0.06), float(rng.uniform(0.1, 0.6)))
+    ranges = ((-0.92, -0.55), (0.07, 0.22), (0.42, 0.68), (-0.22, 0.18), (0.0, 0.14), (0.65, 1.0))
+    colour = _mix(hair.colour, (0.1, 0.07, 0.06), float(rng.uniform(0.35, 0.75)))
     return Brows(colour, *_uniform(rng, *ranges))
 
 
 def _random_mouth(rng: np.random.Generator, tone: float) -> Mouth:
-    lips = _mix((0.80, 0.43, 0.42), (0.44, 0.22, 0.21), tone)
+    lips = _mix((0.70, 0.36, 0.35), (0.44, 0.22, 0.21), tone)
     if rng.uniform() < 0.2:
         lips = _mix(lips, (0.70, 0.10, 0.17), 0.65)  # lipstick
     ranges = ((2.02, 2.42), (0.68, 1.02), (0.10, 0.24), (0.14, 0.32), (0.0, 0.08))

@@ -67,7 +67,7 @@ class Light:
         )
         exposure, warm, tint = rng.uniform(0.84, 1.12), rng.uniform(-0.07, 0.07), rng.uniform(-0.025, 0.025)
         colour = (float(exposure * (1 + warm)), float(exposure * (1 + tint)), float(exposure * (1 - warm)))
-        return cls(direction, float(rng.uniform(0.25, 0.7)), colour)
+        return cls(direction, float(rng.uniform(0.4, 0.78)), colour)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Camera:
     @classmethod
     def random(cls, rng: np.random.Generator) -> Camera:
         blur, noise, contrast, saturation = (
-            float(rng.uniform(low, high)) for low, high in ((0.0, 0.006), (1, 6), (0.9, 1.1), (0.82, 1.12))
+            float(rng.uniform(low, high)) for low, high in ((0.002, 0.008), (1, 5), (0.95, 1.2), (0.82, 1.12))
         )
         return cls(blur, noise, contrast, saturation)
 
