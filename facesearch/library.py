@@ -16,8 +16,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
 from facesearch.errors import LibraryError, TowerError
 from facesearch.records import Models
 from facesearch.store import schema
@@ -184,16 +182,14 @@ class Library:
         if self._lock is None:
             raise LibraryError(f"the library in {self.path} was opened for reading only")
         with self._database.transaction() as changes:
+            vectors = self._vectors if self._vectors_generation == changes.generation else None
             yield
-        if self._vectors is not None and changes.generation == self._vectors_generation + 1:
-            gone = set(changes.removed)
-            added = [(face_id, embedding) for face_id, embedding in changes.added if face_id not in gone]
-            self._vectors.remove(np.array(changes.removed, np.int64))
-            self._vectors.add(
-                np.array([face_id for face_id, _ in added], np.int64),
-                np.array([embedding for _, embedding in added], np.float32),
-            )
-            self._vectors_generation = changes.generation
+        if changes.added or changes.removed:
+            self._vectors = None  # should Ctrl-C come before they have followed, they are made anew
+            if vectors is not None:
+                vectors.follow(changes.removed, changes.added)
+                self._vectors_generation = changes.generation
+                self._vectors = vectors
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

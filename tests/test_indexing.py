@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiles
+from numpy.typing import NDArray
 from ordinary_user import acting_as_ordinary_user
 from tiles import MODELS, ColourTower, TileDetector, draw
 
@@ -34,6 +35,7 @@ from facesearch.library import Library
 from facesearch.people import most_prominent
 from facesearch.querying import query_photo
 from facesearch.records import DetectedFace, Floats, Pixels
+from facesearch.store.vectors import Vectors
 
 RED, GREEN, BLUE, GREY = (200, 0, 0), (0, 200, 0), (0, 0, 200), (90, 90, 90)
 BY_FOLDER = IndexOptions(people_from_folders=True)
@@ -414,6 +416,30 @@ def test_ctrl_c_in_the_middle_of_a_batch_does_not_lose_it(library: Library, tmp_
     with pytest.raises(IndexInterrupted):
         index_photos(library, [tmp_path / "many"], TileDetector(), _InterruptedTower(), IndexOptions(batch_faces=3))
     assert library.status().faces == 6
+    _assert_search_equals_brute_force(library)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_ctrl_c_between_rows_and_vectors(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    """The rows are committed, and the vectors have not followed, or nobody knows yet that they have."""
+    for number in range(9):
+        draw(tmp_path / "many" / f"{number}.png", (number, 0, 0))
+    add, calls = Vectors.add, []
+
+    def interrupted_once(vectors: Vectors, ids: NDArray[np.int64], embeddings: Floats) -> None:
+        calls.append(len(ids))
+        stop = calls == [0, 3, 3]  # the empty library, and two batches
+        if after or not stop:
+            add(vectors, ids, embeddings)
+        if stop:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Vectors, "add", interrupted_once)
+    with pytest.raises(IndexInterrupted):
+        index_photos(library, [tmp_path / "many"], TileDetector(), ColourTower(), IndexOptions(batch_faces=3))
+    assert (library.status().faces, library.status().vectors) == (6, "current")
     _assert_search_equals_brute_force(library)
 
 

@@ -21,7 +21,7 @@ _VARIABLES_A_QUERY = 500  # SQLite's oldest limit is 999
 
 @dataclass(eq=False)
 class VectorChanges:
-    """What a transaction did to the embeddings. Complete once the transaction has ended."""
+    """What a transaction did to the embeddings, complete once it has ended. generation: before, and then after it."""
 
     added: list[tuple[int, Floats]] = field(default_factory=list)
     removed: list[int] = field(default_factory=list)
@@ -45,10 +45,9 @@ class Database:
     def transaction(self) -> Iterator[VectorChanges]:
         """All of the changes inside, or none. Raises the generation when embeddings were added or removed."""
         self.execute("BEGIN IMMEDIATE")
-        changes = self._changes = VectorChanges()
         try:
+            changes = self._changes = VectorChanges(generation=self.generation())
             yield changes
-            changes.generation = self.generation()
             if changes.added or changes.removed:
                 changes.generation += 1
                 self.set_settings({"generation": str(changes.generation)})

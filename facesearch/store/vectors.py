@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,16 @@ class Vectors:
     def remove(self, ids: NDArray[np.int64]) -> None:
         if len(ids):
             self._index.remove_ids(ids)
+
+    def follow(self, removed: Sequence[int], added: Sequence[tuple[int, Floats]]) -> None:
+        """Do what a transaction did: remove and add faces, but not those that it added and removed again."""
+        gone = set(removed)
+        staying = [(face_id, embedding) for face_id, embedding in added if face_id not in gone]
+        self.remove(np.array(removed, np.int64))
+        self.add(
+            np.array([face_id for face_id, _ in staying], np.int64),
+            np.array([embedding for _, embedding in staying], np.float32),
+        )
 
     def search(self, probe: Floats, k: int) -> list[Neighbour]:
         """The k faces nearest to a probe, float32 (32,), nearest first; of equally near ones the lower id first."""
