@@ -39,6 +39,12 @@ def test_another_seed_draws_other_people_with_other_names() -> None:
     assert not set(first) & set(second)
 
 
+def test_names_are_unique_and_the_first_people_do_not_depend_on_the_count() -> None:
+    many = random_people(300, seed=1)
+    assert len({person.name for person in many}) == 300
+    assert random_people(5, seed=1) == many[:5]
+
+
 def test_faces_lie_inside_the_picture_and_hold_their_landmarks() -> None:
     rng = np.random.default_rng(0)
     for person in random_people(12, seed=3):

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from facesearch.portraits.person import Colour, Person
+from facesearch.portraits.person import Person
 from facesearch.portraits.surface import Plane, View, head_inside
+from facesearch.portraits.traits import Colour
 
 Window = tuple[slice, slice]
 

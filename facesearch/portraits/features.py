@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from facesearch.portraits.canvas import Canvas
-from facesearch.portraits.person import Colour, Skin
 from facesearch.portraits.shot import Expression, Light
 from facesearch.portraits.surface import Plane, bump, mouth_corner, smooth_step
+from facesearch.portraits.traits import Colour, Skin
 
 _MAP_SIZE = 160  # texels a side of a skin map
 _MAP_BOX = (-2.6, -3.4, 2.6, 4.4)  # the part of the face a skin map covers

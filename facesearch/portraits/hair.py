@@ -8,9 +8,9 @@ import numpy as np
 
 from facesearch.portraits.canvas import Canvas, Window
 from facesearch.portraits.features import planes, scaled
-from facesearch.portraits.person import Hair
 from facesearch.portraits.shot import Expression, Grooming
 from facesearch.portraits.surface import Plane, bump, mouth_corner, smooth_step
+from facesearch.portraits.traits import Hair
 
 WHOLE: Window = (slice(None), slice(None))
 _STRANDS = 512

@@ -24,15 +24,17 @@ _LAST_NAMES = (
 
 
 def made_up_names(count: int, rng: np.random.Generator) -> list[str]:
-    """count different "First Last" names in ASCII; with more than there are pairs, the rest get a number.
+    """count different "First Last" names in ASCII; beyond some thousands they get a number.
 
     First names repeat only once all were used, so that a small album has none twice.
     """
     first_names, last_names = _FIRST_NAMES.split(), _LAST_NAMES.split()
+    # Only half of the pairs are used before numbers are, for the last ones would be long in the finding.
+    pairs = len(first_names) * len(last_names) // 2
     names: list[str] = []
     taken: set[str] = set()
     while len(names) < count:
-        round_number = len(names) // (len(first_names) * len(last_names)) + 1
+        round_number = len(names) // pairs + 1
         for first in rng.permutation(first_names)[: count - len(names)]:
             name = f"{first} {rng.choice(last_names)}"
             if round_number > 1:

@@ -1,19 +1,14 @@
-"""A synthetic person: everything about a face that stays from photo to photo, as numbers. Draws nothing.
-
-The unit of length is half the distance between the eyes of an average face; x grows to the right of the picture, y
-downwards, and the point between the eyes is the origin. Colours are sRGB, 0..1.
-"""
+"""A synthetic person, everything about a face that stays from photo to photo, and how one is made up. Draws nothing."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from facesearch.errors import UsageError
 from facesearch.portraits.names import made_up_names
-
-Colour = tuple[float, float, float]
+from facesearch.portraits.traits import Beard, Brows, Colour, Ears, Eyes, Glasses, Hair, Head, Mouth, Nose, Skin
 
 _SKIN_LIGHT, _SKIN_TAN, _SKIN_DARK = (0.95, 0.79, 0.70), (0.80, 0.59, 0.45), (0.42, 0.27, 0.20)
 _HAIR_COLOURS: tuple[Colour, ...] = (
@@ -33,129 +28,6 @@ _FRAME_COLOURS: tuple[Colour, ...] = (
     (0.55, 0.10, 0.12),
     (0.12, 0.20, 0.42),
 )
-
-
-@dataclass(frozen=True)
-class Head:
-    """width: half of it, at the cheekbones. jaw: 0 pointed .. 1 square. taper: how much narrower the jaw is."""
-
-    width: float
-    chin_y: float
-    crown_y: float
-    jaw: float
-    taper: float
-    cheeks: float
-    chin: float
-
-
-@dataclass(frozen=True)
-class Skin:
-    """freckles: 0..1. moles: (x, y, radius) each. texture_seed: of its blotches and freckles."""
-
-    colour: Colour
-    ruddy: float
-    freckles: float
-    lines: float
-    moles: tuple[tuple[float, float, float], ...]
-    texture_seed: int
-
-
-@dataclass(frozen=True)
-class Eyes:
-    """x: of the right one's centre. width, height: halves of the opening. tilt: outer corners up."""
-
-    x: float
-    width: float
-    height: float
-    tilt: float
-    iris: Colour
-    iris_radius: float
-    socket: float
-    crease: float
-
-
-@dataclass(frozen=True)
-class Brows:
-    colour: Colour
-    y: float
-    thickness: float
-    length: float
-    tilt: float
-    arch: float
-    density: float
-
-
-@dataclass(frozen=True)
-class Nose:
-    """length: y of the tip. width: half, at the wings."""
-
-    length: float
-    width: float
-    bridge: float
-    height: float
-    tip: float
-
-
-@dataclass(frozen=True)
-class Mouth:
-    """width: half of it at rest. upper, lower: height of the lips."""
-
-    colour: Colour
-    y: float
-    width: float
-    upper: float
-    lower: float
-    bow: float
-
-
-@dataclass(frozen=True)
-class Ears:
-    size: float
-    y: float
-    out: float
-
-
-@dataclass(frozen=True)
-class Hair:
-    """top, side: volume beyond the skull. length: y of its lower end beside the face. line: y of the hairline.
-
-    temples: how far the line runs up at the temples. part: x of the parting. fringe: how far it falls into the forehead
-    beside the parting. curl: 0 straight .. 1 curly. bald: the crown carries none.
-    """
-
-    colour: Colour
-    top: float
-    side: float
-    length: float
-    line: float
-    temples: float
-    part: float
-    fringe: float
-    curl: float
-    bald: bool
-    strand_seed: int
-
-
-@dataclass(frozen=True)
-class Beard:
-    """Density 0..1 on the upper lip, the chin and the cheeks."""
-
-    moustache: float
-    chin: float
-    cheeks: float
-    colour: Colour
-
-
-@dataclass(frozen=True)
-class Glasses:
-    """width, height: halves of a lens. squareness: exponent of its outline, 2 is an ellipse."""
-
-    colour: Colour
-    width: float
-    height: float
-    squareness: float
-    rim: float
-    tint: float
 
 
 @dataclass(frozen=True)
@@ -196,7 +68,7 @@ class Person:
 
 
 def random_people(count: int, seed: int) -> list[Person]:
-    """count people with different names; the first n of a seed are the same whatever the count only in their faces.
+    """count people with different names; the first of them are the same whatever the count.
 
     Raises UsageError for a count below 1.
     """
@@ -302,25 +174,3 @@ def _random_glasses(rng: np.random.Generator) -> Glasses:
     colour = _FRAME_COLOURS[rng.integers(len(_FRAME_COLOURS))]
     ranges = ((0.62, 0.84), (0.42, 0.66), (2.0, 5.0), (0.035, 0.10), (0.0, 0.12))
     return Glasses(colour, *_uniform(rng, *ranges))
-
-
-def identity_numbers(person: Person) -> list[float]:
-    """All continuous parameters of a person in one fixed order, for telling how far two people differ."""
-    numbers: list[float] = []
-    for part in (
-        person.head,
-        person.eyes,
-        person.brows,
-        person.nose,
-        person.mouth,
-        person.ears,
-        person.hair,
-        person.beard,
-    ):
-        for field in fields(part):
-            value = getattr(part, field.name)
-            if isinstance(value, float):
-                numbers.append(value)
-            elif isinstance(value, tuple):
-                numbers.extend(value)
-    return numbers + list(person.skin.colour)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facesearch.portraits.person import Colour
+from facesearch.portraits.traits import Colour
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.portraits.person import Head, Person
+from facesearch.portraits.person import Person
 from facesearch.portraits.shot import Expression, Light, Pose
+from facesearch.portraits.traits import Head
 from facesearch.records import Floats
 
 Plane = NDArray[np.floating[Any]]  # a number for each px or point, float32 in fact
