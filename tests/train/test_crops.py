@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -231,14 +232,7 @@ def test_the_face_meant_is_large_and_central() -> None:
 
 def test_joined_caches_read_like_one_array(people: Path, crops: CropSet, tmp_path: Path) -> None:
     second = prepare_crops(list_photos(people), tmp_path / "cache")
-    first = CropSet(
-        crops.folder,
-        Dataset("first", crops.dataset.root, "folders", crops.dataset.photos),
-        crops.crops,
-        crops.origins,
-        crops.scores,
-        crops.dropped,
-    )
+    first = replace(crops, dataset=replace(crops.dataset, name="first"))
     joined = JoinedCrops(merge_datasets([second.dataset, first.dataset]), [second, first])
     assert joined.shape == (18, 112, 112, 3)
     assert len(joined) == len(joined.identities) == 18
@@ -266,3 +260,17 @@ def test_the_index_holds_no_photo_outside_its_root(crops: CropSet) -> None:
     index = json.loads((crops.folder / "index.json").read_text(encoding="utf-8"))
     assert all(not path.startswith(("/", "..")) for path in index["paths"])
     assert index["template"] == "arcface-112"
+
+
+@pytest.mark.photos
+@pytest.mark.parametrize(
+    ("name", "origin"),
+    [("lfw", "detected"), ("celeba", "detected"), ("celeba_wild", "detected"), ("glint24", "aligned")],
+)
+def test_real_photos_of_every_layout_are_cut(photos_dir: Path, tmp_path: Path, name: str, origin: str) -> None:
+    dataset = read_dataset(photos_dir / name)
+    some = replace(dataset, photos=dataset.photos[:: len(dataset.photos) // 10][:10])
+    made = prepare_crops(some, tmp_path / "cache")
+    assert made.origins == (origin,) * 10
+    spread = made.crops[:, 30:100, 20:90].astype(float).std(axis=(1, 2, 3))
+    assert (spread > 10).all()
