@@ -21,6 +21,7 @@ from facesearch.cli.output import complain, log_to_stderr
 from facesearch.cli.portraits import portraits
 from facesearch.cli.query import query
 from facesearch.cli.status import status
+from facesearch.cli.train import train
 from facesearch.errors import FacesearchError
 
 log = logging.getLogger("facesearch")
@@ -37,6 +38,7 @@ app.command(short_help="Keep the faces of a photo collection.")(index)
 app.command(short_help="Say who is on a photo, and where else they are.")(query)
 app.command(short_help="Say how alike two faces are.")(compare)
 app.command(short_help="Say what the library holds.")(status)
+app.command(short_help="Train a tower on labelled photos of faces.")(train)
 app.command(short_help="Draw an album of synthetic people.")(portraits)
 
 

@@ -46,6 +46,8 @@ class Progress:
             self._task = self._bar.add_task(self._action, total=total, rate="")
         assert self._task is not None
         self._bar.update(self._task, completed=done, total=total, rate=f"{self._rate(done):.1f}/s")
+        if done == total:
+            self._stop()
 
     def _say(self, done: int, total: int) -> None:
         now_s = time.monotonic()
@@ -53,7 +55,7 @@ class Progress:
             return
         self._said_s = now_s
         rate = self._rate(done)
-        left = f", {_duration((total - done) / rate)} left" if rate else ""
+        left = f", {duration((total - done) / rate)} left" if rate else ""
         complain(f"{self._action}: {done:,} of {total:,} {self._unit}, {rate:.1f} a second{left}")
 
     def _rate(self, done: int) -> float:
@@ -65,8 +67,14 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        """Leave the terminal to others; another piece of work gets a bar of its own."""
         if self._bar is not None:
             self._bar.stop()
+            self._bar = None
+            self._started_s = time.monotonic()
 
 
 def _rich_bar(unit: str) -> RichProgress:
@@ -84,7 +92,7 @@ def _rich_bar(unit: str) -> RichProgress:
     )
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """`40 s`, `12 min`, `3 h 05 min`."""
     if seconds < 100:
         return f"{seconds:.0f} s"

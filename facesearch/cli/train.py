@@ -1,0 +1,141 @@
+"""`facesearch train`: a tower from labelled photos."""
+
+from __future__ import annotations
+
+import os
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facesearch.cli.output import complain, say, shown_path
+from facesearch.cli.progress import Progress, duration
+from facesearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from facesearch.tower import TowerCard
+    from facesearch_train.loop import EpochReport
+    from facesearch_train.recipe import Order
+
+
+class PresetChoice(StrEnum):
+    """The presets of facesearch_train.config."""
+
+    SMOKE = "smoke"
+    SEED = "seed"
+    FULL = "full"
+
+
+_FEWER = typer.Option(min=1, help="Epochs of the last stage, instead of the preset's.", show_default=False)
+
+
+def train(
+    *,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Labelled photos: CelebA's layout, LFW's, or a folder a person. May be given several times; without "
+            "it LFW is downloaded.",
+            show_default=False,
+        ),
+    ] = None,
+    preset: Annotated[
+        PresetChoice,
+        typer.Option(help="smoke: a minute on a CPU; seed: the published recipe; full: the shipped tower's."),
+    ] = PresetChoice.SMOKE,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The run's folder; by default a new one in runs/.", show_default=False),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, to the same numbers.")] = False,
+    epochs: Annotated[int | None, _FEWER] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Highest learning rate of the last stage.", show_default=False)
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Pairs or photos in a batch.", show_default=False)] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Another number draws otherwise.", show_default=False)] = None,
+    hold_out_fold: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1, help="Validate with the people of this fold of pairs.txt; several times.", show_default=False
+        ),
+    ] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Fine-tune this tower.", show_default=False)
+    ] = None,
+) -> None:
+    """Train a tower on labelled photos of faces.
+
+    Which layout a folder has is found out. Crops are cut once and kept; people are split into training and validation.
+    DIR/tower holds the tower with the lowest validation loss, for --tower of the other commands.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its greeting, and that there is no GPU
+    from facesearch_train.config import PRESETS
+    from facesearch_train.overrides import Overrides
+    from facesearch_train.recipe import Order
+
+    folder = out or Path("runs") / f"{preset.value}-{time.strftime('%Y%m%d-%H%M%S')}"
+    if resume:
+        if out is None or data or start_from or hold_out_fold or epochs or rate or batch or seed is not None:
+            raise UsageError("--resume goes on with the run in --out as it was ordered: give --out, and nothing else")
+        order = Order.load(folder)
+    else:
+        if (folder / "config.json").exists():
+            raise UsageError(f"{folder} holds a run already; go on with it by --resume, or choose another --out")
+        config = Overrides(epochs, rate, batch, seed).applied_to(PRESETS[preset.value])
+        order = Order(config, folder, tuple(data or ()), tuple(hold_out_fold or ()), start_from)
+    _report(order, _train(order, resume))
+
+
+def _train(order: Order, resume: bool) -> TowerCard:
+    from facesearch_train.recipe import Listener, train_tower
+
+    epochs = _EpochLines()
+    try:
+        with Progress("cutting crops", "photos") as progress:
+            return train_tower(order, resume, Listener(complain, progress.update, epochs.report))
+    except KeyboardInterrupt:
+        if (order.folder / "config.json").exists():
+            complain(f"interrupted; go on with facesearch train --resume --out {shown_path(order.folder)}")
+        raise
+
+
+class _EpochLines:
+    """A line an epoch, on stderr."""
+
+    def __init__(self) -> None:
+        self._first: tuple[int, float] | None = None  # an epoch's number, and when it was over
+
+    def report(self, report: EpochReport) -> None:
+        figures = report.validation
+        best = ", best so far" if report.best else ""
+        complain(
+            f"epoch {report.epoch} of {report.epochs}: loss {report.logs['loss']:.4f}, validation {figures.loss:.4f}, "
+            f"genuine {figures.genuine_distance:.3f}, impostor {figures.impostor_distance:.3f}, accuracy "
+            f"{figures.accuracy:.1%} at {figures.threshold:.3f}{best}{self._left(report)}"
+        )
+
+    def _left(self, report: EpochReport) -> str:
+        """The time that the epochs to come will take, from those after the first, which compiles."""
+        now_s = time.monotonic()
+        if self._first is None:
+            self._first = (report.epoch, now_s)
+        epoch, began_s = self._first
+        if report.epoch in {epoch, report.epochs}:
+            return ""
+        epoch_s = (now_s - began_s) / (report.epoch - epoch)
+        return f"; {duration(epoch_s * (report.epochs - report.epoch))} left"
+
+
+def _report(order: Order, card: TowerCard) -> None:
+    lines = {
+        "tower": f"{shown_path(order.folder / 'tower')}, {card.name} ({card.sha256[:12]})",
+        "threshold": f"{card.threshold:.3f}, passed by {card.threshold_far:.1%} of pairs of different people",
+        **{name: f"{value:,.4f}" if isinstance(value, float) else f"{value:,}" for name, value in card.figures.items()},
+    }
+    width = max(map(len, lines))
+    for name, value in lines.items():
+        say(f"{name:<{width}}  {value}")

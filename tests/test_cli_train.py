@@ -1,0 +1,92 @@
+"""`facesearch train` on synthetic people: a tower for the other commands, or clear words why there is none."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pytest
+from command_line import CommandLine
+
+from facesearch.cli.train import PresetChoice
+from facesearch.errors import UsageError
+from facesearch.portraits import write_album
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> CommandLine:
+    monkeypatch.setenv("FACESEARCH_CACHE", str(tmp_path / "cache"))
+    return CommandLine(capsys)
+
+
+def test_the_presets_are_those_of_the_training_package() -> None:
+    from facesearch_train.config import PRESETS
+
+    assert [choice.value for choice in PresetChoice] == list(PRESETS)
+
+
+def test_train_then_index_and_query_with_the_tower(
+    run: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from facesearch_train.config import PRESETS, SMOKE
+
+    network = dataclasses.replace(SMOKE.network, units=(1, 1))
+    monkeypatch.setitem(PRESETS, "smoke", dataclasses.replace(SMOKE, photos_per_epoch=16, network=network))
+    people = write_album(tmp_path / "album", 5, 4, groups=0, seed=2).directory / "people"
+    trained = run("train", "--data", people, "--epochs", "1", "--batch", "8", "--out", tmp_path / "run")
+    assert trained.code == 0, trained.err
+    assert re.search(r"^tower +.*smoke-28px", trained.out, re.MULTILINE)
+    assert re.search(r"epoch 1 of 1: loss \d", trained.err)
+    card = json.loads((tmp_path / "run" / "tower" / "tower.json").read_text(encoding="utf-8"))
+    assert card["training"]["config"]["batch_size"] == 8
+
+    refused = run("train", "--data", people, "--out", tmp_path / "run")
+    assert refused.code == 2
+    assert "--resume" in refused.err
+    resumed = run("train", "--resume", "--out", tmp_path / "run")
+    assert resumed.code == 2
+    assert "trained to its end already" in resumed.err
+
+    chosen = ("--tower", tmp_path / "run" / "tower", "--library", tmp_path / "library")
+    assert run("index", people, *chosen).code == 0
+    assert run("query", min(people.rglob("*.jpg")), *chosen).code == 0
+
+
+def test_data_that_cannot_be_trained_on_is_exit_code_6(run: CommandLine, tmp_path: Path) -> None:
+    people = write_album(tmp_path / "album", 1, 2, seed=1, groups=0).directory / "people"
+    (tmp_path / "empty").mkdir()
+    for folder in (people, tmp_path / "empty", tmp_path / "missing"):
+        ran = run("train", "--data", folder, "--out", tmp_path / "run")
+        assert (folder, ran.code, ran.out) == (folder, 6, "")
+        assert "Traceback" not in ran.err
+        assert not (tmp_path / "run").exists()
+
+
+def test_resume_needs_a_run_and_takes_no_other_order(run: CommandLine, tmp_path: Path) -> None:
+    for arguments in (
+        ["--resume"],
+        ["--resume", "--out", tmp_path / "none"],
+        ["--resume", "--out", tmp_path / "none", "--epochs", "3"],
+        ["--resume", "--out", tmp_path / "none", "--data", tmp_path],
+    ):
+        ran = run("train", *arguments)
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith("facesearch: ")
+
+
+def test_overrides_change_the_last_stage_and_nothing_else() -> None:
+    from facesearch_train.config import FULL, SEED
+    from facesearch_train.overrides import Overrides
+
+    assert Overrides().applied_to(FULL) == FULL
+    changed = Overrides(epochs=10, max_rate=1e-5, batch_size=16, seed=9).applied_to(FULL)
+    assert changed.stages[0] == FULL.stages[0]
+    assert (changed.stages[-1].epochs, changed.stages[-1].schedule.rise_epochs) == (10, 5.0)
+    assert changed.stages[-1].schedule.max_rate == 1e-5
+    assert (changed.batch_size, changed.seed, changed.memory) == (16, 9, FULL.memory)
+    # A schedule of many cycles keeps the length of its cycles.
+    assert Overrides(epochs=6).applied_to(SEED).stages[0].schedule == SEED.stages[0].schedule
+    with pytest.raises(UsageError, match="max_rate"):
+        Overrides(max_rate=-1.0).applied_to(SEED)

@@ -1,0 +1,43 @@
+"""A preset with single settings changed, as `facesearch train --preset full --epochs 5` asks for. Trains nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from facesearch.errors import UsageError
+from facesearch_train.config import Stage, TrainConfig
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """Settings that take the preset's place; None leaves it.
+
+    epochs, max_rate: of the last stage. batch_size: pairs or photos, whichever the preset counts.
+    """
+
+    epochs: int | None = None
+    max_rate: float | None = None
+    batch_size: int | None = None
+    seed: int | None = None
+
+    def applied_to(self, config: TrainConfig) -> TrainConfig:
+        """The config with these settings. Raises UsageError for a value that cannot be."""
+        for name, value in dataclasses.asdict(self).items():
+            if value is not None and value <= 0 and name != "seed":
+                raise UsageError(f"{name} is {value}; give more than 0")
+        changed = {"batch_size": self.batch_size, "seed": self.seed}
+        last = self._stage(config.stages[-1])
+        return dataclasses.replace(
+            config,
+            stages=(*config.stages[:-1], last),
+            **{name: value for name, value in changed.items() if value is not None},  # type: ignore[arg-type]
+        )
+
+    def _stage(self, stage: Stage) -> Stage:
+        schedule = stage.schedule
+        epochs = self.epochs or stage.epochs
+        if 2 * schedule.rise_epochs == stage.epochs:  # one cycle over the whole stage stays one
+            schedule = dataclasses.replace(schedule, rise_epochs=epochs / 2)
+        schedule = dataclasses.replace(schedule, max_rate=self.max_rate or schedule.max_rate)
+        return dataclasses.replace(stage, epochs=epochs, schedule=schedule)
