@@ -9,7 +9,7 @@ import pytest
 
 from facesearch.errors import TrainingDataError
 from facesearch_train.datasets import Dataset, list_photos, read_dataset
-from facesearch_train.lfw import LfwPair, LfwPhoto, fetch_lfw, people_in_folds, read_lfw_pairs
+from facesearch_train.lfw import LfwPair, LfwPhoto, fetch_lfw, people_in_folds, photos_of_pairs, read_lfw_pairs
 from facesearch_train.merging import merge_datasets, same_name
 from facesearch_train.splits import split_by_person
 
@@ -267,6 +267,17 @@ def test_lists_of_pairs_with_any_number_of_folds(tmp_path: Path) -> None:
     assert people_in_folds(folds[:1]) == {"Zico", "Al Gore", "Bo"}
     path.write_text("1\nZico\t1\t2\nZico\t1\tBo\t2\n")  # View 1: one fold
     assert [len(fold) for fold in read_lfw_pairs(path)] == [2]
+
+
+def test_only_the_photos_that_pairs_name_are_taken(tmp_path: Path) -> None:
+    photos = [LfwPhoto("Zico", number).path for number in (1, 2, 3)] + [LfwPhoto("Bo", 1).path]
+    dataset = list_photos(write(tmp_path / "lfw", *map(str, photos)))
+    fold = (LfwPair(LfwPhoto("Zico", 1), LfwPhoto("Zico", 3)), LfwPair(LfwPhoto("Zico", 1), LfwPhoto("Bo", 1)))
+    chosen = photos_of_pairs(dataset, [fold])
+    assert people(chosen) == {"Bo": ["Bo_0001.jpg"], "Zico": ["Zico_0001.jpg", "Zico_0003.jpg"]}
+    assert (chosen.name, chosen.layout) == ("lfw-pairs", "lfw")
+    with pytest.raises(TrainingDataError, match=r"1 of 2 photos .* first: Zico_0009\.jpg"):
+        photos_of_pairs(dataset, [(LfwPair(LfwPhoto("Zico", 1), LfwPhoto("Zico", 9)),)])
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from facesearch.errors import TrainingDataError
 from facesearch.records import Floats, Pixels
 from facesearch_train.crops import CropSet
 from facesearch_train.datasets import TrainingPhoto
-from facesearch_train.lfw import Fold
+from facesearch_train.lfw import Fold, require_photos
 from facesearch_train.pair_counts import count_pairs, missed_pairs
 
 Embed = Callable[[Pixels], Floats]  # uint8 (N, 112, 112, 3) -> float32 (N, D)
@@ -113,7 +113,8 @@ def judge_lfw_pairs(crops: CropSet, folds: Sequence[Fold], embed: Embed) -> Judg
     photo of the list is not in the dataset at all.
     """
     names = [(pair.first.path.name, pair.second.path.name) for fold in folds for pair in fold]
-    _require_photos({name for pair in names for name in pair}, crops)
+    cut_or_dropped = {path.name for path in crops.paths} | {photo.path.name for photo, _ in crops.dropped}
+    require_photos({name for pair in names for name in pair}, cut_or_dropped, crops.dataset.root)
     row_of = {crops.paths[row].name: row for row in _found_rows(crops)}
     first, second = (np.array([row_of.get(pair[side], NOT_FOUND) for pair in names]) for side in (0, 1))
     labels = np.array([metrics.GENUINE if pair.genuine else metrics.IMPOSTOR for fold in folds for pair in fold])
@@ -261,15 +262,6 @@ def _photos_not_found(crops: CropSet) -> list[TrainingPhoto]:
         photo for photo, origin in zip(crops.dataset.photos, crops.origins, strict=True) if origin == "fallback"
     ]
     return [*fallback, *(photo for photo, _ in crops.dropped)]
-
-
-def _require_photos(names: set[str], crops: CropSet) -> None:
-    known = {path.name for path in crops.paths} | {photo.path.name for photo, _ in crops.dropped}
-    if missing := sorted(names - known):
-        raise TrainingDataError(
-            f"{len(missing):,} of {len(names):,} photos that the list of pairs names are not in {crops.dataset.root} "
-            f"(first: {missing[0]}). Copy them there, or give the list that belongs to these photos (--pairs)."
-        )
 
 
 def _finite(value: Any) -> Any:

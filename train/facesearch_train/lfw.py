@@ -5,12 +5,13 @@ Source of the formats: http://vis-www.cs.umass.edu/lfw/README.txt. Reads lists, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facesearch.errors import TrainingDataError
 from facesearch.runtime import cache_dir
+from facesearch_train.datasets import Dataset
 
 PAIRS_FORMAT = "'name<TAB>1<TAB>2' for one person or 'name<TAB>1<TAB>other name<TAB>1' for two"
 
@@ -77,6 +78,26 @@ def read_lfw_pairs(path: Path) -> tuple[Fold, ...]:
 def people_in_folds(folds: Sequence[Fold]) -> frozenset[str]:
     """The names of all who appear in these folds."""
     return frozenset(photo.name for fold in folds for pair in fold for photo in (pair.first, pair.second))
+
+
+def photos_of_pairs(dataset: Dataset, folds: Sequence[Fold]) -> Dataset:
+    """The dataset's photos that the folds name, as a dataset of its own (`name-pairs`): no other needs a crop to judge.
+
+    Raises TrainingDataError where a photo that they name is not there.
+    """
+    named = {photo.path.name for fold in folds for pair in fold for photo in (pair.first, pair.second)}
+    photos = tuple(photo for photo in dataset.photos if photo.path.name in named)
+    require_photos(named, {photo.path.name for photo in photos}, dataset.root)
+    return replace(dataset, name=f"{dataset.name}-pairs", photos=photos)
+
+
+def require_photos(named: Set[str], there: Set[str], root: Path) -> None:
+    """Raise TrainingDataError where a list of pairs names photos (file names) that are not there."""
+    if missing := sorted(named - there):
+        raise TrainingDataError(
+            f"{len(missing):,} of {len(named):,} photos that the list of pairs names are not in {root} (first: "
+            f"{missing[0]}). Copy them there, or give the list that belongs to these photos (--pairs)."
+        )
 
 
 def fetch_lfw(folder: Path | None = None) -> Path:
