@@ -15,7 +15,7 @@ from facesearch import mtcnn_networks
 from facesearch.boxes import suppress, to_squares
 from facesearch.pyramid import CELL_PX, Level, PatchSource, build_pyramid, pyramid_scales, shrink
 from facesearch.records import DetectedFace, Floats, Pixels
-from facesearch.runtime import CompiledNetwork
+from facesearch.runtime import DEFAULT_RUNTIME, CompiledNetwork, RuntimeSettings
 
 _VERSION = 1  # raise it when the code below finds other faces than before
 _STRIDE_PX = 2  # of the first network
@@ -43,12 +43,12 @@ class Detector:
 
     identity: str  # name, version, and a digest of the weights and settings: equal ones find the same faces
 
-    def __init__(self, settings: DetectorSettings) -> None:
+    def __init__(self, settings: DetectorSettings, runtime: RuntimeSettings = DEFAULT_RUNTIME) -> None:
         self.settings = settings
         self.identity = _identity(settings)
-        self._pnet = mtcnn_networks.load("pnet")
-        self._rnet = mtcnn_networks.load("rnet")
-        self._onet = mtcnn_networks.load("onet")
+        self._pnet = mtcnn_networks.load("pnet", runtime)
+        self._rnet = mtcnn_networks.load("rnet", runtime)
+        self._onet = mtcnn_networks.load("onet", runtime)
 
     def detect(self, pixels: Pixels) -> list[DetectedFace]:
         """Every face, best score first. pixels: uint8 (H, W, 3) RGB, upright. No face: an empty list.
@@ -107,9 +107,14 @@ class Detector:
         return boxes[keep], landmarks[keep], scores[keep]
 
 
-def load_detector(settings: DetectorSettings = DetectorSettings()) -> Detector:
-    """A detector ready to run. Raises FacesearchError when the mtcnn package's weights are missing."""
-    return Detector(settings)
+def load_detector(
+    settings: DetectorSettings = DetectorSettings(), runtime: RuntimeSettings = DEFAULT_RUNTIME
+) -> Detector:
+    """A detector ready to run. Raises FacesearchError when the mtcnn package's weights are missing.
+
+    Where several threads detect, each takes a detector of its own with `RuntimeSettings(threads=1)`.
+    """
+    return Detector(settings, runtime)
 
 
 def _identity(settings: DetectorSettings) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.errors import FacesearchError
-from facesearch.runtime import CompiledNetwork, load_network
+from facesearch.runtime import DEFAULT_RUNTIME, CompiledNetwork, RuntimeSettings, load_network
 
 if TYPE_CHECKING:
     import openvino
@@ -48,7 +48,7 @@ def weights_digest() -> str:
     return hashlib.sha256(b"".join(weights_file(name).read_bytes() for name in NETWORKS)).hexdigest()
 
 
-def load(name: NetworkName) -> CompiledNetwork:
+def load(name: NetworkName, runtime: RuntimeSettings = DEFAULT_RUNTIME) -> CompiledNetwork:
     """A network ready to run.
 
     pnet: uint8 (1, H, W, 3) -> box offsets (1, 4, H', W'), face probability (1, H', W'), a cell each 2 px.
@@ -62,7 +62,7 @@ def load(name: NetworkName) -> CompiledNetwork:
 
         return builders[name](joblib.load(weights_file(name)))
 
-    return load_network(f"{weights_digest()}-{name}-{_GRAPH_VERSION}", build)
+    return load_network(f"{weights_digest()}-{name}-{_GRAPH_VERSION}", build, runtime)
 
 
 def _pnet(weights: Weights) -> openvino.Model:
