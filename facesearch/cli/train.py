@@ -28,44 +28,64 @@ class PresetChoice(StrEnum):
     FULL = "full"
 
 
-_FEWER = typer.Option(min=1, help="Epochs of the last stage, instead of the preset's.", show_default=False)
+DataOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Labelled photos: CelebA's layout, LFW's, or a folder a person; may be given several times. Without it "
+        "LFW is downloaded.",
+        show_default=False,
+    ),
+]
+PresetOption = Annotated[
+    PresetChoice,
+    typer.Option("--preset", help="smoke: a minute on a CPU; seed: the published recipe; full: the shipped tower's."),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="The run's folder; by default a new one in runs/.", show_default=False),
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, to the same numbers.")]
+EpochsOption = Annotated[
+    int | None, typer.Option("--epochs", min=1, help="Epochs of the preset's last stage.", show_default=False)
+]
+RateOption = Annotated[
+    float | None, typer.Option("--rate", help="Highest learning rate of the last stage.", show_default=False)
+]
+BatchOption = Annotated[
+    int | None, typer.Option("--batch", min=1, help="Pairs or photos in a batch.", show_default=False)
+]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", min=0, help="Another number draws otherwise.", show_default=False)
+]
+HoldOutOption = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--hold-out-fold",
+        metavar="N",
+        min=1,
+        help="Validate with the people of this fold of the data's pairs.txt; may be given several times.",
+        show_default=False,
+    ),
+]
+StartFromOption = Annotated[
+    Path | None, typer.Option("--start-from", metavar="DIR", help="Fine-tune this tower.", show_default=False)
+]
 
 
 def train(
     *,
-    data: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="DIR",
-            help="Labelled photos: CelebA's layout, LFW's, or a folder a person. May be given several times; without "
-            "it LFW is downloaded.",
-            show_default=False,
-        ),
-    ] = None,
-    preset: Annotated[
-        PresetChoice,
-        typer.Option(help="smoke: a minute on a CPU; seed: the published recipe; full: the shipped tower's."),
-    ] = PresetChoice.SMOKE,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The run's folder; by default a new one in runs/.", show_default=False),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, to the same numbers.")] = False,
-    epochs: Annotated[int | None, _FEWER] = None,
-    rate: Annotated[
-        float | None, typer.Option(help="Highest learning rate of the last stage.", show_default=False)
-    ] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Pairs or photos in a batch.", show_default=False)] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Another number draws otherwise.", show_default=False)] = None,
-    hold_out_fold: Annotated[
-        list[int] | None,
-        typer.Option(
-            min=1, help="Validate with the people of this fold of pairs.txt; several times.", show_default=False
-        ),
-    ] = None,
-    start_from: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Fine-tune this tower.", show_default=False)
-    ] = None,
+    data: DataOption = None,
+    preset: PresetOption = PresetChoice.SMOKE,
+    out: OutOption = None,
+    resume: ResumeOption = False,
+    epochs: EpochsOption = None,
+    rate: RateOption = None,
+    batch: BatchOption = None,
+    seed: SeedOption = None,
+    hold_out_fold: HoldOutOption = None,
+    start_from: StartFromOption = None,
 ) -> None:
     """Train a tower on labelled photos of faces.
 
