@@ -51,6 +51,11 @@ class Augment(keras.layers.Layer):
         self.seed = seed
         self.random = keras.random.SeedGenerator(seed)
 
+    def begin_epoch(self, epoch: int) -> None:
+        """Let an epoch's changes depend on the seed and the epoch's number alone, so that resuming repeats them."""
+        word = np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]
+        self.random.state.assign([int(word) >> 1, 0])  # 31 bits: Torch keeps the state as int32
+
     def call(self, crops: Any, training: bool = False) -> Any:
         crops = ops.cast(crops, "float32")
         if not training:
@@ -128,7 +133,7 @@ class Augment(keras.layers.Layer):
 
 
 def sample_bilinear(crops: Any, x: Any, y: Any) -> Any:
-    """Bilinear samples at pixel positions, the border repeated: (B, H, W, C), (B, h, w) px, (B, h, w) px -> (B, h, w, C)."""
+    """Bilinear samples at x, y in pixels, the border repeated: (B, H, W, C), (B, h, w) twice -> (B, h, w, C)."""
     height, width, channels = crops.shape[1:]
     x, y = ops.clip(x, 0.0, width - 1.0), ops.clip(y, 0.0, height - 1.0)
     left, top = ops.floor(x), ops.floor(y)

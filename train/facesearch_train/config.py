@@ -32,10 +32,11 @@ class TrainConfig:
     """One run.
 
     sampling: "pairs" draws the published random pairs, "people" batches of people with all pairs in the batch.
-    batch_size: pairs, or photos. memory: how many embeddings of earlier batches join the gallery. singles_share:
-    photos in a batch of people who have one photo only. photos_per_epoch: where an epoch ends and is validated (None: when all
-    photos were seen). bn_momentum 0.9 lets the running statistics follow a short run. precision "auto" is bfloat16 where
-    the processor or GPU has it.
+    batch_size: pairs, or photos. memory: how many embeddings of earlier batches join the gallery. photos_per_person:
+    how many photos of one person stand together in a batch of people. singles_share: photos in such a batch of people
+    who have one photo only. photos_per_epoch: where an epoch ends and is validated (None: when all photos were seen).
+    validation_share: people who only validate. precision "auto" is bfloat16 where the processor or GPU has it.
+    accumulate: batches whose gradients make one step.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""From trained weights to a tower that ships: `tower.keras` with its card, checked against the runtime that will serve it.
+"""From trained weights to a tower that ships: `tower.keras` with its card, checked against the runtime that serves it.
 
 Convolution kernels are stored as float16, which halves the file and moves no distance by more than a thousandth.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import os
 import tempfile
 import zipfile
 from pathlib import Path
@@ -71,7 +70,7 @@ def export_tower(
         card = dataclasses.replace(draft, **judge(tower.embed(np.asarray(validation.crops)), validation))
         write_card(temporary, card)
         for file in (WEIGHTS_NAME, CARD_NAME):
-            os.replace(temporary / file, folder / file)
+            (temporary / file).replace(folder / file)
     return card
 
 
@@ -139,6 +138,6 @@ def _check_runtime(serving: keras.Model, tower: Tower, crops: Pixels) -> None:
     deviation = np.linalg.norm(served - expected, axis=1) / np.maximum(np.linalg.norm(expected, axis=1), 1e-6)
     if not np.isfinite(served).all() or deviation.max() > MOST_DEVIATION:
         raise TowerError(
-            f"the exported tower's embeddings differ from the trained one's by {deviation.max():.1%}: it was not written. "
-            "Report this with the run's config.json."
+            f"the exported tower's embeddings differ from the trained one's by {deviation.max():.1%}: it was not "
+            "written. Report this with the run's config.json."
         )

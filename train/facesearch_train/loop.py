@@ -1,16 +1,15 @@
 """The training loop: crops in, a folder with the best tower's weights out. Knows nothing of photos, layouts or the
 command line.
 
-A run's folder holds `config.json`, `history.csv`, `schedule-1.png` (one a stage), `tensorboard/`, `best.weights.h5` (the tower of the
-last stage's lowest validation loss) and `last.json`, which names the whole state (weights, optimizer, random generators,
-memory) to resume from.
+A run's folder holds `config.json`, `history.csv`, `schedule-1.png` (one a stage), `tensorboard/`, `best.weights.h5`
+(the tower of the last stage's lowest validation loss) and `last.json`, which names the whole state (weights, optimizer,
+memory) to resume from. What is drawn at random depends on the seed and the epoch's number alone, so it needs no state.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +45,7 @@ class CropData:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What an epoch gave. epoch counts from 1; logs are the training steps' means; best: the best so far in its stage."""
+    """What an epoch gave. epoch counts from 1; logs: means over the steps; best: the best so far in its stage."""
 
     epoch: int
     epochs: int
@@ -127,9 +126,13 @@ class Run:
 
     def _epoch(self, epoch: int) -> EpochReport:
         self.data.draw(epoch)
+        self.model.get_layer("augment").begin_epoch(epoch)
         schedule = ScheduleCallback(self.stage.schedule, len(self.data), self.stage_start)
         callbacks = [schedule, keras.callbacks.TerminateOnNaN()]
-        fitted = self.model.fit(self.data, initial_epoch=epoch, epochs=epoch + 1, verbose=0, callbacks=callbacks)
+        # Shuffled already by `draw`; Keras' own shuffling would follow a global state that no checkpoint holds.
+        fitted = self.model.fit(
+            self.data, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=callbacks
+        )
         logs = {name: float(values[-1]) for name, values in fitted.history.items()}
         figures = self.validation.measure(self.embed)
         is_best = figures.loss < self.best_loss
@@ -168,7 +171,7 @@ class Run:
         self.epochs_done, self.best_loss = state["epochs_done"], state["best_loss"]
         if self.epochs_done >= self.config.epochs:
             raise UsageError(f"{self.folder} is trained to its end already ({self.config.epochs} epochs).")
-        return self.folder / state["weights"]
+        return self.folder / str(state["weights"])
 
     def _load_checkpoint(self, checkpoint: Path) -> None:
         self._build_stage(self.epochs_done - 1)
@@ -188,7 +191,8 @@ def check_crop_data(data: CropData, config: TrainConfig) -> None:
         )
     if config.sampling == "people" and len(data.identities) < config.batch_size:
         raise TrainingDataError(
-            f"{len(data.identities)} photos are fewer than one batch of {config.batch_size}. Add photos, or lower --batch."
+            f"{len(data.identities)} photos are fewer than one batch of {config.batch_size}. Add photos, or lower "
+            "--batch."
         )
 
 
@@ -215,8 +219,8 @@ def check_alive(report: EpochReport) -> None:
         return
     raise TrainingCollapsedError(
         f"Training collapsed in epoch {report.epoch}: the embeddings of different people are all alike (standard "
-        f"deviation {figures.spread:.2g}). Lower the learning rate (--rate), start with preset full, which warms up, or "
-        "check that the folders really hold different people."
+        f"deviation {figures.spread:.2g}). Lower the learning rate (--rate), start with preset full, which warms up, "
+        "or check that the folders really hold different people."
     )
 
 
@@ -231,4 +235,4 @@ def replace_file(path: Path, write: Callable[[str], Any]) -> None:
     """Have `write` write a temporary file beside `path`, then rename it over."""
     temporary = path.with_name(f"new-{path.name}")
     write(str(temporary))
-    os.replace(temporary, path)
+    temporary.replace(path)

@@ -1,6 +1,7 @@
 """The losses. Labels follow the source: 0 = two photos of one person (genuine), 1 = two people (impostor).
 
-Every loss returns one number a pair or an anchor; the mean over the batch is taken by Keras. Written with `keras.ops` only.
+Every loss returns one number a pair or an anchor; the mean over the batch is taken by Keras. Written with `keras.ops`
+only.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _NEVER = -1e9
 
 
 def pair_distance(first: Any, second: Any, epsilon: float = EPSILON) -> Any:
-    """Euclidean distance of each pair of rows: (B, D), (B, D) -> (B,). Finite gradients everywhere while epsilon > 0."""
+    """Euclidean distance of each pair of rows: (B, D), (B, D) -> (B,). Gradients stay finite while epsilon > 0."""
     return ops.sqrt(epsilon + ops.sum(ops.square(first - second), axis=-1))
 
 

@@ -45,7 +45,7 @@ def _bn_relu(x: Any, name: str, momentum: float) -> Any:
 
 
 def dense_unit(x: Any, shape: DenseNetShape, name: str) -> Any:
-    """BN-ReLU-1x1-BN-ReLU-3x3, its `growth_rate` maps appended to all that came before: (B, H, W, C) -> (B, H, W, C+k)."""
+    """BN-ReLU-1x1-BN-ReLU-3x3, its k = `growth_rate` maps appended to all before: (B, H, W, C) -> (B, H, W, C + k)."""
     k, momentum = shape.growth_rate, shape.bn_momentum
     new = _bn_relu(x, f"{name}_0", momentum)
     new = layers.Conv2D(shape.bottleneck * k, 1, use_bias=False, name=f"{name}_1_conv")(new)
@@ -106,7 +106,7 @@ def build_tower(
 
 
 def build_siamese(tower: keras.Model) -> keras.Model:
-    """One tower for both sides: two (B, S, S, 3) crops -> (B, 2, D), the two embeddings of each pair, shared weights."""
+    """One tower for both sides: two (B, S, S, 3) crops -> (B, 2, D), each pair's embeddings, shared weights."""
     first = keras.Input(tower.input_shape[1:], name="first")
     second = keras.Input(tower.input_shape[1:], name="second")
     pair = keras.ops.stack([tower(first), tower(second)], axis=1)

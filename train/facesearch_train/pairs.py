@@ -1,4 +1,4 @@
-"""Which photos meet in a batch: the published random pairs, or batches of people. Draws indices, seeded; reads crops by index.
+"""Which photos meet in a batch: the published random pairs, or batches of people. Draws indices, seeded; reads crops.
 
 An epoch's draw depends on the seed and the epoch's number alone, so that a resumed run sees what it would have seen.
 """
@@ -72,7 +72,7 @@ def draw_people(
 
 
 class EpochData(keras.utils.PyDataset):
-    """One epoch of batches. `draw(epoch)` fixes it; every batch then reads its crops by index, all batches of one size."""
+    """One epoch of batches, all of one size. `draw(epoch)` fixes it; every batch then reads its crops by index."""
 
     def __init__(
         self, crops: Any, identities: NDArray[np.int32], batch_size: int, seed: int, steps: int | None

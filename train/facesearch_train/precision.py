@@ -10,7 +10,7 @@ import keras
 
 
 def has_bfloat16() -> bool:
-    """Whether a step is faster in bfloat16 here: an accelerator, or a processor with AMX (AVX-512's own bf16 is slower)."""
+    """Whether bfloat16 is faster here: an accelerator, or a processor with AMX (AVX-512's own bfloat16 is slower)."""
     if keras.distribution.list_devices("gpu") or keras.distribution.list_devices("tpu"):
         return True
     try:

@@ -76,7 +76,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Listener:
-    """Who wants to hear how it goes. say: a line about the data. crops: photos done and in all. epoch: an EpochReport."""
+    """Who wants to hear how it goes. say: a line about the data. crops: photos done, in all. epoch: an EpochReport."""
 
     say: Callable[[str], None] = _ignore
     crops: Callable[[int, int], None] = _ignore

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 FIELDS = (
     "epoch", "input_size_px", "loss", "rate", "beta1", "genuine_distance", "impostor_distance",
-    "val_loss", "val_genuine_distance", "val_impostor_distance", "val_gap", "val_accuracy", "val_threshold", "val_spread",
-    "elapsed_s",
+    "val_loss", "val_genuine_distance", "val_impostor_distance", "val_gap",
+    "val_accuracy", "val_threshold", "val_spread", "elapsed_s",
 )  # fmt: skip
 
 

@@ -15,8 +15,8 @@ import keras
 class CyclicalSchedule:
     """Rate and beta1 as functions of the time in epochs.
 
-    max_rate: the highest learning rate of the first cycle. base_share: the base rate as a share of it. rise_epochs: from
-    the base up to the maximum; falling back takes as long. decay: what the base (and with it the maximum) keeps of
+    max_rate: the highest learning rate of the first cycle. base_share: the base rate as a share of it. rise_epochs:
+    from the base up to the maximum; falling back takes as long. decay: what the base (and with it the maximum) keeps of
     itself each cycle. beta1 falls from `beta1_high` to `beta1_low` while the rate rises.
     """
 

@@ -1,0 +1,130 @@
+"""The losses against values worked out by hand, against naive loops, and at the points where gradients break."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from facesearch_train.losses import (
+    EPSILON,
+    ContrastiveLoss,
+    all_pairs_contrastive_loss,
+    all_pairs_softmax_loss,
+    batch_distances,
+    contrastive_loss,
+    squared_distances,
+)
+
+
+def gradient(first: np.ndarray, second: np.ndarray, label: np.ndarray, epsilon: float) -> np.ndarray:
+    """The gradient of the summed loss by the first side, under whichever backend is set."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        variable = tf.Variable(first)
+        with tf.GradientTape() as tape:
+            loss = ops.sum(contrastive_loss(variable, second, label, epsilon=epsilon))
+        return np.asarray(tape.gradient(loss, variable))
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return np.asarray(jax.grad(lambda x: ops.sum(contrastive_loss(x, second, label, epsilon=epsilon)))(first))
+    import torch
+
+    tensor = torch.tensor(first, requires_grad=True)
+    ops.sum(contrastive_loss(tensor, torch.tensor(second), torch.tensor(label), epsilon=epsilon)).backward()
+    return tensor.grad.numpy()
+
+
+def test_values_worked_out_by_hand() -> None:
+    first = np.array([[0, 0], [0, 0], [0, 0], [1, 1]], "float32")
+    second = np.array([[3, 4], [0, 1], [3, 4], [1, 1]], "float32")
+    label = np.array([0, 1, 1, 1], "float32")
+    loss = np.asarray(contrastive_loss(first, second, label, margin=2.0))
+    # One person 5 apart costs 25; two people 1 apart lack 1 of the margin; 5 apart nothing; at one place all of it.
+    np.testing.assert_allclose(loss, [25.0, 1.0, 0.0, (2 - math.sqrt(EPSILON)) ** 2], rtol=1e-5)
+
+
+def test_the_mean_over_the_batch_is_taken() -> None:
+    pairs = np.array([[[0, 0], [3, 4]], [[0, 0], [0, 1]]], "float32")
+    assert float(ContrastiveLoss(2.0)(np.array([0.0, 1.0]), pairs)) == pytest.approx(13.0, rel=1e-5)
+
+
+@pytest.mark.parametrize("label", [0.0, 1.0])
+def test_gradients_of_identical_inputs_are_finite_only_with_epsilon_in_the_root(label: float) -> None:
+    same = np.ones((2, 4), "float32")
+    labels = np.full(2, label, "float32")
+    assert np.isfinite(gradient(same, same, labels, EPSILON)).all()
+    if label:
+        assert not np.isfinite(gradient(same, same, labels, 0.0)).all()
+
+
+def test_gradient_pulls_one_person_together_and_pushes_two_apart() -> None:
+    first, second = np.array([[1.0, 0.0]], "float32"), np.array([[0.0, 0.0]], "float32")
+    np.testing.assert_allclose(gradient(first, second, np.array([0], "float32"), EPSILON), [[2, 0]], rtol=1e-4)
+    np.testing.assert_allclose(gradient(first, second, np.array([1], "float32"), EPSILON), [[-2, 0]], rtol=1e-4)
+
+
+def batch(seed: int) -> tuple[Any, ...]:
+    rng = np.random.default_rng(seed)
+    gallery = rng.normal(0, 0.8, (11, 3)).astype("float32")
+    ids = np.array([0, 0, 1, 2, 1, 0, 3, 1, 2, -1, -1], "float32")
+    return gallery[:6], ids[:6], gallery, ids
+
+
+def test_squared_distances_equal_a_loop() -> None:
+    anchors, _, gallery, _ = batch(1)
+    expected = [[float(((a - g) ** 2).sum()) for g in gallery] for a in anchors]
+    np.testing.assert_allclose(np.asarray(squared_distances(anchors, gallery)), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_all_pairs_contrastive_equals_a_loop(seed: int) -> None:
+    anchors, ids, gallery, gallery_ids = batch(seed)
+    expected = []
+    for i, anchor in enumerate(anchors):
+        genuine, impostor = [], []
+        for j, other in enumerate(gallery):
+            distance = math.sqrt(float(((anchor - other) ** 2).sum()))
+            if gallery_ids[j] < 0 or i == j:
+                continue
+            if ids[i] == gallery_ids[j]:
+                genuine.append(distance**2)
+            elif distance < 2.0:
+                impostor.append((2.0 - distance) ** 2)
+        expected.append(0.5 * (sum(genuine) / max(len(genuine), 1) + sum(impostor) / max(len(impostor), 1)))
+    loss = np.asarray(all_pairs_contrastive_loss(anchors, ids, gallery, gallery_ids, 2.0))
+    np.testing.assert_allclose(loss, expected, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_all_pairs_softmax_equals_a_loop(seed: int) -> None:
+    anchors, ids, gallery, gallery_ids = batch(seed)
+    unit = gallery / np.linalg.norm(gallery, axis=1, keepdims=True)
+    expected = []
+    for i in range(len(anchors)):
+        others = [j for j in range(len(gallery)) if j != i and gallery_ids[j] >= 0]
+        total = sum(math.exp(float(unit[i] @ unit[j]) / 0.1) for j in others)
+        genuine = [j for j in others if gallery_ids[j] == ids[i]]
+        costs = [-math.log(math.exp(float(unit[i] @ unit[j]) / 0.1) / total) for j in genuine]
+        expected.append(sum(costs) / max(len(costs), 1))
+    loss = np.asarray(all_pairs_softmax_loss(anchors, ids, gallery, gallery_ids, 0.1))
+    np.testing.assert_allclose(loss, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_an_anchor_alone_costs_nothing_in_the_softmax() -> None:
+    ids = np.array([0.0, 1.0], "float32")
+    points = np.eye(2, dtype="float32")
+    np.testing.assert_array_equal(np.asarray(all_pairs_softmax_loss(points, ids, points, ids)), [0, 0])
+
+
+def test_batch_distances_are_means_over_both_kinds_of_pairs() -> None:
+    points = np.array([[0, 0], [3, 4], [0, 1]], "float32")
+    genuine, impostor = batch_distances(points, np.array([0, 0, 1], "float32"))
+    assert float(genuine) == pytest.approx(5.0, rel=1e-4)
+    assert float(impostor) == pytest.approx((1 + math.sqrt(18)) / 2, rel=1e-3)

@@ -1,0 +1,65 @@
+"""Rate and beta1 cycle against each other, and a compiled training step sees both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from facesearch_train.schedule import CyclicalAdam, CyclicalSchedule, ScheduleCallback, plot_schedule
+
+PUBLISHED = CyclicalSchedule(max_rate=3e-4)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "rate", "beta1"),
+    [
+        (0.0, 1e-4, 0.95),
+        (1.0, 2e-4, 0.90),
+        (2.0, 3e-4, 0.85),
+        (3.0, 2e-4, 0.90),
+        (4.0, 0.85e-4, 0.95),
+        (6.0, 2.55e-4, 0.85),
+        (8.0, 0.7225e-4, 0.95),
+    ],
+)
+def test_published_values(epoch: float, rate: float, beta1: float) -> None:
+    assert PUBLISHED.rate(epoch) == pytest.approx(rate)
+    assert PUBLISHED.beta1(epoch) == pytest.approx(beta1)
+
+
+def test_a_compiled_step_uses_the_beta1_that_the_callback_set() -> None:
+    """Two Adam steps on the loss w·x, whose gradient is known, against Adam written out."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])
+    model.compile(CyclicalAdam(epsilon=1e-7), loss=lambda _, y: y)
+    schedule = CyclicalSchedule(max_rate=0.3, rise_epochs=1.0)
+    inputs = np.array([[1.0], [3.0], [2.0], [5.0]], "float32")
+    callback = ScheduleCallback(schedule, steps_per_epoch=4)
+    model.fit(inputs, np.zeros((4, 1)), batch_size=1, shuffle=False, verbose=0, callbacks=[callback])
+    weight, m, v = 1.0, 0.0, 0.0
+    for step, gradient in enumerate([1.0, 3.0, 2.0, 5.0]):
+        rate, beta1 = schedule.rate(step / 4), schedule.beta1(step / 4)
+        m, v = beta1 * m + (1 - beta1) * gradient, 0.99 * v + 0.01 * gradient**2
+        weight -= rate * (m / (1 - beta1 ** (step + 1))) / (np.sqrt(v / (1 - 0.99 ** (step + 1))) + 1e-7)
+    assert float(model.get_weights()[0][0, 0]) == pytest.approx(weight, rel=1e-4)
+
+
+def test_the_epochs_logs_say_the_last_rate() -> None:
+    callback = ScheduleCallback(PUBLISHED, steps_per_epoch=2, first_epoch=3)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(CyclicalAdam(), loss="mse")
+    history = model.fit(
+        np.ones((4, 1)), np.ones((4, 1)), batch_size=2, initial_epoch=4, epochs=5, verbose=0, callbacks=[callback]
+    )
+    assert history.history["rate"] == [pytest.approx(PUBLISHED.rate(1.5))]
+    assert history.history["beta1"] == [pytest.approx(PUBLISHED.beta1(1.5))]
+
+
+def test_plot_is_a_picture(tmp_path: Path) -> None:
+    plot_schedule(PUBLISHED, 8, tmp_path / "schedule.png")
+    from PIL import Image
+
+    with Image.open(tmp_path / "schedule.png") as picture:
+        assert picture.size == (800, 400)
