@@ -14,7 +14,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what is marked `photos`, and say why, where the real photos are missing."""
     if PHOTOS_DIR.is_dir():
         return
-    skip = pytest.mark.skip(reason=f"no real face photos in {PHOTOS_DIR}: set FACESEARCH_PHOTOS to a folder with lfw/ and album/")
+    skip = pytest.mark.skip(
+        reason=f"no real face photos in {PHOTOS_DIR}: set FACESEARCH_PHOTOS to a folder with lfw/ and album/"
+    )
     for item in items:
         if "photos" in item.keywords:
             item.add_marker(skip)
