@@ -30,6 +30,12 @@ def test_published_values(epoch: float, rate: float, beta1: float) -> None:
     assert PUBLISHED.beta1(epoch) == pytest.approx(beta1)
 
 
+def test_falling_may_take_longer_than_rising() -> None:
+    schedule = CyclicalSchedule(max_rate=1.0, base_share=0.1, rise_epochs=1.0, fall_epochs=3.0, decay=0.5)
+    assert [schedule.rate(epoch) for epoch in (0, 0.5, 1, 2, 2.5, 4)] == pytest.approx([0.1, 0.55, 1, 0.7, 0.55, 0.05])
+    assert [schedule.beta1(epoch) for epoch in (0, 1, 2.5, 4)] == pytest.approx([0.95, 0.85, 0.9, 0.95])
+
+
 def test_a_compiled_step_uses_the_beta1_that_the_callback_set() -> None:
     """Two Adam steps on the loss w·x, whose gradient is known, against Adam written out."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])

@@ -16,25 +16,33 @@ class CyclicalSchedule:
     """Rate and beta1 as functions of the time in epochs.
 
     max_rate: the highest learning rate of the first cycle. base_share: the base rate as a share of it. rise_epochs:
-    from the base up to the maximum; falling back takes as long. decay: what the base (and with it the maximum) keeps of
-    itself each cycle. beta1 falls from `beta1_high` to `beta1_low` while the rate rises.
+    from the base up to the maximum. fall_epochs: back to the base, by default as long. decay: what the base (and with
+    it the maximum) keeps of itself each cycle. beta1 falls from `beta1_high` to `beta1_low` while the rate rises.
     """
 
     max_rate: float = 3e-4
     base_share: float = 1 / 3
     rise_epochs: float = 2.0
+    fall_epochs: float | None = None
     decay: float = 0.85
     beta1_low: float = 0.85
     beta1_high: float = 0.95
 
+    @property
+    def cycle_epochs(self) -> float:
+        """From one start at the base to the next."""
+        return self.rise_epochs + (self.rise_epochs if self.fall_epochs is None else self.fall_epochs)
+
     def height(self, epoch: float) -> float:
         """Where in its cycle a time lies: 0 at the base, 1 at the maximum."""
-        phase = (epoch / self.rise_epochs) % 2.0
-        return phase if phase <= 1.0 else 2.0 - phase
+        time = epoch % self.cycle_epochs
+        if time <= self.rise_epochs:
+            return time / self.rise_epochs
+        return (self.cycle_epochs - time) / (self.cycle_epochs - self.rise_epochs)
 
     def rate(self, epoch: float) -> float:
         """The learning rate at a time, in epochs from the start."""
-        cycle = int(epoch / (2.0 * self.rise_epochs))
+        cycle = int(epoch / self.cycle_epochs)
         share = self.base_share + (1.0 - self.base_share) * self.height(epoch)
         return self.max_rate * share * self.decay**cycle
 
