@@ -35,9 +35,10 @@ class Overrides:
         )
 
     def _stage(self, stage: Stage) -> Stage:
-        schedule = stage.schedule
         epochs = self.epochs or stage.epochs
-        if 2 * schedule.rise_epochs == stage.epochs:  # one cycle over the whole stage stays one
-            schedule = dataclasses.replace(schedule, rise_epochs=epochs / 2)
-        schedule = dataclasses.replace(schedule, max_rate=self.max_rate or schedule.max_rate)
+        schedule = dataclasses.replace(stage.schedule, max_rate=self.max_rate or stage.schedule.max_rate)
+        if schedule.cycle_epochs == stage.epochs:  # one cycle over the whole stage stays one
+            stretched = epochs / stage.epochs
+            rise, fall = schedule.rise_epochs, schedule.cycle_epochs - schedule.rise_epochs
+            schedule = dataclasses.replace(schedule, rise_epochs=rise * stretched, fall_epochs=fall * stretched)
         return dataclasses.replace(stage, epochs=epochs, schedule=schedule)
