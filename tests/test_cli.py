@@ -73,7 +73,7 @@ def test_no_command_prints_the_help(run: CommandLine) -> None:
 def test_every_error_has_its_exit_code(
     run: CommandLine, monkeypatch: pytest.MonkeyPatch, error: type[FacesearchError], code: int
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error("evil\nname\x1b[2J.jpg is no photo")
 
     monkeypatch.setattr("facesearch.api.open_library", fail)
@@ -81,7 +81,7 @@ def test_every_error_has_its_exit_code(
 
 
 def test_a_bug_asks_to_be_reported(run: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facesearch.api.open_library", lambda *_: 1 // 0)
+    monkeypatch.setattr("facesearch.api.open_library", lambda *_, **__: 1 // 0)
     ran = run("status")
     assert (ran.code, ran.err.count("\n")) == (1, 1)
     assert "ZeroDivisionError" in ran.err
@@ -90,7 +90,7 @@ def test_a_bug_asks_to_be_reported(run: CommandLine, monkeypatch: pytest.MonkeyP
 
 
 def test_ctrl_c_is_exit_code_130(run: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("facesearch.api.open_library", interrupt)
