@@ -19,8 +19,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.errors import TrainingCollapsedError, TrainingDataError, UsageError
+from facesearch.errors import TowerError, TrainingCollapsedError, TrainingDataError, UsageError
 from facesearch.records import CROP_SIZE_PX, Floats, Pixels
+from facesearch_train.allocator import keep_freed_memory
 from facesearch_train.config import Stage, TrainConfig
 from facesearch_train.heads import build_training_model
 from facesearch_train.network import build_tower, resize_layer
@@ -82,28 +83,31 @@ class Run:
         """Train to the end. The best tower of the last stage is then in `best.weights.h5`.
 
         resume: go on from the folder's last checkpoint, to the same numbers. initial_weights: a tower's, to fine-tune
-        them. on_epoch is called after each epoch. Raises TrainingCollapsedError when all embeddings become alike,
-        UsageError where there is nothing to resume.
+        them. on_epoch is called after each epoch, whose state is then on the disk. Raises TrainingCollapsedError when
+        all embeddings become alike, TowerError for initial weights of another network, UsageError where there is
+        nothing to resume.
         """
         checkpoint = self._read_checkpoint() if resume else None
         self.folder.mkdir(parents=True, exist_ok=True)
         if not resume:
             write_json(self.folder / "config.json", self.config.to_json())
-        with training_precision(self.config.precision), RunLog(self.folder, append=resume) as log:
+        keep_freed_memory()
+        with training_precision(self.config.precision), RunLog(self.folder, self.epochs_done) as log:
             if checkpoint:
                 self._load_checkpoint(checkpoint)
             else:
                 self._build_stage(0)
                 if initial_weights is not None:
-                    self.tower.set_weights(initial_weights)
+                    self._begin_with(initial_weights)
             for epoch in range(self.epochs_done, self.config.epochs):
                 if epoch != self.epochs_done and self.config.stage_at(epoch)[2] == epoch:
                     self._next_stage(epoch)
                 report = self._epoch(epoch)
                 log.write(report.epoch, report.figures())
+                check_alive(report)
+                self._keep(report)
                 if on_epoch:
                     on_epoch(report)
-                check_alive(report)
 
     def _build_stage(self, epoch: int) -> None:
         """Tower, training model and data of the stage that an epoch belongs to, freshly initialised."""
@@ -116,6 +120,15 @@ class Run:
         self.model.optimizer.build(self.model.trainable_variables)
         self.data = epoch_data(self.training, config)
         plot_schedule(stage.schedule, stage.epochs, self.folder / f"schedule-{number + 1}.png")
+
+    def _begin_with(self, weights: Sequence[Any]) -> None:
+        try:
+            self.tower.set_weights(weights)
+        except ValueError as error:
+            raise TowerError(
+                f"the tower to begin with is another network than preset {self.config.name}'s ({error}). Choose the "
+                "preset that it was trained with, or begin without it."
+            ) from error
 
     def _next_stage(self, epoch: int) -> None:
         """The stage that begins now, with the weights of the one before."""
@@ -136,12 +149,14 @@ class Run:
         logs = {name: float(values[-1]) for name, values in fitted.history.items()}
         figures = self.validation.measure(self.embed)
         is_best = figures.loss < self.best_loss
-        report = EpochReport(epoch + 1, self.config.epochs, self.stage, logs, figures, is_best)
-        if is_best:
-            self.best, self.best_loss = report, figures.loss
+        return EpochReport(epoch + 1, self.config.epochs, self.stage, logs, figures, is_best)
+
+    def _keep(self, report: EpochReport) -> None:
+        """Write the best tower, when it is that, and the checkpoint."""
+        if report.best:
+            self.best, self.best_loss = report, report.validation.loss
             replace_file(self.folder / "best.weights.h5", self.tower.save_weights)
-        self._write_checkpoint(epoch + 1)
-        return report
+        self._write_checkpoint(report.epoch)
 
     def embed(self, crops: Pixels) -> Floats:
         """Embeddings of whole crops, as they will be in use: uint8 (N, 112, 112, 3) -> float32 (N, D)."""
@@ -217,10 +232,12 @@ def check_alive(report: EpochReport) -> None:
     figures = report.validation
     if np.isfinite(figures.loss) and figures.spread > COLLAPSED_SPREAD:
         return
+    what = "are no numbers any more"
+    if np.isfinite(figures.loss):
+        what = f"of different people are all alike (standard deviation {figures.spread:.2g})"
     raise TrainingCollapsedError(
-        f"Training collapsed in epoch {report.epoch}: the embeddings of different people are all alike (standard "
-        f"deviation {figures.spread:.2g}). Lower the learning rate (--rate), start with preset full, which warms up, "
-        "or check that the folders really hold different people."
+        f"Training collapsed in epoch {report.epoch}: the embeddings {what}. Lower the learning rate (--rate), start "
+        "with preset full, which warms up, or check that the folders really hold different people."
     )
 
 

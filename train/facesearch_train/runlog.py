@@ -1,4 +1,4 @@
-"""What a run writes down as it goes: a CSV of every epoch, and TensorBoard scalars. Reads nothing back."""
+"""What a run writes down as it goes: a CSV of every epoch, and TensorBoard scalars. Draws no conclusions."""
 
 from __future__ import annotations
 
@@ -16,17 +16,21 @@ FIELDS = (
 
 
 class RunLog:
-    """`history.csv` and `tensorboard/` in a run's folder; a resumed run appends."""
+    """`history.csv` and `tensorboard/` in a run's folder.
 
-    def __init__(self, folder: Path, append: bool) -> None:
+    epochs_done: where a resumed run goes on, 0 for a new one. Rows of later epochs, written by a run that was stopped
+    before it kept their weights, are dropped: their epochs come again.
+    """
+
+    def __init__(self, folder: Path, epochs_done: int) -> None:
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
         path = folder / "history.csv"
-        is_new = not (append and path.exists())
-        self._file = path.open("w" if is_new else "a", newline="", encoding="utf-8")
+        kept = _rows_until(path, epochs_done) if epochs_done and path.exists() else []
+        self._file = path.open("w", newline="", encoding="utf-8")
         self._rows = csv.DictWriter(self._file, FIELDS)
-        if is_new:
-            self._rows.writeheader()
+        self._rows.writeheader()
+        self._rows.writerows(kept)
         self._events = EventFileWriter(str(folder / "tensorboard"))
         self._start = time.monotonic()
 
@@ -53,3 +57,8 @@ class RunLog:
         summary = Summary(value=[Summary.Value(tag=tag, simple_value=float(value)) for tag, value in values.items()])
         self._events.add_event(Event(wall_time=time.time(), step=epoch, summary=summary))
         self._events.flush()
+
+
+def _rows_until(path: Path, epoch: int) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if int(row["epoch"]) <= epoch]

@@ -1,0 +1,191 @@
+"""The loop on tiny networks: it resumes to the same numbers, keeps the best tower, and stops where training is lost."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import NETWORK, STAGE, coloured_people, tiny_config
+
+from facesearch.errors import TowerError, TrainingCollapsedError, TrainingDataError, UsageError
+from facesearch_train.config import PRESETS, TrainConfig
+from facesearch_train.loop import CropData, EpochReport, Run, check_crop_data
+from facesearch_train.network import DenseNetShape, build_tower
+from facesearch_train.runlog import FIELDS, RunLog
+from facesearch_train.schedule import CyclicalSchedule
+
+CONFIG = tiny_config()
+TRAINING, VALIDATION = coloured_people(8), coloured_people(5, seed=1)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """An uninterrupted run, and its folder as it was after each epoch."""
+
+    run: Run
+    folder: Path
+    reports: list[EpochReport]
+    snapshots: list[Path]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    folder = tmp_path_factory.mktemp("run") / "run"
+    run = Run(CONFIG, folder, TRAINING, VALIDATION)
+    result = Finished(run, folder, [], [])
+
+    def keep(report: EpochReport) -> None:
+        result.reports.append(report)
+        snapshot = folder.with_name(f"after-{report.epoch}")
+        result.snapshots.append(Path(shutil.copytree(folder, snapshot)))
+
+    run.train(on_epoch=keep)
+    return result
+
+
+@pytest.mark.parametrize("epochs_done", [1, 2], ids=["within a stage", "across a stage's end"])
+def test_a_resumed_run_goes_on_to_the_same_numbers(finished: Finished, tmp_path: Path, epochs_done: int) -> None:
+    folder = Path(shutil.copytree(finished.snapshots[epochs_done - 1], tmp_path / "run"))
+    run = Run(TrainConfig.from_json(json.loads((folder / "config.json").read_text())), folder, TRAINING, VALIDATION)
+
+    reports: list[EpochReport] = []
+
+    def stop(report: EpochReport) -> None:
+        reports.append(report)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.train(resume=True, on_epoch=stop)
+    expected = finished.reports[epochs_done]
+    assert reports[0].epoch == expected.epoch == epochs_done + 1
+    assert reports[0].best == expected.best
+    assert reports[0].figures() == pytest.approx(expected.figures(), rel=1e-5)
+    assert [row["epoch"] for row in history(folder)] == [str(number + 1) for number in range(epochs_done + 1)]
+
+
+def history(folder: Path) -> list[dict[str, str]]:
+    with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_history_has_every_figure_of_every_epoch(finished: Finished) -> None:
+    rows = history(finished.folder)
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    for row, report in zip(rows, finished.reports, strict=True):
+        assert tuple(row) == FIELDS
+        for name, value in report.figures().items():
+            assert float(row[name]) == pytest.approx(value, rel=1e-6)
+        assert float(row["val_gap"]) == pytest.approx(
+            float(row["val_impostor_distance"]) - float(row["val_genuine_distance"])
+        )
+
+
+def test_tensorboard_reads_the_scalars_back(finished: Finished) -> None:
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    scalars: dict[str, dict[int, float]] = defaultdict(dict)
+    for path in sorted((finished.folder / "tensorboard").iterdir()):
+        for event in EventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                number = value.tensor.float_val[0] if value.HasField("tensor") else value.simple_value
+                scalars[value.tag][event.step] = number
+    for name in ("loss", "rate", "beta1", "genuine_distance", "impostor_distance", "val_loss", "val_gap"):
+        expected = {report.epoch: report.figures()[name] for report in finished.reports}
+        assert scalars[name] == pytest.approx(expected, rel=1e-5), name
+
+
+def test_the_best_weights_are_those_of_the_last_stages_lowest_validation_loss(finished: Finished) -> None:
+    tower = build_tower(28, shape=NETWORK)
+    tower.load_weights(finished.folder / "best.weights.h5")
+    finished.run.tower.set_weights(tower.get_weights())
+    measured = finished.run.validation.measure(finished.run.embed)
+    best = min(report.validation.loss for report in finished.reports[2:])
+    assert measured.loss == pytest.approx(best, rel=1e-5)
+    assert finished.run.best is not None
+    assert finished.run.best.epoch == 3
+
+
+def test_only_the_newest_checkpoint_is_kept(finished: Finished) -> None:
+    assert [path.name for path in finished.folder.glob("last-*")] == ["last-0003.weights.h5"]
+    assert not list(finished.folder.glob("new-*"))
+
+
+def test_the_schedule_of_each_stage_is_drawn(finished: Finished) -> None:
+    from PIL import Image
+
+    for number in (1, 2):
+        with Image.open(finished.folder / f"schedule-{number}.png") as picture:
+            assert np.ptp(np.asarray(picture)) > 100
+
+
+def test_a_run_trained_to_its_end_or_never_begun_cannot_be_resumed(finished: Finished, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="to its end"):
+        Run(CONFIG, finished.folder, TRAINING, VALIDATION).train(resume=True)
+    with pytest.raises(UsageError, match="no checkpoint"):
+        Run(CONFIG, tmp_path / "none", TRAINING, VALIDATION).train(resume=True)
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("config", [CONFIG, *PRESETS.values()], ids=lambda config: config.name)
+def test_a_config_is_the_same_read_back(config: TrainConfig) -> None:
+    assert TrainConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+def test_an_unknown_setting_is_named() -> None:
+    with pytest.raises(UsageError, match="colour_of_the_sky"):
+        TrainConfig.from_json({**CONFIG.to_json(), "colour_of_the_sky": 1})
+
+
+def test_epochs_belong_to_stages() -> None:
+    assert [CONFIG.stage_at(epoch)[::2] for epoch in range(3)] == [(0, 0), (0, 0), (1, 2)]
+    with pytest.raises(UsageError, match="end of the run"):
+        CONFIG.stage_at(3)
+
+
+def test_people_who_all_look_alike_collapse_with_advice(tmp_path: Path) -> None:
+    alike = CropData(np.full_like(VALIDATION.crops, 90), VALIDATION.identities)
+    with pytest.raises(TrainingCollapsedError, match=r"epoch 1: .* all alike .*Lower the learning rate"):
+        Run(CONFIG, tmp_path, TRAINING, alike).train()
+    assert not (tmp_path / "best.weights.h5").exists()
+
+
+def test_a_rate_that_breaks_the_numbers_collapses_with_advice(tmp_path: Path) -> None:
+    stage = replace(STAGE, schedule=CyclicalSchedule(max_rate=1e30))
+    with pytest.raises(TrainingCollapsedError, match=r"epoch 1: .* no numbers .*Lower the learning rate"):
+        Run(tiny_config(stages=(stage,)), tmp_path, TRAINING, VALIDATION).train()
+    assert not (tmp_path / "best.weights.h5").exists()
+    assert not (tmp_path / "last.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("identities", "message"),
+    [([0] * 8, "at least two people"), (range(8), "No person has two photos"), ([0, 0, 1, 1], "fewer than one batch")],
+)
+def test_data_without_pairs_is_refused_and_nothing_written(tmp_path: Path, identities: list[int], message: str) -> None:
+    numbers = np.array(identities, np.int32)
+    data = CropData(TRAINING.crops[: len(numbers)], numbers)
+    with pytest.raises(TrainingDataError, match=message):
+        check_crop_data(data, CONFIG)
+    with pytest.raises(TrainingDataError, match=message):
+        Run(CONFIG, tmp_path / "run", data, VALIDATION)
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    other = build_tower(28, shape=DenseNetShape(units=(1, 1), growth_rate=8)).get_weights()
+    with pytest.raises(TowerError, match="another network"):
+        Run(CONFIG, tmp_path, TRAINING, VALIDATION).train(initial_weights=other)
+
+
+def test_epochs_whose_weights_were_never_kept_leave_the_history(tmp_path: Path) -> None:
+    for epochs_done, epochs in ((0, (1, 2, 3)), (2, (3,))):
+        with RunLog(tmp_path, epochs_done) as log:
+            for epoch in epochs:
+                log.write(epoch, {"loss": epoch + epochs_done / 10})
+    assert [(row["epoch"], row["loss"]) for row in history(tmp_path)] == [("1", "1.0"), ("2", "2.0"), ("3", "3.2")]

@@ -1,0 +1,38 @@
+"""Training data and a network small enough that a test trains in seconds: people who are patches of colour."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from facesearch_train.config import Stage, TrainConfig, one_cycle
+from facesearch_train.loop import CropData
+from facesearch_train.network import DenseNetShape
+
+NETWORK = DenseNetShape(units=(1, 1), growth_rate=4, bn_momentum=0.9)
+STAGE = Stage(epochs=2, input_size_px=28, schedule=one_cycle(2, 2e-3), contrastive=0.5, softmax=1.0)
+
+
+def tiny_config(**settings: Any) -> TrainConfig:
+    """Two stages of two epochs and one, batches of eight; settings replace its own."""
+    config = TrainConfig(
+        name="tiny",
+        stages=(STAGE, replace(STAGE, epochs=1)),
+        sampling="people",
+        batch_size=8,
+        memory=16,
+        network=NETWORK,
+        precision="float32",
+    )
+    return replace(config, **settings)
+
+
+def coloured_people(people: int, photos: int = 4, seed: int = 0) -> CropData:
+    """Each person a colour of their own, each photo with noise: uint8 (people * photos, 112, 112, 3)."""
+    rng = np.random.default_rng(seed)
+    colours = rng.uniform(50, 205, (people, 1, 1, 1, 3))
+    noise = rng.normal(0, 20, (people, photos, 112, 112, 3))
+    crops = np.clip(colours + noise, 0, 255).astype(np.uint8).reshape(-1, 112, 112, 3)
+    return CropData(crops, np.repeat(np.arange(people), photos).astype(np.int32))
