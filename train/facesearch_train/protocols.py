@@ -9,7 +9,8 @@ from typing import Literal
 
 from facesearch.errors import UsageError
 from facesearch.tower import Tower
-from facesearch_train.crops import Progress, prepare_crops
+from facesearch_train.crop_parts import Progress
+from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import read_dataset
 from facesearch_train.evaluate import Report, evaluate_folders, evaluate_lfw
 from facesearch_train.lfw import Fold, photos_of_pairs, read_lfw_pairs
