@@ -30,8 +30,9 @@ def paint_back_hair(canvas: Canvas, grooming: Grooming, tone: Plane) -> None:
     hair, head = canvas.person.hair, canvas.person.head
     side = max(hair.side + 0.5 * grooming.hair, 0.0)
     x, y = canvas.x, canvas.y
-    inside = canvas.skull + side if not hair.bald else x * 0 - 1
     length = hair.length + grooming.hair * 2
+    behind_ears = length if length > 1.5 else 0.15 + 0.25 * length
+    inside = x * 0 - 1 if hair.bald else np.minimum(canvas.skull + side, behind_ears - y)
     if length > 1.5:
         along = np.clip(y / length, 0, 1.2)
         bend = along * along * along

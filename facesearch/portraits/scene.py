@@ -51,7 +51,8 @@ def paint_clothes(scene: Floats, rng: np.random.Generator, neck: tuple[float, fl
     side = np.abs(np.arange(left, right, dtype=np.float32) - np.float32(neck[0]))
     top = np.arange(first, height_px, dtype=np.float32)[:, None]
     shoulder = neck[1] - 0.9 * unit_px + slope * side + 3 * unit_px * (side / width) ** 6
-    inside = np.clip(top - shoulder.astype(np.float32), 0, 1)
+    steepness = np.hypot(1, np.diff(shoulder, append=shoulder[-1])).astype(np.float32)  # for an edge of one px
+    inside = np.clip((top - shoulder.astype(np.float32)) / steepness, 0, 1)
     fold = 0.9 + 0.1 * np.sin(2.2 * side / unit_px + rng.uniform(0, 6)) - 0.25 * (side / width) ** 2
     part = scene[:, first:, left:right]
     part += ((colour[:, None] * fold).astype(np.float32)[:, None, :] - part) * inside
