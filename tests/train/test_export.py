@@ -1,0 +1,123 @@
+"""The exported tower: half the size, the network's numbers, figures as counted one by one, and never half-written."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from tiny import coloured_people, tiny_config
+
+from facesearch.errors import TowerError
+from facesearch.tower import Tower, TowerCard
+from facesearch_train.export import export_tower, judge, serving_tower
+from facesearch_train.loop import CropData
+from facesearch_train.network import DenseNetShape, build_tower
+
+# Wide enough that kernels, not the archive around them, make up the file.
+CONFIG = tiny_config(network=DenseNetShape(units=(1, 1), growth_rate=32))
+VALIDATION = coloured_people(6, seed=2)
+
+
+@dataclass(frozen=True)
+class Exported:
+    serving: keras.Model
+    whole: Path
+    folder: Path
+    card: TowerCard
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    folder = tmp_path_factory.mktemp("export")
+    keras.utils.set_random_seed(4)
+    trained = build_tower(28, shape=CONFIG.network)
+    trained.save_weights(folder / "best.weights.h5")
+    serving = serving_tower(CONFIG, folder / "best.weights.h5")
+    serving.save(folder / "whole.keras")
+    card = export_tower(serving, folder / "tower", CONFIG, VALIDATION, {"data": ["drawn"]})
+    return Exported(serving, folder / "whole.keras", folder / "tower", card)
+
+
+def test_the_file_is_half_the_size_and_its_kernels_are_float16(exported: Exported, tmp_path: Path) -> None:
+    assert (exported.folder / "tower.keras").stat().st_size < 0.55 * exported.whole.stat().st_size
+    with zipfile.ZipFile(exported.folder / "tower.keras") as archive:
+        archive.extract("model.weights.h5", tmp_path)
+    kinds: dict[bool, set[str]] = {True: set(), False: set()}
+
+    def note(_: str, entry: object) -> None:
+        if isinstance(entry, h5py.Dataset):
+            kinds[entry.ndim >= 2].add(str(entry.dtype))
+
+    with h5py.File(tmp_path / "model.weights.h5", "r") as weights:
+        weights.visititems(note)
+    assert kinds == {True: {"float16"}, False: {"float32"}}
+
+
+def test_the_tower_gives_the_networks_numbers(exported: Exported) -> None:
+    tower = Tower.load(exported.folder, device="cpu")
+    expected = np.asarray(exported.serving.predict_on_batch(VALIDATION.crops.astype(np.float32)))
+    embeddings = tower.embed(VALIDATION.crops)
+    assert embeddings.shape == (24, 32)
+    np.testing.assert_allclose(embeddings, expected, atol=0.005 * np.linalg.norm(expected, axis=1).mean())
+
+
+def test_keras_reads_the_halved_file_too(exported: Exported) -> None:
+    loaded = keras.saving.load_model(exported.folder / "tower.keras", compile=False)
+    for half, whole in zip(loaded.get_weights(), exported.serving.get_weights(), strict=True):
+        np.testing.assert_allclose(half, whole, rtol=1e-3, atol=1e-6)
+
+
+def test_the_card_says_what_was_measured(exported: Exported) -> None:
+    card = exported.card
+    embeddings = Tower.load(exported.folder, device="cpu").embed(VALIDATION.crops)
+    genuine, impostor = naive_distances(embeddings, VALIDATION)
+    assert card.figures["people"] == 6
+    assert card.figures["photos"] == 24
+    assert card.figures["genuine_pairs"] == len(genuine) == 6 * 6
+    assert card.figures["impostor_pairs"] == len(impostor) == 15 * 16
+    assert card.figures["genuine_distance"] == pytest.approx(np.mean(genuine), abs=1e-3)
+    assert card.figures["impostor_distance"] == pytest.approx(np.mean(impostor), abs=1e-3)
+    wins = [(g < i) + 0.5 * (g == i) for g in genuine for i in impostor]
+    assert card.figures["auc"] == pytest.approx(np.mean(wins), abs=1e-3)
+    assert card.training["data"] == ["drawn"]
+    assert card.training["config"]["name"] == "tiny"
+
+
+def naive_distances(embeddings: np.ndarray, data: CropData) -> tuple[list[float], list[float]]:
+    genuine, impostor = [], []
+    for i in range(len(embeddings)):
+        for j in range(i + 1, len(embeddings)):
+            distance = float(np.sqrt(((embeddings[i] - embeddings[j]) ** 2).sum()))
+            (genuine if data.identities[i] == data.identities[j] else impostor).append(distance)
+    return genuine, impostor
+
+
+def test_the_threshold_lets_one_impostor_pair_in_a_hundred_pass() -> None:
+    rng = np.random.default_rng(0)
+    identities = np.repeat(np.arange(20), 4).astype(np.int32)
+    embeddings = (rng.normal(0, 1, (20, 8))[identities] + rng.normal(0, 0.3, (80, 8))).astype(np.float32)
+    data = CropData(np.zeros((80, 1, 1, 3), np.uint8), identities)
+    judged = judge(embeddings, data)
+    genuine, impostor = (np.array(distances) for distances in naive_distances(embeddings, data))
+    passing = (impostor <= judged["threshold"] + 1e-3).mean()
+    assert judged["threshold_far"] == 0.01
+    assert 0.008 < passing <= 0.0105
+    accepted = (genuine <= judged["threshold"]).mean()
+    assert judged["figures"]["tar_at_far_0.01"] == pytest.approx(accepted, abs=0.02)
+
+
+def test_a_tower_that_computes_no_numbers_leaves_the_old_one_whole(exported: Exported, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(exported.folder, tmp_path / "tower"))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    broken = keras.models.clone_model(exported.serving)
+    broken.set_weights([np.full_like(weight, np.nan) for weight in exported.serving.get_weights()])
+    with pytest.raises(TowerError, match="not written"):
+        export_tower(broken, folder, CONFIG, VALIDATION, {})
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    Tower.load(folder, device="cpu")
