@@ -1,22 +1,18 @@
-"""One library: a private folder with the rows in SQLite, the vectors in FAISS, and the lock of its one writer.
-
-Says with which detector and tower a library was built and refuses to mix it with others, refuses a folder that holds
-anything else, and rebuilds the vectors from the rows whenever their file does not fit, with no more than a log line.
-"""
+"""An open library: its rows, its vectors, and whether it may be written. Refuses to mix detectors or towers."""
 
 from __future__ import annotations
 
 import logging
-import os
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from facesearch.errors import LibraryError, TowerError
+from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refuse_taken_folder, size_bytes
 from facesearch.records import Models
 from facesearch.store import schema
 from facesearch.store.catalog import Catalog
@@ -25,9 +21,6 @@ from facesearch.store.lock import WriterLock
 from facesearch.store.people import People
 from facesearch.store.private import make_private_folder
 from facesearch.store.vectors import Stamp, Vectors, VectorsUnusableError
-
-DATABASE_NAME = "library.db"
-LOCK_NAME = "lock"
 
 log = logging.getLogger(__name__)
 
@@ -93,11 +86,11 @@ class Library:
 
         Raises LibraryError when there is a library already, or anything else, or the folder cannot be written.
         """
-        _refuse_taken_folder(path)
+        refuse_taken_folder(path)
         make_private_folder(path)
         with ExitStack() as undo:
             lock = undo.enter_context(WriterLock(path / LOCK_NAME))
-            _refuse_taken_folder(path)  # once more: another process may have been faster
+            refuse_taken_folder(path)  # once more: another process may have been faster
             settings = {"library_id": uuid.uuid4().hex, "created_at": now()}
             schema.create(path / DATABASE_NAME, settings | {key: str(value) for key, value in asdict(models).items()})
             library = cls._connected(path, models, lock)
@@ -249,48 +242,8 @@ class Library:
                 **asdict(self.models),
                 generation=stamp.generation,
                 vectors=vectors,
-                size_bytes=_size_bytes(self.path),
+                size_bytes=size_bytes(self.path),
             )
 
     def _stamp(self) -> Stamp:
         return Stamp(self.library_id, self._database.generation(), self.catalog.face_count())
-
-
-def default_library_path() -> Path:
-    """FACESEARCH_LIBRARY if it is set, else `library` in the user's data directory."""
-    named = os.environ.get("FACESEARCH_LIBRARY")
-    if named:
-        return Path(named).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("facesearch", appauthor=False)) / "library"
-
-
-def is_library(path: Path) -> bool:
-    """Whether there is a library in a folder, of whatever version and in whatever state."""
-    try:
-        return (path / DATABASE_NAME).is_file()
-    except OSError as error:
-        raise LibraryError(f"cannot look into {path}: {error.strerror}; choose another --library") from error
-
-
-def _size_bytes(folder: Path) -> int:
-    total = 0
-    for entry in folder.iterdir():
-        with suppress(FileNotFoundError):  # a writer has renamed it meanwhile
-            total += 0 if entry.name.endswith("-shm") else entry.stat().st_size
-    return total
-
-
-def _refuse_taken_folder(path: Path) -> None:
-    """A library is made only where nothing is, but for what a creation that was killed left behind."""
-    if is_library(path):
-        raise LibraryError(f"there is a library in {path} already; open it, or choose another --library")
-    try:
-        others = [entry.name for entry in path.iterdir() if not entry.name.startswith((LOCK_NAME, DATABASE_NAME))]
-    except FileNotFoundError:
-        return
-    except OSError as error:  # a file, or a folder that may not be read
-        raise LibraryError(f"cannot use {path}: {error.strerror}; choose another --library") from error
-    if others:
-        raise LibraryError(f"{path} holds other files ({others[0]}); choose an empty or a new folder as --library")

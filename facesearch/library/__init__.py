@@ -1,0 +1,10 @@
+"""One library: a private folder with the rows in SQLite, the vectors in FAISS, and the lock of its one writer.
+
+Says with which detector and tower a library was built and refuses to mix it with others, refuses a folder that holds
+anything else, and rebuilds the vectors from the rows whenever their file does not fit, with no more than a log line.
+"""
+
+from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, default_library_path, is_library
+from facesearch.library.opened import Library, LibraryStatus
+
+__all__ = ["DATABASE_NAME", "LOCK_NAME", "Library", "LibraryStatus", "default_library_path", "is_library"]

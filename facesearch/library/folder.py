@@ -1,0 +1,53 @@
+"""The folder of a library: where it lies, what may be in it, how large it is. Refuses to open anything."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from facesearch.errors import LibraryError
+
+DATABASE_NAME = "library.db"
+LOCK_NAME = "lock"
+
+
+def default_library_path() -> Path:
+    """FACESEARCH_LIBRARY if it is set, else `library` in the user's data directory."""
+    named = os.environ.get("FACESEARCH_LIBRARY")
+    if named:
+        return Path(named).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("facesearch", appauthor=False)) / "library"
+
+
+def is_library(path: Path) -> bool:
+    """Whether there is a library in a folder, of whatever version and in whatever state."""
+    try:
+        return (path / DATABASE_NAME).is_file()
+    except OSError as error:
+        raise LibraryError(f"cannot look into {path}: {error.strerror}; choose another --library") from error
+
+
+def size_bytes(folder: Path) -> int:
+    """Everything in a library's folder, but for what SQLite keeps there only while it is open."""
+    total = 0
+    for entry in folder.iterdir():
+        with suppress(FileNotFoundError):  # a writer has renamed it meanwhile
+            total += 0 if entry.name.endswith("-shm") else entry.stat().st_size
+    return total
+
+
+def refuse_taken_folder(path: Path) -> None:
+    """A library is made only where nothing is, but for what a creation that was killed left behind."""
+    if is_library(path):
+        raise LibraryError(f"there is a library in {path} already; open it, or choose another --library")
+    try:
+        others = [entry.name for entry in path.iterdir() if not entry.name.startswith((LOCK_NAME, DATABASE_NAME))]
+    except FileNotFoundError:
+        return
+    except OSError as error:  # a file, or a folder that may not be read
+        raise LibraryError(f"cannot use {path}: {error.strerror}; choose another --library") from error
+    if others:
+        raise LibraryError(f"{path} holds other files ({others[0]}); choose an empty or a new folder as --library")
