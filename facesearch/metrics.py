@@ -40,6 +40,16 @@ class RocCurve:
         right = self.tar * self.genuine_pairs + (1 - self.far) * self.impostor_pairs
         return np.rint(right) / (self.genuine_pairs + self.impostor_pairs)
 
+    @property
+    def balanced_accuracy(self) -> Values:
+        """The mean of the shares of genuine and of impostor pairs judged rightly at each point: both kinds weigh alike,
+        however many there are of each."""
+        return (self.tar + (1 - self.far)) / 2
+
+    def point_at(self, threshold: float) -> int:
+        """The point that a threshold leads to: what it accepts is tar and far there."""
+        return max(int(np.searchsorted(self.thresholds, threshold, side="right")) - 1, 0)
+
 
 @dataclass(frozen=True)
 class TrueAccepts:
@@ -162,13 +172,14 @@ def accuracy_at(distances: ArrayLike, labels: ArrayLike, threshold: float) -> fl
     return float(np.mean((values > threshold) == (kinds == IMPOSTOR)))
 
 
-def best_threshold(roc: RocCurve) -> Threshold:
+def best_threshold(roc: RocCurve, balanced: bool = False) -> Threshold:
     """The threshold with the fewest errors: the middle between two neighbouring distances, or just outside all.
 
+    balanced: genuine and impostor pairs weigh alike, however many there are of each; accuracy is then that mean.
     Of several equally good ones the middle one is taken (the lower of two), so that the answer does not hang on one
     pair's distance.
     """
-    accuracy = roc.accuracy
+    accuracy = roc.balanced_accuracy if balanced else roc.accuracy
     if roc.thresholds[1] == -np.inf:
         accuracy[0] = -1  # no threshold rejects a distance of -inf,
     if roc.thresholds[-1] == np.inf:

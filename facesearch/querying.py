@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from facesearch.alignment import align_faces
+from facesearch.calibration import Calibration
 from facesearch.distance import row_distances
 from facesearch.errors import NoFaceError, UsageError
 from facesearch.library import Library
@@ -40,7 +41,9 @@ class PersonMatch:
 
     A person is a named one, an unnamed group (name is None), or a single face in no group yet (person_id is None too).
     same_person: whether distance is at most the threshold. nearest_photo: where the nearest face is; missing: the file
-    was not there at the last run. photo_count: photos that show the person, copies counted once.
+    was not there at the last run. photo_count: photos that show the person, copies counted once. probability: that two
+    faces so far apart are one person, were one and two as likely beforehand; None where the tower's card has no
+    calibration.
     """
 
     rank: int
@@ -52,6 +55,7 @@ class PersonMatch:
     nearest_photo: Path
     missing: bool
     photo_count: int
+    probability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class FaceMatch:
     box: tuple[float, float, float, float]
     person_id: int | None
     name: str | None
+    probability: float | None = None  # as in PersonMatch
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,18 @@ class Comparison:
     distance: float
     threshold: float
     same_person: bool
+    probability: float | None = None  # as in PersonMatch
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """What is said of a distance."""
+
+    threshold: float
+    calibration: Calibration | None
+
+    def probability(self, distance: float) -> float | None:
+        return None if self.calibration is None else round(self.calibration.probability(distance), 4)
 
 
 def query_photo(
@@ -109,41 +126,48 @@ def query_photo(
     A person is as far as their nearest face; equally near ones come by face id. threshold: a distance, by default the
     tower's. Raises PhotoError, NoFaceError, LibraryError, TowerError, and UsageError for a k or threshold below 0.
     """
-    threshold = _checked(library, detector, tower, k, threshold)
+    judge = _checked(library, detector, tower, k, threshold)
     probes = _embedded_faces(path, detector, tower)
     with library.snapshot():
-        faces = tuple(replace(_probe_face(probe), people=_people(library, probe, k, threshold)) for probe in probes)
-    return QueryAnswer(path, threshold, faces)
+        faces = tuple(replace(_probe_face(probe), people=_people(library, probe, k, judge)) for probe in probes)
+    return QueryAnswer(path, judge.threshold, faces)
 
 
 def query_faces(
     library: Library, path: Path, detector: FaceDetector, tower: Embedder, *, k: int = 5, threshold: float | None = None
 ) -> QueryAnswer:
     """The k nearest faces for every face in a photo, whoever they are; otherwise as query_photo."""
-    threshold = _checked(library, detector, tower, k, threshold)
+    judge = _checked(library, detector, tower, k, threshold)
     probes = _embedded_faces(path, detector, tower)
     with library.snapshot():
-        faces = tuple(replace(_probe_face(probe), photos=_photos(library, probe, k, threshold)) for probe in probes)
-    return QueryAnswer(path, threshold, faces)
+        faces = tuple(replace(_probe_face(probe), photos=_photos(library, probe, k, judge)) for probe in probes)
+    return QueryAnswer(path, judge.threshold, faces)
 
 
 def compare_photos(first: Path, second: Path, detector: FaceDetector, tower: Embedder) -> Comparison:
     """How far apart the most prominent faces of two photos are. Raises PhotoError, NoFaceError and TowerError."""
     one, two = (_most_prominent_face(path, detector, tower) for path in (first, second))
     distance = float(row_distances(one.embedding, two.embedding))
-    threshold = float(tower.card.threshold)
+    judge = _judge(tower, None)
     boxes = (_box(one.face), _box(two.face))
-    return Comparison(first, second, *boxes, distance, threshold, distance <= threshold)
+    same = distance <= judge.threshold
+    return Comparison(first, second, *boxes, distance, judge.threshold, same, judge.probability(distance))
 
 
-def _checked(library: Library, detector: FaceDetector, tower: Embedder, k: int, threshold: float | None) -> float:
-    """The threshold that holds, once everything else is known to be sound."""
+def _checked(library: Library, detector: FaceDetector, tower: Embedder, k: int, threshold: float | None) -> _Judge:
+    """The judge that holds, once everything else is known to be sound."""
     if k < 1:
         raise UsageError(f"k is {k}; ask for 1 or more")
     if threshold is not None and not (math.isfinite(threshold) and threshold >= 0):
         raise UsageError(f"the threshold is {threshold}; it is a distance, so give 0 or more")
     library.check_models(Models.of(detector, tower))
-    return float(tower.card.threshold) if threshold is None else float(threshold)
+    return _judge(tower, threshold)
+
+
+def _judge(tower: Embedder, threshold: float | None) -> _Judge:
+    """By a threshold, or by the tower's."""
+    distance = float(tower.card.threshold) if threshold is None else float(threshold)
+    return _Judge(distance, Calibration.from_card(tower.card.calibration))
 
 
 def _embedded_faces(path: Path, detector: FaceDetector, tower: Embedder) -> list[EmbeddedFace]:
@@ -177,7 +201,7 @@ def _embed(photo: Photo, faces: Sequence[DetectedFace], tower: Embedder) -> list
     ]
 
 
-def _people(library: Library, probe: EmbeddedFace, k: int, threshold: float) -> tuple[PersonMatch, ...]:
+def _people(library: Library, probe: EmbeddedFace, k: int, judge: _Judge) -> tuple[PersonMatch, ...]:
     found = _nearest(library, probe, k, _person)
     counts = library.people.photo_counts(face.person_id for _, face, _ in found if face.person_id is not None)
     return tuple(
@@ -187,27 +211,29 @@ def _people(library: Library, probe: EmbeddedFace, k: int, threshold: float) -> 
             name=face.name,
             face_id=face.face_id,
             distance=neighbour.distance,
-            same_person=neighbour.distance <= threshold,
+            same_person=neighbour.distance <= judge.threshold,
             nearest_photo=photo.path,
             missing=photo.missing,
             photo_count=1 if face.person_id is None else counts[face.person_id],
+            probability=judge.probability(neighbour.distance),
         )
         for rank, (neighbour, face, photo) in enumerate(found, start=1)
     )
 
 
-def _photos(library: Library, probe: EmbeddedFace, k: int, threshold: float) -> tuple[FaceMatch, ...]:
+def _photos(library: Library, probe: EmbeddedFace, k: int, judge: _Judge) -> tuple[FaceMatch, ...]:
     return tuple(
         FaceMatch(
             rank=rank,
             face_id=face.face_id,
             distance=neighbour.distance,
-            same_person=neighbour.distance <= threshold,
+            same_person=neighbour.distance <= judge.threshold,
             photo=photo.path,
             missing=photo.missing,
             box=_box(face),
             person_id=face.person_id,
             name=face.name,
+            probability=judge.probability(neighbour.distance),
         )
         for rank, (neighbour, face, photo) in enumerate(_nearest(library, probe, k, _face), start=1)
     )

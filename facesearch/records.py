@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,6 +165,9 @@ class TowerCard(Protocol):
 
     @property
     def threshold(self) -> float: ...
+
+    @property
+    def calibration(self) -> dict[str, Any] | None: ...
 
 
 class Embedder(Protocol):

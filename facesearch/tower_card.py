@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from facesearch.calibration import Calibration
 from facesearch.errors import TowerError
 from facesearch.records import CROP_SIZE_PX, EMBEDDING_SIZE
 
@@ -30,8 +31,8 @@ class TowerCard:
     name: what people call it. created: ISO 8601. sha256: of tower.keras, also the tower's identity. input_size_px: the
     crop's side. alignment: the template of the crops. margin: of the contrastive loss. threshold: two faces nearer
     than this count as one person; it was set where the share threshold_far of pairs of different people passes.
-    training: data, people, photos, config. figures: what was measured, by name. calibration: parameters that turn
-    a distance into a probability, if there are any.
+    training: data, people, photos, config. figures: what was measured, by name. calibration: what turns a
+    distance into a probability, if anything does (see facesearch.calibration).
     """
 
     name: str
@@ -133,8 +134,19 @@ def _rules(card: TowerCard) -> dict[str, bool]:
         "preprocessing": card.preprocessing == PREPROCESSING,
         "training": isinstance(card.training, dict),
         "figures": isinstance(card.figures, dict),
-        "calibration": card.calibration is None or isinstance(card.calibration, dict),
+        "calibration": _is_calibration(card.calibration),
     }
+
+
+def _is_calibration(value: Any) -> bool:
+    """Whether it is none, one that can be used, or one of a method that a later facesearch knows."""
+    if value is not None and not isinstance(value, dict):
+        return False
+    try:
+        Calibration.from_card(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_positive(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -20,7 +21,9 @@ from command_line import CommandLine
 from small_tower import write_small_tower
 
 from facesearch import cli
+from facesearch.calibration import Calibration
 from facesearch.portraits import write_album
+from facesearch.tower import read_card, write_card
 
 ROOT = Path(__file__).parents[1]
 
@@ -227,3 +230,20 @@ def test_ctrl_c_keeps_what_was_finished(album: Path, tower: Path, tmp_path: Path
     assert "facesearch: interrupted" in err
     assert re.match(r"photos +\d+ new", out)
     assert finished <= photos_in(library) < 400
+
+
+def test_a_calibrated_tower_shows_the_probability(
+    run: CommandLine, album: Path, indexed: Path, tower: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tower, tmp_path / "calibrated"))
+    card = read_card(folder)
+    calibration = Calibration((0.0, 1.0), (2.0, -2.0)).to_card()
+    write_card(folder, dataclasses.replace(card, calibration=calibration))
+    photo = portrait(album)
+    ran = run("compare", photo, photo, "--tower", folder)
+    assert "\nprobability 88.1% of one person, were one and two as likely beforehand\n" in ran.out
+    assert json.loads(run("compare", photo, photo, "--tower", folder, "--json").out)["probability"] == 0.8808
+    out = run("query", photo, "--tower", folder).out
+    assert re.search(r"rank +person +distance +probability +same person", out)
+    assert re.search(r" 0\.000 +88\.1% +yes", out)
+    assert "probability" not in run("query", photo).out

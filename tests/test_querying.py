@@ -12,6 +12,7 @@ import tiles
 from PIL import Image
 from tiles import MODELS, THRESHOLD, Colour, ColourTower, TileDetector, draw
 
+from facesearch.calibration import Calibration
 from facesearch.detection import load_detector
 from facesearch.errors import NoFaceError, PhotoError, TowerError, UsageError
 from facesearch.indexing import IndexOptions, index_photos
@@ -316,3 +317,21 @@ def test_two_photos_are_compared_by_their_most_prominent_faces(tmp_path: Path) -
     assert not compare_photos(group, draw(tmp_path / "b.png", BLUE), TileDetector(), ColourTower()).same_person
     with pytest.raises(NoFaceError, match=r"sky\.png"):
         compare_photos(alone, draw(tmp_path / "sky.png"), TileDetector(), ColourTower())
+
+
+# Probability
+
+
+def test_a_tower_with_a_calibration_says_probabilities(library: Library, tmp_path: Path) -> None:
+    calibration = Calibration((0.0, 1.0), (2.0, -2.0))
+    tower = ColourTower()
+    tower.card = tiles.ColourCard(calibration=calibration.to_card())
+    probe = draw(tmp_path / "probe.png", RED)
+    (face,) = query_photo(library, probe, TileDetector(), tower).faces
+    expected = [1 / (1 + np.exp(4 * match.distance - 2)) for match in face.people if match.distance <= 1]
+    assert len(expected) > 1
+    assert [match.probability for match in face.people][: len(expected)] == pytest.approx(expected, abs=1e-4)
+    (face,) = query_faces(library, probe, TileDetector(), tower, k=1).faces
+    assert face.photos[0].probability == pytest.approx(1 / (1 + np.exp(-2)), abs=1e-4)
+    assert compare_photos(probe, probe, TileDetector(), tower).probability == face.photos[0].probability
+    assert compare_photos(probe, probe, TileDetector(), ColourTower()).probability is None

@@ -60,6 +60,8 @@ def test_fields_of_a_later_facesearch_are_passed_over(tmp_path: Path) -> None:
         ({"margin": 0}, "margin=0"),
         ({"sha256": "short"}, "sha256='short'"),
         ({"figures": []}, r"figures=\[\]"),
+        ({"calibration": 1}, "calibration=1"),
+        ({"calibration": {"method": "isotonic", "distances": [2, 1], "log_odds": [1, 0]}}, "calibration="),
     ],
 )
 def test_a_card_that_does_not_fit_is_refused(tmp_path: Path, change: dict[str, Any], reason: str) -> None:

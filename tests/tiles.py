@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -65,6 +66,7 @@ class TileDetector:
 class ColourCard:
     name: str = "colours"
     threshold: float = THRESHOLD
+    calibration: dict[str, Any] | None = None
 
 
 class ColourTower:

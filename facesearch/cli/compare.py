@@ -28,3 +28,5 @@ def compare(
         return
     verdict = "the same person" if comparison.same_person else "two people"
     say(f"distance {comparison.distance:.3f}: {verdict} (one person up to {comparison.threshold:.3f})")
+    if comparison.probability is not None:
+        say(f"probability {comparison.probability:.1%} of one person, were one and two as likely beforehand")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,9 @@ from facesearch.cli.output import say, say_json, shown, shown_path, table
 if TYPE_CHECKING:
     from facesearch.querying import FaceMatch, PersonMatch, ProbeFace, QueryAnswer
 
-_NUMBERS = ("rank", "distance", "photos")
+_NUMBERS = ("rank", "distance", "probability", "photos")
+_PEOPLE_HEADS: tuple[str, ...] = ("rank", "person", "distance", "same person", "photos", "nearest photo")
+_PHOTOS_HEADS: tuple[str, ...] = ("rank", "photo", "distance", "same person", "person")
 
 
 def query(
@@ -61,22 +63,39 @@ def _report(answer: QueryAnswer) -> None:
     if any(face.people or face.photos for face in answer.faces):
         say()
         say(f"same person: at a distance of at most {answer.threshold:.3f}")
+        if any(match.probability is not None for face in answer.faces for match in _matches(face)):
+            say("probability: of one person, were one and two as likely beforehand")
 
 
 def _report_matches(face: ProbeFace) -> None:
-    matches: tuple[PersonMatch | FaceMatch, ...] = face.people or face.photos
+    matches = _matches(face)
     if not matches:
         say("  nobody: the library holds no faces")
         return
     if face.people:
-        lines = table(
-            ("rank", "person", "distance", "same person", "photos", "nearest photo"), _people(face.people), _NUMBERS
-        )
+        heads, rows = _PEOPLE_HEADS, _people(face.people)
     else:
-        lines = table(("rank", "photo", "distance", "same person", "person"), _photos(face.photos), _NUMBERS)
+        heads, rows = _PHOTOS_HEADS, _photos(face.photos)
+    lines = table(*_with_probability(heads, rows, matches), _NUMBERS)
     say(f"  {lines[0]}")
     for line, match in zip(lines[1:], matches, strict=True):
         say(f"  {line}", bold=match.same_person)
+
+
+def _matches(face: ProbeFace) -> tuple[PersonMatch | FaceMatch, ...]:
+    return face.people or face.photos
+
+
+def _with_probability(
+    heads: tuple[str, ...], rows: list[tuple[str, ...]], matches: Sequence[PersonMatch | FaceMatch]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The table with a column for the probability, after the distance, where the tower gives one."""
+    said = [match.probability for match in matches if match.probability is not None]
+    if len(said) < len(matches):
+        return heads, rows
+    place = heads.index("distance") + 1
+    rows = [(*row[:place], f"{probability:.1%}", *row[place:]) for row, probability in zip(rows, said, strict=True)]
+    return (*heads[:place], "probability", *heads[place:]), rows
 
 
 def _people(matches: Iterable[PersonMatch]) -> list[tuple[str, ...]]:
