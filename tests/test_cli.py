@@ -8,10 +8,12 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from command_line import CommandLine, Ran
 
+from facesearch import cli
 from facesearch.cli.output import counted, shown, table
 from facesearch.errors import (
     FacesearchError,
@@ -51,6 +53,20 @@ def test_wrong_usage_is_exit_code_2(run: CommandLine) -> None:
     assert run("bogus").code == 2
     assert run("index").code == 2
     assert run("portraits", "somewhere", "--people", "0").code == 2
+
+
+def test_no_path_is_refused_before_its_room_has_seen_it() -> None:
+    """Typer's own check would make a locked folder among others a usage error that stops everything."""
+    checked = [
+        (command.callback.__name__, name)
+        for command in cli.app.registered_commands
+        if command.callback is not None
+        for name, hint in get_type_hints(command.callback, include_extras=True).items()
+        if "Path" in str(get_args(hint)[:1])
+        for setting in hint.__metadata__
+        if setting.readable
+    ]
+    assert checked == []
 
 
 def test_no_command_prints_the_help(run: CommandLine) -> None:

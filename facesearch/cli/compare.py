@@ -12,8 +12,8 @@ from facesearch.cli.output import say, say_json
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo.")],
-    second: Annotated[Path, typer.Argument(metavar="OTHER", help="Another photo.")],
+    first: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo.", readable=False)],
+    second: Annotated[Path, typer.Argument(metavar="OTHER", help="Another photo.", readable=False)],
     *,
     tower: TowerOption = None,
     device: DeviceOption = DeviceChoice.AUTO,

@@ -26,13 +26,20 @@ class ProtocolChoice(StrEnum):
 
 def evaluate(
     *,
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled photos, in any layout that train reads.")],
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="Labelled photos, in any layout that train reads.", readable=False)
+    ],
     protocol: Annotated[
         ProtocolChoice, typer.Option(help="lfw: the pairs of a list, fold by fold; folders: all pairs of the photos.")
     ] = ProtocolChoice.FOLDERS,
     pairs: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="LFW's list of pairs; by default pairs.txt in --data.", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="LFW's list of pairs; by default pairs.txt in --data.",
+            show_default=False,
+            readable=False,
+        ),
     ] = None,
     fold: Annotated[
         list[int] | None,

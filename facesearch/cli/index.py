@@ -18,7 +18,10 @@ _REASONS_SHOWN = 20  # the rest is in --json
 
 
 def index(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Photos, and folders of photos at any depth.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH", help="Photos, and folders of photos at any depth.", readable=False),
+    ],
     *,
     people_from_folders: Annotated[
         bool, typer.Option("--people-from-folders", help="The folder that a photo lies in is named after its person.")

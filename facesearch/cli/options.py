@@ -1,4 +1,8 @@
-"""The options that several commands share, each written once."""
+"""The options that several commands share, each written once.
+
+Every path of every command is `readable=False`: Typer does not look at it, and what may not be read is an error of the
+room that reads it, with that room's exit code and advice.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,7 @@ LibraryOption = Annotated[
         metavar="DIR",
         help="The library's folder; by default FACESEARCH_LIBRARY, or a folder in your user data directory.",
         show_default=False,
+        readable=False,
     ),
 ]
 TowerOption = Annotated[
@@ -33,6 +38,7 @@ TowerOption = Annotated[
         metavar="DIR",
         help="The folder of a trained tower; by default FACESEARCH_TOWER, or the one that comes with facesearch.",
         show_default=False,
+        readable=False,
     ),
 ]
 DeviceOption = Annotated[

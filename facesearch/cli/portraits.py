@@ -12,7 +12,9 @@ from facesearch.cli.progress import Progress
 
 
 def portraits(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder, or an earlier album.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A new or empty folder, or an earlier album.", readable=False)
+    ],
     *,
     people: Annotated[int, typer.Option(min=1, help="How many people.")] = 12,
     photos: Annotated[int, typer.Option(min=1, help="Portraits of each of them.")] = 8,

@@ -20,7 +20,7 @@ _PHOTOS_HEADS: tuple[str, ...] = ("rank", "photo", "distance", "same person", "p
 
 
 def query(
-    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo with one face or several.")],
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo with one face or several.", readable=False)],
     *,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many to show for each face.")] = 5,
     faces: Annotated[bool, typer.Option("--faces", help="List photos instead of people.")] = False,

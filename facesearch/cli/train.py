@@ -36,6 +36,7 @@ DataOption = Annotated[
         help="Labelled photos: CelebA's layout, LFW's, or a folder a person; may be given several times. Without it "
         "LFW is downloaded.",
         show_default=False,
+        readable=False,
     ),
 ]
 PresetOption = Annotated[
@@ -44,7 +45,13 @@ PresetOption = Annotated[
 ]
 OutOption = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="The run's folder; by default a new one in runs/.", show_default=False),
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="The run's folder; by default a new one in runs/.",
+        show_default=False,
+        readable=False,
+    ),
 ]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, to the same numbers.")]
 EpochsOption = Annotated[
@@ -70,7 +77,8 @@ HoldOutOption = Annotated[
     ),
 ]
 StartFromOption = Annotated[
-    Path | None, typer.Option("--start-from", metavar="DIR", help="Fine-tune this tower.", show_default=False)
+    Path | None,
+    typer.Option("--start-from", metavar="DIR", help="Fine-tune this tower.", show_default=False, readable=False),
 ]
 
 
