@@ -98,6 +98,7 @@ class FaceLibrary:
         from facesearch.library import Library
 
         with Library.open(self.path) as library:
+            library.search_on(self._device)
             return library.status()
 
     def _open(self) -> Library:
@@ -107,6 +108,7 @@ class FaceLibrary:
             from facesearch.records import Models
 
             self._reader = Library.open(self.path, Models.of(self.detector, self.tower))
+            self._reader.search_on(self._device)
         return self._reader
 
     def close(self) -> None:

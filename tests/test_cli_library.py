@@ -168,6 +168,7 @@ def test_status_says_what_there_is(run: CommandLine, indexed: Path) -> None:
     assert re.search(r"^photos +6 in 6 files$", out, re.MULTILINE)
     assert re.search(r"^people +3 named$", out, re.MULTILINE)
     assert re.search(r"^tower +small ", out, re.MULTILINE)
+    assert re.search(r"^search +exact, on the cpu$", out, re.MULTILINE)
     assert re.search(r"^runs on +cpu", run("status", "--device", "cpu").out, re.MULTILINE)
 
 

@@ -44,6 +44,7 @@ def _report(now: LibraryStatus, runs_on: str) -> None:
         "tower": f"{shown(now.tower_name)} ({now.tower[:12]}), one person under a distance of {now.threshold:.3f}",
         "detector": shown(now.detector),
         "vectors": shown(now.vectors),
+        "search": now.search,
         "runs on": runs_on,
     }
     for name, value in lines.items():

@@ -36,10 +36,11 @@ def index_photos(
     library.check_models(Models.of(detector, tower))
     run = Run(library, [_absolute(path) for path in paths], detector, tower, options)
     try:
+        library.train_vectors()
         run.look_around()
         run.work_through(on_progress or (lambda progress: None))
         run.settle()
-        library.save_vectors()
+        library.save_vectors(finish_training=True)
     except KeyboardInterrupt:
         run.finish_batch()
         library.save_vectors()

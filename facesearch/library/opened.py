@@ -13,14 +13,16 @@ from typing import Self
 
 from facesearch.errors import LibraryError, TowerError
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refuse_taken_folder, size_bytes
+from facesearch.library.vectors import LibraryVectors
 from facesearch.records import Models
 from facesearch.store import schema
 from facesearch.store.catalog import Catalog
 from facesearch.store.database import Database, now
+from facesearch.store.gpu import Device
 from facesearch.store.lock import WriterLock
 from facesearch.store.people import People
 from facesearch.store.private import make_private_folder
-from facesearch.store.vectors import Stamp, Vectors, VectorsUnusableError
+from facesearch.store.vectors import Vectors
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +31,8 @@ log = logging.getLogger(__name__)
 class LibraryStatus:
     """What a library holds. Plain values only, ready for JSON.
 
-    vectors: "current", or why the file of vectors would be rebuilt. size_bytes: everything in the folder, but for what
-    SQLite keeps there only while it is open.
+    vectors: "current", or why the file of vectors would be rebuilt. search: how, and on what it runs. size_bytes:
+    everything in the folder, but for what SQLite keeps there only while it is open.
     """
 
     path: str
@@ -49,6 +51,7 @@ class LibraryStatus:
     threshold: float
     generation: int
     vectors: str
+    search: str
     size_bytes: int
 
 
@@ -65,9 +68,6 @@ class Library:
         self.people = People(database)
         self._database = database
         self._lock = lock
-        self._vectors: Vectors | None = None
-        self._vectors_generation = -1  # what the vectors in memory hold
-        self._saved_generation = -1  # what the vectors on disk hold, as far as known
         settings = database.settings()
         try:
             self.library_id = settings["library_id"]
@@ -79,6 +79,7 @@ class Library:
             raise LibraryError(
                 f"the settings in {path / DATABASE_NAME} are damaged ({error}); restore a backup"
             ) from error
+        self._vectors = LibraryVectors(path, database, self.library_id, writable=lock is not None)
 
     @classmethod
     def create(cls, path: Path, models: Models) -> Self:
@@ -139,6 +140,7 @@ class Library:
 
     def close(self) -> None:
         """Close the database and give up the writer lock. Unsaved vectors are rebuilt by whoever opens it next."""
+        self._vectors.close()
         self._database.close()
         if self._lock is not None:
             self._lock.release()
@@ -172,17 +174,11 @@ class Library:
 
         Vectors that are in memory follow; the file of vectors follows with `save_vectors`.
         """
-        if self._lock is None:
-            raise LibraryError(f"the library in {self.path} was opened for reading only")
+        self._refuse_reader()
         with self._database.transaction() as changes:
-            vectors = self._vectors if self._vectors_generation == changes.generation else None
             yield
         if changes.added or changes.removed:
-            self._vectors = None  # should Ctrl-C come before they have followed, they are made anew
-            if vectors is not None:
-                vectors.follow(changes.removed, changes.added)
-                self._vectors_generation = changes.generation
-                self._vectors = vectors
+            self._vectors.follow(changes)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -195,55 +191,40 @@ class Library:
 
         Not to be called inside `changing`.
         """
-        with self._database.snapshot():
-            generation = self._database.generation()
-            if self._vectors is None or self._vectors_generation != generation:
-                self._vectors = self._loaded_vectors(self._stamp())
-                self._vectors_generation = generation
-        return self._vectors
+        return self._vectors.current()
 
-    def _loaded_vectors(self, stamp: Stamp) -> Vectors:
-        try:
-            vectors = Vectors.load(self.path, stamp)
-        except VectorsUnusableError as error:
-            if stamp.faces:
-                log.info("rebuilding the file of vectors in %s from the rows: %s", self.path, error)
-            vectors = Vectors.build(*self.catalog.embeddings())
-            if self._lock is None:
-                return vectors
-            # At once, and not after the next change: a foreign file must not come to fit by its number alone.
-            vectors.save(self.path, stamp)
-        self._saved_generation = stamp.generation
-        return vectors
+    def search_on(self, device: Device) -> None:
+        """Where `vectors` search from now on: "cpu", "gpu", or "auto" for what suits. Raises LibraryError later on,
+        where a GPU is asked for and missing."""
+        self._vectors.device = device
 
-    def save_vectors(self) -> None:
+    def train_vectors(self) -> None:
+        """Where the faces have outgrown the vectors, begin in the background to train others: `save_vectors` puts
+        them in place."""
+        self._refuse_reader()
+        self._vectors.begin_training()
+
+    def save_vectors(self, *, finish_training: bool = False) -> None:
         """Write the file of vectors if it is not that of the rows already."""
+        self._refuse_reader()
+        self._vectors.save(finish_training=finish_training)
+
+    def _refuse_reader(self) -> None:
         if self._lock is None:
             raise LibraryError(f"the library in {self.path} was opened for reading only")
-        vectors = self.vectors()
-        if self._saved_generation != self._vectors_generation:
-            vectors.save(self.path, self._stamp())
-            self._saved_generation = self._vectors_generation
 
     def status(self) -> LibraryStatus:
         """What the library holds now."""
         with self._database.snapshot():
-            stamp = self._stamp()
-            try:
-                Vectors.load(self.path, stamp)
-                vectors = "current"
-            except VectorsUnusableError as error:
-                vectors = f"to be rebuilt: {error}" if stamp.faces else "current"
+            vectors, search = self._vectors.state()
             return LibraryStatus(
                 path=str(self.path),
                 library_id=self.library_id,
                 created_at=self.created_at,
                 **asdict(self.catalog.counts()),
                 **asdict(self.models),
-                generation=stamp.generation,
+                generation=self._database.generation(),
                 vectors=vectors,
+                search=search,
                 size_bytes=size_bytes(self.path),
             )
-
-    def _stamp(self) -> Stamp:
-        return Stamp(self.library_id, self._database.generation(), self.catalog.face_count())

@@ -6,8 +6,10 @@ Refuses to leave a half-written file under its final name: a replacement is writ
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from facesearch.errors import LibraryError
 
@@ -40,11 +42,21 @@ def replace_private_file(path: Path, parts: Iterable[bytes | memoryview]) -> Non
 
     Raises LibraryError when it cannot be written (disk full, read-only).
     """
+    with replacing_private_file(path) as file:
+        for part in parts:
+            file.write(part)
+
+
+@contextmanager
+def replacing_private_file(path: Path) -> Iterator[BinaryIO]:
+    """A new file to write to, which is renamed over `path` when all of it is safely on the disk.
+
+    Raises LibraryError when it cannot be written (disk full, read-only).
+    """
     beside = path.with_name(path.name + ".new")
     try:
         with os.fdopen(open_private_file(beside, os.O_TRUNC), "wb") as file:
-            for part in parts:
-                file.write(part)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

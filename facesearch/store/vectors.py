@@ -1,16 +1,12 @@
-"""The vectors of a library's faces in FAISS: a cache of the rows, in one file with a description beside it.
+"""The vectors of a library's faces in FAISS: a cache of the rows, keyed by face id, that answers who is nearest.
 
-`faces.faiss` is FAISS's own file; `faces.json` says of which library and generation it is, with its size and checksum.
-The file is believed only when all of that agrees; otherwise the caller rebuilds from the rows. Refuses to unpickle
-anything, and to hand FAISS a file whose checksum is wrong.
+Exact up to a million faces; beyond that in partitions, once they have been trained (see partitions and training).
+Faces are added and removed in place in both. Refuses to decide what the rows say: what does not fit is rebuilt.
 """
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,77 +15,73 @@ from numpy.typing import NDArray
 
 from facesearch.distance import from_squared
 from facesearch.records import EMBEDDING_SIZE, Floats, Neighbour
-from facesearch.store.private import replace_private_file
+from facesearch.store import partitions
+from facesearch.store.gpu import Device, GpuSearch, takes_gpu
+from facesearch.store.vector_file import (
+    DESCRIPTION_NAME,
+    INDEX_NAME,
+    Stamp,
+    Training,
+    VectorsUnusableError,
+    find_index,
+    parse_index,
+    write_index,
+)
 
-INDEX_NAME = "faces.faiss"
-DESCRIPTION_NAME = "faces.json"
-_FORMAT = 1
+__all__ = ["DESCRIPTION_NAME", "INDEX_NAME", "Stamp", "Training", "Vectors", "VectorsUnusableError"]
 
-
-class VectorsUnusableError(Exception):
-    """The cached vectors cannot be used, and why; never leaves the store: the answer is to rebuild."""
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """Whose vectors, and of when: they are those of the rows when library, generation and number of faces agree."""
-
-    library_id: str
-    generation: int
-    faces: int
+# Up to 19 probes at a time FAISS takes differences, beyond it expands |a|² + |b|² - 2ab, which is less exact.
+_PROBES_AT_ONCE = 16
 
 
 class Vectors:
-    """An exact search over embeddings, keyed by face id."""
+    """A search over embeddings, keyed by face id: exact, or in partitions where `training` says so."""
 
-    def __init__(self, index: Any) -> None:
-        self._index = index  # faiss.IndexIDMap2 over IndexFlatL2
+    def __init__(self, index: Any, training: Training | None = None, mapped: NDArray[np.uint8] | None = None) -> None:
+        self._index = index  # faiss.IndexIDMap over IndexFlatL2, or faiss.IndexIVFFlat
+        self.training = training
+        self._mapped = mapped  # the file's bytes, while the index only looks at them
+        self._device: Device = "cpu"
+        self._gpu: GpuSearch | None = None
 
     @classmethod
     def build(cls, ids: NDArray[np.int64], embeddings: Floats) -> Vectors:
-        """ids: int64 (N,). embeddings: float32 (N, 32)."""
+        """An exact search. ids: int64 (N,). embeddings: float32 (N, 32)."""
         import faiss
 
-        vectors = cls(faiss.IndexIDMap2(faiss.IndexFlatL2(EMBEDDING_SIZE)))
+        vectors = cls(faiss.IndexIDMap(faiss.IndexFlatL2(EMBEDDING_SIZE)))
         vectors.add(ids, embeddings)
         return vectors
 
     @classmethod
     def load(cls, folder: Path, stamp: Stamp) -> Vectors:
         """Read the cache in a library's folder; raises VectorsUnusableError unless it is exactly that of `stamp`."""
-        try:
-            description = json.loads((folder / DESCRIPTION_NAME).read_bytes())
-            if description != {**description, **asdict(stamp), "format": _FORMAT}:
-                raise VectorsUnusableError("it belongs to another state of the library")
-            data = np.fromfile(folder / INDEX_NAME, np.uint8)
-        except FileNotFoundError as error:
-            raise VectorsUnusableError("it is not there") from error
-        except (OSError, ValueError, TypeError) as error:
-            raise VectorsUnusableError(f"it cannot be read ({error})") from error
-        if description.get("size_bytes") != data.size or description.get("crc32") != zlib.crc32(data.data):
-            raise VectorsUnusableError("its checksum is wrong")
-        return cls(_parse(data, stamp.faces))
+        found = find_index(folder, stamp)
+        index = parse_index(found.mapped, in_place=True)
+        if index.ntotal != stamp.faces or (found.training is None) != _is_flat(index):
+            raise VectorsUnusableError("it is another kind of index")
+        return cls(index, found.training, found.mapped)
 
     def save(self, folder: Path, stamp: Stamp) -> None:
-        """Write the cache, durably. A crash in between leaves a description that does not fit: a rebuild, no harm."""
-        import faiss
-
-        data = faiss.serialize_index(self._index)
-        replace_private_file(folder / INDEX_NAME, [data.data])
-        description = {"format": _FORMAT, **asdict(stamp), "size_bytes": data.size, "crc32": zlib.crc32(data.data)}
-        replace_private_file(folder / DESCRIPTION_NAME, [json.dumps(description, indent=1).encode()])
+        """Write the cache, durably. Raises LibraryError when it cannot be written."""
+        write_index(folder, stamp, self._index, self.training)
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
 
+    @property
+    def wants_training(self) -> bool:
+        """Whether the faces have outgrown the search that there is."""
+        return partitions.is_due(len(self), self.training)
+
     def add(self, ids: NDArray[np.int64], embeddings: Floats) -> None:
         """ids: int64 (N,), none of them there yet. embeddings: float32 (N, 32)."""
         if len(ids):
-            self._index.add_with_ids(np.ascontiguousarray(embeddings, np.float32), ids)
+            self._changing().add_with_ids(np.ascontiguousarray(embeddings, np.float32), ids)
 
     def remove(self, ids: NDArray[np.int64]) -> None:
         if len(ids):
-            self._index.remove_ids(ids)
+            self._changing().remove_ids(ids)
 
     def follow(self, removed: Sequence[int], added: Sequence[tuple[int, Floats]]) -> None:
         """Do what a transaction did: remove and add faces, but not those that it added and removed again."""
@@ -101,23 +93,82 @@ class Vectors:
             np.array([embedding for _, embedding in staying], np.float32),
         )
 
+    def _changing(self) -> Any:
+        """The index, to be changed: in memory of its own, and on no GPU."""
+        if self._mapped is not None:
+            self._index = parse_index(self._mapped, in_place=False)
+            self._mapped = None
+        self._gpu = None
+        return self._index
+
+    def run_on(self, device: Device) -> None:
+        """Search on a "cpu", a "gpu", or "auto" for what suits. Raises LibraryError where a GPU is asked for and
+        missing."""
+        takes_gpu(device, len(self))
+        self._device = device
+
+    @property
+    def description(self) -> str:
+        """How a search runs, and on what, in words."""
+        device = "gpu (FAISS)" if takes_gpu(self._device, len(self)) else "cpu"
+        if self.training is None:
+            return f"exact, on the {device}"
+        return (
+            f"{self._index.nprobe} of {self._index.nlist} partitions (recall@{partitions.RECALL_AT} "
+            f"{self.training.recall:.3f}), on the {device}"
+        )
+
     def search(self, probe: Floats, k: int) -> list[Neighbour]:
         """The k faces nearest to a probe, float32 (32,), nearest first; of equally near ones the lower id first."""
+        return self.search_batch(np.asarray(probe)[None], k)[0]
+
+    def search_batch(self, probes: Floats, k: int) -> list[list[Neighbour]]:
+        """The same for each of the probes, float32 (N, 32)."""
         k = min(k, len(self))
         if k < 1:
-            return []
-        squared, ids = self._index.search(np.ascontiguousarray(probe, np.float32)[None], k)
-        nearest = zip(ids[0].tolist(), from_squared(squared[0]).tolist(), strict=True)
-        return [Neighbour(face_id, distance) for face_id, distance in sorted(nearest, key=lambda pair: pair[::-1])]
+            return [[] for _ in probes]
+        probes = np.ascontiguousarray(probes, np.float32)
+        at_once = _PROBES_AT_ONCE if self.training is None else len(probes)
+        found: list[list[Neighbour]] = []
+        for start in range(0, len(probes), at_once):
+            found += self._search_some(probes[start : start + at_once], k)
+        return found
+
+    def _search_some(self, probes: Floats, k: int, reach: int = 0) -> list[list[Neighbour]]:
+        """One more than k is looked for: where it is as near as the k-th, who comes in is decided by all equals."""
+        reach = min(max(reach, k + 1), len(self))
+        squared, ids = self._nearest(probes, reach)
+        found = []
+        for row, distances in enumerate(from_squared(squared)):
+            if reach < len(self) and distances[-1] == distances[k - 1]:
+                found += self._search_some(probes[row : row + 1], k, 2 * reach)
+            else:
+                nearest = sorted(zip(distances.tolist(), ids[row].tolist(), strict=True))[:k]
+                found.append([Neighbour(face_id, distance) for distance, face_id in nearest if face_id >= 0])
+        return found
+
+    def _nearest(self, probes: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
+        """Squared distances and ids, (N, k), nearest first; from as many partitions as it takes to find k."""
+        if self._gpu is None and takes_gpu(self._device, len(self)):
+            self._gpu = GpuSearch(self._index)
+        gpu = self._gpu if self._gpu is not None and k <= self._gpu.most_neighbours() else None
+        if self.training is None:
+            return gpu.search(probes, k, 0) if gpu is not None else self._index.search(probes, k)
+        import faiss
+
+        # Tuned for ten neighbours: whoever wants many more of them finds them in more partitions.
+        nprobe = min(self._index.nlist, self._index.nprobe * -(-k // (4 * partitions.RECALL_AT)))
+        while True:
+            if gpu is not None:
+                squared, ids = gpu.search(probes, k, nprobe)
+            else:
+                squared, ids = self._index.search(probes, k, params=faiss.SearchParametersIVF(nprobe=nprobe))
+            if nprobe >= self._index.nlist or ids[:, -1].min() >= 0:
+                return squared, ids
+            nprobe, gpu = min(2 * nprobe, self._index.nlist), None
 
 
-def _parse(data: NDArray[np.uint8], faces: int) -> Any:
+def _is_flat(index: Any) -> bool:
     import faiss
 
-    try:
-        index = faiss.deserialize_index(data)
-    except RuntimeError as error:
-        raise VectorsUnusableError("FAISS cannot read it") from error
-    if not isinstance(index, faiss.IndexIDMap2) or index.d != EMBEDDING_SIZE or index.ntotal != faces:
-        raise VectorsUnusableError("it is another kind of index")
-    return index
+    return isinstance(index, faiss.IndexIDMap) and isinstance(faiss.downcast_index(index.index), faiss.IndexFlatL2)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facesearch.errors import LibraryError
 from facesearch.records import Floats
 from facesearch.store.vectors import DESCRIPTION_NAME, INDEX_NAME, Stamp, Vectors, VectorsUnusableError
 
@@ -56,6 +57,23 @@ def test_equally_near_faces_come_by_id() -> None:
     assert [neighbour.face_id for neighbour in vectors.search(_embeddings(1, seed=5)[0], 37)] == list(range(37))
 
 
+def test_of_equals_at_the_end_the_lower_ids_come_in() -> None:
+    ids = np.random.default_rng(0).permutation(300).astype(np.int64)
+    embeddings = np.vstack([np.tile(_embeddings(1), (290, 1)), _embeddings(10, seed=4)])
+    vectors = Vectors.build(ids, embeddings)
+    expected = sorted(ids[:290].tolist())[:20]
+    assert [neighbour.face_id for neighbour in vectors.search(embeddings[0], 20)] == expected
+
+
+@pytest.mark.parametrize("count", [1, 16, 50])
+def test_a_batch_gives_each_probe_what_it_gets_alone(count: int) -> None:
+    """Near twins are told apart too, where expanding the square would lose them."""
+    embeddings = _embeddings(400) * np.float32(0.001) + np.float32(3)
+    vectors = Vectors.build(np.arange(400), embeddings)
+    assert vectors.search_batch(embeddings[:count], 10) == [vectors.search(probe, 10) for probe in embeddings[:count]]
+    assert [each[0].face_id for each in vectors.search_batch(embeddings[:count], 1)] == list(range(count))
+
+
 def test_no_faces_no_neighbours() -> None:
     assert Vectors.build(np.empty(0, np.int64), np.empty((0, 32), np.float32)).search(_embeddings(1)[0], 5) == []
 
@@ -64,8 +82,10 @@ def test_a_saved_cache_comes_back(saved: Path) -> None:
     vectors = Vectors.load(saved, STAMP)
     assert len(vectors) == 200
     assert vectors.search(_embeddings(200)[17], 1)[0].face_id == 17
+    vectors.remove(np.array([17]))  # from here on in memory: the file stays as it is
     vectors.add(np.array([999]), _embeddings(1, seed=9))
     assert vectors.search(_embeddings(1, seed=9)[0], 1)[0].face_id == 999
+    assert Vectors.load(saved, STAMP).search(_embeddings(200)[17], 1)[0].face_id == 17
     assert {entry.name: entry.stat().st_mode & 0o777 for entry in saved.iterdir()} == {
         INDEX_NAME: 0o600,
         DESCRIPTION_NAME: 0o600,
@@ -105,7 +125,7 @@ DAMAGE = {
     "description garbage": lambda folder: (folder / DESCRIPTION_NAME).write_bytes(b"\xff\x00{"),
     "description a list": lambda folder: (folder / DESCRIPTION_NAME).write_text("[]"),
     "description without checksum": lambda folder: (folder / DESCRIPTION_NAME).write_text(
-        json.dumps({"format": 1, "library_id": "library", "generation": 3, "faces": 200})
+        json.dumps({"format": 2, "library_id": "library", "generation": 3, "faces": 200, "training": None})
     ),
 }
 
@@ -123,3 +143,13 @@ def test_a_cache_of_another_kind_is_refused_though_its_checksum_is_right(tmp_pat
     Vectors(faiss.IndexFlatL2(32)).save(tmp_path, Stamp("library", 3, 0))
     with pytest.raises(VectorsUnusableError, match="another kind"):
         Vectors.load(tmp_path, Stamp("library", 3, 0))
+
+
+def test_a_full_disk_is_an_error_and_leaves_the_former_file(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(LibraryError, match="No space left on device; free disk space"):
+        Vectors.build(np.arange(100), _embeddings(100)).save(saved, Stamp("library", 4, 100))
+    assert len(Vectors.load(saved, STAMP)) == 200

@@ -1,0 +1,133 @@
+"""The vectors of an open library: from their file or from the rows, always of exactly the faces that are in the rows.
+
+They follow every transaction, and are trained anew in the background when the faces have outgrown them. Refuses to
+write a file for a reader.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from facesearch.errors import LibraryError
+from facesearch.library.folder import DATABASE_NAME
+from facesearch.store.catalog import Catalog
+from facesearch.store.database import Database, VectorChanges
+from facesearch.store.embedding_rows import stored_embeddings
+from facesearch.store.gpu import Device
+from facesearch.store.training import BackgroundTraining
+from facesearch.store.vectors import Stamp, Vectors, VectorsUnusableError
+
+log = logging.getLogger(__name__)
+
+
+class LibraryVectors:
+    """What is in memory, and of which generation of the rows. device: where searches run."""
+
+    def __init__(self, path: Path, database: Database, library_id: str, *, writable: bool) -> None:
+        self._path = path
+        self._database = database
+        self._catalog = Catalog(database)
+        self._library_id = library_id
+        self._writable = writable
+        self.device: Device = "cpu"
+        self._vectors: Vectors | None = None
+        self._generation = -1  # what the vectors in memory hold
+        self._saved_generation = -1  # what the vectors on disk hold, as far as known
+        self._training: BackgroundTraining | None = None
+        self._training_generation = -1  # up to where the training has followed
+
+    def current(self) -> Vectors:
+        """Those of the rows as they are now. Not to be called inside a transaction."""
+        with self._database.snapshot():
+            generation = self._database.generation()
+            if self._vectors is None or self._generation != generation:
+                self._vectors = self._loaded(self.stamp())
+                self._vectors.run_on(self.device)
+                self._generation = generation
+        return self._vectors
+
+    def _loaded(self, stamp: Stamp) -> Vectors:
+        try:
+            vectors = Vectors.load(self._path, stamp)
+        except VectorsUnusableError as error:
+            if stamp.faces:
+                log.info("rebuilding the file of vectors in %s from the rows: %s", self._path, error)
+            vectors = Vectors.build(*self._catalog.embeddings())
+            if not self._writable:
+                return vectors
+            # At once, and not after the next change: a foreign file must not come to fit by its number alone.
+            vectors.save(self._path, stamp)
+        self._saved_generation = stamp.generation
+        return vectors
+
+    def follow(self, changes: VectorChanges) -> None:
+        """Do what a transaction did. changes: after it has been committed."""
+        vectors, training, before = self._vectors, self._training, changes.generation - 1
+        self._vectors = self._training = None  # should Ctrl-C come before they have followed, they are made anew
+        if training is not None and self._training_generation == before:
+            training.follow(changes.removed, changes.added)
+            self._training_generation = changes.generation
+            self._training = training
+        if vectors is not None and self._generation == before:
+            vectors.follow(changes.removed, changes.added)
+            self._generation = changes.generation
+            self._vectors = vectors
+
+    def begin_training(self) -> None:
+        """Where the faces have outgrown the vectors, begin in the background to train others."""
+        vectors = self.current()
+        if self._training is None and vectors.wants_training:
+            self._training = BackgroundTraining(lambda: stored_embeddings(self._path / DATABASE_NAME), len(vectors))
+            self._training_generation = self._generation
+
+    def save(self, *, finish_training: bool) -> None:
+        """Write the file if it is not that of the rows already; with trained vectors if those are done, or waited for.
+
+        Raises LibraryError when it cannot be written.
+        """
+        vectors = self.current()
+        if self._training is not None and (finish_training or self._training.is_done):
+            vectors = self._trained() or vectors
+        if self._saved_generation != self._generation:
+            vectors.save(self._path, self.stamp())
+            self._saved_generation = self._generation
+
+    def _trained(self) -> Vectors | None:
+        """What the background has made, in its place now; None where that went wrong: what was there serves on."""
+        training, self._training = self._training, None
+        assert training is not None
+        try:
+            trained = training.result()
+        except (LibraryError, MemoryError, RuntimeError) as error:
+            log.warning("search stays as it was: its training failed (%s); the next index run tries again", error)
+            return None
+        if self._training_generation != self._generation:
+            return None
+        trained.run_on(self.device)
+        self._vectors = trained
+        self._saved_generation = -1
+        return trained
+
+    def state(self) -> tuple[str, str]:
+        """Of the file: "current", or why it would be rebuilt; and how a search runs, in words."""
+        stamp = self.stamp()
+        try:
+            vectors = Vectors.load(self._path, stamp)
+        except VectorsUnusableError as error:
+            vectors = Vectors.build(*self._catalog.embeddings())
+            state = f"to be rebuilt: {error}" if stamp.faces else "current"
+        else:
+            state = "current"
+        vectors.run_on(self.device)
+        return state, vectors.description
+
+    def stamp(self) -> Stamp:
+        """Whose and of when the rows are."""
+        return Stamp(self._library_id, self._database.generation(), self._catalog.face_count())
+
+    def close(self) -> None:
+        """Stop a training that is still at work."""
+        if self._training is not None:
+            self._training.cancel()
+            self._training = None
