@@ -1,6 +1,8 @@
 """Augmentation on the accelerator: what changes between two photos of one person, applied to a whole batch at once.
 
-One Keras layer, `keras.ops` only. Geometry is one bilinear resampling; colour is one 3x3 matrix a crop.
+One Keras layer, `keras.ops` only. Geometry is one bilinear resampling; colour is one 3x3 matrix a crop; blur and low
+resolution are matrix products, JPEG too (`degradation`, `jpeg`). What is switched off is neither computed nor drawn.
+Figures: `scripts/bench_training.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +14,23 @@ import keras
 import numpy as np
 from keras import ops
 
+from facesearch_train.degradation import (
+    OCCLUSIONS,
+    filtered,
+    gaussian_matrix,
+    motion_matrix,
+    occlusion,
+    shrink_matrix,
+)
+from facesearch_train.jpeg import jpeg
+
+# The fewest samples across a crop of 112 px that low resolution leaves.
+LEAST_SAMPLES = 30
+LOWEST_QUALITY, HIGHEST_QUALITY = 20.0, 85.0
+# As shares of the side: a Gaussian's standard deviation, and the way that a hand-held camera goes, from one pixel on.
+WEAKEST_BLUR, STRONGEST_BLUR = 0.0075, 0.03
+LONGEST_MOTION = 0.1
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -19,8 +38,11 @@ class Augmentation:
 
     rotation_rad: up to this angle either way. scale: smallest and largest zoom. shift: up to this share of the side
     either way (the random crop). brightness, contrast, saturation: factors of 1 ± this. hue_rad: rotation of the hue.
-    grey, low_resolution, erase: the share of crops that lose their colour, are shrunk to a half or less and blown up
-    again, or have a rectangle (glasses, a mask, a hand) painted over.
+
+    The others are the share of crops that: grey, lose their colour; low_resolution, are shrunk to 30 samples across or
+    more and blown up again; erase, have a rectangle anywhere painted over; occlusion, have dark glasses, a mask or a
+    hand before the face, which turn and shift with it; blur, are out of focus; motion, are smeared along or across;
+    jpeg, are saved with quality 20 to 85.
     """
 
     flip: bool = True
@@ -34,6 +56,10 @@ class Augmentation:
     grey: float = 0.0
     low_resolution: float = 0.0
     erase: float = 0.0
+    occlusion: float = 0.0
+    blur: float = 0.0
+    motion: float = 0.0
+    jpeg: float = 0.0
 
 
 # Rows of the YIQ transform: luma first; the other two span the plane in which hue turns.
@@ -60,8 +86,9 @@ class Augment(keras.layers.Layer):
         crops = ops.cast(crops, "float32")
         if not training:
             return crops
-        crops = self._low_resolution(self._colour(self._geometry(crops)))
-        return ops.clip(self._erase(crops), 0.0, 255.0)
+        crops = self._colour(self._geometry(self._occlude(crops)))
+        crops = self._low_resolution(self._motion(self._blur(crops)))
+        return ops.clip(self._erase(self._jpeg(crops)), 0.0, 255.0)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
@@ -108,16 +135,46 @@ class Augment(keras.layers.Layer):
         mean = ops.mean(crops, axis=(1, 2, 3), keepdims=True)
         return ((crops - mean) * contrast + mean) * brightness
 
+    def _occlude(self, crops: Any) -> Any:
+        """Before the geometry: what hides a face moves with it."""
+        if not self.augmentation.occlusion:
+            return crops
+        kind = ops.floor(self._uniform(crops, 0.0, len(OCCLUSIONS) - 1e-3))
+        offset, growth = (
+            ops.stack([self._uniform(crops, -1.0, 1.0), self._uniform(crops, -1.0, 1.0)], axis=1) for _ in range(2)
+        )
+        covered, shade = occlusion(crops.shape[1], kind, offset, growth, self._uniform(crops, 0.0, 1.0))
+        covered = covered * self._chance(crops, self.augmentation.occlusion)
+        return crops * (1.0 - covered) + shade * covered
+
+    def _blur(self, crops: Any) -> Any:
+        if not self.augmentation.blur:
+            return crops
+        side, chosen = crops.shape[1], self._chance(crops, self.augmentation.blur)[:, 0, 0, 0]
+        matrix = gaussian_matrix(side, chosen * self._uniform(crops, WEAKEST_BLUR * side, STRONGEST_BLUR * side))
+        return filtered(crops, matrix, matrix)
+
+    def _motion(self, crops: Any) -> Any:
+        if not self.augmentation.motion:
+            return crops
+        side, chosen = crops.shape[1], self._chance(crops, self.augmentation.motion)[:, 0, 0, 0]
+        length = chosen * self._uniform(crops, 1.0, max(LONGEST_MOTION * side, 1.0))
+        along = self._chance(crops, 0.5)[:, 0, 0, 0]
+        return filtered(crops, motion_matrix(side, length * (1.0 - along)), motion_matrix(side, length * along))
+
     def _low_resolution(self, crops: Any) -> Any:
         if not self.augmentation.low_resolution:
             return crops
-        side = crops.shape[1]
-        half = ops.image.resize(crops, (side // 2, side // 2), interpolation="bilinear", antialias=True)
-        third = ops.image.resize(crops, (side * 3 // 10, side * 3 // 10), interpolation="bilinear", antialias=True)
-        half, third = (ops.image.resize(small, (side, side), interpolation="bilinear") for small in (half, third))
-        which = self._chance(crops, 0.5)
-        chosen = self._chance(crops, self.augmentation.low_resolution)
-        return crops + chosen * (which * half + (1.0 - which) * third - crops)
+        side, chosen = crops.shape[1], self._chance(crops, self.augmentation.low_resolution)[:, 0, 0, 0]
+        lost = self._uniform(crops, 0.0, float(max(side - LEAST_SAMPLES, 0)))
+        matrix = shrink_matrix(side, side - chosen * lost)
+        return filtered(crops, matrix, matrix)
+
+    def _jpeg(self, crops: Any) -> Any:
+        if not self.augmentation.jpeg:
+            return crops
+        saved = jpeg(ops.clip(crops, 0.0, 255.0), self._uniform(crops, LOWEST_QUALITY, HIGHEST_QUALITY))
+        return crops + self._chance(crops, self.augmentation.jpeg) * (saved - crops)
 
     def _erase(self, crops: Any) -> Any:
         if not self.augmentation.erase:
