@@ -31,7 +31,7 @@ from facesearch.store.vector_file import (
 __all__ = ["DESCRIPTION_NAME", "INDEX_NAME", "Stamp", "Training", "Vectors", "VectorsUnusableError"]
 
 # Up to 19 probes at a time FAISS takes differences, beyond it expands |a|² + |b|² - 2ab, which is less exact.
-_PROBES_AT_ONCE = 16
+_PROBES_AT_ONCE = 19
 
 
 class Vectors:
