@@ -111,6 +111,16 @@ def test_the_best_weights_are_those_of_the_last_stages_lowest_validation_loss(fi
     assert finished.run.best.epoch == 3
 
 
+def test_a_stage_begins_with_the_weights_and_prototypes_of_the_one_before(tmp_path: Path) -> None:
+    still = replace(STAGE, epochs=1, schedule=CyclicalSchedule(max_rate=0.0))
+    run = Run(tiny_config(stages=(replace(STAGE, epochs=1), still)), tmp_path, TRAINING, VALIDATION)
+    prototypes: list[np.ndarray] = []
+    run.train(on_epoch=lambda _: prototypes.append(np.array(run.model.get_layer("head").prototypes)))
+    assert prototypes[0].shape == (8, 32)
+    assert prototypes[0].std() > 0
+    np.testing.assert_array_equal(prototypes[1], prototypes[0])
+
+
 def test_only_the_newest_checkpoint_is_kept(finished: Finished) -> None:
     assert [path.name for path in finished.folder.glob("last-*")] == ["last-0003.weights.h5"]
     assert not list(finished.folder.glob("new-*"))

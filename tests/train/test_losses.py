@@ -17,6 +17,7 @@ from facesearch_train.losses import (
     all_pairs_softmax_loss,
     batch_distances,
     contrastive_loss,
+    identity_loss,
     squared_distances,
 )
 
@@ -83,12 +84,13 @@ def test_squared_distances_equal_a_loop() -> None:
     np.testing.assert_allclose(np.asarray(squared_distances(anchors, gallery)), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("hardness", [0.0, 2.0])
 @pytest.mark.parametrize("seed", range(4))
-def test_all_pairs_contrastive_equals_a_loop(seed: int) -> None:
+def test_all_pairs_contrastive_equals_a_loop(seed: int, hardness: float) -> None:
     anchors, ids, gallery, gallery_ids = batch(seed)
     expected = []
     for i, anchor in enumerate(anchors):
-        genuine, impostor = [], []
+        genuine, impostor, weight = [], [], []
         for j, other in enumerate(gallery):
             distance = math.sqrt(float(((anchor - other) ** 2).sum()))
             if gallery_ids[j] < 0 or i == j:
@@ -96,9 +98,10 @@ def test_all_pairs_contrastive_equals_a_loop(seed: int) -> None:
             if ids[i] == gallery_ids[j]:
                 genuine.append(distance**2)
             elif distance < 2.0:
-                impostor.append((2.0 - distance) ** 2)
-        expected.append(0.5 * (sum(genuine) / max(len(genuine), 1) + sum(impostor) / max(len(impostor), 1)))
-    loss = np.asarray(all_pairs_contrastive_loss(anchors, ids, gallery, gallery_ids, 2.0))
+                weight.append(math.exp(hardness * (2.0 - distance)))
+                impostor.append(weight[-1] * (2.0 - distance) ** 2)
+        expected.append(0.5 * (sum(genuine) / max(len(genuine), 1) + sum(impostor) / max(sum(weight), 1)))
+    loss = np.asarray(all_pairs_contrastive_loss(anchors, ids, gallery, gallery_ids, margin=2.0, hardness=hardness))
     np.testing.assert_allclose(loss, expected, rtol=2e-3, atol=2e-3)
 
 
@@ -115,6 +118,31 @@ def test_all_pairs_softmax_equals_a_loop(seed: int) -> None:
         expected.append(sum(costs) / max(len(costs), 1))
     loss = np.asarray(all_pairs_softmax_loss(anchors, ids, gallery, gallery_ids, 0.1))
     np.testing.assert_allclose(loss, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_of_two_impostors_the_nearer_one_counts_more_the_harder_the_loss() -> None:
+    """Shortfalls of 1.5 and 0.5 cost 2.25 and 0.25: 1.25 on average, and the nearer one's alone in the end."""
+    points, ids = np.array([[0, 0], [0.5, 0], [0, 1.5]], "float32"), np.array([0, 1, 2], "float32")
+    costs = [
+        2 * float(np.asarray(all_pairs_contrastive_loss(points[:1], ids[:1], points, ids, hardness=hardness))[0])
+        for hardness in (0.0, 1.0, 20.0)
+    ]
+    assert costs[0] == pytest.approx(1.25, rel=1e-4)
+    assert costs[1] == pytest.approx((math.e * 2.25 + 0.25) / (math.e + 1), rel=1e-4)
+    assert costs[2] == pytest.approx(2.25, rel=1e-4)
+
+
+def test_the_identity_loss_is_the_negative_log_probability_of_the_right_person() -> None:
+    """Embedding along the first axis; people along it, against it and across: cosines 1, -1 and 0."""
+    embeddings = np.array([[3.0, 0.0]], "float32")
+    prototypes = np.array([[0.5, 0.0], [-2.0, 0.0], [0.0, 1.0]], "float32")
+    for person, cosine in enumerate((1.0, -1.0, 0.0)):
+        cosines = [1.0, -1.0, 0.0]
+        cosines[person] -= 0.2
+        total = sum(math.exp(4.0 * other) for other in cosines)
+        expected = -math.log(math.exp(4.0 * (cosine - 0.2)) / total)
+        loss = np.asarray(identity_loss(embeddings, np.array([person]), prototypes, scale=4.0, margin=0.2))
+        np.testing.assert_allclose(loss, [expected], rtol=1e-4)
 
 
 def test_an_anchor_alone_costs_nothing_in_the_softmax() -> None:

@@ -12,7 +12,7 @@ from facesearch_train.loop import CropData
 from facesearch_train.network import DenseNetShape
 
 NETWORK = DenseNetShape(units=(1, 1), growth_rate=4, bn_momentum=0.9)
-STAGE = Stage(epochs=2, input_size_px=28, schedule=one_cycle(2, 2e-3), contrastive=0.5, softmax=1.0)
+STAGE = Stage(epochs=2, input_size_px=28, schedule=one_cycle(2, 2e-3), contrastive=0.5, softmax=1.0, identity=0.3)
 
 
 def tiny_config(**settings: Any) -> TrainConfig:
@@ -23,6 +23,7 @@ def tiny_config(**settings: Any) -> TrainConfig:
         sampling="people",
         batch_size=8,
         memory=16,
+        hardness=1.0,
         network=NETWORK,
         precision="float32",
     )

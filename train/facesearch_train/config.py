@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,7 +18,8 @@ from facesearch_train.schedule import CyclicalSchedule
 class Stage:
     """A stretch of a run with one input size and one mix of losses; weights are carried on to the next.
 
-    contrastive, softmax: the weights of the margin loss and of the softmax over all pairs that warms up.
+    contrastive, softmax, identity: the weights of the margin loss, of the softmax over all pairs that warms up, and of
+    telling all people of the data apart (both with sampling "people" only).
     """
 
     epochs: int
@@ -25,6 +27,7 @@ class Stage:
     schedule: CyclicalSchedule = field(default_factory=CyclicalSchedule)
     contrastive: float = 1.0
     softmax: float = 0.0
+    identity: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,12 @@ class TrainConfig:
     """One run.
 
     sampling: "pairs" draws the published random pairs, "people" batches of people with all pairs in the batch.
-    batch_size: pairs, or photos. memory: how many embeddings of earlier batches join the gallery. photos_per_person:
-    how many photos of one person stand together in a batch of people. singles_share: photos in such a batch of people
-    who have one photo only. photos_per_epoch: where an epoch ends and is validated (None: when all photos were seen).
-    validation_share: people who only validate. precision "auto" is bfloat16 where the processor or GPU has it.
-    accumulate: batches whose gradients make one step.
+    batch_size: pairs, or photos. hardness: how much impostors that lie near weigh above those that lie farther inside
+    the margin (see losses.all_pairs_contrastive_loss). memory: how many embeddings of earlier batches join the
+    gallery. photos_per_person: how many photos of one person stand together in a batch of people. singles_share:
+    photos in such a batch of people who have one photo only. photos_per_epoch: where an epoch ends and is validated
+    (None: when all photos were seen). validation_share: people who only validate. precision "auto" is bfloat16 where
+    the processor or GPU has it. accumulate: batches whose gradients make one step.
     """
 
     name: str
@@ -46,6 +50,7 @@ class TrainConfig:
     embedding_size: int = EMBEDDING_SIZE
     margin: float = 2.0
     temperature: float = 0.1
+    hardness: float = 0.0
     memory: int = 0
     photos_per_person: int = 2
     singles_share: float = 0.25
@@ -61,6 +66,11 @@ class TrainConfig:
     def epochs(self) -> int:
         return sum(stage.epochs for stage in self.stages)
 
+    @property
+    def classifies(self) -> bool:
+        """Whether any stage tells all people apart: their prototypes are then carried from stage to stage."""
+        return any(stage.identity for stage in self.stages)
+
     def stage_at(self, epoch: int) -> tuple[int, Stage, int]:
         """The stage that an epoch belongs to: its number, itself, and the epoch in which it began."""
         first = 0
@@ -71,8 +81,9 @@ class TrainConfig:
         raise UsageError(f"epoch {epoch} lies behind the end of the run ({self.epochs} epochs)")
 
     def to_json(self) -> dict[str, Any]:
-        """What `config.json` holds."""
-        return dataclasses.asdict(self)
+        """What `config.json` holds: lists and dictionaries, as they are read back."""
+        values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return values
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> TrainConfig:
@@ -103,7 +114,7 @@ def one_cycle(epochs: int, max_rate: float) -> CyclicalSchedule:
 # A minute on two cores: a small DenseNet on small crops shows that everything works, not how well it can.
 SMOKE = TrainConfig(
     name="smoke",
-    stages=(Stage(epochs=3, input_size_px=28, schedule=one_cycle(3, 2e-3), contrastive=0.5, softmax=1.0),),
+    stages=(Stage(epochs=8, input_size_px=28, schedule=one_cycle(8, 2e-3), contrastive=0.5, softmax=1.0),),
     sampling="people",
     batch_size=32,
     memory=256,

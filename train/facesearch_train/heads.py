@@ -15,6 +15,7 @@ from facesearch_train.losses import (
     all_pairs_contrastive_loss,
     all_pairs_softmax_loss,
     batch_distances,
+    identity_loss,
     pair_distance,
 )
 from facesearch_train.network import build_siamese, resize_layer
@@ -27,14 +28,21 @@ class PeopleHead(keras.layers.Layer):
 
     (B, D) embeddings, (B,) person numbers -> (B, 3): the loss of each anchor, and the batch's mean genuine and mean
     impostor distance in every row. The batch size must be fixed. The memory holds the latest `memory` embeddings,
-    without gradients; empty places carry the person number -1.
+    without gradients; empty places carry the person number -1. people: how many person numbers there are, each of
+    which has a prototype where the stage weighs the identity loss.
     """
 
-    def __init__(self, config: TrainConfig, stage: Stage, **options: Any) -> None:
+    def __init__(self, config: TrainConfig, stage: Stage, people: int, **options: Any) -> None:
         super().__init__(dtype="float32", **options)
         self.config = config
         self.stage = stage
         size = max(config.memory, 0)
+        self.prototypes = self.add_weight(
+            shape=(people if config.classifies else 0, config.embedding_size),
+            initializer="random_normal",
+            trainable=stage.identity > 0,
+            name="people",
+        )
         self.remembered = self.add_weight(
             shape=(size, config.embedding_size), initializer="zeros", trainable=False, name="remembered"
         )
@@ -49,15 +57,16 @@ class PeopleHead(keras.layers.Layer):
         gallery_ids = ops.concatenate([ids, self.remembered_ids.value], axis=0)
         loss = ops.zeros_like(ids)
         if self.stage.contrastive:
-            margin = self.config.margin
             loss = loss + self.stage.contrastive * all_pairs_contrastive_loss(
-                embeddings, ids, gallery, gallery_ids, margin
+                embeddings, ids, gallery, gallery_ids, margin=self.config.margin, hardness=self.config.hardness
             )
         if self.stage.softmax:
             temperature = self.config.temperature
             loss = loss + self.stage.softmax * all_pairs_softmax_loss(
                 embeddings, ids, gallery, gallery_ids, temperature
             )
+        if self.stage.identity:
+            loss = loss + self.stage.identity * identity_loss(embeddings, ids, self.prototypes)
         genuine, impostor = batch_distances(embeddings, ids)
         if training and self.config.memory:
             self.remembered.assign(ops.stop_gradient(gallery[: self.config.memory]))
@@ -94,10 +103,12 @@ class MeanPairDistance(keras.metrics.Mean):
         super().update_state(pair_distance(y_pred[:, 0], y_pred[:, 1]), sample_weight=wanted)
 
 
-def build_training_model(tower: keras.Model, config: TrainConfig, stage: Stage, seed: int) -> keras.Model:
+def build_training_model(
+    tower: keras.Model, config: TrainConfig, stage: Stage, seed: int, people: int = 0
+) -> keras.Model:
     """Resizing, augmentation, tower and loss as one compiled model, for the batches that `pairs` makes.
 
-    tower: takes crops of the stage's input size.
+    tower: takes crops of the stage's input size. people: one more than the highest person number of the data.
     """
     crop_shape = (CROP_SIZE_PX, CROP_SIZE_PX, 3)
     resize = resize_layer(CROP_SIZE_PX, stage.input_size_px)
@@ -110,7 +121,7 @@ def build_training_model(tower: keras.Model, config: TrainConfig, stage: Stage, 
     if config.sampling == "people":
         crops = keras.Input(crop_shape, batch_size=config.batch_size, dtype="uint8", name="crops")
         ids = keras.Input((), batch_size=config.batch_size, dtype="int32", name="people")
-        model = keras.Model([crops, ids], PeopleHead(config, stage, name="head")([tower(changed(crops)), ids]))
+        model = keras.Model([crops, ids], PeopleHead(config, stage, people, name="head")([tower(changed(crops)), ids]))
         loss: Any = _loss_column
         metrics = [genuine_distance, impostor_distance]
     else:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from facesearch.errors import TowerError, TrainingCollapsedError, TrainingDataError, UsageError
 from facesearch.records import CROP_SIZE_PX, Floats, Pixels
-from facesearch_train.allocator import keep_freed_memory
+from facesearch_train.allocator import KeepFreedMemory
 from facesearch_train.config import Stage, TrainConfig
 from facesearch_train.heads import build_training_model
 from facesearch_train.network import build_tower, resize_layer
@@ -91,7 +91,6 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not resume:
             write_json(self.folder / "config.json", self.config.to_json())
-        keep_freed_memory()
         with training_precision(self.config.precision), RunLog(self.folder, self.epochs_done) as log:
             if checkpoint:
                 self._load_checkpoint(checkpoint)
@@ -116,7 +115,8 @@ class Run:
         keras.utils.set_random_seed(config.seed + number)
         self.stage = stage
         self.tower = build_tower(stage.input_size_px, config.embedding_size, config.network)
-        self.model = build_training_model(self.tower, config, stage, config.seed + number)
+        people = int(self.training.identities.max()) + 1
+        self.model = build_training_model(self.tower, config, stage, config.seed + number, people)
         self.model.optimizer.build(self.model.trainable_variables)
         self.data = epoch_data(self.training, config)
         plot_schedule(stage.schedule, stage.epochs, self.folder / f"schedule-{number + 1}.png")
@@ -131,17 +131,25 @@ class Run:
             ) from error
 
     def _next_stage(self, epoch: int) -> None:
-        """The stage that begins now, with the weights of the one before."""
-        weights = self.tower.get_weights()
+        """The stage that begins now, with the weights of the one before: the tower's and the people's prototypes."""
+        weights, prototypes = self.tower.get_weights(), self._prototypes()
         self._build_stage(epoch)
         self.tower.set_weights(weights)
+        if prototypes is not None:
+            self.model.get_layer("head").prototypes.assign(prototypes)
         self.best_loss = float("inf")
+
+    def _prototypes(self) -> NDArray[np.float32] | None:
+        """What stands for each person of the data in the identity loss; None where no stage has one."""
+        if not (self.config.classifies and self.config.sampling == "people"):
+            return None
+        return np.asarray(keras.ops.convert_to_numpy(self.model.get_layer("head").prototypes))
 
     def _epoch(self, epoch: int) -> EpochReport:
         self.data.draw(epoch)
         self.model.get_layer("augment").begin_epoch(epoch)
         schedule = ScheduleCallback(self.stage.schedule, len(self.data), self.stage_start)
-        callbacks = [schedule, keras.callbacks.TerminateOnNaN()]
+        callbacks = [schedule, keras.callbacks.TerminateOnNaN(), KeepFreedMemory()]
         # Shuffled already by `draw`; Keras' own shuffling would follow a global state that no checkpoint holds.
         fitted = self.model.fit(
             self.data, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=callbacks

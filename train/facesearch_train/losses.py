@@ -15,6 +15,10 @@ MARGIN = 2.0
 # Inside the root: the gradient of sqrt is infinite at 0, where two identical inputs lie.
 EPSILON = 1e-6
 _NEVER = -1e9
+# With thousands of people and few photos of each, a scale far above that of the pairs' softmax (1 / temperature) learns
+# the prototypes of people with one photo by heart.
+IDENTITY_SCALE = 16.0
+IDENTITY_MARGIN = 0.1
 
 
 def pair_distance(first: Any, second: Any, epsilon: float = EPSILON) -> Any:
@@ -69,21 +73,26 @@ def _masks(ids: Any, gallery_ids: Any) -> tuple[Any, Any]:
     return ops.cast(genuine, "float32"), ops.cast(impostor, "float32")
 
 
-def all_pairs_contrastive_loss(anchors: Any, ids: Any, gallery: Any, gallery_ids: Any, margin: float = MARGIN) -> Any:
+def all_pairs_contrastive_loss(
+    anchors: Any, ids: Any, gallery: Any, gallery_ids: Any, *, margin: float = MARGIN, hardness: float = 0.0
+) -> Any:
     """Contrastive loss of every anchor against a whole gallery: (B, D), (B,), (G, D), (G,) -> (B,).
 
     The gallery begins with the anchors; what follows are embeddings remembered from earlier batches. Genuine pairs
     cost D², averaged over an anchor's genuine pairs. Impostor pairs cost max(margin - D, 0)², averaged over those
-    inside the margin, so that the few hard ones are not drowned by the many that already lie far enough. Both halves
-    weigh the same, as in the published half-and-half pairs. Memory: Wang et al., "Cross-Batch Memory for Embedding
-    Learning", CVPR 2020.
+    inside the margin, so that the few hard ones are not drowned by the many that already lie far enough; hardness
+    weighs them by exp(hardness * (margin - D)) besides, from all alike (0) to the hardest alone (infinity). Both
+    halves weigh the same, as in the published half-and-half pairs. Memory: Wang et al., "Cross-Batch Memory for
+    Embedding Learning", CVPR 2020.
     """
     genuine, impostor = _masks(ids, gallery_ids)
     squared = squared_distances(anchors, gallery)
     shortfall = ops.maximum(margin - ops.sqrt(EPSILON + squared), 0.0) * impostor
-    inside = ops.cast(ops.greater(shortfall, 0.0), "float32")
+    weight = ops.cast(ops.greater(shortfall, 0.0), "float32")
+    if hardness:
+        weight = weight * ops.exp(hardness * ops.stop_gradient(shortfall))
     genuine_cost = ops.sum(squared * genuine, axis=1) / ops.maximum(ops.sum(genuine, axis=1), 1.0)
-    impostor_cost = ops.sum(ops.square(shortfall), axis=1) / ops.maximum(ops.sum(inside, axis=1), 1.0)
+    impostor_cost = ops.sum(weight * ops.square(shortfall), axis=1) / ops.maximum(ops.sum(weight, axis=1), 1.0)
     return 0.5 * (genuine_cost + impostor_cost)
 
 
@@ -99,6 +108,21 @@ def all_pairs_softmax_loss(anchors: Any, ids: Any, gallery: Any, gallery_ids: An
     logits = cosine / temperature + (1.0 - genuine - impostor) * _NEVER
     log_probability = logits - ops.logsumexp(logits, axis=1, keepdims=True)
     return -ops.sum(log_probability * genuine, axis=1) / ops.maximum(ops.sum(genuine, axis=1), 1.0)
+
+
+def identity_loss(
+    embeddings: Any, ids: Any, prototypes: Any, scale: float = IDENTITY_SCALE, margin: float = IDENTITY_MARGIN
+) -> Any:
+    """Which of all people of the training data an embedding shows: (B, D), (B,), (P, D) -> (B,).
+
+    The negative log-probability of the right person by the cosines to one learnt prototype a person, the right one's
+    lowered by the margin. It is DeepID2's identification signal beside the contrastive one, as a cosine classifier.
+    Sources: Sun et al., "Deep Learning Face Representation by Joint Identification-Verification", NIPS 2014; Wang et
+    al., "CosFace: Large Margin Cosine Loss for Deep Face Recognition", CVPR 2018.
+    """
+    right = ops.one_hot(ops.cast(ids, "int32"), prototypes.shape[0], dtype="float32")
+    logits = scale * (ops.matmul(_unit(embeddings), ops.transpose(_unit(prototypes))) - margin * right)
+    return ops.logsumexp(logits, axis=1) - ops.sum(logits * right, axis=1)
 
 
 def _unit(rows: Any) -> Any:
