@@ -63,8 +63,9 @@ def read_card(path: Path) -> TowerCard:
 
     Raises TowerError when it is missing, no card, of a later version, or for crops or embeddings of another size.
     """
-    file = _card_file(path)
+    file = path
     try:
+        file = _card_file(path)
         values = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise TowerError(f"{file} is missing: name a folder that holds {WEIGHTS_NAME} and {CARD_NAME}") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ordinary_user import acting_as_ordinary_user
 
 from facesearch.errors import TowerError
 from facesearch.tower_card import CARD_NAME, TowerCard, check_weights, read_card, weights_sha256, write_card
@@ -88,6 +89,13 @@ def test_a_missing_card_says_what_to_do(tmp_path: Path) -> None:
         read_card(tmp_path)
     with pytest.raises(TowerError, match="is missing"):
         read_card(tmp_path / "nowhere" / CARD_NAME)
+
+
+def test_a_card_in_a_locked_folder_is_an_error_that_names_it() -> None:
+    with acting_as_ordinary_user() as folder:
+        (folder / "locked").mkdir(mode=0)
+        with pytest.raises(TowerError, match=r"tower\.json cannot be read as a tower's card .*ermission denied"):
+            read_card(folder / "locked" / CARD_NAME)
 
 
 def test_weights_must_be_the_cards(tmp_path: Path) -> None:

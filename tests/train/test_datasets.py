@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+from ordinary_user import acting_as_ordinary_user
 
 from facesearch.errors import TrainingDataError
 from facesearch_train.datasets import Dataset, list_photos, read_dataset
@@ -140,15 +140,24 @@ def test_empty_files_are_left_out_and_counted(tmp_path: Path) -> None:
     assert dataset.warnings[0].startswith("2 files empty below")
 
 
-def test_no_folder_or_one_that_cannot_be_listed_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingDataError, match="is not a folder"):
-        read_dataset(tmp_path / "nowhere")
-    write(tmp_path, "Al/1.jpg", "Bo/1.jpg")
-    (tmp_path / "Bo").chmod(0)
-    if os.access(tmp_path / "Bo", os.R_OK):
-        pytest.skip("this user may list every folder")
-    with pytest.raises(TrainingDataError, match=r"Bo cannot be listed .* permission"):
-        read_dataset(tmp_path)
+def test_no_folder_or_one_that_cannot_be_listed_is_refused() -> None:
+    with acting_as_ordinary_user() as folder:
+        with pytest.raises(TrainingDataError, match="is not a folder"):
+            read_dataset(folder / "nowhere")
+        write(folder, "Al/1.jpg", "Bo/1.jpg")
+        (folder / "Bo").chmod(0)
+        for path in (folder, folder / "Bo"):
+            with pytest.raises(TrainingDataError, match=r"Bo cannot be listed .* permission"):
+                read_dataset(path)
+        with pytest.raises(TrainingDataError, match="is not a folder"):
+            read_dataset(folder / "Bo" / "inside")
+
+
+def test_files_that_cannot_be_looked_at_are_left_to_the_cutting() -> None:
+    with acting_as_ordinary_user() as folder:
+        write(folder, "Al/1.jpg", "Al/2.jpg", "Bo/1.jpg")
+        (folder / "Bo").chmod(0o400)
+        assert people(read_dataset(folder))["Bo"] == ["1.jpg"]
 
 
 def folders(root: Path, *names: str) -> Dataset:

@@ -81,7 +81,7 @@ def read_dataset(path: Path) -> Dataset:
 
 def list_photos(path: Path) -> Dataset:
     """Like read_dataset, for a folder that is merged with others: one person alone, or single photos, will do."""
-    if not path.is_dir():
+    if not _is_folder(path):
         raise TrainingDataError(
             f"{path} is not a folder. Give the folder that holds the training photos (--data), a folder a person."
         )
@@ -116,7 +116,7 @@ def _celeba_parts(path: Path) -> tuple[Path, Path] | None:
     home = path.parent if path.name == "img_align_celeba" else path
     photos = [home / "img_align_celeba", home / "Img" / "img_align_celeba"]
     lists = [home / "identity_CelebA.txt", home / "Anno" / "identity_CelebA.txt"]
-    folder = next((photo for photo in photos if photo.is_dir()), None)
+    folder = next((photo for photo in photos if _is_folder(photo)), None)
     if folder is None:
         return None
     listing = next((listing for listing in lists if listing.is_file()), None)
@@ -154,7 +154,9 @@ def _read_celeba(path: Path, folder: Path, listing: Path) -> Dataset:
 
 def _read_folders(path: Path) -> Dataset:
     """LFW's layout or a folder a person: they differ in where the folders lie and how the photos are named."""
-    top = next((path / name for name in _INNER_FOLDERS if (path / name).is_dir() and _holds_folders(path / name)), path)
+    top = next(
+        (path / name for name in _INNER_FOLDERS if _is_folder(path / name) and _holds_folders(path / name)), path
+    )
     top = _step_into_lone_folder(top)
     folders = [entry.name for entry in _entries(top) if entry.is_dir() and not _is_hidden(entry.name)]
     if len(folders) > 1 and {name.lower() for name in folders} <= _SPLIT_FOLDERS:
@@ -222,8 +224,20 @@ def _is_photo(name: str) -> bool:
     return not _is_hidden(name) and Path(name).suffix.lower() in PHOTO_SUFFIXES
 
 
+def _is_folder(path: Path) -> bool:
+    """Whether it is one, as far as can be told: not where a folder around it may not be entered."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _is_empty(entry: os.DirEntry[str]) -> bool:
-    return entry.stat().st_size == 0
+    """Whether it has no byte. What cannot be looked at is left to the cutting of crops, which counts it."""
+    try:
+        return entry.stat().st_size == 0
+    except OSError:
+        return False
 
 
 def _is_lfw_photo(photo: TrainingPhoto) -> bool:
