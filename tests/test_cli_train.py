@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +65,16 @@ def test_data_that_cannot_be_trained_on_is_exit_code_6(run: CommandLine, tmp_pat
         assert (folder, ran.code, ran.out) == (folder, 6, "")
         assert "Traceback" not in ran.err
         assert not (tmp_path / "run").exists()
+
+
+def test_nothing_but_the_programs_own_words_is_said(tmp_path: Path) -> None:
+    """In a process of its own, because TensorFlow speaks when it is loaded."""
+    program = "from facesearch.cli import main; main()"
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    command = [sys.executable, "-c", program, "train", "--data", str(tmp_path), "--out", str(tmp_path / "run")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (ran.returncode, ran.stdout) == (6, "")
+    assert re.fullmatch(r"facesearch: .+ holds no training photos\. .+\n", ran.stderr)
 
 
 def test_resume_needs_a_run_and_takes_no_other_order(run: CommandLine, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -100,7 +99,9 @@ def train(
     Which layout a folder has is found out. Crops are cut once and kept; people are split into training and validation.
     DIR/tower holds the tower with the lowest validation loss, for --tower of the other commands.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its greeting, and that there is no GPU
+    from facesearch_train.quiet import import_keras_quietly
+
+    import_keras_quietly()
     from facesearch_train.config import PRESETS
     from facesearch_train.overrides import Overrides
     from facesearch_train.recipe import Order

@@ -1,0 +1,38 @@
+"""Import Keras and its backend without the words that TensorFlow's C++ says of itself while it is loaded.
+
+Nothing else is silenced: Python's exceptions pass, and so does all that is said once the import is over.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+
+def import_keras_quietly() -> None:
+    """Import Keras and its backend. Somebody who set TF_CPP_MIN_LOG_LEVEL wants to hear it all, and does."""
+    if _LEVEL in os.environ or "keras" in sys.modules:
+        return
+    os.environ[_LEVEL] = "3"  # what is said later on, about processors and missing GPUs
+    with _stderr_silenced():
+        import keras  # noqa: F401
+
+
+@contextmanager
+def _stderr_silenced() -> Iterator[None]:
+    """File descriptor 2 leads nowhere: absl writes to it before there is a setting that it would heed."""
+    sys.stderr.flush()
+    before = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(before, 2)
+        os.close(before)
+        os.close(nowhere)
