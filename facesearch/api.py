@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 if TYPE_CHECKING:
     from facesearch.detection import Detector
-    from facesearch.indexing import IndexProgress, IndexSummary
+    from facesearch.indexing import IndexProgress, IndexSummary, PruneSummary
     from facesearch.library import Library, LibraryStatus
     from facesearch.querying import Comparison, QueryAnswer
     from facesearch.tower import Tower
@@ -53,13 +53,15 @@ class FaceLibrary:
         self,
         *paths: Folder,
         people_from_folders: bool = False,
+        rehash: bool = False,
         on_progress: Callable[[IndexProgress], None] | None = None,
     ) -> IndexSummary:
         """Bring the library up to date with photos and folders of photos; only what changed costs time.
 
-        people_from_folders: the name of a photo's folder is the name of the person it shows. on_progress is called
-        after every file. Raises PhotoError when one of `paths` does not exist, LibraryError, TowerError, and
-        IndexInterrupted (a KeyboardInterrupt) on Ctrl-C; what was finished is kept.
+        people_from_folders: the name of a photo's folder is the name of the person it shows. rehash: read every photo
+        again, also those whose time and size are as before. on_progress is called after every file. Raises PhotoError
+        when one of `paths` does not exist, LibraryError, TowerError, and IndexInterrupted (a KeyboardInterrupt) on
+        Ctrl-C; what was finished is kept.
         """
         from facesearch.indexing import IndexOptions, index_photos
         from facesearch.library import Library
@@ -73,9 +75,22 @@ class FaceLibrary:
                 [Path(path) for path in paths],
                 self.detector,
                 self.tower,
-                options=IndexOptions(people_from_folders=people_from_folders),
+                options=IndexOptions(people_from_folders=people_from_folders, rehash=rehash),
                 on_progress=on_progress,
             )
+
+    def prune(self, *, force: bool = False, dry_run: bool = False) -> PruneSummary:
+        """Drop the photos that were gone when their folder was last indexed, with their faces.
+
+        force: also those of folders that are not there today, as on a drive that is not mounted. dry_run: only say what
+        would be dropped. Raises LibraryError.
+        """
+        from facesearch.indexing import prune
+        from facesearch.library import Library
+
+        self.close()
+        with Library.open(self.path, writable=True) as library:
+            return prune(library, force=force, dry_run=dry_run)
 
     def query(self, photo: Folder, k: int = 5, threshold: float | None = None) -> QueryAnswer:
         """The k nearest people of every face in a photo, nearest first. Nothing of the photo is stored.

@@ -60,7 +60,8 @@ class PersonMatch:
 
 @dataclass(frozen=True)
 class FaceMatch:
-    """A face of the library, the photo that shows it, and its person, if any. box: x1 y1 x2 y2 px in that photo."""
+    """A face of the library, the photo that shows it, and its person, if any. box: x1 y1 x2 y2 px in that photo.
+    copies: other files with the same content."""
 
     rank: int
     face_id: int
@@ -68,6 +69,7 @@ class FaceMatch:
     same_person: bool
     photo: Path
     missing: bool
+    copies: tuple[Path, ...]
     box: tuple[float, float, float, float]
     person_id: int | None
     name: str | None
@@ -230,6 +232,7 @@ def _photos(library: Library, probe: EmbeddedFace, k: int, judge: _Judge) -> tup
             same_person=neighbour.distance <= judge.threshold,
             photo=photo.path,
             missing=photo.missing,
+            copies=photo.copies,
             box=_box(face),
             person_id=face.person_id,
             name=face.name,

@@ -108,7 +108,8 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class KnownFile:
-    """What a library knows of a path. photo_id is None for a file that could not be read, for `reason`."""
+    """What a library knows of a path. photo_id is None for a file that could not be read, for `reason`, by the decoder
+    and detector that `software` names."""
 
     file_id: int
     size_bytes: int
@@ -116,6 +117,7 @@ class KnownFile:
     photo_id: int | None
     reason: str | None
     missing: bool
+    software: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,10 +144,11 @@ class StoredFace:
 
 @dataclass(frozen=True)
 class PhotoPath:
-    """Where a photo lies: of several copies the first by path that is not missing."""
+    """Where a photo lies: of several copies the first by path that is not missing, and then the others."""
 
     path: Path
     missing: bool
+    copies: tuple[Path, ...] = ()
 
 
 class FaceDetector(Protocol):

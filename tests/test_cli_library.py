@@ -172,6 +172,22 @@ def test_status_says_what_there_is(run: CommandLine, indexed: Path) -> None:
     assert re.search(r"^runs on +cpu", run("status", "--device", "cpu").out, re.MULTILINE)
 
 
+def test_prune_says_what_it_dropped_and_what_it_kept(run: CommandLine, album: Path, tmp_path: Path) -> None:
+    photos, own = tmp_path / "photos", ("--library", tmp_path / "library")
+    shutil.copytree(album / "people", photos)
+    gone, kept = sorted(photos.iterdir())[:2]
+    run("index", gone, kept, *own)
+    min(gone.iterdir()).unlink()
+    run("index", gone, *own)
+    kept.rename(tmp_path / "unplugged")
+    dry = run("prune", "--dry-run", *own)
+    assert re.fullmatch(r"would drop 1 file: 1 photo with [12] faces?\n", dry.out)
+    ran = run("prune", *own)
+    assert (ran.code, ran.out) == (0, dry.out.replace("would drop", "dropped"))
+    assert ran.err == f"facesearch: {kept} is not there today, or empty: 2 known files kept; --force drops them too\n"
+    assert run("prune", "--force", *own).out.startswith("dropped 2 files: 2 photos")
+
+
 def documented_keys(command: str) -> set[str]:
     """The keys that docs/json.md lists for a command."""
     page = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
@@ -196,8 +212,13 @@ def test_json_has_the_documented_keys(run: CommandLine, album: Path, tmp_path: P
     assert keys_of(json.loads(run("compare", photo, photo, "--json").out)) == documented_keys("compare")
     assert keys_of(json.loads(run("status", "--json").out)) == documented_keys("status")
     (tmp_path / "empty.jpg").write_bytes(b"")
-    ran = run("index", photo, tmp_path / "empty.jpg", "--library", tmp_path / "library", "--json")
+    shutil.copytree(photo.parent, tmp_path / "drive")
+    own = ("--library", tmp_path / "library", "--json")
+    run("index", tmp_path / "drive", *own)
+    (tmp_path / "drive").rename(tmp_path / "unplugged")
+    ran = run("index", photo, tmp_path / "empty.jpg", tmp_path / "drive", *own)
     assert keys_of(json.loads(ran.out)) == documented_keys("index")
+    assert keys_of(json.loads(run("prune", *own).out)) == documented_keys("prune")
 
 
 def photos_in(library: Path) -> int:

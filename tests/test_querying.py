@@ -126,6 +126,7 @@ def test_photos_instead_of_people(library: Library, tmp_path: Path) -> None:
             same_person=rank < 2,
             photo=paths[rank],
             missing=False,
+            copies=(),
             box=boxes[rank],
             person_id=1 if names[rank] else None,
             name=names[rank],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, LibraryOption, TowerOption
-from facesearch.cli.output import complain, say, say_json, shown_path
+from facesearch.cli.output import complain, report_absent, say, say_json, shown_path
 from facesearch.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ def index(
     *,
     people_from_folders: Annotated[
         bool, typer.Option("--people-from-folders", help="The folder that a photo lies in is named after its person.")
+    ] = False,
+    rehash: Annotated[
+        bool, typer.Option("--rehash", help="Read every photo again, also those whose time and size are as before.")
     ] = False,
     library: LibraryOption = None,
     tower: TowerOption = None,
@@ -44,6 +47,7 @@ def index(
             summary = opened.index(
                 *paths,
                 people_from_folders=people_from_folders,
+                rehash=rehash,
                 on_progress=lambda now: progress.update(now.done, now.total),
             )
         except IndexInterrupted as interruption:
@@ -59,6 +63,7 @@ def index(
 
 def _report(summary: IndexSummary) -> None:
     """The summary in words, and on stderr each file that was skipped, with its reason."""
+    report_absent(summary.absent, "kept as they were")
     for file in summary.skipped[:_REASONS_SHOWN]:
         complain(f"skipped {shown_path(file.path)}: {file.reason}")
     if len(summary.skipped) > _REASONS_SHOWN:

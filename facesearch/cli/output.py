@@ -12,11 +12,14 @@ import logging
 import os
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
+
+if TYPE_CHECKING:
+    from facesearch.indexing import AbsentFolder
 
 
 def shown(value: object) -> str:
@@ -91,6 +94,13 @@ def _width(text: str) -> int:
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """`1 photo`, `2 photos`, `12,345 photos`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def report_absent(folders: Iterable[AbsentFolder], outcome: str) -> None:
+    """A line on stderr for each folder that is not there today. outcome: what became of the files in it."""
+    for folder in folders:
+        files = counted(folder.files, "known file")
+        complain(f"{shown_path(folder.path)} is not there today, or empty: {files} {outcome}")
 
 
 class _OneLine(logging.Formatter):

@@ -116,7 +116,7 @@ def _photos(matches: Iterable[FaceMatch]) -> list[tuple[str, ...]]:
     return [
         (
             str(match.rank),
-            _photo(match.photo, match.missing),
+            ", ".join([_photo(match.photo, match.missing), *map(shown_path, match.copies)]),
             f"{match.distance:.3f}",
             "yes" if match.same_person else "no",
             _person(match),

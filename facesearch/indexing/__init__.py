@@ -11,12 +11,30 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from facesearch.indexing.pruning import PruneSummary, prune
 from facesearch.indexing.run import Run
-from facesearch.indexing.summary import DEFAULT_OPTIONS, IndexInterrupted, IndexOptions, IndexProgress, IndexSummary
+from facesearch.indexing.summary import (
+    DEFAULT_OPTIONS,
+    AbsentFolder,
+    IndexInterrupted,
+    IndexOptions,
+    IndexProgress,
+    IndexSummary,
+)
 from facesearch.library import Library
 from facesearch.records import Embedder, FaceDetector, Models
 
-__all__ = ["DEFAULT_OPTIONS", "IndexInterrupted", "IndexOptions", "IndexProgress", "IndexSummary", "index_photos"]
+__all__ = [
+    "DEFAULT_OPTIONS",
+    "AbsentFolder",
+    "IndexInterrupted",
+    "IndexOptions",
+    "IndexProgress",
+    "IndexSummary",
+    "PruneSummary",
+    "index_photos",
+    "prune",
+]
 
 
 def index_photos(
@@ -30,8 +48,9 @@ def index_photos(
 ) -> IndexSummary:
     """Bring a writable library up to date with the photos in some files and folders.
 
+    A folder that is not there today but that the library knows is passed over, and everything about it kept.
     on_progress is called in this thread after every file. Raises IndexInterrupted (a KeyboardInterrupt) on Ctrl-C,
-    PhotoError when one of `paths` does not exist, LibraryError and TowerError.
+    PhotoError when another of `paths` does not exist, LibraryError and TowerError.
     """
     library.check_models(Models.of(detector, tower))
     run = Run(library, [_absolute(path) for path in paths], detector, tower, options)

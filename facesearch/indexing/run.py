@@ -15,10 +15,12 @@ import numpy as np
 from facesearch.alignment import align_faces
 from facesearch.errors import PhotoError, TowerError
 from facesearch.indexing.reading import Known, read_ahead
+from facesearch.indexing.settling import settle
+from facesearch.indexing.software import software_of
 from facesearch.indexing.summary import IndexOptions, IndexProgress, IndexSummary
+from facesearch.indexing.survey import Survey, look_around
 from facesearch.library import Library
 from facesearch.people import name_by_folder
-from facesearch.photos import walk
 from facesearch.records import (
     EMBEDDING_SIZE,
     AlignedFace,
@@ -26,7 +28,6 @@ from facesearch.records import (
     Embedder,
     FaceDetector,
     Floats,
-    KnownFile,
     NewPhoto,
     Photo,
     PhotoFile,
@@ -53,50 +54,26 @@ class Run:
     """One run over some roots, and what it has done so far."""
 
     library: Library
-    roots: Sequence[Path]
+    paths: Sequence[Path]
     detector: FaceDetector
     tower: Embedder
     options: IndexOptions
     started_s: float = field(default_factory=time.monotonic)
-    known: dict[bytes, KnownFile] = field(default_factory=dict)
-    seen: set[bytes] = field(default_factory=set)
-    work: list[PhotoFile] = field(default_factory=list)
-    unchanged: list[tuple[Path, int]] = field(default_factory=list)  # path and photo id
+    survey: Survey = field(default_factory=lambda: Survey([], [], {}))
+    software: str = ""
     batch: list[_Finished] = field(default_factory=list)
-    linked: set[int] = field(default_factory=set)  # known photos found under another path
     skipped: list[SkippedFile] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
     def look_around(self) -> None:
         """List what is there, and tell what is new or changed from what is not."""
-        self.known = self.library.catalog.files_under(self.roots)
-        walking = walk(self.roots)
-        returned = []
-        for found in walking:
-            if isinstance(found, SkippedFile):
-                self.skipped.append(found)
-                continue
-            path = os.fsencode(found.path)
-            self.seen.add(path)
-            known = self.known.get(path)
-            if known is None or (known.size_bytes, known.mtime_ns) != (found.size_bytes, found.mtime_ns):
-                self.work.append(found)
-                continue
-            if known.missing:
-                returned.append(known.file_id)
-            if known.photo_id is None:
-                self.counts["skipped_known"] += 1
-            else:
-                self.unchanged.append((found.path, known.photo_id))
-        self.counts["other_files"] = walking.other_files
-        self.counts["unchanged"] = len(self.unchanged)
-        if returned:
-            with self.library.changing():
-                self.library.catalog.set_missing(returned, missing=False)
+        self.software = software_of(self.detector)
+        self.survey = look_around(self.library, self.paths, self.software, self.options)
+        self.skipped = list(self.survey.skipped)
 
     def work_through(self, on_progress: Callable[[IndexProgress], None]) -> None:
         """Decode, detect and align every file that needs it, batch after batch."""
-        total = len(self.work)
+        total = len(self.survey.work)
         on_progress(IndexProgress(0, total, 0, len(self.skipped), None))
         if not total:
             return
@@ -116,11 +93,11 @@ class Run:
         self.finish_batch()
 
     def _reading(self) -> Generator[tuple[PhotoFile, Photo | str | PhotoError]]:
-        catalog = self.library.catalog
-        lengths = Counter(file.size_bytes for file in self.work)
+        catalog, work = self.library.catalog, self.survey.work
+        lengths = Counter(file.size_bytes for file in work)
         maybe_copies = {size for size, count in lengths.items() if count > 1} | (catalog.file_sizes() & set(lengths))
         hashes = set(catalog.photo_ids()) if maybe_copies else set()
-        return read_ahead(self.work, Known(maybe_copies, hashes), self.options.decode_ahead)
+        return read_ahead(work, Known(maybe_copies, hashes), self.options.decode_ahead)
 
     def _take(self, file: PhotoFile, result: Photo | str | PhotoError) -> None:
         """Put a file into the batch, with its faces if its content is new."""
@@ -183,9 +160,9 @@ class Run:
         """Write the rows of one file; returns the photo that it shows, and what that is: new, changed, linked..."""
         catalog = self.library.catalog
         if finished.reason is not None:
-            catalog.put_file(finished.file, None, finished.reason)
+            catalog.put_file(finished.file, None, finished.reason, self.software)
             return None, "failed"
-        before = self.known.get(os.fsencode(finished.file.path))
+        before = self.survey.known.get(os.fsencode(finished.file.path))
         photo_id = catalog.photo_with(finished.sha256)
         is_new = photo_id is None
         if photo_id is None:
@@ -193,56 +170,28 @@ class Run:
         catalog.put_file(finished.file, photo_id)
         if before is not None and before.photo_id == photo_id:
             return photo_id, "unchanged"  # only its time is new
-        if not is_new:
-            self.linked.add(photo_id)
         return photo_id, "changed" if before is not None else "new" if is_new else "linked"
 
     def settle(self) -> None:
         """After a whole run: what was moved, what is missing, and what nothing shows any more."""
-        catalog = self.library.catalog
-        gone = {
-            known.file_id: known for path, known in self.known.items() if path not in self.seen and not _exists(path)
-        }
-        moved = {
-            file_id
-            for path, file_id, _, missing in catalog.files_of(self.linked)
-            if file_id in gone or (missing and not _exists(path))
-        }
-        missing = [file_id for file_id, known in gone.items() if file_id not in moved and known.photo_id is not None]
-        with self.library.changing():
-            catalog.forget_files(moved | {file_id for file_id, known in gone.items() if known.photo_id is None})
-            catalog.set_missing(missing, missing=True)
-            catalog.drop_unshown()
-            catalog.put_roots(self.roots)
-        self.counts["moved"] = len(moved)
-        self.counts["missing"] = sum(not gone[file_id].missing for file_id in missing)
+        self.counts["moved"], self.counts["missing"] = settle(self.library, self.survey)
         if self.options.people_from_folders:
-            self.counts["faces_named"] += name_by_folder(self.library, self.unchanged)
+            self.counts["faces_named"] += name_by_folder(self.library, self.survey.unchanged)
 
     def summary(self, *, interrupted: bool) -> IndexSummary:
         return IndexSummary(
             photos_new=self.counts["new"],
             photos_changed=self.counts["changed"],
-            photos_unchanged=self.counts["unchanged"],
+            photos_unchanged=len(self.survey.unchanged) + self.counts["unchanged"],
             photos_copied=max(0, self.counts["linked"] - self.counts["moved"]),
             photos_moved=self.counts["moved"],
             photos_missing=self.counts["missing"],
             skipped=tuple(self.skipped),
-            skipped_known=self.counts["skipped_known"],
-            other_files=self.counts["other_files"],
+            skipped_known=self.survey.skipped_known,
+            absent=tuple(self.survey.absent),
+            other_files=self.survey.other_files,
             faces_new=self.counts["faces_new"],
             faces_named=self.counts["faces_named"],
             elapsed_s=time.monotonic() - self.started_s,
             interrupted=interrupted,
         )
-
-
-def _exists(path: bytes) -> bool:
-    """Whether there is a file, as far as can be told: a folder that may not be entered hides files."""
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-    return True

@@ -12,11 +12,13 @@ from facesearch.records import SkippedFile
 class IndexOptions:
     """people_from_folders: the name of a photo's folder is the name of the person it shows (see people.name_by_folder).
 
-    batch_faces: faces embedded and committed together. decode_ahead: photos decoded while the detector works, each
-    up to 50 MB. save_every_s: seconds after which the file of vectors is brought up to date in between.
+    rehash: read every photo again, also those whose time and size are as before. batch_faces: faces embedded and
+    committed together. decode_ahead: photos decoded while the detector works, each up to 50 MB. save_every_s: seconds
+    after which the file of vectors is brought up to date in between.
     """
 
     people_from_folders: bool = False
+    rehash: bool = False
     batch_faces: int = 32
     decode_ahead: int = 3
     save_every_s: float = 60.0
@@ -37,12 +39,22 @@ class IndexProgress:
 
 
 @dataclass(frozen=True)
+class AbsentFolder:
+    """A folder that is not there today, or is empty as a mount point without its drive is. files: those that the
+    library knows in it."""
+
+    path: Path
+    files: int
+
+
+@dataclass(frozen=True)
 class IndexSummary:
     """What a run did.
 
     photos_copied and photos_moved: content that the library knew already, found under another path, beside or instead
     of the former one. photos_missing: files that were there at the last run. skipped: what could not be read in this
-    run; skipped_known: files that could not be read before and have not changed since. other_files: no photos by
+    run; skipped_known: files that could not be read before and have not changed since, nor has the software. absent:
+    given folders that are not there today; what the library knows of them was left as it is. other_files: no photos by
     their names. faces_named: faces that people_from_folders gave to a person.
     """
 
@@ -54,6 +66,7 @@ class IndexSummary:
     photos_missing: int
     skipped: tuple[SkippedFile, ...]
     skipped_known: int
+    absent: tuple[AbsentFolder, ...]
     other_files: int
     faces_new: int
     faces_named: int

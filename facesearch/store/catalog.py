@@ -7,6 +7,7 @@ that change rows are called inside a transaction of the Database. Refuses to kno
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,12 +46,12 @@ class Catalog:
         for folder in folders:
             start = os.fsencode(folder).rstrip(b"/")
             for row in self._database.rows(
-                "SELECT path, id, size_bytes, mtime_ns, photo_id, reason, missing FROM files "
+                "SELECT path, id, size_bytes, mtime_ns, photo_id, reason, missing, software FROM files "
                 "WHERE path = ? OR (path > ? AND path < ?)",
                 (start, start + b"/", start + b"0"),  # "0" follows "/"
             ):
-                path, file_id, size_bytes, mtime_ns, photo_id, reason, missing = row
-                known[path] = KnownFile(file_id, size_bytes, mtime_ns, photo_id, reason, bool(missing))
+                path, file_id, size_bytes, mtime_ns, photo_id, reason, missing, software = row
+                known[path] = KnownFile(file_id, size_bytes, mtime_ns, photo_id, reason, bool(missing), software)
         return known
 
     def file_sizes(self) -> set[int]:
@@ -62,14 +63,28 @@ class Catalog:
         rows = self._database.rows_in("SELECT path, id, photo_id, missing FROM files WHERE photo_id IN ({})", photo_ids)
         return [(path, file_id, photo_id, bool(missing)) for path, file_id, photo_id, missing in sorted(rows)]
 
-    def put_file(self, file: PhotoFile, photo_id: int | None, reason: str | None = None) -> None:
-        """Say what a file shows, or why it shows nothing. What it showed before stays until `drop_unshown`."""
+    def put_file(
+        self, file: PhotoFile, photo_id: int | None, reason: str | None = None, software: str | None = None
+    ) -> None:
+        """Say what a file shows, or why it shows nothing, by which software. What it showed before stays until
+        `drop_unshown`. A file that shows a photo which another file shows too is unsettled until `settle_files`."""
+        path, reason = os.fsencode(file.path), reason and as_text(reason)
         self._database.execute(
-            "INSERT INTO files (path, size_bytes, mtime_ns, photo_id, reason) VALUES (?, ?, ?, ?, ?) "
+            "INSERT INTO files (path, size_bytes, mtime_ns, photo_id, reason, software, settled) "
+            "VALUES (?, ?, ?, ?, ?, ?, NOT EXISTS (SELECT 1 FROM files WHERE photo_id = ? AND path <> ?)) "
             "ON CONFLICT (path) DO UPDATE SET size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, "
-            "photo_id = excluded.photo_id, reason = excluded.reason, missing = 0",
-            (os.fsencode(file.path), file.size_bytes, file.mtime_ns, photo_id, reason and as_text(reason)),
+            "photo_id = excluded.photo_id, reason = excluded.reason, missing = 0, software = excluded.software, "
+            "settled = CASE WHEN photo_id IS excluded.photo_id THEN settled ELSE excluded.settled END",
+            (path, file.size_bytes, file.mtime_ns, photo_id, reason, software, photo_id, path),
         )
+
+    def unsettled_photos(self) -> set[int]:
+        """The photos that were found under one more path since the last `settle_files`."""
+        return {row[0] for row in self._database.rows("SELECT DISTINCT photo_id FROM files WHERE settled = 0")}
+
+    def settle_files(self) -> None:
+        """Note that copies are told from moved photos."""
+        self._database.execute("UPDATE files SET settled = 1 WHERE settled = 0")
 
     def set_missing(self, file_ids: Iterable[int], *, missing: bool) -> None:
         self._database.execute_many(
@@ -87,6 +102,17 @@ class Catalog:
             "ON CONFLICT (path) DO UPDATE SET walked_at = excluded.walked_at",
             [(os.fsencode(root), now()) for root in roots],
         )
+
+    def roots(self) -> list[bytes]:
+        """os.fsencode(path) of every path that was ever walked."""
+        return [row[0] for row in self._database.rows("SELECT path FROM roots ORDER BY path")]
+
+    def forget_roots(self, roots: Iterable[bytes]) -> None:
+        self._database.execute_many("DELETE FROM roots WHERE path = ?", [(root,) for root in roots])
+
+    def missing_files(self) -> list[tuple[bytes, int]]:
+        """The files that were gone when their folder was last indexed: os.fsencode(path) and file id."""
+        return self._database.rows("SELECT path, id FROM files WHERE missing ORDER BY path")
 
     def photo_ids(self) -> dict[str, int]:
         """The id of every photo, by sha256."""
@@ -128,10 +154,13 @@ class Catalog:
     def photo_paths(self, photo_ids: Iterable[int]) -> dict[int, PhotoPath]:
         """Where each photo lies, by photo id; nothing for a photo that no file shows any more."""
         rows = self._database.rows_in("SELECT photo_id, path, missing FROM files WHERE photo_id IN ({})", photo_ids)
-        paths: dict[int, PhotoPath] = {}
+        paths: defaultdict[int, list[tuple[Path, bool]]] = defaultdict(list)
         for photo_id, path, missing in sorted(rows, key=lambda row: (row[2], row[1])):
-            paths.setdefault(photo_id, PhotoPath(Path(os.fsdecode(path)), bool(missing)))
-        return paths
+            paths[photo_id].append((Path(os.fsdecode(path)), bool(missing)))
+        return {
+            photo_id: PhotoPath(*first, copies=tuple(path for path, _ in others))
+            for photo_id, (first, *others) in paths.items()
+        }
 
     def faces(self, face_ids: Iterable[int]) -> dict[int, StoredFace]:
         """Faces by id, without those that are not there."""

@@ -44,6 +44,17 @@ class People:
             self.journal("label", {"person_id": person_id, "face_ids": free, "source": source})
         return len(free)
 
+    def drop_empty(self) -> int:
+        """Delete the unnamed groups that have no face any more, and journal it; returns how many it were."""
+        rows = self._database.rows(
+            "SELECT id FROM people WHERE name IS NULL "
+            "AND NOT EXISTS (SELECT 1 FROM faces WHERE person_id = people.id) ORDER BY id"
+        )
+        if rows:
+            self._database.execute_many("DELETE FROM people WHERE id = ?", rows)
+            self.journal("drop", {"person_ids": [row[0] for row in rows]})
+        return len(rows)
+
     def photo_counts(self, person_ids: Iterable[int]) -> dict[int, int]:
         """How many photos show each person, by person id."""
         return dict(

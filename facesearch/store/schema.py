@@ -78,8 +78,16 @@ def _first_tables(db: Database) -> None:
         db.execute(statement)
 
 
+def _failures_and_moves(db: Database) -> None:
+    """Version 2. software: what failed to read a file, so that another one tries again. settled: 0 for a file that
+    shows a known photo, until a whole run has found out whether the photo was copied or moved there."""
+    db.execute("ALTER TABLE files ADD COLUMN software TEXT")
+    db.execute("ALTER TABLE files ADD COLUMN settled INTEGER NOT NULL DEFAULT 1 CHECK (settled IN (0, 1))")
+    db.execute("CREATE INDEX files_unsettled ON files (photo_id) WHERE settled = 0")
+
+
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first_tables,)
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first_tables, _failures_and_moves)
 
 
 def create(path: Path, settings: Mapping[str, str]) -> None:

@@ -1,0 +1,39 @@
+"""`facesearch prune`: drop the photos that are gone for good."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from facesearch.cli.options import JsonOption, LibraryOption
+from facesearch.cli.output import counted, report_absent, say, say_json
+
+
+def prune(
+    *,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Also what was in folders that are not there today, as on an unplugged drive."),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be dropped.")] = False,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Drop photos that were gone when their folder was last indexed, with their faces and names.
+
+    What was in a folder that is not there today, or is empty, is kept: it may be on a drive that is not mounted.
+    """
+    from facesearch.api import open_library
+
+    with open_library(library) as opened:
+        summary = opened.prune(force=force, dry_run=dry_run)
+    if json:
+        say_json(summary)
+        return
+    report_absent(summary.kept, "kept; --force drops them too")
+    groups = f" and {counted(summary.people, 'unnamed group')}" if summary.people else ""
+    say(
+        f"{'would drop' if dry_run else 'dropped'} {counted(summary.files, 'file')}: "
+        f"{counted(summary.photos, 'photo')} with {counted(summary.faces, 'face')}{groups}"
+    )

@@ -1,0 +1,93 @@
+"""Drop what is gone for good: files that were deleted, and the photos, faces and names that only they showed.
+
+Refuses to drop what may come back: a file whose root is not there today, or whose folder is empty, as a mount point
+is without its drive.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from facesearch.indexing.summary import AbsentFolder
+from facesearch.indexing.whereabouts import Whereabouts, exists, is_absent
+from facesearch.library import Library
+from facesearch.records import KnownFile
+
+
+@dataclass(frozen=True)
+class PruneSummary:
+    """What was dropped. kept: folders that may be on a drive which is not there today, and what is kept of them.
+
+    files: paths that were gone. photos: those that no other file shows. people: unnamed groups that are empty now;
+    people with a name stay. dry_run: nothing was changed.
+    """
+
+    files: int
+    photos: int
+    faces: int
+    people: int
+    kept: tuple[AbsentFolder, ...]
+    dry_run: bool
+
+
+def prune(library: Library, *, force: bool = False, dry_run: bool = False) -> PruneSummary:
+    """Drop the files that were gone when their folder was last indexed and are not back yet.
+
+    force: also those of folders that are absent today, whether they were indexed since or not. dry_run: only say what
+    would be dropped. The library must be writable. Raises LibraryError.
+    """
+    deleted, absent = _gone(library)
+    dropped = deleted | set(absent) if force else deleted
+    kept = Counter() if force else Counter(absent.values())
+    catalog, before = library.catalog, library.catalog.counts()
+    with suppress(_DryRunError), library.changing():
+        catalog.forget_files(dropped)
+        catalog.drop_unshown()
+        people = library.people.drop_empty()
+        catalog.forget_roots(
+            root for root in catalog.roots() if force and is_absent(root) and not _known(library, root)
+        )
+        after = catalog.counts()
+        if dry_run:
+            raise _DryRunError
+    library.save_vectors()
+    return PruneSummary(
+        files=len(dropped),
+        photos=before.photos - after.photos,
+        faces=before.faces - after.faces,
+        people=people,
+        kept=tuple(AbsentFolder(Path(os.fsdecode(folder)), files) for folder, files in sorted(kept.items())),
+        dry_run=dry_run,
+    )
+
+
+class _DryRunError(Exception):
+    """Takes the changes of a dry run back."""
+
+
+def _gone(library: Library) -> tuple[set[int], dict[int, bytes]]:
+    """The files that were deleted, and those of absent folders, with the folder of each."""
+    catalog = library.catalog
+    whereabouts = Whereabouts(catalog.roots())
+    deleted, absent = set(), {}
+    for path, file_id in catalog.missing_files():
+        if not exists(path):
+            folder = whereabouts.absent_folder(path)
+            if folder is None:
+                deleted.add(file_id)
+            else:
+                absent[file_id] = folder
+    for root in filter(is_absent, catalog.roots()):
+        for path, known in _known(library, root).items():
+            folder = whereabouts.absent_root(path)
+            if folder is not None and known.file_id not in deleted:
+                absent.setdefault(known.file_id, folder)
+    return deleted, absent
+
+
+def _known(library: Library, root: bytes) -> dict[bytes, KnownFile]:
+    return library.catalog.files_under([Path(os.fsdecode(root))])

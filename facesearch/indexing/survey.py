@@ -1,0 +1,84 @@
+"""What lies in the folders today, against what the library knows: new, changed, unchanged, or not there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from facesearch.indexing.summary import AbsentFolder, IndexOptions
+from facesearch.indexing.whereabouts import is_absent
+from facesearch.library import Library
+from facesearch.photos import walk
+from facesearch.records import KnownFile, PhotoFile, SkippedFile
+
+
+@dataclass(eq=False)
+class Survey:
+    """roots: what was walked. absent: roots that are not there today. known: what the library knew below the roots, by
+    os.fsencode(path); seen: what is there. work: files to be read. unchanged: path and photo id of the others."""
+
+    roots: list[Path]
+    absent: list[AbsentFolder]
+    known: dict[bytes, KnownFile]
+    seen: set[bytes] = field(default_factory=set)
+    work: list[PhotoFile] = field(default_factory=list)
+    unchanged: list[tuple[Path, int]] = field(default_factory=list)
+    skipped: list[SkippedFile] = field(default_factory=list)
+    skipped_known: int = 0
+    other_files: int = 0
+
+
+def look_around(library: Library, paths: Iterable[Path], software: str, options: IndexOptions) -> Survey:
+    """Walk what is there of some files and folders. Files that came back are no longer missing.
+
+    A file that could not be read is tried again when it changed, or when `software` is another than the one that
+    failed. Raises PhotoError where a path does not exist that the library does not know as a folder of photos.
+    """
+    roots, absent = _present(library, paths)
+    walking = walk(roots)
+    survey = Survey(roots, absent, library.catalog.files_under(roots))
+    returned = []
+    for found in walking:
+        if isinstance(found, SkippedFile):
+            survey.skipped.append(found)
+            continue
+        path = os.fsencode(found.path)
+        survey.seen.add(path)
+        known = survey.known.get(path)
+        if known is None or options.rehash or not _is_settled(known, found, software):
+            survey.work.append(found)
+        elif known.photo_id is None:
+            survey.skipped_known += 1
+        else:
+            survey.unchanged.append((found.path, known.photo_id))
+        if known is not None and known.missing:
+            returned.append(known.file_id)
+    survey.other_files = walking.other_files
+    if returned:
+        with library.changing():
+            library.catalog.set_missing(returned, missing=False)
+    return survey
+
+
+def _is_settled(known: KnownFile, found: PhotoFile, software: str) -> bool:
+    """Whether reading the file again could tell nothing new."""
+    if (known.size_bytes, known.mtime_ns) != (found.size_bytes, found.mtime_ns):
+        return False
+    return known.photo_id is not None or known.software == software
+
+
+def _present(library: Library, paths: Iterable[Path]) -> tuple[list[Path], list[AbsentFolder]]:
+    """The paths to walk, and those that are not there today though photos were found in them at other times."""
+    walked_before = set(library.catalog.roots())
+    present, absent = [], []
+    for path in paths:
+        name = os.fsencode(path)
+        if name in walked_before and is_absent(name):
+            known = library.catalog.files_under([path])
+            if known and name not in known:
+                absent.append(AbsentFolder(path, len(known)))
+                continue
+        present.append(path)
+    return present, absent

@@ -1,0 +1,72 @@
+"""Tells a file that was deleted from one whose drive is not there today.
+
+A drive that is not mounted leaves nothing where its folder was, or an empty folder. Refuses to guess more than that:
+whoever calls keeps what may come back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+
+class Whereabouts:
+    """Where files that are gone may be. roots: os.fsencode(path) of the folders and files that were ever walked."""
+
+    def __init__(self, roots: Iterable[bytes]) -> None:
+        self._roots = sorted(roots, key=len)
+        self._absent_roots: dict[bytes, bytes | None] = {}
+        self._empty_folders: dict[bytes, bytes | None] = {}
+
+    def absent_root(self, path: bytes) -> bytes | None:
+        """The outermost root that a file lay in, if none of its roots is there; None where one is."""
+        folder = _folder_of(path)
+        if folder not in self._absent_roots:
+            # A file that was itself given has no root above it: the folder that it lay in stands for one.
+            roots = [root for root in self._roots if is_within(folder, root)] or [folder]
+            self._absent_roots[folder] = roots[0] if all(map(is_absent, roots)) else None
+        return self._absent_roots[folder]
+
+    def absent_folder(self, path: bytes) -> bytes | None:
+        """The absent root of a file, or the empty folder that is left of where it lay; None: the file was deleted."""
+        root = self.absent_root(path)
+        if root is not None:
+            return root
+        folder = _folder_of(path)
+        if folder not in self._empty_folders:
+            left = folder
+            while not os.path.lexists(left):
+                left = _folder_of(left)
+            self._empty_folders[folder] = left if is_absent(left) else None
+        return self._empty_folders[folder]
+
+
+def _folder_of(path: bytes) -> bytes:
+    return path.rpartition(b"/")[0] or b"/"
+
+
+def is_within(path: bytes, folder: bytes) -> bool:
+    """Whether a path is a folder or lies below it."""
+    return path == folder or path.startswith(folder.rstrip(b"/") + b"/")
+
+
+def is_absent(path: bytes) -> bool:
+    """Whether nothing is there, or a folder with nothing in it: what a drive leaves that is not mounted."""
+    try:
+        with os.scandir(path) as entries:
+            return next(entries, None) is None
+    except FileNotFoundError:
+        return True
+    except OSError:  # a file, or a folder that may not be listed
+        return not os.path.lexists(path)
+
+
+def exists(path: bytes) -> bool:
+    """Whether there is a file, as far as can be told: a folder that may not be entered hides files."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
