@@ -64,6 +64,25 @@ def test_the_commands_run_as_written(workplace: Path, capsys: pytest.CaptureFixt
     assert (workplace / "default-library").is_dir()
 
 
+def test_the_answer_on_the_first_screen_is_the_demos() -> None:
+    """Runs the whole demo with the shipped tower. Processors round differently: distances may differ a little."""
+    shown = re.search(r"<!-- answer -->\n(.*?)<!-- /answer -->", README, re.DOTALL)
+    assert shown is not None
+    command = [sys.executable, str(ROOT / "scripts" / "update_readme_answer.py"), "--print"]
+    fresh = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    advice = "run python scripts/update_readme_answer.py"
+    distances = [[float(number) for number in re.findall(r" (\d\.\d{3}) ", text)] for text in (shown[1], fresh)]
+    assert len(distances[0]) == len(distances[1]) >= 6, advice
+    assert distances[0] == pytest.approx(distances[1], abs=0.03), advice
+    heads = [
+        [line for line in text.splitlines() if re.match(r"face|  rank|same|\$", line)] for text in (shown[1], fresh)
+    ]
+    assert [line.split("(")[0].split() for line in heads[0]] == [line.split("(")[0].split() for line in heads[1]], (
+        advice
+    )
+    assert README.index("make demo") < shown.start() < README.index("## Install")
+
+
 def test_the_help_texts_are_the_programs_own() -> None:
     command = [sys.executable, str(ROOT / "scripts" / "update_readme.py"), "--check"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
