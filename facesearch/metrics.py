@@ -44,7 +44,10 @@ class RocCurve:
     def balanced_accuracy(self) -> Values:
         """The mean of the shares of genuine and of impostor pairs judged rightly at each point: both kinds weigh alike,
         however many there are of each."""
-        return (self.tar + (1 - self.far)) / 2
+        genuine = np.rint(self.tar * self.genuine_pairs)  # whole numbers, so that equally good points are equal
+        impostor = self.impostor_pairs - np.rint(self.far * self.impostor_pairs)
+        right = genuine * self.impostor_pairs + impostor * self.genuine_pairs
+        return np.asarray(right / (2 * self.genuine_pairs * self.impostor_pairs), dtype=np.float64)
 
     def point_at(self, threshold: float) -> int:
         """The point that a threshold leads to: what it accepts is tar and far there."""

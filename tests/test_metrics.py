@@ -211,3 +211,29 @@ def test_identification_counts_ties_and_missing_faces_against_the_tower() -> Non
 def test_what_is_no_list_of_pairs_is_refused(distances: list[float], labels: list[int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         metrics.roc_curve(distances, labels)
+
+
+def test_balanced_accuracy_weighs_both_kinds_alike() -> None:
+    # One genuine pair at 1, three impostor pairs at 0.5, 2 and 3: accepting up to 1 is right for 1/1 and 2/3.
+    roc = metrics.roc_curve([1.0, 0.5, 2.0, 3.0], [0, 1, 1, 1])
+    np.testing.assert_allclose(roc.balanced_accuracy, [1 / 2, 1 / 3, 5 / 6, 2 / 3, 1 / 2])
+    best = metrics.best_threshold(roc, balanced=True)
+    assert (best.distance, best.accuracy) == (1.5, pytest.approx(5 / 6))
+    # With many more impostor pairs the fewest errors are made by accepting nobody; weighed alike they are not.
+    many = metrics.roc_curve([1.0, *np.linspace(0.9, 5, 100)], [0, *[1] * 100])
+    assert metrics.best_threshold(many).distance < 0.9
+    assert metrics.best_threshold(many, balanced=True).distance > 1.0
+
+
+def test_balanced_and_plain_thresholds_agree_on_as_many_pairs_of_each_kind() -> None:
+    rng = np.random.default_rng(4)
+    for pairs in (7, 300, 601):
+        distances = np.concatenate([rng.normal(1, 0.5, pairs), rng.normal(2, 0.5, pairs)])
+        roc = metrics.roc_curve(distances, np.repeat([0, 1], pairs))
+        assert metrics.best_threshold(roc, balanced=True) == metrics.best_threshold(roc)
+
+
+def test_a_threshold_leads_to_the_point_that_it_accepts() -> None:
+    roc = metrics.roc_curve([1.0, 2.0, 2.0, 3.0], [0, 0, 1, 1])
+    points = [roc.point_at(threshold) for threshold in (0.5, 1.0, 1.5, 2.0, 9.0)]
+    assert [(roc.tar[point], roc.far[point]) for point in points] == [(0, 0), (0.5, 0), (0.5, 0), (1, 0.5), (1, 1)]

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from tiny import coloured_people, tiny_config
 
+from facesearch.calibration import Calibration
 from facesearch.errors import TowerError
 from facesearch.tower import Tower, TowerCard
-from facesearch_train.export import export_tower, judge, serving_tower
+from facesearch_train.export import export_tower, judge, rescale_to_unit_threshold, serving_tower
 from facesearch_train.loop import CropData
 from facesearch_train.network import DenseNetShape, build_tower
 
@@ -110,6 +111,91 @@ def test_the_threshold_lets_one_impostor_pair_in_a_hundred_pass() -> None:
     assert 0.008 < passing <= 0.0105
     accepted = (genuine <= judged["threshold"]).mean()
     assert judged["figures"]["tar_at_far_0.01"] == pytest.approx(accepted, abs=0.02)
+
+
+def test_the_card_says_the_best_threshold_and_what_it_and_1_are_worth() -> None:
+    data, embeddings = drawn_people(people=20, photos=4, spread=0.35)
+    judged = judge(embeddings, data)
+    figures = judged["figures"]
+    genuine, impostor = (np.array(distances) for distances in naive_distances(embeddings, data))
+
+    def right(threshold: float) -> float:
+        return float(((genuine <= threshold).mean() + (impostor > threshold).mean()) / 2)
+
+    best = max(right(threshold) for threshold in [*genuine, *impostor])
+    assert figures["accuracy_at_best_threshold"] == pytest.approx(best, abs=1e-4)
+    assert right(figures["best_threshold"]) == pytest.approx(best, abs=0.005)
+    assert figures["best_threshold_far"] == pytest.approx((impostor <= figures["best_threshold"]).mean(), abs=0.001)
+    assert figures["accuracy_at_1"] == pytest.approx(right(1.0), abs=1e-4)
+
+
+def test_the_card_is_calibrated_and_the_error_is_that_of_people_it_was_not_fitted_on() -> None:
+    data, embeddings = drawn_people(people=200, photos=4, spread=0.8)
+    card = judge(embeddings, data)["calibration"]
+    calibration = Calibration.from_card(card)
+    assert calibration is not None
+    assert card["prior"] == 0.5
+    strangers, others = drawn_people(people=200, photos=4, spread=0.8, seed=1)
+    genuine, impostor = (np.array(distances) for distances in naive_distances(others, strangers))
+    said = calibration.probability(np.concatenate([genuine, impostor]))
+    weight = np.concatenate([np.full(len(genuine), 0.5 / len(genuine)), np.full(len(impostor), 0.5 / len(impostor))])
+    is_genuine = np.arange(len(said)) < len(genuine)
+    error = 0.0
+    for low in np.arange(0, 1, 0.1):
+        own = (said >= low) & (said < low + 0.1)
+        error += abs((weight * (said - is_genuine))[own].sum())
+    assert calibration.expected_calibration_error is not None
+    assert calibration.expected_calibration_error < 0.06
+    assert error < 0.06
+    few, their = drawn_people(people=4, photos=2, spread=0.8)
+    assert judge(their, few)["calibration"] is None
+
+
+def drawn_people(people: int, photos: int, spread: float, seed: int = 0) -> tuple[CropData, np.ndarray]:
+    """Identities and embeddings of people around places of their own."""
+    rng = np.random.default_rng(seed)
+    identities = np.repeat(np.arange(people), photos).astype(np.int32)
+    noise = rng.normal(0, spread, (len(identities), 8))
+    embeddings = (rng.normal(0, 1, (people, 8))[identities] + noise).astype(np.float32)
+    return CropData(np.zeros((len(identities), 1, 1, 3), np.uint8), identities), embeddings
+
+
+def test_the_best_threshold_can_be_brought_to_1(exported: Exported) -> None:
+    serving = keras.models.clone_model(exported.serving)
+    serving.set_weights(exported.serving.get_weights())
+    crops = VALIDATION.crops.astype(np.float32)
+    before = np.asarray(serving.predict_on_batch(crops))
+    factor = rescale_to_unit_threshold(serving, VALIDATION)
+    after = np.asarray(serving.predict_on_batch(crops))
+    assert abs(factor - 1) > 0.01
+    np.testing.assert_allclose(after, factor * before, rtol=1e-4, atol=1e-5)
+    genuine, impostor = (np.array(distances) for distances in naive_distances(after, VALIDATION))
+
+    def right(threshold: float) -> float:
+        return float(((genuine <= threshold).mean() + (impostor > threshold).mean()) / 2)
+
+    assert right(1.0) == max(right(threshold) for threshold in [*genuine, *impostor])
+    assert rescale_to_unit_threshold(serving, VALIDATION) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_an_exported_tower_with_unit_threshold_says_so(exported: Exported, tmp_path: Path) -> None:
+    serving = keras.models.clone_model(exported.serving)
+    serving.set_weights(exported.serving.get_weights())
+    card = export_tower(serving, tmp_path / "tower", CONFIG, VALIDATION, {}, unit_threshold=True)
+    factor = card.training["distances_times"]
+    assert card.margin == pytest.approx(CONFIG.margin * factor)
+    assert card.figures["best_threshold"] == pytest.approx(1.0, abs=0.01)
+    assert card.figures["genuine_distance"] == pytest.approx(
+        factor * exported.card.figures["genuine_distance"], rel=0.01
+    )
+    assert "distances_times" not in exported.card.training
+
+
+def test_only_a_linear_last_layer_is_rescaled() -> None:
+    inputs = keras.Input((112, 112, 3))
+    network = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs))
+    with pytest.raises(TowerError, match="Dense layer"):
+        rescale_to_unit_threshold(network, VALIDATION)
 
 
 def test_a_tower_that_computes_no_numbers_leaves_the_old_one_whole(exported: Exported, tmp_path: Path) -> None:

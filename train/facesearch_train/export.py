@@ -15,8 +15,10 @@ from typing import Any
 import h5py
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from facesearch import metrics
+from facesearch.calibration import fit_calibration, held_out_error
 from facesearch.distance import pair_distances
 from facesearch.errors import TowerError
 from facesearch.records import CROP_SIZE_PX, Floats, Pixels
@@ -29,6 +31,10 @@ from facesearch_train.network import build_tower
 THRESHOLD_FAR = 0.01
 # float16 kernels and another runtime together must not move an embedding by more than this share of its length.
 MOST_DEVIATION = 0.02
+_BATCH = 64
+_HALVES_SEED = 1
+
+Identities = NDArray[np.int32]
 
 
 def serving_tower(config: TrainConfig, weights: Path) -> keras.Model:
@@ -42,14 +48,25 @@ def serving_tower(config: TrainConfig, weights: Path) -> keras.Model:
 
 
 def export_tower(
-    serving: keras.Model, folder: Path, config: TrainConfig, validation: CropData, training: dict[str, Any]
+    serving: keras.Model,
+    folder: Path,
+    config: TrainConfig,
+    validation: CropData,
+    training: dict[str, Any],
+    *,
+    unit_threshold: bool = False,
 ) -> TowerCard:
     """Write `tower.keras` and `tower.json` into a folder and return the card. Both appear whole or not at all.
 
     validation: crops of people never trained on, which set the threshold and the card's figures. training: what the
-    card says of the data. Raises TowerError when the runtime that serves it does not give the network's numbers.
+    card says of the data. unit_threshold: first bring the best threshold to 1 (see rescale_to_unit_threshold); the
+    card's margin follows, and its training says the factor. Raises TowerError when the runtime that serves it does not
+    give the network's numbers.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    factor = rescale_to_unit_threshold(serving, validation) if unit_threshold else 1.0
+    if unit_threshold:
+        training = {**training, "distances_times": factor}
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as name:
         temporary = Path(name)
         serving.save(temporary / WEIGHTS_NAME)
@@ -59,8 +76,8 @@ def export_tower(
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             sha256=weights_sha256(temporary / WEIGHTS_NAME),
             embedding_size=config.embedding_size,
-            margin=config.margin,
-            threshold=config.margin / 2,
+            margin=config.margin * factor,
+            threshold=config.margin * factor / 2,
             threshold_far=THRESHOLD_FAR,
             training={**training, "config": config.to_json()},
         )
@@ -74,13 +91,33 @@ def export_tower(
     return card
 
 
+def rescale_to_unit_threshold(serving: keras.Model, validation: CropData) -> float:
+    """Multiply all distances so that the best threshold on validation people is 1; returns the factor.
+
+    The factor is folded into the last layer, a Dense without activation, in place: nothing but the distances changes,
+    and no order among them. Best: genuine and impostor pairs weighed alike. Raises TowerError for another last layer,
+    and where the network tells nobody apart.
+    """
+    last = serving.layers[-1]
+    if not isinstance(last, keras.layers.Dense) or last.activation is not keras.activations.linear:
+        raise TowerError("distances can be rescaled only in a network that ends in a Dense layer without activation")
+    batches = [validation.crops[start : start + _BATCH] for start in range(0, len(validation.crops), _BATCH)]
+    embeddings = np.concatenate([np.asarray(serving.predict_on_batch(crops.astype(np.float32))) for crops in batches])
+    best = metrics.best_threshold(_pairs_roc(embeddings, validation.identities), balanced=True)
+    if not np.isfinite(best.distance) or best.distance <= 0:
+        raise TowerError("the network tells nobody apart on validation people: there is no threshold to bring to 1")
+    factor = 1 / best.distance
+    for weight in (last.kernel, last.bias):
+        if weight is not None:
+            weight.assign(weight * factor)
+    return factor
+
+
 def judge(embeddings: Floats, validation: CropData) -> dict[str, Any]:
-    """The card's threshold and figures, from all pairs of people never trained on."""
-    first, second = np.triu_indices(len(embeddings), k=1)
-    distances = pair_distances(embeddings, embeddings)[first, second]
-    labels = (validation.identities[first] != validation.identities[second]).astype(np.int64)
-    roc = metrics.roc_curve(distances, labels)
-    best = metrics.best_threshold(roc)
+    """The card's threshold, figures and calibration, from all pairs of people never trained on."""
+    roc = _pairs_roc(embeddings, validation.identities)
+    best, balanced = metrics.best_threshold(roc), metrics.best_threshold(roc, balanced=True)
+    means = [np.average(roc.thresholds[1:], weights=np.diff(shares)) for shares in (roc.tar, roc.far)]
     figures: dict[str, Any] = {
         "people": len(np.unique(validation.identities)),
         "photos": len(embeddings),
@@ -88,20 +125,54 @@ def judge(embeddings: Floats, validation: CropData) -> dict[str, Any]:
         "impostor_pairs": roc.impostor_pairs,
         "auc": round(metrics.auc(roc), 5),
         "equal_error_rate": round(metrics.equal_error_rate(roc), 5),
-        "genuine_distance": round(float(distances[labels == 0].mean()), 4),
-        "impostor_distance": round(float(distances[labels == 1].mean()), 4),
+        "best_threshold": round(balanced.distance, 4),
+        "best_threshold_far": round(_far_at(roc, balanced.distance), 5),
+        "accuracy_at_best_threshold": round(balanced.accuracy, 5),
+        "accuracy_at_1": round(float(roc.balanced_accuracy[roc.point_at(1.0)]), 5),
+        "genuine_distance": round(float(means[0]), 4),
+        "impostor_distance": round(float(means[1]), 4),
     }
     for far in (0.1, 0.01, 0.001):
         if accepts := metrics.tar_at_far(roc, far):
             figures[f"tar_at_far_{far:g}"] = round(accepts.tar, 5)
+    measured = {"figures": figures, "calibration": _calibration(roc, embeddings, validation.identities)}
     accepts = metrics.tar_at_far(roc, THRESHOLD_FAR)
     if accepts is None:
-        return {"threshold": best.distance, "threshold_far": max(_far_at(roc, best.distance), 1e-6), "figures": figures}
-    return {"threshold": round(accepts.threshold, 4), "threshold_far": THRESHOLD_FAR, "figures": figures}
+        return {"threshold": best.distance, "threshold_far": max(_far_at(roc, best.distance), 1e-6), **measured}
+    return {"threshold": round(accepts.threshold, 4), "threshold_far": THRESHOLD_FAR, **measured}
+
+
+def _calibration(roc: metrics.RocCurve, embeddings: Floats, identities: Identities) -> dict[str, Any] | None:
+    """Fitted on all pairs, its error measured on halves: each half of the people by a fit on the other half."""
+    fitted = fit_calibration(roc)
+    if fitted is None:
+        return None
+    people = np.random.default_rng(_HALVES_SEED).permutation(np.unique(identities))
+    rocs = []
+    for half in np.array_split(people, 2):
+        rows = np.isin(identities, half)
+        if not 1 < len(half) < rows.sum():  # no pairs of both kinds: the error stays unknown
+            return fitted.to_card()
+        rocs.append(_pairs_roc(embeddings[rows], identities[rows]))
+    error = held_out_error(rocs)
+    return dataclasses.replace(
+        fitted,
+        log_odds=tuple(round(odds, 4) for odds in fitted.log_odds),
+        expected_calibration_error=None if error is None else round(error, 5),
+    ).to_card()
+
+
+def _pairs_roc(embeddings: Floats, identities: Identities) -> metrics.RocCurve:
+    """Of all pairs. Raises TowerError for embeddings that are no numbers."""
+    if not np.isfinite(embeddings).all():
+        raise TowerError("the network's embeddings are not finite: it was not written. Train it again.")
+    first, second = np.triu_indices(len(embeddings), k=1)
+    distances = pair_distances(embeddings, embeddings)[first, second]
+    return metrics.roc_curve(distances, (identities[first] != identities[second]).astype(np.int64))
 
 
 def _far_at(roc: metrics.RocCurve, threshold: float) -> float:
-    return float(roc.far[max(0, int(np.searchsorted(roc.thresholds, threshold, side="right")) - 1)])
+    return float(roc.far[roc.point_at(threshold)])
 
 
 def halve_kernels(archive: Path) -> None:
