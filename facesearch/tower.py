@@ -96,7 +96,8 @@ def _network(weights: Path, card: TowerCard, device: Device) -> _Network:
             return network
     if device == "gpu":
         raise TowerError(
-            "no GPU that TensorFlow can use: install NVIDIA's driver and `facesearch[cuda]`, or run with `--device cpu`"
+            "no GPU that TensorFlow can use: install NVIDIA's driver and facesearch's extra `cuda`, or run with "
+            "`--device cpu`"
         )
     return _OpenVinoNetwork(weights, card)
 

@@ -315,8 +315,9 @@ def test_lfw_is_taken_where_scikit_learn_left_it(tmp_path: Path) -> None:
     assert read_dataset(fetch_lfw(tmp_path)).layout == "lfw"
 
 
-@pytest.mark.filterwarnings("ignore:Retry downloading")
-def test_without_the_network_the_error_says_where_to_put_lfw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_network_the_error_says_where_to_put_lfw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port: nothing listens
     for name in ("no_proxy", "NO_PROXY"):
@@ -325,6 +326,7 @@ def test_without_the_network_the_error_says_where_to_put_lfw(tmp_path: Path, mon
         fetch_lfw(tmp_path)
     assert str(tmp_path / "lfw_home" / "lfw_funneled") in str(raised.value)
     assert "--data" in str(raised.value)
+    assert not recwarn.list
 
 
 @pytest.mark.photos

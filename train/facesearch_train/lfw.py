@@ -5,6 +5,7 @@ Source of the formats: http://vis-www.cs.umass.edu/lfw/README.txt. Reads lists, 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,10 +120,12 @@ def fetch_lfw(folder: Path | None = None) -> Path:
     except ImportError as error:
         raise TrainingDataError(
             f"No training photos: without --data LFW is downloaded, for which scikit-learn is missing (pip install "
-            f"'facesearch[lfw]'). {remedy}"
+            f"scikit-learn). {remedy}"
         ) from error
     try:
-        fetch_lfw_people(data_home=str(home), min_faces_per_person=200, n_retries=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that it tries a second time
+            fetch_lfw_people(data_home=str(home), min_faces_per_person=200, n_retries=1)
     except OSError as error:  # no network, a server that does not answer, a full disk, a checksum that differs
         raise TrainingDataError(f"LFW cannot be downloaded ({error}). {remedy}") from error
     return lfw
