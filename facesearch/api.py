@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, Self
 if TYPE_CHECKING:
     from facesearch.detection import Detector
     from facesearch.indexing import IndexProgress, IndexSummary, PruneSummary
-    from facesearch.library import Library, LibraryStatus
+    from facesearch.library import Library, LibraryStatus, VerifyReport
     from facesearch.querying import Comparison, QueryAnswer
     from facesearch.tower import Tower
 
@@ -91,6 +91,22 @@ class FaceLibrary:
         self.close()
         with Library.open(self.path, writable=True) as library:
             return prune(library, force=force, dry_run=dry_run)
+
+    def verify(self, *, repair: bool = False) -> VerifyReport:
+        """Check everything in the library; with `repair` mend what can be mended.
+
+        Raises LibraryError when there is none, it is of a newer version, or nothing in it can be read.
+        """
+        from facesearch.errors import TowerError
+        from facesearch.library import verify
+        from facesearch.records import Models
+
+        self.close()
+        try:
+            installed: Models | str = Models.of(self.detector, self.tower)
+        except TowerError as error:
+            installed = str(error)
+        return verify(self.path, installed, repair=repair)
 
     def query(self, photo: Folder, k: int = 5, threshold: float | None = None) -> QueryAnswer:
         """The k nearest people of every face in a photo, nearest first. Nothing of the photo is stored.

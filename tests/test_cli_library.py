@@ -172,6 +172,19 @@ def test_status_says_what_there_is(run: CommandLine, indexed: Path) -> None:
     assert re.search(r"^runs on +cpu", run("status", "--device", "cpu").out, re.MULTILINE)
 
 
+def test_photos_are_told_from_files_of_other_kinds_and_unreadable_ones(
+    run: CommandLine, album: Path, tmp_path: Path
+) -> None:
+    photos, library = tmp_path / "photos", tmp_path / "library"
+    photos.mkdir()
+    shutil.copy(portrait(album), photos)
+    (photos / "empty.jpg").touch()
+    (photos / "notes.txt").write_text("no photo")
+    indexed = run("index", photos, "--library", library).out
+    assert re.search(r"^photos +1 new, 0 unchanged, 1 skipped; 1 file of other kinds$", indexed, re.MULTILINE)
+    assert re.search(r"^photos +1 in 1 file; 1 more could not be read$", run("status", "--library", library).out, re.M)
+
+
 def test_prune_says_what_it_dropped_and_what_it_kept(run: CommandLine, album: Path, tmp_path: Path) -> None:
     photos, own = tmp_path / "photos", ("--library", tmp_path / "library")
     shutil.copytree(album / "people", photos)
@@ -219,6 +232,8 @@ def test_json_has_the_documented_keys(run: CommandLine, album: Path, tmp_path: P
     ran = run("index", photo, tmp_path / "empty.jpg", tmp_path / "drive", *own)
     assert keys_of(json.loads(ran.out)) == documented_keys("index")
     assert keys_of(json.loads(run("prune", *own).out)) == documented_keys("prune")
+    (tmp_path / "library" / "stray.txt").write_text("not a library's")
+    assert keys_of(json.loads(run("verify", *own).out)) == documented_keys("verify")
 
 
 def photos_in(library: Path) -> int:

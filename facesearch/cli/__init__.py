@@ -24,6 +24,7 @@ from facesearch.cli.prune import prune
 from facesearch.cli.query import query
 from facesearch.cli.status import status
 from facesearch.cli.train import train
+from facesearch.cli.verify import verify
 from facesearch.errors import FacesearchError
 
 log = logging.getLogger("facesearch")
@@ -41,6 +42,7 @@ app.command(short_help="Say who is on a photo, and where else they are.")(query)
 app.command(short_help="Say how alike two faces are.")(compare)
 app.command(short_help="Say what the library holds.")(status)
 app.command(short_help="Drop photos that are gone for good.")(prune)
+app.command(short_help="Check the library, and mend it.")(verify)
 app.command(short_help="Train a tower on labelled photos of faces.")(train)
 app.command(short_help="Say how well a tower tells people apart.")(evaluate)
 app.command(short_help="Draw an album of synthetic people.")(portraits)

@@ -6,5 +6,17 @@ anything else, and rebuilds the vectors from the rows whenever their file does n
 
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, default_library_path, is_library
 from facesearch.library.opened import Library, LibraryStatus
+from facesearch.library.verifying import AREAS, Finding, VerifyReport, verify
 
-__all__ = ["DATABASE_NAME", "LOCK_NAME", "Library", "LibraryStatus", "default_library_path", "is_library"]
+__all__ = [
+    "AREAS",
+    "DATABASE_NAME",
+    "LOCK_NAME",
+    "Finding",
+    "Library",
+    "LibraryStatus",
+    "VerifyReport",
+    "default_library_path",
+    "is_library",
+    "verify",
+]

@@ -127,8 +127,8 @@ class Catalog:
         """Store a photo and its faces; returns its id. The photo must be new."""
         changes = self._database.changes
         photo_id = self._database.insert(
-            "INSERT INTO photos (sha256, width_px, height_px, added_at) VALUES (?, ?, ?, ?)",
-            (photo.sha256, photo.width_px, photo.height_px, now()),
+            "INSERT INTO photos (sha256, width_px, height_px, added_at, face_count) VALUES (?, ?, ?, ?, ?)",
+            (photo.sha256, photo.width_px, photo.height_px, now(), len(photo.faces)),
         )
         for embedded in photo.faces:
             face = embedded.face
@@ -145,6 +145,24 @@ class Catalog:
         rows = self._database.rows(f"SELECT id FROM faces WHERE photo_id IN ({unshown})")
         self._database.changes.removed.extend(row[0] for row in rows)
         return self._database.execute(f"DELETE FROM photos WHERE id IN ({unshown})").rowcount
+
+    def drop_photos(self, photo_ids: Iterable[int]) -> None:
+        """Delete photos with their faces and files, as if they had never been read."""
+        photo_ids = list(photo_ids)
+        rows = self._database.rows_in("SELECT id FROM faces WHERE photo_id IN ({})", photo_ids)
+        self.drop_faces(row[0] for row in rows)
+        for statement in ("DELETE FROM files WHERE photo_id = ?", "DELETE FROM photos WHERE id = ?"):
+            self._database.execute_many(statement, [(photo_id,) for photo_id in photo_ids])
+
+    def drop_faces(self, face_ids: Iterable[int]) -> None:
+        """Delete faces; what is left of their photos is whole without them."""
+        face_ids = list(face_ids)
+        self._database.changes.removed.extend(face_ids)
+        self._database.execute_many(
+            "UPDATE photos SET face_count = face_count - 1 WHERE id = (SELECT photo_id FROM faces WHERE id = ?)",
+            [(face_id,) for face_id in face_ids],
+        )
+        self._database.execute_many("DELETE FROM faces WHERE id = ?", [(face_id,) for face_id in face_ids])
 
     def photo_sizes(self, photo_ids: Iterable[int]) -> dict[int, tuple[int, int]]:
         """Width and height in pixels, by photo id."""

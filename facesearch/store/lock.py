@@ -62,6 +62,20 @@ class WriterLock:
         os.pwrite(self._descriptor, json.dumps(holder).encode(), 0)
 
 
+def writer_at_work(path: Path) -> str | None:
+    """Who holds the lock now, in words, as far as can be told without touching it; None where nobody does."""
+    try:
+        holder = json.loads(path.read_bytes())
+        os.kill(int(holder["pid"]), 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:  # another user's process: it lives
+        pass
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return f"process {holder['pid']} since {holder['since']}"
+
+
 def _holder(descriptor: int) -> str:
     """Who holds the lock, in words. The file is empty for the instant between locking and writing."""
     try:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,8 +86,14 @@ def _failures_and_moves(db: Database) -> None:
     db.execute("CREATE INDEX files_unsettled ON files (photo_id) WHERE settled = 0")
 
 
+def _face_counts(db: Database) -> None:
+    """Version 3. How many faces a photo has, so that a lost one is missed."""
+    db.execute("ALTER TABLE photos ADD COLUMN face_count INTEGER NOT NULL DEFAULT 0")
+    db.execute("UPDATE photos SET face_count = (SELECT count(*) FROM faces WHERE photo_id = photos.id)")
+
+
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first_tables, _failures_and_moves)
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first_tables, _failures_and_moves, _face_counts)
 
 
 def create(path: Path, settings: Mapping[str, str]) -> None:
@@ -96,14 +102,15 @@ def create(path: Path, settings: Mapping[str, str]) -> None:
     It is built beside and renamed, so that a database under its final name is always whole.
     """
     beside = path.with_name(path.name + ".new")
-    for leftover in ("", "-wal", "-shm"):  # of a creation that was killed: a stale -wal would be replayed
-        beside.with_name(beside.name + leftover).unlink(missing_ok=True)
-    os.close(open_private_file(beside))
-    _apply_migrations(beside)
-    with closing(sqlite3.connect(beside)) as connection, connection:
-        connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
-    beside.replace(path)
-    sync_folder(path.parent)
+    with failures_named(f"cannot create {path}"):
+        for leftover in ("", "-wal", "-shm"):  # of a creation that was killed: a stale -wal would be replayed
+            beside.with_name(beside.name + leftover).unlink(missing_ok=True)
+        os.close(open_private_file(beside))
+        _apply_migrations(beside)
+        with closing(sqlite3.connect(beside)) as connection, connection:
+            connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
+        beside.replace(path)
+        sync_folder(path.parent)
 
 
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
@@ -140,17 +147,28 @@ def version(path: Path) -> int:
 def migrate(path: Path) -> Path | None:
     """Bring an older database to the current version, after a copy of it; returns the copy, None if not needed.
 
-    Only for the holder of the writer lock.
+    Only for the holder of the writer lock. Raises LibraryError (disk full, damaged): the older version is left whole.
     """
     number = version(path)
     if number == len(MIGRATIONS):
         return None
     backup = path.with_name(f"{path.name}.version-{number}.backup")
-    os.close(open_private_file(backup, os.O_TRUNC))
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(backup)) as target:
-        source.backup(target)
-    _apply_migrations(path)
+    with failures_named(f"cannot bring {path} up to date"):
+        os.close(open_private_file(backup, os.O_TRUNC))
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(backup)) as target:
+            source.backup(target)
+        _apply_migrations(path)
     return backup
+
+
+@contextmanager
+def failures_named(what: str) -> Iterator[None]:
+    """SQLite's own failures, and the disk's, as a LibraryError that begins with `what`."""
+    try:
+        yield
+    except (OSError, sqlite3.DatabaseError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        raise LibraryError(f"{what}: {said}; free disk space, or restore a backup") from error
 
 
 def _apply_migrations(path: Path) -> None:

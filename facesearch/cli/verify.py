@@ -1,0 +1,50 @@
+"""`facesearch verify`: check everything in the library, and mend what can be mended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facesearch.cli.options import JsonOption, LibraryOption, TowerOption
+from facesearch.cli.output import counted, say, say_json, shown
+from facesearch.errors import LibraryError
+
+if TYPE_CHECKING:
+    from facesearch.library import VerifyReport
+
+
+def verify(
+    *,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended, and say what was done.")] = False,
+    library: LibraryOption = None,
+    tower: TowerOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Check everything in the library: the database, every face, the vectors, the tower and detector, the files.
+
+    The exit code is 4 while anything is wrong. Without --repair nothing is changed.
+    """
+    from facesearch.api import open_library
+
+    with open_library(library, tower=tower, device="cpu") as opened:
+        report = opened.verify(repair=repair)
+    if json:
+        say_json(report)
+    else:
+        _report(report)
+    if not report.sound:
+        raise typer.Exit(LibraryError.exit_code)
+
+
+def _report(report: VerifyReport) -> None:
+    from facesearch.library import AREAS
+
+    say(f"library    {shown(report.path)}: {counted(report.photos, 'photo')}, {counted(report.faces, 'face')}")
+    for area in AREAS:
+        found = [finding for finding in report.findings if finding.area == area]
+        if not found:
+            say(f"{area:<10} sound")
+        for finding in found:
+            state = "mended" if finding.mended else "wrong"
+            say(f"{area:<10} {state}: {shown(finding.problem)}; {shown(finding.outcome)}", bold=not finding.mended)

@@ -1,0 +1,222 @@
+"""Check everything in a library's folder, and mend what can be mended.
+
+The database by SQLite's own check, every row against the others, every embedding, the file of vectors against the
+rows, the tower and the detector against the installed ones, and the files in the folder. Refuses to touch a library of
+a newer version, and without `repair` to change anything (but for bringing an older one up to date, as every command
+does).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from facesearch.errors import LibraryError
+from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library
+from facesearch.library.strays import stray_problems
+from facesearch.records import Models
+from facesearch.store import schema
+from facesearch.store.catalog import Catalog
+from facesearch.store.checks import Problem, embedding_problems, integrity, journal_problems, row_problems
+from facesearch.store.database import Database
+from facesearch.store.embedding_rows import stored_embeddings
+from facesearch.store.lock import WriterLock, writer_at_work
+from facesearch.store.private import sync_folder
+from facesearch.store.salvage import salvage
+from facesearch.store.vector_digest import digest, indexed
+from facesearch.store.vector_file import find_index, parse_index
+from facesearch.store.vectors import INDEX_NAME, Stamp, Vectors, VectorsUnusableError
+
+AREAS = ("database", "rows", "embeddings", "vectors", "models", "files")
+_ROUNDS = 3
+DAMAGED_SUFFIX = ".damaged"
+_SETTINGS = ("library_id", "created_at", "detector", "tower", "tower_name", "threshold")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong. area: one of AREAS. outcome: what was done about it if `mended`, else what to do."""
+
+    area: str
+    problem: str
+    mended: bool
+    outcome: str
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What was checked, and what was wrong. sound: whether nothing is wrong any more."""
+
+    path: str
+    photos: int
+    faces: int
+    findings: tuple[Finding, ...]
+    sound: bool
+
+
+def verify(path: Path, installed: Models | str, *, repair: bool = False) -> VerifyReport:
+    """Check a library. installed: the detector and tower at hand, or why there are none.
+
+    repair: mend what can be mended, as the only writer. Raises LibraryError when there is no library, the file is no
+    library's or of a newer version, or nothing in it can be read; LibraryLockedError with `repair`.
+    """
+    if not is_library(path):
+        raise LibraryError(f"there is no library in {path}; choose another --library")
+    with ExitStack() as stack:
+        outdated = schema.version(path / DATABASE_NAME) < len(schema.MIGRATIONS)
+        if repair or outdated:
+            lock = WriterLock(path / LOCK_NAME)
+            stack.callback(lock.release)
+        if outdated and (backup := schema.migrate(path / DATABASE_NAME)):
+            log.warning("brought the library in %s up to date; a copy of the former one is in %s", path, backup)
+        return _Verification(path, installed, repair).run(stack)
+
+
+class _Verification:
+    """One check of a library, and what it has found so far."""
+
+    def __init__(self, path: Path, installed: Models | str, repair: bool) -> None:
+        self._path = path
+        self._installed = installed
+        self._repair = repair
+        self._findings: list[Finding] = []
+
+    def run(self, stack: ExitStack) -> VerifyReport:
+        database = self._opened(stack)
+        if errors := integrity(database):
+            if not self._repair:
+                self._found(Problem("database", _few(errors), "run with --repair to save what can be read"))
+                return self._report(None)
+            database.close()
+            self._rebuild(errors)
+            database = self._opened(stack)
+        self._check_settings(database)
+        for check in (row_problems, journal_problems, embedding_problems):
+            self._check_rows(check, database)
+        self._check_models(database)
+        writer = None if self._repair else writer_at_work(self._path / LOCK_NAME)
+        if writer is None:
+            self._check_vectors(database)
+            for problem in stray_problems(self._path):
+                self._found(problem)
+        else:
+            log.warning("%s is writing to the library: vectors and files are checked when it is done", writer)
+        return self._report(database)
+
+    def _opened(self, stack: ExitStack) -> Database:
+        database = Database(schema.connect(self._path / DATABASE_NAME, writable=self._repair))
+        stack.callback(database.close)
+        return database
+
+    def _found(self, problem: Problem, database: Database | None = None) -> None:
+        """Note a problem, mended if that is wanted and possible. database: where it is mended in a transaction."""
+        mended = self._repair and problem.mend is not None
+        if mended and problem.mend is not None:
+            if database is None:
+                problem.mend()
+            else:
+                with database.transaction():
+                    problem.mend()
+        outcome = problem.outcome if mended or problem.mend is None else "run with --repair to mend it"
+        self._findings.append(Finding(problem.area, problem.problem, mended, outcome))
+
+    def _check_rows(self, check: Callable[[Database], list[Problem]], database: Database) -> None:
+        for _ in range(_ROUNDS if self._repair else 1):  # what was dropped can leave others without their kin
+            for problem in check(database):
+                self._found(problem, database)
+
+    def _rebuild(self, errors: list[str]) -> None:
+        """Put what can be read of a damaged database in its place, and the damaged one aside."""
+        path = self._path / DATABASE_NAME
+        beside, aside = path.with_name(path.name + ".salvaged"), path.with_name(path.name + DAMAGED_SUFFIX)
+        saved = salvage(path, beside)
+        for suffix in ("", "-wal", "-shm"):  # of the damaged one: they must not be replayed into the new one
+            file = path.with_name(path.name + suffix)
+            if file.exists():
+                file.replace(aside.with_name(aside.name + suffix))
+        beside.replace(path)
+        sync_folder(self._path)
+        rows = ", ".join(f"{count} {table}" for table, count in saved.items() if count)
+        outcome = f"saved what can be read ({rows}); the damaged file is kept as {aside.name}"
+        self._findings.append(Finding("database", _few(errors), True, outcome))
+
+    def _check_settings(self, database: Database) -> None:
+        settings = database.settings()
+        missing = [name for name in _SETTINGS if name not in settings]
+        if missing:
+            self._found(Problem("database", f"the settings lack {', '.join(missing)}", "restore a backup"))
+        for name, kind in (("threshold", float), ("generation", int)):
+            try:
+                kind(settings.get(name, "0"))
+            except ValueError:
+                self._found(Problem("database", f"the setting {name} is {settings[name]!r}", "restore a backup"))
+
+    def _check_vectors(self, database: Database) -> None:
+        catalog = Catalog(database)
+        if any(finding.area in {"database", "embeddings"} and not finding.mended for finding in self._findings):
+            return  # there is nothing to hold the vectors against
+        with database.snapshot():
+            stamp = Stamp(database.settings()["library_id"], database.generation(), catalog.face_count())
+            problem = self._vectors_differ(stamp)
+        if problem is None or (not stamp.faces and not (self._path / INDEX_NAME).exists()):
+            return
+
+        def rebuild() -> None:
+            Vectors.build(*catalog.embeddings()).save(self._path, stamp)
+
+        self._found(Problem("vectors", f"the file of vectors is of no use: {problem}", "rebuilt it", rebuild))
+
+    def _vectors_differ(self, stamp: Stamp) -> str | None:
+        """Why the file of vectors is not that of the rows; None where it is."""
+        try:
+            in_file = digest(indexed(parse_index(find_index(self._path, stamp).mapped, in_place=False)))
+        except VectorsUnusableError as error:
+            return str(error)
+        with stored_embeddings(self._path / DATABASE_NAME) as chunks:
+            in_rows = digest(chunks())
+        return None if in_file == in_rows else "it holds other vectors than the rows"
+
+    def _check_models(self, database: Database) -> None:
+        settings = database.settings()
+        if isinstance(self._installed, str):
+            self._found(Problem("models", self._installed, "install facesearch anew, or choose another --tower"))
+            return
+        given = self._installed
+        for kind, built, now in (
+            ("tower", settings.get("tower"), given.tower),
+            ("detector", settings.get("detector"), given.detector),
+        ):
+            if built is not None and built != now:
+                self._found(
+                    Problem(
+                        "models",
+                        f"built with the {kind} {built[:60]}, and the installed one is {now[:60]}",
+                        "run facesearch reindex, or work with the one it was built with",
+                    )
+                )
+        card = {"tower_name": given.tower_name, "threshold": str(given.threshold)}
+        if settings.get("tower") == given.tower and any(settings.get(key) != value for key, value in card.items()):
+            problem = "the tower's name or threshold is not that of its card"
+            self._found(
+                Problem("models", problem, "took them from the card", lambda: database.set_settings(card)), database
+            )
+
+    def _report(self, database: Database | None) -> VerifyReport:
+        counts = None if database is None else Catalog(database).counts()
+        return VerifyReport(
+            path=str(self._path),
+            photos=0 if counts is None else counts.photos,
+            faces=0 if counts is None else counts.faces,
+            findings=tuple(self._findings),
+            sound=all(finding.mended for finding in self._findings),
+        )
+
+
+def _few(errors: list[str]) -> str:
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"SQLite finds it damaged: {errors[0]}{more}"
