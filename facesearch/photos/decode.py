@@ -1,4 +1,4 @@
-"""A photo's bytes to upright RGB pixels: JPEG, PNG, WebP, GIF, TIFF, BMP, PPM, JPEG 2000, HEIC and AVIF.
+"""A photo's bytes to upright RGB pixels: JPEG, PNG, WebP, GIF, TIFF, BMP, PPM, JPEG 2000, HEIC, AVIF, RAW's previews.
 
 The kind of file is known by its first bytes, not its name. Of an animation or a file with several pictures the first
 one is taken (in HEIC the one it calls primary). The size in the header is checked before any pixel is decoded.
@@ -22,6 +22,7 @@ from facesearch.photos.colour import eight_bit, to_srgb
 from facesearch.photos.files import photo_error, read_file
 from facesearch.photos.formats import FORMATS, candidate_formats, opener
 from facesearch.photos.quiet import pillow_silenced
+from facesearch.photos.raw import is_raw, preview_of
 from facesearch.records import Photo, PhotoFile, Pixels
 
 MAX_SIDE_PX = 4096
@@ -92,7 +93,8 @@ def read_photo(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Photo:
 
 def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[Pixels, tuple[int, int]]:
     """Pixels (H, W, 3), and the upright (width, height) in the file."""
-    image = _opened(content, path)
+    preview = preview_of(content, path) if is_raw(content, path) else None
+    image = _opened(content if preview is None else preview.content, path)
     name = image.format or "photo"
     megapixels = _checked_megapixels(image, path)
     with _alone if megapixels > _ALONE_OVER_MEGAPIXELS else nullcontext():
@@ -100,7 +102,10 @@ def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[Pixels, tupl
             original_size_px = _load(image, max_side_px)
         except DECODER_ERRORS as error:
             raise photo_error(path, _what_is_wrong(error, name)) from error
-        transpose = _UPRIGHT.get(_orientation(image))
+        orientation = _orientation(image)
+        if orientation is None and preview is not None:
+            orientation = preview.orientation_of(original_size_px)
+        transpose = None if orientation is None else _UPRIGHT.get(orientation)
         try:
             pixels = _upright_pixels(image, max_side_px, transpose)
         except CONVERSION_ERRORS as error:
@@ -161,16 +166,16 @@ def _reduced(image: Image.Image, max_side_px: int) -> Image.Image:
     return image.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0)
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, from EXIF or XMP. 1 for TIFF and HEIC: their decoders turned the picture already.
+def _orientation(image: Image.Image) -> int | None:
+    """EXIF orientation, from EXIF or XMP, if any. 1 for TIFF and HEIC: their decoders turned the picture already.
 
     Damaged EXIF makes a photo lie on its side at worst, so it is no reason to refuse the photo.
     """
     try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
+        value = image.getexif().get(_ORIENTATION_TAG)
     except DECODER_ERRORS:
-        return 1
-    return value if isinstance(value, int) else 1
+        return None
+    return value if isinstance(value, int) else None
 
 
 def _what_is_wrong(error: BaseException, name: str) -> str:

@@ -1,4 +1,7 @@
-"""Find the photos in folders, in an order that is the same every time. Opens no file, and stops at no bad folder."""
+"""Find the photos in folders, in an order that is the same every time.
+
+Opens no file but `.facesearchignore`, and stops at no bad folder.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from facesearch.photos.files import file_status, special_kind, why
+from facesearch.photos.ignore import IGNORE_NAME, NO_RULES, IgnoreRules, rules_in
+from facesearch.photos.raw import RAW_SUFFIXES
 from facesearch.records import PhotoFile, SkippedFile
 
 _SUFFIXES = """
 .apng .avif .bmp .dib .gif .heic .heif .hif .j2k .jfif .jp2 .jpe .jpeg .jpf .jpg .jpx .mpo .pbm .pgm .png .pnm .ppm
 .tif .tiff .webp
 """
-PHOTO_SUFFIXES = frozenset(_SUFFIXES.split())
+PHOTO_SUFFIXES = frozenset(_SUFFIXES.split()) | RAW_SUFFIXES
 
 
 def walk(paths: Iterable[Path]) -> Walk:
@@ -32,7 +37,8 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
     - Order: the given paths one after another; in a folder its files by name, then its folders by name.
     - A file in a folder is a photo by its suffix (PHOTO_SUFFIXES, in upper or lower case); `other_files` counts the
       rest. A file that is itself given is taken whatever it is called.
-    - Names that begin with a dot are passed over, unless they are themselves given.
+    - Names that begin with a dot are passed over, unless they are themselves given; and so is what a
+      `.facesearchignore` names.
     - Links to files and to folders are followed after everything else, so that a photo is listed under its real name
       where that is reached too. Every file and folder (device and inode) is listed once: links cannot loop, and one
       photo under two given paths, or under two hard links, is one photo.
@@ -43,7 +49,7 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
     def __init__(self, paths: Iterable[Path]) -> None:
         self.other_files = 0
         self._given: deque[tuple[Path, os.stat_result]] = deque((path, file_status(path)) for path in paths)
-        self._links: deque[Path] = deque()
+        self._links: deque[tuple[Path, IgnoreRules]] = deque()
         self._seen: set[tuple[int, int]] = set()
         self._found = self._walk()
 
@@ -53,38 +59,47 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
     def _walk(self) -> Iterator[PhotoFile | SkippedFile]:
         for path, status in self._given:
             if stat.S_ISDIR(status.st_mode):
-                yield from self._folder_tree(path)
+                yield from self._folder_tree(path, NO_RULES)
             else:
                 yield from self._file(path, status)
         while self._links:
-            yield from self._link(self._links.popleft())
+            yield from self._link(*self._links.popleft())
 
-    def _folder_tree(self, top: Path) -> Iterator[PhotoFile | SkippedFile]:
-        waiting = [top]  # a stack, not recursion: folders can be nested deeper than Python's calls
+    def _folder_tree(self, top: Path, rules: IgnoreRules) -> Iterator[PhotoFile | SkippedFile]:
+        waiting = [(top, rules)]  # a stack, not recursion: folders can be nested deeper than Python's calls
         while waiting:
-            folder = waiting.pop()
+            folder, outer = waiting.pop()
             try:
                 if not self._first_time(folder.stat()):
                     continue
                 with os.scandir(folder) as listing:
-                    entries = sorted((entry for entry in listing if entry.name[0] != "."), key=lambda entry: entry.name)
-                kinds = [(entry, _kind(entry)) for entry in entries]
+                    entries = sorted(listing, key=lambda entry: entry.name)
+                kinds = [(entry, _kind(entry)) for entry in entries if entry.name[0] != "."]
             except OSError as error:
                 yield SkippedFile(folder, f"folder {why(error)}")
                 continue
-            for entry, kind in kinds:
+            rules = outer
+            if any(entry.name == IGNORE_NAME for entry in entries):
+                rules, complaints = rules_in(folder, outer)
+                yield from complaints
+            paths = [(folder / entry.name, kind) for entry, kind in kinds]
+            kept = [each for each in paths if not rules.ignores(each[0], is_folder=each[1] == "folder")]
+            for path, kind in kept:
                 if kind == "link":
-                    self._links.append(folder / entry.name)
+                    self._links.append((path, rules))
                 elif kind == "file":
-                    yield from self._candidate(folder / entry.name)
-            waiting.extend(folder / entry.name for entry, kind in reversed(kinds) if kind == "folder")
+                    yield from self._candidate(path)
+            waiting.extend((path, rules) for path, kind in reversed(kept) if kind == "folder")
 
-    def _link(self, path: Path) -> Iterator[PhotoFile | SkippedFile]:
+    def _link(self, path: Path, rules: IgnoreRules) -> Iterator[PhotoFile | SkippedFile]:
         try:
             is_folder = stat.S_ISDIR(path.stat().st_mode)
         except OSError:
             is_folder = False  # a link to nothing: worth a word only where it is named like a photo
-        yield from self._folder_tree(path) if is_folder else self._candidate(path)
+        if not is_folder:
+            yield from self._candidate(path)
+        elif not rules.ignores(path, is_folder=True):
+            yield from self._folder_tree(path, rules)
 
     def _candidate(self, path: Path) -> Iterator[PhotoFile | SkippedFile]:
         if path.suffix.lower() not in PHOTO_SUFFIXES:
