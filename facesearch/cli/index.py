@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, LibraryOption, TowerOption
-from facesearch.cli.output import complain, report_absent, say, say_json, shown_path
+from facesearch.cli.output import complain, counted, report_absent, say, say_json, shown_path
 from facesearch.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def _report(summary: IndexSummary) -> None:
         f"{summary.photos_missing:,} missing" if summary.photos_missing else "",
         f"{skipped:,} skipped" if skipped else "",
     ]
-    say(f"photos   {', '.join(part for part in parts if part)}")
+    others = f"; {counted(summary.other_files, 'file')} of other kinds" if summary.other_files else ""
+    say(f"photos   {', '.join(part for part in parts if part)}{others}")
     named = f", {summary.faces_named:,} of them named after their folders" if summary.faces_named else ""
     say(f"faces    {summary.faces_new:,} new{named}")
     say(f"seconds  {summary.elapsed_s:.1f}")
