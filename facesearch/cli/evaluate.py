@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, TowerOption
-from facesearch.cli.output import complain, say, say_json
+from facesearch.cli.output import complain, say, say_json, shown_path
 from facesearch.cli.progress import Progress
+from facesearch.errors import TowerError, UsageError
 
 if TYPE_CHECKING:
-    from facesearch_train.evaluate import Report
+    from facesearch.figures.evidence import Evidence
+    from facesearch.figures.report import Report
+    from facesearch.tower import Device, Tower
+    from facesearch_train.protocols import Examination
 
 
 class ProtocolChoice(StrEnum):
@@ -27,26 +31,36 @@ class ProtocolChoice(StrEnum):
 def evaluate(
     *,
     data: Annotated[
-        Path, typer.Option(metavar="DIR", help="Labelled photos, in any layout that train reads.", readable=False)
-    ],
+        Path | None,
+        typer.Option(metavar="DIR", help="Labelled photos, in any layout that train reads.", show_default=False),
+    ] = None,
+    library: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Judge by the named people of this library instead; no photo is needed.",
+            show_default=False,
+        ),
+    ] = None,
     protocol: Annotated[
         ProtocolChoice, typer.Option(help="lfw: the pairs of a list, fold by fold; folders: all pairs of the photos.")
     ] = ProtocolChoice.FOLDERS,
     pairs: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="LFW's list of pairs; by default pairs.txt in --data.",
-            show_default=False,
-            readable=False,
-        ),
+        typer.Option(metavar="FILE", help="LFW's list of pairs; by default pairs.txt in --data.", show_default=False),
     ] = None,
     fold: Annotated[
         list[int] | None,
         typer.Option(min=1, help="Only the photos of this fold of the list; several times.", show_default=False),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(help="Judge this distance; by default the tower's.", show_default=False)
+        float | None, typer.Option(min=0.0, help="Judge this distance; by default the tower's.", show_default=False)
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write report.html there: curves, pairs of faces, mistakes.", show_default=False
+        ),
     ] = None,
     tower: TowerOption = None,
     device: DeviceOption = DeviceChoice.AUTO,
@@ -55,44 +69,70 @@ def evaluate(
     """Say how well a tower tells people apart, on labelled photos that it was not trained on.
 
     Each fold is judged at the threshold that is best on the other folds. A face that is not found counts against the
-    tower. Photos of a pair that are missing are an error.
+    tower. Photos of a pair that are missing are an error. The report shows faces from the photos: keep it private.
     """
+    if (data is None) == (library is None):
+        raise UsageError("give either --data, a folder of labelled photos, or --library, a library with named people")
+    if library is not None and (pairs or fold or protocol is ProtocolChoice.LFW):
+        raise UsageError("--protocol lfw, --pairs and --fold choose among the photos of --data; leave them out")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from facesearch.tower import Tower
-    from facesearch_train.protocols import Examination, examine
+    if library is not None:
+        figures = _of_library(library, tower, device.value, threshold, report)
+    else:
+        from facesearch_train.protocols import Examination
 
-    examination = Examination(protocol.value, data, pairs, tuple(fold or ()))
-    loaded = Tower.load(tower, device=device.value)
-    with Progress("cutting crops", "photos") as progress:
-        report = examine(examination, loaded, threshold, complain, progress.update)
+        assert data is not None
+        examination = Examination(protocol.value, data, pairs, tuple(fold or ()))
+        figures = _of_photos(examination, tower, device.value, threshold, report)
     if json:
-        say_json(report.to_json())
+        say_json(figures.to_json())
         return
-    for line in _lines(report):
+    from facesearch.figures.report import report_lines
+
+    for line in report_lines(figures):
         say(line)
+    if report is not None:
+        say(f"report            {shown_path(report / 'report.html')}")
 
 
-def _lines(report: Report) -> list[str]:
-    lines = [
-        f"{report.genuine_pairs:,} genuine and {report.impostor_pairs:,} impostor pairs of {report.photos:,} photos"
-    ]
-    if report.pairs_not_found:
-        lines.append(
-            f"{report.photos_not_found:,} photos without a face: {report.pairs_not_found:,} pairs count as wrong"
-        )
-    if report.accuracy:
-        folded = report.accuracy
-        lines.append(
-            f"accuracy          {folded.mean:.2%} ± {folded.standard_error:.2%} over {len(folded.accuracies)} folds"
-        )
-    lines += [
-        f"best threshold    {report.best.distance:.3f}: {report.best.accuracy:.2%} judged rightly",
-        f"threshold         {report.threshold:.3f}: {report.accuracy_at_threshold:.2%} judged rightly",
-        f"mean distance     genuine {report.genuine_distance:.3f}, impostor {report.impostor_distance:.3f}",
-        f"AUC               {report.auc:.4f}",
-        f"equal error rate  {report.equal_error_rate:.2%}",
-    ]
-    for found in report.true_accepts:
-        interval = f"{found.low:.2%} to {found.high:.2%}"
-        lines.append(f"TAR at FAR {found.far:<7g}{found.tar:.2%} ({interval}), at distance {found.threshold:.3f}")
-    return lines
+def _of_photos(
+    examination: Examination, folder: Path | None, device: Device, threshold: float | None, report: Path | None
+) -> Report:
+    from facesearch.tower import Tower
+    from facesearch_train.protocols import examine
+
+    tower = Tower.load(folder, device=device)
+    with Progress("cutting crops", "photos") as progress:
+        examined = examine(examination, tower, threshold, complain, progress.update)
+    if report is not None:
+        _write(report, examined.evidence(), tower)
+    return examined.report
+
+
+def _of_library(
+    path: Path, folder: Path | None, device: Device, threshold: float | None, report: Path | None
+) -> Report:
+    from facesearch.calibration import Calibration
+    from facesearch.judging import gather_evidence, judge_library
+    from facesearch.library import Library
+    from facesearch.tower import Tower
+
+    with Library.open(path) as library:
+        tower = Tower.load(folder, device=device)
+        if tower.identity != library.models.tower:
+            raise TowerError(
+                f"the library in {path} was built with the tower {library.models.tower_name} "
+                f"({library.models.tower[:12]}), not with {tower.card.name}; name that tower's folder with --tower"
+            )
+        judged = judge_library(library, threshold, Calibration.from_card(tower.card.calibration))
+        if report is not None:
+            from facesearch.detection import load_detector
+
+            _write(report, gather_evidence(library, judged, load_detector()), tower)
+    return judged.report
+
+
+def _write(folder: Path, evidence: Evidence, tower: Tower) -> None:
+    from facesearch_train.report import write_report
+
+    write_report(folder, evidence, f"{tower.card.name} on {evidence.report.dataset}", tower.embed)

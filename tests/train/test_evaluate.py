@@ -13,7 +13,8 @@ from sklearn.metrics import roc_auc_score
 
 from facesearch.errors import TrainingDataError
 from facesearch.records import Floats, Pixels
-from facesearch_train import evaluate, pair_counts
+from facesearch.figures import counts as pair_counts
+from facesearch_train import evaluate
 from facesearch_train.crops import CropSet
 from facesearch_train.datasets import Dataset, TrainingPhoto
 from facesearch_train.evaluate import (
@@ -25,7 +26,7 @@ from facesearch_train.evaluate import (
     judge_lfw_pairs,
 )
 from facesearch_train.lfw import LfwPair, LfwPhoto
-from facesearch_train.pair_counts import count_pairs, missed_pairs
+from facesearch.figures.counts import count_pairs, missed_pairs
 
 Place = tuple[float, float]  # a face's embedding, in hundredths, 0 to 255
 

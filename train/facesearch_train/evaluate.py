@@ -7,25 +7,25 @@ are. Refuses lists of pairs that name photos which are not there.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facesearch import metrics
+from facesearch.calibration import Calibration
 from facesearch.errors import TrainingDataError
+from facesearch.figures.all_pairs import NamedFaces, report_all_pairs
+from facesearch.figures.report import Identification, Report, roc_figures
+from facesearch.figures.search import draw_searches, identify, identify_people
 from facesearch.records import Floats, Pixels
 from facesearch_train.crops import CropSet
 from facesearch_train.datasets import TrainingPhoto
 from facesearch_train.lfw import Fold, require_photos
-from facesearch_train.pair_counts import count_pairs, missed_pairs
 
 Embed = Callable[[Pixels], Floats]  # uint8 (N, 112, 112, 3) -> float32 (N, D)
 
-FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 NOT_FOUND = -1  # in place of a crop's row
 EMBED_BATCH = 256
 
@@ -36,6 +36,7 @@ class JudgedPairs:
 
     first, second: int64 (P,), rows of the crop set, NOT_FOUND where no face was found. distances: float64 (P,), +inf or
     -inf (a genuine or an impostor pair) where a face is missing. labels, folds: int64 (P,); 0 = one person, 1 = two.
+    identification: of the people whom the list shows on two photos or more; None where there are none.
     """
 
     first: NDArray[np.int64]
@@ -43,58 +44,7 @@ class JudgedPairs:
     distances: NDArray[np.float64]
     labels: NDArray[np.int64]
     folds: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Report:
-    """A tower's figures by one protocol. Mean distances are of pairs with both faces found.
-
-    photos_not_found, pairs_not_found: photos of the protocol in which no face was found, and pairs with such a photo.
-    accuracy: by folds, each at the best threshold of the others; None without two folds. best: the threshold with the
-    fewest errors on all pairs. threshold, accuracy_at_threshold: the one that was asked about. true_accepts: at FAR
-    0.1 to 0.0001, as far as the number of impostor pairs allows; their intervals take pairs as independent, which
-    pairs that share a person are not quite.
-    """
-
-    protocol: str
-    dataset: str
-    photos: int
-    genuine_pairs: int
-    impostor_pairs: int
-    photos_not_found: int
-    pairs_not_found: int
-    accuracy: metrics.FoldedAccuracy | None
-    best: metrics.Threshold
-    threshold: float
-    accuracy_at_threshold: float
-    auc: float
-    equal_error_rate: float
-    true_accepts: tuple[metrics.TrueAccepts, ...]
-    genuine_distance: float
-    impostor_distance: float
-
-    def to_json(self) -> dict[str, Any]:
-        """All figures under these names, and the accuracy's mean, std and standard_error. None: no finite number."""
-        values = asdict(self)
-        if self.accuracy:
-            values["accuracy"]["mean"] = self.accuracy.mean
-            values["accuracy"]["std"] = self.accuracy.std
-            values["accuracy"]["standard_error"] = self.accuracy.standard_error
-        cleaned: dict[str, Any] = _finite(values)
-        return cleaned
-
-
-@dataclass(frozen=True)
-class Identification:
-    """The shares of probes whose own person was the nearest, or among the five nearest, in a gallery of one photo each.
-
-    photos_not_found: of gallery and probes, those without a face found; their people count as missed.
-    """
-
-    people: int
-    rank_1: float
-    rank_5: float
-    photos_not_found: int
+    identification: Identification | None
 
 
 @dataclass(frozen=True)
@@ -120,51 +70,66 @@ def judge_lfw_pairs(crops: CropSet, folds: Sequence[Fold], embed: Embed) -> Judg
     labels = np.array([metrics.GENUINE if pair.genuine else metrics.IMPOSTOR for fold in folds for pair in fold])
     found = (first != NOT_FOUND) & (second != NOT_FOUND)
     distances = np.where(labels == metrics.GENUINE, np.inf, -np.inf)
+    named = sorted({(photo.name, photo.path.name) for fold in folds for p in fold for photo in (p.first, p.second)})
+    rows = np.array([row_of.get(file, NOT_FOUND) for _, file in named])
+    embeddings = _embeddings_or_nan(crops, rows, embed)
     if found.any():
-        rows, place = np.unique(np.stack([first[found], second[found]]), return_inverse=True)
-        embeddings = embed_rows(crops, rows, embed)
-        distances[found] = np.linalg.norm(embeddings[place[0]] - embeddings[place[1]], axis=1)
+        place_of = {row: place for place, row in enumerate(rows.tolist())}
+        sides = [embeddings[[place_of[row] for row in side[found].tolist()]] for side in (first, second)]
+        distances[found] = np.linalg.norm(sides[0] - sides[1], axis=1)
     number = np.repeat(np.arange(len(folds)), [len(fold) for fold in folds])
-    return JudgedPairs(first, second, distances, labels, number)
+    identification = identify_people([name for name, _ in named], embeddings)
+    return JudgedPairs(first, second, distances, labels, number, identification)
 
 
 def evaluate_lfw(crops: CropSet, folds: Sequence[Fold], embed: Embed, threshold: float = 1.0) -> Report:
     """Figures on a list of pairs with any number of folds; see judge_lfw_pairs for what a missing face costs."""
-    return report_lfw(crops, folds, judge_lfw_pairs(crops, folds, embed), threshold)
+    return report_lfw(crops, folds, judge_lfw_pairs(crops, folds, embed), threshold)[0]
 
 
-def report_lfw(crops: CropSet, folds: Sequence[Fold], pairs: JudgedPairs, threshold: float = 1.0) -> Report:
+def report_lfw(
+    crops: CropSet,
+    folds: Sequence[Fold],
+    pairs: JudgedPairs,
+    threshold: float = 1.0,
+    calibration: Calibration | None = None,
+) -> tuple[Report, metrics.RocCurve]:
     """The figures of pairs that are judged already."""
     roc = metrics.roc_curve(pairs.distances, pairs.labels)
     by_fold = [(pairs.distances[pairs.folds == fold], pairs.labels[pairs.folds == fold]) for fold in range(len(folds))]
     found = np.isfinite(pairs.distances)
     genuine, impostor = (pairs.distances[found & (pairs.labels == kind)] for kind in (0, 1))
     named = {photo.path.name for fold in folds for pair in fold for photo in (pair.first, pair.second)}
-    return Report(
+    report = Report(
         protocol="lfw",
         dataset=crops.dataset.name,
         photos=len(named),
         photos_not_found=len(named - {crops.paths[row].name for row in _found_rows(crops)}),
         pairs_not_found=int((~found).sum()),
         accuracy=metrics.folded_accuracy(by_fold) if len(folds) > 1 else None,
-        threshold=threshold,
         accuracy_at_threshold=metrics.accuracy_at(pairs.distances, pairs.labels, threshold),
         genuine_distance=float(genuine.mean()) if len(genuine) else np.nan,
         impostor_distance=float(impostor.mean()) if len(impostor) else np.nan,
-        **_roc_figures(roc),
+        identification=pairs.identification,
+        **roc_figures(roc, threshold, calibration),
     )
+    return report, roc
 
 
 def evaluate_folders(
     crops: CropSet, embed: Embed, threshold: float = 1.0, identities: Collection[str] | None = None
 ) -> Report:
-    """Figures on all pairs of a set's photos, or of the photos of some people.
+    """Figures on all pairs of a set's photos, or of the photos of some people; see report_all_pairs.
 
-    Pairs are counted by distance, block by block (see pair_counts): memory does not grow with the square of the photos.
-    A face that was not found is never accepted as anyone's: its genuine pairs are errors, its impostor pairs count
-    among all impostor pairs as rejected. (Taken as accepted, as LFW's are, one such photo in a hundred would make
-    every impostor share below 2 % unreachable.) Raises TrainingDataError where either kind of pair is missing.
+    Raises TrainingDataError where either kind of pair is missing.
     """
+    return report_all_pairs(named_faces(crops, embed, identities)[0], threshold)[0]
+
+
+def named_faces(
+    crops: CropSet, embed: Embed, identities: Collection[str] | None = None
+) -> tuple[NamedFaces, NDArray[np.int64]]:
+    """The faces of a set, or those of some people, and the row of each. Raises TrainingDataError without pairs."""
 
     def wanted(identity: str) -> bool:
         return identities is None or identity in identities
@@ -176,46 +141,18 @@ def evaluate_folders(
         raise TrainingDataError(
             f"{crops.dataset.name} has no pairs to judge. Give two people or more, some of them in two photos."
         )
-    counts = count_pairs(embed_rows(crops, rows, embed), np.unique(names, return_inverse=True)[1], threshold)
-    missed_genuine, missed_impostor = missed_pairs(names, absent)
-    genuine_found, impostor_found = int(counts.genuine.sum()), int(counts.impostor.sum())
-    roc = metrics.roc_from_counts(
-        np.append(counts.edges, np.inf),
-        np.append(counts.genuine, missed_genuine),
-        np.append(counts.impostor, missed_impostor),
-    )
-    return Report(
-        protocol="folders",
-        dataset=crops.dataset.name,
-        photos=len(rows) + len(absent),
-        photos_not_found=len(absent),
-        pairs_not_found=missed_genuine + missed_impostor,
-        accuracy=None,
-        threshold=threshold,
-        accuracy_at_threshold=(counts.right_at_threshold + missed_impostor) / (roc.genuine_pairs + roc.impostor_pairs),
-        genuine_distance=counts.sums[0] / genuine_found,
-        impostor_distance=counts.sums[1] / impostor_found,
-        **_roc_figures(roc),
-    )
+    embeddings = embed_rows(crops, rows, embed)
+    return NamedFaces("folders", crops.dataset.name, embeddings, names, absent), np.array(rows)
 
 
 def choose_searches(photos: Sequence[TrainingPhoto], people: int, seed: int) -> list[Search]:
     """Two different photos of each of `people` people with two or more, chosen by the seed, in the order of names."""
-    photos_of: dict[str, list[TrainingPhoto]] = defaultdict(list)
-    for photo in photos:
-        photos_of[photo.identity].append(photo)
-    several = sorted(identity for identity, own in photos_of.items() if len(own) > 1)
-    if not 0 < people <= len(several):
-        raise TrainingDataError(
-            f"{people:,} people with two or more photos are asked for; there are {len(several):,}. Ask for fewer."
-        )
-    rng = np.random.default_rng(seed)
-    searches = []
-    for number in np.sort(rng.choice(len(several), people, replace=False)):
-        own = sorted(photos_of[several[number]], key=lambda photo: photo.path)
-        gallery, probe = rng.choice(len(own), 2, replace=False)
-        searches.append(Search(several[number], own[gallery], own[probe]))
-    return searches
+    ordered = sorted(photos, key=lambda photo: (photo.identity, photo.path))
+    try:
+        drawn = draw_searches([photo.identity for photo in ordered], people, seed)
+    except ValueError as error:
+        raise TrainingDataError(f"{error}. Ask for fewer.") from error
+    return [Search(ordered[gallery].identity, ordered[gallery], ordered[probe]) for gallery, probe in drawn]
 
 
 def evaluate_identification(crops: CropSet, embed: Embed, people: int = 200, seed: int = 1) -> Identification:
@@ -223,34 +160,26 @@ def evaluate_identification(crops: CropSet, embed: Embed, people: int = 200, see
     photos = sorted([*crops.dataset.photos, *(photo for photo, _ in crops.dropped)], key=lambda photo: photo.path)
     searches = choose_searches(photos, people, seed)
     row_of = {crops.dataset.photos[row].path: row for row in _found_rows(crops)}
-    gallery = np.array([row_of.get(search.gallery.path, NOT_FOUND) for search in searches])
-    probes = np.array([row_of.get(search.probe.path, NOT_FOUND) for search in searches])
-    distances = np.full((people, people), np.inf)
-    if (probes != NOT_FOUND).any() and (gallery != NOT_FOUND).any():
-        sought, stored = (embed_rows(crops, rows[rows != NOT_FOUND], embed) for rows in (probes, gallery))
-        there = np.ix_(probes != NOT_FOUND, gallery != NOT_FOUND)
-        distances[there] = np.linalg.norm(sought[:, None] - stored[None], axis=2)
-    rates = metrics.identification_rates(distances, np.arange(people), np.arange(people))
-    return Identification(people, rates[1], rates[5], int((gallery == NOT_FOUND).sum() + (probes == NOT_FOUND).sum()))
+    photos = [search.gallery for search in searches] + [search.probe for search in searches]
+    rows = np.array([row_of.get(photo.path, NOT_FOUND) for photo in photos])
+    return identify(*np.split(_embeddings_or_nan(crops, rows, embed), 2))
+
+
+def _embeddings_or_nan(crops: CropSet, rows: NDArray[np.int64], embed: Embed) -> NDArray[np.float64]:
+    """Embeddings of these rows, NaN where they are NOT_FOUND: float64 (len(rows), D)."""
+    found = rows != NOT_FOUND
+    if not found.any():
+        return np.full((len(rows), 1), np.nan)
+    known = embed_rows(crops, rows[found], embed)
+    embeddings = np.full((len(rows), known.shape[1]), np.nan)
+    embeddings[found] = known
+    return embeddings
 
 
 def embed_rows(crops: CropSet, rows: Sequence[int] | NDArray[np.int64], embed: Embed) -> NDArray[np.float64]:
     """Embeddings of these rows, float64 (len(rows), D), computed EMBED_BATCH crops at a time."""
     chunks = [np.asarray(rows[start : start + EMBED_BATCH]) for start in range(0, len(rows), EMBED_BATCH)]
     return np.concatenate([np.asarray(embed(np.asarray(crops.crops[chunk])), dtype=np.float64) for chunk in chunks])
-
-
-def _roc_figures(roc: metrics.RocCurve) -> dict[str, Any]:
-    """Those of Report's figures that follow from the ROC alone."""
-    accepts = [metrics.tar_at_far(roc, far) for far in FARS]
-    return {
-        "genuine_pairs": roc.genuine_pairs,
-        "impostor_pairs": roc.impostor_pairs,
-        "best": metrics.best_threshold(roc),
-        "auc": metrics.auc(roc),
-        "equal_error_rate": metrics.equal_error_rate(roc),
-        "true_accepts": tuple(found for found in accepts if found),
-    }
 
 
 def _found_rows(crops: CropSet) -> list[int]:
@@ -262,12 +191,3 @@ def _photos_not_found(crops: CropSet) -> list[TrainingPhoto]:
         photo for photo, origin in zip(crops.dataset.photos, crops.origins, strict=True) if origin == "fallback"
     ]
     return [*fallback, *(photo for photo, _ in crops.dropped)]
-
-
-def _finite(value: Any) -> Any:
-    """The same nested values with None for inf and NaN, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from facesearch.calibration import Calibration
 from facesearch.errors import UsageError
+from facesearch.figures.all_pairs import report_all_pairs
+from facesearch.figures.evidence import Evidence, ShownPairs, choose_listed, choose_of_all
+from facesearch.figures.report import Report
+from facesearch.metrics import RocCurve
 from facesearch.tower import Tower
 from facesearch_train.crop_parts import Progress
-from facesearch_train.crops import prepare_crops
+from facesearch_train.crops import CropSet, prepare_crops
 from facesearch_train.datasets import read_dataset
-from facesearch_train.evaluate import Report, evaluate_folders, evaluate_lfw
+from facesearch_train.evaluate import judge_lfw_pairs, named_faces, report_lfw
 from facesearch_train.lfw import Fold, photos_of_pairs, read_lfw_pairs
 
 Protocol = Literal["lfw", "folders"]
+MOST_SAMPLES = 200  # faces that a report moves about
 
 
 @dataclass(frozen=True)
@@ -41,13 +51,43 @@ class Examination:
         return tuple(every[fold - 1] for fold in self.folds) or every
 
 
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """A tower that was judged: its report, and on demand the evidence for it.
+
+    rows: int64 (N,), the crop of each of the N faces that `choose` chooses pairs of.
+    """
+
+    report: Report
+    roc: RocCurve
+    calibration: Calibration | None
+    crops: CropSet
+    rows: NDArray[np.int64]
+    choose: Callable[[], ShownPairs]
+
+    def evidence(self) -> Evidence:
+        """What `facesearch evaluate --report` shows. Samples: up to 200 faces of the set, drawn by a fixed seed."""
+        pairs = self.choose()
+        shown = {row: int(self.rows[row]) for row in pairs.rows}
+        drawn = np.random.default_rng(1).permutation(self.rows)[:MOST_SAMPLES]
+        return Evidence(
+            report=self.report,
+            roc=self.roc,
+            calibration=self.calibration,
+            pairs=pairs,
+            crops={row: np.asarray(self.crops.crops[crop]) for row, crop in shown.items()},
+            captions={row: self.crops.paths[crop].name for row, crop in shown.items()},
+            samples=np.asarray(self.crops.crops[np.sort(drawn)]) if len(drawn) else None,
+        )
+
+
 def examine(
     examination: Examination,
     tower: Tower,
     threshold: float | None = None,
     say: Callable[[str], None] = lambda _: None,
     progress: Progress | None = None,
-) -> Report:
+) -> Examined:
     """A tower's figures. threshold: the distance to judge beside the best one, by default the card's.
 
     Raises TrainingDataError for data that cannot be judged on and UsageError for folds that do not exist.
@@ -61,6 +101,14 @@ def examine(
     say(dataset.describe())
     crops = prepare_crops(dataset, progress=progress)
     say(crops.describe())
+    calibration = Calibration.from_card(tower.card.calibration)
     if examination.protocol == "lfw":
-        return evaluate_lfw(crops, folds, tower.embed, asked)
-    return evaluate_folders(crops, tower.embed, asked)
+        pairs = judge_lfw_pairs(crops, folds, tower.embed)
+        report, roc = report_lfw(crops, folds, pairs, asked, calibration)
+        listed = (pairs.first, pairs.second, pairs.distances, pairs.labels)
+        choose = partial(choose_listed, *listed, report.balanced.distance)
+        return Examined(report, roc, calibration, crops, np.arange(len(crops)), choose)
+    faces, rows = named_faces(crops, tower.embed)
+    report, roc = report_all_pairs(faces, asked, calibration)
+    choose = partial(choose_of_all, faces.embeddings, faces.numbers, report.balanced.distance)
+    return Examined(report, roc, calibration, crops, rows, choose)

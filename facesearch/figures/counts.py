@@ -6,7 +6,7 @@ Pure NumPy over embeddings; knows no photo.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 # Bins over the range that distances can have: with the usual embeddings they are 0.00005 apart.
 BINS = 1 << 17
-_BLOCK_VALUES = 1 << 23  # distances held at once, 64 MB
+_BLOCK_VALUES = 1 << 21  # distances held at once, 16 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,21 +33,17 @@ class PairCounts:
     right_at_threshold: int
 
 
-def count_pairs(embeddings: NDArray[np.float64], people: NDArray[np.int64], threshold: float) -> PairCounts:
-    """Count all pairs of different rows. embeddings: (N, D). people: (N,) numbers."""
-    centred = embeddings - embeddings.mean(axis=0)
-    squares = (centred**2).sum(axis=1)
-    longest = 2 * float(np.sqrt(squares.max())) or 1.0
+def count_pairs(
+    embeddings: NDArray[np.float64], people: NDArray[np.int64], threshold: float, longest: float | None = None
+) -> PairCounts:
+    """Count all pairs of different rows. embeddings: (N, D). people: (N,) numbers. longest: the last edge, no distance
+    being longer; by default as far as these embeddings can lie apart."""
+    longest = longest_distance(embeddings) if longest is None else longest
     counts = np.zeros((2, BINS), dtype=np.int64)
     sums, right = [0.0, 0.0], 0
-    block = max(_BLOCK_VALUES // len(centred), 1)
-    for start in range(0, len(centred), block):
-        stop = min(start + block, len(centred))
-        products = centred[start:stop] @ centred[start:].T
-        distances = np.sqrt(np.maximum(squares[start:stop, None] + squares[None, start:] - 2 * products, 0))
-        later = np.arange(start, len(centred))[None, :] > np.arange(start, stop)[:, None]
-        impostor = (people[start:stop, None] != people[None, start:])[later]
-        distances = distances[later]
+    for start, block, later in pair_blocks(embeddings):
+        impostor = (people[start : start + len(block), None] != people[None, start:])[later]
+        distances = block[later]
         bins = np.minimum((distances * (BINS / longest)).astype(np.int64), BINS - 1)
         for kind in (0, 1):
             mine = impostor == bool(kind)
@@ -56,6 +52,27 @@ def count_pairs(embeddings: NDArray[np.float64], people: NDArray[np.int64], thre
         right += int(((distances > threshold) == impostor).sum())
     edges = np.linspace(longest / BINS, longest, BINS, dtype=np.float64)
     return PairCounts(edges, counts[0], counts[1], (sums[0], sums[1]), threshold, right)
+
+
+def longest_distance(embeddings: NDArray[np.float64]) -> float:
+    """What no two of these (N, D) lie farther apart than; 1 where all are equal."""
+    centred = embeddings - embeddings.mean(axis=0)
+    return 2 * float(np.sqrt((centred**2).sum(axis=1).max())) or 1.0
+
+
+def pair_blocks(
+    embeddings: NDArray[np.float64],
+) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.bool_]]]:
+    """All distances of (N, D), block by block: the first row `start` of each, the distances of its R rows to all rows
+    from `start` on (R, N - start), and which of them are pairs not met before."""
+    centred = embeddings - embeddings.mean(axis=0)
+    squares = (centred**2).sum(axis=1)
+    height = max(_BLOCK_VALUES // len(centred), 1)
+    for start in range(0, len(centred), height):
+        stop = min(start + height, len(centred))
+        products = centred[start:stop] @ centred[start:].T
+        distances = np.sqrt(np.maximum(squares[start:stop, None] + squares[None, start:] - 2 * products, 0))
+        yield start, distances, np.arange(start, len(centred))[None, :] > np.arange(start, stop)[:, None]
 
 
 def missed_pairs(found: Sequence[str], absent: Sequence[str]) -> tuple[int, int]:
