@@ -12,8 +12,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from facesearch.errors import TrainingDataError
-from facesearch.records import Floats, Pixels
 from facesearch.figures import counts as pair_counts
+from facesearch.figures.counts import count_pairs, missed_pairs
+from facesearch.records import Floats, Pixels
 from facesearch_train import evaluate
 from facesearch_train.crops import CropSet
 from facesearch_train.datasets import Dataset, TrainingPhoto
@@ -26,7 +27,6 @@ from facesearch_train.evaluate import (
     judge_lfw_pairs,
 )
 from facesearch_train.lfw import LfwPair, LfwPhoto
-from facesearch.figures.counts import count_pairs, missed_pairs
 
 Place = tuple[float, float]  # a face's embedding, in hundredths, 0 to 255
 
