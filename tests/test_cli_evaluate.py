@@ -6,6 +6,8 @@ import dataclasses
 import json
 import re
 import shutil
+import subprocess
+import sys
 from itertools import combinations
 from pathlib import Path
 
@@ -197,3 +199,20 @@ def test_json_has_the_documented_keys(run: CommandLine, people: Path, tower: Pat
     assert 0 < figures["calibration_error"] < 1
     assert set(figures["identification"]) == {"people", "rank_1", "rank_5", "photos_not_found"}
     assert set(figures["balanced"]) == {"distance", "accuracy"}
+
+
+def test_the_precisions_script_compares_with_the_figures_of_evaluate(
+    run: CommandLine, people: Path, tower: Path
+) -> None:
+    script = Path(__file__).parents[1] / "scripts" / "eval_precision.py"
+    command = [sys.executable, str(script), "--data", str(people), "--tower", str(tower), "--json"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert ran.returncode == 0, ran.stderr
+    measured = json.loads(ran.stdout)
+    figures = json.loads(run("evaluate", "--data", people, "--tower", tower, "--json").out)
+    assert list(measured) == ["f32", "bf16", "int8"]
+    assert measured["f32"]["figures"]["AUC"] == pytest.approx(figures["auc"], abs=1e-3)
+    assert measured["f32"]["convolutions"] == {"f32": 1}
+    for precision in measured.values():
+        assert precision["figures"].keys() == measured["f32"]["figures"].keys()
+        assert precision["figures"]["AUC"] == pytest.approx(figures["auc"], abs=0.1)

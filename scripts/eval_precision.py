@@ -1,0 +1,191 @@
+"""What a tower loses when it runs in bf16 or int8 instead of float32: the same figures side by side, in points.
+
+python scripts/eval_precision.py --data ../shared/data/lfw --protocol lfw --fold 6 --fold 7
+
+bf16 is OpenVINO's own: whether the processor computes in it is printed, layer by layer counted. int8 quantises every
+convolution: weights by output channel, activations by the range that they take on some crops of the set (no labels
+are used). OpenVINO then runs what it can in int8 and the rest in float32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+from openvino import opset13 as ops
+
+from facesearch.keras_archive import read_keras_archive
+from facesearch.records import Floats, Pixels
+from facesearch.runtime import RuntimeSettings
+from facesearch.tower import SHIPPED_TOWER, WEIGHTS_NAME
+from facesearch.tower_card import TowerCard, check_weights, read_card
+from facesearch_train.crops import CropSet, prepare_crops
+from facesearch_train.datasets import read_dataset
+from facesearch_train.evaluate import evaluate_folders, evaluate_lfw
+from facesearch_train.lfw import Fold, photos_of_pairs
+from facesearch_train.protocols import Examination
+
+BATCH = 16
+CALIBRATION_CROPS = 128
+PRECISIONS = ("f32", "bf16", "int8")
+
+
+class Network:
+    """A tower compiled for one precision. kinds: how many convolutions run in which precision, as OpenVINO says."""
+
+    def __init__(self, model: openvino.Model, settings: RuntimeSettings) -> None:
+        compiled = openvino.Core().compile_model(model, "CPU", settings.properties())
+        self._request = compiled.create_infer_request()
+        layers = [op.get_rt_info() for op in compiled.get_runtime_model().get_ops()]
+        self.kinds = Counter(
+            str(info["runtimePrecision"].astype(str))
+            for info in layers
+            if info["layerType"].astype(str) == "Convolution"
+        )
+
+    def embed(self, crops: Pixels) -> Floats:
+        """uint8 (N, 112, 112, 3) -> float32 (N, 32)."""
+        embeddings = []
+        for start in range(0, len(crops), BATCH):
+            batch = np.zeros((BATCH, *crops.shape[1:]), np.float32)
+            filled = crops[start : start + BATCH]
+            batch[: len(filled)] = filled
+            embeddings.append(next(iter(self._request.infer([batch]).values()))[: len(filled)].copy())
+        return np.concatenate(embeddings)
+
+
+def build(weights: Path, side: int) -> openvino.Model:
+    """The tower's graph for batches of BATCH."""
+    model = read_keras_archive(weights)
+    model.reshape([BATCH, side, side, 3])
+    return model
+
+
+def quantised(weights: Path, crops: Pixels) -> openvino.Model:
+    """The graph with every convolution's weights and input rounded to 8 bits, ready for OpenVINO's int8 kernels."""
+    model = build(weights, crops.shape[1])
+    ranges = input_ranges(build(weights, crops.shape[1]), crops)
+    for convolution, (low, high) in zip(convolutions(model), ranges, strict=True):
+        activations = [np.float32(value) for value in (low, high, low, high)]
+        source = ops.fake_quantize(convolution.input_value(0), *activations, 256)
+        convolution.input(0).replace_source_output(source.output(0))
+        kernel = convolution.input_value(1)
+        values = kernel.get_node().data
+        largest = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True).astype(np.float32)
+        largest = np.maximum(largest, 1e-12)
+        rounded = ops.fake_quantize(kernel, -largest, largest, -largest, largest, 255)
+        convolution.input(1).replace_source_output(rounded.output(0))
+    model.validate_nodes_and_infer_types()
+    return model
+
+
+def convolutions(model: openvino.Model) -> list[Any]:
+    """All convolutions, in the order of computation."""
+    return [op for op in model.get_ordered_ops() if op.get_type_name() == "Convolution"]
+
+
+def input_ranges(model: openvino.Model, crops: Pixels) -> list[tuple[float, float]]:
+    """The smallest and the largest value that goes into each convolution on these crops."""
+    found = convolutions(model)
+    model.add_outputs([convolution.input_value(0) for convolution in found])
+    compiled = openvino.Core().compile_model(model, "CPU", RuntimeSettings().properties())
+    places = [compiled.outputs.index(compiled.output(place)) for place in range(1, len(compiled.outputs))]
+    low, high = np.full(len(found), np.inf), np.full(len(found), -np.inf)
+    for start in range(0, len(crops), BATCH):
+        batch = crops[np.arange(start, start + BATCH) % len(crops)]  # the last one is filled up from the first
+        answer = compiled([batch.astype(np.float32)])
+        values = [answer[place] for place in places]
+        low = np.minimum(low, [each.min() for each in values])
+        high = np.maximum(high, [each.max() for each in values])
+    return list(zip(low.tolist(), high.tolist(), strict=True))
+
+
+def figures_of(
+    crops: CropSet, folds: tuple[Fold, ...], card: TowerCard, embed: Callable[[Pixels], Floats]
+) -> dict[str, float]:
+    """The figures that are compared, all shares."""
+    if folds:
+        report = evaluate_lfw(crops, folds, embed, card.threshold)
+    else:
+        report = evaluate_folders(crops, embed, card.threshold)
+    figures = {} if report.accuracy is None else {"accuracy by folds": report.accuracy.mean}
+    figures |= {
+        "accuracy at the best threshold": report.balanced.accuracy,
+        "accuracy at the card's threshold": report.balanced_at_threshold,
+        "accuracy at a distance of 1": report.balanced_at_1,
+        "AUC": report.auc,
+        "equal error rate": report.equal_error_rate,
+    }
+    return figures | {f"TAR at FAR {found.far:g}": found.tar for found in report.true_accepts}
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """For each precision its figures, and what its convolutions ran in."""
+    folder: Path = arguments.tower
+    card = read_card(folder)
+    check_weights(folder / WEIGHTS_NAME, card)
+    examination = Examination(arguments.protocol, arguments.data, arguments.pairs, tuple(arguments.fold))
+    folds = examination.chosen_folds() if arguments.protocol == "lfw" or arguments.fold else ()
+    dataset = read_dataset(arguments.data)
+    crops = prepare_crops(photos_of_pairs(dataset, folds) if folds else dataset)
+    side = card.input_size_px
+    drawn = np.sort(np.random.default_rng(1).permutation(len(crops))[:CALIBRATION_CROPS])
+    measured: dict[str, dict[str, Any]] = {}
+    for precision in PRECISIONS:
+        if precision == "int8":
+            network = Network(quantised(folder / WEIGHTS_NAME, np.asarray(crops.crops[drawn])), RuntimeSettings())
+        else:
+            settings = RuntimeSettings(precision="bf16" if precision == "bf16" else "f32")
+            network = Network(build(folder / WEIGHTS_NAME, side), settings)
+        listed = folds if arguments.protocol == "lfw" else ()
+        measured[precision] = {
+            "figures": figures_of(crops, listed, card, network.embed),
+            "convolutions": dict(network.kinds),
+        }
+    return measured
+
+
+def print_table(measured: dict[str, dict[str, Any]]) -> None:
+    """One line a figure: float32 in percent, and for the others the percent and the difference in points."""
+    processor = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
+    offered = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    print(f"processor: {processor}, which offers {', '.join(offered)}")
+    for precision, each in measured.items():
+        ran = ", ".join(f"{count} in {kind}" for kind, count in sorted(each["convolutions"].items()))
+        print(f"{precision}: convolutions ran {ran}")
+    print(f"{'':36}{'f32':>9}" + "".join(f"{precision:>18}" for precision in PRECISIONS[1:]))
+    for name, whole in measured["f32"]["figures"].items():
+        cells = []
+        for precision in PRECISIONS[1:]:
+            value = measured[precision]["figures"][name]
+            cells.append(f"{100 * value:9.2f}  ({100 * (value - whole):+.2f})".rjust(18))
+        print(f"{name:36}{100 * whole:9.2f}" + "".join(cells))
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="labelled photos: LFW, CelebA, or a folder a person")
+    parser.add_argument("--protocol", choices=("lfw", "folders"), default="folders", help="as in facesearch evaluate")
+    parser.add_argument("--pairs", type=Path, help="LFW's list of pairs (pairs.txt in --data)")
+    parser.add_argument(
+        "--fold", type=int, action="append", default=[], help="only this fold of the list; several times"
+    )
+    parser.add_argument("--tower", type=Path, default=SHIPPED_TOWER, help="folder of a tower (the shipped one)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    measured = measure(arguments)
+    if arguments.json:
+        print(json.dumps(measured))
+    else:
+        print_table(measured)
+
+
+if __name__ == "__main__":
+    main()
