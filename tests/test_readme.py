@@ -60,8 +60,9 @@ def test_the_commands_run_as_written(workplace: Path, capsys: pytest.CaptureFixt
         if "--json" in arguments:
             json.loads(ran.out)
         names.append(arguments[0])
-    assert {"portraits", "index", "query", "status"} <= set(names)
-    assert (workplace / "default-library").is_dir()
+    assert {"portraits", "index", "query", "compare", "status"} <= set(names)
+    assert (workplace / "demo-library").is_dir()
+    assert not (workplace / "default-library").exists()  # a trial leaves the user's own library alone
 
 
 def test_the_answer_on_the_first_screen_is_the_demos() -> None:
