@@ -32,7 +32,9 @@ def evaluate(
     *,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Labelled photos, in any layout that train reads.", show_default=False),
+        typer.Option(
+            metavar="DIR", help="Labelled photos, in any layout that train reads.", show_default=False, readable=False
+        ),
     ] = None,
     library: Annotated[
         Path | None,
@@ -40,6 +42,7 @@ def evaluate(
             metavar="DIR",
             help="Judge by the named people of this library instead; no photo is needed.",
             show_default=False,
+            readable=False,
         ),
     ] = None,
     protocol: Annotated[
@@ -47,7 +50,12 @@ def evaluate(
     ] = ProtocolChoice.FOLDERS,
     pairs: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="LFW's list of pairs; by default pairs.txt in --data.", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="LFW's list of pairs; by default pairs.txt in --data.",
+            show_default=False,
+            readable=False,
+        ),
     ] = None,
     fold: Annotated[
         list[int] | None,
@@ -59,7 +67,10 @@ def evaluate(
     report: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Write report.html there: curves, pairs of faces, mistakes.", show_default=False
+            metavar="DIR",
+            help="Write report.html there: curves, pairs of faces, mistakes.",
+            show_default=False,
+            readable=False,
         ),
     ] = None,
     tower: TowerOption = None,
