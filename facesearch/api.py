@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, Self
 if TYPE_CHECKING:
     from facesearch.detection import Detector
     from facesearch.indexing import IndexProgress, IndexSummary, PruneSummary
-    from facesearch.library import Library, LibraryStatus, VerifyReport
+    from facesearch.library import ForgetSummary, Library, LibraryStatus, VerifyReport
     from facesearch.querying import Comparison, QueryAnswer
     from facesearch.tower import Tower
 
@@ -107,6 +107,17 @@ class FaceLibrary:
         except TowerError as error:
             installed = str(error)
         return verify(self.path, installed, repair=repair)
+
+    def forget(self, wanted: Folder | None) -> ForgetSummary:
+        """Forget a person (by name, or `#12`), a photo (by path), or everything where `wanted` is None.
+
+        Nothing of their faces is left in any file of the library, which a search of the files' bytes proves. Raises
+        UsageError when there is no such person or photo, and LibraryError.
+        """
+        from facesearch.library import forget
+
+        self.close()
+        return forget(self.path, None if wanted is None else str(wanted))
 
     def query(self, photo: Folder, k: int = 5, threshold: float | None = None) -> QueryAnswer:
         """The k nearest people of every face in a photo, nearest first. Nothing of the photo is stored.

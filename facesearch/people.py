@@ -22,8 +22,8 @@ def name_by_folder(library: Library, photos: Iterable[tuple[Path, int]]) -> int:
     """Name the most prominent face of each photo after the folder that the photo lies in; returns how many were named.
 
     photos: path and photo id; of a photo that lies in several folders the first counts. The other faces of the photo
-    stay unnamed, and so does a photo whose most prominent face belongs to a person already. A person is created once
-    a name. Commits as it goes.
+    stay unnamed, and so does a photo whose most prominent face belongs to a person already, or of which a face was
+    forgotten: another would pass for it. A person is created once a name. Commits as it goes.
     """
     folders: dict[int, str] = {}
     for path, photo_id in photos:
@@ -33,13 +33,14 @@ def name_by_folder(library: Library, photos: Iterable[tuple[Path, int]]) -> int:
     named = 0
     for start in range(0, len(wanted), _PHOTOS_A_TRANSACTION):
         piece = wanted[start : start + _PHOTOS_A_TRANSACTION]
+        forgotten = library.catalog.with_forgotten_faces(piece)
         sizes = library.catalog.photo_sizes(piece)
         faces: defaultdict[int, list[StoredFace]] = defaultdict(list)
         for face in library.catalog.faces_in(piece):
             faces[face.photo_id].append(face)
         by_name: defaultdict[str, list[int]] = defaultdict(list)
         for photo_id in piece:
-            if faces[photo_id]:
+            if faces[photo_id] and photo_id not in forgotten:
                 boxes = np.stack([face.box for face in faces[photo_id]])
                 face = faces[photo_id][most_prominent(boxes, sizes[photo_id])]
                 if face.person_id is None:

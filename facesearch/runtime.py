@@ -1,12 +1,14 @@
 """Run a network on the CPU with OpenVINO: compile once, keep the compiled form on disk, infer in bounded threads.
 
-Refuses to know what a network means, and never imports TensorFlow. The first inference of a process imports OpenVINO.
+Refuses to know what a network means, and to let OpenVINO report anything to its maker; never imports TensorFlow. The
+first inference of a process imports OpenVINO.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -117,6 +119,8 @@ def has_gpu() -> bool:
 
 @cache
 def _core() -> openvino.Core:
+    # Importing OpenVINO reports that to its maker over the network, unless this package of its is not to be found.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
     return openvino.Core()

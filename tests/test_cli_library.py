@@ -234,6 +234,7 @@ def test_json_has_the_documented_keys(run: CommandLine, album: Path, tmp_path: P
     assert keys_of(json.loads(run("prune", *own).out)) == documented_keys("prune")
     (tmp_path / "library" / "stray.txt").write_text("not a library's")
     assert keys_of(json.loads(run("verify", *own).out)) == documented_keys("verify")
+    assert keys_of(json.loads(run("forget", photo, *own).out)) == documented_keys("forget")
 
 
 def photos_in(library: Path) -> int:

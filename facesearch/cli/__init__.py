@@ -17,6 +17,7 @@ import typer
 
 from facesearch.cli.compare import compare
 from facesearch.cli.evaluate import evaluate
+from facesearch.cli.forget import forget
 from facesearch.cli.index import index
 from facesearch.cli.output import complain, log_to_stderr
 from facesearch.cli.portraits import portraits
@@ -43,6 +44,7 @@ app.command(short_help="Say how alike two faces are.")(compare)
 app.command(short_help="Say what the library holds.")(status)
 app.command(short_help="Drop photos that are gone for good.")(prune)
 app.command(short_help="Check the library, and mend it.")(verify)
+app.command(short_help="Forget a person, a photo, or everything.")(forget)
 app.command(short_help="Train a tower on labelled photos of faces.")(train)
 app.command(short_help="Say how well a tower tells people apart.")(evaluate)
 app.command(short_help="Draw an album of synthetic people.")(portraits)

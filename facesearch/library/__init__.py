@@ -5,6 +5,7 @@ anything else, and rebuilds the vectors from the rows whenever their file does n
 """
 
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, default_library_path, is_library
+from facesearch.library.forgetting import ForgetSummary, forget
 from facesearch.library.opened import Library, LibraryStatus
 from facesearch.library.verifying import AREAS, Finding, VerifyReport, verify
 
@@ -13,10 +14,12 @@ __all__ = [
     "DATABASE_NAME",
     "LOCK_NAME",
     "Finding",
+    "ForgetSummary",
     "Library",
     "LibraryStatus",
     "VerifyReport",
     "default_library_path",
+    "forget",
     "is_library",
     "verify",
 ]

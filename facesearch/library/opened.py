@@ -13,16 +13,20 @@ from typing import Self
 
 from facesearch.errors import LibraryError, TowerError
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refuse_taken_folder, size_bytes
+from facesearch.library.strays import is_half_written, is_kept_copy
 from facesearch.library.vectors import LibraryVectors
 from facesearch.records import Models
 from facesearch.store import schema
 from facesearch.store.catalog import Catalog
 from facesearch.store.database import Database, now
 from facesearch.store.gpu import Device
+from facesearch.store.journal import Journal
 from facesearch.store.lock import WriterLock
 from facesearch.store.people import People
 from facesearch.store.private import make_private_folder
 from facesearch.store.vectors import Vectors
+
+PURGE_SETTING = "purge"
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +70,7 @@ class Library:
         self.path = path
         self.catalog = Catalog(database)
         self.people = People(database)
+        self.journal = Journal(database)
         self._database = database
         self._lock = lock
         settings = database.settings()
@@ -118,6 +123,9 @@ class Library:
                 log.warning("brought the library in %s up to date; a copy of the former one is in %s", path, backup)
             if writable:
                 library = cls._connected(path, models, lock)
+                undo.callback(library.close)
+                if library.is_purging and not library.purge():
+                    log.warning("what was forgotten in %s is still in its log, because another process reads it", path)
                 undo.pop_all()
                 return library
         return cls._connected(path, models, None)
@@ -208,6 +216,34 @@ class Library:
         """Write the file of vectors if it is not that of the rows already."""
         self._refuse_reader()
         self._vectors.save(finish_training=finish_training)
+
+    @property
+    def is_purging(self) -> bool:
+        """Whether a purge has begun that has not ended."""
+        return PURGE_SETTING in self._database.settings()
+
+    def begin_purge(self) -> None:
+        """Inside `changing`: what is deleted there is to leave no trace, even if this process is killed. `purge`
+        follows; otherwise whoever next opens the library for writing does it."""
+        self._database.set_settings({PURGE_SETTING: "begun"})
+
+    def kept_copies(self) -> tuple[str, ...]:
+        """The copies of former databases in the folder, and what was left half-written."""
+        names = (entry.name for entry in self.path.iterdir())
+        return tuple(sorted(name for name in names if is_kept_copy(name) or is_half_written(name)))
+
+    def purge(self) -> bool:
+        """Write every file anew from the rows, and delete the copies of former databases: nothing that was deleted is
+        left in their bytes. False where another process reads, and so keeps the log from being emptied."""
+        self._refuse_reader()
+        for name in self.kept_copies():
+            (self.path / name).unlink(missing_ok=True)
+        self._vectors.purge()
+        if not self._database.vacuum():
+            return False
+        with self._database.transaction():
+            self._database.execute("DELETE FROM settings WHERE key = ?", (PURGE_SETTING,))
+        return True
 
     def _refuse_reader(self) -> None:
         if self._lock is None:

@@ -16,7 +16,7 @@ from facesearch.store.database import Database, VectorChanges
 from facesearch.store.embedding_rows import stored_embeddings
 from facesearch.store.gpu import Device
 from facesearch.store.training import BackgroundTraining
-from facesearch.store.vectors import Stamp, Vectors, VectorsUnusableError
+from facesearch.store.vectors import DESCRIPTION_NAME, INDEX_NAME, Stamp, Vectors, VectorsUnusableError
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +92,14 @@ class LibraryVectors:
         if self._saved_generation != self._generation:
             vectors.save(self._path, self.stamp())
             self._saved_generation = self._generation
+
+    def purge(self) -> None:
+        """Delete the file and write it anew from the rows, so that nothing in it stems from faces that are gone."""
+        self.close()
+        for name in (INDEX_NAME, DESCRIPTION_NAME):
+            (self._path / name).unlink(missing_ok=True)
+        self._vectors, self._saved_generation = None, -1
+        self.save(finish_training=False)
 
     def _trained(self) -> Vectors | None:
         """What the background has made, in its place now; None where that went wrong: what was there serves on."""

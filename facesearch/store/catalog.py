@@ -95,6 +95,11 @@ class Catalog:
         """Drop paths whose photo is known under another path (a moved photo's old path)."""
         self._database.execute_many("DELETE FROM files WHERE id = ?", [(file_id,) for file_id in file_ids])
 
+    def forget_all_files(self) -> None:
+        """Drop every path that is known, walked ones too."""
+        self._database.execute("DELETE FROM files")
+        self._database.execute("DELETE FROM roots")
+
     def put_roots(self, roots: Iterable[Path]) -> None:
         """Remember which paths were walked, and when."""
         self._database.execute_many(
@@ -164,6 +169,20 @@ class Catalog:
         )
         self._database.execute_many("DELETE FROM faces WHERE id = ?", [(face_id,) for face_id in face_ids])
 
+    def forget_faces(self, face_ids: Iterable[int]) -> None:
+        """Delete faces for good: their photos remember how many it were."""
+        face_ids = list(face_ids)
+        self._database.execute_many(
+            "UPDATE photos SET forgotten = forgotten + 1 WHERE id = (SELECT photo_id FROM faces WHERE id = ?)",
+            [(face_id,) for face_id in face_ids],
+        )
+        self.drop_faces(face_ids)
+
+    def with_forgotten_faces(self, photo_ids: Iterable[int]) -> set[int]:
+        """Those of some photos that once had more faces."""
+        rows = self._database.rows_in("SELECT id FROM photos WHERE forgotten > 0 AND id IN ({})", photo_ids)
+        return {row[0] for row in rows}
+
     def photo_sizes(self, photo_ids: Iterable[int]) -> dict[int, tuple[int, int]]:
         """Width and height in pixels, by photo id."""
         rows = self._database.rows_in("SELECT id, width_px, height_px FROM photos WHERE id IN ({})", photo_ids)
@@ -194,6 +213,11 @@ class Catalog:
         ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
         vectors = np.frombuffer(b"".join(row[1] for row in rows), _STORED).reshape(-1, EMBEDDING_SIZE)
         return ids, vectors.astype(np.float32)
+
+    def embeddings_of(self, face_ids: Iterable[int]) -> Floats:
+        """The embeddings of some faces, float32 (N, 32), in no particular order."""
+        rows = self._database.rows_in("SELECT embedding FROM faces WHERE id IN ({})", face_ids)
+        return np.frombuffer(b"".join(row[0] for row in rows), _STORED).reshape(-1, EMBEDDING_SIZE).astype(np.float32)
 
     def face_count(self) -> int:
         return int(self._database.rows("SELECT count(*) FROM faces")[0][0])

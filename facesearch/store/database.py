@@ -103,6 +103,14 @@ class Database:
             rows += self.rows(sql.format(",".join("?" * len(piece))), piece)
         return rows
 
+    def vacuum(self) -> bool:
+        """Write the file anew from its rows and empty the log; False where a reader keeps the log from being emptied.
+
+        Outside of any transaction."""
+        self.execute("VACUUM")
+        ((busy, _, _),) = self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        return not busy
+
     def settings(self) -> dict[str, str]:
         return dict(self.rows("SELECT key, value FROM settings"))
 

@@ -92,8 +92,19 @@ def _face_counts(db: Database) -> None:
     db.execute("UPDATE photos SET face_count = (SELECT count(*) FROM faces WHERE photo_id = photos.id)")
 
 
+def _forgotten_faces(db: Database) -> None:
+    """Version 4. How many faces of a photo were forgotten on request: they are not to come back, nor another face to be
+    taken for theirs."""
+    db.execute("ALTER TABLE photos ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0")
+
+
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first_tables, _failures_and_moves, _face_counts)
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (
+    _first_tables,
+    _failures_and_moves,
+    _face_counts,
+    _forgotten_faces,
+)
 
 
 def create(path: Path, settings: Mapping[str, str]) -> None:

@@ -1,0 +1,58 @@
+"""`facesearch forget`: a person, a photo or everything leaves the library without a trace."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facesearch.cli.options import JsonOption, LibraryOption
+from facesearch.cli.output import complain, counted, say, say_json, shown
+from facesearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from facesearch.library import ForgetSummary
+
+
+def forget(
+    who: Annotated[
+        str | None,
+        typer.Argument(metavar="PERSON|PHOTO", help="A person's name, #12 for a person by number, or a photo's path."),
+    ] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Forget every face, name and photo.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Remove a person's faces, a photo with its faces, or everything, for good.
+
+    The rows, the names, the journal, the vectors, the log and older copies: afterwards every file of the library is
+    searched for what was forgotten. The photos themselves are not touched: a photo that stays in an indexed folder is
+    found again by the next index; a person's faces on it are not.
+    """
+    from facesearch.api import open_library
+
+    if everything == (who is not None):
+        raise UsageError("say whom to forget: a person's name, a photo's path, or --all")
+    with open_library(library) as opened:
+        if everything and not yes and sys.stdin.isatty():
+            typer.confirm(f"Forget everything in {opened.path}?", abort=True)
+        summary = opened.forget(who)
+    if json:
+        say_json(summary)
+    else:
+        _report(summary, "everything" if who is None else shown(who))
+
+
+def _report(summary: ForgetSummary, who: str) -> None:
+    for copy in summary.copies:
+        complain(f"deleted the former copy {copy}")
+    if summary.in_paths:
+        complain(f"the name still stands in the paths of {counted(summary.in_paths, 'file')}: rename their folder")
+    say(
+        f"forgot {who}: {counted(summary.faces, 'face')}, {counted(summary.people, 'person', 'people')}, "
+        f"{counted(summary.photos, 'photo')}, {counted(summary.journal, 'line')} of the journal"
+    )
+    say(f"searched {summary.searched_bytes:,} bytes, all of the library's files: nothing of them is left")

@@ -1,0 +1,107 @@
+"""Proof of absence: searches the bytes of files for embeddings, in whatever form, and for names.
+
+An embedding is looked for in pieces of 16 bytes, at every byte, as float32, float16 and float64: a torn remnant is
+found as well as the whole. Refuses to know what a file means: what SQLite or FAISS no longer shows may be there still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesearch.records import Floats
+
+_PIECE_BYTES = 16
+_READ_BYTES = 8 << 20
+_FACES_AT_ONCE = 20_000
+_FORMS = ("<f4", "<f2", "<f8")
+Pieces = NDArray[np.uint64]  # (N, 2): the 16 bytes of a piece, little-endian
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What a search found: per file how many pieces of embeddings, and how often the texts. size_bytes: searched."""
+
+    pieces: dict[str, int]
+    texts: dict[str, int]
+    size_bytes: int
+
+
+def search_files(
+    files: Sequence[Path], embeddings: Floats, kept: Iterable[Floats], texts: Sequence[bytes] = ()
+) -> Traces:
+    """Search files for embeddings, float32 (N, 32), and for texts.
+
+    kept: the embeddings that have every right to be there. A piece that one of them has too, or that could be
+    anything (all of its numbers equal), proves nothing and is not looked for.
+    """
+    pieces: dict[str, int] = {}
+    kept = list(kept) if len(embeddings) > _FACES_AT_ONCE else kept
+    for start in range(0, len(embeddings), _FACES_AT_ONCE):
+        wanted = _telling(pieces_of(embeddings[start : start + _FACES_AT_ONCE]), kept)
+        for file in files:
+            found = sum(_count_pieces(window, wanted) for window in _windows(file, _PIECE_BYTES))
+            if found:
+                pieces[file.name] = pieces.get(file.name, 0) + found
+    counts: dict[str, int] = {}
+    for file in files:
+        for text in texts:
+            found = sum(window.count(text) for window in _windows(file, len(text)))
+            if found:
+                counts[file.name] = counts.get(file.name, 0) + found
+    return Traces(pieces, counts, sum(file.stat().st_size for file in files))
+
+
+def pieces_of(embeddings: Floats) -> Pieces:
+    """Every piece of 16 bytes of some embeddings, float32 (N, 32), in all forms."""
+    with np.errstate(over="ignore"):
+        return np.concatenate(
+            [np.ascontiguousarray(embeddings, form).view("<u8").reshape(-1, 2).astype(np.uint64) for form in _FORMS]
+        )
+
+
+def _telling(pieces: Pieces, kept: Iterable[Floats]) -> Pieces:
+    """The pieces that only the forgotten faces have."""
+    words = pieces.view("<u2").reshape(len(pieces), -1)
+    numbers = pieces.view("<u4").reshape(len(pieces), -1)
+    dull = (words == words[:, :1]).all(axis=1) | (numbers == numbers[:, :1]).all(axis=1)
+    pieces = np.unique(pieces[~dull & (pieces[:, 0] != pieces[:, 1])], axis=0)
+    for others in kept:
+        if len(pieces):
+            common = np.isin(_as_one(pieces), _as_one(pieces_of(others)))
+            pieces = pieces[~common]
+    return pieces
+
+
+def _as_one(pieces: Pieces) -> NDArray[np.void]:
+    return np.ascontiguousarray(pieces).view([("first", "<u8"), ("second", "<u8")]).ravel()
+
+
+def _windows(file: Path, overlap_of: int) -> Iterator[bytes]:
+    """The file's bytes in large pieces, each beginning with the last `overlap_of` - 1 bytes of the one before."""
+    tail = b""
+    with file.open("rb") as stream:
+        while data := stream.read(_READ_BYTES):
+            yield tail + data
+            tail = (tail + data)[-(overlap_of - 1) :] if overlap_of > 1 else b""
+
+
+def _count_pieces(window: bytes, wanted: Pieces) -> int:
+    """How many of the wanted pieces begin anywhere in the window."""
+    if not len(wanted):
+        return 0
+    firsts = np.sort(wanted[:, 0])
+    low = np.zeros(1 << 16, bool)
+    low[firsts & 0xFFFF] = True
+    whole = {row.tobytes() for row in wanted}
+    found = 0
+    for offset in range(8):
+        values = np.frombuffer(window, "<u8", (len(window) - offset) // 8, offset)
+        maybe = np.flatnonzero(low[values & 0xFFFF])
+        maybe = maybe[np.isin(values[maybe], firsts)]
+        found += sum(window[place : place + _PIECE_BYTES] in whole for place in (8 * maybe + offset).tolist())
+    return found
