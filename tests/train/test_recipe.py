@@ -1,0 +1,114 @@
+"""From drawn people to a tower: in one go, stopped and resumed, fine-tuned, and told apart when never seen before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import STAGE, tiny_config
+
+from facesearch.errors import TowerError, TrainingDataError, UsageError
+from facesearch.portraits import write_album
+from facesearch.tower import Tower
+from facesearch_train.config import SMOKE, one_cycle
+from facesearch_train.loop import EpochReport
+from facesearch_train.network import DenseNetShape
+from facesearch_train.recipe import Listener, Order, read_people, train_tower
+
+ONE_EPOCH = replace(STAGE, epochs=1)
+CONFIG = tiny_config(stages=(STAGE,), validation_share=0.4)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Crops are cached below a temporary folder, once for all tests here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACESEARCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_album(tmp_path_factory.mktemp("album"), people=6, photos=4, seed=2, groups=0).directory / "people"
+
+
+def stop(_: EpochReport) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_run_that_was_stopped_is_resumed_from_its_folder_alone(people: Path, tmp_path: Path) -> None:
+    order = Order(CONFIG, tmp_path / "run", (people,))
+    with pytest.raises(KeyboardInterrupt):
+        train_tower(order, listener=Listener(epoch=stop))
+    assert not (order.folder / "tower").exists()
+    resumed = Order.load(order.folder)
+    assert resumed == replace(order, data=(people.resolve(),))
+    reports: list[EpochReport] = []
+    card = train_tower(resumed, resume=True, listener=Listener(epoch=reports.append))
+    assert [report.epoch for report in reports] == [2]
+    assert card.training["people"] + card.training["validation_people"] == 6
+    tower = Tower.load(order.folder / "tower", device="cpu")
+    assert tower.card == card
+    embeddings = tower.embed(read_people(order, Listener()).crops[np.arange(3)])
+    assert embeddings.shape == (3, 32)
+    assert np.isfinite(embeddings).all()
+
+
+def test_fine_tuning_begins_with_the_towers_weights(people: Path, tmp_path: Path) -> None:
+    """With a rate of nothing and statistics that stand still, the tower that comes out is the one that went in."""
+    still = DenseNetShape(units=(1, 1), growth_rate=4, bn_momentum=1.0)
+    config = tiny_config(stages=(ONE_EPOCH,), validation_share=0.4, network=still)
+    train_tower(Order(config, tmp_path / "first", (people,)))
+    unmoved = replace(config, seed=2, stages=(replace(ONE_EPOCH, schedule=one_cycle(1, 0.0)),))
+    start = tmp_path / "first" / "tower"
+    card = train_tower(Order(unmoved, tmp_path / "second", (people,), start_from=start))
+    assert card.training["started_from_a_tower"]
+    crops = np.random.default_rng(0).integers(0, 256, (4, 112, 112, 3), dtype=np.uint8)
+    before, after = (Tower.load(tmp_path / name / "tower", device="cpu").embed(crops) for name in ("first", "second"))
+    np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-5)
+
+
+def test_a_start_from_without_a_tower_is_named(people: Path, tmp_path: Path) -> None:
+    order = Order(CONFIG, tmp_path / "run", (people,), start_from=tmp_path)
+    with pytest.raises(TowerError, match=r"tower\.keras"):
+        train_tower(order)
+    assert not order.folder.exists()
+
+
+def test_one_person_alone_is_refused_and_nothing_written(tmp_path: Path) -> None:
+    alone = write_album(tmp_path / "album", people=1, photos=3, seed=1, groups=0).directory / "people"
+    with pytest.raises(TrainingDataError):
+        train_tower(Order(CONFIG, tmp_path / "run", (alone,)))
+    assert not (tmp_path / "run").exists()
+
+
+def test_folds_to_hold_out_need_a_list_of_pairs(people: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"pairs\.txt"):
+        train_tower(Order(CONFIG, tmp_path / "run", (people,), hold_out_folds=(1,)))
+    assert not (tmp_path / "run").exists()
+
+
+def test_folders_without_a_run_or_with_a_damaged_one_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no run to resume"):
+        Order.load(tmp_path)
+    (tmp_path / "order.json").write_text("{", encoding="utf-8")
+    with pytest.raises(UsageError, match="damaged run"):
+        Order.load(tmp_path)
+
+
+def test_the_smoke_preset_tells_people_apart_whom_it_never_saw(tmp_path: Path) -> None:
+    album = write_album(tmp_path / "album", people=24, photos=10, seed=3, groups=0)
+    reports: list[EpochReport] = []
+    order = Order(replace(SMOKE, validation_share=0.25), tmp_path / "run", (album.directory / "people",))
+    card = train_tower(order, listener=Listener(epoch=reports.append))
+    losses = [report.logs["loss"] for report in reports[1:]]  # in the first epoch the memory is still being filled
+    assert losses[-1] < 0.9 * losses[0]
+    assert reports[-1].validation.loss < 0.5 * reports[0].validation.loss
+    figures = card.figures
+    assert figures["people"] >= 4
+    assert figures["genuine_distance"] < 0.75 * figures["impostor_distance"]
+    assert figures["auc"] > 0.85  # chance is 0.5
+    assert reports[-1].validation.accuracy > 0.75
