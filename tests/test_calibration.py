@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.calibration import calibration_curve
 from sklearn.isotonic import IsotonicRegression
 
 from facesearch import metrics
@@ -98,6 +99,17 @@ def test_reliability_by_hand() -> None:
     np.testing.assert_allclose(shown.found, [0, 4 / 5], atol=1e-12)
     np.testing.assert_allclose(shown.said, [low, high])
     assert shown.expected_error == pytest.approx(3 / 8 * low + 5 / 8 * (high - 4 / 5))
+
+
+def test_reliability_equals_scikit_learns_on_as_many_pairs_of_each_kind() -> None:
+    roc = normal_pairs(9, 3_000, 3_000)
+    rng = np.random.default_rng(9)
+    distances = np.concatenate([rng.normal(1.0, 0.5, 3_000), rng.normal(2.0, 0.5, 3_000)])
+    calibration = Calibration((0.0, 3.0), (6.0, -6.0))
+    found, said = calibration_curve(np.arange(6_000) < 3_000, calibration.probability(distances), n_bins=10)
+    shown = reliability(roc, calibration)
+    np.testing.assert_allclose(shown.found, found, atol=1e-9)
+    np.testing.assert_allclose(shown.said, said, atol=1e-9)
 
 
 def test_a_wrong_calibration_has_a_large_error_and_a_right_one_a_small() -> None:

@@ -87,6 +87,10 @@ def evaluate(
     if library is not None and (pairs or fold or protocol is ProtocolChoice.LFW):
         raise UsageError("--protocol lfw, --pairs and --fold choose among the photos of --data; leave them out")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if report is not None:
+        from facesearch_train.report import make_report_folder
+
+        make_report_folder(report)
     if library is not None:
         figures = _of_library(library, tower, device.value, threshold, report)
     else:

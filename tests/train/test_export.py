@@ -16,6 +16,7 @@ from tiny import coloured_people, tiny_config
 from facesearch.calibration import Calibration
 from facesearch.errors import TowerError
 from facesearch.tower import Tower, TowerCard
+from facesearch_train import export
 from facesearch_train.export import export_tower, judge, rescale_to_unit_threshold, serving_tower
 from facesearch_train.loop import CropData
 from facesearch_train.network import DenseNetShape, build_tower
@@ -149,6 +150,20 @@ def test_the_card_is_calibrated_and_the_error_is_that_of_people_it_was_not_fitte
     assert error < 0.06
     few, their = drawn_people(people=4, photos=2, spread=0.8)
     assert judge(their, few)["calibration"] is None
+
+
+def test_pairs_of_many_photos_are_counted_to_the_same_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, embeddings = drawn_people(people=60, photos=4, spread=0.8)
+    listed = judge(embeddings, data)
+    monkeypatch.setattr(export, "_MOST_LISTED", 10)
+    counted = judge(embeddings, data)
+    assert counted["figures"] == pytest.approx(listed["figures"], abs=1e-3)
+    # Listed, the threshold is an impostor pair that just passes; counted, it lies anywhere up to the next one.
+    assert counted["threshold"] == pytest.approx(listed["threshold"], abs=0.01)
+    both = [Calibration.from_card(judged["calibration"]) for judged in (listed, counted)]
+    assert both[0] is not None and both[1] is not None
+    distances = np.linspace(0, 6, 50)
+    np.testing.assert_allclose(both[1].probability(distances), both[0].probability(distances), atol=0.01)
 
 
 def drawn_people(people: int, photos: int, spread: float, seed: int = 0) -> tuple[CropData, np.ndarray]:

@@ -69,7 +69,8 @@ class Examined:
         """What `facesearch evaluate --report` shows. Samples: up to 200 faces of the set, drawn by a fixed seed."""
         pairs = self.choose()
         shown = {row: int(self.rows[row]) for row in pairs.rows}
-        drawn = np.random.default_rng(1).permutation(self.rows)[:MOST_SAMPLES]
+        found = [row for row in self.rows.tolist() if self.crops.origins[row] != "fallback"]
+        drawn = np.random.default_rng(1).permutation(found)[:MOST_SAMPLES]
         return Evidence(
             report=self.report,
             roc=self.roc,

@@ -41,7 +41,7 @@ def write_report(folder: Path, evidence: Evidence, title: str, embed: Embed | No
     title: the tower and what it was judged on. embed: the tower, to move the evidence's samples with; None leaves that
     section out. Raises UsageError for any other folder, and where it cannot be written.
     """
-    _make_private(folder)
+    make_report_folder(folder)
     movements = []
     if embed is not None and evidence.samples is not None:
         movements = measure_sensitivity(evidence.samples, embed)
@@ -128,8 +128,11 @@ def _data_uri(crop: Pixels) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
-def _make_private(folder: Path) -> None:
-    """The folder, for its owner alone. One with other content is left as it is: its mode is not ours to change."""
+def make_report_folder(folder: Path) -> None:
+    """The folder, for its owner alone. One with other content is left as it is: its mode is not ours to change.
+
+    Raises UsageError as write_report does; to be called before hours are spent on what cannot be written.
+    """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
