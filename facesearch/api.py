@@ -54,14 +54,16 @@ class FaceLibrary:
         *paths: Folder,
         people_from_folders: bool = False,
         rehash: bool = False,
+        wait: bool = False,
         on_progress: Callable[[IndexProgress], None] | None = None,
     ) -> IndexSummary:
         """Bring the library up to date with photos and folders of photos; only what changed costs time.
 
         people_from_folders: the name of a photo's folder is the name of the person it shows. rehash: read every photo
-        again, also those whose time and size are as before. on_progress is called after every file. Raises PhotoError
-        when one of `paths` does not exist, LibraryError, TowerError, and IndexInterrupted (a KeyboardInterrupt) on
-        Ctrl-C; what was finished is kept.
+        again, also those whose time and size are as before. wait: for another process that is writing to the library,
+        which is a LibraryLockedError otherwise. on_progress is called after every file. Raises PhotoError when one of
+        `paths` does not exist, LibraryError, TowerError, and IndexInterrupted (a KeyboardInterrupt) on Ctrl-C; what was
+        finished is kept.
         """
         from facesearch.indexing import IndexOptions, index_photos
         from facesearch.library import Library
@@ -69,7 +71,7 @@ class FaceLibrary:
 
         self.close()
         models = Models.of(self.detector, self.tower)
-        with Library.open_or_create(self.path, models) as library:
+        with Library.open_or_create(self.path, models, wait=wait) as library:
             return index_photos(
                 library,
                 [Path(path) for path in paths],

@@ -36,6 +36,10 @@ class LibraryError(FacesearchError):
     exit_code = 4
 
 
+class LibraryExistsError(LibraryError):
+    """There is a library already where one was to be made."""
+
+
 class LibraryLockedError(LibraryError):
     """Another process is writing to the library."""
 

@@ -29,6 +29,7 @@ def index(
     rehash: Annotated[
         bool, typer.Option("--rehash", help="Read every photo again, also those whose time and size are as before.")
     ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait while another process is writing to the library.")] = False,
     library: LibraryOption = None,
     tower: TowerOption = None,
     device: DeviceOption = DeviceChoice.AUTO,
@@ -48,6 +49,7 @@ def index(
                 *paths,
                 people_from_folders=people_from_folders,
                 rehash=rehash,
+                wait=wait,
                 on_progress=lambda now: progress.update(now.done, now.total),
             )
         except IndexInterrupted as interruption:

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from facesearch.errors import LibraryError
+from facesearch.errors import LibraryError, LibraryExistsError
 
 DATABASE_NAME = "library.db"
 LOCK_NAME = "lock"
@@ -42,7 +42,7 @@ def size_bytes(folder: Path) -> int:
 def refuse_taken_folder(path: Path) -> None:
     """A library is made only where nothing is, but for what a creation that was killed left behind."""
     if is_library(path):
-        raise LibraryError(f"there is a library in {path} already; open it, or choose another --library")
+        raise LibraryExistsError(f"there is a library in {path} already; open it, or choose another --library")
     try:
         others = [entry.name for entry in path.iterdir() if not entry.name.startswith((LOCK_NAME, DATABASE_NAME))]
     except FileNotFoundError:

@@ -92,7 +92,7 @@ def forget(path: Path, wanted: str | None) -> ForgetSummary:
                 f"forgotten, but another process is reading the library in {path}, so that deleted bytes are still in "
                 "its log; stop that process, and run facesearch verify --repair"
             )
-    with WriterLock(path / LOCK_NAME):
+    with WriterLock(path / LOCK_NAME, wait=True):
         in_paths, traces = _search(path, target)
     if traces.pieces or traces.texts:
         files = ", ".join(sorted({*traces.pieces, *traces.texts}))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from facesearch.errors import LibraryError, TowerError
+from facesearch.errors import LibraryError, LibraryExistsError, TowerError
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refuse_taken_folder, size_bytes
 from facesearch.library.strays import is_half_written, is_kept_copy
 from facesearch.library.vectors import LibraryVectors
@@ -87,15 +87,16 @@ class Library:
         self._vectors = LibraryVectors(path, database, self.library_id, writable=lock is not None)
 
     @classmethod
-    def create(cls, path: Path, models: Models) -> Self:
+    def create(cls, path: Path, models: Models, *, wait: bool = False) -> Self:
         """Create a library in a new or empty folder, and open it for writing.
 
-        Raises LibraryError when there is a library already, or anything else, or the folder cannot be written.
+        wait: for another process that holds the lock. Raises LibraryExistsError when there is a library already, and
+        LibraryError when there is anything else, or the folder cannot be written.
         """
         refuse_taken_folder(path)
         make_private_folder(path)
         with ExitStack() as undo:
-            lock = undo.enter_context(WriterLock(path / LOCK_NAME))
+            lock = undo.enter_context(WriterLock(path / LOCK_NAME, wait=wait))
             refuse_taken_folder(path)  # once more: another process may have been faster
             settings = {"library_id": uuid.uuid4().hex, "created_at": now()}
             schema.create(path / DATABASE_NAME, settings | {key: str(value) for key, value in asdict(models).items()})
@@ -104,10 +105,11 @@ class Library:
         return library
 
     @classmethod
-    def open(cls, path: Path, models: Models | None = None, *, writable: bool = False) -> Self:
+    def open(cls, path: Path, models: Models | None = None, *, writable: bool = False, wait: bool = False) -> Self:
         """Open a library for reading, or for writing as its only writer; an older version is migrated first.
 
-        models: what the caller will work with; another detector or tower than the library's is refused.
+        models: what the caller will work with; another detector or tower than the library's is refused. wait: for
+        another writer to end.
         Raises LibraryError (missing, damaged, of a newer version, not writable, built with another detector),
         LibraryLockedError (another writer) and TowerError (built with another tower).
         """
@@ -117,7 +119,7 @@ class Library:
         if not writable and not outdated:
             return cls._connected(path, models, None)
         with ExitStack() as undo:
-            lock = undo.enter_context(WriterLock(path / LOCK_NAME))
+            lock = undo.enter_context(WriterLock(path / LOCK_NAME, wait=wait))
             backup = schema.migrate(path / DATABASE_NAME)
             if backup is not None:
                 log.warning("brought the library in %s up to date; a copy of the former one is in %s", path, backup)
@@ -131,9 +133,12 @@ class Library:
         return cls._connected(path, models, None)
 
     @classmethod
-    def open_or_create(cls, path: Path, models: Models) -> Self:
-        """Open a library for writing; where there is none yet, create it."""
-        return cls.open(path, models, writable=True) if is_library(path) else cls.create(path, models)
+    def open_or_create(cls, path: Path, models: Models, *, wait: bool = False) -> Self:
+        """Open a library for writing; where there is none yet, create it. wait: for another writer to end."""
+        if not is_library(path):
+            with suppress(LibraryExistsError):  # another process was faster
+                return cls.create(path, models, wait=wait)
+        return cls.open(path, models, writable=True, wait=wait)
 
     @classmethod
     def _connected(cls, path: Path, models: Models | None, lock: WriterLock | None) -> Self:

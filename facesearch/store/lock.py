@@ -6,7 +6,9 @@ The kernel drops the lock with the process that held it, so a dead holder is no 
 from __future__ import annotations
 
 import json
+import logging
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -14,38 +16,55 @@ from types import TracebackType
 from facesearch.errors import LibraryError, LibraryLockedError
 from facesearch.store.private import open_private_file
 
+log = logging.getLogger(__name__)
+
 
 class WriterLock:
     """The right to change a library, held until `release`.
 
-    Raises LibraryLockedError when another writer holds it and LibraryError when the folder cannot be written.
+    wait: stay until another writer gives it up, and say that on the log. Otherwise raises LibraryLockedError when
+    another writer holds it; LibraryError when the folder cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
-        import fcntl
-
+    def __init__(self, path: Path, *, wait: bool = False) -> None:
         self.path = path
         try:
             self._descriptor = open_private_file(path)
         except OSError as error:
             raise LibraryError(f"cannot write to the library in {path.parent}: {error.strerror}") from error
         try:
+            self._take(wait)
+        except BaseException:  # Ctrl-C while waiting, too
+            os.close(self._descriptor)
+            raise
+        with suppress(OSError):  # a full disk: the lock holds all the same, only nobody can say who has it
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, json.dumps(_this_process()).encode(), 0)
+
+    def _take(self, wait: bool) -> None:
+        import fcntl
+
+        try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = _holder(self._descriptor)
-            os.close(self._descriptor)
-            raise LibraryLockedError(
-                f"the library in {path.parent} is being written by {holder}; wait until it is done, or stop it"
-            ) from error
+            if not wait:
+                raise LibraryLockedError(
+                    f"the library in {self.path.parent} is being written by {holder}; wait until it is done (index "
+                    "--wait does), or stop it"
+                ) from error
+            log.warning("waiting until the library in %s is no longer written by %s", self.path.parent, holder)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         except OSError as error:
-            os.close(self._descriptor)
-            raise LibraryError(f"cannot lock {path}: {error.strerror}; keep the library on a local disk") from error
-        self._write({"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")})
+            raise LibraryError(
+                f"cannot lock {self.path}: {error.strerror}; keep the library on a local disk"
+            ) from error
 
     def release(self) -> None:
         """Give the lock up; a second call does nothing."""
         if self._descriptor >= 0:
-            os.ftruncate(self._descriptor, 0)
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = -1
 
@@ -57,9 +76,9 @@ class WriterLock:
     ) -> None:
         self.release()
 
-    def _write(self, holder: dict[str, object]) -> None:
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(holder).encode(), 0)
+
+def _this_process() -> dict[str, object]:
+    return {"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def writer_at_work(path: Path) -> str | None:
