@@ -1,4 +1,4 @@
-"""Files decoded ahead of the detector, in another thread, and handed on in their order."""
+"""Files decoded ahead of the detector, in a process that a bad one cannot harm, and handed on in their order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from facesearch.errors import PhotoError
-from facesearch.photos import fingerprint, read_photo
+from facesearch.photos import DecodingWorker, fingerprint
 from facesearch.records import Photo, PhotoFile
 
 
@@ -27,11 +27,11 @@ def read_ahead(
 
     Holds `ahead` photos more than the one handed out.
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
+    with DecodingWorker() as worker, ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
         waiting: deque[tuple[PhotoFile, Future[Photo | str | PhotoError]]] = deque()
         try:
             for file in files:
-                waiting.append((file, pool.submit(_read, file, known)))
+                waiting.append((file, pool.submit(_read, file, known, worker)))
                 if len(waiting) > ahead:
                     first, future = waiting.popleft()
                     yield first, future.result()
@@ -42,11 +42,11 @@ def read_ahead(
             pool.shutdown(cancel_futures=True)
 
 
-def _read(file: PhotoFile, known: Known) -> Photo | str | PhotoError:
+def _read(file: PhotoFile, known: Known, worker: DecodingWorker) -> Photo | str | PhotoError:
     try:
         # Only a file as long as another one can be a copy: its hash is worth a first look.
         if file.size_bytes in known.sizes_bytes and (sha256 := fingerprint(file.path)) in known.hashes:
             return sha256
-        return read_photo(file)
+        return worker.read_photo(file)
     except PhotoError as error:
         return error

@@ -2,19 +2,23 @@
 
 Opens every file read-only, reads it once, and never writes, moves or renames one. Knows nothing of faces, and never
 opens what is not a regular file. A photo that cannot be read is a PhotoError that names the file, says what is
-wrong with it and what to do; it never harms the process, and prints nothing (only libtiff, in C, may write a line of
-its own about a damaged compressed TIFF to standard error).
+wrong with it and what to do. What must not be harmed by a file that brings its decoder down reads photos through a
+DecodingWorker. Nothing is printed (only libtiff, outside of a DecodingWorker, may write a line of its own about a
+damaged compressed TIFF to standard error).
 """
 
 from facesearch.photos.decode import MAX_SIDE_PX, MEGAPIXEL_LIMITS, read_photo
 from facesearch.photos.files import fingerprint, photo_file, shown_path
 from facesearch.photos.walk import PHOTO_SUFFIXES, Walk, walk
+from facesearch.photos.worker import DecodingWorker, WorkerLimits
 
 __all__ = [
     "MAX_SIDE_PX",
     "MEGAPIXEL_LIMITS",
     "PHOTO_SUFFIXES",
+    "DecodingWorker",
     "Walk",
+    "WorkerLimits",
     "fingerprint",
     "photo_file",
     "read_photo",

@@ -8,6 +8,7 @@ taken as they are, because a face in slightly wrong colours is better than none.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +18,7 @@ from PIL import Image, ImageCms
 
 # Differences up to this many of 255 levels between a profile and sRGB are rounding in the profile's own tables.
 _SAME_COLOUR_LEVELS = 3
+_BAND_ROWS = 256
 _PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK"}
 
 
@@ -31,7 +33,7 @@ def eight_bit(image: Image.Image) -> Image.Image:
         grey = np.right_shift(np.asarray(image), bits - 8).clip(0, 255).astype(np.uint8)
         return Image.fromarray(grey if black_is_zero else 255 - grey)
     if image.mode in ("I", "F"):
-        return Image.fromarray(_stretched(np.asarray(image)))
+        return Image.fromarray(_stretched(image))
     if image.mode == "1":
         return image.convert("L")
     if image.mode in ("P", "PA"):
@@ -48,17 +50,27 @@ def _declared_range(image: Image.Image) -> tuple[int, bool]:
     return 12 if bits_per_sample == (12,) else 16, photometric != 0
 
 
-def _stretched(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """(H, W) int32 or float32 to uint8: white is the smallest of 1, 255 and 65535 that no value passes (for integers
+def _stretched(image: Image.Image) -> NDArray[np.uint8]:
+    """Mode I or F to uint8 (H, W): white is the smallest of 1, 255 and 65535 that no value passes (for integers
     65535); a picture outside those is stretched from its darkest to its lightest value."""
-    finite = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0).clip(-1e30, 1e30)
-    low, high = float(finite.min()), float(finite.max())
-    whites: tuple[float, ...] = (65535.0,) if np.issubdtype(values.dtype, np.integer) else (1.0, 255.0, 65535.0)
+    extremes = [(float(band.min()), float(band.max())) for _, band in _bands(image)]
+    low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
+    whites: tuple[float, ...] = (65535.0,) if image.mode == "I" else (1.0, 255.0, 65535.0)
     if low >= 0 and high <= whites[-1]:
         low, high = 0.0, next(white for white in whites if high <= white)
-    finite -= low
-    finite *= 255.0 / max(high - low, 1e-30)
-    return finite.round().clip(0, 255).astype(np.uint8)
+    grey = np.empty((image.height, image.width), np.uint8)
+    for top, band in _bands(image):
+        levels = (band - low) * np.float32(255.0 / max(high - low, 1e-30))
+        grey[top : top + len(band)] = levels.round().clip(0, 255)
+    return grey
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Some rows at a time, finite, float32 (rows, W), with the number of the first: a copy of all would take GBs."""
+    for top in range(0, image.height, _BAND_ROWS):
+        rows = image.crop((0, top, image.width, min(top + _BAND_ROWS, image.height)))
+        values = np.asarray(rows).astype(np.float32)
+        yield top, np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0).clip(-1e30, 1e30)
 
 
 def to_srgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:

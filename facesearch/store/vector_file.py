@@ -8,6 +8,7 @@ checksum is wrong. Both ways are streams: no second copy of the vectors is held.
 from __future__ import annotations
 
 import json
+import mmap
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -99,7 +100,8 @@ def find_index(folder: Path, stamp: Stamp) -> Found:
         if description != {**description, **asdict(stamp), "format": _FORMAT}:
             raise VectorsUnusableError("it belongs to another state of the library")
         training = None if description["training"] is None else Training(**description["training"])
-        mapped = np.memmap(folder / INDEX_NAME, np.uint8, "r")  # stays valid when a writer replaces the file
+        with (folder / INDEX_NAME).open("rb") as file:  # what is mapped stays valid when a writer replaces the file
+            mapped = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
         if description["size_bytes"] != mapped.size or description["crc32"] != zlib.crc32(mapped.data):
             raise VectorsUnusableError("its checksum is wrong")
     except FileNotFoundError as error:

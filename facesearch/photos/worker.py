@@ -1,0 +1,253 @@
+"""Photos decoded in a process of their own, so that a file which brings its decoder down harms nothing else.
+
+Decoders are C and C++, and a hostile or damaged file can crash one, keep it busy for ever, or make it ask for all the
+memory. The process has a limit of time a photo and one of memory; when it ends, the photo is a PhotoError with the
+reason, and the next one gets a new process. Where none may be started, photos are decoded here, with a warning.
+Requests and answers are JSON and bare pixels: nothing is pickled, and the main program is not imported again.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+
+from facesearch.errors import FacesearchError, PhotoError
+from facesearch.photos.decode import MAX_SIDE_PX, read_photo
+from facesearch.photos.files import photo_error
+from facesearch.records import Photo, PhotoFile, Pixels
+
+log = logging.getLogger(__name__)
+
+_PROGRAM = "import sys; sys.path[:0] = [sys.argv[1]]; from facesearch.photos.worker import serve; serve(*sys.argv[2:])"
+_READY = b"ready\n"
+_PACKAGE_FOLDER = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class WorkerLimits:
+    """What a photo may cost. seconds: of processors' time, and five times as many by the clock. memory_bytes: address
+    space beyond that of an idle process; held on Linux only."""
+
+    seconds: float = 120.0
+    memory_bytes: int = 3 << 30
+
+
+DEFAULT_LIMITS = WorkerLimits()
+
+
+class DecodingWorker:
+    """Reads photos like `read_photo`, in a process that is started at once and replaced when a photo brings it down.
+
+    Use it as a context manager, from one thread at a time.
+    """
+
+    def __init__(self, limits: WorkerLimits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_ready = False
+        self._is_here = False  # where no process may be started
+        try:
+            self._process = self._started()
+        except OSError as error:
+            log.warning("photos are decoded in this process, because no other can be started (%s)", error.strerror)
+            self._is_here = True
+
+    def read_photo(self, file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Photo:
+        """Read a file once, as `decode.read_photo`; raises PhotoError too where the photo brings the process down."""
+        if self._is_here:
+            return read_photo(file, max_side_px)
+        request = {"path": str(file.path), "size_bytes": file.size_bytes, "mtime_ns": file.mtime_ns}
+        process = self._asked(json.dumps({**request, "max_side_px": max_side_px}).encode() + b"\n")
+        answered = _answer_of(process)
+        if answered is None:
+            raise self._brought_down(file.path)
+        answer, pixels = answered
+        if pixels is None:
+            raise _as_error(file.path, answer)
+        current = PhotoFile(file.path, answer["size_bytes"], answer["mtime_ns"])
+        original = answer["original_size_px"]
+        return Photo(current, answer["sha256"], pixels, None if original is None else (original[0], original[1]))
+
+    def _asked(self, request: bytes) -> subprocess.Popen[bytes]:
+        """Send a request to a process that is there: one that the system ended since the last photo is replaced."""
+        for _ in range(2):
+            if self._process is None:
+                self._process = self._started()
+            requests, answers = _pipes(self._process)
+            self._is_ready = self._is_ready or answers.readline() == _READY
+            if not self._is_ready:
+                break
+            with suppress(OSError):
+                requests.write(request)
+                requests.flush()
+                return self._process
+            self._stop()
+        self.close()
+        raise FacesearchError("the process that decodes photos cannot be started, for the reason given above")
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        self._is_ready = False
+        limits = [str(self._limits.seconds), str(self._limits.memory_bytes)]
+        return subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, str(_PACKAGE_FOLDER), *limits],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pipesize=1 << 20,  # pixels in fewer pieces, where the system can do that
+            start_new_session=True,  # Ctrl-C is for the indexer, which lets the photo at hand be finished
+        )
+
+    def _stop(self) -> int:
+        """End the process; returns how it ended."""
+        process, self._process = self._process, None
+        assert process is not None
+        for pipe in _pipes(process):
+            with suppress(OSError):  # what was not sent is not missed
+                pipe.close()
+        try:
+            return process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+    def _brought_down(self, path: Path) -> PhotoError:
+        ended = self._stop()
+        if ended in (-signal.SIGPROF, -signal.SIGALRM):
+            reason = f"takes longer than {self._limits.seconds:.0f} seconds to decode: export a smaller copy"
+        elif ended == -signal.SIGKILL:
+            reason = "was being decoded when the system ended the process, mostly for want of memory: try again"
+        else:
+            how = signal.Signals(-ended).name if ended < 0 else f"exit code {ended}"
+            reason = f"is damaged: it brings its decoder down ({how}): copy it again from where it came"
+        error = photo_error(path, reason)
+        if ended == -signal.SIGKILL:  # not the photo's fault: an error with a number is tried again
+            error.__cause__ = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        return error
+
+    @property
+    def process_id(self) -> int | None:
+        """Of the process that waits for the next photo; None where that will be a new one."""
+        return None if self._process is None else self._process.pid
+
+    def close(self) -> None:
+        """End the process; the next photo would start another one."""
+        if self._process is not None:
+            self._stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], BufferedReader]:
+    """For requests, and for answers."""
+    assert process.stdin is not None and isinstance(process.stdout, BufferedReader)
+    return process.stdin, process.stdout
+
+
+def _answer_of(process: subprocess.Popen[bytes]) -> tuple[dict[str, Any], Pixels | None] | None:
+    """An answer with its pixels, if it has any; None where the process has ended meanwhile."""
+    _, answers = _pipes(process)
+    line = answers.readline()
+    if not line.endswith(b"\n"):
+        return None
+    answer = json.loads(line)
+    if "shape" not in answer:
+        return answer, None
+    pixels = np.empty(answer["shape"], np.uint8)
+    left = pixels.data.cast("B")
+    while left:
+        count = answers.readinto(left)
+        if not count:
+            return None
+        left = left[count:]
+    pixels.flags.writeable = False
+    return answer, pixels
+
+
+def _as_error(path: Path, answer: dict[str, Any]) -> Exception:
+    if "bug" in answer:
+        return RuntimeError(f"decoding {path} failed in its process:\n{answer['bug']}")
+    error = photo_error(path, answer["reason"])
+    if answer["errno"] is not None:
+        error.__cause__ = OSError(answer["errno"], os.strerror(answer["errno"]))
+    return error
+
+
+# What follows runs in the process.
+
+
+def serve(seconds: str, memory_bytes: str) -> None:
+    """Answer requests from standard input until there are no more."""
+    from PIL import Image  # before the limit of memory is set
+
+    Image.init()
+    _limit_memory(int(memory_bytes))
+    answers = os.fdopen(os.dup(1), "wb")
+    answers.write(_READY)
+    answers.flush()
+    for descriptor in (1, 2):  # decoders in C write lines about damaged files
+        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+    with suppress(BrokenPipeError):  # the indexer has ended
+        for request in sys.stdin.buffer:
+            _set_timers(float(seconds))
+            answer, pixels = _answer(json.loads(request))
+            _set_timers(0)
+            answers.write(json.dumps(answer).encode() + b"\n")
+            if pixels is not None:
+                answers.write(pixels.data.cast("B"))
+            answers.flush()
+
+
+def _set_timers(seconds: float) -> None:
+    """Their signals end the process, also deep in C. 0 stops them."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 5 * seconds)
+
+
+def _limit_memory(memory_bytes: int) -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        limit = pages * resource.getpagesize() + memory_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _answer(request: dict[str, Any]) -> tuple[dict[str, Any], Pixels | None]:
+    file = PhotoFile(Path(request["path"]), request["size_bytes"], request["mtime_ns"])
+    try:
+        photo = read_photo(file, request["max_side_px"])
+    except PhotoError as error:
+        cause = error.__cause__
+        return {"reason": error.reason, "errno": cause.errno if isinstance(cause, OSError) else None}, None
+    except Exception:  # noqa: BLE001 - raised again by whoever asked
+        import traceback
+
+        return {"bug": traceback.format_exc()}, None
+    pixels = np.ascontiguousarray(photo.pixels)
+    answer = {
+        "shape": pixels.shape,
+        "sha256": photo.sha256,
+        "size_bytes": photo.file.size_bytes,
+        "mtime_ns": photo.file.mtime_ns,
+        "original_size_px": photo.original_size_px,
+    }
+    return answer, pixels
