@@ -133,6 +133,8 @@ def test_photos_without_a_face_are_left_out_with_the_reason(people: Path, tmp_pa
     assert {photo.identity for photo, _ in made.dropped} == {someone.name}
     assert "text.jpg" in reasons["text.jpg"]
     assert made.describe() == "people: 9 crops (9 detected), 3 photos left out"
+    one = replace(made, dropped=made.dropped[:1])
+    assert one.describe() == "people: 9 crops (9 detected), 1 photo left out"
 
 
 def test_a_set_without_any_face_is_refused_and_leaves_nothing(tmp_path: Path) -> None:

@@ -68,7 +68,8 @@ class CropSet:
         how = ", ".join(
             f"{origins[origin]:,} {origin}" for origin in ("detected", "aligned", "fallback") if origins[origin]
         )
-        return f"{self.dataset.name}: {len(self):,} crops ({how}), {len(self.dropped):,} photos left out"
+        left_out = f"{len(self.dropped):,} photo{'' if len(self.dropped) == 1 else 's'} left out"
+        return f"{self.dataset.name}: {len(self):,} crops ({how}), {left_out}"
 
 
 def default_crops_dir() -> Path:
