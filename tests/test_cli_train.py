@@ -109,3 +109,30 @@ def test_overrides_change_the_last_stage_and_nothing_else() -> None:
     assert Overrides(epochs=6).applied_to(SEED).stages[0].schedule == SEED.stages[0].schedule
     with pytest.raises(UsageError, match="max_rate"):
         Overrides(max_rate=-1.0).applied_to(SEED)
+
+
+def test_check_reports_faults_changes_nothing_and_trains_nothing(run: CommandLine, tmp_path: Path) -> None:
+    people = write_album(tmp_path / "album", 3, 3, groups=0, seed=2).directory / "people"
+    first, second = sorted(people.iterdir())[:2]
+    copy = second / "copy.jpg"
+    copy.write_bytes(min(first.iterdir()).read_bytes())
+    before = sorted(path for path in tmp_path.rglob("*") if "cache" not in path.parts)
+    ran = run("train", "--check", people)
+    assert ran.code == 0, ran.err
+    assert re.search(r"^files that several people have: 1 ", ran.out, re.MULTILINE)
+    assert "copy.jpg" in ran.out
+    assert sorted(path for path in tmp_path.rglob("*") if "cache" not in path.parts) == before
+    found = json.loads(run("train", "--check", people, "--json").out)
+    assert [photo["path"] for photo in found["equal_across_people"][0]["photos"]] == [
+        str(min(first.iterdir())),
+        str(copy),
+    ]
+    assert (found["photos"], found["people"], found["unreadable"]) == (10, 3, [])
+
+
+def test_check_goes_with_nothing_else_and_refuses_what_training_refuses(run: CommandLine, tmp_path: Path) -> None:
+    for arguments in (["--check", tmp_path, "--epochs", "3"], ["--check", tmp_path, "--data", tmp_path], ["--json"]):
+        assert run("train", *arguments).code == 2
+    for folder in (tmp_path, tmp_path / "missing"):
+        ran = run("train", "--check", folder)
+        assert (ran.code, ran.out) == (6, "")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facesearch.cli.options import JsonOption
 from facesearch.cli.output import complain, say, shown_path
 from facesearch.cli.progress import Progress, duration
 from facesearch.errors import UsageError
@@ -79,6 +80,16 @@ StartFromOption = Annotated[
     Path | None,
     typer.Option("--start-from", metavar="DIR", help="Fine-tune this tower.", show_default=False, readable=False),
 ]
+CheckOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--check",
+        metavar="DIR",
+        help="Train nothing: look for faults in these labelled photos and say which; may be given several times.",
+        show_default=False,
+        readable=False,
+    ),
+]
 
 
 def train(
@@ -93,15 +104,33 @@ def train(
     seed: SeedOption = None,
     hold_out_fold: HoldOutOption = None,
     start_from: StartFromOption = None,
+    check: CheckOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Train a tower on labelled photos of faces.
 
     Which layout a folder has is found out. Crops are cut once and kept; people are split into training and validation.
-    DIR/tower holds the tower with the lowest validation loss, for --tower of the other commands.
+    DIR/tower holds the tower with the lowest validation loss, for --tower of the other commands. KERAS_BACKEND=jax or
+    torch trains with these instead of TensorFlow.
+
+    --check finds files that cannot be read, photos without a face, copies and shots under several people, doubtful
+    labels and people with two names. It changes nothing, and what a tower doubts is a suggestion to look.
     """
     from facesearch_train.quiet import import_keras_quietly
 
+    ordered = data or out or resume or epochs or rate or batch or seed is not None or hold_out_fold or start_from
+    if check and (ordered or preset is not PresetChoice.SMOKE):
+        raise UsageError(
+            "--check trains nothing: give it the folders to look through, perhaps --json, and nothing else"
+        )
+    if json and not check:
+        raise UsageError("--json goes with --check only: a run's figures are in its folder (history.csv, tower/)")
     import_keras_quietly()
+    if check:
+        from facesearch.cli.train_check import check_photos
+
+        check_photos(check, json)
+        return
     from facesearch_train.config import PRESETS
     from facesearch_train.overrides import Overrides
     from facesearch_train.recipe import Order

@@ -1,0 +1,190 @@
+"""What is wrong with training data, found without training: files, faces, copies, and labels that the tower doubts.
+
+What `facesearch train --check` calls. Changes nothing but the cache of crops; every finding is a suggestion to look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesearch.records import Floats, Pixels
+from facesearch_train.crops import CropSet, prepare_crops
+from facesearch_train.cutting import NO_FACE
+from facesearch_train.datasets import Dataset, TrainingPhoto, list_photos
+from facesearch_train.duplicates import equal_files, same_shots, thumbnails
+from facesearch_train.merging import JoinedCrops, merge_datasets
+from facesearch_train.pairs import number_identities
+from facesearch_train.suspects import Suspect, Twins, find_mislabelled, find_twins
+
+Embed = Callable[[Pixels], Floats]  # uint8 (N, 112, 112, 3) -> float32 (N, D)
+Progress = Callable[[int, int], None]  # done, in all
+
+_EMBEDDED_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class Copies:
+    """One picture under several people. photos: each with its person; likeness: 1 for equal files, else the
+    correlation of the two crops."""
+
+    photos: tuple[TrainingPhoto, ...]
+    likeness: float
+
+
+@dataclass(frozen=True)
+class DoubtfulLabel:
+    """A photo that is far from the others of its person, and the person whom it is near to, if one stands out.
+    Distances are between directions of embeddings (0 to 2), root mean squares: to the other photos of its own person,
+    and to those of the nearest other."""
+
+    photo: TrainingPhoto
+    distance: float
+    likely_person: str | None
+    likely_distance: float
+
+
+@dataclass(frozen=True)
+class OnePersonTwice:
+    """Two people who look like one. distance: between their photos; within: between photos of each (between
+    directions, root mean squares). photos: one of each."""
+
+    people: tuple[str, str]
+    distance: float
+    within: float
+    photos: tuple[Path, Path]
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """All that was found, each list the worst first. unreadable: with reasons. no_face: photos in which no face was
+    found (`cut_anyway` of them are cut where faces of their layout usually lie). copies_of_one: surplus copies within
+    people. single: people with one photo that can be used."""
+
+    photos: int
+    people: int
+    crops: int
+    warnings: tuple[str, ...]
+    unreadable: tuple[tuple[TrainingPhoto, str], ...]
+    no_face: tuple[TrainingPhoto, ...]
+    cut_anyway: int
+    equal_across_people: tuple[Copies, ...]
+    copies_of_one: int
+    same_shot_across_people: tuple[Copies, ...]
+    mislabelled: tuple[DoubtfulLabel, ...]
+    one_person_twice: tuple[OnePersonTwice, ...]
+    single: tuple[str, ...] = field(default=())
+
+
+def check_data(
+    paths: Sequence[Path], embed: Embed, cutting: Progress | None = None, embedding: Progress | None = None
+) -> DataReport:
+    """Look through folders of labelled photos, as training would read them together.
+
+    embed: a tower's. cutting, embedding: told of photos done and photos in all. Raises TrainingDataError for data that
+    training refuses.
+    """
+    datasets = [list_photos(path) for path in paths]
+    merged = merge_datasets(datasets)
+    crop_sets = [prepare_crops(dataset, progress=cutting) for dataset in datasets]
+    joined = JoinedCrops(merged, crop_sets)
+    people = number_identities(joined.identities)
+    equal_across, within = _equal(merged.photos)
+    photos = [TrainingPhoto(path, name) for path, name in zip(joined.paths, joined.identities, strict=True)]
+    embeddings = _embeddings(joined, embed, embedding)
+    doubts, twins = find_mislabelled(embeddings, people), find_twins(embeddings, people)
+    sizes = np.bincount(people)
+    names = sorted(set(joined.identities))
+    unreadable, no_face, cut_anyway = _unusable(merged, crop_sets, joined)
+    return DataReport(
+        photos=len(merged.photos),
+        people=len(merged.photos_per_person()),
+        crops=len(joined),
+        warnings=merged.warnings,
+        unreadable=unreadable,
+        no_face=no_face,
+        cut_anyway=cut_anyway,
+        equal_across_people=equal_across,
+        copies_of_one=within,
+        same_shot_across_people=_same_shots(joined, photos, people, equal_across),
+        mislabelled=tuple(_doubtful(doubt, photos, names) for doubt in doubts),
+        one_person_twice=tuple(_twice(pair, photos, people, names) for pair in twins),
+        single=tuple(names[number] for number in np.flatnonzero(sizes == 1)),
+    )
+
+
+def _unusable(
+    merged: Dataset, crop_sets: Sequence[CropSet], joined: JoinedCrops
+) -> tuple[tuple[tuple[TrainingPhoto, str], ...], tuple[TrainingPhoto, ...], int]:
+    """Photos that cannot be read, photos without a face, and how many of the latter are cut nevertheless."""
+    named = {photo.path: photo for photo in merged.photos}
+    dropped = [(named[photo.path], why) for crops in crop_sets for photo, why in crops.dropped if photo.path in named]
+    unreadable = tuple((photo, reason) for photo, reason in dropped if reason != NO_FACE)
+    faceless = [photo for photo, reason in dropped if reason == NO_FACE]
+    guessed = [path for path, origin in zip(joined.paths, joined.origins, strict=True) if origin == "fallback"]
+    return unreadable, (*faceless, *(named[path] for path in guessed)), len(guessed)
+
+
+def _equal(photos: Sequence[TrainingPhoto]) -> tuple[tuple[Copies, ...], int]:
+    """Equal files of different people, and the number of surplus copies within people."""
+    across, surplus = [], 0
+    for group in equal_files([photo.path for photo in photos]):
+        members = [photos[number] for number in group]
+        people = {photo.identity for photo in members}
+        surplus += len(members) - len(people)
+        if len(people) > 1:
+            across.append(Copies(tuple(members), 1.0))
+    return tuple(across), surplus
+
+
+def _same_shots(
+    joined: JoinedCrops, photos: Sequence[TrainingPhoto], people: NDArray[np.int32], equal: Sequence[Copies]
+) -> tuple[Copies, ...]:
+    """Pairs of crops that show one shot under two people, without those whose files are equal."""
+    known = {frozenset(photo.path for photo in copies.photos) for copies in equal}
+    found = [
+        Copies((photos[first], photos[second]), likeness)
+        for first, second, likeness in same_shots(_all_thumbnails(joined), people.tolist())
+    ]
+    new = [copies for copies in found if not any(paths >= {photo.path for photo in copies.photos} for paths in known)]
+    return tuple(sorted(new, key=lambda copies: -copies.likeness))
+
+
+def _all_thumbnails(joined: JoinedCrops) -> Floats:
+    parts = range(0, len(joined), _EMBEDDED_AT_ONCE)
+    return np.concatenate([thumbnails(joined[start : start + _EMBEDDED_AT_ONCE]) for start in parts])
+
+
+def _embeddings(joined: JoinedCrops, embed: Embed, progress: Progress | None) -> Floats:
+    parts = []
+    for start in range(0, len(joined), _EMBEDDED_AT_ONCE):
+        parts.append(embed(joined[start : start + _EMBEDDED_AT_ONCE]))
+        if progress:
+            progress(min(start + _EMBEDDED_AT_ONCE, len(joined)), len(joined))
+    return directions(np.concatenate(parts))
+
+
+def directions(embeddings: Floats) -> Floats:
+    """Embeddings scaled to length 1: (N, D) -> (N, D). A length of 0 stays.
+
+    Odd crops get long embeddings, far from everything: judged by Euclidean distance alone they hide the wrong labels.
+    Figures: scripts/bench_checking.py.
+    """
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return np.asarray(embeddings / np.where(lengths > 0, lengths, 1.0), np.float32)
+
+
+def _doubtful(suspect: Suspect, photos: Sequence[TrainingPhoto], names: Sequence[str]) -> DoubtfulLabel:
+    person = None if suspect.person is None else names[suspect.person]
+    return DoubtfulLabel(photos[suspect.row], suspect.own, person, suspect.other)
+
+
+def _twice(
+    pair: Twins, photos: Sequence[TrainingPhoto], people: NDArray[np.int32], names: Sequence[str]
+) -> OnePersonTwice:
+    first, second = (photos[int(np.argmax(people == number))].path for number in (pair.first, pair.second))
+    return OnePersonTwice((names[pair.first], names[pair.second]), pair.distance, pair.within, (first, second))
