@@ -23,6 +23,7 @@ from facesearch.errors import TowerError, TrainingCollapsedError, TrainingDataEr
 from facesearch.records import CROP_SIZE_PX, Floats, Pixels
 from facesearch_train.allocator import KeepFreedMemory
 from facesearch_train.config import Stage, TrainConfig
+from facesearch_train.distribution import data_parallel
 from facesearch_train.heads import build_training_model
 from facesearch_train.network import build_tower, resize_layer
 from facesearch_train.pairs import EpochData, PairData, PeopleData, photos_by_person
@@ -91,7 +92,11 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not resume:
             write_json(self.folder / "config.json", self.config.to_json())
-        with training_precision(self.config.precision), RunLog(self.folder, self.epochs_done) as log:
+        with (
+            training_precision(self.config.precision),
+            data_parallel(self.config.batch_size),
+            RunLog(self.folder, self.epochs_done) as log,
+        ):
             if checkpoint:
                 self._load_checkpoint(checkpoint)
             else:
