@@ -6,7 +6,7 @@ loaded at first use, so that the import costs nothing. Not for two threads at on
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -55,15 +55,16 @@ class FaceLibrary:
         people_from_folders: bool = False,
         rehash: bool = False,
         wait: bool = False,
+        leave_out: Iterable[Path] = (),
         on_progress: Callable[[IndexProgress], None] | None = None,
     ) -> IndexSummary:
         """Bring the library up to date with photos and folders of photos; only what changed costs time.
 
         people_from_folders: the name of a photo's folder is the name of the person it shows. rehash: read every photo
         again, also those whose time and size are as before. wait: for another process that is writing to the library,
-        which is a LibraryLockedError otherwise. on_progress is called after every file. Raises PhotoError when one of
-        `paths` does not exist, LibraryError, TowerError, and IndexInterrupted (a KeyboardInterrupt) on Ctrl-C; what was
-        finished is kept.
+        which is a LibraryLockedError otherwise. leave_out: files to pass over this time, as when they are still being
+        written. on_progress is called after every file. Raises PhotoError when one of `paths` does not exist,
+        LibraryError, TowerError, and IndexInterrupted (a KeyboardInterrupt) on Ctrl-C; what was finished is kept.
         """
         from facesearch.indexing import IndexOptions, index_photos
         from facesearch.library import Library
@@ -77,7 +78,7 @@ class FaceLibrary:
                 [Path(path) for path in paths],
                 self.detector,
                 self.tower,
-                options=IndexOptions(people_from_folders=people_from_folders, rehash=rehash),
+                options=IndexOptions(people_from_folders, rehash, frozenset(leave_out)),
                 on_progress=on_progress,
             )
 

@@ -140,6 +140,15 @@ def test_a_process_that_cannot_be_started_is_an_error(photo: PhotoFile, monkeypa
         decoding.read_photo(photo)
 
 
+def test_a_process_that_is_not_needed_ends_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    for _ in range(3):
+        with DecodingWorker() as decoding:
+            process = decoding._process
+        assert process is not None
+        assert process.returncode == 0
+    assert capfd.readouterr().err == ""
+
+
 def test_where_no_process_may_be_started_photos_are_decoded_here(
     photo: PhotoFile, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

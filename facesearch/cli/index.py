@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +15,7 @@ from facesearch.cli.output import complain, counted, report_absent, say, say_jso
 from facesearch.cli.progress import Progress
 
 if TYPE_CHECKING:
+    from facesearch.api import FaceLibrary
     from facesearch.indexing import IndexSummary
 
 _REASONS_SHOWN = 20  # the rest is in --json
@@ -30,6 +34,9 @@ def index(
         bool, typer.Option("--rehash", help="Read every photo again, also those whose time and size are as before.")
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait while another process is writing to the library.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay, and index again whenever photos change, until Ctrl-C.")
+    ] = False,
     library: LibraryOption = None,
     tower: TowerOption = None,
     device: DeviceOption = DeviceChoice.AUTO,
@@ -41,26 +48,82 @@ def index(
     photos themselves are only read.
     """
     from facesearch.api import open_library
+
+    with open_library(library, tower=tower, device=device.value) as opened:
+        run = partial(_run, opened, paths, people_from_folders=people_from_folders, json=json)
+        if watch:
+            _watch(paths, partial(run, rehash=False, wait=True), partial(run, rehash=rehash, wait=True))
+        else:
+            run(rehash=rehash, wait=wait)
+
+
+def _run(
+    opened: FaceLibrary,
+    paths: list[Path],
+    *,
+    people_from_folders: bool,
+    rehash: bool,
+    wait: bool,
+    json: bool,
+    leave_out: Iterable[Path] = (),
+    quiet: bool = False,
+) -> None:
+    """Index once and say what was done; quiet: only where something was. Exits with 130 when it was interrupted."""
     from facesearch.indexing import IndexInterrupted
 
-    with open_library(library, tower=tower, device=device.value) as opened, Progress("indexing", "photos") as progress:
+    with Progress("indexing", "photos") as progress:
         try:
             summary = opened.index(
                 *paths,
                 people_from_folders=people_from_folders,
                 rehash=rehash,
                 wait=wait,
+                leave_out=leave_out,
                 on_progress=lambda now: progress.update(now.done, now.total),
             )
         except IndexInterrupted as interruption:
             summary = interruption.summary
-    if json:
-        say_json(summary)
-    else:
-        _report(summary)
+    if not quiet or summary.interrupted or _did_something(summary):
+        if json:
+            say_json(summary)
+        else:
+            _report(summary)
     if summary.interrupted:
         complain("interrupted; what is finished is kept, and the next run goes on from there")
         raise typer.Exit(130)
+
+
+def _watch(paths: list[Path], run: Callable[..., None], first_run: Callable[..., None]) -> None:
+    """Index now and after every change. Ctrl-C while nothing is being indexed is how this ends, and no error."""
+    from facesearch.errors import PhotoError
+    from facesearch.watching import watch
+
+    runs: Iterator[Callable[..., None]] = itertools.chain([first_run], itertools.repeat(partial(run, quiet=True)))
+
+    def index_again(unfinished: frozenset[Path]) -> None:
+        try:
+            next(runs)(leave_out=unfinished)
+        except PhotoError as error:  # a folder that is gone for the moment
+            complain(f"{error}; still watching")
+
+    complain("watching for changes; Ctrl-C ends it")
+    try:
+        watch(paths, index_again)
+    except KeyboardInterrupt:
+        complain("no longer watching")
+
+
+def _did_something(summary: IndexSummary) -> bool:
+    return any(
+        (
+            summary.photos_new,
+            summary.photos_changed,
+            summary.photos_copied,
+            summary.photos_moved,
+            summary.photos_missing,
+            summary.faces_named,
+        )
+    )
 
 
 def _report(summary: IndexSummary) -> None:

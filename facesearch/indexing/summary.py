@@ -12,13 +12,14 @@ from facesearch.records import SkippedFile
 class IndexOptions:
     """people_from_folders: the name of a photo's folder is the name of the person it shows (see people.name_by_folder).
 
-    rehash: read every photo again, also those whose time and size are as before. batch_faces: faces embedded and
-    committed together. decode_ahead: photos decoded while the detector works, each up to 50 MB. save_every_s: seconds
-    after which the file of vectors is brought up to date in between.
+    rehash: read every photo again, also those whose time and size are as before. leave_out: files to pass over this
+    time. batch_faces: faces embedded and committed together. decode_ahead: photos decoded while the detector works,
+    each up to 50 MB. save_every_s: seconds after which the file of vectors is brought up to date in between.
     """
 
     people_from_folders: bool = False
     rehash: bool = False
+    leave_out: frozenset[Path] = frozenset()
     batch_faces: int = 32
     decode_ahead: int = 3
     save_every_s: float = 60.0

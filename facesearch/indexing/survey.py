@@ -44,6 +44,8 @@ def look_around(library: Library, paths: Iterable[Path], software: str, options:
         if isinstance(found, SkippedFile):
             survey.skipped.append(found)
             continue
+        if found.path in options.leave_out:
+            continue
         path = os.fsencode(found.path)
         survey.seen.add(path)
         known = survey.known.get(path)

@@ -9,10 +9,12 @@ damaged compressed TIFF to standard error).
 
 from facesearch.photos.decode import MAX_SIDE_PX, MEGAPIXEL_LIMITS, read_photo
 from facesearch.photos.files import fingerprint, photo_file, shown_path
+from facesearch.photos.ignore import IGNORE_NAME
 from facesearch.photos.walk import PHOTO_SUFFIXES, Walk, walk
 from facesearch.photos.worker import DecodingWorker, WorkerLimits
 
 __all__ = [
+    "IGNORE_NAME",
     "MAX_SIDE_PX",
     "MEGAPIXEL_LIMITS",
     "PHOTO_SUFFIXES",

@@ -200,11 +200,11 @@ def serve(seconds: str, memory_bytes: str) -> None:
     Image.init()
     _limit_memory(int(memory_bytes))
     answers = os.fdopen(os.dup(1), "wb")
-    answers.write(_READY)
-    answers.flush()
-    for descriptor in (1, 2):  # decoders in C write lines about damaged files
-        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
-    with suppress(BrokenPipeError):  # the indexer has ended
+    try:
+        answers.write(_READY)
+        answers.flush()
+        for descriptor in (1, 2):  # decoders in C write lines about damaged files
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
         for request in sys.stdin.buffer:
             _set_timers(float(seconds))
             answer, pixels = _answer(json.loads(request))
@@ -213,6 +213,8 @@ def serve(seconds: str, memory_bytes: str) -> None:
             if pixels is not None:
                 answers.write(pixels.data.cast("B"))
             answers.flush()
+    except BrokenPipeError:  # the indexer has ended; leaving in the usual way would try to write once more
+        os._exit(0)
 
 
 def _set_timers(seconds: float) -> None:

@@ -1,0 +1,211 @@
+"""Folders watched for changes: bursts are gathered, a file that is still being written waits, then it is time to index.
+
+Says when, never what: the indexer looks for itself. Holds nothing open but the system's watches, so that others can
+work with the library in between. Folders behind links, and drives whose system tells nothing of changes (network
+shares), are looked through every hour.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from facesearch.errors import PhotoError
+from facesearch.photos import IGNORE_NAME, PHOTO_SUFFIXES
+
+if TYPE_CHECKING:
+    from watchdog.events import FileSystemEvent
+    from watchdog.observers.api import ObservedWatch
+
+_LOOK_EVERY_S = 0.25
+
+
+@dataclass(frozen=True)
+class Patience:
+    """quiet_s: how long a file has to stay as it is to count as written. longest_s: how long finished files wait
+    for others of their burst. every_s: how often everything is looked through whatever was told."""
+
+    quiet_s: float = 2.0
+    longest_s: float = 30.0
+    every_s: float = 3600.0
+
+
+DEFAULT_PATIENCE = Patience()
+
+
+@dataclass
+class _Touched:
+    """A path that something happened to. since_s: the last time that it was seen to change."""
+
+    since_s: float
+    look: tuple[int, int] | None
+
+
+class Gathering:
+    """What was touched and has not been dealt with. `note` may be called from another thread."""
+
+    def __init__(self, patience: Patience = DEFAULT_PATIENCE) -> None:
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._touched: dict[Path, _Touched] = {}
+        self._began_s = 0.0  # when the first of these was touched
+
+    def note(self, path: Path, now_s: float) -> None:
+        """Something happened to a file or folder."""
+        with self._lock:
+            if not self._touched:
+                self._began_s = now_s
+            self._touched[path] = _Touched(now_s, _look(path))
+
+    def unfinished(self, now_s: float) -> frozenset[Path]:
+        """The files that are still being written, or were until a moment ago."""
+        with self._lock:
+            return frozenset(path for path, touched in self._touched.items() if self._is_changing(path, touched, now_s))
+
+    def due(self, now_s: float) -> frozenset[Path] | None:
+        """None while it is too early; else what to leave out, because it is unfinished. The rest counts as done."""
+        unfinished = self.unfinished(now_s)
+        with self._lock:
+            if len(unfinished) >= len(self._touched):
+                return None
+            if unfinished and now_s - self._began_s < self._patience.longest_s:
+                return None
+            self._touched = {path: touched for path, touched in self._touched.items() if path in unfinished}
+            self._began_s = now_s
+            return unfinished
+
+    def _is_changing(self, path: Path, touched: _Touched, now_s: float) -> bool:
+        look = _look(path)
+        if look != touched.look:
+            touched.since_s, touched.look = now_s, look
+        return now_s - touched.since_s < self._patience.quiet_s
+
+
+def _look(path: Path) -> tuple[int, int] | None:
+    """Size and time of a file, as far as there is one."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def watch(
+    paths: Iterable[Path],
+    index: Callable[[frozenset[Path]], None],
+    patience: Patience = DEFAULT_PATIENCE,
+    stop: threading.Event | None = None,
+) -> None:
+    """Call `index` soon, and again whenever photos under some paths have changed, until Ctrl-C or `stop`.
+
+    index: gets the files to leave out because they are still being written; for them it is called again. Raises
+    PhotoError where a path cannot be watched.
+    """
+    roots = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - as the indexer names them: links kept
+    stop = stop or threading.Event()
+    gathering = Gathering(patience)
+    with _Watches(roots, gathering) as watches:
+        indexed_s = time.monotonic()
+        while not stop.wait(_LOOK_EVERY_S):
+            watches.renew()
+            now_s = time.monotonic()
+            unfinished = gathering.due(now_s)
+            if unfinished is None and now_s - indexed_s >= patience.every_s:
+                unfinished = gathering.unfinished(now_s)
+            if unfinished is not None:
+                index(unfinished)
+                indexed_s = time.monotonic()
+
+
+class _Watches:
+    """The system's watches on some files and folders; what they tell goes to `gathering`."""
+
+    def __init__(self, roots: list[Path], gathering: Gathering) -> None:
+        from watchdog.observers import Observer
+
+        self._roots = roots
+        self._gathering = gathering
+        self._observer = Observer()
+        self._watched: dict[Path, tuple[ObservedWatch | None, tuple[int, int] | None]] = {}
+
+    def __enter__(self) -> Self:
+        self._observer.start()
+        try:
+            self.renew()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._observer.stop()
+        self._observer.join()
+
+    def renew(self) -> None:
+        """Watch what is there: a folder that was replaced, or a drive that came back, anew."""
+        for root in self._roots:
+            watched, identity = self._watched.get(root, (None, (-1, -1)))
+            now = _identity(root)
+            if now == identity:
+                continue
+            if watched is not None:
+                self._observer.unschedule(watched)
+            self._watched[root] = (self._schedule(root) if now is not None else None, now)
+            self._gathering.note(root, time.monotonic())
+
+    def _schedule(self, root: Path) -> ObservedWatch:
+        from watchdog import events
+
+        class Handler(events.FileSystemEventHandler):
+            def on_any_event(_, event: FileSystemEvent) -> None:  # noqa: N805 - `self` is the watches
+                self._told(root, event)
+
+        # Not of files being opened and closed: the indexer does that itself.
+        kinds: list[type[FileSystemEvent]] = [
+            *(events.FileCreatedEvent, events.FileModifiedEvent, events.FileMovedEvent, events.FileDeletedEvent),
+            *(events.DirCreatedEvent, events.DirMovedEvent, events.DirDeletedEvent),
+        ]
+        is_folder = root.is_dir()
+        try:
+            return self._observer.schedule(
+                Handler(), str(root if is_folder else root.parent), recursive=is_folder, event_filter=kinds
+            )
+        except OSError as error:
+            raise PhotoError(
+                f"{root}: cannot be watched ({error.strerror}): allow more watches (on Linux the setting "
+                "fs.inotify.max_user_watches), or run index from time to time"
+            ) from error
+
+    def _told(self, root: Path, event: FileSystemEvent) -> None:
+        for name in (event.src_path, event.dest_path):
+            path = Path(os.fsdecode(name))
+            if name and (event.is_directory or _matters(root, path)):
+                self._gathering.note(path, time.monotonic())
+
+
+def _matters(root: Path, path: Path) -> bool:
+    """Whether a file could be one that the indexer would look at."""
+    if path == root:
+        return True
+    if not path.is_relative_to(root):
+        return False
+    *folders, name = path.relative_to(root).parts
+    if any(folder.startswith(".") for folder in folders):
+        return False
+    return name == IGNORE_NAME or (not name.startswith(".") and path.suffix.lower() in PHOTO_SUFFIXES)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
