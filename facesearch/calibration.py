@@ -99,7 +99,7 @@ def fit_calibration(roc: RocCurve) -> Calibration | None:
     Pairs are pooled into up to 20 knots of equal weight, each with 10 genuine and 10 impostor pairs on average or more,
     and half a pair of either kind is added to each, so that no distance makes anything certain.
     """
-    distances, genuine, impostor = _pairs(roc)
+    distances, genuine, impostor = roc.pairs_by_distance()
     pairs = (float(genuine.sum()), float(impostor.sum()))
     knots = min(_MOST_KNOTS, int(min(pairs)) // _FEWEST_PAIRS)
     if knots < 2:
@@ -118,7 +118,7 @@ def fit_calibration(roc: RocCurve) -> Calibration | None:
 
 def reliability(roc: RocCurve, calibration: Calibration, bins: int = RELIABILITY_BINS) -> Reliability:
     """How often pairs were of one person, by the probability that is said of them. Infinite distances are left out."""
-    distances, genuine, impostor = _pairs(roc)
+    distances, genuine, impostor = roc.pairs_by_distance()
     said = calibration.probability(distances)
     mine, others = genuine / max(genuine.sum(), 1) / 2, impostor / max(impostor.sum(), 1) / 2
     place = np.minimum((said * bins).astype(np.int64), bins - 1)
@@ -138,14 +138,6 @@ def held_out_error(rocs: Sequence[RocCurve]) -> float | None:
             return None
         errors.append(reliability(roc, fitted).expected_error)
     return float(np.mean(errors)) if len(errors) > 1 else None
-
-
-def _pairs(roc: RocCurve) -> tuple[Values, Values, Values]:
-    """The distinct finite distances of a ROC, and how many genuine and impostor pairs each has: float64 (M,) thrice."""
-    counts = [np.diff(roc.tar) * roc.genuine_pairs, np.diff(roc.far) * roc.impostor_pairs]
-    distances = roc.thresholds[1:]
-    wanted = np.isfinite(distances) & (counts[0] + counts[1] > 0.5)
-    return distances[wanted], np.rint(counts[0][wanted]), np.rint(counts[1][wanted])
 
 
 def _sums(place: NDArray[np.int64], bins: int, *weights: Values) -> list[Values]:

@@ -49,6 +49,13 @@ class RocCurve:
         right = genuine * self.impostor_pairs + impostor * self.genuine_pairs
         return np.asarray(right / (2 * self.genuine_pairs * self.impostor_pairs), dtype=np.float64)
 
+    def pairs_by_distance(self) -> tuple[Values, Values, Values]:
+        """The distinct finite distances, and how many genuine and impostor pairs each has: float64 (D,) thrice."""
+        genuine, impostor = np.diff(self.tar) * self.genuine_pairs, np.diff(self.far) * self.impostor_pairs
+        distances = self.thresholds[1:]
+        wanted = np.isfinite(distances) & (genuine + impostor > 0.5)
+        return distances[wanted], np.rint(genuine[wanted]), np.rint(impostor[wanted])
+
     def point_at(self, threshold: float) -> int:
         """The point that a threshold leads to: what it accepts is tar and far there."""
         return max(int(np.searchsorted(self.thresholds, threshold, side="right")) - 1, 0)

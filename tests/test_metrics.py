@@ -233,6 +233,14 @@ def test_balanced_and_plain_thresholds_agree_on_as_many_pairs_of_each_kind() -> 
         assert metrics.best_threshold(roc, balanced=True) == metrics.best_threshold(roc)
 
 
+def test_pairs_are_counted_by_finite_distance() -> None:
+    roc = metrics.roc_curve([1.0, 2.0, 2.0, np.inf, 3.0, -np.inf], [0, 0, 1, 0, 1, 1])
+    distances, genuine, impostor = roc.pairs_by_distance()
+    assert (distances.tolist(), genuine.tolist(), impostor.tolist()) == ([1, 2, 3], [1, 1, 0], [0, 1, 1])
+    counted = metrics.roc_from_counts([1.0, 2.0, 3.0], [1, 0, 1], [0, 0, 2])
+    assert [each.tolist() for each in counted.pairs_by_distance()] == [[1, 3], [1, 1], [0, 2]]
+
+
 def test_a_threshold_leads_to_the_point_that_it_accepts() -> None:
     roc = metrics.roc_curve([1.0, 2.0, 2.0, 3.0], [0, 0, 1, 1])
     points = [roc.point_at(threshold) for threshold in (0.5, 1.0, 1.5, 2.0, 9.0)]

@@ -40,7 +40,7 @@ def plot_roc(roc: RocCurve, report: Report) -> bytes:
 def plot_distances(roc: RocCurve, report: Report) -> bytes:
     """How far apart genuine and impostor pairs are, each kind scaled to one, with the thresholds."""
     figure, axes = _figure(8, 5)
-    distances, genuine, impostor = _counts(roc)
+    distances, genuine, impostor = roc.pairs_by_distance()
     edges = np.linspace(0, _far_end(distances, genuine, impostor), _BINS + 1)
     for kind, counts, colour in (("one person", genuine, _GENUINE), ("two people", impostor, _IMPOSTOR)):
         heights, _ = np.histogram(distances, edges, weights=counts / max(counts.sum(), 1))
@@ -59,7 +59,7 @@ def plot_distances(roc: RocCurve, report: Report) -> bytes:
 def plot_calibration(roc: RocCurve, calibration: Calibration | None) -> bytes:
     """Left: the share of genuine pairs by distance, and what the card says. Right: that share by what was said."""
     figure, (left, right) = _figure(11, 4.6, columns=2)
-    distances, genuine, impostor = _counts(roc)
+    distances, genuine, impostor = roc.pairs_by_distance()
     weights = genuine / max(genuine.sum(), 1), impostor / max(impostor.sum(), 1)
     edges = np.unique([_quantile(distances, weights[0] + weights[1], share) for share in np.linspace(0, 1, 16)])
     masses = [np.histogram(distances, edges, weights=each)[0] for each in weights]
@@ -114,13 +114,6 @@ def _png(figure: Any) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()
-
-
-def _counts(roc: RocCurve) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The ROC's finite distances, and how many genuine and impostor pairs each has."""
-    finite = np.isfinite(roc.thresholds[1:])
-    counts = np.diff(roc.tar) * roc.genuine_pairs, np.diff(roc.far) * roc.impostor_pairs
-    return roc.thresholds[1:][finite], np.rint(counts[0][finite]), np.rint(counts[1][finite])
 
 
 def _far_end(distances: NDArray[np.float64], genuine: NDArray[np.float64], impostor: NDArray[np.float64]) -> float:
