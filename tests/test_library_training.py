@@ -118,6 +118,16 @@ def test_damaged_partitions_are_rebuilt_as_an_exact_search(path: Path) -> None:
         assert _equals_brute_force(reader)
 
 
+def test_vectors_are_rebuilt_from_more_faces_than_one_piece_of_rows(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facesearch.store.embedding_rows._FACES_A_PIECE", 70)
+    (path / INDEX_NAME).unlink()
+    with Library.open(path) as reader:
+        assert len(reader.vectors()) == 600
+        assert _equals_brute_force(reader)
+
+
 def test_a_reader_trains_nothing(path: Path) -> None:
     with Library.open(path) as reader, pytest.raises(LibraryError, match="for reading only"):
         reader.train_vectors()

@@ -13,7 +13,7 @@ from facesearch.errors import LibraryError
 from facesearch.library.folder import DATABASE_NAME
 from facesearch.store.catalog import Catalog
 from facesearch.store.database import Database, VectorChanges
-from facesearch.store.embedding_rows import stored_embeddings
+from facesearch.store.embedding_rows import embedding_pieces, stored_embeddings
 from facesearch.store.gpu import Device
 from facesearch.store.training import BackgroundTraining
 from facesearch.store.vectors import DESCRIPTION_NAME, INDEX_NAME, Stamp, Vectors, VectorsUnusableError
@@ -53,7 +53,7 @@ class LibraryVectors:
         except VectorsUnusableError as error:
             if stamp.faces:
                 log.info("rebuilding the file of vectors in %s from the rows: %s", self._path, error)
-            vectors = Vectors.build(*self._catalog.embeddings())
+            vectors = Vectors.gathered(lambda: embedding_pieces(self._database))
             if not self._writable:
                 return vectors
             # At once, and not after the next change: a foreign file must not come to fit by its number alone.
@@ -123,7 +123,7 @@ class LibraryVectors:
         try:
             vectors = Vectors.load(self._path, stamp)
         except VectorsUnusableError as error:
-            vectors = Vectors.build(*self._catalog.embeddings())
+            vectors = Vectors.gathered(lambda: embedding_pieces(self._database))
             state = f"to be rebuilt: {error}" if stamp.faces else "current"
         else:
             state = "current"

@@ -25,10 +25,11 @@ def stored_embeddings(path: Path) -> Iterator[Chunks]:
     """
     with closing(Database(schema.connect(path, writable=False))) as database, database.snapshot():
         database.generation()  # SQLite's snapshot begins with the first reading
-        yield lambda: _pieces(database)
+        yield lambda: embedding_pieces(database)
 
 
-def _pieces(database: Database) -> Iterator[Chunk]:
+def embedding_pieces(database: Database) -> Iterator[Chunk]:
+    """The same through a connection that there is, inside a snapshot of it."""
     last = -1
     while True:
         rows = database.rows("SELECT id, embedding FROM faces WHERE id > ? ORDER BY id LIMIT ?", (last, _FACES_A_PIECE))

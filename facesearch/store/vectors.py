@@ -17,6 +17,7 @@ from facesearch.distance import from_squared
 from facesearch.records import EMBEDDING_SIZE, Floats, Neighbour
 from facesearch.store import partitions
 from facesearch.store.gpu import Device, GpuSearch, takes_gpu
+from facesearch.store.partitions import Chunks
 from facesearch.store.vector_file import (
     DESCRIPTION_NAME,
     INDEX_NAME,
@@ -51,6 +52,14 @@ class Vectors:
 
         vectors = cls(faiss.IndexIDMap(faiss.IndexFlatL2(EMBEDDING_SIZE)))
         vectors.add(ids, embeddings)
+        return vectors
+
+    @classmethod
+    def gathered(cls, chunks: Chunks) -> Vectors:
+        """An exact search over all the vectors of some pieces, without another copy of them."""
+        vectors = cls.build(np.empty(0, np.int64), np.empty((0, EMBEDDING_SIZE), np.float32))
+        for ids, embeddings in chunks():
+            vectors.add(ids, embeddings)
         return vectors
 
     @classmethod
