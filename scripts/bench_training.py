@@ -1,0 +1,115 @@
+"""How fast a training step is: on one batch held in memory, fed from the cache of crops, and with all augmentations.
+
+All three take turns within each round, in one process, so that other work on the machine disturbs all alike; the median
+over the rounds of each round's median step counts, and so does that of each round's ratio. The cache is a memmap on the
+disk, larger than an epoch, and read by index as in training.
+
+    python scripts/bench_training.py --input-size 64 --batch 128 --steps 6 --rounds 5
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+CACHED_CROPS = 4096
+
+
+def main() -> None:
+    """Print milliseconds of a step of each kind, and what it costs beside the batch in memory."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--input-size", type=int, default=64, help="px that the convolutions see (default 64)")
+    parser.add_argument("--batch", type=int, default=128, help="photos in a batch (default 128)")
+    parser.add_argument("--steps", type=int, default=6, help="steps of each kind in a round (default 6)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds (default 5)")
+    options = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with tempfile.TemporaryDirectory() as folder:
+        rounds = measure(Path(folder), options.input_size, options.batch, options.steps, options.rounds)
+    import keras
+
+    print(
+        f"{options.batch} photos at {options.input_size} px, {keras.backend.backend()}, {os.cpu_count()} cores, "
+        f"{platform.machine()}, {options.rounds} rounds of {options.steps} steps"
+    )
+    held = np.array(rounds["held"])
+    for name, seconds in rounds.items():
+        more = np.array(seconds) / held - 1
+        print(
+            f"{name:<10} {np.median(seconds) * 1e3:8.0f} ms a step  {np.median(more):+7.1%} "
+            f"({np.percentile(more, 25):+.1%} to {np.percentile(more, 75):+.1%})"
+        )
+
+
+def measure(folder: Path, input_size: int, batch: int, steps: int, rounds: int) -> dict[str, list[float]]:
+    """Median seconds of a step in each round: held in memory, fed, and held with every augmentation."""
+    import keras
+
+    from facesearch_train.allocator import KeepFreedMemory
+    from facesearch_train.augment import Augmentation
+    from facesearch_train.config import FULL
+    from facesearch_train.heads import build_training_model
+    from facesearch_train.loop import CropData, epoch_data
+    from facesearch_train.network import build_tower
+
+    stage = replace(FULL.stages[0], input_size_px=input_size)
+    config = replace(FULL, stages=(stage,), batch_size=batch, photos_per_epoch=batch * (steps + 1))
+    share = dict.fromkeys(("grey", "low_resolution", "erase", "occlusion", "blur", "motion", "jpeg"), 0.2)
+    everything = replace(config, augmentation=Augmentation(**share))
+    people = np.repeat(np.arange(CACHED_CROPS // 4), 4).astype(np.int32)
+    fed = epoch_data(CropData(write_crops(folder / "crops"), people), config)
+
+    class Held(keras.utils.PyDataset):
+        """One batch again and again."""
+
+        def __init__(self, content: object) -> None:
+            super().__init__()
+            self.content = content
+
+        def __len__(self) -> int:
+            return steps + 1
+
+        def __getitem__(self, step: int) -> object:
+            return self.content
+
+    plain, changed = (
+        build_training_model(build_tower(input_size, shape=config.network), used, stage, seed=1, people=len(people))
+        for used in (config, everything)
+    )
+    kinds: dict[str, tuple[Any, Any]] = {
+        "held": (plain, Held(fed[0])),
+        "fed": (plain, fed),
+        "augmented": (changed, Held(fed[0])),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in kinds}
+    for number in range(rounds + 1):  # the first compiles and does not count
+        fed.draw(number)
+        for name, (model, data) in kinds.items():
+            ends: list[float] = []
+            clock = keras.callbacks.LambdaCallback(
+                on_train_batch_end=lambda batch, logs, ends=ends: ends.append(time.perf_counter())
+            )
+            model.fit(data, shuffle=False, verbose=0, callbacks=[KeepFreedMemory(), clock])
+            if number:
+                seconds[name].append(float(np.median(np.diff(ends))))
+    return seconds
+
+
+def write_crops(path: Path) -> np.memmap:
+    """Noise of as many crops as a cache may hold, on the disk."""
+    crops = np.memmap(path, np.uint8, "w+", shape=(CACHED_CROPS, 112, 112, 3))
+    crops[:] = np.random.default_rng(0).integers(0, 256, (1, 112, 112, 3), dtype=np.uint8)
+    crops.flush()
+    return crops
+
+
+if __name__ == "__main__":
+    main()
