@@ -25,31 +25,50 @@ def name_by_folder(library: Library, photos: Iterable[tuple[Path, int]]) -> int:
     stay unnamed, and so does a photo whose most prominent face belongs to a person already, or of which a face was
     forgotten: another would pass for it. A person is created once a name. Commits as it goes.
     """
+    wanted = list(_folders(photos).items())
+    named = 0
+    for start in range(0, len(wanted), _PHOTOS_A_TRANSACTION):
+        by_name = _nameless(library, dict(wanted[start : start + _PHOTOS_A_TRANSACTION]))
+        if by_name:
+            with library.changing():
+                named += _label(library, by_name)
+    return named
+
+
+def name_by_folder_at_once(library: Library, photos: Iterable[tuple[Path, int]]) -> int:
+    """The same for few photos, inside a transaction of the caller's."""
+    return _label(library, _nameless(library, _folders(photos)))
+
+
+def _folders(photos: Iterable[tuple[Path, int]]) -> dict[int, str]:
+    """The name of each photo's folder, by photo id."""
     folders: dict[int, str] = {}
     for path, photo_id in photos:
         if path.parent.name:
             folders.setdefault(photo_id, path.parent.name)
-    wanted = list(folders)
-    named = 0
-    for start in range(0, len(wanted), _PHOTOS_A_TRANSACTION):
-        piece = wanted[start : start + _PHOTOS_A_TRANSACTION]
-        forgotten = library.catalog.with_forgotten_faces(piece)
-        sizes = library.catalog.photo_sizes(piece)
-        faces: defaultdict[int, list[StoredFace]] = defaultdict(list)
-        for face in library.catalog.faces_in(piece):
-            faces[face.photo_id].append(face)
-        by_name: defaultdict[str, list[int]] = defaultdict(list)
-        for photo_id in piece:
-            if faces[photo_id] and photo_id not in forgotten:
-                boxes = np.stack([face.box for face in faces[photo_id]])
-                face = faces[photo_id][most_prominent(boxes, sizes[photo_id])]
-                if face.person_id is None:
-                    by_name[folders[photo_id]].append(face.face_id)
-        if by_name:
-            with library.changing():
-                for name, face_ids in by_name.items():
-                    named += library.people.label(library.people.named(name), face_ids, _SOURCE)
-    return named
+    return folders
+
+
+def _nameless(library: Library, folders: dict[int, str]) -> dict[str, list[int]]:
+    """The most prominent faces that may be named after their photos' folders, by that name."""
+    forgotten = library.catalog.with_forgotten_faces(folders)
+    sizes = library.catalog.photo_sizes(folders)
+    faces: defaultdict[int, list[StoredFace]] = defaultdict(list)
+    for face in library.catalog.faces_in(folders):
+        faces[face.photo_id].append(face)
+    by_name: defaultdict[str, list[int]] = defaultdict(list)
+    for photo_id, folder in folders.items():
+        if faces[photo_id] and photo_id not in forgotten:
+            boxes = np.stack([face.box for face in faces[photo_id]])
+            face = faces[photo_id][most_prominent(boxes, sizes[photo_id])]
+            if face.person_id is None:
+                by_name[folder].append(face.face_id)
+    return by_name
+
+
+def _label(library: Library, by_name: dict[str, list[int]]) -> int:
+    people = library.people
+    return sum(people.label(people.named(name), face_ids, _SOURCE) for name, face_ids in by_name.items())
 
 
 def most_prominent(boxes: Floats, size_px: tuple[int, int]) -> int:

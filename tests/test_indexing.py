@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import os
-import random
 import resource
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -495,32 +490,3 @@ def test_a_full_disk_is_an_error_and_loses_no_finished_photo(library: Library, t
     _assert_search_equals_brute_force(library)
     summary, _ = _index(library, tmp_path / "many")
     assert (summary.photos_new, summary.photos_unchanged) == (40 - photos, photos)
-
-
-def test_kill_9_at_any_moment_loses_no_finished_photo(tmp_path: Path) -> None:
-    """The process is killed at random moments, again and again, until it has all photos; nothing is ever half there."""
-    many, path = tmp_path / "many", tmp_path / "library"
-    for number in range(60):
-        draw(many / f"{number:02}.png", (number, 9, 9), (9, number, 9))
-    moments = random.Random(5)
-    photos_before = 0
-    for _ in range(6):
-        with subprocess.Popen(
-            [sys.executable, tiles.__file__, path, many], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        ) as process:
-            assert process.stdout is not None
-            process.stdout.readline()
-            time.sleep(moments.uniform(0, 0.2))
-            process.send_signal(signal.SIGKILL)
-        with Library.open(path, MODELS) as library:
-            photos = library.status().photos
-            assert photos >= photos_before
-            assert library.status().faces == 2 * photos  # whole photos only
-            _assert_search_equals_brute_force(library)
-            photos_before = photos
-    with Library.open(path, MODELS, writable=True) as library:
-        summary, _ = _index(library, many)
-        assert summary.photos_new + summary.photos_unchanged == 60
-        _, embeddings = library.catalog.embeddings()
-        expected = [tiles.embedding_of(c) for n in range(60) for c in ((n, 9, 9), (9, n, 9))]
-        np.testing.assert_allclose(embeddings, expected, atol=1e-6)

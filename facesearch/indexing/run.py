@@ -20,7 +20,7 @@ from facesearch.indexing.software import software_of
 from facesearch.indexing.summary import IndexOptions, IndexProgress, IndexSummary
 from facesearch.indexing.survey import Survey, look_around
 from facesearch.library import Library
-from facesearch.people import name_by_folder
+from facesearch.people import name_by_folder, name_by_folder_at_once
 from facesearch.records import (
     EMBEDDING_SIZE,
     AlignedFace,
@@ -140,11 +140,11 @@ class Run:
                 counts[outcome] += 1
                 if photo_id is not None:
                     shown.append((finished.file.path, photo_id))
+            if self.options.people_from_folders:
+                counts["faces_named"] += name_by_folder_at_once(self.library, shown)
         self.batch = []
         self.counts += counts
         self.counts["faces_new"] += len(crops)
-        if self.options.people_from_folders:
-            self.counts["faces_named"] += name_by_folder(self.library, shown)
 
     def _embedded(self, crops: Sequence[Pixels]) -> Floats:
         if not crops:

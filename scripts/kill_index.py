@@ -1,0 +1,265 @@
+"""Kill index runs at random moments, hundreds of times; check after each that nothing is lost.
+
+python scripts/kill_index.py --kills 300
+
+A collection changes in phases: photos are added, edited, moved, copied, deleted and replaced by damaged ones. In each
+phase an index run is started and killed (SIGKILL) at a moment drawn over its whole length, start-up and last write
+included, until one run comes to its end. Checked after every kill: the library opens, SQLite finds it sound, its rows
+fit together, every photo that was committed before is there once, with all of its faces, and a search answers as brute
+force over the rows does. Checked after every phase: the library equals one that was never killed.
+
+Each run is a process of its own, forked from one that has imported everything, so that a kill costs no start-up. It is
+the whole pipeline but for the networks, which write nothing: colours stand in for faces. --real runs the command
+itself instead, `facesearch index` with its detector and tower, on portraits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from facesearch.alignment import TEMPLATE_112
+from facesearch.indexing import IndexOptions, index_photos
+from facesearch.library import DATABASE_NAME, Library
+from facesearch.photos import fingerprint
+from facesearch.portraits import Person, draw_portrait, random_people
+from facesearch.records import DetectedFace, Floats, Models, Pixels
+from facesearch.store import schema
+from facesearch.store.checks import embedding_problems, integrity, row_problems
+from facesearch.store.database import Database
+
+PRELOADED = ["facesearch.cli", "facesearch.api", "facesearch.indexing", "facesearch.querying", "faiss", "PIL.Image"]
+PORTRAIT_PX = 128
+TILE_PX = 40
+Content = dict[str, tuple[bool, str | None, tuple[tuple[bytes, bytes, str | None], ...]]]
+
+
+class TileDetector:
+    """Every square tile of a photo is a face."""
+
+    identity = "tiles"
+
+    def detect(self, pixels: Pixels) -> list[DetectedFace]:
+        time.sleep(0.002)
+        faces = []
+        for left in range(0, pixels.shape[1], TILE_PX):
+            landmarks = (TEMPLATE_112 * (TILE_PX / 112) + (left, 0)).astype(np.float32)
+            faces.append(DetectedFace(np.array([left, 0, left + TILE_PX, TILE_PX], np.float32), landmarks, 0.9))
+        return faces
+
+
+@dataclass(frozen=True)
+class ColourCard:
+    name: str = "colours"
+    threshold: float = 0.1
+
+
+class ColourTower:
+    """The embedding of a face is its colour, turned into 32 dimensions."""
+
+    identity = "c0" * 32
+    card = ColourCard()
+
+    def embed(self, crops: Pixels) -> Floats:
+        basis = np.linalg.qr(np.random.default_rng(0).normal(size=(32, 3)))[0].T.astype(np.float32)
+        return np.stack([(crop[56, 56].astype(np.float32) / 255) @ basis for crop in crops])
+
+
+def index(album: str, library: str, real: bool) -> None:
+    """A run, in this process: of the command as the console script runs it, or of what it calls."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(1, 2)
+    if real:
+        from facesearch.cli import main
+
+        main(["index", album, "--people-from-folders", "--library", library, "--device", "cpu"])
+    detector, tower = TileDetector(), ColourTower()
+    with Library.open_or_create(Path(library), Models.of(detector, tower)) as opened:
+        options = IndexOptions(people_from_folders=True, batch_faces=8, save_every_s=0.05)
+        index_photos(opened, [Path(album)], detector, tower, options)
+
+
+@dataclass
+class Collection:
+    """Photos in a folder, which change at random. Names of folders are names of people."""
+
+    folder: Path
+    rng: random.Random
+    real: bool
+    drawn: int = 0
+    people: list[Person] = field(default_factory=lambda: list(random_people(12, 0)))
+
+    def draw(self, path: Path) -> None:
+        """A new photo: a portrait of somebody, or two coloured tiles."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.drawn += 1
+        rng = np.random.default_rng(self.drawn)
+        if self.real:
+            pixels = draw_portrait(self.people[self.drawn % len(self.people)], rng, PORTRAIT_PX).pixels
+        else:
+            pixels = np.kron(rng.integers(256, size=(1, 2, 3)), np.ones((TILE_PX, TILE_PX, 1))).astype(np.uint8)
+        Image.fromarray(pixels).save(path, quality=90)
+
+    def add(self, count: int) -> None:
+        for _ in range(count):
+            self.draw(self.place(f"{self.drawn:05}"))
+
+    def place(self, stem: str) -> Path:
+        """A path in the folder of somebody."""
+        return self.folder / f"person {self.rng.randrange(12):02}" / f"{stem}.jpg"
+
+    def change(self, count: int) -> None:
+        """Add, edit, move, copy, delete and damage photos."""
+        self.add(count)
+        for _ in range(count):
+            photos = sorted(self.folder.rglob("*.jpg"))
+            photo, other = self.rng.sample(photos, 2)
+            place = self.place(f"{photo.stem[:5]}-{self.rng.randrange(10**6)}")
+            place.parent.mkdir(exist_ok=True)
+            match self.rng.randrange(6):
+                case 0:
+                    self.draw(photo)
+                case 1:
+                    photo.rename(place)
+                case 2:
+                    shutil.copy(photo, place)
+                case 3:
+                    photo.unlink()
+                case 4:
+                    photo.write_bytes(photo.read_bytes()[:300])
+                case _:
+                    photo.replace(place)
+                    other.replace(photo)  # takes a name that another photo had
+
+
+class Trial:
+    """A library that is killed again and again, and what was found."""
+
+    def __init__(self, context: ForkServerContext, folder: Path, real: bool, rng: random.Random) -> None:
+        self.context, self.real, self.rng = context, real, rng
+        self.collection = Collection(folder / "album", rng, real)
+        self.killed, self.reference = folder / "killed", folder / "reference"
+        self.kills = self.whole_runs = 0
+        self.committed = Counter[int]()
+        self.run_s = 0.0
+
+    def start(self, library: Path) -> multiprocessing.process.BaseProcess:
+        arguments = (str(self.collection.folder), str(library), self.real)
+        process = self.context.Process(target=index, args=arguments)
+        process.start()
+        return process
+
+    def phase(self, kills: int) -> None:
+        """Kill runs over the collection as it is, until one ends or there were enough; then compare."""
+        started = time.monotonic()
+        process = self.start(self.reference)
+        process.join()
+        self.run_s = time.monotonic() - started
+        assert process.exitcode == 0, f"an index that nobody killed ended with {process.exitcode}"
+        there = {fingerprint(photo) for photo in self.collection.folder.rglob("*.jpg")}
+        before: set[str] = set()
+        for _ in range(kills):
+            process = self.start(self.killed)
+            process.join(self.rng.uniform(0, 1.1 * self.run_s))
+            if process.exitcode is not None:
+                assert process.exitcode == 0, f"index ended with {process.exitcode} after {self.kills} kills"
+                self.whole_runs += 1
+                break
+            process.kill()
+            process.join()
+            self.kills += 1
+            before = self.check(before) & there
+        process = self.start(self.killed)
+        process.join()
+        assert process.exitcode == 0, f"index ended with {process.exitcode} after {self.kills} kills"
+        self.check(before)
+        assert content(self.killed) == content(self.reference), f"another library after {self.kills} kills"
+
+    def check(self, before: set[str]) -> set[str]:
+        """Everything that must hold after a kill; returns the photos that are committed."""
+        if not (self.killed / DATABASE_NAME).exists():
+            assert not before
+            return set()
+        with closing(Database(schema.connect(self.killed / DATABASE_NAME, writable=False))) as database:
+            assert integrity(database) == []
+            problems = [*row_problems(database), *embedding_problems(database)]
+            # Content that no file shows any more waits, unseen, for the end of the run: it may have been moved.
+            assert [one.problem for one in problems if "shown by no file" not in one.problem] == []
+            rows = database.rows("SELECT sha256 FROM photos")
+            photos = {row[0] for row in rows}
+            assert len(photos) == len(rows)
+            paths = [row[0] for row in database.rows("SELECT path FROM files")]
+            assert len(set(paths)) == len(paths)
+        assert before <= photos, "a committed photo is gone"
+        with Library.open(self.killed) as library:
+            ids, embeddings = library.catalog.embeddings()
+            vectors = library.vectors()
+            assert len(vectors) == len(ids)
+            for probe in np.random.default_rng(self.kills).normal(size=(3, 32)).astype(np.float32):
+                distances = np.sqrt(((embeddings - probe) ** 2).sum(axis=1))
+                found = vectors.search(probe, len(ids))
+                assert sorted(one.face_id for one in found) == ids.tolist()
+                np.testing.assert_allclose([one.distance for one in found], np.sort(distances), rtol=1e-5)
+        self.committed[len(photos)] += 1
+        return photos
+
+
+def content(path: Path) -> Content:
+    """What a library knows: by path whether it is missing, why it failed, and the faces with their people."""
+    with closing(Database(schema.connect(path / DATABASE_NAME, writable=False))) as database:
+        faces: dict[int, list[tuple[bytes, bytes, str | None]]] = {}
+        for photo, *face in database.rows(
+            "SELECT photo_id, box, embedding, name FROM faces LEFT JOIN people ON people.id = person_id"
+        ):
+            faces.setdefault(photo, []).append((face[0], face[1], face[2]))
+        rows = database.rows("SELECT path, missing, reason, photo_id FROM files")
+    return {
+        os.fsdecode(name): (bool(missing), reason, tuple(sorted(faces.get(photo, []), key=lambda face: face[:2])))
+        for name, missing, reason, photo in rows
+    }
+
+
+def main() -> int:
+    """Parse, kill, check, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=300, help="how many in all")
+    parser.add_argument("--a-phase", type=int, default=12, help="at most so many before the collection changes")
+    parser.add_argument("--photos", type=int, default=100, help="in the first phase")
+    parser.add_argument("--seed", type=int, default=0, help="another number kills at other moments")
+    parser.add_argument("--real", action="store_true", help="run the command itself, with its networks")
+    arguments = parser.parse_args()
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Trial(context, Path(folder), arguments.real, random.Random(arguments.seed))
+        trial.collection.add(arguments.photos)
+        while True:
+            trial.phase(min(arguments.a_phase, arguments.kills - trial.kills))
+            if trial.kills >= arguments.kills:
+                break
+            trial.collection.change(max(4, arguments.photos // 4))
+    partly = len(trial.committed)
+    print(
+        f"{trial.kills} kills survived, at {partly} different numbers of committed photos, and {trial.whole_runs} runs "
+        f"that came to their end in between; {time.monotonic() - started:.0f} s"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
