@@ -42,6 +42,6 @@ TowerOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[
-    DeviceChoice, typer.Option("--device", help="Where the tower runs; auto takes a GPU if there is one.")
+    DeviceChoice, typer.Option("--device", help="Where tower and search run; auto takes a GPU if there is one.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, as docs/json.md describes it.")]
