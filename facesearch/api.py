@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 if TYPE_CHECKING:
     from facesearch.detection import Detector
-    from facesearch.indexing import IndexProgress, IndexSummary, PruneSummary
+    from facesearch.indexing import IndexProgress, IndexSummary, PruneSummary, ReindexSummary
     from facesearch.library import ForgetSummary, Library, LibraryStatus, VerifyReport
     from facesearch.querying import Comparison, QueryAnswer
     from facesearch.tower import Tower
@@ -81,6 +81,22 @@ class FaceLibrary:
                 options=IndexOptions(people_from_folders, rehash, frozenset(leave_out)),
                 on_progress=on_progress,
             )
+
+    def reindex(
+        self, *, force: bool = False, wait: bool = False, on_progress: Callable[[IndexProgress], None] | None = None
+    ) -> ReindexSummary:
+        """Move the library to this tower and detector: every photo is read again, faces keep their people.
+
+        Answers stay those of the former ones until all is done; a run that was ended goes on with the next. force: give
+        up photos that are out of reach. Raises LibraryError, TowerError, and ReindexInterrupted on Ctrl-C.
+        """
+        from facesearch.indexing import reindex
+        from facesearch.library import Library
+
+        self.close()
+        detector, tower = self.detector, self.tower
+        with Library.open(self.path, writable=True, wait=wait) as library:
+            return reindex(library, detector, tower, force=force, on_progress=on_progress)
 
     def prune(self, *, force: bool = False, dry_run: bool = False) -> PruneSummary:
         """Drop the photos that were gone when their folder was last indexed, with their faces.

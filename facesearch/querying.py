@@ -131,6 +131,7 @@ def query_photo(
     judge = _checked(library, detector, tower, k, threshold)
     probes = _embedded_faces(path, detector, tower)
     with library.snapshot():
+        library.check_models(Models.of(detector, tower))  # once more: a reindex may have ended meanwhile
         faces = tuple(replace(_probe_face(probe), people=_people(library, probe, k, judge)) for probe in probes)
     return QueryAnswer(path, judge.threshold, faces)
 
@@ -142,6 +143,7 @@ def query_faces(
     judge = _checked(library, detector, tower, k, threshold)
     probes = _embedded_faces(path, detector, tower)
     with library.snapshot():
+        library.check_models(Models.of(detector, tower))  # once more: a reindex may have ended meanwhile
         faces = tuple(replace(_probe_face(probe), photos=_photos(library, probe, k, judge)) for probe in probes)
     return QueryAnswer(path, judge.threshold, faces)
 

@@ -201,6 +201,21 @@ def test_prune_says_what_it_dropped_and_what_it_kept(run: CommandLine, album: Pa
     assert run("prune", "--force", *own).out.startswith("dropped 2 files: 2 photos")
 
 
+def test_reindex_moves_a_library_to_another_tower(run: CommandLine, album: Path, indexed: Path, tmp_path: Path) -> None:
+    library, other = tmp_path / "library", write_small_tower(tmp_path / "other", "other", seed=8)
+    shutil.copytree(indexed, library)
+    own = ("--library", library, "--tower", other)
+    refused = run("query", portrait(album), *own)
+    assert (refused.code, "facesearch reindex moves it" in refused.err) == (5, True)
+    ran = run("reindex", *own)
+    assert (ran.code, ran.err) == (0, "")
+    assert re.search(r"^photos +6 read$", ran.out, re.MULTILINE)
+    assert re.search(r"^tower +other$", ran.out, re.MULTILINE)
+    asked = run("query", portrait(album), "--k", "1", *own)
+    assert re.search(rf"1  {portrait(album).parent.name} +0\.000  yes", asked.out)
+    assert run("verify", *own).code == 0
+
+
 def documented_keys(command: str) -> set[str]:
     """The keys that docs/json.md lists for a command."""
     page = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
@@ -235,6 +250,9 @@ def test_json_has_the_documented_keys(run: CommandLine, album: Path, tmp_path: P
     (tmp_path / "library" / "stray.txt").write_text("not a library's")
     assert keys_of(json.loads(run("verify", *own).out)) == documented_keys("verify")
     assert keys_of(json.loads(run("forget", photo, *own).out)) == documented_keys("forget")
+    other = write_small_tower(tmp_path / "tower", "other", seed=8)
+    moved = run("reindex", "--tower", other, *own)
+    assert (moved.code, keys_of(json.loads(moved.out))) == (4, documented_keys("reindex"))
 
 
 def photos_in(library: Path) -> int:

@@ -23,6 +23,7 @@ from facesearch.cli.output import complain, log_to_stderr
 from facesearch.cli.portraits import portraits
 from facesearch.cli.prune import prune
 from facesearch.cli.query import query
+from facesearch.cli.reindex import reindex
 from facesearch.cli.status import status
 from facesearch.cli.train import train
 from facesearch.cli.verify import verify
@@ -45,6 +46,7 @@ app.command(short_help="Say what the library holds.")(status)
 app.command(short_help="Drop photos that are gone for good.")(prune)
 app.command(short_help="Check the library, and mend it.")(verify)
 app.command(short_help="Forget a person, a photo, or everything.")(forget)
+app.command(short_help="Move the library to another tower.")(reindex)
 app.command(short_help="Train a tower on labelled photos of faces.")(train)
 app.command(short_help="Say how well a tower tells people apart.")(evaluate)
 app.command(short_help="Draw an album of synthetic people.")(portraits)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from facesearch.indexing.pruning import PruneSummary, prune
+from facesearch.indexing.reindexing import ReindexInterrupted, ReindexSummary, reindex
 from facesearch.indexing.run import Run
 from facesearch.indexing.summary import (
     DEFAULT_OPTIONS,
@@ -32,8 +33,11 @@ __all__ = [
     "IndexProgress",
     "IndexSummary",
     "PruneSummary",
+    "ReindexInterrupted",
+    "ReindexSummary",
     "index_photos",
     "prune",
+    "reindex",
 ]
 
 

@@ -10,10 +10,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from facesearch.alignment import align_faces
-from facesearch.errors import PhotoError, TowerError
+from facesearch.errors import PhotoError
+from facesearch.indexing.embedding import embedded
 from facesearch.indexing.reading import Known, read_ahead
 from facesearch.indexing.settling import settle
 from facesearch.indexing.software import software_of
@@ -22,16 +21,13 @@ from facesearch.indexing.survey import Survey, look_around
 from facesearch.library import Library
 from facesearch.people import name_by_folder, name_by_folder_at_once
 from facesearch.records import (
-    EMBEDDING_SIZE,
     AlignedFace,
     EmbeddedFace,
     Embedder,
     FaceDetector,
-    Floats,
     NewPhoto,
     Photo,
     PhotoFile,
-    Pixels,
     SkippedFile,
 )
 
@@ -130,7 +126,7 @@ class Run:
         if not self.batch:
             return
         crops = [face.crop for finished in self.batch for face in finished.faces]
-        embeddings = iter(self._embedded(crops))
+        embeddings = iter(embedded(self.tower, crops))
         counts: Counter[str] = Counter()
         shown = []
         with self.library.changing():
@@ -145,16 +141,6 @@ class Run:
         self.batch = []
         self.counts += counts
         self.counts["faces_new"] += len(crops)
-
-    def _embedded(self, crops: Sequence[Pixels]) -> Floats:
-        if not crops:
-            return np.empty((0, EMBEDDING_SIZE), np.float32)
-        embeddings = self.tower.embed(np.stack(crops))
-        if embeddings.shape != (len(crops), EMBEDDING_SIZE) or not np.isfinite(embeddings).all():
-            raise TowerError(
-                f"the tower {self.tower.card.name} gave no {EMBEDDING_SIZE} finite numbers a face; install it anew"
-            )
-        return embeddings
 
     def _place(self, finished: _Finished, faces: Sequence[EmbeddedFace]) -> tuple[int | None, str]:
         """Write the rows of one file; returns the photo that it shows, and what that is: new, changed, linked..."""

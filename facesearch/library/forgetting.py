@@ -143,7 +143,7 @@ def _look_up(library: Library, target: _Target) -> None:
         elsewhere = {person for face, person in library.people.faces_of(shown) if face not in target.faces}
         names = library.people.names()
         target.people = {person: names[person] for person in shown - elsewhere}
-    target.embeddings = library.catalog.embeddings_of(target.faces)
+    target.embeddings = library.catalog.embeddings_of(target.faces, target.photos)
     target.texts |= target.names
 
 

@@ -24,6 +24,7 @@ from facesearch.store.journal import Journal
 from facesearch.store.lock import WriterLock
 from facesearch.store.people import People
 from facesearch.store.private import make_private_folder
+from facesearch.store.succession import Succession
 from facesearch.store.vectors import Vectors
 
 PURGE_SETTING = "purge"
@@ -71,15 +72,14 @@ class Library:
         self.catalog = Catalog(database)
         self.people = People(database)
         self.journal = Journal(database)
+        self.succession = Succession(database)
         self._database = database
         self._lock = lock
         settings = database.settings()
         try:
             self.library_id = settings["library_id"]
             self.created_at = settings["created_at"]
-            self.models = Models(
-                settings["detector"], settings["tower"], settings["tower_name"], float(settings["threshold"])
-            )
+            _ = self.models
         except (KeyError, ValueError) as error:
             raise LibraryError(
                 f"the settings in {path / DATABASE_NAME} are damaged ({error}); restore a backup"
@@ -166,10 +166,16 @@ class Library:
     ) -> None:
         self.close()
 
+    @property
+    def models(self) -> Models:
+        """The detector and the tower that the faces come from now: a reindex by another process can change them."""
+        settings = self._database.settings()
+        return Models(settings["detector"], settings["tower"], settings["tower_name"], float(settings["threshold"]))
+
     def check_models(self, given: Models) -> None:
         """Raise TowerError or LibraryError when the library was built with another tower or detector."""
         built = self.models
-        remedy = "choose another --library to index anew with this one, or work with the one it was built with"
+        remedy = "facesearch reindex moves it to this one; or choose another --library, or the one it was built with"
         if built.tower != given.tower:
             raise TowerError(
                 f"the library in {self.path} was built with the tower {built.tower_name} ({built.tower[:12]}), not "

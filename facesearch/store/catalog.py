@@ -15,7 +15,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.records import EMBEDDING_SIZE, Floats, KnownFile, NewPhoto, PhotoFile, PhotoPath, StoredFace
+from facesearch.records import (
+    EMBEDDING_SIZE,
+    DetectedFace,
+    Floats,
+    KnownFile,
+    NewPhoto,
+    PhotoFile,
+    PhotoPath,
+    StoredFace,
+)
 from facesearch.store.database import Database, as_text, now
 
 _STORED = np.dtype("<f4")
@@ -139,7 +148,7 @@ class Catalog:
             face = embedded.face
             face_id = self._database.insert(
                 "INSERT INTO faces (photo_id, box, landmarks, score, embedding) VALUES (?, ?, ?, ?, ?)",
-                (photo_id, _blob(face.box), _blob(face.landmarks), float(face.score), _blob(embedded.embedding)),
+                (photo_id, as_blob(face.box), as_blob(face.landmarks), float(face.score), as_blob(embedded.embedding)),
             )
             changes.added.append((face_id, embedded.embedding))
         return photo_id
@@ -214,10 +223,33 @@ class Catalog:
         vectors = np.frombuffer(b"".join(row[1] for row in rows), _STORED).reshape(-1, EMBEDDING_SIZE)
         return ids, vectors.astype(np.float32)
 
-    def embeddings_of(self, face_ids: Iterable[int]) -> Floats:
-        """The embeddings of some faces, float32 (N, 32), in no particular order."""
-        rows = self._database.rows_in("SELECT embedding FROM faces WHERE id IN ({})", face_ids)
+    def embeddings_of(self, face_ids: Iterable[int], photo_ids: Iterable[int]) -> Floats:
+        """The embeddings of some faces, float32 (N, 32), in no particular order, with those that a reindex has made of
+        them or of some photos."""
+        face_ids = list(face_ids)
+        rows = [
+            *self._database.rows_in("SELECT embedding FROM faces WHERE id IN ({})", face_ids),
+            *self._database.rows_in("SELECT embedding FROM next_faces WHERE former_id IN ({})", face_ids),
+            *self._database.rows_in("SELECT embedding FROM next_faces WHERE photo_id IN ({})", photo_ids),
+        ]
         return np.frombuffer(b"".join(row[0] for row in rows), _STORED).reshape(-1, EMBEDDING_SIZE).astype(np.float32)
+
+    def detected_faces(self, photo_id: int) -> list[tuple[int, DetectedFace]]:
+        """The faces of a photo as they were detected, in px of the photo in the file, by id."""
+        rows = self._database.rows(
+            "SELECT id, box, landmarks, score FROM faces WHERE photo_id = ? ORDER BY id", (photo_id,)
+        )
+        return [
+            (
+                face_id,
+                DetectedFace(
+                    np.frombuffer(box, _STORED).astype(np.float32),
+                    np.frombuffer(landmarks, _STORED).reshape(5, 2).astype(np.float32),
+                    score,
+                ),
+            )
+            for face_id, box, landmarks, score in rows
+        ]
 
     def face_count(self) -> int:
         return int(self._database.rows("SELECT count(*) FROM faces")[0][0])
@@ -242,5 +274,6 @@ class Catalog:
         ]
 
 
-def _blob(values: Floats) -> bytes:
+def as_blob(values: Floats) -> bytes:
+    """Numbers as a row keeps them: float32, little-endian."""
     return np.ascontiguousarray(values, _STORED).tobytes()

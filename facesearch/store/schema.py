@@ -98,12 +98,37 @@ def _forgotten_faces(db: Database) -> None:
     db.execute("ALTER TABLE photos ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0")
 
 
+def _faces_to_come(db: Database) -> None:
+    """Version 5. The photos and faces of another tower or detector, until they take the place of the present ones.
+    former_id: the face whose place a face takes. reason: why a photo cannot be read; '' where it is another by now."""
+    db.execute(
+        """CREATE TABLE next_photos (
+            photo_id INTEGER PRIMARY KEY REFERENCES photos (id) ON DELETE CASCADE,
+            width_px INTEGER,
+            height_px INTEGER,
+            reason TEXT,
+            CHECK ((width_px IS NULL) = (height_px IS NULL) AND (width_px IS NULL) = (reason IS NOT NULL))) STRICT"""
+    )
+    db.execute(
+        """CREATE TABLE next_faces (
+            id INTEGER PRIMARY KEY,
+            photo_id INTEGER NOT NULL REFERENCES next_photos (photo_id) ON DELETE CASCADE,
+            former_id INTEGER UNIQUE REFERENCES faces (id) ON DELETE CASCADE,
+            box BLOB NOT NULL CHECK (length(box) = 16),
+            landmarks BLOB NOT NULL CHECK (length(landmarks) = 40),
+            score REAL NOT NULL,
+            embedding BLOB NOT NULL CHECK (length(embedding) = 128)) STRICT"""
+    )
+    db.execute("CREATE INDEX next_faces_photo ON next_faces (photo_id)")
+
+
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _first_tables,
     _failures_and_moves,
     _face_counts,
     _forgotten_faces,
+    _faces_to_come,
 )
 
 

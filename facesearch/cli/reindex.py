@@ -1,0 +1,64 @@
+"""`facesearch reindex`: move the library to another tower or detector."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, LibraryOption, TowerOption
+from facesearch.cli.output import complain, counted, report_absent, say, say_json, shown
+from facesearch.cli.progress import Progress
+from facesearch.errors import LibraryError
+
+if TYPE_CHECKING:
+    from facesearch.indexing import ReindexSummary
+
+
+def reindex(
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Give up the photos that are out of reach, with their names.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait while another process is writing to the library.")] = False,
+    library: LibraryOption = None,
+    tower: TowerOption = None,
+    device: DeviceOption = DeviceChoice.AUTO,
+    json: JsonOption = False,
+) -> None:
+    """Move the library to the installed tower and detector, or to --tower.
+
+    Every photo is read again. Until all are, queries answer as before; a run that was ended goes on with the next.
+    Faces keep their people. The former embeddings go only after the switch.
+    """
+    from facesearch.api import open_library
+    from facesearch.indexing import ReindexInterrupted
+
+    with open_library(library, tower=tower, device=device.value) as opened, Progress("reading", "photos") as progress:
+        try:
+            summary = opened.reindex(
+                force=force, wait=wait, on_progress=lambda now: progress.update(now.done, now.total)
+            )
+        except ReindexInterrupted as interruption:
+            summary = interruption.summary
+    if json:
+        say_json(summary)
+    else:
+        _report(summary)
+    if summary.interrupted:
+        complain("interrupted; what is finished is kept, and the next run goes on from there")
+        raise typer.Exit(130)
+    if not summary.switched:
+        complain("answers stay as before: bring these folders back and run it again, or give them up with --force")
+        raise typer.Exit(LibraryError.exit_code)
+
+
+def _report(summary: ReindexSummary) -> None:
+    report_absent(summary.waiting, "waited for")
+    failed = f", {summary.photos_failed:,} that cannot be read" if summary.photos_failed else ""
+    changed = f", {summary.photos_changed:,} changed: index them again" if summary.photos_changed else ""
+    say(f"photos   {summary.photos:,} read{failed}{changed}")
+    lost = f"; {counted(summary.named_lost, 'named face')} not found again" if summary.named_lost else ""
+    say(f"faces    {summary.faces:,}, {summary.faces_kept:,} of them known before{lost}")
+    say(f"tower    {shown(summary.tower)}{'' if summary.switched else ', not yet'}")
+    say(f"seconds  {summary.elapsed_s:.1f}")

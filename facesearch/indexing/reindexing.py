@@ -1,0 +1,240 @@
+"""A library moved to another tower or detector: every photo is read again, and the answers change all at once.
+
+Until the switch the library answers as before, and can be indexed into as before. Faces keep their ids and people,
+found again by their boxes. Refuses to switch while photos are out of reach, unless it is told to give them up.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from facesearch.alignment import align_faces
+from facesearch.boxes import overlap
+from facesearch.errors import PhotoError
+from facesearch.indexing.embedding import embedded
+from facesearch.indexing.reading import Known, read_ahead
+from facesearch.indexing.summary import AbsentFolder, IndexProgress
+from facesearch.library import Library
+from facesearch.photos import photo_file
+from facesearch.records import (
+    AlignedFace,
+    DetectedFace,
+    EmbeddedFace,
+    Embedder,
+    FaceDetector,
+    Floats,
+    Models,
+    Photo,
+    PhotoFile,
+)
+
+_SAME_FACE = 0.3  # overlap of boxes, as share of their union: detectors draw them tighter or wider around one face
+_BATCH_FACES = 32
+_BATCH_PHOTOS = 64
+_DECODE_AHEAD = 3
+
+
+@dataclass(frozen=True)
+class ReindexSummary:
+    """What a run did. switched: whether the library answers with the new tower and detector now.
+
+    photos: read in this run; photos_failed: those of all that cannot be read; photos_changed: those whose files show
+    something else by now: the next index reads them. faces: of the new models; faces_kept: those that were known
+    before; named_lost: faces of people that were not found again. waiting: folders with photos that are out of reach.
+    """
+
+    tower: str
+    switched: bool
+    photos: int
+    photos_failed: int
+    photos_changed: int
+    faces: int
+    faces_kept: int
+    named_lost: int
+    waiting: tuple[AbsentFolder, ...]
+    elapsed_s: float
+    interrupted: bool
+
+
+class ReindexInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a run, after everything that was finished has been kept for the next one."""
+
+    def __init__(self, summary: ReindexSummary) -> None:
+        super().__init__("interrupted")
+        self.summary = summary
+
+
+def reindex(
+    library: Library,
+    detector: FaceDetector,
+    tower: Embedder,
+    *,
+    force: bool = False,
+    on_progress: Callable[[IndexProgress], None] | None = None,
+) -> ReindexSummary:
+    """Move a writable library to a detector and a tower; goes on where a former run was ended.
+
+    force: give up the photos that are out of reach, with their names. Raises ReindexInterrupted on Ctrl-C, LibraryError
+    and TowerError.
+    """
+    run = _Reindexing(library, detector, tower)
+    if (library.models.tower, library.models.detector) == (run.models.tower, run.models.detector):
+        with library.changing():
+            library.succession.end()
+        return run.summary(switched=True)
+    if library.succession.models() != run.models:
+        with library.changing():
+            library.succession.begin(run.models)
+    try:
+        run.work_through(on_progress or (lambda progress: None))
+    except KeyboardInterrupt:
+        run.finish_batch()
+        raise ReindexInterrupted(run.summary(switched=False, interrupted=True)) from None
+    if run.waiting and not force:
+        return run.summary(switched=False)
+    run.named_lost = library.succession.named_faces_without_successor()
+    with library.changing():
+        library.succession.switch(run.models)
+        library.begin_purge()
+    library.purge()
+    return run.summary(switched=True)
+
+
+@dataclass(eq=False)
+class _Reindexing:
+    """One run, and what it has done so far."""
+
+    library: Library
+    detector: FaceDetector
+    tower: Embedder
+    started_s: float = field(default_factory=time.monotonic)
+    batch: list[tuple[int, tuple[int, int], list[AlignedFace], list[int | None]]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    waiting: Counter[Path] = field(default_factory=Counter)
+    named_lost: int = 0
+
+    def __post_init__(self) -> None:
+        self.models = Models.of(self.detector, self.tower)
+        self.same_detector = self.models.detector == self.library.models.detector
+
+    def work_through(self, on_progress: Callable[[IndexProgress], None]) -> None:
+        """Read every photo that has not been read yet, batch after batch."""
+        work = self._work()
+        hashes = {photo_id: sha256 for sha256, photo_id in self.library.catalog.photo_ids().items()}
+        with closing(read_ahead([file for _, file in work], Known(set(), set()), _DECODE_AHEAD)) as decoded:
+            for done, ((photo_id, _), (file, result)) in enumerate(zip(work, decoded, strict=True), start=1):
+                self._take(photo_id, hashes[photo_id], file, result)
+                if len(self.batch) >= _BATCH_PHOTOS or sum(len(entry[2]) for entry in self.batch) >= _BATCH_FACES:
+                    self.finish_batch()
+                on_progress(IndexProgress(done, len(work), self.counts["faces"], self.counts["failed"], file.path))
+        self.finish_batch()
+
+    def _work(self) -> list[tuple[int, PhotoFile]]:
+        """The photos to be read, each with a file that shows it; the others are waited for."""
+        pending = self.library.succession.pending()
+        files: dict[int, list[Path]] = {}
+        for name, _, photo_id, _ in self.library.catalog.files_of(pending):
+            files.setdefault(photo_id, []).append(Path(os.fsdecode(name)))
+        work = []
+        for photo_id in pending:
+            for path in files.get(photo_id, []):
+                try:
+                    work.append((photo_id, photo_file(path)))
+                except PhotoError:
+                    continue
+                break
+            else:
+                self.waiting.update(path.parent for path in files.get(photo_id, [])[:1])
+        return work
+
+    def _take(self, photo_id: int, sha256: str, file: PhotoFile, result: Photo | str | PhotoError) -> None:
+        """Put a photo into the batch, with its faces as the new detector finds them."""
+        if isinstance(result, Photo) and result.sha256 == sha256:
+            size_px = result.original_size_px or (result.width_px, result.height_px)
+            faces, former = self._found(photo_id, result)
+            try:
+                aligned = align_faces(result.pixels, faces)
+            except ValueError as error:  # landmarks without extent
+                self._fail(photo_id, f"shows a face that cannot be aligned: {error}")
+                return
+            aligned = [AlignedFace(face.face.enlarged(1 / result.scale), face.crop) for face in aligned]
+            self.batch.append((photo_id, size_px, aligned, former))
+        elif isinstance(result, PhotoError) and isinstance(result.__cause__, OSError) and result.__cause__.errno:
+            self.waiting[file.path.parent] += 1  # the disk's fault, not the content's
+        else:
+            self._fail(photo_id, result.reason if isinstance(result, PhotoError) else None)
+
+    def _found(self, photo_id: int, photo: Photo) -> tuple[list[DetectedFace], list[int | None]]:
+        """The faces in px of the decoded photo, and the known face that each of them is.
+
+        The same detector would find what is known: its boxes and landmarks are taken as they are. Of a photo of which
+        faces were forgotten, only known ones are taken.
+        """
+        known = [
+            (face_id, face.enlarged(photo.scale)) for face_id, face in self.library.catalog.detected_faces(photo_id)
+        ]
+        if self.same_detector:
+            return [face for _, face in known], [face_id for face_id, _ in known]
+        faces = list(self.detector.detect(photo.pixels))
+        former = _matched([face for _, face in known], faces)
+        ids = [None if position is None else known[position][0] for position in former]
+        if self.library.catalog.with_forgotten_faces([photo_id]):
+            kept = [number for number, face_id in enumerate(ids) if face_id is not None]
+            return [faces[number] for number in kept], [ids[number] for number in kept]
+        return faces, ids
+
+    def _fail(self, photo_id: int, reason: str | None) -> None:
+        self.counts["changed" if reason is None else "failed"] += 1
+        with self.library.changing():
+            self.library.succession.put_failed(photo_id, reason)
+
+    def finish_batch(self) -> None:
+        """Embed the faces of the batch and keep them, whole. Safe to be called again when it was interrupted."""
+        crops = [face.crop for _, _, faces, _ in self.batch for face in faces]
+        embeddings = iter(embedded(self.tower, crops))
+        counts: Counter[str] = Counter()
+        with self.library.changing():
+            for photo_id, size_px, faces, former in self.batch:
+                new = [EmbeddedFace(face.face, next(embeddings)) for face in faces]
+                self.library.succession.put(photo_id, size_px, list(zip(new, former, strict=True)))
+                counts.update(photos=1, faces=len(new), kept=sum(face_id is not None for face_id in former))
+        self.batch = []
+        self.counts += counts
+
+    def summary(self, *, switched: bool, interrupted: bool = False) -> ReindexSummary:
+        return ReindexSummary(
+            tower=self.models.tower_name,
+            switched=switched,
+            photos=self.counts["photos"],
+            photos_failed=self.counts["failed"],
+            photos_changed=self.counts["changed"],
+            faces=self.counts["faces"],
+            faces_kept=self.counts["kept"],
+            named_lost=self.named_lost,
+            waiting=tuple(AbsentFolder(folder, photos) for folder, photos in sorted(self.waiting.items())),
+            elapsed_s=time.monotonic() - self.started_s,
+            interrupted=interrupted,
+        )
+
+
+def _matched(known: list[DetectedFace], found: list[DetectedFace]) -> list[int | None]:
+    """For every found face the position of the known one that it is: the pairs that overlap most come first."""
+    matches: list[int | None] = [None] * len(found)
+    if not known or not found:
+        return matches
+    shares: Floats = overlap(np.stack([face.box for face in found]), np.stack([face.box for face in known]))
+    for place in np.argsort(-shares, axis=None, kind="stable").tolist():
+        new, old = divmod(place, len(known))
+        if shares[new, old] < _SAME_FACE:
+            break
+        if matches[new] is None and old not in matches:
+            matches[new] = old
+    return matches
