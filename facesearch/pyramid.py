@@ -121,9 +121,7 @@ class PatchSource:
 
     def __init__(self, pixels: Pixels) -> None:
         height, width = pixels.shape[:2]
-        words = np.zeros((height, width, 4), dtype=np.uint8)
-        words[..., :3] = pixels
-        self._words = words.view(np.uint32)[..., 0].ravel()
+        self._words = np.frombuffer(Image.fromarray(pixels).tobytes("raw", "RGBX"), dtype=np.uint32)
         self._height, self._width = height, width
 
     def patches(self, boxes: Floats, size_px: int) -> Floats:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +64,7 @@ def test_a_network_is_built_once_and_read_from_the_cache_after(cache: Path) -> N
     assert [path.suffix for path in cache.iterdir()] == [".blob"]
 
 
-@pytest.mark.parametrize("other", [("another", RuntimeSettings()), ("doubling", RuntimeSettings(hint="throughput"))])
+@pytest.mark.parametrize("other", [("another", RuntimeSettings()), ("doubling", RuntimeSettings(lanes=2))])
 def test_another_key_or_setting_is_another_network(cache: Path, other: tuple[str, RuntimeSettings]) -> None:
     build = Doubling()
     load_network("doubling", build)
@@ -107,8 +111,57 @@ def test_settings_in_openvinos_words() -> None:
         "INFERENCE_PRECISION_HINT": "f32",
         "NUM_STREAMS": "1",
     }
-    assert RuntimeSettings(hint="throughput", precision="bf16", threads=1).properties() == {
-        "PERFORMANCE_HINT": "THROUGHPUT",
+    assert RuntimeSettings(lanes=3, precision="bf16").properties() == {
+        "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "bf16",
-        "INFERENCE_NUM_THREADS": "1",
+        "NUM_STREAMS": "3",
+        "INFERENCE_NUM_THREADS": "3",
+        "ENABLE_CPU_PINNING": "NO",
     }
+
+
+def test_threads_do_not_disturb_one_anothers_outputs(cache: Path) -> None:
+    network = load_network("doubling", Doubling(), RuntimeSettings(lanes=4))
+    values = np.arange(3000, dtype=np.float32).reshape(-1, 3)
+    together = threading.Barrier(4)
+
+    def run(offset: int) -> bool:
+        outputs = network(values + offset)
+        together.wait(timeout=60)  # all four have run before any of them looks
+        return bool(np.array_equal(outputs[0], 2 * (values + offset) + 1))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(run, range(4)))
+
+
+def test_the_mapped_cache_outlives_its_file(cache: Path) -> None:
+    build = Doubling()
+    load_network("doubling", build)
+    again = load_network("doubling", build)
+    for blob in cache.iterdir():
+        blob.unlink()
+    np.testing.assert_allclose(again(VALUES)[0], [[3, -3, 8]])
+
+
+def test_openvino_comes_without_its_converter() -> None:
+    program = (
+        "import sys; from facesearch.runtime import load_network, _core; _core();"
+        "print('openvino' in sys.modules, 'openvino.tools.ovc' in sys.modules);"
+        "from openvino.tools.ovc import convert_model; print(callable(convert_model))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["True", "False", "True"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("fpu sse2 avx512f avx512_bf16", "bf16"), ("amx_bf16 amx_tile", "bf16"), ("avx512f avx512bw", "f32")],
+)
+def test_bf16_is_taken_only_where_the_processor_multiplies_in_it(
+    monkeypatch: pytest.MonkeyPatch, flags: str, expected: str
+) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda *arguments, **options: f"flags : {flags}\n")
+    runtime.has_bf16.cache_clear()
+    assert runtime.fastest_precision() == expected
+    monkeypatch.undo()
+    runtime.has_bf16.cache_clear()
