@@ -33,6 +33,7 @@ __all__ = ["DESCRIPTION_NAME", "INDEX_NAME", "Stamp", "Training", "Vectors", "Ve
 
 # Up to 19 probes at a time FAISS takes differences, beyond it expands |a|² + |b|² - 2ab, which is less exact.
 _PROBES_AT_ONCE = 19
+_MANY_DISTANCES = 10_000_000  # some 50 ms of one core
 
 
 class Vectors:
@@ -162,7 +163,7 @@ class Vectors:
             self._gpu = GpuSearch(self._index)
         gpu = self._gpu if self._gpu is not None and k <= self._gpu.most_neighbours() else None
         if self.training is None:
-            return gpu.search(probes, k, 0) if gpu is not None else self._index.search(probes, k)
+            return gpu.search(probes, k, 0) if gpu is not None else self._search_here(probes, k, None)
         import faiss
 
         # Tuned for ten neighbours: whoever wants many more of them finds them in more partitions.
@@ -171,10 +172,24 @@ class Vectors:
             if gpu is not None:
                 squared, ids = gpu.search(probes, k, nprobe)
             else:
-                squared, ids = self._index.search(probes, k, params=faiss.SearchParametersIVF(nprobe=nprobe))
+                squared, ids = self._search_here(probes, k, faiss.SearchParametersIVF(nprobe=nprobe))
             if nprobe >= self._index.nlist or ids[:, -1].min() >= 0:
                 return squared, ids
             nprobe, gpu = min(2 * nprobe, self._index.nlist), None
+
+    def _search_here(self, probes: Floats, k: int, settings: Any) -> tuple[Floats, NDArray[np.int64]]:
+        """On the CPU; what is little work on one core, because a busy second one joins in later than it is over: 0.04 ms
+        instead of 12 were measured for one probe and 10,000 faces, 4.4 instead of 28 for a million."""
+        import faiss
+
+        cores = faiss.omp_get_max_threads()
+        is_little = len(probes) == 1 or len(probes) * len(self) < _MANY_DISTANCES
+        faiss.omp_set_num_threads(1 if is_little else cores)  # of this thread alone
+        try:
+            squared, ids = self._index.search(probes, k, params=settings)
+        finally:
+            faiss.omp_set_num_threads(cores)
+        return squared, ids
 
 
 def _is_flat(index: Any) -> bool:

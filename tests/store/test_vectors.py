@@ -74,6 +74,15 @@ def test_a_batch_gives_each_probe_what_it_gets_alone(count: int) -> None:
     assert [each[0].face_id for each in vectors.search_batch(embeddings[:count], 1)] == list(range(count))
 
 
+def test_a_search_leaves_the_number_of_cores_as_it_was() -> None:
+    import faiss
+
+    faiss.omp_set_num_threads(3)
+    Vectors.build(np.arange(50), _embeddings(50)).search(_embeddings(1)[0], 5)
+    assert faiss.omp_get_max_threads() == 3
+    faiss.omp_set_num_threads(2)
+
+
 def test_no_faces_no_neighbours() -> None:
     assert Vectors.build(np.empty(0, np.int64), np.empty((0, 32), np.float32)).search(_embeddings(1)[0], 5) == []
 
