@@ -72,7 +72,7 @@ HoldOutOption = Annotated[
         "--hold-out-fold",
         metavar="N",
         min=1,
-        help="Validate with the people of this fold of the data's pairs.txt; may be given several times.",
+        help="Validate with the people of this fold of the data's pairs.txt, and with nobody else; several times.",
         show_default=False,
     ),
 ]

@@ -244,6 +244,12 @@ def test_joined_caches_read_like_one_array(people: Path, crops: CropSet, tmp_pat
     np.testing.assert_array_equal(joined[2:12], both[2:12])
     np.testing.assert_array_equal(joined[np.arange(18) % 5 == 0], both[::5])
     np.testing.assert_array_equal(joined[11], both[11])
+    some = joined.rows(np.array([16, 2, 4]))
+    assert len(some) == 3
+    assert some.shape == (3, 112, 112, 3)
+    np.testing.assert_array_equal(some[np.array([2, 0])], both[[4, 16]])
+    np.testing.assert_array_equal(some[:2], both[[16, 2]])
+    np.testing.assert_array_equal(some[1], both[2])
     # Drawn people have full names: the same name in both sets is one person.
     assert joined.identities[:9] == joined.identities[9:] == [f"people/{name}" for name in crops.identities]
 

@@ -251,12 +251,17 @@ def test_named_people_validate_whatever_the_dataset() -> None:
     assert len(split.validation) < 10
 
 
+def test_with_a_share_of_nothing_only_the_named_validate() -> None:
+    split = split_by_person(photos_of(50), 0.0, seed=1, validate={"set/3", "set/4"})
+    assert split.validation == {"set/3", "set/4"}
+
+
 def test_small_sets_still_validate_with_two_people() -> None:
     split = split_by_person(photos_of(4), 0.001, seed=1)
     assert len(split.validation) == len(split.training) == 2
     with pytest.raises(TrainingDataError, match="too few"):
         split_by_person(photos_of(3), 0.1, seed=1)
-    with pytest.raises(ValueError, match="between 0 and 1"):
+    with pytest.raises(ValueError, match="below 1"):
         split_by_person(photos_of(9), 1.0, seed=1)
 
 

@@ -134,9 +134,15 @@ def test_the_schedule_of_each_stage_is_drawn(finished: Finished) -> None:
             assert np.ptp(np.asarray(picture)) > 100
 
 
-def test_a_run_trained_to_its_end_or_never_begun_cannot_be_resumed(finished: Finished, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="to its end"):
-        Run(CONFIG, finished.folder, TRAINING, VALIDATION).train(resume=True)
+def test_a_run_at_its_end_is_left_as_it_is(finished: Finished) -> None:
+    before = {path: path.read_bytes() for path in finished.folder.glob("*.h5")}
+    reports: list[EpochReport] = []
+    Run(CONFIG, finished.folder, TRAINING, VALIDATION).train(resume=True, on_epoch=reports.append)
+    assert not reports
+    assert {path: path.read_bytes() for path in finished.folder.glob("*.h5")} == before
+
+
+def test_a_run_never_begun_cannot_be_resumed(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no checkpoint"):
         Run(CONFIG, tmp_path / "none", TRAINING, VALIDATION).train(resume=True)
     assert not (tmp_path / "none").exists()

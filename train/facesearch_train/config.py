@@ -40,7 +40,8 @@ class TrainConfig:
     gallery. photos_per_person: how many photos of one person stand together in a batch of people. singles_share:
     photos in such a batch of people who have one photo only. photos_per_epoch: where an epoch ends and is validated
     (None: when all photos were seen). validation_share: people who only validate. precision "auto" is bfloat16 where
-    the processor or GPU has it. accumulate: batches whose gradients make one step.
+    the processor or GPU has it. accumulate: batches whose gradients make one step. unit_threshold: in the end all
+    distances are multiplied by one number, so that the threshold that is best on the people who validate is 1.
     """
 
     name: str
@@ -60,6 +61,7 @@ class TrainConfig:
     network: DenseNetShape = DENSENET_121
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     accumulate: int = 1
+    unit_threshold: bool = True
     seed: int = 1
 
     @property
@@ -128,33 +130,35 @@ SMOKE = TrainConfig(
 SEED = TrainConfig(
     name="seed",
     stages=(Stage(epochs=24, input_size_px=128, schedule=CyclicalSchedule(max_rate=3e-4)),),
+    unit_threshold=False,
 )
 
-# What the shipped tower is trained with: crops at half size; a softmax over all pairs of a batch learns from all
-# impostors at once, at a constant rate; then the rate falls to nothing while the margin loss shapes the distances.
-# A memory of earlier batches is left out: while the network still moves fast, old embeddings are told from new ones
-# instead of people from people. Figures, cost and what was tried: train/README.md.
+# What the shipped tower is trained with: a softmax over all pairs of a batch learns from all impostors at once, on
+# small crops and at a constant rate; then the rate falls to nothing on larger ones, while the margin loss shapes the
+# distances. A memory of earlier batches is left out: while the network still moves fast, old embeddings are told from
+# new ones instead of people from people. Figures, cost and what was tried: train/README.md.
 FULL = TrainConfig(
     name="full",
     stages=(
         Stage(
-            epochs=40,
-            input_size_px=56,
+            epochs=18,
+            input_size_px=48,
             schedule=CyclicalSchedule(max_rate=1e-3, base_share=1.0),
             contrastive=0.05,
             softmax=1.0,
         ),
         Stage(
-            epochs=10,
+            epochs=14,
             input_size_px=56,
-            schedule=CyclicalSchedule(max_rate=8e-4, base_share=0.02, rise_epochs=0.25, fall_epochs=9.75),
-            contrastive=0.5,
+            schedule=CyclicalSchedule(max_rate=7e-4, base_share=0.02, rise_epochs=0.5, fall_epochs=13.5),
+            contrastive=0.3,
             softmax=1.0,
         ),
     ),
     sampling="people",
+    batch_size=128,
     photos_per_epoch=9600,
-    augmentation=Augmentation(rotation_rad=0.1, scale=(0.95, 1.05), shift=0.03),
+    augmentation=Augmentation(rotation_rad=0.1, scale=(0.92, 1.08), shift=0.03, grey=0.05),
     network=DenseNetShape(bn_momentum=0.95),
 )
 

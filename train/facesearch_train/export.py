@@ -22,7 +22,7 @@ from facesearch.calibration import fit_calibration, held_out_error
 from facesearch.distance import pair_distances
 from facesearch.errors import TowerError
 from facesearch.figures.counts import count_pairs
-from facesearch.records import CROP_SIZE_PX, Floats, Pixels
+from facesearch.records import CROP_SIZE_PX, Floats
 from facesearch.tower import CARD_NAME, WEIGHTS_NAME, Tower, TowerCard, weights_sha256, write_card
 from facesearch_train.config import TrainConfig
 from facesearch_train.loop import CropData
@@ -210,7 +210,7 @@ def _copy_halved(source: Any, target: Any) -> None:
         target.create_dataset(name, data=values.astype(np.float16) if is_kernel else values)
 
 
-def _check_runtime(serving: keras.Model, tower: Tower, crops: Pixels) -> None:
+def _check_runtime(serving: keras.Model, tower: Tower, crops: Any) -> None:
     sample = np.asarray(crops[:32])
     expected = np.asarray(serving.predict_on_batch(sample.astype(np.float32)))
     served = tower.embed(sample)

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -37,11 +37,19 @@ COLLAPSED_SPREAD = 1e-3
 VALIDATION_BATCH = 64
 
 
+class CropArray(Protocol):
+    """uint8 (N, 112, 112, 3) in memory or on the disk: rows come as a NumPy array, when they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> Pixels: ...
+
+
 @dataclass(frozen=True, eq=False)
 class CropData:
-    """Crops and whose they are. crops: uint8 (N, 112, 112, 3). identities: int32 (N,) person numbers."""
+    """Crops and whose they are. identities: int32 (N,) person numbers."""
 
-    crops: Pixels
+    crops: CropArray
     identities: NDArray[np.int32]
 
 
@@ -83,7 +91,8 @@ class Run:
     ) -> None:
         """Train to the end. The best tower of the last stage is then in `best.weights.h5`.
 
-        resume: go on from the folder's last checkpoint, to the same numbers. initial_weights: a tower's, to fine-tune
+        resume: go on from the folder's last checkpoint, to the same numbers; a run that has come to its end is left as
+        it is. initial_weights: a tower's, to fine-tune
         them. on_epoch is called after each epoch, whose state is then on the disk. Raises TrainingCollapsedError when
         all embeddings become alike, TowerError for initial weights of another network, UsageError where there is
         nothing to resume.
@@ -197,14 +206,12 @@ class Run:
         except FileNotFoundError:
             raise UsageError(f"{self.folder} has no checkpoint to resume from. Start it without --resume.") from None
         self.epochs_done, self.best_loss = state["epochs_done"], state["best_loss"]
-        if self.epochs_done >= self.config.epochs:
-            raise UsageError(f"{self.folder} is trained to its end already ({self.config.epochs} epochs).")
         return self.folder / str(state["weights"])
 
     def _load_checkpoint(self, checkpoint: Path) -> None:
         self._build_stage(self.epochs_done - 1)
         self.model.load_weights(checkpoint)
-        if self.config.stage_at(self.epochs_done)[2] == self.epochs_done:
+        if self.epochs_done < self.config.epochs and self.config.stage_at(self.epochs_done)[2] == self.epochs_done:
             self._next_stage(self.epochs_done)
 
 

@@ -109,6 +109,27 @@ class JoinedCrops:
             crops[here] = part[places[here, 1]]
         return crops
 
+    def rows(self, rows: NDArray[np.int64]) -> CropRows:
+        """These rows, int64 (M,), as an array that stays on the disk."""
+        return CropRows(self, rows)
+
+
+class CropRows:
+    """Some rows of joined crops as an array of their own, read from the disk when they are asked for."""
+
+    def __init__(self, joined: JoinedCrops, rows: NDArray[np.int64]) -> None:
+        self._joined = joined
+        self._rows = rows
+        self.shape = (len(rows), *joined.shape[1:])
+        self.dtype = joined.dtype
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: Any) -> Pixels:
+        """As JoinedCrops, of these rows alone."""
+        return self._joined[self._rows[rows]]
+
 
 def _is_celeba_id(name: str) -> bool:
     return name.isdecimal() and 1 <= int(name) <= CELEBA_PEOPLE

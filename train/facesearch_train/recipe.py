@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from facesearch.errors import TowerError, UsageError
-from facesearch.tower import WEIGHTS_NAME, TowerCard
+from facesearch.tower import CARD_NAME, WEIGHTS_NAME, TowerCard, read_card
 from facesearch_train.config import TrainConfig
 from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import read_dataset
@@ -24,6 +24,7 @@ from facesearch_train.pairs import number_identities
 from facesearch_train.splits import split_by_person
 
 ORDER_NAME = "order.json"
+TOWER_FOLDER = "tower"
 
 
 def _ignore(*_: Any) -> None:
@@ -35,7 +36,8 @@ class Order:
     """What to train, and where to put it.
 
     data: folders of labelled photos; none stands for LFW, downloaded when it is not there. hold_out_folds: folds of
-    the data's own `pairs.txt` (from 1) whose people only validate. start_from: a tower's folder, to fine-tune it.
+    the data's own `pairs.txt` (from 1) whose people validate, and nobody else. start_from: a tower's folder, to
+    fine-tune it.
     """
 
     config: TrainConfig
@@ -97,15 +99,21 @@ class People:
 def train_tower(order: Order, resume: bool = False, listener: Listener | None = None) -> TowerCard:
     """Carry out an order; the tower is then in `order.folder / "tower"`, and its card is returned.
 
-    Raises TrainingDataError for data that cannot be trained on, before anything is written; TrainingCollapsedError when
-    training leads nowhere; TowerError for a start_from that does not fit.
+    resume: go on with the run in the order's folder; where only the tower is missing, it is made. Raises UsageError
+    where there is nothing left to do; TrainingDataError for data that cannot be trained on, before anything is written;
+    TrainingCollapsedError when training leads nowhere; TowerError for a start_from that does not fit.
     """
     listener = listener or Listener()
+    if resume and (order.folder / TOWER_FOLDER / CARD_NAME).exists():
+        raise UsageError(
+            f"{order.folder} is trained to its end ({order.config.epochs} epochs), its tower is in "
+            f"{order.folder / TOWER_FOLDER}. To export it anew, delete that folder; to train on, --start-from it."
+        )
     people = read_people(order, listener)
     from facesearch_train.export import export_tower, serving_tower
     from facesearch_train.loop import CropData, Run
 
-    training = CropData(people.crops[people.training], people.numbers[people.training])
+    training = CropData(people.crops.rows(people.training), people.numbers[people.training])
     validation = CropData(people.crops[people.validation], people.numbers[people.validation])
     run = Run(order.config, order.folder, training, validation)
     initial = None if resume or order.start_from is None else _weights_of(order.start_from)
@@ -114,7 +122,14 @@ def train_tower(order: Order, resume: bool = False, listener: Listener | None = 
         order.save()
     run.train(resume, initial, listener.epoch)
     serving = serving_tower(order.config, order.folder / "best.weights.h5")
-    return export_tower(serving, order.folder / "tower", order.config, validation, _described(order, people))
+    return export_tower(
+        serving,
+        order.folder / TOWER_FOLDER,
+        order.config,
+        validation,
+        _described(order, people),
+        unit_threshold=order.config.unit_threshold,
+    )
 
 
 def read_people(order: Order, listener: Listener) -> People:
@@ -130,7 +145,8 @@ def read_people(order: Order, listener: Listener) -> People:
         listener.say(crops.describe())
     joined = JoinedCrops(merged, crop_sets)
     held_out = _people_of_folds([dataset.root for dataset in datasets], order.hold_out_folds)
-    split = split_by_person(joined.identities, order.config.validation_share, order.config.seed, held_out)
+    share = 0.0 if held_out else order.config.validation_share
+    split = split_by_person(joined.identities, share, order.config.seed, held_out)
     validates = np.array([identity in split.validation for identity in joined.identities])
     listener.say(
         f"training on {len(split.training):,} people ({int((~validates).sum()):,} photos), "
@@ -160,7 +176,10 @@ def _people_of_folds(roots: Sequence[Path], folds: Sequence[int]) -> frozenset[s
 
 
 def _weights_of(folder: Path) -> list[Any]:
-    """A tower's weights, to begin with. Raises TowerError when there is no tower."""
+    """A tower's weights, to begin with, its distances as its own training left them: the margin is meant for those.
+
+    Raises TowerError when there is no tower.
+    """
     import keras
 
     path = folder / WEIGHTS_NAME
@@ -170,7 +189,8 @@ def _weights_of(folder: Path) -> list[Any]:
         raise TowerError(
             f"{path} cannot be read as a tower to begin with ({error}). Name a folder with tower.keras."
         ) from error
-    return weights
+    factor = read_card(folder).training.get("distances_times", 1.0)
+    return [*weights[:-2], *(weight / factor for weight in weights[-2:])]
 
 
 def _described(order: Order, people: People) -> dict[str, Any]:

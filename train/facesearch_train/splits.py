@@ -31,13 +31,13 @@ def split_by_person(
 ) -> PersonSplit:
     """Split people at random by the seed and their name alone, so that neither new photos nor new people move anyone.
 
-    identities: one for each photo. validation_share: 0 to 1, of the people. validate: people who validate in any case,
-    by merged identity (`lfw/Zico`) or by name (`Zico`). The dataset's part of an identity does not count: a person is
-    on the same side whatever else is merged. Where chance leaves fewer than two people in two photos to validate, the
-    next by chance join them. Raises TrainingDataError where there are too few people for both sides.
+    identities: one for each photo. validation_share: from 0 to below 1, of the people. validate: people who validate
+    in any case, by merged identity (`lfw/Zico`) or by name (`Zico`). The dataset's part of an identity does not count:
+    a person is on the same side whatever else is merged. Where chance leaves fewer than two people in two photos to
+    validate, the next by chance join them. Raises TrainingDataError where there are too few people for both sides.
     """
-    if not 0 < validation_share < 1:
-        raise ValueError(f"validation_share is {validation_share}; it must lie between 0 and 1")
+    if not 0 <= validation_share < 1:
+        raise ValueError(f"validation_share is {validation_share}; it must be 0 or more and below 1")
     photos = Counter(identities)
     wanted = {_key(person) for person in validate}
     forced = {person for person in photos if _key(person) in wanted}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ class ValidationFigures:
 class ValidationSet:
     """Crops of people who are never trained on, and the pairs that are drawn of them once, seeded."""
 
-    def __init__(self, crops: Pixels, identities: NDArray[np.int32], seed: int, margin: float) -> None:
+    def __init__(self, crops: Any, identities: NDArray[np.int32], seed: int, margin: float) -> None:
         chosen = _whole_people(identities, seed)
         self.crops = np.asarray(crops[chosen])
         self.margin = margin
