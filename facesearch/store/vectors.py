@@ -178,7 +178,7 @@ class Vectors:
             nprobe, gpu = min(2 * nprobe, self._index.nlist), None
 
     def _search_here(self, probes: Floats, k: int, settings: Any) -> tuple[Floats, NDArray[np.int64]]:
-        """On the CPU; what is little work on one core, because a busy second one joins in later than it is over: 0.04 ms
+        """On the CPU; little work on one core, because a busy second one joins in later than it is over: 0.04 ms
         instead of 12 were measured for one probe and 10,000 faces, 4.4 instead of 28 for a million."""
         import faiss
 
