@@ -6,8 +6,9 @@ Refuses to guess at what was lost: what cannot be trusted is dropped, so that th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -46,54 +47,40 @@ def integrity(database: Database) -> list[str]:
 
 def row_problems(database: Database) -> list[Problem]:
     """Rows that belong to nothing, or that contradict each other. Reads every row."""
-    catalog = Catalog(database)
+    return [*_file_problems(database), *_face_problems(database), *_photo_problems(database)]
 
-    def ids(sql: str) -> list[int]:
-        return [row[0] for row in database.rows(sql)]
 
-    def delete(table: str, rows: Iterable[int]) -> Callable[[], object]:
-        return lambda: database.execute_many(f"DELETE FROM {table} WHERE id = ?", [(row,) for row in rows])
-
-    problems = []
-    if files := ids("SELECT id FROM files WHERE photo_id IS NOT NULL AND photo_id NOT IN (SELECT id FROM photos)"):
-        problems.append(
-            Problem("rows", f"{len(files)} files show a photo that is not there", _AGAIN, delete("files", files))
-        )
-    if files := ids("SELECT id FROM files WHERE (photo_id IS NULL) = (reason IS NULL)"):
-        problems.append(
-            Problem("rows", f"{len(files)} files neither show a photo nor say why", _AGAIN, delete("files", files))
-        )
-    if faces := ids("SELECT id FROM faces WHERE photo_id NOT IN (SELECT id FROM photos)"):
-        problems.append(
-            Problem("rows", f"{len(faces)} faces are on no photo", "dropped them", lambda: catalog.drop_faces(faces))
-        )
-    if named := ids("SELECT id FROM faces WHERE person_id IS NOT NULL AND person_id NOT IN (SELECT id FROM people)"):
-        problems.append(
-            Problem(
-                "rows",
-                f"{len(named)} faces belong to a person who is not there",
-                "left them without a person",
-                lambda: database.execute_many(
-                    "UPDATE faces SET person_id = NULL, person_source = NULL WHERE id = ?", [(face,) for face in named]
-                ),
-            )
-        )
-    if unshown := ids("SELECT id FROM photos WHERE id NOT IN (SELECT photo_id FROM files WHERE photo_id IS NOT NULL)"):
-        problems.append(
-            Problem("rows", f"{len(unshown)} photos are shown by no file", "dropped them", catalog.drop_unshown)
-        )
-    if partial := ids(
-        "SELECT id FROM photos WHERE face_count <> (SELECT count(*) FROM faces WHERE photo_id = photos.id)"
+def _file_problems(database: Database) -> Iterator[Problem]:
+    for condition, what in (
+        ("photo_id IS NOT NULL AND photo_id NOT IN (SELECT id FROM photos)", "show a photo that is not there"),
+        ("(photo_id IS NULL) = (reason IS NULL)", "neither show a photo nor say why"),
     ):
-        problems.append(
-            Problem(
-                "rows",
-                f"{len(partial)} photos have lost some of their faces",
-                _AGAIN,
-                lambda: catalog.drop_photos(partial),
-            )
-        )
-    return problems
+        if files := database.rows(f"SELECT id FROM files WHERE {condition}"):
+            delete = partial(database.execute_many, "DELETE FROM files WHERE id = ?", files)
+            yield Problem("rows", f"{len(files)} files {what}", _AGAIN, delete)
+
+
+def _face_problems(database: Database) -> Iterator[Problem]:
+    if rows := database.rows("SELECT id FROM faces WHERE photo_id NOT IN (SELECT id FROM photos)"):
+        drop = partial(Catalog(database).drop_faces, [row[0] for row in rows])
+        yield Problem("rows", f"{len(rows)} faces are on no photo", "dropped them", drop)
+    people = "SELECT id FROM people"
+    if rows := database.rows(f"SELECT id FROM faces WHERE person_id IS NOT NULL AND person_id NOT IN ({people})"):
+        statement = "UPDATE faces SET person_id = NULL, person_source = NULL WHERE id = ?"
+        free = partial(database.execute_many, statement, rows)
+        problem = f"{len(rows)} faces belong to a person who is not there"
+        yield Problem("rows", problem, "left them without a person", free)
+
+
+def _photo_problems(database: Database) -> Iterator[Problem]:
+    catalog = Catalog(database)
+    shown = "SELECT photo_id FROM files WHERE photo_id IS NOT NULL"
+    if rows := database.rows(f"SELECT id FROM photos WHERE id NOT IN ({shown})"):
+        yield Problem("rows", f"{len(rows)} photos are shown by no file", "dropped them", catalog.drop_unshown)
+    count = "SELECT count(*) FROM faces WHERE photo_id = photos.id"
+    if rows := database.rows(f"SELECT id FROM photos WHERE face_count <> ({count})"):
+        drop = partial(catalog.drop_photos, [row[0] for row in rows])
+        yield Problem("rows", f"{len(rows)} photos have lost some of their faces", _AGAIN, drop)
 
 
 def journal_problems(database: Database) -> list[Problem]:
