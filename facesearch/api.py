@@ -56,6 +56,7 @@ class FaceLibrary:
         rehash: bool = False,
         wait: bool = False,
         leave_out: Iterable[Path] = (),
+        workers: int = 0,
         on_progress: Callable[[IndexProgress], None] | None = None,
     ) -> IndexSummary:
         """Bring the library up to date with photos and folders of photos; only what changed costs time.
@@ -63,22 +64,26 @@ class FaceLibrary:
         people_from_folders: the name of a photo's folder is the name of the person it shows. rehash: read every photo
         again, also those whose time and size are as before. wait: for another process that is writing to the library,
         which is a LibraryLockedError otherwise. leave_out: files to pass over this time, as when they are still being
-        written. on_progress is called after every file. Raises PhotoError when one of `paths` does not exist,
-        LibraryError, TowerError, and IndexInterrupted (a KeyboardInterrupt) on Ctrl-C; what was finished is kept.
+        written. workers: photos worked on at once, 0 for one a core; the outcome is the same. on_progress is called
+        after every file. Raises PhotoError when one of `paths` does not exist, LibraryError, TowerError, and
+        IndexInterrupted (a KeyboardInterrupt) on Ctrl-C; what was finished is kept.
         """
+        from facesearch.detection import load_detector
         from facesearch.indexing import IndexOptions, index_photos
         from facesearch.library import Library
         from facesearch.records import Models
 
         self.close()
-        models = Models.of(self.detector, self.tower)
+        options = IndexOptions(people_from_folders, rehash, frozenset(leave_out), workers=workers)
+        detector = load_detector(lanes=options.lanes)
+        models = Models.of(detector, self.tower)
         with Library.open_or_create(self.path, models, wait=wait) as library:
             return index_photos(
                 library,
                 [Path(path) for path in paths],
-                self.detector,
+                detector,
                 self.tower,
-                options=IndexOptions(people_from_folders, rehash, frozenset(leave_out)),
+                options=options,
                 on_progress=on_progress,
             )
 

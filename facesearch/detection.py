@@ -38,6 +38,9 @@ class DetectorSettings:
     output_threshold: float = 0.8
 
 
+DEFAULT_SETTINGS = DetectorSettings()
+
+
 class Detector:
     """Finds faces; `runtime.lanes` threads at once.
 
@@ -112,14 +115,12 @@ class Detector:
         return boxes[keep], landmarks[keep], scores[keep]
 
 
-def load_detector(
-    settings: DetectorSettings = DetectorSettings(), runtime: RuntimeSettings = DEFAULT_RUNTIME
-) -> Detector:
+def load_detector(settings: DetectorSettings = DEFAULT_SETTINGS, *, lanes: int = 0) -> Detector:
     """A detector ready to run. Raises FacesearchError when the mtcnn package's weights are missing.
 
-    runtime: where several threads detect, `RuntimeSettings(lanes=...)` with their number.
+    lanes: how many threads detect at once, a core each; 0: one, with all cores.
     """
-    return Detector(settings, runtime)
+    return Detector(settings, RuntimeSettings(lanes=lanes))
 
 
 def _identity(settings: DetectorSettings) -> str:

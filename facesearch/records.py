@@ -152,7 +152,7 @@ class PhotoPath:
 
 
 class FaceDetector(Protocol):
-    """What finds faces. identity changes whenever the same photo could give other faces."""
+    """What finds faces, in several threads at once. identity changes with the way in which faces are found."""
 
     @property
     def identity(self) -> str: ...

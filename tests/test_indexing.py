@@ -276,11 +276,11 @@ def test_any_file_name_is_indexed_once(library: Library, tmp_path: Path, name: b
     assert photo.path == path
 
 
-def test_the_result_does_not_depend_on_batches_or_reading_ahead(album: Path, tmp_path: Path) -> None:
+def test_the_result_does_not_depend_on_batches_or_workers(album: Path, tmp_path: Path) -> None:
     shutil.copy(album / "both.png", album / "deep" / "again.png")
     (album / "bad.jpg").write_text("bad")
     contents = []
-    for options in (IndexOptions(), IndexOptions(batch_faces=1, decode_ahead=0), IndexOptions(decode_ahead=9)):
+    for options in (IndexOptions(), IndexOptions(batch_faces=1, workers=1), IndexOptions(workers=4)):
         with Library.create(tmp_path / str(len(contents)), MODELS) as library:
             _index(library, album, options=options)
             ids, embeddings = library.catalog.embeddings()

@@ -37,6 +37,9 @@ def index(
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay, and index again whenever photos change, until Ctrl-C.")
     ] = False,
+    workers: Annotated[
+        int, typer.Option("--workers", min=0, help="Photos worked on at once; 0 for one a processor core.")
+    ] = 0,
     library: LibraryOption = None,
     tower: TowerOption = None,
     device: DeviceOption = DeviceChoice.AUTO,
@@ -50,7 +53,7 @@ def index(
     from facesearch.api import open_library
 
     with open_library(library, tower=tower, device=device.value) as opened:
-        run = partial(_run, opened, paths, people_from_folders=people_from_folders, json=json)
+        run = partial(_run, opened, paths, people_from_folders=people_from_folders, workers=workers, json=json)
         if watch:
             _watch(paths, partial(run, rehash=False, wait=True), partial(run, rehash=rehash, wait=True))
         else:
@@ -62,6 +65,7 @@ def _run(
     paths: list[Path],
     *,
     people_from_folders: bool,
+    workers: int,
     rehash: bool,
     wait: bool,
     json: bool,
@@ -76,6 +80,7 @@ def _run(
             summary = opened.index(
                 *paths,
                 people_from_folders=people_from_folders,
+                workers=workers,
                 rehash=rehash,
                 wait=wait,
                 leave_out=leave_out,

@@ -1,15 +1,26 @@
-"""Files decoded ahead of the detector, in a process that a bad one cannot harm, and handed on in their order."""
+"""Files worked through ahead of whoever takes the results, in several lanes, and handed on in their order.
+
+A lane is a thread with a decoding process of its own, which a bad photo cannot harm. Nothing that comes out depends on
+the number of lanes or on timing.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from facesearch.errors import PhotoError
 from facesearch.photos import DecodingWorker, fingerprint
 from facesearch.records import Photo, PhotoFile
+
+Seen = TypeVar("Seen")
+# Of files over this size one is decoded at a time: some need 2 GB of memory while that lasts.
+_ALONE_OVER_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -27,26 +38,102 @@ def read_ahead(
 
     Holds `ahead` photos more than the one handed out.
     """
-    with DecodingWorker() as worker, ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-        waiting: deque[tuple[PhotoFile, Future[Photo | str | PhotoError]]] = deque()
+    return see_ahead(files, known, lambda photo: photo, lanes=1, ahead=ahead)
+
+
+def see_ahead(
+    files: Sequence[PhotoFile], known: Known, look: Callable[[Photo], Seen], *, lanes: int, ahead: int
+) -> Generator[tuple[PhotoFile, Seen | str | PhotoError]]:
+    """Each file with what `look` makes of its photo, with the sha256 alone where that content is known or was handed
+    out before, or with what is wrong with it.
+
+    look: called from `lanes` threads at once; may raise PhotoError. Holds `ahead` results more than the one handed out.
+    """
+    with _Lanes(look, lanes) as pool:
+        reading = _Reading(known, pool)
+        waiting: deque[_Entry[Seen]] = deque()
+        for file in files:
+            waiting.append(reading.begin(file))
+            if len(waiting) > ahead:
+                yield reading.result(waiting.popleft())
+        while waiting:
+            yield reading.result(waiting.popleft())
+
+
+@dataclass(eq=False)
+class _Entry(Generic[Seen]):
+    """A file on its way. sha256: of one that may be a copy. future: None where another file's result will do."""
+
+    file: PhotoFile
+    sha256: str | None
+    future: Future[Seen | PhotoError] | None
+
+
+@dataclass(eq=False)
+class _Reading(Generic[Seen]):
+    """Which content is on its way, so that copies are decoded once. begun: in a lane; shown: handed out, and sound."""
+
+    known: Known
+    pool: _Lanes[Seen]
+    begun: set[str] = field(default_factory=set)
+    shown: set[str] = field(default_factory=set)
+
+    def begin(self, file: PhotoFile) -> _Entry[Seen]:
+        sha256 = self._hash_of_copy(file)
+        if sha256 is not None:
+            if sha256 in self.known.hashes or sha256 in self.begun:
+                return _Entry(file, sha256, None)
+            self.begun.add(sha256)
+        return _Entry(file, sha256, self.pool.submit(file))
+
+    def result(self, entry: _Entry[Seen]) -> tuple[PhotoFile, Seen | str | PhotoError]:
+        """What came out. A copy of what could not be read may be readable itself, and is tried."""
+        if entry.future is None:
+            assert entry.sha256 is not None
+            if entry.sha256 in self.known.hashes or entry.sha256 in self.shown:
+                return entry.file, entry.sha256
+        result = (entry.future or self.pool.submit(entry.file)).result()
+        if entry.sha256 is not None and not isinstance(result, PhotoError):
+            self.shown.add(entry.sha256)
+        return entry.file, result
+
+    def _hash_of_copy(self, file: PhotoFile) -> str | None:
+        """Only a file as long as another one can be a copy: its hash is worth a first look."""
+        if file.size_bytes not in self.known.sizes_bytes:
+            return None
         try:
-            for file in files:
-                waiting.append((file, pool.submit(_read, file, known, worker)))
-                if len(waiting) > ahead:
-                    first, future = waiting.popleft()
-                    yield first, future.result()
-            while waiting:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+            return fingerprint(file.path)
+        except PhotoError:  # said by the lane
+            return None
 
 
-def _read(file: PhotoFile, known: Known, worker: DecodingWorker) -> Photo | str | PhotoError:
-    try:
-        # Only a file as long as another one can be a copy: its hash is worth a first look.
-        if file.size_bytes in known.sizes_bytes and (sha256 := fingerprint(file.path)) in known.hashes:
-            return sha256
-        return worker.read_photo(file)
-    except PhotoError as error:
-        return error
+class _Lanes(Generic[Seen]):
+    """Threads that decode and look, each with its decoding process from its first photo on."""
+
+    def __init__(self, look: Callable[[Photo], Seen], count: int) -> None:
+        self._look = look
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="lane")
+        self._workers = ExitStack()
+        self._of_thread = threading.local()
+        self._alone = threading.Lock()
+
+    def submit(self, file: PhotoFile) -> Future[Seen | PhotoError]:
+        return self._pool.submit(self._seen, file)
+
+    def _seen(self, file: PhotoFile) -> Seen | PhotoError:
+        worker = getattr(self._of_thread, "worker", None)
+        if worker is None:
+            worker = self._of_thread.worker = self._workers.enter_context(DecodingWorker())
+        try:
+            with self._alone if file.size_bytes > _ALONE_OVER_BYTES else nullcontext():
+                photo = worker.read_photo(file)
+            return self._look(photo)
+        except PhotoError as error:
+            return error
+
+    def __enter__(self) -> _Lanes[Seen]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        self._workers.close()

@@ -1,4 +1,7 @@
-"""One run of the indexer: what is new, through detector and tower, into rows, batch after batch."""
+"""One run of the indexer: what is new, through detector and tower, into rows, batch after batch.
+
+Decoding, detection and alignment run in lanes ahead of it; here, in one thread, faces are embedded and rows committed.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from pathlib import Path
 from facesearch.alignment import align_faces
 from facesearch.errors import PhotoError
 from facesearch.indexing.embedding import embedded
-from facesearch.indexing.reading import Known, read_ahead
+from facesearch.indexing.reading import Known, see_ahead
 from facesearch.indexing.settling import settle
 from facesearch.indexing.software import software_of
 from facesearch.indexing.summary import IndexOptions, IndexProgress, IndexSummary
@@ -32,6 +35,7 @@ from facesearch.records import (
 )
 
 _BATCH_FILES = 64  # a batch is committed after so many files even when they show few faces
+_AHEAD_A_LANE = 4  # photos on their way a lane: enough to keep it busy while a batch is embedded and committed
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,14 +92,26 @@ class Run:
                 on_progress(IndexProgress(done, total, self.counts["faces_new"] + faces, len(self.skipped), file.path))
         self.finish_batch()
 
-    def _reading(self) -> Generator[tuple[PhotoFile, Photo | str | PhotoError]]:
+    def _reading(self) -> Generator[tuple[PhotoFile, _Finished | str | PhotoError]]:
         catalog, work = self.library.catalog, self.survey.work
         lengths = Counter(file.size_bytes for file in work)
         maybe_copies = {size for size, count in lengths.items() if count > 1} | (catalog.file_sizes() & set(lengths))
         hashes = set(catalog.photo_ids()) if maybe_copies else set()
-        return read_ahead(work, Known(maybe_copies, hashes), self.options.decode_ahead)
+        known, lanes = Known(maybe_copies, hashes), min(self.options.lanes, len(work))
+        return see_ahead(work, known, self._look, lanes=lanes, ahead=_AHEAD_A_LANE * lanes)
 
-    def _take(self, file: PhotoFile, result: Photo | str | PhotoError) -> None:
+    def _look(self, photo: Photo) -> _Finished:
+        """A photo's faces; runs in a lane. Raises PhotoError for landmarks without extent."""
+        size_px = photo.original_size_px or (photo.width_px, photo.height_px)
+        try:
+            aligned = align_faces(photo.pixels, self.detector.detect(photo.pixels))
+        except ValueError as error:
+            path = photo.file.path
+            raise PhotoError(f"{path}: {error}", f"shows a face that cannot be aligned: {error}") from None
+        faces = [AlignedFace(face.face.enlarged(1 / photo.scale), face.crop) for face in aligned]
+        return _Finished(photo.file, photo.sha256, size_px, faces)
+
+    def _take(self, file: PhotoFile, result: _Finished | str | PhotoError) -> None:
         """Put a file into the batch, with its faces if its content is new."""
         if isinstance(result, PhotoError):
             self._skip(file, result)
@@ -106,14 +122,7 @@ class Run:
         ):
             self.batch.append(_Finished(result.file, result.sha256))
         else:
-            size_px = result.original_size_px or (result.width_px, result.height_px)
-            try:
-                aligned = align_faces(result.pixels, self.detector.detect(result.pixels))
-            except ValueError as error:  # landmarks without extent
-                self._skip(file, PhotoError(f"{file.path}: {error}", f"shows a face that cannot be aligned: {error}"))
-                return
-            faces = [AlignedFace(face.face.enlarged(1 / result.scale), face.crop) for face in aligned]
-            self.batch.append(_Finished(result.file, result.sha256, size_px, faces))
+            self.batch.append(result)
 
     def _skip(self, file: PhotoFile, error: PhotoError) -> None:
         """Note why a file gave no photo. The library remembers it if that is the content's fault, not the disk's."""

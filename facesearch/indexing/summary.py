@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from facesearch.records import SkippedFile
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -13,16 +19,21 @@ class IndexOptions:
     """people_from_folders: the name of a photo's folder is the name of the person it shows (see people.name_by_folder).
 
     rehash: read every photo again, also those whose time and size are as before. leave_out: files to pass over this
-    time. batch_faces: faces embedded and committed together. decode_ahead: photos decoded while the detector works,
-    each up to 50 MB. save_every_s: seconds after which the file of vectors is brought up to date in between.
+    time. batch_faces: faces embedded and committed together. workers: photos worked on at once, each up to 50 MB; 0 is
+    as many as there are cores. save_every_s: seconds after which the file of vectors is brought up to date in between.
     """
 
     people_from_folders: bool = False
     rehash: bool = False
     leave_out: frozenset[Path] = frozenset()
     batch_faces: int = 32
-    decode_ahead: int = 3
+    workers: int = 0
     save_every_s: float = 60.0
+
+    @property
+    def lanes(self) -> int:
+        """How many threads detect at once."""
+        return self.workers or _cores()
 
 
 DEFAULT_OPTIONS = IndexOptions()
