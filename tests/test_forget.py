@@ -193,9 +193,11 @@ def test_a_reader_in_the_way_is_said_and_the_purge_ended_later(path: Path, monke
     reader.execute("SELECT * FROM faces").fetchone()
     with pytest.raises(LibraryError, match="another process is reading"):
         forget(path, "Annemarie")
+    (finding,) = verify(path, MODELS).findings
+    assert (finding.area, finding.mended, "a purge was cut short" in finding.problem) == ("files", False, True)
     reader.close()
-    with Library.open(path, MODELS, writable=True) as library:
-        assert not library.is_purging
+    report = verify(path, MODELS, repair=True)
+    assert ([finding.outcome for finding in report.findings], report.sound) == (["ended it"], True)
     assert _found(path, ANNE) == 0
 
 

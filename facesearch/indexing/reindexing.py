@@ -6,6 +6,7 @@ found again by their boxes. Refuses to switch while photos are out of reach, unl
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import Counter
@@ -35,6 +36,8 @@ from facesearch.records import (
     Photo,
     PhotoFile,
 )
+
+log = logging.getLogger(__name__)
 
 _SAME_FACE = 0.3  # overlap of boxes, as share of their union: detectors draw them tighter or wider around one face
 _BATCH_FACES = 32
@@ -104,7 +107,8 @@ def reindex(
     with library.changing():
         library.succession.switch(run.models)
         library.begin_purge()
-    library.purge()
+    if not library.purge():
+        log.warning("the former embeddings go with the next index or verify --repair: another process reads them now")
     return run.summary(switched=True)
 
 

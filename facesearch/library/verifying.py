@@ -14,8 +14,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from facesearch.errors import LibraryError
+from facesearch.errors import LibraryError, LibraryLockedError
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library
+from facesearch.library.opened import PURGE_SETTING, Library
 from facesearch.library.strays import stray_problems
 from facesearch.records import Models
 from facesearch.store import schema
@@ -32,6 +33,7 @@ from facesearch.store.vectors import INDEX_NAME, Stamp, Vectors, VectorsUnusable
 
 AREAS = ("database", "rows", "embeddings", "vectors", "models", "files")
 _ROUNDS = 3
+_PURGE = "what was forgotten may still be in some file, because a purge was cut short"
 DAMAGED_SUFFIX = ".damaged"
 _SETTINGS = ("library_id", "created_at", "detector", "tower", "tower_name", "threshold")
 
@@ -67,6 +69,7 @@ def verify(path: Path, installed: Models | str, *, repair: bool = False) -> Veri
     """
     if not is_library(path):
         raise LibraryError(f"there is no library in {path}; choose another --library")
+    purged = _end_purge(path) if repair else False
     with ExitStack() as stack:
         outdated = schema.version(path / DATABASE_NAME) < len(schema.MIGRATIONS)
         if repair or outdated:
@@ -74,7 +77,25 @@ def verify(path: Path, installed: Models | str, *, repair: bool = False) -> Veri
             stack.callback(lock.release)
         if outdated and (backup := schema.migrate(path / DATABASE_NAME)):
             log.warning("brought the library in %s up to date; a copy of the former one is in %s", path, backup)
-        return _Verification(path, installed, repair).run(stack)
+        verification = _Verification(path, installed, repair)
+        if purged:
+            verification.note(Finding("files", _PURGE, True, "ended it"))
+        return verification.run(stack)
+
+
+def _end_purge(path: Path) -> bool:
+    """End a purge that was cut short, as any writer does; returns whether there was one, and it has ended."""
+    try:
+        with Library.open(path) as library:
+            pending = library.is_purging
+        if pending:
+            with Library.open(path, writable=True) as library:
+                return not library.is_purging
+    except LibraryLockedError:
+        raise
+    except LibraryError as error:  # damaged: that is for the check to say
+        log.debug("no purge: %s", error)
+    return False
 
 
 class _Verification:
@@ -85,6 +106,9 @@ class _Verification:
         self._installed = installed
         self._repair = repair
         self._findings: list[Finding] = []
+
+    def note(self, finding: Finding) -> None:
+        self._findings.append(finding)
 
     def run(self, stack: ExitStack) -> VerifyReport:
         database = self._opened(stack)
@@ -150,6 +174,8 @@ class _Verification:
         missing = [name for name in _SETTINGS if name not in settings]
         if missing:
             self._found(Problem("database", f"the settings lack {', '.join(missing)}", "restore a backup"))
+        if PURGE_SETTING in settings:
+            self._found(Problem("files", _PURGE, "stop what is reading the library, and run with --repair"))
         for name, kind in (("threshold", float), ("generation", int)):
             try:
                 kind(settings.get(name, "0"))
