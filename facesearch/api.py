@@ -39,8 +39,15 @@ class FaceLibrary:
 
     @cached_property
     def tower(self) -> Tower:
-        """The tower that embeds the faces. Raises TowerError."""
-        return load_tower(self._tower_path, device=self._device)
+        """The tower that embeds the faces, in the precision of the library's; for a new one the processor's fastest.
+
+        Raises TowerError.
+        """
+        from facesearch.library import recorded_precision
+        from facesearch.tower import Tower, usable_precision
+
+        path = None if self._tower_path is None else Path(self._tower_path)
+        return Tower.load(path, self._device, usable_precision(recorded_precision(self.path)))
 
     @cached_property
     def detector(self) -> Detector:

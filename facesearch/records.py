@@ -174,10 +174,14 @@ class TowerCard(Protocol):
 
 
 class Embedder(Protocol):
-    """What embeds crops, uint8 (N, 112, 112, 3), as float32 (N, 32). identity: sha256 of its weights."""
+    """What embeds crops, uint8 (N, 112, 112, 3), as float32 (N, 32). identity: sha256 of its weights. precision: in
+    which it computes."""
 
     @property
     def identity(self) -> str: ...
+
+    @property
+    def precision(self) -> str: ...
 
     @property
     def card(self) -> TowerCard: ...
@@ -187,13 +191,15 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True)
 class Models:
-    """The detector and the tower that a library's faces come from. threshold: the tower's, as a distance."""
+    """The detector and the tower that a library's faces come from. threshold: the tower's, as a distance. precision:
+    in which the tower computed, "f32" or "bf16"."""
 
     detector: str
     tower: str
     tower_name: str
     threshold: float
+    precision: str = "f32"
 
     @classmethod
     def of(cls, detector: FaceDetector, tower: Embedder) -> Models:
-        return cls(detector.identity, tower.identity, tower.card.name, float(tower.card.threshold))
+        return cls(detector.identity, tower.identity, tower.card.name, float(tower.card.threshold), tower.precision)

@@ -15,7 +15,7 @@ import numpy as np
 from facesearch.errors import TowerError
 from facesearch.keras_archive import read_keras_archive
 from facesearch.records import Floats, Pixels
-from facesearch.runtime import CompiledNetwork, has_gpu, load_network
+from facesearch.runtime import CompiledNetwork, Precision, RuntimeSettings, fastest_precision, has_gpu, load_network
 from facesearch.tower_card import (
     CARD_NAME,
     WEIGHTS_NAME,
@@ -42,6 +42,7 @@ _GPU_BATCH = 256
 
 class _Network(Protocol):
     device: str
+    precision: Precision
 
     def embed(self, crops: Pixels) -> Floats: ...
 
@@ -54,17 +55,18 @@ class Tower:
         self._network = network
 
     @classmethod
-    def load(cls, path: Path | None = None, device: Device = "auto") -> Tower:
+    def load(cls, path: Path | None = None, device: Device = "auto", precision: Precision = "f32") -> Tower:
         """The tower of a folder: of `path`, else of the environment's FACESEARCH_TOWER, else the one shipped.
 
-        device: "cpu", "gpu", or "auto" for a GPU where TensorFlow can use one. Raises TowerError when a file is missing
+        device: "cpu", "gpu", or "auto" for a GPU where TensorFlow can use one. precision: what it
+        computes in on a CPU; the figures on the card are those of "f32". Raises TowerError when a file is missing
         or damaged, the two files do not belong together, or there is no such device.
         """
         folder = path or Path(os.environ.get(TOWER_VARIABLE) or SHIPPED_TOWER)
         card = read_card(folder / CARD_NAME)
         weights = folder / WEIGHTS_NAME
         check_weights(weights, card)
-        return cls(card, _network(weights, card, device))
+        return cls(card, _network(weights, card, device, precision))
 
     @property
     def identity(self) -> str:
@@ -75,6 +77,11 @@ class Tower:
     def device(self) -> str:
         """What it runs on, in words."""
         return self._network.device
+
+    @property
+    def precision(self) -> Precision:
+        """What it computes in: "f32" or "bf16", whose distances differ by some 1 %."""
+        return self._network.precision
 
     def embed(self, crops: Pixels) -> Floats:
         """Where each face lies in the distance space: uint8 (N, 112, 112, 3) RGB -> float32 (N, 32).
@@ -89,7 +96,12 @@ class Tower:
         return self._network.embed(crops)
 
 
-def _network(weights: Path, card: TowerCard, device: Device) -> _Network:
+def usable_precision(recorded: str | None) -> Precision:
+    """The precision that a library recorded; where it has not yet, or the processor lacks it, the processor's own."""
+    return "f32" if recorded == "f32" else fastest_precision()
+
+
+def _network(weights: Path, card: TowerCard, device: Device, precision: Precision) -> _Network:
     if device != "cpu" and has_gpu():
         network = _KerasNetwork(weights, card)
         if network.sees_gpu:
@@ -99,7 +111,7 @@ def _network(weights: Path, card: TowerCard, device: Device) -> _Network:
             "no GPU that TensorFlow can use: install NVIDIA's driver and facesearch's extra `cuda`, or run with "
             "`--device cpu`"
         )
-    return _OpenVinoNetwork(weights, card)
+    return _OpenVinoNetwork(weights, card, precision)
 
 
 class _OpenVinoNetwork:
@@ -107,8 +119,9 @@ class _OpenVinoNetwork:
 
     device = "cpu (OpenVINO)"
 
-    def __init__(self, weights: Path, card: TowerCard) -> None:
+    def __init__(self, weights: Path, card: TowerCard, precision: Precision) -> None:
         self._weights, self._card = weights, card
+        self.precision = precision
         self._networks = {1: self._load(1)}
 
     def embed(self, crops: Pixels) -> Floats:
@@ -131,13 +144,15 @@ class _OpenVinoNetwork:
             model.reshape([batch_size, side, side, 3])
             return model
 
-        return load_network(f"{self._card.sha256}-tower-{_GRAPH_VERSION}-batch{batch_size}", build)
+        settings = RuntimeSettings(precision=self.precision)
+        return load_network(f"{self._card.sha256}-tower-{_GRAPH_VERSION}-batch{batch_size}", build, settings)
 
 
 class _KerasNetwork:
     """The tower on the GPU, by Keras on TensorFlow, both imported here and nowhere else."""
 
     device = "gpu (TensorFlow)"
+    precision: Precision = "f32"
 
     def __init__(self, weights: Path, card: TowerCard) -> None:
         import tensorflow

@@ -72,6 +72,7 @@ class ColourTower:
     """The embedding of a face is its colour, turned into 32 dimensions."""
 
     identity = "c0" * 32
+    precision = "f32"
     card = ColourCard()
 
     def embed(self, crops: Pixels) -> Floats:

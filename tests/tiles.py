@@ -71,6 +71,7 @@ class ColourCard:
 
 class ColourTower:
     identity = "c0" * 32
+    precision = "f32"
     card = ColourCard()
 
     def __init__(self) -> None:

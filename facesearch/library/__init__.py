@@ -7,6 +7,7 @@ anything else, and rebuilds the vectors from the rows whenever their file does n
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, default_library_path, is_library
 from facesearch.library.forgetting import ForgetSummary, forget
 from facesearch.library.opened import Library, LibraryStatus
+from facesearch.library.precision import recorded_precision
 from facesearch.library.verifying import AREAS, Finding, VerifyReport, verify
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "default_library_path",
     "forget",
     "is_library",
+    "recorded_precision",
     "verify",
 ]

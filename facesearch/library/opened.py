@@ -54,6 +54,7 @@ class LibraryStatus:
     tower: str
     tower_name: str
     threshold: float
+    precision: str
     generation: int
     vectors: str
     search: str
@@ -148,6 +149,13 @@ class Library:
             library = cls(path, database, lock)
             if models is not None:
                 library.check_models(models)
+                if models.precision != library.models.precision:
+                    log.warning(
+                        "faces are embedded in %s here, and those in %s were in %s: distances can be 1 %% off",
+                        models.precision,
+                        path,
+                        library.models.precision,
+                    )
             undo.pop_all()
         return library
 
@@ -170,7 +178,13 @@ class Library:
     def models(self) -> Models:
         """The detector and the tower that the faces come from now: a reindex by another process can change them."""
         settings = self._database.settings()
-        return Models(settings["detector"], settings["tower"], settings["tower_name"], float(settings["threshold"]))
+        return Models(
+            settings["detector"],
+            settings["tower"],
+            settings["tower_name"],
+            float(settings["threshold"]),
+            settings.get("precision", "f32"),
+        )
 
     def check_models(self, given: Models) -> None:
         """Raise TowerError or LibraryError when the library was built with another tower or detector."""

@@ -1,0 +1,73 @@
+"""What a library's faces were embedded in is recorded, kept to, and said where it cannot be."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_tower import write_small_tower
+
+from facesearch import runtime
+from facesearch.api import open_library
+from facesearch.library import DATABASE_NAME, Library, recorded_precision
+from facesearch.portraits import write_album
+from facesearch.tower import Tower, usable_precision
+
+
+@pytest.fixture
+def indexed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A library made where the processor has bf16, or says so: OpenVINO imitates it elsewhere."""
+    monkeypatch.setattr(runtime, "has_bf16", lambda: True)
+    monkeypatch.setenv("FACESEARCH_TOWER", str(write_small_tower(tmp_path / "tower")))
+    write_album(tmp_path / "album", 2, 2, seed=3)
+    with open_library(tmp_path / "library", device="cpu") as library:
+        assert library.index(tmp_path / "album").faces_new >= 4
+        assert library.tower.precision == "bf16"
+    return tmp_path / "library"
+
+
+def test_a_new_library_takes_the_fastest_and_records_it(indexed: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert recorded_precision(indexed) == "bf16"
+    with open_library(indexed, device="cpu") as library:
+        assert library.status().precision == "bf16"
+        assert library.tower.precision == "bf16"
+        library.query(min((indexed.parent / "album").rglob("*.jpg")))
+    assert caplog.records == []
+
+
+def test_a_processor_without_bf16_says_that_distances_are_off(
+    indexed: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(runtime, "has_bf16", lambda: False)
+    with open_library(indexed, device="cpu") as library, caplog.at_level(logging.WARNING, "facesearch"):
+        library.query(min((indexed.parent / "album").rglob("*.jpg")))
+        assert library.tower.precision == "f32"
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "embedded in f32 here" in caplog.text
+    assert "were in bf16" in caplog.text
+
+
+def test_a_library_in_float32_stays_in_float32(indexed: Path, tmp_path: Path) -> None:
+    with Library.open(indexed, writable=True) as library, library.changing():
+        library._database.execute("DELETE FROM settings WHERE key = 'precision'")  # as older versions left it
+    assert recorded_precision(indexed) == "f32"
+    with open_library(indexed, device="cpu") as opened:
+        assert opened.tower.precision == "f32"
+        assert opened.status().precision == "f32"
+
+
+def test_where_there_is_no_library_or_a_damaged_one(tmp_path: Path) -> None:
+    assert recorded_precision(tmp_path / "none") is None
+    (tmp_path / DATABASE_NAME).write_bytes(b"no database at all")
+    assert recorded_precision(tmp_path) == "f32"
+    assert usable_precision("f32") == "f32"
+
+
+def test_embeddings_in_bf16_are_near_those_in_float32(tmp_path: Path) -> None:
+    folder = write_small_tower(tmp_path / "tower")
+    crops = np.random.default_rng(4).integers(0, 256, (20, 112, 112, 3), dtype=np.uint8)
+    exact = Tower.load(folder, device="cpu").embed(crops)
+    rough = Tower.load(folder, device="cpu", precision="bf16").embed(crops)
+    assert np.linalg.norm(rough - exact) < 0.03 * np.linalg.norm(exact)
