@@ -6,7 +6,7 @@ loaded at first use, so that the import costs nothing. Not for two threads at on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from facesearch.detection import Detector
     from facesearch.indexing import IndexProgress, IndexSummary, PruneSummary, ReindexSummary
     from facesearch.library import ForgetSummary, Library, LibraryStatus, VerifyReport
+    from facesearch.probing import Unanswered
     from facesearch.querying import Comparison, QueryAnswer
     from facesearch.tower import Tower
 
@@ -165,6 +166,19 @@ class FaceLibrary:
         from facesearch.querying import query_faces
 
         return query_faces(self._open(), Path(photo), self.detector, self.tower, k=k, threshold=threshold)
+
+    def query_all(
+        self, photos: Iterable[Folder], k: int = 5, threshold: float | None = None, *, faces: bool = False
+    ) -> Iterator[QueryAnswer | Unanswered]:
+        """The answer to each of several photos and of the photos in folders, in order, as soon as there is one.
+
+        faces: as `query_faces` answers, instead of `query`. A photo that cannot be read, or shows no face, is an
+        Unanswered with the reason. Raises LibraryError and TowerError.
+        """
+        from facesearch.probing import answers_to
+
+        ask = self.query_faces if faces else self.query
+        return answers_to(map(Path, photos), lambda photo: ask(photo, k, threshold))
 
     def status(self) -> LibraryStatus:
         """What the library holds. Raises LibraryError."""

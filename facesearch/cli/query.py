@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, LibraryOption, TowerOption
-from facesearch.cli.output import say, say_json, shown, shown_path, table
+from facesearch.cli.output import complain, say, say_json, shown, shown_path, table
 
 if TYPE_CHECKING:
+    from facesearch.probing import Unanswered
     from facesearch.querying import FaceMatch, PersonMatch, ProbeFace, QueryAnswer
 
 _NUMBERS = ("rank", "distance", "probability", "photos")
@@ -20,7 +21,10 @@ _PHOTOS_HEADS: tuple[str, ...] = ("rank", "photo", "distance", "same person", "p
 
 
 def query(
-    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo with one face or several.", readable=False)],
+    photos: Annotated[
+        list[Path],
+        typer.Argument(metavar="PHOTO", help="Photos with one face or several, and folders of photos.", readable=False),
+    ],
     *,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many to show for each face.")] = 5,
     faces: Annotated[bool, typer.Option("--faces", help="List photos instead of people.")] = False,
@@ -39,17 +43,51 @@ def query(
 ) -> None:
     """Find the people who are nearest to each face in a photo.
 
-    A smaller distance is more alike. People without a name are shown by number. Nothing of the photo is stored.
+    A smaller distance is more alike. People without a name are shown by number. Nothing of the photo is stored. Of
+    several photos, those that cannot be answered are named and the others answered.
     """
     from facesearch.api import open_library
+    from facesearch.probing import is_one_photo
 
     with open_library(library, tower=tower, device=device.value) as opened:
-        ask = opened.query_faces if faces else opened.query
-        answer = ask(photo, k=k, threshold=threshold)
+        if is_one_photo(photos):
+            ask = opened.query_faces if faces else opened.query
+            answer = ask(photos[0], k=k, threshold=threshold)
+            if json:
+                say_json(answer)
+            else:
+                _report(answer)
+        else:
+            _tell_all(opened.query_all(photos, k, threshold, faces=faces), json=json)
+
+
+def _tell_all(answers: Iterable[QueryAnswer | Unanswered], *, json: bool) -> None:
+    """Print the answers as they come, or all as one JSON. Exits as for a bad photo where one that was named has none,
+    or none at all has one."""
+    from facesearch.errors import PhotoError
+    from facesearch.querying import QueryAnswer
+
+    answered: list[QueryAnswer] = []
+    unanswered: list[Unanswered] = []
+    for answer in answers:
+        if not isinstance(answer, QueryAnswer):
+            complain(f"{shown_path(answer.photo)}: {answer.reason}")
+            unanswered.append(answer)
+            continue
+        if not json:
+            if answered:
+                say()
+            _report(answer)
+        answered.append(answer)
     if json:
-        say_json(answer)
-    else:
-        _report(answer)
+        say_json(
+            {
+                "answers": answered,
+                "unanswered": [{"photo": each.photo, "reason": each.reason} for each in unanswered],
+            }
+        )
+    if any(each.is_named for each in unanswered) or (unanswered and not answered):
+        raise typer.Exit(PhotoError.exit_code)
 
 
 def _report(answer: QueryAnswer) -> None:
