@@ -42,13 +42,13 @@ class FaceLibrary:
     def tower(self) -> Tower:
         """The tower that embeds the faces, in the precision of the library's; for a new one the processor's fastest.
 
-        Raises TowerError.
+        Raises TowerError. Its network is loaded when it is needed: a run that finds nothing new needs none.
         """
         from facesearch.library import recorded_precision
         from facesearch.tower import Tower, usable_precision
 
         path = None if self._tower_path is None else Path(self._tower_path)
-        return Tower.load(path, self._device, usable_precision(recorded_precision(self.path)))
+        return Tower.load(path, self._device, usable_precision(recorded_precision(self.path)), prepared=False)
 
     @cached_property
     def detector(self) -> Detector:
@@ -78,10 +78,12 @@ class FaceLibrary:
         """
         from facesearch.detection import load_detector
         from facesearch.indexing import IndexOptions, index_photos
-        from facesearch.library import Library
+        from facesearch.library import Library, is_library
         from facesearch.records import Models
 
         self.close()
+        if not is_library(self.path):
+            self.tower.prepare()  # no library is begun with a tower that does not run
         options = IndexOptions(people_from_folders, rehash, frozenset(leave_out), workers=workers)
         detector = load_detector(lanes=options.lanes)
         models = Models.of(detector, self.tower)
@@ -108,6 +110,7 @@ class FaceLibrary:
 
         self.close()
         detector, tower = self.detector, self.tower
+        tower.prepare()
         with Library.open(self.path, writable=True, wait=wait) as library:
             return reindex(library, detector, tower, force=force, on_progress=on_progress)
 
@@ -135,6 +138,7 @@ class FaceLibrary:
 
         self.close()
         try:
+            self.tower.prepare()
             installed: Models | str = Models.of(self.detector, self.tower)
         except TowerError as error:
             installed = str(error)

@@ -7,7 +7,9 @@ who a face is.
 from __future__ import annotations
 
 import hashlib
+import threading
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,8 +43,14 @@ class DetectorSettings:
 DEFAULT_SETTINGS = DetectorSettings()
 
 
+class _Networks(NamedTuple):
+    proposing: CompiledNetwork
+    refining: CompiledNetwork
+    deciding: CompiledNetwork
+
+
 class Detector:
-    """Finds faces; `runtime.lanes` threads at once.
+    """Finds faces; `runtime.lanes` threads at once. Its networks are loaded for the first photo.
 
     The two networks that propose run in the processor's fastest precision, the one that decides in float32. In bf16 as
     many of the mtcnn package's faces are found again as in float32, but not to the last one at the thresholds' edge.
@@ -53,10 +61,21 @@ class Detector:
     def __init__(self, settings: DetectorSettings, runtime: RuntimeSettings = DEFAULT_RUNTIME) -> None:
         self.settings = settings
         self.identity = _identity(settings)
-        proposing = replace(runtime, precision=fastest_precision())
-        self._pnet = mtcnn_networks.load("pnet", proposing)
-        self._rnet = mtcnn_networks.load("rnet", proposing)
-        self._onet = mtcnn_networks.load("onet", runtime)
+        self._runtime = runtime
+        self._loading = threading.Lock()
+        self._loaded: _Networks | None = None
+
+    @property
+    def _networks(self) -> _Networks:
+        with self._loading:  # all lanes come for them at once
+            if self._loaded is None:
+                proposing = replace(self._runtime, precision=fastest_precision())
+                self._loaded = _Networks(
+                    mtcnn_networks.load("pnet", proposing),
+                    mtcnn_networks.load("rnet", proposing),
+                    mtcnn_networks.load("onet", self._runtime),
+                )
+        return self._loaded
 
     def detect(self, pixels: Pixels) -> list[DetectedFace]:
         """Every face, best score first. pixels: uint8 (H, W, 3) RGB, upright. No face: an empty list.
@@ -91,7 +110,7 @@ class Detector:
         if not scales:
             return np.empty((0, 4), dtype=np.float32)
         canvas, levels = build_pyramid(pixels, scales)
-        offsets, probability = self._pnet(canvas[None])
+        offsets, probability = self._networks.proposing(canvas[None])
         found = [_proposals(level, offsets[0], probability[0], self.settings.proposal_threshold) for level in levels]
         boxes = np.concatenate([boxes for boxes, _ in found])
         scores = np.concatenate([scores for _, scores in found])
@@ -99,14 +118,14 @@ class Detector:
 
     def _refine(self, source: PatchSource, boxes: Floats) -> Floats:
         """R-Net: throws most boxes away, moves the others. (N, 4) -> square (M, 4)."""
-        offsets, scores = _in_batches(self._rnet, source, boxes, 24)
+        offsets, scores = _in_batches(self._networks.refining, source, boxes, 24)
         keep = scores > self.settings.refine_threshold
         boxes, scores = _moved(boxes, offsets)[keep], scores[keep]
         return to_squares(boxes[suppress(boxes, scores, 0.7)])
 
     def _finish(self, source: PatchSource, boxes: Floats) -> tuple[Floats, Floats, Floats]:
         """O-Net: (N, 4) -> boxes (M, 4), landmarks (M, 5, 2), scores (M,), best first."""
-        offsets, points, scores = _in_batches(self._onet, source, boxes, 48)
+        offsets, points, scores = _in_batches(self._networks.deciding, source, boxes, 48)
         size = boxes[:, 2:] - boxes[:, :2] + 1
         landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * size[:, None, :] + boxes[:, None, :2] - 1
         boxes = _moved(boxes, offsets)

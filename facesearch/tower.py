@@ -44,6 +44,8 @@ class _Network(Protocol):
     device: str
     precision: Precision
 
+    def prepare(self) -> None: ...
+
     def embed(self, crops: Pixels) -> Floats: ...
 
 
@@ -55,18 +57,28 @@ class Tower:
         self._network = network
 
     @classmethod
-    def load(cls, path: Path | None = None, device: Device = "auto", precision: Precision = "f32") -> Tower:
+    def load(
+        cls, path: Path | None = None, device: Device = "auto", precision: Precision = "f32", *, prepared: bool = True
+    ) -> Tower:
         """The tower of a folder: of `path`, else of the environment's FACESEARCH_TOWER, else the one shipped.
 
         device: "cpu", "gpu", or "auto" for a GPU where TensorFlow can use one. precision: what it
-        computes in on a CPU; the figures on the card are those of "f32". Raises TowerError when a file is missing
-        or damaged, the two files do not belong together, or there is no such device.
+        computes in on a CPU; the figures on the card are those of "f32". prepared: False leaves the network itself to
+        `prepare` or the first `embed`. Raises TowerError when a file is missing or damaged, the two files do not
+        belong together, or there is no such device.
         """
         folder = path or Path(os.environ.get(TOWER_VARIABLE) or SHIPPED_TOWER)
         card = read_card(folder / CARD_NAME)
         weights = folder / WEIGHTS_NAME
         check_weights(weights, card)
-        return cls(card, _network(weights, card, device, precision))
+        tower = cls(card, _network(weights, card, device, precision))
+        if prepared:
+            tower.prepare()
+        return tower
+
+    def prepare(self) -> None:
+        """Load the network before the first crop. Raises TowerError where it is not what its card says."""
+        self._network.prepare()
 
     @property
     def identity(self) -> str:
@@ -122,19 +134,25 @@ class _OpenVinoNetwork:
     def __init__(self, weights: Path, card: TowerCard, precision: Precision) -> None:
         self._weights, self._card = weights, card
         self.precision = precision
-        self._networks = {1: self._load(1)}
+        self._networks: dict[int, CompiledNetwork] = {}
+
+    def prepare(self) -> None:
+        self._of_size(1)
 
     def embed(self, crops: Pixels) -> Floats:
         embeddings = np.empty((len(crops), self._card.embedding_size), dtype=np.float32)
         start = 0
         while start < len(crops):
             size = _CPU_BATCH if len(crops) - start >= _CPU_BATCH else 1
-            if size not in self._networks:
-                self._networks[size] = self._load(size)
             batch = crops[start : start + size].astype(np.float32)
-            embeddings[start : start + size] = self._networks[size](batch)[0]
+            embeddings[start : start + size] = self._of_size(size)(batch)[0]
             start += size
         return embeddings
+
+    def _of_size(self, batch_size: int) -> CompiledNetwork:
+        if batch_size not in self._networks:
+            self._networks[batch_size] = self._load(batch_size)
+        return self._networks[batch_size]
 
     def _load(self, batch_size: int) -> CompiledNetwork:
         def build() -> openvino.Model:
@@ -161,6 +179,9 @@ class _KerasNetwork:
         self.sees_gpu = bool(gpus)
         self._weights, self._card = weights, card
         self._model: Any = None
+
+    def prepare(self) -> None:
+        self._loaded()
 
     def embed(self, crops: Pixels) -> Floats:
         model = self._loaded()

@@ -31,9 +31,11 @@ TRAINING_ONLY = {"facesearch_train", "keras", "matplotlib", "mtcnn", "sklearn", 
 # Runs a command as the console script does, then prints what was loaded, whatever the command's outcome.
 PROGRAM = """
 import atexit, json, sys
+started = set()
+sys.addaudithook(lambda event, arguments: started.add(event) if event == "subprocess.Popen" else None)
 @atexit.register
 def report():
-    names = sorted({name.partition(".")[0] for name in sys.modules})
+    names = sorted({name.partition(".")[0] for name in sys.modules} | started)
     print("LOADED", json.dumps(names), file=sys.__stderr__, flush=True)
 from facesearch.cli import main
 main()
@@ -41,7 +43,7 @@ main()
 
 
 def loaded_by(*arguments: str, environment: dict[str, str] | None = None) -> set[str]:
-    """Top-level modules that a command loads; the command has to succeed."""
+    """Top-level modules that a command loads, and "subprocess.Popen" where it starts a process; it has to succeed."""
     ran = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
         capture_output=True,
@@ -79,5 +81,14 @@ def test_index_and_query_on_a_cpu_never_load_tensorflow(tmp_path: Path) -> None:
     photo = min(album.rglob("*.jpg"))
     for command in (["index", str(album)], ["query", str(photo)], ["compare", str(photo), str(photo)], ["status"]):
         loaded = loaded_by(*command, "--device", "cpu", environment=settings)
-        assert "openvino" in loaded
+        assert ("openvino" in loaded) == (command != ["status"])
         assert loaded & TRAINING_ONLY == set()
+
+
+def test_a_run_that_finds_nothing_new_loads_no_network_and_starts_no_process(tmp_path: Path) -> None:
+    album = write_album(tmp_path / "album", 1, 1, seed=3).directory
+    tower = write_small_tower(tmp_path / "tower")
+    settings = {"FACESEARCH_LIBRARY": str(tmp_path / "library"), "FACESEARCH_TOWER": str(tower)}
+    runs = [loaded_by("index", str(album), environment=settings) for _ in range(2)]
+    wanted = {"openvino", "subprocess.Popen"}
+    assert [loaded & wanted for loaded in runs] == [wanted, set()]
