@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
 import pytest
-from tiny import coloured_people, tiny_config
+from tiny import STAGE, coloured_people, tiny_config
 
 from facesearch.calibration import Calibration
 from facesearch.errors import TowerError
@@ -175,8 +175,9 @@ def drawn_people(people: int, photos: int, spread: float, seed: int = 0) -> tupl
     return CropData(np.zeros((len(identities), 1, 1, 3), np.uint8), identities), embeddings
 
 
-def test_the_best_threshold_can_be_brought_to_1(exported: Exported) -> None:
-    serving = keras.models.clone_model(exported.serving)
+@pytest.mark.parametrize("radius", [None, 2.0], ids=["free", "one length"])
+def test_the_best_threshold_can_be_brought_to_1(exported: Exported, radius: float | None) -> None:
+    serving = build_tower(112, shape=CONFIG.network, input_size_px=28, radius=radius)
     serving.set_weights(exported.serving.get_weights())
     crops = VALIDATION.crops.astype(np.float32)
     before = np.asarray(serving.predict_on_batch(crops))
@@ -191,6 +192,19 @@ def test_the_best_threshold_can_be_brought_to_1(exported: Exported) -> None:
 
     assert right(1.0) == max(right(threshold) for threshold in [*genuine, *impostor])
     assert rescale_to_unit_threshold(serving, VALIDATION) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_tower_whose_embeddings_have_one_length_is_served_with_that_length(
+    tmp_path: Path,
+) -> None:
+    config = tiny_config(network=CONFIG.network, stages=(replace(STAGE, radius=1.5),))
+    build_tower(28, shape=CONFIG.network, radius=1.5).save_weights(tmp_path / "best.weights.h5")
+    serving = serving_tower(config, tmp_path / "best.weights.h5")
+    card = export_tower(serving, tmp_path / "tower", config, VALIDATION, {}, unit_threshold=True)
+    embeddings = Tower.load(tmp_path / "tower", device="cpu").embed(VALIDATION.crops)
+    expected = 1.5 * card.training["distances_times"]
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), expected, rtol=1e-4)
+    assert card.figures["best_threshold"] == pytest.approx(1.0, abs=0.01)
 
 
 def test_an_exported_tower_with_unit_threshold_says_so(exported: Exported, tmp_path: Path) -> None:
@@ -209,7 +223,7 @@ def test_an_exported_tower_with_unit_threshold_says_so(exported: Exported, tmp_p
 def test_only_a_linear_last_layer_is_rescaled() -> None:
     inputs = keras.Input((112, 112, 3))
     network = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs))
-    with pytest.raises(TowerError, match="Dense layer"):
+    with pytest.raises(TowerError, match="linear Dense"):
         rescale_to_unit_threshold(network, VALIDATION)
 
 

@@ -118,3 +118,12 @@ def test_weights_move_between_input_sizes() -> None:
     crops = np.random.default_rng(1).uniform(0, 255, (2, 112, 112, 3)).astype("float32")
     shrunk = crops.reshape(2, 56, 2, 56, 2, 3).mean(axis=(2, 4))
     np.testing.assert_allclose(large.predict(crops, verbose=0), small.predict(shrunk, verbose=0), rtol=1e-3, atol=1e-4)
+
+
+def test_a_radius_gives_all_embeddings_one_length_and_leaves_their_direction() -> None:
+    free, bound = (build_tower(32, shape=SMALL, radius=radius) for radius in (None, 1.5))
+    bound.set_weights(free.get_weights())
+    crops = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype("float32")
+    before, after = (np.asarray(tower.predict_on_batch(crops)) for tower in (free, bound))
+    np.testing.assert_allclose(np.linalg.norm(after, axis=1), 1.5, rtol=1e-5)
+    np.testing.assert_allclose(after, 1.5 * before / np.linalg.norm(before, axis=1, keepdims=True), rtol=1e-4)

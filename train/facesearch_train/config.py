@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,7 +20,8 @@ class Stage:
     """A stretch of a run with one input size and one mix of losses; weights are carried on to the next.
 
     contrastive, softmax, identity: the weights of the margin loss, of the softmax over all pairs that warms up, and of
-    telling all people of the data apart (both with sampling "people" only).
+    telling all people of the data apart (both with sampling "people" only). radius: the length that all embeddings are
+    brought to, so that a face that is hard to read cannot lie far from everything; None leaves them free.
     """
 
     epochs: int
@@ -28,6 +30,7 @@ class Stage:
     contrastive: float = 1.0
     softmax: float = 0.0
     identity: float = 0.0
+    radius: float | None = None
 
 
 @dataclass(frozen=True)
@@ -133,10 +136,21 @@ SEED = TrainConfig(
     unit_threshold=False,
 )
 
+# With impostors at a right angle on this radius, a pair is exactly the margin of 2 apart.
+RIGHT_ANGLE_RADIUS = math.sqrt(2)
+
 # What the shipped tower is trained with: a softmax over all pairs of a batch learns from all impostors at once, on
-# small crops and at a constant rate; then the rate falls to nothing on larger ones, while the margin loss shapes the
-# distances. A memory of earlier batches is left out: while the network still moves fast, old embeddings are told from
-# new ones instead of people from people. Figures, cost and what was tried: train/README.md.
+# small crops and at a constant rate; then the rate falls on larger ones, while the margin loss shapes the distances; in
+# the end all embeddings are brought to one length. A memory of earlier batches is left out: while the network still
+# moves fast, old embeddings are told from new ones instead of people from people. Figures, cost and what was tried:
+# train/README.md.
+_FALLING = Stage(
+    epochs=10,
+    input_size_px=56,
+    schedule=CyclicalSchedule(max_rate=7e-4, base_share=0.02, rise_epochs=0.5, fall_epochs=13.5),
+    contrastive=0.3,
+    softmax=1.0,
+)
 FULL = TrainConfig(
     name="full",
     stages=(
@@ -147,12 +161,12 @@ FULL = TrainConfig(
             contrastive=0.05,
             softmax=1.0,
         ),
-        Stage(
-            epochs=14,
-            input_size_px=56,
-            schedule=CyclicalSchedule(max_rate=7e-4, base_share=0.02, rise_epochs=0.5, fall_epochs=13.5),
-            contrastive=0.3,
-            softmax=1.0,
+        _FALLING,
+        dataclasses.replace(
+            _FALLING,
+            epochs=5,
+            schedule=CyclicalSchedule(max_rate=2.5e-4, base_share=0.02, rise_epochs=0.25, fall_epochs=4.75),
+            radius=RIGHT_ANGLE_RADIUS,
         ),
     ),
     sampling="people",

@@ -41,10 +41,12 @@ Identities = NDArray[np.int32]
 
 def serving_tower(config: TrainConfig, weights: Path) -> keras.Model:
     """The whole network as it is served, (B, 112, 112, 3) RGB 0..255 -> (B, D), with a trained tower's weights."""
-    size = config.stages[-1].input_size_px
-    trained = build_tower(size, config.embedding_size, config.network)
+    last = config.stages[-1]
+    trained = build_tower(last.input_size_px, config.embedding_size, config.network, radius=last.radius)
     trained.load_weights(weights)
-    serving = build_tower(CROP_SIZE_PX, config.embedding_size, config.network, input_size_px=size)
+    serving = build_tower(
+        CROP_SIZE_PX, config.embedding_size, config.network, input_size_px=last.input_size_px, radius=last.radius
+    )
     serving.set_weights(trained.get_weights())
     return serving
 
@@ -96,22 +98,27 @@ def export_tower(
 def rescale_to_unit_threshold(serving: keras.Model, validation: CropData) -> float:
     """Multiply all distances so that the best threshold on validation people is 1; returns the factor.
 
-    The factor is folded into the last layer, a Dense without activation, in place: nothing but the distances changes,
-    and no order among them. Best: genuine and impostor pairs weighed alike. Raises TowerError for another last layer,
-    and where the network tells nobody apart.
+    The factor is folded into the last layer, a Dense without activation or a Rescaling, in place: nothing but the
+    distances changes, and no order among them. Best: genuine and impostor pairs weighed alike. Raises TowerError for
+    another last layer, and where the network tells nobody apart.
     """
     last = serving.layers[-1]
-    if not isinstance(last, keras.layers.Dense) or last.activation is not keras.activations.linear:
-        raise TowerError("distances can be rescaled only in a network that ends in a Dense layer without activation")
+    is_linear = isinstance(last, keras.layers.Dense) and last.activation is keras.activations.linear
+    if not is_linear and not isinstance(last, keras.layers.Rescaling):
+        raise TowerError("distances can be rescaled only in a network that ends in a linear Dense or a Rescaling layer")
     batches = [validation.crops[start : start + _BATCH] for start in range(0, len(validation.crops), _BATCH)]
     embeddings = np.concatenate([np.asarray(serving.predict_on_batch(crops.astype(np.float32))) for crops in batches])
     best = metrics.best_threshold(_pairs_roc(embeddings, validation.identities), balanced=True)
     if not np.isfinite(best.distance) or best.distance <= 0:
         raise TowerError("the network tells nobody apart on validation people: there is no threshold to bring to 1")
     factor = 1 / best.distance
-    for weight in (last.kernel, last.bias):
-        if weight is not None:
-            weight.assign(weight * factor)
+    if isinstance(last, keras.layers.Rescaling):
+        last.scale *= factor
+        serving.make_predict_function(force=True)  # the one before holds the number as it was
+    else:
+        for weight in (last.kernel, last.bias):
+            if weight is not None:
+                weight.assign(weight * factor)
     return factor
 
 

@@ -128,7 +128,7 @@ class Run:
         number, stage, self.stage_start = config.stage_at(epoch)
         keras.utils.set_random_seed(config.seed + number)
         self.stage = stage
-        self.tower = build_tower(stage.input_size_px, config.embedding_size, config.network)
+        self.tower = build_tower(stage.input_size_px, config.embedding_size, config.network, radius=stage.radius)
         people = int(self.training.identities.max()) + 1
         self.model = build_training_model(self.tower, config, stage, config.seed + number, people)
         self.model.optimizer.build(self.model.trainable_variables)

@@ -77,12 +77,14 @@ def build_tower(
     embedding_size: int = EMBEDDING_SIZE,
     shape: DenseNetShape = DENSENET_121,
     input_size_px: int | None = None,
+    radius: float | None = None,
 ) -> keras.Model:
     """A DenseNet that ends in `embedding_size` numbers: (B, S, S, 3) RGB 0..255 -> (B, embedding_size) float32.
 
     crop_size_px is S. input_size_px: the size that the convolutions see, by default S; crops are brought to it first.
     The preprocessing (to -1..1) is part of the network. The weights do not depend on the sizes, so that training can
-    begin on small crops. The embeddings are not normalised: the contrastive loss shapes their distances.
+    begin on small crops. radius: the length that all embeddings are brought to; by default they have the length that
+    the contrastive loss gives them.
     """
     inputs = keras.Input((crop_size_px, crop_size_px, 3), name="crop")
     resize = resize_layer(crop_size_px, input_size_px or crop_size_px)
@@ -102,6 +104,9 @@ def build_tower(
     x = _bn_relu(x, "final", shape.bn_momentum)
     x = layers.GlobalAveragePooling2D(name="average_pool")(x)
     embedding = layers.Dense(embedding_size, dtype="float32", name="embedding")(x)
+    if radius is not None:
+        embedding = layers.UnitNormalization(dtype="float32", name="unit_length")(embedding)
+        embedding = layers.Rescaling(radius, dtype="float32", name="radius")(embedding)
     return keras.Model(inputs, embedding, name="tower")
 
 
