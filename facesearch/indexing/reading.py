@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -19,8 +19,6 @@ from facesearch.photos import DecodingWorker, fingerprint
 from facesearch.records import Photo, PhotoFile
 
 Seen = TypeVar("Seen")
-# Of files over this size one is decoded at a time: some need 2 GB of memory while that lasts.
-_ALONE_OVER_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,6 @@ class _Lanes(Generic[Seen]):
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="lane")
         self._workers = ExitStack()
         self._of_thread = threading.local()
-        self._alone = threading.Lock()
 
     def submit(self, file: PhotoFile) -> Future[Seen | PhotoError]:
         return self._pool.submit(self._seen, file)
@@ -125,9 +122,7 @@ class _Lanes(Generic[Seen]):
         if worker is None:
             worker = self._of_thread.worker = self._workers.enter_context(DecodingWorker())
         try:
-            with self._alone if file.size_bytes > _ALONE_OVER_BYTES else nullcontext():
-                photo = worker.read_photo(file)
-            return self._look(photo)
+            return self._look(worker.read_photo(file))
         except PhotoError as error:
             return error
 

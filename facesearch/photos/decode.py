@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
-import threading
 import zlib
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFile
 
+from facesearch.photos.alone import OneAtATime
 from facesearch.photos.colour import eight_bit, to_srgb
 from facesearch.photos.files import photo_error, read_file
 from facesearch.photos.formats import FORMATS, candidate_formats, opener
@@ -34,9 +34,15 @@ scaled while it is decoded; HEIF has room for the 200 megapixels of some phones.
 
 OTHER_MEGAPIXEL_LIMIT = 150
 
-# Photos over this size are decoded one at a time, whatever the number of threads: 16 threads would need 10 GB.
-_ALONE_OVER_MEGAPIXELS = 64
-_alone = threading.Lock()
+ALONE_OVER_MEGAPIXELS = {"JPEG": 64, "HEIF": 64}
+"""Photos over this size are decoded one at a time, whatever the number of threads and processes: up to it none needs
+more than some 600 MB."""
+
+OTHER_ALONE_OVER_MEGAPIXELS = 24
+ALONE_OVER_BYTES = 32 << 20
+"""So are those in larger files."""
+
+one_at_a_time = OneAtATime()
 
 # What Pillow's decoders raise for a damaged file. They parse in Python and in C, and few check every field:
 DECODER_ERRORS = (
@@ -81,13 +87,15 @@ def read_photo(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Photo:
     """
     if max_side_px < 1:
         raise ValueError(f"max_side_px is {max_side_px}; it must be 1 or more")
-    current, content = read_file(file.path)
-    if not content:
-        raise photo_error(file.path, "is empty (0 bytes): copy it again from where it came")
-    with pillow_silenced:
-        pixels, original_size_px = _decoded(content, file.path, max_side_px)
+    with one_at_a_time if file.size_bytes > ALONE_OVER_BYTES else nullcontext():
+        current, content = read_file(file.path)
+        if not content:
+            raise photo_error(file.path, "is empty (0 bytes): copy it again from where it came")
+        with pillow_silenced:
+            pixels, original_size_px = _decoded(content, file.path, max_side_px)
+        sha256 = hashlib.sha256(content).hexdigest()
+        del content
     reduced = original_size_px != (pixels.shape[1], pixels.shape[0])
-    sha256 = hashlib.sha256(content).hexdigest()
     return Photo(current, sha256, pixels, original_size_px if reduced else None)
 
 
@@ -97,7 +105,8 @@ def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[Pixels, tupl
     image = _opened(content if preview is None else preview.content, path)
     name = image.format or "photo"
     megapixels = _checked_megapixels(image, path)
-    with _alone if megapixels > _ALONE_OVER_MEGAPIXELS else nullcontext():
+    is_large = megapixels > ALONE_OVER_MEGAPIXELS.get(name, OTHER_ALONE_OVER_MEGAPIXELS)
+    with one_at_a_time if is_large else nullcontext():
         try:
             original_size_px = _load(image, max_side_px)
         except DECODER_ERRORS as error:

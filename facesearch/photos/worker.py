@@ -25,7 +25,8 @@ from typing import IO, Any, Self
 import numpy as np
 
 from facesearch.errors import FacesearchError, PhotoError
-from facesearch.photos.decode import MAX_SIDE_PX, read_photo
+from facesearch.photos.alone import shared_descriptor
+from facesearch.photos.decode import MAX_SIDE_PX, one_at_a_time, read_photo
 from facesearch.photos.files import photo_error
 from facesearch.records import Photo, PhotoFile, Pixels
 
@@ -100,11 +101,13 @@ class DecodingWorker:
 
     def _started(self) -> subprocess.Popen[bytes]:
         self._is_ready = False
-        limits = [str(self._limits.seconds), str(self._limits.memory_bytes)]
+        shared = shared_descriptor()
+        limits = [str(self._limits.seconds), str(self._limits.memory_bytes), str(shared)]
         return subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, str(_PACKAGE_FOLDER), *limits],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            pass_fds=[shared],
             pipesize=1 << 20,  # pixels in fewer pieces, where the system can do that
             start_new_session=True,  # Ctrl-C is for the indexer, which lets the photo at hand be finished
         )
@@ -193,12 +196,13 @@ def _as_error(path: Path, answer: dict[str, Any]) -> Exception:
 # What follows runs in the process.
 
 
-def serve(seconds: str, memory_bytes: str) -> None:
+def serve(seconds: str, memory_bytes: str, shared: str) -> None:
     """Answer requests from standard input until there are no more."""
     from PIL import Image  # before the limit of memory is set
 
     Image.init()
     _limit_memory(int(memory_bytes))
+    one_at_a_time.share(int(shared))
     answers = os.fdopen(os.dup(1), "wb")
     try:
         answers.write(_READY)

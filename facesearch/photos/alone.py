@@ -1,0 +1,62 @@
+"""Large photos are decoded one at a time, over all the threads and decoding processes of a run: a core each of them
+would need tens of GB.
+
+A lock among threads, and one on a file without a name among processes, which the system lets go with a process that
+dies. Refuses to know which photos are large.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import threading
+from functools import cache
+from types import TracebackType
+from typing import IO
+
+
+class OneAtATime:
+    """A context manager: nobody else is inside. May be entered again by the thread that is."""
+
+    def __init__(self) -> None:
+        self._threads = threading.RLock()
+        self._depth = 0
+        self._descriptor: int | None = None
+
+    def share(self, descriptor: int) -> None:
+        """Hold against the other processes, too, that were given this file (`shared_descriptor`)."""
+        self._descriptor = descriptor
+
+    def __enter__(self) -> None:
+        self._threads.acquire()
+        if self._descriptor is not None and not self._depth:
+            import fcntl
+
+            left_s, _ = signal.setitimer(signal.ITIMER_REAL, 0)  # waiting is not held against the photo
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
+            signal.setitimer(signal.ITIMER_REAL, left_s)
+        self._depth += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._depth -= 1
+        if self._descriptor is not None and not self._depth:
+            import fcntl
+
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
+        self._threads.release()
+
+
+def shared_descriptor() -> int:
+    """Of the file that this process hands to its decoding processes. Raises OSError where none can be made."""
+    return _shared_file().fileno()
+
+
+@cache
+def _shared_file() -> IO[bytes]:
+    if sys.platform == "linux":  # in memory: no disk is needed
+        return os.fdopen(os.memfd_create("facesearch"), "w+b")
+    return tempfile.TemporaryFile()
