@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from command_line import CommandLine
 from small_tower import write_small_tower
 
+from facesearch.cli import progress
 from facesearch.portraits import write_album
 
 ROOT = Path(__file__).parents[1]
@@ -47,7 +49,10 @@ def test_the_python_examples_run(workplace: Path, capsys: pytest.CaptureFixture[
     assert printed[1].strip()
 
 
-def test_the_commands_run_as_written(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands_run_as_written(
+    workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_LINE_EVERY_S", math.inf)  # on a slow machine stderr would not be empty
     commands = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
     run = CommandLine(capsys)
     names = []
