@@ -18,8 +18,8 @@ from command_line import CommandLine
 from small_tower import write_small_tower
 from tiles import MODELS, ColourTower, TileDetector, draw
 
-from facesearch.errors import LibraryError, LibraryLockedError
-from facesearch.indexing import IndexOptions, index_photos
+from facesearch.errors import FacesearchError, LibraryError, LibraryLockedError
+from facesearch.indexing import IndexOptions, index_photos, reindex
 from facesearch.library import AREAS, Finding, Library, verify
 from facesearch.store import schema
 from facesearch.store.vector_digest import digest
@@ -250,6 +250,39 @@ def test_foreign_files_beside_the_database_are_no_obstacle(path: Path, name: str
     (path / name).write_bytes(content)
     (path / name).chmod(0o600)
     assert _problems(path) == {}
+
+
+LOST = ["tower", "library_id", "threshold"]
+
+
+@pytest.mark.parametrize("lost", ["1", "key = 'detector'", *(f"key = '{name}'" for name in LOST)])
+def test_lost_settings_are_made_anew_and_what_the_library_was_built_with_by_reindex(
+    path: Path, original: Path, lost: str
+) -> None:
+    _execute(path, f"DELETE FROM settings WHERE {lost}")
+    with pytest.raises(LibraryError, match="facesearch verify --repair makes them anew"):
+        Library.open(path)
+    assert "the settings lack " in _problems(path)["database"]
+    assert all(finding.mended for finding in _repaired(path) if finding.area != "models")
+    with Library.open(path, writable=True) as library:
+        named = library.status().people_named
+        if library.models != MODELS:
+            with pytest.raises(FacesearchError, match=r"unknown.*facesearch reindex"):
+                library.check_models(MODELS)
+            assert reindex(library, TileDetector(), ColourTower()).switched
+        assert library.models == MODELS
+        assert library.status().people_named == named == 1
+    _assert_whole_after_another_run(path, original)
+
+
+@pytest.mark.parametrize("name", ["threshold", "generation"])
+def test_a_setting_that_is_no_number_is_made_anew(path: Path, original: Path, name: str) -> None:
+    _execute(path, f"UPDATE settings SET value = 'x' WHERE key = '{name}'")
+    with pytest.raises(LibraryError, match="facesearch verify --repair makes them anew"):
+        Library.open(path)
+    assert "is 'x'" in _problems(path)["database"]
+    assert all(finding.mended for finding in _repaired(path))
+    _assert_whole_after_another_run(path, original)
 
 
 def test_an_index_that_lost_an_entry_is_found_and_mended(path: Path, original: Path) -> None:

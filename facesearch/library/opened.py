@@ -80,11 +80,10 @@ class Library:
         try:
             self.library_id = settings["library_id"]
             self.created_at = settings["created_at"]
-            _ = self.models
+            _ = self.models, database.generation()
         except (KeyError, ValueError) as error:
-            raise LibraryError(
-                f"the settings in {path / DATABASE_NAME} are damaged ({error}); restore a backup"
-            ) from error
+            remedy = "facesearch verify --repair makes them anew"
+            raise LibraryError(f"the settings in {path / DATABASE_NAME} are damaged ({error}); {remedy}") from error
         self._vectors = LibraryVectors(path, database, self.library_id, writable=lock is not None)
 
     @classmethod

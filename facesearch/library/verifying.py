@@ -17,6 +17,7 @@ from pathlib import Path
 from facesearch.errors import LibraryError, LibraryLockedError
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library
 from facesearch.library.opened import PURGE_SETTING, Library
+from facesearch.library.settings_check import settings_problems
 from facesearch.library.strays import stray_problems
 from facesearch.records import Models
 from facesearch.store import schema
@@ -35,7 +36,6 @@ AREAS = ("database", "rows", "embeddings", "vectors", "models", "files")
 _ROUNDS = 3
 _PURGE = "what was forgotten may still be in some file, because a purge was cut short"
 DAMAGED_SUFFIX = ".damaged"
-_SETTINGS = ("library_id", "created_at", "detector", "tower", "tower_name", "threshold")
 
 log = logging.getLogger(__name__)
 
@@ -170,17 +170,10 @@ class _Verification:
         self._findings.append(Finding("database", _few(errors), True, outcome))
 
     def _check_settings(self, database: Database) -> None:
-        settings = database.settings()
-        missing = [name for name in _SETTINGS if name not in settings]
-        if missing:
-            self._found(Problem("database", f"the settings lack {', '.join(missing)}", "restore a backup"))
-        if PURGE_SETTING in settings:
+        for problem in settings_problems(database):
+            self._found(problem)  # outside of a transaction, which would count on a generation
+        if PURGE_SETTING in database.settings():
             self._found(Problem("files", _PURGE, "stop what is reading the library, and run with --repair"))
-        for name, kind in (("threshold", float), ("generation", int)):
-            try:
-                kind(settings.get(name, "0"))
-            except ValueError:
-                self._found(Problem("database", f"the setting {name} is {settings[name]!r}", "restore a backup"))
 
     def _check_vectors(self, database: Database) -> None:
         catalog = Catalog(database)
