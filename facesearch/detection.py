@@ -134,10 +134,10 @@ class Detector:
         return boxes[keep], landmarks[keep], scores[keep]
 
 
-def load_detector(settings: DetectorSettings = DEFAULT_SETTINGS, *, lanes: int = 0) -> Detector:
+def load_detector(settings: DetectorSettings = DEFAULT_SETTINGS, *, lanes: int = 1) -> Detector:
     """A detector ready to run. Raises FacesearchError when the mtcnn package's weights are missing.
 
-    lanes: how many threads detect at once, a core each; 0: one, with all cores.
+    lanes: how many threads detect at once, a core each.
     """
     return Detector(settings, RuntimeSettings(lanes=lanes))
 

@@ -34,23 +34,23 @@ _CONVERTER = "openvino.tools.ovc"
 class RuntimeSettings:
     """How a network is run.
 
-    lanes: how many threads call it at once, a core each; 0: one caller, answered with all of the machine's cores.
+    lanes: how many threads call it at once, each answered on one core. More cores for one call would wait for one
+    another after every layer: where other programs are busy too, that takes ten times as long instead of half.
     precision: "bf16" is nearly twice as fast where `has_bf16`, and 1 to 2 % less exact; slower than "f32" elsewhere.
     """
 
-    lanes: int = 0
+    lanes: int = 1
     precision: Precision = "f32"
 
     def properties(self) -> dict[str, str]:
         """These settings in OpenVINO's own words."""
-        properties = {
+        return {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": self.precision,
-            "NUM_STREAMS": str(self.lanes or 1),
+            "NUM_STREAMS": str(self.lanes),
+            "INFERENCE_NUM_THREADS": str(self.lanes),
+            "ENABLE_CPU_PINNING": "NO",
         }
-        if self.lanes:
-            properties |= {"INFERENCE_NUM_THREADS": str(self.lanes), "ENABLE_CPU_PINNING": "NO"}
-        return properties
 
 
 DEFAULT_RUNTIME = RuntimeSettings()
@@ -109,6 +109,11 @@ def load_network(
     if blob:
         _keep(blob, compiled.export_model().getvalue())
     return CompiledNetwork(compiled)
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache

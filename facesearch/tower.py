@@ -7,6 +7,7 @@ never decides who a face is. On a CPU neither TensorFlow nor Keras is imported.
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -15,7 +16,15 @@ import numpy as np
 from facesearch.errors import TowerError
 from facesearch.keras_archive import read_keras_archive
 from facesearch.records import Floats, Pixels
-from facesearch.runtime import CompiledNetwork, Precision, RuntimeSettings, fastest_precision, has_gpu, load_network
+from facesearch.runtime import (
+    CompiledNetwork,
+    Precision,
+    RuntimeSettings,
+    available_cores,
+    fastest_precision,
+    has_gpu,
+    load_network,
+)
 from facesearch.tower_card import (
     CARD_NAME,
     WEIGHTS_NAME,
@@ -135,19 +144,28 @@ class _OpenVinoNetwork:
         self._weights, self._card = weights, card
         self.precision = precision
         self._networks: dict[int, CompiledNetwork] = {}
+        self._pool: ThreadPoolExecutor | None = None
 
     def prepare(self) -> None:
         self._of_size(1)
 
     def embed(self, crops: Pixels) -> Floats:
-        embeddings = np.empty((len(crops), self._card.embedding_size), dtype=np.float32)
-        start = 0
-        while start < len(crops):
-            size = _CPU_BATCH if len(crops) - start >= _CPU_BATCH else 1
-            batch = crops[start : start + size].astype(np.float32)
-            embeddings[start : start + size] = self._of_size(size)(batch)[0]
-            start += size
-        return embeddings
+        whole = len(crops) - len(crops) % _CPU_BATCH
+        batches = [crops[start : start + _CPU_BATCH] for start in range(0, whole, _CPU_BATCH)]
+        singles = [crops[place : place + 1] for place in range(whole, len(crops))]
+        return np.concatenate([*self._in_lanes(batches), *map(self._embed_batch, singles)])
+
+    def _in_lanes(self, batches: list[Pixels]) -> list[Floats]:
+        """Each batch on a core."""
+        if len(batches) < 2:
+            return list(map(self._embed_batch, batches))
+        self._of_size(_CPU_BATCH)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(available_cores(), thread_name_prefix="embed")
+        return list(self._pool.map(self._embed_batch, batches))
+
+    def _embed_batch(self, crops: Pixels) -> Floats:
+        return self._of_size(len(crops))(crops.astype(np.float32))[0].copy()
 
     def _of_size(self, batch_size: int) -> CompiledNetwork:
         if batch_size not in self._networks:
@@ -162,7 +180,7 @@ class _OpenVinoNetwork:
             model.reshape([batch_size, side, side, 3])
             return model
 
-        settings = RuntimeSettings(precision=self.precision)
+        settings = RuntimeSettings(available_cores() if batch_size > 1 else 1, self.precision)
         return load_network(f"{self._card.sha256}-tower-{_GRAPH_VERSION}-batch{batch_size}", build, settings)
 
 

@@ -110,6 +110,8 @@ def test_settings_in_openvinos_words() -> None:
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32",
         "NUM_STREAMS": "1",
+        "INFERENCE_NUM_THREADS": "1",
+        "ENABLE_CPU_PINNING": "NO",
     }
     assert RuntimeSettings(lanes=3, precision="bf16").properties() == {
         "PERFORMANCE_HINT": "LATENCY",

@@ -60,6 +60,18 @@ def test_embeddings_are_those_of_keras(saved: tuple[Path, np.ndarray], count: in
     np.testing.assert_allclose(embeddings, expected[:count], atol=1e-5 * np.abs(expected).max())
 
 
+def test_batches_on_several_cores_equal_those_on_one(
+    saved: tuple[Path, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crops = np.random.default_rng(3).integers(0, 256, (83, 112, 112, 3), dtype=np.uint8)
+    found = []
+    for cores in (1, 3):
+        monkeypatch.setattr(tower_room, "available_cores", lambda cores=cores: cores)
+        found.append(Tower.load(saved[0], device="cpu").embed(crops))
+    np.testing.assert_array_equal(found[0], found[1])
+    assert np.ptp(found[0], axis=0).min() > 0
+
+
 def test_no_crops_give_no_embeddings(saved: tuple[Path, np.ndarray]) -> None:
     assert Tower.load(saved[0], device="cpu").embed(CROPS[:0]).shape == (0, 32)
 

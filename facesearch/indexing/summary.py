@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from facesearch.records import SkippedFile
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from facesearch.runtime import available_cores
 
 
 @dataclass(frozen=True)
@@ -33,7 +28,7 @@ class IndexOptions:
     @property
     def lanes(self) -> int:
         """How many threads detect at once."""
-        return self.workers or _cores()
+        return self.workers or available_cores()
 
 
 DEFAULT_OPTIONS = IndexOptions()
