@@ -90,6 +90,10 @@ def test_index_names_every_file_that_it_skips_and_does_the_rest(run: CommandLine
     assert [line.split(":")[0] for line in lines] == ["facesearch"] * 3
     for name in ("new\\nline.jpg", "empty.png", "text.jpg"):
         assert any(f"{name}: " in line for line in lines)
+    again = run("index", photos, "--library", tmp_path / "library")
+    assert (again.code, again.err) == (0, "")
+    assert "1 unchanged, 3 skipped (3 as before; --rehash tries them again)\n" in again.out
+    assert len(run("index", photos, "--rehash", "--library", tmp_path / "library").err.splitlines()) == 3
 
 
 def test_index_of_a_missing_folder_is_exit_code_3(run: CommandLine, tmp_path: Path) -> None:
@@ -214,6 +218,7 @@ def test_reindex_moves_a_library_to_another_tower(run: CommandLine, album: Path,
     asked = run("query", portrait(album), "--k", "1", *own)
     assert re.search(rf"1  {portrait(album).parent.name} +0\.000  yes", asked.out)
     assert run("verify", *own).code == 0
+    assert run("reindex", *own).out == "nothing to read: the library is one of the tower other\n"
 
 
 def documented_keys(command: str) -> set[str]:

@@ -40,7 +40,7 @@ def draw(path: Path, *colours: Colour) -> Path:
 
 
 def embedding_of(colour: Colour) -> Floats:
-    return (np.array(colour, np.float32) / 255) @ BASIS
+    return np.asarray((np.array(colour, np.float32) / 255) @ BASIS, np.float32)
 
 
 class TileDetector:
@@ -79,7 +79,7 @@ class ColourTower:
 
     def embed(self, crops: Pixels) -> Floats:
         self.batches.append(len(crops))
-        return (crops[:, 56, 56].astype(np.float32) / 255) @ BASIS
+        return np.asarray((crops[:, 56, 56].astype(np.float32) / 255) @ BASIS, np.float32)
 
 
 MODELS = Models.of(TileDetector(), ColourTower())

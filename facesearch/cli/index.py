@@ -139,6 +139,7 @@ def _report(summary: IndexSummary) -> None:
     if len(summary.skipped) > _REASONS_SHOWN:
         complain(f"and {len(summary.skipped) - _REASONS_SHOWN:,} more; --json lists them all")
     skipped = len(summary.skipped) + summary.skipped_known
+    before = f" ({summary.skipped_known:,} as before; --rehash tries them again)" if summary.skipped_known else ""
     parts = [
         f"{summary.photos_new:,} new",
         f"{summary.photos_changed:,} changed" if summary.photos_changed else "",
@@ -146,7 +147,7 @@ def _report(summary: IndexSummary) -> None:
         f"{summary.photos_moved:,} moved" if summary.photos_moved else "",
         f"{summary.photos_unchanged:,} unchanged",
         f"{summary.photos_missing:,} missing" if summary.photos_missing else "",
-        f"{skipped:,} skipped" if skipped else "",
+        f"{skipped:,} skipped{before}" if skipped else "",
     ]
     others = f"; {counted(summary.other_files, 'file')} of other kinds" if summary.other_files else ""
     say(f"photos   {', '.join(part for part in parts if part)}{others}")

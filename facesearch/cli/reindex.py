@@ -57,6 +57,9 @@ def _report(summary: ReindexSummary) -> None:
     report_absent(summary.waiting, "waited for")
     failed = f", {summary.photos_failed:,} that cannot be read" if summary.photos_failed else ""
     changed = f", {summary.photos_changed:,} changed: index them again" if summary.photos_changed else ""
+    if summary.switched and not (summary.photos or summary.photos_failed):
+        say(f"nothing to read: the library is one of the tower {shown(summary.tower)}")
+        return
     say(f"photos   {summary.photos:,} read{failed}{changed}")
     lost = f"; {counted(summary.named_lost, 'named face')} not found again" if summary.named_lost else ""
     say(f"faces    {summary.faces:,}, {summary.faces_kept:,} of them known before{lost}")
