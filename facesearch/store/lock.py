@@ -31,7 +31,9 @@ class WriterLock:
         try:
             self._descriptor = open_private_file(path)
         except OSError as error:
-            raise LibraryError(f"cannot write to the library in {path.parent}: {error.strerror}") from error
+            raise LibraryError(
+                f"cannot write to the library in {path.parent}: {error.strerror}; make the folder writable, or choose another --library"
+            ) from error
         try:
             self._take(wait)
         except BaseException:  # Ctrl-C while waiting, too
