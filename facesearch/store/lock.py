@@ -31,9 +31,8 @@ class WriterLock:
         try:
             self._descriptor = open_private_file(path)
         except OSError as error:
-            raise LibraryError(
-                f"cannot write to the library in {path.parent}: {error.strerror}; make the folder writable, or choose another --library"
-            ) from error
+            remedy = "see that the folder can be written, or choose another --library"
+            raise LibraryError(f"cannot write to the library in {path.parent}: {error.strerror}; {remedy}") from error
         try:
             self._take(wait)
         except BaseException:  # Ctrl-C while waiting, too
