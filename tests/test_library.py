@@ -203,7 +203,7 @@ def test_a_read_only_library_that_was_left_in_the_middle_of_writing_is_refused(p
         for name, content in crashed.items():
             (copy / name).write_bytes(content)
         copy.chmod(0o500)
-        with pytest.raises(LibraryError, match="see that the folder can be written once"):
+        with pytest.raises(LibraryError, match="make the folder writable once"):
             Library.open(copy)
         copy.chmod(0o700)
         assert _nearest(copy, 7) == 1
