@@ -6,7 +6,9 @@ loaded at first use, so that the import costs nothing. Not for two threads at on
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -200,7 +202,17 @@ class FaceLibrary:
 
             self._reader = Library.open(self.path, Models.of(self.detector, self.tower))
             self._reader.search_on(self._device)
+            threading.Thread(target=self._load_ahead, name="load").start()
         return self._reader
+
+    def _load_ahead(self) -> None:
+        """Load what a question needs last while the faces of the first photo are looked for."""
+        from facesearch.errors import TowerError
+        from facesearch.library import load_search
+
+        with suppress(TowerError):  # raised again where the tower is needed
+            self.tower.prepare()
+        load_search()
 
     def close(self) -> None:
         """Close the library's files; the next call opens them again."""

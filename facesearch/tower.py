@@ -7,6 +7,7 @@ never decides who a face is. On a CPU neither TensorFlow nor Keras is imported.
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -64,6 +65,7 @@ class Tower:
     def __init__(self, card: TowerCard, network: _Network) -> None:
         self.card = card
         self._network = network
+        self._preparing = threading.Lock()
 
     @classmethod
     def load(
@@ -86,8 +88,10 @@ class Tower:
         return tower
 
     def prepare(self) -> None:
-        """Load the network before the first crop. Raises TowerError where it is not what its card says."""
-        self._network.prepare()
+        """Load the network before the first crop, also in another thread than the one that embeds. Raises TowerError
+        where it is not what its card says."""
+        with self._preparing:
+            self._network.prepare()
 
     @property
     def identity(self) -> str:
@@ -114,6 +118,7 @@ class Tower:
             raise ValueError(f"crops must be uint8 (N, {side}, {side}, 3), not {crops.dtype} {crops.shape}")
         if not len(crops):
             return np.empty((0, self.card.embedding_size), dtype=np.float32)
+        self.prepare()
         return self._network.embed(crops)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from small_tower import write_small_tower
 
 import facesearch
-from facesearch.errors import LibraryError, TowerError
+from facesearch.errors import LibraryError, NoFaceError, TowerError
 from facesearch.portraits import write_album
 
 
@@ -91,3 +92,19 @@ def test_compare_is_symmetric_and_near_zero_for_one_photo(people: Path, tower: P
     assert same.distance == pytest.approx(0, abs=1e-6)
     assert same.same_person
     assert there.distance > same.distance
+
+
+def test_a_question_loads_tower_and_search_while_it_looks_for_faces(
+    library: facesearch.FaceLibrary, people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.index(people)
+    begun = threading.Event()
+    monkeypatch.setattr(type(library.tower), "prepare", lambda tower: begun.set())
+
+    def detect(detector: object, pixels: object) -> list[object]:
+        assert begun.wait(60)  # for ever, if the tower came after the detector
+        return []
+
+    monkeypatch.setattr(type(library.detector), "detect", detect)
+    with pytest.raises(NoFaceError):
+        library.query(min(people.rglob("*.jpg")))

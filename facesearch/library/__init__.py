@@ -9,6 +9,7 @@ from facesearch.library.forgetting import ForgetSummary, forget
 from facesearch.library.opened import Library, LibraryStatus
 from facesearch.library.precision import recorded_precision
 from facesearch.library.verifying import AREAS, Finding, VerifyReport, verify
+from facesearch.store.vectors import load_search
 
 __all__ = [
     "AREAS",
@@ -22,6 +23,7 @@ __all__ = [
     "default_library_path",
     "forget",
     "is_library",
+    "load_search",
     "recorded_precision",
     "verify",
 ]

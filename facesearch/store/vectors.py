@@ -29,11 +29,16 @@ from facesearch.store.vector_file import (
     write_index,
 )
 
-__all__ = ["DESCRIPTION_NAME", "INDEX_NAME", "Stamp", "Training", "Vectors", "VectorsUnusableError"]
+__all__ = ["DESCRIPTION_NAME", "INDEX_NAME", "Stamp", "Training", "Vectors", "VectorsUnusableError", "load_search"]
 
 # Up to 19 probes at a time FAISS takes differences, beyond it expands |a|² + |b|² - 2ab, which is less exact.
 _PROBES_AT_ONCE = 19
 _MANY_DISTANCES = 10_000_000  # some 50 ms of one core
+
+
+def load_search() -> None:
+    """Import FAISS before the first search; also in another thread than the one that searches."""
+    import faiss  # noqa: F401
 
 
 class Vectors:
