@@ -209,6 +209,21 @@ def test_the_command_keeps_a_library_current_and_leaves_it_to_others(tower: Path
     assert said.splitlines()[-1] == "facesearch: no longer watching"
 
 
+def test_a_folder_that_was_never_there_is_not_waited_for(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from facesearch.cli import main; main()", "index", "--watch"]
+    environment = {**os.environ, "FACESEARCH_TOWER": str(write_small_tower(tmp_path / "tower"))}
+    ran = subprocess.run(
+        [*command, str(tmp_path / "nowhere"), "--library", str(tmp_path / "library")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        timeout=120,
+    )
+    assert ran.returncode == 3
+    assert ran.stderr.splitlines()[-1].startswith(f"facesearch: {tmp_path / 'nowhere'}: does not exist: check the name")
+
+
 def _next(lines: queue.SimpleQueue[str], beginning: str) -> str:
     """The next line that begins so."""
     while True:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -103,12 +102,17 @@ def _watch(paths: list[Path], run: Callable[..., None], first_run: Callable[...,
     from facesearch.errors import PhotoError
     from facesearch.watching import watch
 
-    runs: Iterator[Callable[..., None]] = itertools.chain([first_run], itertools.repeat(partial(run, quiet=True)))
+    is_first = True
 
     def index_again(unfinished: frozenset[Path]) -> None:
+        nonlocal is_first
+        if is_first:  # a folder that was never there is a wrong name
+            is_first = False
+            first_run(leave_out=unfinished)
+            return
         try:
-            next(runs)(leave_out=unfinished)
-        except PhotoError as error:  # a folder that is gone for the moment
+            run(leave_out=unfinished, quiet=True)
+        except PhotoError as error:  # one that is gone for the moment
             complain(f"{error}; still watching")
 
     complain("watching for changes; Ctrl-C ends it")
