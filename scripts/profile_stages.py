@@ -1,0 +1,87 @@
+"""Where the processor time of indexing goes: milliseconds a photo, stage by stage, on one core.
+
+python scripts/profile_stages.py --photos ~/photos --limit 50
+
+Every photo runs through the stages twice, and the second time counts, because the networks prepare themselves for each
+new size. What is indented is part of what stands above it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facesearch import detection
+from facesearch.alignment import align_faces
+from facesearch.photos import DecodingWorker, read_photo, walk
+from facesearch.records import PhotoFile
+from facesearch.runtime import fastest_precision
+from facesearch.tower import Tower
+
+spent: Counter[str] = Counter()
+
+
+def measured(stage: str, action: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, with its processor time added to a stage's."""
+
+    def run(*arguments: Any) -> Any:
+        started = time.process_time()
+        try:
+            return action(*arguments)
+        finally:
+            spent[stage] += time.process_time() - started
+
+    return run
+
+
+def measured_detector() -> Callable[..., Any]:
+    """The detector with its parts measured: what each adds stands in `spent`."""
+    detector = detection.load_detector()
+    for stage, name in (("  shrink", "shrink"), ("  pyramid", "build_pyramid"), ("  suppression", "suppress")):
+        setattr(detection, name, measured(stage, getattr(detection, name)))
+    patches = detection.PatchSource.patches
+    detection.PatchSource.patches = measured("  patches", patches)  # type: ignore[method-assign]
+    networks = detector._networks
+    detector._loaded = networks._replace(
+        **{field: measured(f"  {field} network", getattr(networks, field)) for field in networks._fields}
+    )
+    return measured("detect", detector.detect)
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True, help="folder of photos")
+    parser.add_argument("--limit", type=int, default=50, help="at most so many (50)")
+    arguments = parser.parse_args()
+    files = [file for file in walk([arguments.photos]) if isinstance(file, PhotoFile)][: arguments.limit]
+    detect, tower = measured_detector(), Tower.load(precision=fastest_precision())
+    decode, align = measured("decode", read_photo), measured("align", align_faces)
+    embed = measured("embed", tower.embed)
+    faces = 0
+    with DecodingWorker() as worker:
+        hand_over = measured("take over pixels", worker.read_photo)
+        for turn in range(2):
+            spent.clear()
+            faces = 0
+            for file in files:
+                photo = decode(file)
+                hand_over(file)
+                aligned = align(photo.pixels, detect(photo.pixels))
+                faces += len(aligned)
+                if aligned and turn:
+                    embed(np.repeat(np.stack([face.crop for face in aligned]), 16, axis=0))  # in full batches
+    spent["embed"] /= 16
+    print(f"{len(files)} photos, {faces} faces, processor ms a photo")
+    for stage in sorted(spent, key=lambda stage: (stage.startswith("  "), -spent[stage])):
+        print(f"{stage:20}{1000 * spent[stage] / len(files):8.1f}")
+
+
+if __name__ == "__main__":
+    main()
