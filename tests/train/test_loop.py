@@ -8,6 +8,7 @@ import shutil
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -109,6 +110,19 @@ def test_the_best_weights_are_those_of_the_last_stages_lowest_validation_loss(fi
     assert measured.loss == pytest.approx(best, rel=1e-5)
     assert finished.run.best is not None
     assert finished.run.best.epoch == 3
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_an_epoch_that_is_not_the_best_is_kept_only_as_the_last(tmp_path: Path, keep: Literal["best", "last"]) -> None:
+    run = Run(tiny_config(stages=(replace(STAGE, epochs=1),), keep=keep), tmp_path, TRAINING, VALIDATION)
+    run.best_loss = float("-inf")
+    run.train()
+    assert (tmp_path / "best.weights.h5").exists() == (keep == "last")
+    if keep == "last":
+        tower = build_tower(28, shape=NETWORK)
+        tower.load_weights(tmp_path / "best.weights.h5")
+        for kept, ended in zip(tower.get_weights(), run.tower.get_weights(), strict=True):
+            np.testing.assert_array_equal(kept, ended)
 
 
 def test_a_stage_begins_with_the_weights_and_prototypes_of_the_one_before(tmp_path: Path) -> None:

@@ -44,7 +44,8 @@ class TrainConfig:
     photos in such a batch of people who have one photo only. photos_per_epoch: where an epoch ends and is validated
     (None: when all photos were seen). validation_share: people who only validate. precision "auto" is bfloat16 where
     the processor or GPU has it. accumulate: batches whose gradients make one step. unit_threshold: in the end all
-    distances are multiplied by one number, so that the threshold that is best on the people who validate is 1.
+    distances are multiplied by one number, so that the threshold that is best on the people who validate is 1. keep:
+    the "best" tower of the last stage by its validation loss, or the "last" one, where the rate falls to nothing.
     """
 
     name: str
@@ -65,6 +66,7 @@ class TrainConfig:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     accumulate: int = 1
     unit_threshold: bool = True
+    keep: Literal["best", "last"] = "best"
     seed: int = 1
 
     @property
@@ -174,6 +176,7 @@ FULL = TrainConfig(
     photos_per_epoch=9600,
     augmentation=Augmentation(rotation_rad=0.1, scale=(0.92, 1.08), shift=0.03, grey=0.05),
     network=DenseNetShape(bn_momentum=0.95),
+    keep="last",
 )
 
 PRESETS = {config.name: config for config in (SMOKE, SEED, FULL)}

@@ -2,8 +2,9 @@
 command line.
 
 A run's folder holds `config.json`, `history.csv`, `schedule-1.png` (one a stage), `tensorboard/`, `best.weights.h5`
-(the tower of the last stage's lowest validation loss) and `last.json`, which names the whole state (weights, optimizer,
-memory) to resume from. What is drawn at random depends on the seed and the epoch's number alone, so it needs no state.
+(the tower of the last stage's lowest validation loss, or of its last epoch, as the config says) and `last.json`, which
+names the whole state (weights, optimizer, memory) to resume from. What is drawn at random depends on the seed and the
+epoch's number alone, so it needs no state.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class Run:
         initial_weights: Sequence[Any] | None = None,
         on_epoch: Callable[[EpochReport], None] | None = None,
     ) -> None:
-        """Train to the end. The best tower of the last stage is then in `best.weights.h5`.
+        """Train to the end. The tower to keep is then in `best.weights.h5`.
 
         resume: go on from the folder's last checkpoint, to the same numbers; a run that has come to its end is left as
         it is. initial_weights: a tower's, to fine-tune
@@ -174,9 +175,10 @@ class Run:
         return EpochReport(epoch + 1, self.config.epochs, self.stage, logs, figures, is_best)
 
     def _keep(self, report: EpochReport) -> None:
-        """Write the best tower, when it is that, and the checkpoint."""
+        """Write the tower, when it is the one to keep, and the checkpoint."""
         if report.best:
             self.best, self.best_loss = report, report.validation.loss
+        if report.best or self.config.keep == "last":
             replace_file(self.folder / "best.weights.h5", self.tower.save_weights)
         self._write_checkpoint(report.epoch)
 
