@@ -87,10 +87,11 @@ def compare_searches(name: str, vectors: Vectors, bare: Any, probes: Floats, tim
     def probe() -> Floats:
         return probes[next(some) % len(probes)]
 
-    ours_ms, bare_ms = best_ms(lambda: vectors.search(probe(), K), lambda: bare.search(probe()[None], K), times=times)
+    turns = (lambda: vectors.search(probe(), K)), (lambda: bare.search(probe()[None], K))
+    _, bare_ms = best_ms(*turns, times=times)
     cores = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    (one_core_ms,) = best_ms(lambda: bare.search(probe()[None], K), times=times)
+    faiss.omp_set_num_threads(1)  # no thread of the turn before is in the way of the next one
+    ours_ms, one_core_ms = best_ms(*turns, times=times)
     faiss.omp_set_num_threads(cores)
     batch_ms, bare_batch_ms = best_ms(
         lambda: vectors.search_batch(probes[:100], K), lambda: bare.search(probes[:100], K), times=max(3, times // 30)
