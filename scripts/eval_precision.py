@@ -4,7 +4,8 @@ python scripts/eval_precision.py --data ../shared/data/lfw --protocol lfw --fold
 
 bf16 is OpenVINO's own: whether the processor computes in it is printed, layer by layer counted. int8 quantises every
 convolution: weights by output channel, activations by the range that they take on some crops of the set (no labels
-are used). OpenVINO then runs what it can in int8 and the rest in float32.
+are used). OpenVINO then runs what it can in int8 and the rest in float32. With --stock there are two more columns:
+"keras", the same crops through Keras' `predict` on TensorFlow, and "stock", crops by the mtcnn package through that.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,12 @@ import openvino
 from openvino import opset13 as ops
 
 from facesearch.keras_archive import read_keras_archive
-from facesearch.records import Floats, Pixels
+from facesearch.records import DetectedFace, Floats, Pixels
 from facesearch.runtime import RuntimeSettings
 from facesearch.tower import SHIPPED_TOWER, WEIGHTS_NAME
 from facesearch.tower_card import TowerCard, check_weights, read_card
 from facesearch_train.crops import CropSet, prepare_crops
+from facesearch_train.cutting import detecting_cutter
 from facesearch_train.datasets import read_dataset
 from facesearch_train.evaluate import evaluate_folders, evaluate_lfw
 from facesearch_train.lfw import Fold, photos_of_pairs
@@ -58,6 +61,45 @@ class Network:
             batch[: len(filled)] = filled
             embeddings.append(next(iter(self._request.infer([batch]).values()))[: len(filled)].copy())
         return np.concatenate(embeddings)
+
+
+class KerasNetwork:
+    """A tower as Keras runs it."""
+
+    def __init__(self, weights: Path) -> None:
+        import keras
+
+        self._model = keras.saving.load_model(weights, compile=False)
+        self.kinds = Counter({"f32 by Keras": sum("Conv2D" in type(layer).__name__ for layer in self._model.layers)})
+
+    def embed(self, crops: Pixels) -> Floats:
+        """uint8 (N, 112, 112, 3) -> float32 (N, 32)."""
+        return np.asarray(self._model.predict(crops, batch_size=64, verbose=0), np.float32)
+
+
+class PackageDetector:
+    """The mtcnn package."""
+
+    identity = "mtcnn package"
+
+    def __init__(self) -> None:
+        from mtcnn import MTCNN
+
+        self._detector = MTCNN()
+
+    def detect(self, pixels: Pixels) -> list[DetectedFace]:
+        """Every face of a photo."""
+        rows = np.asarray(self._detector.detect_faces(pixels, output_type="numpy", box_format="xyxy"), np.float32)
+        return [DetectedFace(row[1:5], row[6:].reshape(2, 5).T, float(row[5])) for row in rows.reshape(-1, 16)]
+
+
+def stock_crops(crops: CropSet) -> CropSet:
+    """The same photos cut by the package's landmarks; ours where it finds no face."""
+    cut = detecting_cutter(PackageDetector())
+    found = [cut(path).crop for path in crops.paths]
+    print(f"the package finds a face in {sum(crop is not None for crop in found)} of {len(found)} photos")
+    anew = [ours if crop is None else crop for ours, crop in zip(crops.crops, found, strict=True)]
+    return replace(crops, crops=np.stack(anew))
 
 
 def build(weights: Path, side: int) -> openvino.Model:
@@ -137,8 +179,12 @@ def measure(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     side = card.input_size_px
     drawn = np.sort(np.random.default_rng(1).permutation(len(crops))[:CALIBRATION_CROPS])
     measured: dict[str, dict[str, Any]] = {}
-    for precision in PRECISIONS:
-        if precision == "int8":
+    for precision in (*PRECISIONS, "keras", "stock") if arguments.stock else PRECISIONS:
+        network: Network | KerasNetwork
+        if precision in ("keras", "stock"):
+            network = KerasNetwork(folder / WEIGHTS_NAME)
+            crops = stock_crops(crops) if precision == "stock" else crops
+        elif precision == "int8":
             network = Network(quantised(folder / WEIGHTS_NAME, np.asarray(crops.crops[drawn])), RuntimeSettings())
         else:
             settings = RuntimeSettings(precision="bf16" if precision == "bf16" else "f32")
@@ -159,10 +205,11 @@ def print_table(measured: dict[str, dict[str, Any]]) -> None:
     for precision, each in measured.items():
         ran = ", ".join(f"{count} in {kind}" for kind, count in sorted(each["convolutions"].items()))
         print(f"{precision}: convolutions ran {ran}")
-    print(f"{'':36}{'f32':>9}" + "".join(f"{precision:>18}" for precision in PRECISIONS[1:]))
+    others = [precision for precision in measured if precision != "f32"]
+    print(f"{'':36}{'f32':>9}" + "".join(f"{precision:>18}" for precision in others))
     for name, whole in measured["f32"]["figures"].items():
         cells = []
-        for precision in PRECISIONS[1:]:
+        for precision in others:
             value = measured[precision]["figures"][name]
             cells.append(f"{100 * value:9.2f}  ({100 * (value - whole):+.2f})".rjust(18))
         print(f"{name:36}{100 * whole:9.2f}" + "".join(cells))
@@ -178,6 +225,7 @@ def main() -> None:
         "--fold", type=int, action="append", default=[], help="only this fold of the list; several times"
     )
     parser.add_argument("--tower", type=Path, default=SHIPPED_TOWER, help="folder of a tower (the shipped one)")
+    parser.add_argument("--stock", action="store_true", help="also by Keras and by the mtcnn package, on TensorFlow")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     measured = measure(arguments)
