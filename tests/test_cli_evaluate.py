@@ -19,9 +19,9 @@ from small_tower import write_small_tower
 from facesearch.calibration import Calibration
 from facesearch.detection import load_detector
 from facesearch.judging import gather_evidence, judge_library
-from facesearch.library import Library
+from facesearch.library import Library, recorded_precision
 from facesearch.portraits import write_album
-from facesearch.tower import Tower, read_card, write_card
+from facesearch.tower import Tower, read_card, usable_precision, write_card
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,8 @@ def test_a_librarys_report_shows_the_crops_that_were_embedded(
     assert len(shown) == len(judged.faces.names) - 1
     assert "1 of" in evidence.notes[0]
     rows = sorted(evidence.crops)
-    again = Tower.load(tower, device="cpu").embed(np.stack([evidence.crops[row] for row in rows]))
+    as_indexed = Tower.load(tower, device="cpu", precision=usable_precision(recorded_precision(library)))
+    again = as_indexed.embed(np.stack([evidence.crops[row] for row in rows]))
     np.testing.assert_allclose(again, judged.faces.embeddings[rows], atol=1e-4)
 
 

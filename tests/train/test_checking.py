@@ -128,7 +128,7 @@ def tower() -> Tower:
 @pytest.fixture(scope="module")
 def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten people with five portraits each, and no fault."""
-    return write_album(tmp_path_factory.mktemp("checked") / "album", 10, 5, groups=0, seed=2).directory / "people"
+    return write_album(tmp_path_factory.mktemp("checked") / "album", 10, 5, groups=0, seed=3).directory / "people"
 
 
 def checked(folder: Path, tower: Tower, monkeypatch: pytest.MonkeyPatch) -> DataReport:
