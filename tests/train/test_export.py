@@ -17,7 +17,7 @@ from facesearch.calibration import Calibration
 from facesearch.errors import TowerError
 from facesearch.tower import Tower, TowerCard
 from facesearch_train import export
-from facesearch_train.export import export_tower, judge, rescale_to_unit_threshold, serving_tower
+from facesearch_train.export import export_tower, judge, multiply_distances, rescale_to_unit_threshold, serving_tower
 from facesearch_train.loop import CropData
 from facesearch_train.network import DenseNetShape, build_tower
 
@@ -218,6 +218,21 @@ def test_an_exported_tower_with_unit_threshold_says_so(exported: Exported, tmp_p
         factor * exported.card.figures["genuine_distance"], rel=0.01
     )
     assert "distances_times" not in exported.card.training
+
+
+@pytest.mark.parametrize("radius", [None, 2.0], ids=["free", "one length"])
+def test_multiplied_distances_are_divided_back_to_the_weights_that_were(
+    exported: Exported, radius: float | None
+) -> None:
+    network = build_tower(28, shape=CONFIG.network, radius=radius)
+    network.set_weights(exported.serving.get_weights())
+    before = network.get_weights()
+    multiply_distances(network, 0.7)
+    moved = [not np.array_equal(was, now) for was, now in zip(before, network.get_weights(), strict=True)]
+    assert any(moved) == (radius is None)
+    multiply_distances(network, 1 / 0.7)
+    for was, now in zip(before, network.get_weights(), strict=True):
+        np.testing.assert_allclose(now, was, rtol=1e-6)
 
 
 def test_only_a_linear_last_layer_is_rescaled() -> None:

@@ -98,28 +98,35 @@ def export_tower(
 def rescale_to_unit_threshold(serving: keras.Model, validation: CropData) -> float:
     """Multiply all distances so that the best threshold on validation people is 1; returns the factor.
 
-    The factor is folded into the last layer, a Dense without activation or a Rescaling, in place: nothing but the
-    distances changes, and no order among them. Best: genuine and impostor pairs weighed alike. Raises TowerError for
-    another last layer, and where the network tells nobody apart.
+    Nothing but the distances changes, and no order among them (see multiply_distances). Best: genuine and impostor
+    pairs weighed alike. Raises TowerError where distances cannot be multiplied, and where the network tells nobody
+    apart.
     """
-    last = serving.layers[-1]
-    is_linear = isinstance(last, keras.layers.Dense) and last.activation is keras.activations.linear
-    if not is_linear and not isinstance(last, keras.layers.Rescaling):
-        raise TowerError("distances can be rescaled only in a network that ends in a linear Dense or a Rescaling layer")
     batches = [validation.crops[start : start + _BATCH] for start in range(0, len(validation.crops), _BATCH)]
     embeddings = np.concatenate([np.asarray(serving.predict_on_batch(crops.astype(np.float32))) for crops in batches])
     best = metrics.best_threshold(_pairs_roc(embeddings, validation.identities), balanced=True)
     if not np.isfinite(best.distance) or best.distance <= 0:
         raise TowerError("the network tells nobody apart on validation people: there is no threshold to bring to 1")
     factor = 1 / best.distance
+    multiply_distances(serving, factor)
+    return factor
+
+
+def multiply_distances(network: keras.Model, factor: float) -> None:
+    """Fold a factor into the last layer, a Dense without activation or a Rescaling, in place.
+
+    Raises TowerError for another last layer.
+    """
+    last = network.layers[-1]
     if isinstance(last, keras.layers.Rescaling):
         last.scale *= factor
-        serving.make_predict_function(force=True)  # the one before holds the number as it was
-    else:
+        network.make_predict_function(force=True)  # the one before holds the number as it was
+    elif isinstance(last, keras.layers.Dense) and last.activation is keras.activations.linear:
         for weight in (last.kernel, last.bias):
             if weight is not None:
                 weight.assign(weight * factor)
-    return factor
+    else:
+        raise TowerError("distances can be rescaled only in a network that ends in a linear Dense or a Rescaling layer")
 
 
 def judge(embeddings: Floats, validation: CropData) -> dict[str, Any]:

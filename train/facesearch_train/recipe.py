@@ -182,15 +182,19 @@ def _weights_of(folder: Path) -> list[Any]:
     """
     import keras
 
+    from facesearch_train.export import multiply_distances
+
     path = folder / WEIGHTS_NAME
     try:
-        weights: list[Any] = keras.saving.load_model(path, compile=False).get_weights()
+        tower = keras.saving.load_model(path, compile=False)
     except (OSError, ValueError) as error:
         raise TowerError(
             f"{path} cannot be read as a tower to begin with ({error}). Name a folder with tower.keras."
         ) from error
-    factor = read_card(folder).training.get("distances_times", 1.0)
-    return [*weights[:-2], *(weight / factor for weight in weights[-2:])]
+    if factor := read_card(folder).training.get("distances_times"):
+        multiply_distances(tower, 1 / factor)
+    weights: list[Any] = tower.get_weights()
+    return weights
 
 
 def _described(order: Order, people: People) -> dict[str, Any]:
