@@ -76,7 +76,7 @@ class TrainConfig:
     @property
     def classifies(self) -> bool:
         """Whether any stage tells all people apart: their prototypes are then carried from stage to stage."""
-        return any(stage.identity for stage in self.stages)
+        return self.sampling == "people" and any(stage.identity for stage in self.stages)
 
     def stage_at(self, epoch: int) -> tuple[int, Stage, int]:
         """The stage that an epoch belongs to: its number, itself, and the epoch in which it began."""

@@ -156,7 +156,7 @@ class Run:
 
     def _prototypes(self) -> NDArray[np.float32] | None:
         """What stands for each person of the data in the identity loss; None where no stage has one."""
-        if not (self.config.classifies and self.config.sampling == "people"):
+        if not self.config.classifies:
             return None
         return np.asarray(keras.ops.convert_to_numpy(self.model.get_layer("head").prototypes))
 
