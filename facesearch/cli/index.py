@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, LibraryOption, TowerOption
-from facesearch.cli.output import complain, counted, report_absent, say, say_json, shown_path
+from facesearch.cli.output import complain, counted, end_interrupted, report_absent, say, say_json, shown_path
 from facesearch.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -93,8 +93,7 @@ def _run(
         else:
             _report(summary)
     if summary.interrupted:
-        complain("interrupted; what is finished is kept, and the next run goes on from there")
-        raise typer.Exit(130)
+        end_interrupted()
 
 
 def _watch(paths: list[Path], run: Callable[..., None], first_run: Callable[..., None]) -> None:

@@ -14,7 +14,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import typer
 
@@ -94,6 +94,12 @@ def _width(text: str) -> int:
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """`1 photo`, `2 photos`, `12,345 photos`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def end_interrupted() -> NoReturn:
+    """Say that Ctrl-C lost nothing that was finished, and end with the exit code for it."""
+    complain("interrupted; what is finished is kept, and the next run goes on from there")
+    raise typer.Exit(130)
 
 
 def report_absent(folders: Iterable[AbsentFolder], outcome: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, LibraryOption, TowerOption
-from facesearch.cli.output import complain, counted, report_absent, say, say_json, shown
+from facesearch.cli.output import complain, counted, end_interrupted, report_absent, say, say_json, shown
 from facesearch.cli.progress import Progress
 from facesearch.errors import LibraryError
 
@@ -46,8 +46,7 @@ def reindex(
     else:
         _report(summary)
     if summary.interrupted:
-        complain("interrupted; what is finished is kept, and the next run goes on from there")
-        raise typer.Exit(130)
+        end_interrupted()
     if not summary.switched:
         complain("answers stay as before: bring these folders back and run it again, or give them up with --force")
         raise typer.Exit(LibraryError.exit_code)
