@@ -7,19 +7,15 @@ across towers, and to guess who somebody is: it says how far, and whether that i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from facesearch.alignment import align_faces
 from facesearch.calibration import Calibration
 from facesearch.distance import row_distances
-from facesearch.errors import NoFaceError, UsageError
+from facesearch.errors import UsageError
 from facesearch.library import Library
-from facesearch.people import most_prominent
-from facesearch.photos import photo_file, read_photo, shown_path
+from facesearch.looking import Probe, look_at, look_at_most_prominent
 from facesearch.records import (
     DetectedFace,
     EmbeddedFace,
@@ -27,7 +23,6 @@ from facesearch.records import (
     FaceDetector,
     Models,
     Neighbour,
-    Photo,
     PhotoPath,
     StoredFace,
 )
@@ -121,36 +116,55 @@ class _Judge:
 
 
 def query_photo(
-    library: Library, path: Path, detector: FaceDetector, tower: Embedder, *, k: int = 5, threshold: float | None = None
+    library: Library,
+    path: Path,
+    detector: FaceDetector,
+    tower: Embedder,
+    *,
+    k: int = 5,
+    threshold: float | None = None,
+    on_probe: Callable[[Probe], None] | None = None,
 ) -> QueryAnswer:
     """The k nearest people for every face in a photo; fewer where the library holds fewer.
 
     A person is as far as their nearest face; equally near ones come by face id. threshold: a distance, by default the
-    tower's. Raises PhotoError, NoFaceError, LibraryError, TowerError, and UsageError for a k or threshold below 0.
+    tower's. on_probe: is given the photo as it was looked at, its faces in the order of the answer's.
+    Raises PhotoError, NoFaceError, LibraryError, TowerError, and UsageError for a k or threshold below 0.
     """
     judge = _checked(library, detector, tower, k, threshold)
-    probes = _embedded_faces(path, detector, tower)
+    probe = look_at(path, detector, tower)
+    if on_probe is not None:
+        on_probe(probe)
     with library.snapshot():
         library.check_models(Models.of(detector, tower))  # once more: a reindex may have ended meanwhile
-        faces = tuple(replace(_probe_face(probe), people=_people(library, probe, k, judge)) for probe in probes)
+        faces = tuple(replace(_probe_face(face), people=_people(library, face, k, judge)) for face in probe.faces)
     return QueryAnswer(path, judge.threshold, faces)
 
 
 def query_faces(
-    library: Library, path: Path, detector: FaceDetector, tower: Embedder, *, k: int = 5, threshold: float | None = None
+    library: Library,
+    path: Path,
+    detector: FaceDetector,
+    tower: Embedder,
+    *,
+    k: int = 5,
+    threshold: float | None = None,
+    on_probe: Callable[[Probe], None] | None = None,
 ) -> QueryAnswer:
     """The k nearest faces for every face in a photo, whoever they are; otherwise as query_photo."""
     judge = _checked(library, detector, tower, k, threshold)
-    probes = _embedded_faces(path, detector, tower)
+    probe = look_at(path, detector, tower)
+    if on_probe is not None:
+        on_probe(probe)
     with library.snapshot():
         library.check_models(Models.of(detector, tower))  # once more: a reindex may have ended meanwhile
-        faces = tuple(replace(_probe_face(probe), photos=_photos(library, probe, k, judge)) for probe in probes)
+        faces = tuple(replace(_probe_face(face), photos=_photos(library, face, k, judge)) for face in probe.faces)
     return QueryAnswer(path, judge.threshold, faces)
 
 
 def compare_photos(first: Path, second: Path, detector: FaceDetector, tower: Embedder) -> Comparison:
     """How far apart the most prominent faces of two photos are. Raises PhotoError, NoFaceError and TowerError."""
-    one, two = (_most_prominent_face(path, detector, tower) for path in (first, second))
+    one, two = (look_at_most_prominent(path, detector, tower).faces[0] for path in (first, second))
     distance = float(row_distances(one.embedding, two.embedding))
     judge = _judge(tower, None)
     boxes = (_box(one.face), _box(two.face))
@@ -172,37 +186,6 @@ def _judge(tower: Embedder, threshold: float | None) -> _Judge:
     """By a threshold, or by the tower's."""
     distance = float(tower.card.threshold) if threshold is None else float(threshold)
     return _Judge(distance, Calibration.from_card(tower.card.calibration))
-
-
-def _embedded_faces(path: Path, detector: FaceDetector, tower: Embedder) -> list[EmbeddedFace]:
-    """Every face of the photo, the largest first, in px of the photo in the file."""
-    photo, faces = _faces(path, detector)
-    faces.sort(key=lambda face: (-face.size_px, *face.box.tolist()))
-    return _embed(photo, faces, tower)
-
-
-def _most_prominent_face(path: Path, detector: FaceDetector, tower: Embedder) -> EmbeddedFace:
-    photo, faces = _faces(path, detector)
-    boxes = np.stack([face.box for face in faces])
-    return _embed(photo, [faces[most_prominent(boxes, (photo.width_px, photo.height_px))]], tower)[0]
-
-
-def _faces(path: Path, detector: FaceDetector) -> tuple[Photo, list[DetectedFace]]:
-    photo = read_photo(photo_file(path))
-    faces = detector.detect(photo.pixels)
-    if not faces:
-        reason = "shows no face that could be found: try a photo in which a face is larger and turned to the camera"
-        raise NoFaceError(f"{shown_path(path)}: {reason}", reason)
-    return photo, list(faces)
-
-
-def _embed(photo: Photo, faces: Sequence[DetectedFace], tower: Embedder) -> list[EmbeddedFace]:
-    crops = np.stack([aligned.crop for aligned in align_faces(photo.pixels, faces)])
-    embeddings = tower.embed(crops)
-    return [
-        EmbeddedFace(face.enlarged(1 / photo.scale), embedding)
-        for face, embedding in zip(faces, embeddings, strict=True)
-    ]
 
 
 def _people(library: Library, probe: EmbeddedFace, k: int, judge: _Judge) -> tuple[PersonMatch, ...]:
