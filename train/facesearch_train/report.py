@@ -6,19 +6,13 @@ nothing from anywhere. Refuses a folder that holds anything else.
 
 from __future__ import annotations
 
-import base64
-import html
-import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
-
-import numpy as np
-from PIL import Image
 
 from facesearch.errors import UsageError
 from facesearch.figures.evidence import Evidence, Pairs
 from facesearch.figures.report import report_lines
+from facesearch.pages import beside, data_uri, jpeg, picture, render_page, text, write_page
 from facesearch.records import Pixels
 from facesearch_train.report_plots import plot_calibration, plot_distances, plot_movements, plot_roc
 from facesearch_train.sensitivity import Embed, Movement, measure_sensitivity
@@ -26,12 +20,10 @@ from facesearch_train.sensitivity import Embed, Movement, measure_sensitivity
 PAGE = "report.html"
 _JPEG_QUALITY = 92
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-h2 { margin-top: 2.5rem; } pre { background: #f4f4f4; padding: 1rem; overflow-x: auto; }
-img { max-width: 100%; } .pairs { display: flex; flex-wrap: wrap; gap: 1rem; }
-figure { margin: 0; width: 186px; font-size: .8rem; overflow-wrap: anywhere; }
-figure b { display: block; font-size: 1rem; } figure img, .missing { width: 90px; height: 90px; }
-.missing { display: inline-block; background: #ddd; } .strip img { width: 84px; }
+.pairs { display: flex; flex-wrap: wrap; gap: 1rem; } .pairs figure { width: 186px; }
+figure b { display: block; font-size: 1rem; } .pairs img, .pairs .missing { width: 90px; height: 90px; }
+.pairs img, .pairs .missing, .strip img { display: inline-block; vertical-align: top; } .strip img { width: 84px; }
+.plotted { background: #fff; }
 """
 
 
@@ -45,13 +37,13 @@ def write_report(folder: Path, evidence: Evidence, title: str, embed: Embed | No
     movements = []
     if embed is not None and evidence.samples is not None:
         movements = measure_sensitivity(evidence.samples, embed)
-    return _write_private(folder / PAGE, render(evidence, title, movements))
+    return write_page(folder / PAGE, render(evidence, title, movements), "--report")
 
 
 def render(evidence: Evidence, title: str, movements: list[Movement]) -> str:
     """The page."""
     report = evidence.report
-    known = [html.escape(line) for line in report_lines(report)]
+    known = [text(line) for line in report_lines(report)]
     shown = evidence.pairs
     sections = [
         ("Figures", f"<pre>{chr(10).join(known)}</pre>{_notes(evidence)}"),
@@ -71,19 +63,12 @@ def render(evidence: Evidence, title: str, movements: list[Movement]) -> str:
         ("How far a face moves from itself", _movements(movements, report.balanced.distance)),
     ]
     body = "\n".join(f"<h2>{head}</h2>\n{content}" for head, content in sections)
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<style>{_STYLE}</style></head><body>
-<h1>{html.escape(title)}</h1>
-<p>This page shows faces from the photos that were judged. It loads nothing and sends nothing; keep it to yourself.</p>
-{body}
-</body></html>
-"""
+    lead = "<p>This page shows faces from the photos that were judged. It loads and sends nothing; keep it private.</p>"
+    return render_page(title, f"{lead}\n{body}", style=_STYLE)
 
 
 def _notes(evidence: Evidence) -> str:
-    return "".join(f"<p>{html.escape(note)}</p>" for note in evidence.notes)
+    return "".join(f"<p>{text(note)}</p>" for note in evidence.notes)
 
 
 def _pairs(pairs: Pairs, evidence: Evidence, none: str) -> str:
@@ -93,15 +78,14 @@ def _pairs(pairs: Pairs, evidence: Evidence, none: str) -> str:
     cells = []
     for pair in pairs:
         faces = "".join(_face(evidence.crops, row) for row in (pair.first, pair.second))
-        names = " · ".join(html.escape(evidence.captions.get(row, "")) for row in (pair.first, pair.second))
+        names = " · ".join(text(evidence.captions.get(row, "")) for row in (pair.first, pair.second))
         cells.append(f"<figure><b>{pair.distance:.3f}</b>{faces}<figcaption>{names}</figcaption></figure>")
     return f'<div class="pairs">{"".join(cells)}</div>'
 
 
 def _face(crops: Mapping[int, Pixels], row: int) -> str:
-    if row not in crops:
-        return '<span class="missing" title="the photo is gone"></span>'
-    return f'<img alt="" src="{_data_uri(crops[row])}">'
+    content = jpeg(crops[row], _JPEG_QUALITY) if row in crops else None
+    return picture(content, "a face", "the photo is gone")
 
 
 def _movements(movements: list[Movement], threshold: float) -> str:
@@ -110,7 +94,7 @@ def _movements(movements: list[Movement], threshold: float) -> str:
     strips = []
     for movement in movements:
         faces = "".join(
-            f'<img alt="" title="{strength:g}" src="{_data_uri(face)}">'
+            f'<img alt="a face, {movement.change.name} {strength:g}" src="{data_uri(jpeg(face, _JPEG_QUALITY))}">'
             for strength, face in zip(movement.change.strengths, movement.example, strict=True)
         )
         levels = ", ".join(f"{strength:g}" for strength in movement.change.strengths)
@@ -119,13 +103,7 @@ def _movements(movements: list[Movement], threshold: float) -> str:
 
 
 def _picture(png: bytes, description: str) -> str:
-    return f'<img alt="{description}" src="data:image/png;base64,{base64.b64encode(png).decode("ascii")}">'
-
-
-def _data_uri(crop: Pixels) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(np.asarray(crop)).save(buffer, "JPEG", quality=_JPEG_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    return f'<img class="plotted" alt="{text(description)}" src="{data_uri(png, "png")}">'
 
 
 def make_report_folder(folder: Path) -> None:
@@ -136,23 +114,10 @@ def make_report_folder(folder: Path) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
-        others = [entry.name for entry in folder.iterdir() if entry.name not in (PAGE, f"{PAGE}.new")]
+        others = [entry.name for entry in folder.iterdir() if entry.name not in (PAGE, beside(folder / PAGE).name)]
         if not others:
             folder.chmod(0o700)
     except OSError as error:
         raise UsageError(f"cannot write a report into {folder}: {error.strerror}; choose another --report") from error
     if others:
         raise UsageError(f"{folder} holds other files ({others[0]}); choose a new or an empty folder for --report")
-
-
-def _write_private(path: Path, text: str) -> Path:
-    """Write beside and rename over, so that a page under its name is whole, and was never open to others."""
-    beside = path.with_name(path.name + ".new")
-    try:
-        beside.unlink(missing_ok=True)
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-        beside.replace(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}; choose another --report") from error
-    return path
