@@ -5,7 +5,7 @@ Holds no behaviour beyond derived properties; imports only NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -149,6 +149,72 @@ class PhotoPath:
     path: Path
     missing: bool
     copies: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class PersonRow:
+    """What a library keeps of a person, apart from the faces. name: None for an unnamed group. born: an ISO date."""
+
+    name: str | None
+    born: str | None
+    created_at: str
+
+
+@dataclass(frozen=True)
+class PersonChange:
+    """A person who came (no `before`), went (no `after`), or was changed."""
+
+    person_id: int
+    before: PersonRow | None
+    after: PersonRow | None
+
+
+@dataclass(frozen=True)
+class FaceMove:
+    """Faces that went from one person to another: each as person id and who said so; None is nobody."""
+
+    face_ids: tuple[int, ...]
+    before: tuple[int, str] | None
+    after: tuple[int, str] | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Faces of which it was said that they are not a person's, or, if not `rejected`, of which that was taken back."""
+
+    person_id: int
+    face_ids: tuple[int, ...]
+    rejected: bool
+
+
+@dataclass(frozen=True)
+class Delta:
+    """What a change did to people, faces and rejections: all that is needed to take it back."""
+
+    people: tuple[PersonChange, ...] = ()
+    moves: tuple[FaceMove, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def inverse(self) -> Delta:
+        return Delta(
+            tuple(PersonChange(each.person_id, each.after, each.before) for each in self.people),
+            tuple(FaceMove(each.face_ids, each.after, each.before) for each in self.moves),
+            tuple(Verdict(each.person_id, each.face_ids, not each.rejected) for each in self.verdicts),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class JournalLine:
+    """A line of the journal. action: what was done, in a word. parts: what that changed; each can be forgotten without
+    the others. facts: what else is known of it. can_be_undone: not for some lines of former versions."""
+
+    line_id: int
+    at: str
+    action: str
+    parts: tuple[Delta, ...]
+    facts: Mapping[str, Any]
+    can_be_undone: bool = True
 
 
 class FaceDetector(Protocol):

@@ -70,6 +70,12 @@ def _face_problems(database: Database) -> Iterator[Problem]:
         free = partial(database.execute_many, statement, rows)
         problem = f"{len(rows)} faces belong to a person who is not there"
         yield Problem("rows", problem, "left them without a person", free)
+    lost = f"face_id NOT IN (SELECT id FROM faces) OR person_id NOT IN ({people})"
+    if rows := database.rows(f"SELECT face_id, person_id FROM rejections WHERE {lost}"):
+        forget = partial(database.execute, f"DELETE FROM rejections WHERE {lost}")
+        yield Problem(
+            "rows", f"{len(rows)} rejections are of a face or person that is not there", "dropped them", forget
+        )
 
 
 def _photo_problems(database: Database) -> Iterator[Problem]:

@@ -1,17 +1,21 @@
 """The journal of every change to people: lines are appended, and those about somebody who is forgotten go.
 
 Every line has JSON details. A person stands there under a key that ends with `person_id` or `person_ids`, a face
-under one that ends with `face_id` or `face_ids`, a name anywhere: whoever writes lines keeps to that. Refuses to leave
-a line that speaks of somebody who is forgotten.
+under one that ends with `face_id` or `face_ids`, a name under any but those that end with `source`: whoever writes
+lines keeps to that. What stands in the list `parts` of a line is forgotten part by part. Refuses to leave anything that
+speaks of somebody who is forgotten.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from facesearch.records import JournalLine
 from facesearch.store.database import Database, now
+from facesearch.store.deltas import read_line
 
 
 class Journal:
@@ -20,27 +24,39 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, action: str, details: Mapping[str, object]) -> None:
-        """Append a line; `details` is stored as JSON."""
-        self._database.execute(
+    def add(self, action: str, details: Mapping[str, object]) -> int:
+        """Append a line; `details` is stored as JSON. Returns the line's number."""
+        return self._database.insert(
             "INSERT INTO journal (at, action, details) VALUES (?, ?, ?)",
             (now(), action, json.dumps(details, ensure_ascii=False)),
         )
+
+    def lines(self, since: int = 0) -> list[JournalLine]:
+        """The lines with a number above `since`, oldest first, without those that are damaged."""
+        lines = []
+        for line_id, at, action, text in self._database.rows(
+            "SELECT id, at, action, details FROM journal WHERE id > ? ORDER BY id", (since,)
+        ):
+            try:
+                lines.append(read_line(line_id, at, action, json.loads(text)))
+            except (ValueError, KeyError, TypeError, AttributeError):  # verify says so
+                continue
+        return lines
 
     def clear(self) -> int:
         """Delete every line; returns how many it were."""
         return self._database.execute("DELETE FROM journal").rowcount
 
     def forget(self, person_ids: set[int], face_ids: set[int], names: set[str]) -> int:
-        """Delete the lines about some people or names, and take some faces out of the others; returns how many lines
-        it were. A line that is left without any face is deleted too."""
+        """Delete the lines, or parts of lines, about some people or names, and take some faces out of the others;
+        returns how many lines it were. A line or part that is left with nothing is deleted too."""
         changed = 0
         for line, text in self._database.rows("SELECT id, details FROM journal"):
             try:
                 details = json.loads(text)
-            except ValueError:  # damaged: who knows what it says
-                details = None
-            left = None if details is None or _speaks_of(details, person_ids, names) else _without(details, face_ids)
+                left = _without(details, _Forgotten(person_ids, face_ids, names))
+            except (ValueError, TypeError, AttributeError):  # damaged: who knows what it says
+                details = left = None
             if left is None:
                 self._database.execute("DELETE FROM journal WHERE id = ?", (line,))
             elif left != details:
@@ -50,27 +66,54 @@ class Journal:
         return changed
 
 
-def _speaks_of(value: Any, person_ids: set[int], names: set[str], key: str = "") -> bool:
+@dataclass(frozen=True)
+class _Forgotten:
+    """Whom and what no line may speak of."""
+
+    person_ids: set[int]
+    face_ids: set[int]
+    names: set[str]
+
+
+def _without(details: Mapping[str, Any], forgotten: _Forgotten) -> dict[str, Any] | None:
+    """The details of a line without what is forgotten; None where nothing is left of what they spoke of."""
+    head = {key: value for key, value in details.items() if key != "parts"}
+    if _speaks_of(head, forgotten):
+        return None
+    left = _without_faces(head, forgotten.face_ids)
+    if left is None or "parts" not in details:
+        return left
+    parts = [_without_faces(part, forgotten.face_ids) for part in details["parts"] if not _speaks_of(part, forgotten)]
+    return {**left, "parts": kept} if (kept := [part for part in parts if part]) else None
+
+
+def _speaks_of(value: Any, forgotten: _Forgotten, key: str = "") -> bool:
     if isinstance(value, dict):
-        return any(name in names or _speaks_of(inner, person_ids, names, name) for name, inner in value.items())
+        return any(name in forgotten.names or _speaks_of(inner, forgotten, name) for name, inner in value.items())
     if isinstance(value, list):
-        return any(_speaks_of(inner, person_ids, names, key) for inner in value)
+        return any(_speaks_of(inner, forgotten, key) for inner in value)
     if isinstance(value, str):
-        return value in names
-    return key.endswith(("person_id", "person_ids")) and value in person_ids
+        return value in forgotten.names and not key.endswith("source")
+    return key.endswith(("person_id", "person_ids")) and value in forgotten.person_ids
 
 
-def _without(details: Mapping[str, Any], face_ids: set[int]) -> dict[str, Any] | None:
-    """The details without some faces; None where that leaves none of those that it spoke of."""
+def _without_faces(details: Mapping[str, Any], face_ids: set[int]) -> dict[str, Any] | None:
+    """The details without some faces, and without entries of lists that are left with none; None where that leaves
+    nothing of what they spoke of."""
     left: dict[str, Any] = {}
-    had_faces = has_faces = False
+    had_any = has_any = False
     for key, value in details.items():
         if key.endswith("face_ids") and isinstance(value, list):
             left[key] = [face for face in value if face not in face_ids]
-            had_faces, has_faces = True, has_faces or bool(left[key])
+            had_any, has_any = True, has_any or bool(left[key])
         elif key.endswith("face_id") and value in face_ids:
-            had_faces = True
+            had_any = True
+        elif isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
+            entries = [kept for entry in value if (kept := _without_faces(entry, face_ids)) is not None]
+            had_any, has_any = True, has_any or bool(entries)
+            if entries:
+                left[key] = entries
         else:
             left[key] = value
-            has_faces = has_faces or key.endswith("face_id")
-    return left if has_faces or not had_faces else None
+            has_any = has_any or key.endswith("face_id")
+    return left if has_any or not had_any else None

@@ -1,16 +1,21 @@
 """The rows of people; every change to them is journaled.
 
-A person has a name, or none yet (an unnamed group). A face belongs to one person at most, and remembers who said so.
-Refuses to take a face away from a person: corrections are another, explicit action.
+A person has a name, or none yet (an unnamed group). A face belongs to one person at most, and remembers who said so; of
+some faces somebody has said that they are not a person's. Refuses to let a source give away a face that is somebody's
+or that was rejected: only what a user says does that.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
-from facesearch.store.database import Database, as_text, now
+from facesearch.records import PersonRow
+from facesearch.store.database import Database, VectorChanges, as_text, now
+from facesearch.store.deltas import as_json
 from facesearch.store.journal import Journal
+from facesearch.store.people_change import PeopleChange
 
 
 class People:
@@ -19,35 +24,68 @@ class People:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._journal = Journal(database)
+        self._new: dict[int, PersonRow] = {}  # created in this transaction, and in no line of the journal yet
+        self._new_in: VectorChanges | None = None
+
+    @contextmanager
+    def change(self, action: str, facts: Mapping[str, object] | None = None) -> Iterator[PeopleChange]:
+        """One change, which is one line of the journal, unless it changes nothing. facts: what else the line says."""
+        change = PeopleChange(self._database)
+        yield change
+        change.end_part()
+        if change.parts:
+            details = {**(facts or {}), "parts": [as_json(delta) for delta in change.parts]}
+            change.line_id = self._journal.add(action, details)
 
     def add(self, name: str | None = None) -> int:
-        """A new person, an unnamed group without a name; returns the id. The name must be new."""
-        name = None if name is None else _normal(name)
-        return self._database.insert("INSERT INTO people (name, created_at) VALUES (?, ?)", (name, now()))
+        """A new person, an unnamed group without a name; returns the id. The name must be new.
+
+        That somebody came is a part of the first `label` of the same transaction.
+        """
+        row = PersonRow(None if name is None else normal(name), None, now())
+        values = (row.name, row.created_at)
+        person_id = self._database.insert("INSERT INTO people (name, created_at) VALUES (?, ?)", values)
+        if self._new_in is not self._database.changes:
+            self._new, self._new_in = {}, self._database.changes
+        self._new[person_id] = row
+        return person_id
 
     def named(self, name: str) -> int:
         """The id of the person of that name, who is created if new. Names are compared in Unicode's NFC form."""
-        rows = self._database.rows("SELECT id FROM people WHERE name = ?", (_normal(name),))
+        rows = self._database.rows("SELECT id FROM people WHERE name = ?", (normal(name),))
         return int(rows[0][0]) if rows else self.add(name)
 
     def label(self, person_id: int, face_ids: Iterable[int], source: str) -> int:
-        """Give those faces that have no person yet to a person, and journal it; returns how many it were.
+        """Give those faces to a person that have none yet and are not rejected, and journal it; returns how many.
 
         source: who says so, such as "folder" or "user".
         """
         rows = self._database.rows_in("SELECT id FROM faces WHERE person_id IS NULL AND id IN ({})", face_ids)
-        free = sorted(row[0] for row in rows)
-        if free:
-            self._database.execute_many(
-                "UPDATE faces SET person_id = ?, person_source = ? WHERE id = ?",
-                [(person_id, source, face_id) for face_id in free],
-            )
-            self._journal.add("label", {"person_id": person_id, "face_ids": free, "source": source})
-        return len(free)
+        free = {row[0] for row in rows} - self.rejected_from(person_id)
+        if not free:
+            return 0
+        with self.change("label", {"source": source}) as change:
+            if self._new_in is self._database.changes and person_id in self._new:
+                change.adopt(person_id, self._new.pop(person_id))
+            return change.move(free, person_id, source)
+
+    def rejections(self) -> set[tuple[int, int]]:
+        """Everything that was rejected: face id, and the id of the person who it is not."""
+        return set(self._database.rows("SELECT face_id, person_id FROM rejections"))
+
+    def rejected_from(self, person_id: int) -> set[int]:
+        """The faces that are not a person's."""
+        return {
+            row[0] for row in self._database.rows("SELECT face_id FROM rejections WHERE person_id = ?", (person_id,))
+        }
+
+    def row(self, person_id: int) -> PersonRow | None:
+        """A person by id."""
+        return PeopleChange(self._database).row(person_id)
 
     def find(self, name: str) -> int | None:
         """The id of the person of that name, or of `#12` the person or unnamed group with the id 12."""
-        rows = self._database.rows("SELECT id FROM people WHERE name = ?", (_normal(name),))
+        rows = self._database.rows("SELECT id FROM people WHERE name = ?", (normal(name),))
         if not rows and name.startswith("#") and name[1:].isdecimal():
             rows = self._database.rows("SELECT id FROM people WHERE id = ?", (int(name[1:]),))
         return int(rows[0][0]) if rows else None
@@ -70,9 +108,10 @@ class People:
             "SELECT id FROM people WHERE name IS NULL "
             "AND NOT EXISTS (SELECT 1 FROM faces WHERE person_id = people.id) ORDER BY id"
         )
-        if rows:
-            self.delete(row[0] for row in rows)
-            self._journal.add("drop", {"person_ids": [row[0] for row in rows]})
+        with self.change("drop") as change:
+            for row in rows:
+                change.remove(row[0])
+                change.end_part()
         return len(rows)
 
     def photo_counts(self, person_ids: Iterable[int]) -> dict[int, int]:
@@ -85,5 +124,6 @@ class People:
         )
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
+    """A name as it is kept and compared."""
     return unicodedata.normalize("NFC", as_text(name))

@@ -122,6 +122,18 @@ def _faces_to_come(db: Database) -> None:
     db.execute("CREATE INDEX next_faces_photo ON next_faces (photo_id)")
 
 
+def _rejections(db: Database) -> None:
+    """Version 6. Faces that somebody has said are not a person's; and when people were born, as an ISO date."""
+    db.execute("ALTER TABLE people ADD COLUMN born TEXT")
+    db.execute(
+        """CREATE TABLE rejections (
+            face_id INTEGER NOT NULL REFERENCES faces (id) ON DELETE CASCADE,
+            person_id INTEGER NOT NULL REFERENCES people (id) ON DELETE CASCADE,
+            PRIMARY KEY (face_id, person_id)) STRICT"""
+    )
+    db.execute("CREATE INDEX rejections_person ON rejections (person_id)")
+
+
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _first_tables,
@@ -129,6 +141,7 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _face_counts,
     _forgotten_faces,
     _faces_to_come,
+    _rejections,
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import unicodedata
 from pathlib import Path
@@ -10,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facesearch.records import DetectedFace, EmbeddedFace, KnownFile, NewPhoto, PhotoFile
+from facesearch.records import DetectedFace, EmbeddedFace, FaceMove, KnownFile, NewPhoto, PhotoFile
 from facesearch.store.catalog import Catalog
 from facesearch.store.database import Database
+from facesearch.store.journal import Journal
 from facesearch.store.people import People
 
 ODD_NAMES = [
@@ -204,11 +204,34 @@ def test_a_label_never_takes_a_face_from_another_person(database: Database, cata
     faces = catalog.faces([1, 2])
     assert [faces[1].name, faces[2].name] == ["Alice", "Bob"]
     assert people.photo_counts([alice, bob]) == {alice: 1, bob: 1}
-    lines = [json.loads(row[0]) for row in database.rows("SELECT details FROM journal ORDER BY id")]
-    assert lines == [
-        {"person_id": alice, "face_ids": [1], "source": "user"},
-        {"person_id": bob, "face_ids": [2], "source": "folder"},
+    lines = Journal(database).lines()
+    assert [(line.action, dict(line.facts)) for line in lines] == [
+        ("label", {"source": "user"}),
+        ("label", {"source": "folder"}),
     ]
+    assert [line.parts[0].moves for line in lines] == [
+        (FaceMove((1,), None, (alice, "user")),),
+        (FaceMove((2,), None, (bob, "folder")),),
+    ]
+    assert [line.parts[0].people[0].person_id for line in lines] == [alice, bob]  # that they came is told there too
+
+
+def test_a_rejected_face_is_never_labelled_and_a_rejection_goes_with_its_face(
+    database: Database, catalog: Catalog, people: People
+) -> None:
+    with database.transaction():
+        catalog.add_photo(_photo("a", 1, 2))
+        alice = people.named("Alice")
+        with people.change("reject") as change:
+            assert (change.reject(alice, [1, 2, 99]), change.reject(alice, [1])) == (2, 0)
+        assert people.label(alice, [1], "folder") == 0
+    assert people.rejections() == {(1, alice), (2, alice)}
+    with database.transaction():
+        catalog.drop_faces([1])
+    assert people.rejected_from(alice) == {2}
+    with database.transaction():
+        people.delete([alice])
+    assert people.rejections() == set()
 
 
 def test_one_name_is_one_person_however_it_is_composed(database: Database, people: People) -> None:

@@ -1,6 +1,6 @@
-"""Who is who in a library: for now, names taken from the folders that photos lie in.
+"""Names taken from the folders that photos lie in.
 
-Refuses to rename or to take away: a face that has a person already keeps it.
+Refuses to rename or to take away: a face that has a person already keeps it, and one that was rejected stays so.
 """
 
 from __future__ import annotations
