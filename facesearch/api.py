@@ -54,10 +54,16 @@ class FaceLibrary:
 
     @cached_property
     def detector(self) -> Detector:
-        """What finds the faces."""
-        from facesearch.detection import load_detector
+        """What finds the faces, from the smallest on that the library was built for."""
+        return self._load_detector()
 
-        return load_detector()
+    def _load_detector(self, smallest: str | None = None, lanes: int = 1) -> Detector:
+        """smallest: the smallest face; None for the library's."""
+        from facesearch.detection import load_detector, settings_of, smallest_face
+        from facesearch.library import recorded_detector
+
+        settings = settings_of(recorded_detector(self.path)) if smallest is None else smallest_face(smallest)
+        return load_detector(settings, lanes=lanes)
 
     def index(
         self,
@@ -67,6 +73,7 @@ class FaceLibrary:
         wait: bool = False,
         leave_out: Iterable[Path] = (),
         workers: int = 0,
+        smallest_face: str | None = None,
         on_progress: Callable[[IndexProgress], None] | None = None,
     ) -> IndexSummary:
         """Bring the library up to date with photos and folders of photos; only what changed costs time.
@@ -74,11 +81,11 @@ class FaceLibrary:
         people_from_folders: the name of a photo's folder is the name of the person it shows. rehash: read every photo
         again, also those whose time and size are as before. wait: for another process that is writing to the library,
         which is a LibraryLockedError otherwise. leave_out: files to pass over this time, as when they are still being
-        written. workers: photos worked on at once, 0 for one a core; the outcome is the same. on_progress is called
-        after every file. Raises PhotoError when one of `paths` does not exist, LibraryError, TowerError, and
-        IndexInterrupted (a KeyboardInterrupt) on Ctrl-C; what was finished is kept.
+        written. workers: photos worked on at once, 0 for one a core; the outcome is the same. smallest_face: "40" for
+        pixels of a photo at most 1024 px large, or "4%" of its longer side, in a new library; an existing one keeps its
+        own. on_progress is called after every file. Raises PhotoError when one of `paths` does not exist, LibraryError,
+        TowerError, and IndexInterrupted (a KeyboardInterrupt) on Ctrl-C; what was finished is kept.
         """
-        from facesearch.detection import load_detector
         from facesearch.indexing import IndexOptions, index_photos
         from facesearch.library import Library, is_library
         from facesearch.records import Models
@@ -87,7 +94,7 @@ class FaceLibrary:
         if not is_library(self.path):
             self.tower.prepare()  # no library is begun with a tower that does not run
         options = IndexOptions(people_from_folders, rehash, frozenset(leave_out), workers=workers)
-        detector = load_detector(lanes=options.lanes)
+        detector = self._load_detector(smallest_face, options.lanes)
         models = Models.of(detector, self.tower)
         with Library.open_or_create(self.path, models, wait=wait) as library:
             return index_photos(
@@ -100,9 +107,16 @@ class FaceLibrary:
             )
 
     def reindex(
-        self, *, force: bool = False, wait: bool = False, on_progress: Callable[[IndexProgress], None] | None = None
+        self,
+        *,
+        force: bool = False,
+        wait: bool = False,
+        smallest_face: str | None = None,
+        on_progress: Callable[[IndexProgress], None] | None = None,
     ) -> ReindexSummary:
         """Move the library to this tower and detector: every photo is read again, faces keep their people.
+
+        smallest_face: from which size on faces are looked for from now on, as in `index`; None leaves it as it is.
 
         Answers stay those of the former ones until all is done; a run that was ended goes on with the next. force: give
         up photos that are out of reach. Raises LibraryError, TowerError, and ReindexInterrupted on Ctrl-C.
@@ -111,7 +125,7 @@ class FaceLibrary:
         from facesearch.library import Library
 
         self.close()
-        detector, tower = self.detector, self.tower
+        detector, tower = self._load_detector(smallest_face), self.tower
         tower.prepare()
         with Library.open(self.path, writable=True, wait=wait) as library:
             return reindex(library, detector, tower, force=force, on_progress=on_progress)
@@ -215,7 +229,8 @@ class FaceLibrary:
         load_search()
 
     def close(self) -> None:
-        """Close the library's files; the next call opens them again."""
+        """Close the library's files; the next call opens them again, and asks anew which detector it was built with."""
+        self.__dict__.pop("detector", None)
         if self._reader is not None:
             self._reader.close()
             self._reader = None

@@ -7,14 +7,16 @@ who a face is.
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from facesearch import mtcnn_networks
 from facesearch.boxes import suppress, to_squares
+from facesearch.errors import UsageError
 from facesearch.pyramid import CELL_PX, Level, PatchSource, build_pyramid, pyramid_scales, shrink
 from facesearch.records import DetectedFace, Floats, Pixels
 from facesearch.runtime import DEFAULT_RUNTIME, CompiledNetwork, RuntimeSettings, fastest_precision
@@ -29,8 +31,9 @@ _BATCH = 64
 class DetectorSettings:
     """What counts as a face; the defaults are the mtcnn package's, except max_side_px.
 
-    min_face_px: smallest face looked for, in px of the (shrunken) photo. max_side_px: a larger photo is shrunk to this
-    before detection. The thresholds are those of the three networks' face probability.
+    min_face_px: smallest face looked for, in px of the (shrunken) photo. min_face_share: the same as a share of the
+    photo's longer side; the larger of the two holds. max_side_px: a larger photo is shrunk to this before detection.
+    The thresholds are those of the three networks' face probability.
     """
 
     min_face_px: int = 20
@@ -38,6 +41,11 @@ class DetectorSettings:
     proposal_threshold: float = 0.6
     refine_threshold: float = 0.7
     output_threshold: float = 0.8
+    min_face_share: float = 0.0
+
+    def smallest_face_px(self, width_px: int, height_px: int) -> float:
+        """The side of the smallest face looked for in a (shrunken) photo of this size."""
+        return max(float(self.min_face_px), self.min_face_share * max(width_px, height_px))
 
 
 DEFAULT_SETTINGS = DetectorSettings()
@@ -106,7 +114,8 @@ class Detector:
 
     def _propose(self, pixels: Pixels) -> Floats:
         """P-Net over the whole pyramid: square boxes (N, 4)."""
-        scales = pyramid_scales(pixels.shape[1], pixels.shape[0], self.settings.min_face_px)
+        height, width = pixels.shape[:2]
+        scales = pyramid_scales(width, height, self.settings.smallest_face_px(width, height))
         if not scales:
             return np.empty((0, 4), dtype=np.float32)
         canvas, levels = build_pyramid(pixels, scales)
@@ -142,9 +151,49 @@ def load_detector(settings: DetectorSettings = DEFAULT_SETTINGS, *, lanes: int =
     return Detector(settings, RuntimeSettings(lanes=lanes))
 
 
+def smallest_face(text: str) -> DetectorSettings:
+    """The default settings but for the smallest face: `40` or `40px` in a photo at most 1024 px large, or `4%` of the
+    photo's longer side. Raises UsageError for anything else, and below the 12 px that the first network needs."""
+    parts = _SMALLEST_FACE.fullmatch(text.strip())
+    settings = None
+    if parts and parts["percent"]:
+        settings = replace(DEFAULT_SETTINGS, min_face_px=CELL_PX, min_face_share=float(parts["percent"]) / 100)
+    elif parts:
+        settings = replace(DEFAULT_SETTINGS, min_face_px=int(parts["px"]))
+    largest_px = DEFAULT_SETTINGS.max_side_px
+    if settings is None or not CELL_PX <= settings.min_face_px <= largest_px or not 0 <= settings.min_face_share <= 1:
+        raise UsageError(
+            f"the smallest face is {text!r}; give {CELL_PX} to {largest_px} pixels, as in 40, or a share of the "
+            "photo's longer side up to 100%, as in 4%"
+        )
+    return settings
+
+
+def settings_of(identity: str | None) -> DetectorSettings:
+    """The settings that a detector's identity tells of: its smallest face; the defaults where it tells of none."""
+    told = _TOLD.search(identity or "")
+    return smallest_face(told[1]) if told else DEFAULT_SETTINGS
+
+
+_SMALLEST_FACE = re.compile(r"(?P<px>\d{1,5})(?:px)?|(?P<percent>\d{1,3}(?:\.\d{1,4})?)%", re.ASCII)
+_TOLD = re.compile(r"-face([\d.]+(?:px|%))$", re.ASCII)
+
+
 def _identity(settings: DetectorSettings) -> str:
-    parts = f"{_VERSION} {mtcnn_networks.weights_digest()} {settings}"
-    return f"mtcnn-{_VERSION}-{hashlib.sha256(parts.encode()).hexdigest()[:12]}"
+    """The smallest face stands in it where it is not the default: a library thereby knows what to look for."""
+    share, px = settings.min_face_share, settings.min_face_px
+    told = ""
+    if share:
+        told = f"-face{100 * share:.6g}%"
+    elif px != DEFAULT_SETTINGS.min_face_px:
+        told = f"-face{px}px"
+    values = ", ".join(
+        f"{field.name}={getattr(settings, field.name)!r}"
+        for field in fields(settings)
+        if field.name != "min_face_share" or share  # libraries are older than this setting
+    )
+    parts = f"{_VERSION} {mtcnn_networks.weights_digest()} DetectorSettings({values})"
+    return f"mtcnn-{_VERSION}-{hashlib.sha256(parts.encode()).hexdigest()[:12]}{told}"
 
 
 def _proposals(level: Level, offsets: Floats, probability: Floats, threshold: float) -> tuple[Floats, Floats]:

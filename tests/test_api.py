@@ -11,7 +11,7 @@ import pytest
 from small_tower import write_small_tower
 
 import facesearch
-from facesearch.errors import LibraryError, NoFaceError, TowerError
+from facesearch.errors import LibraryError, NoFaceError, TowerError, UsageError
 from facesearch.portraits import write_album
 
 
@@ -53,6 +53,25 @@ def test_index_then_query_then_index_again(library: facesearch.FaceLibrary, peop
     assert match.distance < 1e-3
     assert library.query_faces(probe, k=1).faces[0].photos[0].photo == probe
     assert library.query(probe, threshold=0.0).threshold == 0.0
+
+
+def test_a_library_keeps_its_smallest_face_until_it_is_moved_to_another(
+    library: facesearch.FaceLibrary, people: Path
+) -> None:
+    library.index(people, smallest_face="30%")
+    assert library.status().detector.endswith("-face30%")
+    assert library.detector.settings.min_face_share == 0.3
+    probe = min(min(people.iterdir()).iterdir())
+    assert library.query(probe).faces
+    assert library.index(people).photos_unchanged == 4  # without saying it again
+    with pytest.raises(LibraryError, match=r"built with the detector .*facesearch reindex moves it"):
+        library.index(people, smallest_face="40")
+    assert library.reindex(smallest_face="40").switched
+    assert library.status().detector.endswith("-face40px")
+    assert library.query(probe).faces
+    assert library.verify().findings == ()
+    with pytest.raises(UsageError, match="the smallest face is '0'"):
+        library.index(people, smallest_face="0")
 
 
 def test_a_library_that_is_not_there_is_neither_made_nor_found_by_asking(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from PIL import Image
 
 from facesearch import mtcnn_networks
 from facesearch.boxes import overlap
-from facesearch.detection import Detector, DetectorSettings, load_detector
+from facesearch.detection import Detector, DetectorSettings, load_detector, settings_of, smallest_face
+from facesearch.errors import UsageError
 from facesearch.portraits.drawing import DrawnPhoto, draw_group
 from facesearch.portraits.person import random_people
 from facesearch.records import DetectedFace, Pixels
@@ -103,6 +105,45 @@ def test_the_identity_names_weights_and_settings(detector: Detector) -> None:
     assert detector.identity == load_detector().identity
     assert detector.identity.startswith("mtcnn-")
     assert detector.identity != load_detector(DetectorSettings(max_side_px=800)).identity
+
+
+def test_libraries_of_before_the_smallest_face_could_be_set_keep_their_detector(detector: Detector) -> None:
+    """Their rows hold this identity: another one would ask for a reindex."""
+    settings = "DetectorSettings(min_face_px=20, max_side_px=1024, proposal_threshold=0.6, refine_threshold=0.7, "
+    parts = f"1 {mtcnn_networks.weights_digest()} {settings}output_threshold=0.8)"
+    assert detector.identity == f"mtcnn-1-{hashlib.sha256(parts.encode()).hexdigest()[:12]}"
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "expected"),
+    [("40", (1024, 768), 40), ("12px", (200, 100), 12), ("4%", (500, 1000), 40), ("4%", (100, 90), 12)],
+)
+def test_a_smallest_face_is_pixels_or_a_share_of_the_longer_side(
+    text: str, size: tuple[int, int], expected: float
+) -> None:
+    settings = smallest_face(text)
+    assert settings.smallest_face_px(*size) == pytest.approx(expected)
+    assert settings_of(Detector(settings).identity) == settings
+
+
+@pytest.mark.parametrize("text", ["", "11", "1025", "-40", "40.5", "101%", "%", "4%%", "forty", "٤٠"])
+def test_a_smallest_face_that_cannot_be_says_what_can(text: str) -> None:
+    with pytest.raises(UsageError, match=r"give 12 to 1024 pixels, as in 40, or a share"):
+        smallest_face(text)
+
+
+def test_an_identity_without_a_smallest_face_tells_of_the_default() -> None:
+    assert settings_of(None) == settings_of("another detector") == settings_of(load_detector().identity)
+    assert settings_of(load_detector().identity) == DetectorSettings()
+
+
+def test_the_share_is_of_each_photo(group: DrawnPhoto) -> None:
+    height, width = group.pixels.shape[:2]
+    faces = load_detector(smallest_face("2%")).detect(group.pixels)
+    assert len(faces) > 1
+    sizes = sorted(face.size_px for face in faces)
+    share = 100 * (sizes[-1] * 2) / max(height, width)
+    assert load_detector(smallest_face(f"{share:.2f}%")).detect(group.pixels) == []
 
 
 def keras_network(name: str) -> Any:

@@ -141,9 +141,10 @@ def _of_library(
             )
         judged = judge_library(library, threshold, Calibration.from_card(tower.card.calibration))
         if report is not None:
-            from facesearch.detection import load_detector
+            from facesearch.detection import load_detector, settings_of
 
-            _write(report, gather_evidence(library, judged, load_detector()), tower)
+            detector = load_detector(settings_of(library.models.detector))
+            _write(report, gather_evidence(library, judged, detector), tower)
     return judged.report
 
 

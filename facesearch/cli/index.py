@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, LibraryOption, TowerOption
+from facesearch.cli.options import (
+    DeviceChoice,
+    DeviceOption,
+    JsonOption,
+    LibraryOption,
+    SmallestFaceOption,
+    TowerOption,
+)
 from facesearch.cli.output import complain, counted, end_interrupted, report_absent, say, say_json, shown_path
 from facesearch.cli.progress import Progress
 
@@ -39,6 +46,7 @@ def index(
     workers: Annotated[
         int, typer.Option("--workers", min=0, help="Photos worked on at once; 0 for one a processor core.")
     ] = 0,
+    smallest_face: SmallestFaceOption = None,
     library: LibraryOption = None,
     tower: TowerOption = None,
     device: DeviceOption = DeviceChoice.AUTO,
@@ -52,7 +60,8 @@ def index(
     from facesearch.api import open_library
 
     with open_library(library, tower=tower, device=device.value) as opened:
-        run = partial(_run, opened, paths, people_from_folders=people_from_folders, workers=workers, json=json)
+        how = {"people_from_folders": people_from_folders, "workers": workers, "smallest_face": smallest_face}
+        run = partial(_run, opened, paths, how=how, json=json)
         if watch:
             _watch(paths, partial(run, rehash=False, wait=True), partial(run, rehash=rehash, wait=True))
         else:
@@ -63,23 +72,24 @@ def _run(
     opened: FaceLibrary,
     paths: list[Path],
     *,
-    people_from_folders: bool,
-    workers: int,
+    how: Mapping[str, Any],
     rehash: bool,
     wait: bool,
     json: bool,
     leave_out: Iterable[Path] = (),
     quiet: bool = False,
 ) -> None:
-    """Index once and say what was done; quiet: only where something was. Exits with 130 when it was interrupted."""
+    """Index once and say what was done; how: options of every run; quiet: only where something was done.
+
+    Exits with 130 when it was interrupted.
+    """
     from facesearch.indexing import IndexInterrupted
 
     with Progress("indexing", "photos") as progress:
         try:
             summary = opened.index(
                 *paths,
-                people_from_folders=people_from_folders,
-                workers=workers,
+                **how,
                 rehash=rehash,
                 wait=wait,
                 leave_out=leave_out,

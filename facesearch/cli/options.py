@@ -44,4 +44,14 @@ TowerOption = Annotated[
 DeviceOption = Annotated[
     DeviceChoice, typer.Option("--device", help="Where tower and search run; auto takes a GPU if there is one.")
 ]
+SmallestFaceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--smallest-face",
+        metavar="PX|%",
+        help="Look for faces from this size on: pixels of a photo at most 1024 px large (40), or a share of its longer "
+        "side (4%). Larger is faster. By default the library's, 20 for a new one.",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, as docs/json.md describes it.")]

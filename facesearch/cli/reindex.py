@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, LibraryOption, TowerOption
+from facesearch.cli.options import (
+    DeviceChoice,
+    DeviceOption,
+    JsonOption,
+    LibraryOption,
+    SmallestFaceOption,
+    TowerOption,
+)
 from facesearch.cli.output import complain, counted, end_interrupted, report_absent, say, say_json, shown
 from facesearch.cli.progress import Progress
 from facesearch.errors import LibraryError
@@ -21,12 +28,13 @@ def reindex(
         bool, typer.Option("--force", help="Give up the photos that are out of reach, with their names.")
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait while another process is writing to the library.")] = False,
+    smallest_face: SmallestFaceOption = None,
     library: LibraryOption = None,
     tower: TowerOption = None,
     device: DeviceOption = DeviceChoice.AUTO,
     json: JsonOption = False,
 ) -> None:
-    """Move the library to the installed tower and detector, or to --tower.
+    """Move the library to the installed tower and detector, to --tower, or to another --smallest-face.
 
     Every photo is read again. Until all are, queries answer as before; a run that was ended goes on with the next.
     Faces keep their people. The former embeddings go only after the switch.
@@ -37,7 +45,10 @@ def reindex(
     with open_library(library, tower=tower, device=device.value) as opened, Progress("reading", "photos") as progress:
         try:
             summary = opened.reindex(
-                force=force, wait=wait, on_progress=lambda now: progress.update(now.done, now.total)
+                force=force,
+                wait=wait,
+                smallest_face=smallest_face,
+                on_progress=lambda now: progress.update(now.done, now.total),
             )
         except ReindexInterrupted as interruption:
             summary = interruption.summary
