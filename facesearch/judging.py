@@ -42,12 +42,14 @@ class LibraryJudged:
 def judge_library(
     library: Library, threshold: float | None = None, calibration: Calibration | None = None
 ) -> LibraryJudged:
-    """Figures on all pairs of the named faces. threshold: a distance, by default that of the library's tower.
+    """Figures on all pairs of the named faces, in the library's space.
 
-    Raises LibraryError where the named people give no pairs of both kinds.
+    threshold: a distance, by default that of the library's tower. Raises LibraryError where the named
+    people give no pairs of both kinds.
     """
     with library.snapshot():
         ids, embeddings = library.catalog.embeddings()
+        embeddings = library.space.map(embeddings)
         stored = library.catalog.faces(ids.tolist())
     named = [(row, face) for row, face_id in enumerate(ids.tolist()) if (face := stored[face_id]).name is not None]
     faces = NamedFaces(

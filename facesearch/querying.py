@@ -236,9 +236,10 @@ def _nearest(
     hides nobody. A face whose photo lies nowhere any more is passed over.
     """
     vectors = library.vectors()
+    place = library.space.map(probe.embedding)
     reach = max(_FIRST_REACH, 8 * k)
     while True:
-        neighbours = vectors.search(probe.embedding, reach)
+        neighbours = vectors.search(place, reach)
         faces = library.catalog.faces(neighbour.face_id for neighbour in neighbours)
         photos = library.catalog.photo_paths(face.photo_id for face in faces.values())
         first: dict[tuple[str, int], tuple[Neighbour, StoredFace, PhotoPath]] = {}

@@ -16,6 +16,7 @@ from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refu
 from facesearch.library.strays import is_half_written, is_kept_copy
 from facesearch.library.vectors import LibraryVectors
 from facesearch.records import Models
+from facesearch.space import Space
 from facesearch.store import schema
 from facesearch.store.catalog import Catalog
 from facesearch.store.database import Database, now
@@ -224,6 +225,12 @@ class Library:
         Not to be called inside `changing`.
         """
         return self._vectors.current()
+
+    @property
+    def space(self) -> Space:
+        """What maps the embeddings of the rows, and of probes, to where distances are taken: the identity until the
+        library is taught. Read it inside a `snapshot` with what it is applied to."""
+        return Space()
 
     def search_on(self, device: Device) -> None:
         """Where `vectors` search from now on: "cpu", "gpu", or "auto" for what suits. Raises LibraryError later on,
