@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from facesearch.detection import Detector
     from facesearch.indexing import IndexProgress, IndexSummary, PruneSummary, ReindexSummary
     from facesearch.library import ForgetSummary, Library, LibraryStatus, VerifyReport
+    from facesearch.looking import Probe
     from facesearch.probing import Unanswered
     from facesearch.querying import Comparison, QueryAnswer
+    from facesearch.sheets import QuerySheet
     from facesearch.tower import Tower
 
 Device = Literal["auto", "cpu", "gpu"]
@@ -63,7 +65,7 @@ class FaceLibrary:
         from facesearch.library import recorded_detector
 
         settings = settings_of(recorded_detector(self.path)) if smallest is None else smallest_face(smallest)
-        return load_detector(settings, lanes=lanes, device=self._device)
+        return load_detector(settings, lanes=lanes)
 
     def index(
         self,
@@ -171,34 +173,63 @@ class FaceLibrary:
         self.close()
         return forget(self.path, None if wanted is None else str(wanted))
 
-    def query(self, photo: Folder, k: int = 5, threshold: float | None = None) -> QueryAnswer:
+    def query(
+        self, photo: Folder, k: int = 5, threshold: float | None = None, sheet: QuerySheet | None = None
+    ) -> QueryAnswer:
         """The k nearest people of every face in a photo, nearest first. Nothing of the photo is stored.
 
-        threshold: the distance under which two faces count as one person; by default the tower's.
-        Raises PhotoError (unreadable, no face), LibraryError and TowerError.
+        threshold: the distance under which two faces count as one person; by default the tower's. sheet: where the
+        answer is drawn too. Raises PhotoError (unreadable, no face), LibraryError and TowerError.
         """
         from facesearch.querying import query_photo
 
-        return query_photo(self._open(), Path(photo), self.detector, self.tower, k=k, threshold=threshold)
+        return self._ask(query_photo, Path(photo), k, threshold, sheet)
 
-    def query_faces(self, photo: Folder, k: int = 5, threshold: float | None = None) -> QueryAnswer:
+    def query_faces(
+        self, photo: Folder, k: int = 5, threshold: float | None = None, sheet: QuerySheet | None = None
+    ) -> QueryAnswer:
         """The k nearest faces of every face in a photo, each with the photo that shows it; otherwise as `query`."""
         from facesearch.querying import query_faces
 
-        return query_faces(self._open(), Path(photo), self.detector, self.tower, k=k, threshold=threshold)
+        return self._ask(query_faces, Path(photo), k, threshold, sheet)
+
+    def _ask(
+        self,
+        question: Callable[..., QueryAnswer],
+        photo: Path,
+        k: int,
+        threshold: float | None,
+        sheet: QuerySheet | None,
+    ) -> QueryAnswer:
+        library = self._open()
+        seen: list[Probe] = []
+        on_probe = None if sheet is None else seen.append
+        answer = question(library, photo, self.detector, self.tower, k=k, threshold=threshold, on_probe=on_probe)
+        if sheet is not None:
+            sheet.add(library, seen[0], answer)
+        return answer
 
     def query_all(
-        self, photos: Iterable[Folder], k: int = 5, threshold: float | None = None, *, faces: bool = False
+        self,
+        photos: Iterable[Folder],
+        k: int = 5,
+        threshold: float | None = None,
+        *,
+        faces: bool = False,
+        sheet: QuerySheet | None = None,
     ) -> Iterator[QueryAnswer | Unanswered]:
         """The answer to each of several photos and of the photos in folders, in order, as soon as there is one.
 
         faces: as `query_faces` answers, instead of `query`. A photo that cannot be read, or shows no face, is an
         Unanswered with the reason. Raises LibraryError and TowerError.
         """
-        from facesearch.probing import answers_to
+        from facesearch.probing import Unanswered, answers_to
 
         ask = self.query_faces if faces else self.query
-        return answers_to(map(Path, photos), lambda photo: ask(photo, k, threshold))
+        for answer in answers_to(map(Path, photos), lambda photo: ask(photo, k, threshold, sheet)):
+            if sheet is not None and isinstance(answer, Unanswered):
+                sheet.fail(answer.photo, answer.reason)
+            yield answer
 
     def status(self) -> LibraryStatus:
         """What the library holds. Raises LibraryError."""
@@ -274,5 +305,4 @@ def compare(first: Folder, second: Folder, *, tower: Folder | None = None, devic
     from facesearch.detection import load_detector
     from facesearch.querying import compare_photos
 
-    detector = load_detector(device=device)
-    return compare_photos(Path(first), Path(second), detector, load_tower(tower, device=device))
+    return compare_photos(Path(first), Path(second), load_detector(), load_tower(tower, device=device))

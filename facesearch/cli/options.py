@@ -42,7 +42,7 @@ TowerOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[
-    DeviceChoice, typer.Option("--device", help="Where networks and search run; auto takes a GPU if there is one.")
+    DeviceChoice, typer.Option("--device", help="Where tower and search run; auto takes a GPU if there is one.")
 ]
 SmallestFaceOption = Annotated[
     str | None,
@@ -55,3 +55,4 @@ SmallestFaceOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, as docs/json.md describes it.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace FILE even if it is no page of facesearch.")]

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, LibraryOption, TowerOption
+from facesearch.cli.options import DeviceChoice, DeviceOption, ForceOption, JsonOption, LibraryOption, TowerOption
 from facesearch.cli.output import complain, say, say_json, shown, shown_path, table
+from facesearch.errors import PhotoError
 
 if TYPE_CHECKING:
     from facesearch.probing import Unanswered
     from facesearch.querying import FaceMatch, PersonMatch, ProbeFace, QueryAnswer
+    from facesearch.sheets import QuerySheet
 
 _NUMBERS = ("rank", "distance", "probability", "photos")
 _PEOPLE_HEADS: tuple[str, ...] = ("rank", "person", "distance", "same person", "photos", "nearest photo")
@@ -36,6 +38,16 @@ def query(
             show_default=False,
         ),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a page there too: the faces, and the photos they are on.",
+            show_default=False,
+            readable=False,
+        ),
+    ] = None,
+    force: ForceOption = False,
     library: LibraryOption = None,
     tower: TowerOption = None,
     device: DeviceOption = DeviceChoice.AUTO,
@@ -44,27 +56,50 @@ def query(
     """Find the people who are nearest to each face in a photo.
 
     A smaller distance is more alike. People without a name are shown by number. Nothing of the photo is stored. Of
-    several photos, those that cannot be answered are named and the others answered.
+    several photos, those that cannot be answered are named and the others answered. The page shows faces: it is one
+    file, for its owner alone.
     """
     from facesearch.api import open_library
     from facesearch.probing import is_one_photo
 
+    sheet = None if html is None else _begun_sheet(html, force)
+    all_answered = True
     with open_library(library, tower=tower, device=device.value) as opened:
         if is_one_photo(photos):
             ask = opened.query_faces if faces else opened.query
-            answer = ask(photos[0], k=k, threshold=threshold)
+            answer = ask(photos[0], k=k, threshold=threshold, sheet=sheet)
             if json:
                 say_json(answer)
             else:
                 _report(answer)
         else:
-            _tell_all(opened.query_all(photos, k, threshold, faces=faces), json=json)
+            all_answered = _tell_all(opened.query_all(photos, k, threshold, faces=faces, sheet=sheet), json=json)
+        if sheet is not None and html is not None:
+            _write_sheet(sheet, html, opened.path, json=json)
+    if not all_answered:
+        raise typer.Exit(PhotoError.exit_code)
 
 
-def _tell_all(answers: Iterable[QueryAnswer | Unanswered], *, json: bool) -> None:
-    """Print the answers as they come, or all as one JSON. Exits as for a bad photo where one that was named has none,
-    or none at all has one."""
-    from facesearch.errors import PhotoError
+def _begun_sheet(html: Path, force: bool) -> QuerySheet:
+    from facesearch.pages import check_page_file
+    from facesearch.sheets import QuerySheet
+
+    check_page_file(html, "--html", force=force)
+    return QuerySheet()
+
+
+def _write_sheet(sheet: QuerySheet, html: Path, library: Path, *, json: bool) -> None:
+    from facesearch.pages import write_page
+
+    write_page(html, sheet.render(library), "--html")
+    if not json:
+        say()
+        say(f"page: {shown_path(html)}")
+
+
+def _tell_all(answers: Iterable[QueryAnswer | Unanswered], *, json: bool) -> bool:
+    """Print the answers as they come, or all as one JSON. False where a photo that was named has none, or none at all
+    has one."""
     from facesearch.querying import QueryAnswer
 
     answered: list[QueryAnswer] = []
@@ -86,8 +121,7 @@ def _tell_all(answers: Iterable[QueryAnswer | Unanswered], *, json: bool) -> Non
                 "unanswered": [{"photo": each.photo, "reason": each.reason} for each in unanswered],
             }
         )
-    if any(each.is_named for each in unanswered) or (unanswered and not answered):
-        raise typer.Exit(PhotoError.exit_code)
+    return not (any(each.is_named for each in unanswered) or (unanswered and not answered))
 
 
 def _report(answer: QueryAnswer) -> None:

@@ -197,6 +197,10 @@ class Catalog:
         rows = self._database.rows_in("SELECT id, width_px, height_px FROM photos WHERE id IN ({})", photo_ids)
         return {photo_id: (width, height) for photo_id, width, height in rows}
 
+    def photo_contents(self, photo_ids: Iterable[int]) -> dict[int, str]:
+        """The sha256 of each photo, by photo id."""
+        return dict(self._database.rows_in("SELECT id, sha256 FROM photos WHERE id IN ({})", photo_ids))
+
     def photo_paths(self, photo_ids: Iterable[int]) -> dict[int, PhotoPath]:
         """Where each photo lies, by photo id; nothing for a photo that no file shows any more."""
         rows = self._database.rows_in("SELECT photo_id, path, missing FROM files WHERE photo_id IN ({})", photo_ids)

@@ -67,7 +67,7 @@ class PeopleChange:
     def move(self, face_ids: Iterable[int], person_id: int | None, source: str = "user") -> int:
         """Give faces to a person, or to nobody; returns how many that changed. source: who says so."""
         after = None if person_id is None else (person_id, source)
-        return self._move({face_id: after for face_id in face_ids})
+        return self._move(dict.fromkeys(face_ids, after))
 
     def reject(self, person_id: int, face_ids: Iterable[int]) -> int:
         """Remember that faces are not a person's; returns of how many that is new."""
