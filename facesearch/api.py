@@ -65,7 +65,7 @@ class FaceLibrary:
         from facesearch.library import recorded_detector
 
         settings = settings_of(recorded_detector(self.path)) if smallest is None else smallest_face(smallest)
-        return load_detector(settings, lanes=lanes)
+        return load_detector(settings, lanes=lanes, device=self._device)
 
     def index(
         self,
@@ -305,4 +305,5 @@ def compare(first: Folder, second: Folder, *, tower: Folder | None = None, devic
     from facesearch.detection import load_detector
     from facesearch.querying import compare_photos
 
-    return compare_photos(Path(first), Path(second), load_detector(), load_tower(tower, device=device))
+    detector = load_detector(device=device)
+    return compare_photos(Path(first), Path(second), detector, load_tower(tower, device=device))

@@ -1,7 +1,7 @@
 """Run a network on the CPU with OpenVINO: compile once, keep the compiled form on disk, infer from many threads.
 
-Refuses to know what a network means, and to let OpenVINO report anything to its maker; never imports TensorFlow. The
-first inference of a process imports OpenVINO.
+Refuses to know what a network means, and to let OpenVINO report anything to its maker; TensorFlow is imported only to
+ask for a GPU, where the driver sees one. The first inference of a process imports OpenVINO.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import openvino
 
 Precision = Literal["f32", "bf16"]
+Device = Literal["auto", "cpu", "gpu"]
 CACHE_VARIABLE = "FACESEARCH_CACHE"
 # A compiled network from another layout of this file is not read again: raise this when the graphs' builders change.
 _CACHE_FORMAT = 1
@@ -146,6 +147,16 @@ def has_gpu() -> bool:
         if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0:
             return count.value > 0
     return False
+
+
+@cache
+def tensorflow_sees_gpu() -> bool:
+    """Whether TensorFlow can use a GPU. It is imported only where the driver sees one."""
+    if not has_gpu():
+        return False
+    import tensorflow
+
+    return bool(tensorflow.config.list_physical_devices("GPU"))
 
 
 @cache

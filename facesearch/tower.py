@@ -10,7 +10,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -19,12 +19,13 @@ from facesearch.keras_archive import read_keras_archive
 from facesearch.records import Floats, Pixels
 from facesearch.runtime import (
     CompiledNetwork,
+    Device,
     Precision,
     RuntimeSettings,
     available_cores,
     fastest_precision,
-    has_gpu,
     load_network,
+    tensorflow_sees_gpu,
 )
 from facesearch.tower_card import (
     CARD_NAME,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CARD_NAME", "WEIGHTS_NAME", "Device", "Tower", "TowerCard", "read_card", "weights_sha256", "write_card"]
 
-Device = Literal["auto", "cpu", "gpu"]
 TOWER_VARIABLE = "FACESEARCH_TOWER"
 SHIPPED_TOWER = Path(__file__).parent / "weights"
 # Part of the cached network's key: raise it when keras_archive builds another graph from the same file.
@@ -128,10 +128,8 @@ def usable_precision(recorded: str | None) -> Precision:
 
 
 def _network(weights: Path, card: TowerCard, device: Device, precision: Precision) -> _Network:
-    if device != "cpu" and has_gpu():
-        network = _KerasNetwork(weights, card)
-        if network.sees_gpu:
-            return network
+    if device != "cpu" and tensorflow_sees_gpu():
+        return _KerasNetwork(weights, card)
     if device == "gpu":
         raise TowerError(
             "no GPU that TensorFlow can use: install NVIDIA's driver and facesearch's extra `cuda`, or run with "
@@ -196,10 +194,6 @@ class _KerasNetwork:
     precision: Precision = "f32"
 
     def __init__(self, weights: Path, card: TowerCard) -> None:
-        import tensorflow
-
-        gpus = tensorflow.config.list_physical_devices("GPU")
-        self.sees_gpu = bool(gpus)
         self._weights, self._card = weights, card
         self._model: Any = None
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesearch import mtcnn_networks
+from facesearch import mtcnn_networks, mtcnn_tensorflow, runtime
 from facesearch.boxes import overlap
 from facesearch.detection import Detector, DetectorSettings, load_detector, settings_of, smallest_face
 from facesearch.errors import UsageError
@@ -150,6 +150,41 @@ def keras_network(name: str) -> Any:
     from mtcnn.stages import StageONet, StagePNet, StageRNet
 
     return {"pnet": StagePNet, "rnet": StageRNet, "onet": StageONet}[name]().model
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("pnet", (1, 57, 70, 3)), ("pnet", (1, 40, 41, 3)), ("rnet", (9, 24, 24, 3)), ("onet", (3, 48, 48, 3))],
+)
+def test_networks_for_a_gpu_equal_those_of_the_cpu(name: mtcnn_networks.NetworkName, shape: tuple[int, ...]) -> None:
+    pixels = np.random.default_rng(2).integers(0, 256, shape, dtype=np.uint8)
+    pixels = pixels if name == "pnet" else pixels.astype(np.float32)
+    expected = [answer.copy() for answer in mtcnn_networks.load(name)(pixels)]
+    answers = mtcnn_tensorflow.load(name, "CPU:0")(pixels)
+    assert [answer.shape for answer in answers] == [answer.shape for answer in expected]
+    for answer, other in zip(answers, expected, strict=True):
+        np.testing.assert_allclose(answer, other, atol=2e-5)
+
+
+def assert_same_faces(found: list[DetectedFace], expected: list[DetectedFace]) -> None:
+    shared = overlap(np.stack([face.box for face in expected]), np.stack([face.box for face in found]))
+    assert len(found) == len(expected)
+    assert (shared.max(axis=1) > 0.9).all()
+
+
+def test_the_detector_for_a_gpu_finds_the_same_faces(detector: Detector, group: DrawnPhoto) -> None:
+    """Its TensorFlow device is the CPU here: whatever a GPU does differently, the cascade around it is the same."""
+    on_tensorflow = Detector(DetectorSettings(), gpu="CPU:0")
+    assert on_tensorflow.identity == detector.identity
+    assert_same_faces(on_tensorflow.detect(group.pixels), detector.detect(group.pixels))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not runtime.has_gpu(), reason="no GPU here")
+def test_on_a_gpu_the_detector_finds_the_same_faces(detector: Detector, group: DrawnPhoto) -> None:
+    on_gpu = load_detector(device="gpu")
+    assert on_gpu.device == "gpu (TensorFlow)"
+    assert_same_faces(on_gpu.detect(group.pixels), detector.detect(group.pixels))
 
 
 def channels_last(answer: np.ndarray) -> np.ndarray:

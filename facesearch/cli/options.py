@@ -42,7 +42,7 @@ TowerOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[
-    DeviceChoice, typer.Option("--device", help="Where tower and search run; auto takes a GPU if there is one.")
+    DeviceChoice, typer.Option("--device", help="Where networks and search run; auto takes a GPU if there is one.")
 ]
 SmallestFaceOption = Annotated[
     str | None,
