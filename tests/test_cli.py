@@ -55,6 +55,19 @@ def test_wrong_usage_is_exit_code_2(run: CommandLine) -> None:
     assert run("portraits", "somewhere", "--people", "0").code == 2
 
 
+@pytest.mark.parametrize(
+    "arguments", [("index", ""), ("query", ""), ("status", "--library", ""), ("status", "--library="), ("forget", "")]
+)
+def test_an_empty_argument_is_not_taken_for_the_working_directory(
+    run: CommandLine, arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = run(*arguments)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "empty" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_path_is_refused_before_its_room_has_seen_it() -> None:
     """Typer's own check would make a locked folder among others a usage error that stops everything."""
     checked = [
@@ -175,3 +188,32 @@ def test_json_keeps_every_byte_of_a_file_name(capsys: pytest.CaptureFixture[str]
     printed = capsys.readouterr().out
     assert printed.isascii()
     assert os.fsencode(json.loads(printed)["path"]) == b"caf\xe9\n\xf0\x9f\x98\x80.jpg"
+
+
+INTERRUPTED = """
+import os, signal, sys
+
+class Finder:  # Ctrl-C at the moment when a module is looked for
+    def find_spec(self, name, path=None, target=None):
+        if name == module:
+            os.kill(os.getpid(), signal.SIGINT)
+
+module = sys.argv.pop(1)
+sys.meta_path.insert(0, Finder())
+from facesearch.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["facesearch.cli", "typer", "facesearch.cli.verify", "facesearch.api"])
+def test_ctrl_c_while_something_is_loaded_is_one_line(module: str) -> None:
+    """In the command line itself, in what it imports, and in what a command imports when it runs."""
+    program = [sys.executable, "-c", INTERRUPTED, module, "status", "--library", "none"]
+    ran = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "facesearch: interrupted\n")
+
+
+def test_the_program_can_be_run_as_a_module(tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "facesearch", "status", "--library", tmp_path / "none"]
+    ran = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr.count("\n")) == (4, 1)

@@ -11,9 +11,10 @@ import io
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from facesearch.cli.compare import compare
 from facesearch.cli.evaluate import evaluate
@@ -27,12 +28,25 @@ from facesearch.cli.reindex import reindex
 from facesearch.cli.status import status
 from facesearch.cli.train import train
 from facesearch.cli.verify import verify
-from facesearch.errors import FacesearchError
+from facesearch.errors import FacesearchError, UsageError
 
 log = logging.getLogger("facesearch")
 
+
+class _Commands(TyperGroup):
+    """All commands. Ctrl-C that none of them has answered itself is said in one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            complain("interrupted")
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
     name="facesearch",
+    cls=_Commands,
     add_completion=False,
     rich_markup_mode=None,  # Rich's help takes 0.1 s more to print
     no_args_is_help=True,
@@ -83,6 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")  # whatever a terminal cannot show is escaped, never fatal
     log_to_stderr(logging.WARNING)
     try:
+        _refuse_empty(sys.argv[1:] if arguments is None else arguments)
         app(arguments, prog_name="facesearch")
     except FacesearchError as error:
         log.debug("%s", type(error).__name__, exc_info=True)
@@ -94,3 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"a bug: {type(error).__name__}: {error}; please report it with what `facesearch --debug ...` prints here"
         )
         sys.exit(1)
+
+
+def _refuse_empty(arguments: Sequence[str]) -> None:
+    """An empty path would be the working directory, and is mostly a variable that the shell does not know."""
+    for number, argument in enumerate(arguments, start=1):
+        if not argument or (argument.startswith("--") and argument.endswith("=")):
+            raise UsageError(f"argument {number} is empty: name a file or a folder, or . for this one")
