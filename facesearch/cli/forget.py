@@ -28,9 +28,9 @@ def forget(
 ) -> None:
     """Remove a person's faces, a photo with its faces, or everything, for good.
 
-    The rows, the names, the journal, the vectors, the log and older copies: afterwards every file of the library is
-    searched for what was forgotten. The photos themselves are not touched: a photo that stays in an indexed folder is
-    found again by the next index; a person's faces on it are not.
+    The rows, the names, the journal, the vectors, what was taught, the log and older copies: afterwards every file
+    of the library is searched for what was forgotten. The photos themselves are not touched: a photo that stays in
+    an indexed folder is found again by the next index; a person's faces on it are not.
     """
     from facesearch.api import open_library
 
@@ -49,6 +49,8 @@ def forget(
 def _report(summary: ForgetSummary, who: str) -> None:
     for copy in summary.copies:
         complain(f"deleted the former copy {copy}")
+    if summary.heads:
+        complain("what the library was taught went too; facesearch teach teaches it again, from those who are left")
     if summary.in_paths:
         complain(f"the name still stands in the paths of {counted(summary.in_paths, 'file')}: rename their folder")
     say(

@@ -74,4 +74,6 @@ def _report(summary: ReindexSummary) -> None:
     lost = f"; {counted(summary.named_lost, 'named face')} not found again" if summary.named_lost else ""
     say(f"faces    {summary.faces:,}, {summary.faces_kept:,} of them known before{lost}")
     say(f"tower    {shown(summary.tower)}{'' if summary.switched else ', not yet'}")
+    if summary.heads_dropped:
+        complain("what the library was taught over the former tower is dropped: facesearch teach teaches it again")
     say(f"seconds  {summary.elapsed_s:.1f}")

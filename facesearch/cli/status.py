@@ -42,6 +42,7 @@ def _report(now: LibraryStatus, runs_on: str) -> None:
         "faces": f"{now.faces:,}",
         "people": f"{now.people_named:,} named" + (f", {unnamed:,} unnamed" if unnamed else ""),
         "tower": f"{shown(now.tower_name)} ({now.tower[:12]}), one person under a distance of {now.threshold:.3f}",
+        "taught": f"on {now.taught_at[:10]}" if now.taught_at else "nothing; distances are the tower's own",
         "detector": shown(now.detector),
         "vectors": shown(now.vectors),
         "search": now.search,

@@ -52,6 +52,7 @@ class ReindexSummary:
     photos: read in this run; photos_failed: those of all that cannot be read; photos_changed: those whose files show
     something else by now: the next index reads them. faces: of the new models; faces_kept: those that were known
     before; named_lost: faces of people that were not found again. waiting: folders with photos that are out of reach.
+    heads_dropped: how many heads were deleted, which had been taught over another tower.
     """
 
     tower: str
@@ -65,6 +66,7 @@ class ReindexSummary:
     waiting: tuple[AbsentFolder, ...]
     elapsed_s: float
     interrupted: bool
+    heads_dropped: int = 0
 
 
 class ReindexInterrupted(KeyboardInterrupt):
@@ -105,6 +107,8 @@ def reindex(
         return run.summary(switched=False)
     run.named_lost = library.succession.named_faces_without_successor()
     with library.changing():
+        if library.models.tower != run.models.tower:
+            run.heads_dropped = library.heads.clear()
         library.succession.switch(run.models)
         library.begin_purge()
     if not library.purge():
@@ -124,6 +128,7 @@ class _Reindexing:
     counts: Counter[str] = field(default_factory=Counter)
     waiting: Counter[Path] = field(default_factory=Counter)
     named_lost: int = 0
+    heads_dropped: int = 0
 
     def __post_init__(self) -> None:
         self.models = Models.of(self.detector, self.tower)
@@ -223,6 +228,7 @@ class _Reindexing:
             faces=self.counts["faces"],
             faces_kept=self.counts["kept"],
             named_lost=self.named_lost,
+            heads_dropped=self.heads_dropped,
             waiting=tuple(AbsentFolder(folder, photos) for folder, photos in sorted(self.waiting.items())),
             elapsed_s=time.monotonic() - self.started_s,
             interrupted=interrupted,

@@ -6,8 +6,9 @@ anything else, and rebuilds the vectors from the rows whenever their file does n
 
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, default_library_path, is_library
 from facesearch.library.forgetting import ForgetSummary, forget
-from facesearch.library.opened import Library, LibraryStatus
+from facesearch.library.opened import Library
 from facesearch.library.recorded import recorded_detector, recorded_precision
+from facesearch.library.status import LibraryStatus
 from facesearch.library.verifying import AREAS, Finding, VerifyReport, verify
 from facesearch.store.vectors import load_search
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from facesearch.errors import LibraryError, UsageError
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME
 from facesearch.library.opened import Library
 from facesearch.records import EMBEDDING_SIZE, Floats
+from facesearch.space import Space, head_from_bytes
 from facesearch.store import schema
 from facesearch.store.database import Database
 from facesearch.store.embedding_rows import stored_embeddings
@@ -42,8 +43,9 @@ class ForgetSummary:
     """What was forgotten. Plain values only, ready for JSON.
 
     what: "person", "photo" or "all". photos, people: deleted as a whole. journal: lines deleted or shortened.
-    copies: former databases that were deleted too. in_paths: paths of photos that a forgotten name still stands in.
-    searched_bytes: how much was searched for what was forgotten, and not found.
+    copies: former databases that were deleted too. heads: how many heads were deleted, with what they were taught.
+    in_paths: paths of photos that a forgotten name still stands in. searched_bytes: how much was searched for what was
+    forgotten, and not found.
     """
 
     what: str
@@ -54,6 +56,7 @@ class ForgetSummary:
     copies: tuple[str, ...]
     in_paths: int
     searched_bytes: int
+    heads: int = 0
 
 
 @dataclass(eq=False)
@@ -86,6 +89,7 @@ def forget(path: Path, wanted: str | None) -> ForgetSummary:
         copies = library.kept_copies()
         with library.changing():
             journal = _delete(library, target)
+            heads = library.heads.clear()  # whoever is forgotten may have taught it
             library.begin_purge()
         if not library.purge():
             raise LibraryError(
@@ -109,6 +113,7 @@ def forget(path: Path, wanted: str | None) -> ForgetSummary:
         copies=copies,
         in_paths=in_paths,
         searched_bytes=traces.size_bytes,
+        heads=heads,
     )
 
 
@@ -143,8 +148,18 @@ def _look_up(library: Library, target: _Target) -> None:
         elsewhere = {person for face, person in library.people.faces_of(shown) if face not in target.faces}
         names = library.people.names()
         target.people = {person: names[person] for person in shown - elsewhere}
-    target.embeddings = library.catalog.embeddings_of(target.faces, target.photos)
+    target.embeddings = _with_heads(library, library.catalog.embeddings_of(target.faces, target.photos))
     target.texts |= target.names
+
+
+def _with_heads(library: Library, embeddings: Floats) -> Floats:
+    """Some embeddings, where the library's heads put them, and the rows of the heads themselves: float32 (M, 32)."""
+    found = [embeddings]
+    for stored in library.heads.all():
+        with suppress(ValueError):  # damaged: it put nothing anywhere
+            head = head_from_bytes(stored.weights)
+            found += [Space(head).map(embeddings), head]
+    return np.concatenate(found)
 
 
 def _delete(library: Library, target: _Target) -> int:

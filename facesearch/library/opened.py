@@ -6,13 +6,15 @@ import logging
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from facesearch.errors import LibraryError, LibraryExistsError, TowerError
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refuse_taken_folder, size_bytes
+from facesearch.library.spaces import Spaces
+from facesearch.library.status import LibraryStatus
 from facesearch.library.strays import is_half_written, is_kept_copy
 from facesearch.library.vectors import LibraryVectors
 from facesearch.records import Models
@@ -21,6 +23,7 @@ from facesearch.store import schema
 from facesearch.store.catalog import Catalog
 from facesearch.store.database import Database, now
 from facesearch.store.gpu import Device
+from facesearch.store.heads import Heads
 from facesearch.store.journal import Journal
 from facesearch.store.lock import WriterLock
 from facesearch.store.people import People
@@ -31,35 +34,6 @@ from facesearch.store.vectors import Vectors
 PURGE_SETTING = "purge"
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class LibraryStatus:
-    """What a library holds. Plain values only, ready for JSON.
-
-    vectors: "current", or why the file of vectors would be rebuilt. search: how, and on what it runs. size_bytes:
-    everything in the folder, but for what SQLite keeps there only while it is open.
-    """
-
-    path: str
-    library_id: str
-    created_at: str
-    photos: int
-    files: int
-    files_missing: int
-    files_failed: int
-    faces: int
-    people: int
-    people_named: int
-    detector: str
-    tower: str
-    tower_name: str
-    threshold: float
-    precision: str
-    generation: int
-    vectors: str
-    search: str
-    size_bytes: int
 
 
 class Library:
@@ -75,6 +49,7 @@ class Library:
         self.people = People(database)
         self.journal = Journal(database)
         self.succession = Succession(database)
+        self.heads = Heads(database)
         self._database = database
         self._lock = lock
         settings = database.settings()
@@ -85,7 +60,8 @@ class Library:
         except (KeyError, ValueError) as error:
             remedy = "facesearch verify --repair makes them anew"
             raise LibraryError(f"the settings in {path / DATABASE_NAME} are damaged ({error}); {remedy}") from error
-        self._vectors = LibraryVectors(path, database, self.library_id, writable=lock is not None)
+        self._spaces = Spaces(database)
+        self._vectors = LibraryVectors(path, database, self._spaces, self.library_id, writable=lock is not None)
 
     @classmethod
     def create(cls, path: Path, models: Models, *, wait: bool = False) -> Self:
@@ -210,7 +186,7 @@ class Library:
         self._refuse_reader()
         with self._database.transaction() as changes:
             yield
-        if changes.added or changes.removed:
+        if changes.concern_vectors:
             self._vectors.follow(changes)
 
     @contextmanager
@@ -230,7 +206,7 @@ class Library:
     def space(self) -> Space:
         """What maps the embeddings of the rows, and of probes, to where distances are taken: the identity until the
         library is taught. Read it inside a `snapshot` with what it is applied to."""
-        return Space()
+        return self._spaces.current()
 
     def search_on(self, device: Device) -> None:
         """Where `vectors` search from now on: "cpu", "gpu", or "auto" for what suits. Raises LibraryError later on,
@@ -280,6 +256,10 @@ class Library:
         if self._lock is None:
             raise LibraryError(f"the library in {self.path} was opened for reading only")
 
+    def _taught_at(self) -> str | None:
+        stored = self.heads.last() if self.space.is_taught else None
+        return None if stored is None else stored.created_at
+
     def status(self) -> LibraryStatus:
         """What the library holds now."""
         with self._database.snapshot():
@@ -294,4 +274,5 @@ class Library:
                 vectors=vectors,
                 search=search,
                 size_bytes=size_bytes(self.path),
+                taught_at=self._taught_at(),
             )

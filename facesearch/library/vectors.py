@@ -1,20 +1,25 @@
 """The vectors of an open library: from their file or from the rows, always of exactly the faces that are in the rows.
 
-They follow every transaction, and are trained anew in the background when the faces have outgrown them. Refuses to
-write a file for a reader.
+They lie in the library's space, follow every transaction, and are trained anew in the background when the faces have
+outgrown them. Refuses to write a file for a reader.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from facesearch.errors import LibraryError
 from facesearch.library.folder import DATABASE_NAME
+from facesearch.library.spaces import Spaces, mapped
+from facesearch.space import Space
 from facesearch.store.catalog import Catalog
 from facesearch.store.database import Database, VectorChanges
 from facesearch.store.embedding_rows import embedding_pieces, stored_embeddings
 from facesearch.store.gpu import Device
+from facesearch.store.partitions import Chunks
 from facesearch.store.training import BackgroundTraining
 from facesearch.store.vectors import DESCRIPTION_NAME, INDEX_NAME, Stamp, Vectors, VectorsUnusableError
 
@@ -24,9 +29,10 @@ log = logging.getLogger(__name__)
 class LibraryVectors:
     """What is in memory, and of which generation of the rows. device: where searches run."""
 
-    def __init__(self, path: Path, database: Database, library_id: str, *, writable: bool) -> None:
+    def __init__(self, path: Path, database: Database, spaces: Spaces, library_id: str, *, writable: bool) -> None:
         self._path = path
         self._database = database
+        self._spaces = spaces
         self._catalog = Catalog(database)
         self._library_id = library_id
         self._writable = writable
@@ -53,7 +59,7 @@ class LibraryVectors:
         except VectorsUnusableError as error:
             if stamp.faces:
                 log.info("rebuilding the file of vectors in %s from the rows: %s", self._path, error)
-            vectors = Vectors.gathered(lambda: embedding_pieces(self._database))
+            vectors = self._gathered()
             if not self._writable:
                 return vectors
             # At once, and not after the next change: a foreign file must not come to fit by its number alone.
@@ -61,16 +67,33 @@ class LibraryVectors:
         self._saved_generation = stamp.generation
         return vectors
 
+    def _gathered(self) -> Vectors:
+        """An exact search over the rows as they are now."""
+        space = self._spaces.current()
+        return Vectors.gathered(lambda: mapped(space, embedding_pieces(self._database)))
+
+    @contextmanager
+    def _source(self, space: Space) -> Iterator[Chunks]:
+        """All the vectors of one moment, for another thread: through a connection of its own."""
+        with stored_embeddings(self._path / DATABASE_NAME) as chunks:
+            yield lambda: mapped(space, chunks())
+
     def follow(self, changes: VectorChanges) -> None:
         """Do what a transaction did. changes: after it has been committed."""
         vectors, training, before = self._vectors, self._training, changes.generation - 1
         self._vectors = self._training = None  # should Ctrl-C come before they have followed, they are made anew
+        if changes.remapped:
+            if training is not None:
+                training.cancel()
+            return
+        space = self._spaces.current()
+        added = [(face_id, space.map(embedding)) for face_id, embedding in changes.added]
         if training is not None and self._training_generation == before:
-            training.follow(changes.removed, changes.added)
+            training.follow(changes.removed, added)
             self._training_generation = changes.generation
             self._training = training
         if vectors is not None and self._generation == before:
-            vectors.follow(changes.removed, changes.added)
+            vectors.follow(changes.removed, added)
             self._generation = changes.generation
             self._vectors = vectors
 
@@ -78,7 +101,8 @@ class LibraryVectors:
         """Where the faces have outgrown the vectors, begin in the background to train others."""
         vectors = self.current()
         if self._training is None and vectors.wants_training:
-            self._training = BackgroundTraining(lambda: stored_embeddings(self._path / DATABASE_NAME), len(vectors))
+            space = self._spaces.current()
+            self._training = BackgroundTraining(lambda: self._source(space), len(vectors))
             self._training_generation = self._generation
 
     def save(self, *, finish_training: bool) -> None:
@@ -123,7 +147,7 @@ class LibraryVectors:
         try:
             vectors = Vectors.load(self._path, stamp)
         except VectorsUnusableError as error:
-            vectors = Vectors.gathered(lambda: embedding_pieces(self._database))
+            vectors = self._gathered()
             state = f"to be rebuilt: {error}" if stamp.faces else "current"
         else:
             state = "current"
@@ -131,8 +155,10 @@ class LibraryVectors:
         return state, vectors.description
 
     def stamp(self) -> Stamp:
-        """Whose and of when the rows are."""
-        return Stamp(self._library_id, self._database.generation(), self._catalog.face_count())
+        """Whose and of when the rows are, and in which space their vectors lie."""
+        return Stamp(
+            self._library_id, self._database.generation(), self._catalog.face_count(), self._spaces.current().digest
+        )
 
     def close(self) -> None:
         """Stop a training that is still at work."""

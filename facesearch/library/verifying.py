@@ -18,8 +18,10 @@ from facesearch.errors import LibraryError, LibraryLockedError
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library
 from facesearch.library.opened import PURGE_SETTING, Library
 from facesearch.library.settings_check import settings_problems
+from facesearch.library.spaces import Spaces, head_problems, mapped
 from facesearch.library.strays import stray_problems
 from facesearch.records import Models
+from facesearch.space import Space
 from facesearch.store import schema
 from facesearch.store.catalog import Catalog
 from facesearch.store.checks import Problem, embedding_problems, integrity, journal_problems, row_problems
@@ -123,6 +125,8 @@ class _Verification:
         for check in (row_problems, journal_problems, embedding_problems):
             self._check_rows(check, database)
         self._check_models(database)
+        for problem in head_problems(database):
+            self._found(problem, database)
         writer = None if self._repair else writer_at_work(self._path / LOCK_NAME)
         if writer is None:
             self._check_vectors(database)
@@ -179,25 +183,31 @@ class _Verification:
         catalog = Catalog(database)
         if any(finding.area in {"database", "embeddings"} and not finding.mended for finding in self._findings):
             return  # there is nothing to hold the vectors against
+        try:
+            space = Spaces(database).current()
+        except LibraryError:  # a damaged head, which was found already
+            return
         with database.snapshot():
-            stamp = Stamp(database.settings()["library_id"], database.generation(), catalog.face_count())
-            problem = self._vectors_differ(stamp)
+            library_id = database.settings()["library_id"]
+            stamp = Stamp(library_id, database.generation(), catalog.face_count(), space.digest)
+            problem = self._vectors_differ(stamp, space)
         if problem is None or (not stamp.faces and not (self._path / INDEX_NAME).exists()):
             return
 
         def rebuild() -> None:
-            Vectors.build(*catalog.embeddings()).save(self._path, stamp)
+            ids, embeddings = catalog.embeddings()
+            Vectors.build(ids, space.map(embeddings)).save(self._path, stamp)
 
         self._found(Problem("vectors", f"the file of vectors is of no use: {problem}", "rebuilt it", rebuild))
 
-    def _vectors_differ(self, stamp: Stamp) -> str | None:
+    def _vectors_differ(self, stamp: Stamp, space: Space) -> str | None:
         """Why the file of vectors is not that of the rows; None where it is."""
         try:
             in_file = digest(indexed(parse_index(find_index(self._path, stamp).mapped, in_place=False)))
         except VectorsUnusableError as error:
             return str(error)
         with stored_embeddings(self._path / DATABASE_NAME) as chunks:
-            in_rows = digest(chunks())
+            in_rows = digest(mapped(space, chunks()))
         return None if in_file == in_rows else "it holds other vectors than the rows"
 
     def _check_models(self, database: Database) -> None:

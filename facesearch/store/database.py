@@ -21,11 +21,18 @@ _VARIABLES_A_QUERY = 500  # SQLite's oldest limit is 999
 
 @dataclass(eq=False)
 class VectorChanges:
-    """What a transaction did to the embeddings, complete once it has ended. generation: before, and then after it."""
+    """What a transaction did to the embeddings, complete once it has ended. remapped: all of them lie elsewhere in the
+    library's space now. generation: before, and then after it."""
 
     added: list[tuple[int, Floats]] = field(default_factory=list)
     removed: list[int] = field(default_factory=list)
+    remapped: bool = False
     generation: int = 0
+
+    @property
+    def concern_vectors(self) -> bool:
+        """Whether vectors that were current before are no more."""
+        return bool(self.added or self.removed or self.remapped)
 
 
 class Database:
@@ -43,12 +50,12 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[VectorChanges]:
-        """All of the changes inside, or none. Raises the generation when embeddings were added or removed."""
+        """All of the changes inside, or none. Raises the generation when embeddings were added, removed or moved."""
         self.execute("BEGIN IMMEDIATE")
         try:
             changes = self._changes = VectorChanges(generation=self.generation())
             yield changes
-            if changes.added or changes.removed:
+            if changes.concern_vectors:
                 changes.generation += 1
                 self.set_settings({"generation": str(changes.generation)})
             self.execute("COMMIT")

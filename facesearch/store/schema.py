@@ -134,6 +134,19 @@ def _rejections(db: Database) -> None:
     db.execute("CREATE INDEX rejections_person ON rejections (person_id)")
 
 
+def _heads(db: Database) -> None:
+    """Version 7. What a library was taught, the last of them in force. weights: float32 (32, 32), row by row,
+    little-endian, over the embeddings of the tower with that SHA-256. details: JSON."""
+    db.execute(
+        """CREATE TABLE heads (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            created_at TEXT NOT NULL,
+            tower TEXT NOT NULL,
+            weights BLOB NOT NULL CHECK (length(weights) = 4096),
+            details TEXT NOT NULL) STRICT"""
+    )
+
+
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _first_tables,
@@ -142,6 +155,7 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _forgotten_faces,
     _faces_to_come,
     _rejections,
+    _heads,
 )
 
 

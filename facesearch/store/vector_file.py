@@ -32,11 +32,13 @@ class VectorsUnusableError(Exception):
 
 @dataclass(frozen=True)
 class Stamp:
-    """Whose vectors, and of when: they are those of the rows when library, generation and number of faces agree."""
+    """Whose vectors, of when, and in which space: they are those of the rows when library, generation, number of faces
+    and the digest of the head (see facesearch.space) agree."""
 
     library_id: str
     generation: int
     faces: int
+    head: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ class _Summed:
 def find_index(folder: Path, stamp: Stamp) -> Found:
     """The file of vectors in a library's folder; raises VectorsUnusableError unless it is exactly that of `stamp`."""
     try:
-        description = json.loads((folder / DESCRIPTION_NAME).read_bytes())
+        # A file from before there were heads says nothing of one.
+        description = {"head": "", **json.loads((folder / DESCRIPTION_NAME).read_bytes())}
         if description != {**description, **asdict(stamp), "format": _FORMAT}:
             raise VectorsUnusableError("it belongs to another state of the library")
         training = None if description["training"] is None else Training(**description["training"])
