@@ -1,7 +1,8 @@
-"""Writes the program's own help texts into README.md, between `<!-- help: COMMAND -->` and `<!-- /help -->`.
+"""Writes the program's own help texts into README.md and docs/people.md, between `<!-- help: COMMAND -->` and
+`<!-- /help -->`.
 
-python scripts/update_readme.py            rewrite README.md
-python scripts/update_readme.py --check    say whether that would change it, and exit with 1 if so
+python scripts/update_readme.py            rewrite them
+python scripts/update_readme.py --check    say whether that would change one, and exit with 1 if so
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import re
 import sys
 from pathlib import Path
 
-README = Path(__file__).parents[1] / "README.md"
-BLOCK = re.compile(r"(<!-- help: facesearch([a-z ]*) -->\n).*?(<!-- /help -->)", re.DOTALL)
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "docs/people.md")
+BLOCK = re.compile(r"(<!-- help: facesearch([a-z -]*?) -->\n).*?(<!-- /help -->)", re.DOTALL)
 
 
 def help_text(command: str) -> str:
@@ -28,25 +30,27 @@ def help_text(command: str) -> str:
     return printed.getvalue().strip()
 
 
-def updated(readme: str) -> str:
-    """The README with every help text as it is now."""
-    return BLOCK.sub(lambda block: f"{block[1]}```\n{help_text(block[2])}\n```\n{block[3]}", readme)
+def updated(page: str) -> str:
+    """A page with every help text as it is now."""
+    return BLOCK.sub(lambda block: f"{block[1]}```\n{help_text(block[2])}\n```\n{block[3]}", page)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if the README is outdated")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a page is outdated")
     arguments = parser.parse_args()
     os.environ["COLUMNS"] = "80"
-    readme = README.read_text(encoding="utf-8")
-    fresh = updated(readme)
-    if fresh == readme:
-        return 0
-    if arguments.check:
-        print("README.md has outdated help texts: run python scripts/update_readme.py", file=sys.stderr)
-        return 1
-    README.write_text(fresh, encoding="utf-8")
-    return 0
+    outdated = 0
+    for name in PAGES:
+        path = ROOT / name
+        page = path.read_text(encoding="utf-8") if path.exists() else ""
+        fresh = updated(page)
+        if fresh != page and arguments.check:
+            print(f"{name} has outdated help texts: run python scripts/update_readme.py", file=sys.stderr)
+            outdated = 1
+        elif fresh != page:
+            path.write_text(fresh, encoding="utf-8")
+    return outdated
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from facesearch.cli.evaluate import evaluate
 from facesearch.cli.forget import forget
 from facesearch.cli.index import index
 from facesearch.cli.output import complain, log_to_stderr
+from facesearch.cli.people import people_app
 from facesearch.cli.portraits import portraits
 from facesearch.cli.prune import prune
 from facesearch.cli.query import query
@@ -56,6 +57,7 @@ app = typer.Typer(
 app.command(short_help="Keep the faces of a photo collection.")(index)
 app.command(short_help="Say who is on a photo, and where else they are.")(query)
 app.command(short_help="Say how alike two faces are.")(compare)
+app.add_typer(people_app)
 app.command(short_help="Say what the library holds.")(status)
 app.command(short_help="Drop photos that are gone for good.")(prune)
 app.command(short_help="Check the library, and mend it.")(verify)

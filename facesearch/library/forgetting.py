@@ -23,6 +23,7 @@ from facesearch.space import Space, head_from_bytes
 from facesearch.store import schema
 from facesearch.store.database import Database
 from facesearch.store.embedding_rows import stored_embeddings
+from facesearch.store.lineage import bearers, kin
 from facesearch.store.lock import WriterLock
 from facesearch.store.traces import Traces, search_files
 
@@ -67,6 +68,7 @@ class _Target:
     photos: set[int] = field(default_factory=set)
     faces: set[int] = field(default_factory=set)
     people: dict[int, str | None] = field(default_factory=dict)
+    former: frozenset[int] = frozenset()  # people who were merged into these
     files: set[int] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
     embeddings: Floats = field(default_factory=lambda: np.empty((0, EMBEDDING_SIZE), np.float32))
@@ -130,6 +132,8 @@ def _target(library: Library, wanted: str) -> _Target:
         raise UsageError(f"{wanted} is a person and a photo: write ./{wanted} for the photo, #{person} for the person")
     if person is not None:
         return _Target("person", people={person: library.people.names()[person]})
+    if file is None and (former := _former(library, wanted)):
+        return _Target("person", people=former)
     if file is None:
         raise UsageError(f"the library in {library.path} knows no person and no photo called {wanted}")
     target = _Target("photo", files={file.file_id})
@@ -139,8 +143,19 @@ def _target(library: Library, wanted: str) -> _Target:
     return target
 
 
+def _former(library: Library, name: str) -> dict[int, str | None]:
+    """Who was called so and is no more, but for what the journal says. Raises UsageError where somebody took them over,
+    or is called otherwise today."""
+    lines, names = library.journal.lines(), library.people.names()
+    people = bearers(lines, unicodedata.normalize("NFC", name))
+    for person in sorted(set(names)):
+        if people & kin(lines, [person], names).person_ids:
+            raise UsageError(f"{name} is {names[person] or 'unnamed'} (#{person}) today: forget #{person}")
+    return dict.fromkeys(people, name)
+
+
 def _look_up(library: Library, target: _Target) -> None:
-    """Add the faces of the target, and the people who will be left without any."""
+    """Add the faces of the target, and the people who will be left without any, with whom they took over."""
     here = library.catalog.faces_in(target.photos)
     target.faces = {face.face_id for face in here} | {face for face, _ in library.people.faces_of(target.people)}
     if target.what == "photo":
@@ -148,8 +163,10 @@ def _look_up(library: Library, target: _Target) -> None:
         elsewhere = {person for face, person in library.people.faces_of(shown) if face not in target.faces}
         names = library.people.names()
         target.people = {person: names[person] for person in shown - elsewhere}
+    relatives = kin(library.journal.lines(), target.people, library.people.names())
+    target.former = relatives.person_ids - set(target.people)
     target.embeddings = _with_heads(library, library.catalog.embeddings_of(target.faces, target.photos))
-    target.texts |= target.names
+    target.texts |= target.names | relatives.names
 
 
 def _with_heads(library: Library, embeddings: Floats) -> Floats:
@@ -172,7 +189,7 @@ def _delete(library: Library, target: _Target) -> int:
     if target.what == "all":
         library.catalog.forget_all_files()
         return library.journal.clear()
-    return library.journal.forget(set(target.people), target.faces, target.names)
+    return library.journal.forget({*target.people, *target.former}, target.faces, target.names)
 
 
 def _search(path: Path, target: _Target) -> tuple[int, Traces]:

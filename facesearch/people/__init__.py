@@ -1,9 +1,47 @@
-"""Who is who in a library: names, from its user and from folders, and corrections that stay.
+"""Who is who in a library: names, from its user, from folders and from lists, and corrections that stay.
 
 Every change is one transaction and one line of the journal, and can be taken back. Refuses to move a face from one
 person to another by itself: only what a user says does that.
 """
 
+from facesearch.people.addressing import face_in_photo, find_faces, find_person, is_face, photo_at
+from facesearch.people.corrections import (
+    PeopleChanged,
+    merge_people,
+    name_faces,
+    name_person,
+    reject_faces,
+    set_born,
+    split_faces,
+)
 from facesearch.people.folders import most_prominent, name_by_folder, name_by_folder_at_once
+from facesearch.people.history import LoggedChange, Undone, change_log, undo_change
+from facesearch.people.listing import FaceEntry, PeopleList, PersonEntry, PersonShown, list_people, show_person
 
-__all__ = ["most_prominent", "name_by_folder", "name_by_folder_at_once"]
+__all__ = [
+    "FaceEntry",
+    "LoggedChange",
+    "PeopleChanged",
+    "PeopleList",
+    "PersonEntry",
+    "PersonShown",
+    "Undone",
+    "change_log",
+    "face_in_photo",
+    "find_faces",
+    "find_person",
+    "is_face",
+    "list_people",
+    "merge_people",
+    "most_prominent",
+    "name_by_folder",
+    "name_by_folder_at_once",
+    "name_faces",
+    "name_person",
+    "photo_at",
+    "reject_faces",
+    "set_born",
+    "show_person",
+    "split_faces",
+    "undo_change",
+]

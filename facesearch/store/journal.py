@@ -9,7 +9,7 @@ speaks of somebody who is forgotten.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,11 +31,13 @@ class Journal:
             (now(), action, json.dumps(details, ensure_ascii=False)),
         )
 
-    def lines(self, since: int = 0) -> list[JournalLine]:
-        """The lines with a number above `since`, oldest first, without those that are damaged."""
+    def lines(self, since: int = 0, actions: Sequence[str] = ()) -> list[JournalLine]:
+        """The lines with a number above `since`, oldest first, without those that are damaged; of some actions, or of
+        all."""
+        which = f"AND action IN ({','.join('?' * len(actions))})" if actions else ""
         lines = []
         for line_id, at, action, text in self._database.rows(
-            "SELECT id, at, action, details FROM journal WHERE id > ? ORDER BY id", (since,)
+            f"SELECT id, at, action, details FROM journal WHERE id > ? {which} ORDER BY id", (since, *actions)
         ):
             try:
                 lines.append(read_line(line_id, at, action, json.loads(text)))

@@ -7,6 +7,7 @@ or that was rejected: only what a user says does that.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,10 @@ from facesearch.records import PersonRow
 from facesearch.store.database import Database, VectorChanges, as_text, now
 from facesearch.store.deltas import as_json
 from facesearch.store.journal import Journal
+from facesearch.store.lineage import TELLING, heir
 from facesearch.store.people_change import PeopleChange
+
+_NUMBER = re.compile(r"#[0-9]{1,18}")
 
 
 class People:
@@ -51,9 +55,15 @@ class People:
         return person_id
 
     def named(self, name: str) -> int:
-        """The id of the person of that name, who is created if new. Names are compared in Unicode's NFC form."""
+        """The id of the person of that name, who is created if new. Names are compared in Unicode's NFC form.
+
+        Where nobody is called so any more, it is who was, or whom they were merged into: a folder keeps its name.
+        """
         rows = self._database.rows("SELECT id FROM people WHERE name = ?", (normal(name),))
-        return int(rows[0][0]) if rows else self.add(name)
+        if rows:
+            return int(rows[0][0])
+        former = heir(self._journal.lines(actions=TELLING), normal(name), self.names())
+        return self.add(name) if former is None else former
 
     def label(self, person_id: int, face_ids: Iterable[int], source: str) -> int:
         """Give those faces to a person that have none yet and are not rejected, and journal it; returns how many.
@@ -62,8 +72,6 @@ class People:
         """
         rows = self._database.rows_in("SELECT id FROM faces WHERE person_id IS NULL AND id IN ({})", face_ids)
         free = {row[0] for row in rows} - self.rejected_from(person_id)
-        if not free:
-            return 0
         with self.change("label", {"source": source}) as change:
             if self._new_in is self._database.changes and person_id in self._new:
                 change.adopt(person_id, self._new.pop(person_id))
@@ -86,7 +94,7 @@ class People:
     def find(self, name: str) -> int | None:
         """The id of the person of that name, or of `#12` the person or unnamed group with the id 12."""
         rows = self._database.rows("SELECT id FROM people WHERE name = ?", (normal(name),))
-        if not rows and name.startswith("#") and name[1:].isdecimal():
+        if not rows and _NUMBER.fullmatch(name):
             rows = self._database.rows("SELECT id FROM people WHERE id = ?", (int(name[1:]),))
         return int(rows[0][0]) if rows else None
 
@@ -113,6 +121,18 @@ class People:
                 change.remove(row[0])
                 change.end_part()
         return len(rows)
+
+    def overview(self) -> list[tuple[int, str | None, str | None, int, int, int]]:
+        """Everybody: id, name, date of birth, and how many faces, photos and rejected faces they have."""
+        return self._database.rows(
+            "SELECT people.id, name, born, count(faces.id), count(DISTINCT photo_id), "
+            "(SELECT count(*) FROM rejections WHERE person_id = people.id) "
+            "FROM people LEFT JOIN faces ON faces.person_id = people.id GROUP BY people.id ORDER BY people.id"
+        )
+
+    def sources_of(self, person_id: int) -> dict[int, str]:
+        """Who said that a person's faces are theirs, by face id."""
+        return dict(self._database.rows("SELECT id, person_source FROM faces WHERE person_id = ?", (person_id,)))
 
     def photo_counts(self, person_ids: Iterable[int]) -> dict[int, int]:
         """How many photos show each person, by person id."""

@@ -101,6 +101,10 @@ class PeopleChange:
             there = self._members(verdict.face_ids)
             known = self._rejected(verdict.person_id)
             faces |= {face_id for face_id in there if (face_id in known) == verdict.rejected}
+        coming = {each.person_id for each in delta.people if each.after is not None}
+        needed = {move.after[0] for move in delta.moves if move.after is not None}
+        needed |= {verdict.person_id for verdict in delta.verdicts if verdict.rejected}
+        people |= {person_id for person_id in needed - coming if self.row(person_id) is None}
         going = {each.person_id for each in delta.people if each.after is None}
         rows = self.database.rows_in("SELECT id FROM faces WHERE person_id IN ({})", going)
         faces |= {row[0] for row in rows} - leaving

@@ -1,0 +1,27 @@
+"""`facesearch people`: name, correct and list the people of a library. One command or a few a file."""
+
+from __future__ import annotations
+
+import typer
+
+from facesearch.cli.people_correct import born, merge, name, reject, split
+from facesearch.cli.people_history import log, undo
+from facesearch.cli.people_list import list_people, show
+
+people_app = typer.Typer(
+    name="people",
+    help="Name and correct people: every change is journaled and can be taken back.",
+    short_help="Name and correct people.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+people_app.command("list", short_help="List everybody.")(list_people)
+people_app.command(short_help="Show a person with every face.")(show)
+people_app.command(short_help="Name a group, a face, or a person anew.")(name)
+people_app.command(short_help="Say when a person was born.")(born)
+people_app.command(short_help="Make several people one.")(merge)
+people_app.command(short_help="Make faces of a person another person.")(split)
+people_app.command(short_help="Say that faces are not a person's.")(reject)
+people_app.command(short_help="Take a change back.")(undo)
+people_app.command(short_help="List the changes.")(log)

@@ -1,0 +1,199 @@
+"""`facesearch people name`, `born`, `merge`, `split` and `reject`: what a user says about people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facesearch.cli.options import JsonOption, LibraryOption
+from facesearch.cli.output import counted, say_json, shown
+from facesearch.cli.people_options import FacesArgument, PersonArgument, opened, say_change, shown_name
+from facesearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from facesearch.library import Library
+    from facesearch.people import PeopleChanged
+
+_DATE = "YYYY-MM-DD"
+
+
+def name(
+    who: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHO",
+            help="A person by name or number, face:3 for a face by number, or a photo.",
+            show_default=False,
+        ),
+    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name to give.", show_default=False)],
+    *,
+    face: Annotated[
+        int | None,
+        typer.Option(
+            "--face",
+            metavar="K",
+            min=1,
+            help="Of a photo with several faces the k-th, as query counts them.",
+            show_default=False,
+        ),
+    ] = None,
+    box: Annotated[
+        str | None,
+        typer.Option(
+            "--box", metavar="X1,Y1,X2,Y2", help="Of a photo the face at this box, in pixels.", show_default=False
+        ),
+    ] = None,
+    born: Annotated[
+        str | None, typer.Option("--born", metavar=_DATE, help="When the person was born.", show_default=False)
+    ] = None,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Name an unnamed group, a single face, or a person anew.
+
+    A face goes to the person of that name, who may be new. A group or a person cannot take a name that somebody has:
+    merge makes two people one.
+    """
+    from facesearch import people
+
+    if face is not None and box is not None:
+        raise UsageError("--face and --box both say which face: give one of them")
+    with opened(library, writable=True) as opened_library:
+        face_ids = _face_meant(opened_library, who, face, box)
+        if face_ids:
+            changed = people.name_faces(opened_library, face_ids, name, born)
+        else:
+            changed = people.name_person(opened_library, people.find_person(opened_library, who), name, born)
+    _report(changed, f"{shown(changed.name)} (number {changed.person_id}) has {_faces(changed.total)} now", json=json)
+
+
+def born(
+    person: PersonArgument,
+    date: Annotated[
+        str, typer.Argument(metavar=f"{_DATE}|unknown", help="The date of birth, or unknown.", show_default=False)
+    ],
+    *,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say when a person was born; suspects then names photos that were taken before."""
+    from facesearch import people
+
+    with opened(library, writable=True) as opened_library:
+        person_id = people.find_person(opened_library, person)
+        changed = people.set_born(opened_library, person_id, None if date == "unknown" else date)
+    who = shown_name(changed.name, changed.person_id)
+    _report(changed, f"{who} was born {changed.born or 'at a time that is not known'}", json=json)
+
+
+def merge(
+    first: PersonArgument,
+    others: Annotated[
+        list[str],
+        typer.Argument(metavar="OTHER", help="Who is the same person, by name or number.", show_default=False),
+    ],
+    *,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make several people one. All faces go to the first, who keeps the name; without one, takes the next one's.
+
+    Faces that were rejected from any of them are rejected from the one.
+    """
+    from facesearch import people
+
+    with opened(library, writable=True) as opened_library:
+        found = [people.find_person(opened_library, who) for who in (first, *others)]
+        changed = people.merge_people(opened_library, found[0], found[1:])
+    who = shown_name(changed.name, changed.person_id)
+    gained = f"{_faces(changed.faces)} of {counted(changed.people, 'person', 'people')}"
+    _report(changed, f"{who} takes over {gained}, and has {_faces(changed.total)} now", json=json)
+
+
+def split(
+    person: PersonArgument,
+    faces: FacesArgument,
+    *,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="NAME",
+            help="Whose faces they are, a new name or a known one; by default a new unnamed group.",
+            show_default=False,
+        ),
+    ] = None,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make faces of a person another person.
+
+    They are rejected from the person whom they leave, so that nothing puts them back.
+    """
+    from facesearch import people
+
+    with opened(library, writable=True) as opened_library:
+        person_id = people.find_person(opened_library, person)
+        changed = people.split_faces(opened_library, person_id, people.find_faces(opened_library, faces, person_id), to)
+    who = shown_name(changed.name, changed.person_id)
+    _report(changed, f"{_faces(changed.faces)} went from {shown(person)} to {who}", json=json)
+
+
+def reject(
+    person: PersonArgument, faces: FacesArgument, *, library: LibraryOption = None, json: JsonOption = False
+) -> None:
+    """Say that faces are not a person's: they leave the person, and stay rejected for good.
+
+    No grouping, no name of a folder and no list gives them back, also after a reindex. Naming such a face after the
+    person by hand does.
+    """
+    from facesearch import people
+
+    with opened(library, writable=True) as opened_library:
+        person_id = people.find_person(opened_library, person)
+        found = people.find_faces(opened_library, faces, person_id)
+        changed = people.reject_faces(opened_library, person_id, found)
+    _report(changed, f"{_faces(changed.faces)} rejected: not {shown(person)}", json=json)
+
+
+def _face_meant(library: Library, who: str, face: int | None, box: str | None) -> list[int]:
+    """The face that is to be named; empty where a person is meant."""
+    from facesearch import people
+
+    if face is not None:
+        return [people.face_in_photo(library, Path(who), number=face)]
+    if box is not None:
+        return [people.face_in_photo(library, Path(who), box=parsed_box(box))]
+    if people.is_face(who):
+        return people.find_faces(library, [who])
+    is_person = library.people.find(who) is not None
+    if people.photo_at(library, Path(who)) is None:
+        return []
+    if is_person:
+        raise UsageError(f"{who} is a person and a photo: write ./{who} for the photo")
+    return people.find_faces(library, [who])
+
+
+def parsed_box(text: str) -> list[float]:
+    """x1 y1 x2 y2 from `10,20,30,40`. Raises UsageError."""
+    try:
+        left, top, right, bottom = (float(side) for side in text.split(","))
+    except ValueError:
+        raise UsageError(f"{text} is no box; write it as x1,y1,x2,y2 in pixels") from None
+    if not (left < right and top < bottom):
+        raise UsageError(f"{text} is no box: x1 is less than x2, and y1 less than y2")
+    return [left, top, right, bottom]
+
+
+def _faces(number: int) -> str:
+    return counted(number, "face")
+
+
+def _report(changed: PeopleChanged, text: str, *, json: bool) -> None:
+    if json:
+        say_json(changed)
+    else:
+        say_change(changed.change, text)

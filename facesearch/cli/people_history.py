@@ -1,0 +1,89 @@
+"""`facesearch people undo` and `log`: the changes to people, and how to take them back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facesearch.cli.options import JsonOption, LibraryOption
+from facesearch.cli.output import counted, say, say_json, shown, table
+from facesearch.cli.people_options import opened, say_change, shown_name
+
+if TYPE_CHECKING:
+    from facesearch.people import LoggedChange
+
+_NAMES_SHOWN = 3
+
+
+def undo(
+    change: Annotated[
+        int | None,
+        typer.Argument(
+            metavar="[CHANGE]",
+            min=1,
+            help="The change's number, as log shows it; by default the last one that still holds.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take back a change to people: the last one, or any by its number.
+
+    That is a change too: taking it back does the first one again. Where later changes concern the same faces or people
+    they are named, and nothing is changed.
+    """
+    from facesearch import people
+
+    with opened(library, writable=True) as opened_library:
+        undone = people.undo_change(opened_library, change)
+    if json:
+        say_json(undone)
+        return
+    gone = f"; {counted(undone.gone, 'face')} of it are not there any more" if undone.gone else ""
+    taken = undone.taken_back
+    say_change(undone.change, f"took back change {taken.change}: {_what(taken)}{gone}")
+
+
+def log(
+    *,
+    last: Annotated[int, typer.Option("--last", "-n", min=0, help="How many; 0 for all.")] = 20,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the changes to people, the latest first: number, time, and what was done.
+
+    Names from folders, from lists and from grouping are changes too.
+    """
+    from facesearch import people
+
+    with opened(library) as opened_library:
+        changes = people.change_log(opened_library, last or None)
+    if json:
+        say_json({"changes": changes})
+        return
+    rows = [(str(each.change), each.at[:19].replace("T", " "), _what(each) + _state(each)) for each in changes]
+    if not rows:
+        say("nobody was named or changed yet")
+    else:
+        for line in table(("change", "at (UTC)", "what"), rows, ("change",)):
+            say(line)
+
+
+def _what(change: LoggedChange) -> str:
+    """A change in words, such as `reject Alice: 2 faces`."""
+    if change.takes_back is not None and change.action == "undo":
+        action = f"undo of {change.takes_back}"
+    else:
+        action = shown(change.action)
+    people = [shown_name(name, number) for number, name in zip(change.person_ids, change.names, strict=True)]
+    more = f" and {len(people) - _NAMES_SHOWN:,} more" if len(people) > _NAMES_SHOWN else ""
+    source = f" (by {shown(change.source)})" if change.source not in (None, "user") else ""
+    faces = f": {counted(change.faces, 'face')}" if change.faces else ""
+    return f"{action} {', '.join(people[:_NAMES_SHOWN])}{more}{faces}{source}"
+
+
+def _state(change: LoggedChange) -> str:
+    return "" if change.taken_back_by is None else f" [taken back by {change.taken_back_by}]"

@@ -1,0 +1,90 @@
+"""`facesearch people list` and `show`: who is in the library, and on which photos."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from facesearch.cli.options import JsonOption, LibraryOption
+from facesearch.cli.output import counted, say, say_json, shown, shown_path, table
+from facesearch.cli.people_options import PersonArgument, opened, shown_name
+
+if TYPE_CHECKING:
+    from facesearch.people import FaceEntry, PeopleList, PersonShown
+
+
+def list_people(*, library: LibraryOption = None, json: JsonOption = False) -> None:
+    """List everybody: people with a name, then unnamed groups, the largest first, each with its number.
+
+    The number stands for the person in every other command.
+    """
+    from facesearch import people
+
+    with opened(library) as opened_library:
+        everybody = people.list_people(opened_library)
+    if json:
+        say_json(everybody)
+    else:
+        _report_list(everybody)
+
+
+def show(person: PersonArgument, *, library: LibraryOption = None, json: JsonOption = False) -> None:
+    """Show a person: every face by its number, with the photo, where on it, and who said so.
+
+    Faces that are known not to be the person's come last.
+    """
+    from facesearch import people
+
+    with opened(library) as opened_library:
+        known = people.show_person(opened_library, people.find_person(opened_library, person))
+    if json:
+        say_json(known)
+    else:
+        _report_person(known)
+
+
+def _report_list(everybody: PeopleList) -> None:
+    rows = [
+        (
+            str(person.person_id),
+            "(unnamed)" if person.name is None else shown(person.name),
+            person.born or "",
+            f"{person.faces:,}",
+            f"{person.photos:,}",
+        )
+        for person in everybody.people
+    ]
+    if rows:
+        for line in table(("number", "name", "born", "faces", "photos"), rows, ("number", "faces", "photos")):
+            say(line)
+        say()
+    named = sum(person.name is not None for person in everybody.people)
+    unnamed = len(rows) - named
+    say(
+        f"{counted(named, 'person', 'people')} with a name, {counted(unnamed, 'unnamed group')}, "
+        f"{counted(everybody.faces_without_person, 'face')} of nobody yet"
+    )
+
+
+def _report_person(known: PersonShown) -> None:
+    person = known.person
+    born = f", born {person.born}" if person.born else ""
+    faces = f"{counted(person.faces, 'face')} on {counted(person.photos, 'photo')}"
+    say(f"{shown_name(person.name, person.person_id)} (number {person.person_id}{born}): {faces}", bold=True)
+    _report_faces(known.faces, "said by")
+    if known.rejected:
+        say()
+        say(f"not {shown_name(person.name, person.person_id)}: {counted(len(known.rejected), 'face')}")
+        _report_faces(known.rejected, "")
+
+
+def _report_faces(faces: tuple[FaceEntry, ...], source: str) -> None:
+    rows = []
+    for face in faces:
+        left, top, right, bottom = face.box
+        where = f"{right - left:.0f}x{bottom - top:.0f} px at {left:.0f},{top:.0f}"
+        photo = "(no photo any more)" if face.photo is None else shown_path(face.photo)
+        missing = " (missing)" if face.missing and face.photo is not None else ""
+        rows.append((f"face:{face.face_id}", where, shown(face.source or ""), photo + missing))
+    if rows:
+        for line in table(("face", "where", source, "photo"), rows):
+            say(f"  {line}")

@@ -1,0 +1,136 @@
+"""Whom and which faces somebody means: a name or a number for a person, a number or a photo for a face.
+
+Refuses to guess: what means two things, or nothing, is an error that says how to put it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from facesearch.boxes import overlap
+from facesearch.errors import UsageError
+from facesearch.library import Library
+from facesearch.records import Floats, StoredFace
+
+SAME_FACE = 0.5  # a box that somebody gives means the face that it overlaps by this share of their union, or none
+_FACE = re.compile(r"(?:face\s*[:#]\s*|#)?(\d{1,18})", re.IGNORECASE)
+_CLOSE = 3
+
+
+def find_person(library: Library, who: str) -> int:
+    """The id of the person of that name, or of the number `#12`, or plain 12 where nobody is called so.
+
+    Raises UsageError for nobody, with the names that are spelled alike.
+    """
+    person_id = library.people.find(who)
+    if person_id is None:
+        person_id = library.people.find(f"#{who}")
+    if person_id is None:
+        names = [name for name in library.people.names().values() if name is not None]
+        folded = {name.casefold(): name for name in names}
+        close = [folded[name] for name in get_close_matches(who.casefold(), folded, _CLOSE)]
+        hint = f"; did you mean {', or '.join(close)}?" if close else "; facesearch people list shows everybody"
+        raise UsageError(f"nobody in {library.path} is called {who}{hint}")
+    return person_id
+
+
+def is_face(word: str) -> bool:
+    """Whether a word can only be meant as a face: `face:3`, or `face #3` as a query prints it."""
+    return word.casefold().startswith("face") and _FACE.fullmatch(word) is not None
+
+
+def find_faces(library: Library, words: Iterable[str], person_id: int | None = None) -> list[int]:
+    """The ids of some faces, each given as `3`, `face:3` or `face #3`, or as a photo.
+
+    A photo means the face of the person on it, or without a person its only face. Raises UsageError for what is not
+    there, and where a photo has none such or several.
+    """
+    found = [_face(library, word, person_id) for word in words]
+    return list(dict.fromkeys(found))
+
+
+def face_in_photo(library: Library, photo: Path, number: int | None = None, box: Sequence[float] | None = None) -> int:
+    """The id of a face of a photo that the library knows: by number as a query counts them, the largest first; or by
+    its box, x1 y1 x2 y2 px of the upright photo. Raises UsageError."""
+    faces = _faces_on(library, photo)
+    if number is not None:
+        if not 1 <= number <= len(faces):
+            raise UsageError(f"{photo} has {len(faces)} faces; ask for one from 1 to {len(faces)}")
+        return faces[number - 1].face_id
+    assert box is not None
+    position = matching_face([face.box for face in faces], box)
+    if position is None:
+        raise UsageError(f"{photo} has no face at {_where(box)}; its faces are {_listed(faces)}")
+    return faces[position].face_id
+
+
+def matching_face(boxes: Sequence[Floats], box: Sequence[float]) -> int | None:
+    """The position of the box that overlaps `box` most, by at least SAME_FACE of the union; None where none does."""
+    if not boxes:
+        return None
+    shares = overlap(np.stack(boxes), np.array([box], np.float32))[:, 0]
+    best = int(np.argmax(shares))
+    return best if shares[best] >= SAME_FACE else None
+
+
+def largest_first(faces: Iterable[StoredFace]) -> list[StoredFace]:
+    """A photo's faces in the order in which a query counts them."""
+    return sorted(faces, key=lambda face: (-_size(face.box), *face.box.tolist()))
+
+
+def photo_at(library: Library, path: Path) -> int | None:
+    """The id of the photo that the library knows under a path; None for a path that it does not know as a photo."""
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - the paths of a library follow no links
+    known = library.catalog.files_under([path]).get(os.fsencode(path))
+    return None if known is None else known.photo_id
+
+
+def _face(library: Library, word: str, person_id: int | None) -> int:
+    number = _FACE.fullmatch(word)
+    if number is not None:
+        face_id = int(number[1])
+        if not library.catalog.faces([face_id]):
+            raise UsageError(f"there is no face #{face_id} in {library.path}; facesearch people show lists a person's")
+        return face_id
+    faces = _faces_on(library, Path(word))
+    theirs = [face for face in faces if person_id is None or face.person_id == person_id]
+    if len(theirs) == 1:
+        return theirs[0].face_id
+    who = "" if person_id is None else f" of {shown_person(library, person_id)}"
+    if theirs:
+        raise UsageError(f"{word} has several faces{who}: {_listed(theirs)}; say which by its number")
+    raise UsageError(f"{word} has no face{who}; its faces are {_listed(faces)}")
+
+
+def _faces_on(library: Library, photo: Path) -> list[StoredFace]:
+    photo_id = photo_at(library, photo)
+    if photo_id is None:
+        raise UsageError(f"{photo} is no photo that the library in {library.path} knows; index it first")
+    faces = largest_first(library.catalog.faces_in([photo_id]))
+    if not faces:
+        raise UsageError(f"{photo} has no face that was found")
+    return faces
+
+
+def shown_person(library: Library, person_id: int) -> str:
+    """A person's name, or `#12`."""
+    row = library.people.row(person_id)
+    return f"#{person_id}" if row is None or row.name is None else row.name
+
+
+def _listed(faces: Iterable[StoredFace]) -> str:
+    return ", ".join(f"face #{face.face_id} at {_where(face.box.tolist())}" for face in faces)
+
+
+def _where(box: Sequence[float]) -> str:
+    return ",".join(f"{side:.0f}" for side in box)
+
+
+def _size(box: Floats) -> float:
+    return float(max(box[2] - box[0], box[3] - box[1]))

@@ -1,0 +1,219 @@
+"""What a user says about people: names, dates of birth, who is one person and who is not.
+
+Each is one transaction and one line of the journal. What a user says now outweighs what was rejected before, and what
+any source says. Refuses to take a face away from somebody without being told from whom.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from facesearch.errors import UsageError
+from facesearch.library import Library
+from facesearch.people.addressing import is_face, shown_person
+from facesearch.records import PersonRow, StoredFace
+from facesearch.store.people_change import PeopleChange
+
+USER = "user"
+
+
+@dataclass(frozen=True)
+class PeopleChanged:
+    """What a change did. change: its number in the journal, None where all was so already. faces: how many faces it
+    moved or rejected. people: how many people were dissolved. total: the faces that the person has now.
+
+    person_id, name and born: of the person who it ended with.
+    """
+
+    change: int | None
+    action: str
+    person_id: int
+    name: str | None
+    born: str | None
+    faces: int
+    people: int
+    total: int
+
+
+def name_person(library: Library, person_id: int, name: str, born: str | None = None) -> PeopleChanged:
+    """Give an unnamed group a name, or a person another one; with `born` (an ISO date) a date of birth too.
+
+    Raises UsageError for a name that somebody else has, and for one that would be taken for a number.
+    """
+    name = checked_name(name)
+    born = None if born is None else checked_date(born)
+    with library.changing():
+        row = _row(library, person_id)
+        taken = library.people.find(name)
+        if taken is not None and taken != person_id:
+            this = row.name or f"#{person_id}"
+            raise UsageError(f"somebody is called {name} already: facesearch people merge makes them and {this} one")
+        with library.people.change("name") as change:
+            change.update(person_id, name=name, born=born or row.born)
+    return _changed(library, change, "name", person_id)
+
+
+def name_faces(library: Library, face_ids: Sequence[int], name: str, born: str | None = None) -> PeopleChanged:
+    """Give faces that are nobody's to the person of that name, who is created if new.
+
+    Raises UsageError for a face that is somebody else's already.
+    """
+    name = checked_name(name)
+    born = None if born is None else checked_date(born)
+    with library.changing():
+        person_id = library.people.find(name)
+        for face in _faces(library, face_ids):
+            if face.person_id not in (None, person_id):
+                assert face.person_id is not None
+                whose = shown_person(library, face.person_id)
+                raise UsageError(
+                    f"face #{face.face_id} belongs to {whose}: name {whose}, or move the face with "
+                    f'facesearch people split "{whose}" face:{face.face_id} --to "{name}"'
+                )
+        with library.people.change("name") as change:
+            if person_id is None:
+                person_id = change.create(name, born)
+            elif born is not None:
+                change.update(person_id, name=_row(library, person_id).name, born=born)
+            change.accept(person_id, face_ids)
+            theirs = library.people.sources_of(person_id)
+            moved = change.move([face_id for face_id in face_ids if face_id not in theirs], person_id, USER)
+    return _changed(library, change, "name", person_id, faces=moved)
+
+
+def set_born(library: Library, person_id: int, born: str | None) -> PeopleChanged:
+    """Remember when a person was born, an ISO date, or with None that it is not known."""
+    born = None if born is None else checked_date(born)
+    with library.changing():
+        row = _row(library, person_id)
+        with library.people.change("born") as change:
+            change.update(person_id, name=row.name, born=born)
+    return _changed(library, change, "born", person_id)
+
+
+def merge_people(library: Library, first: int, others: Iterable[int]) -> PeopleChanged:
+    """Make several people one: all faces go to the first, and what was rejected from any is rejected from all.
+
+    The first keeps its name and date of birth; where it has none it takes the next one's. Faces that are the first's
+    afterwards are rejected no more: that they belong together was said last.
+    """
+    others = [person for person in dict.fromkeys(others) if person != first]
+    if not others:
+        raise UsageError("it takes two people to merge")
+    with library.changing():
+        rows = [_row(library, person) for person in (first, *others)]
+        name = next((row.name for row in rows if row.name is not None), None)
+        born = next((row.born for row in rows if row.born is not None), None)
+        with library.people.change("merge") as change:
+            theirs: dict[str, list[int]] = {}
+            for person in others:
+                for face_id, source in library.people.sources_of(person).items():
+                    theirs.setdefault(source, []).append(face_id)
+            moved = sum(change.move(faces, first, source) for source, faces in theirs.items())
+            rejected = {face for person in others for face in library.people.rejected_from(person)}
+            for person in others:
+                change.remove(person)
+            change.reject(first, rejected)
+            change.accept(first, library.people.sources_of(first))
+            change.update(first, name=name, born=born)
+    return _changed(library, change, "merge", first, faces=moved, people=len(others))
+
+
+def split_faces(library: Library, person_id: int, face_ids: Sequence[int], to: str | None = None) -> PeopleChanged:
+    """Make some faces of a person another one: a new unnamed group, or the person named `to`, who is created if new.
+
+    The faces are rejected from the person they leave, so that nothing puts them back. An unnamed group that is left
+    without a face is dissolved. Raises UsageError for faces that are not the person's.
+    """
+    name = None if to is None else checked_name(to)
+    with library.changing():
+        _row(library, person_id)
+        for face in _faces(library, face_ids):
+            if face.person_id != person_id:
+                raise UsageError(f"face #{face.face_id} is none of {shown_person(library, person_id)}'s")
+        target = None if name is None else library.people.find(name)
+        if target == person_id:
+            raise UsageError(f"these faces are {name}'s already; say another name, or none")
+        with library.people.change("split") as change:
+            if target is None:
+                target = change.create(name)
+            change.accept(target, face_ids)
+            moved = change.move(face_ids, target, USER)
+            change.reject(person_id, face_ids)
+            gone = _dissolve_empty(library, change, person_id)
+    return _changed(library, change, "split", target, faces=moved, people=gone)
+
+
+def reject_faces(library: Library, person_id: int, face_ids: Sequence[int]) -> PeopleChanged:
+    """Say that some faces are not a person's: theirs become nobody's, and no source will give them back.
+
+    Faces of others may be rejected too: then it is said for good that they are two people. An unnamed group that is
+    left without a face is dissolved.
+    """
+    with library.changing():
+        _row(library, person_id)
+        theirs = [face.face_id for face in _faces(library, face_ids) if face.person_id == person_id]
+        with library.people.change("reject") as change:
+            change.move(theirs, None)
+            rejected = change.reject(person_id, face_ids)
+            gone = _dissolve_empty(library, change, person_id)
+    return _changed(library, change, "reject", person_id, faces=rejected, people=gone)
+
+
+def checked_name(name: str) -> str:
+    """A name as it is kept. Raises UsageError for an empty one, and for one that reads like a number or a face."""
+    name = unicodedata.normalize("NFC", name.strip())
+    if not name or not name.isprintable():
+        raise UsageError("a name has at least one letter, and no line breaks or control characters")
+    if (name.startswith("#") and name[1:].isdecimal()) or is_face(name):
+        raise UsageError(f"{name} would be taken for a number; choose another name")
+    return name
+
+
+def checked_date(text: str) -> str:
+    """An ISO date that is not in the future. Raises UsageError."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text} is no date; write it as 1984-05-17") from None
+    if day > datetime.now(UTC).date():
+        raise UsageError(f"{text} is in the future")
+    return day.isoformat()
+
+
+def _row(library: Library, person_id: int) -> PersonRow:
+    row = library.people.row(person_id)
+    if row is None:
+        raise UsageError(f"there is no person #{person_id} in {library.path}")
+    return row
+
+
+def _faces(library: Library, face_ids: Iterable[int]) -> list[StoredFace]:
+    wanted = sorted(set(face_ids))
+    if not wanted:
+        raise UsageError("say which faces")
+    found = library.catalog.faces(wanted)
+    for face_id in wanted:
+        if face_id not in found:
+            raise UsageError(f"there is no face #{face_id} in {library.path}")
+    return list(found.values())
+
+
+def _dissolve_empty(library: Library, change: PeopleChange, person_id: int) -> int:
+    """Delete an unnamed group without faces; returns how many people that dissolved."""
+    if _row(library, person_id).name is not None or library.people.faces_of([person_id]):
+        return 0
+    change.remove(person_id)
+    return 1
+
+
+def _changed(
+    library: Library, change: PeopleChange, action: str, person_id: int, *, faces: int = 0, people: int = 0
+) -> PeopleChanged:
+    row = library.people.row(person_id)
+    name, born = (None, None) if row is None else (row.name, row.born)
+    total = len(library.people.faces_of([person_id]))
+    return PeopleChanged(change.line_id, action, person_id, name, born, faces, people, total)

@@ -1,0 +1,163 @@
+"""The journal of changes to people: read, and taken back line by line, as new lines.
+
+To take back is a change of its own, that can be taken back too. Refuses where later changes stand in the way, and says
+which: it never takes back more than it was asked to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from facesearch.errors import UsageError
+from facesearch.library import Library
+from facesearch.records import Delta, JournalLine
+from facesearch.store.lineage import UNDO, taken_back
+from facesearch.store.people_change import Conflict
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class LoggedChange:
+    """A line of the journal. at: in UTC. action: "name", "born", "merge", "split", "reject", "label", "drop", "undo"
+    or what another source calls itself. source: who said so, where that is not the user.
+
+    person_ids: whom it is about, with the names that they had after it, or before it where they went. faces: how many
+    it moved or judged. takes_back: the change that an undo takes back. taken_back_by: the undo that took it back, None
+    while it holds. can_be_undone: not for some lines of former versions.
+    """
+
+    change: int
+    at: str
+    action: str
+    source: str | None
+    person_ids: tuple[int, ...]
+    names: tuple[str | None, ...]
+    faces: int
+    takes_back: int | None
+    taken_back_by: int | None
+    can_be_undone: bool
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What was taken back: the line it was, and the number of the line that did it. gone: faces of it that are not in
+    the library any more, and so stay as they are."""
+
+    change: int
+    taken_back: LoggedChange
+    gone: int
+
+
+def change_log(library: Library, last: int | None = None) -> tuple[LoggedChange, ...]:
+    """The changes to people, the latest first; `last` many, or all."""
+    with library.snapshot():
+        lines = library.journal.lines()
+        names = library.people.names()
+    undone = taken_back(lines)
+    wanted = lines[::-1] if last is None else lines[::-1][:last]
+    return tuple(_logged(line, undone, names) for line in wanted)
+
+
+def undo_change(library: Library, number: int | None = None) -> Undone:
+    """Take a change back: that of a number, or the latest that is no undo and holds still. Of an undo: do it again.
+
+    Raises UsageError where there is none, it is taken back already, or later changes stand in the way.
+    """
+    with library.changing():
+        lines = library.journal.lines()
+        undone = taken_back(lines)
+        line = _wanted(library, lines, undone, number)
+        logged = _logged(line, undone, library.people.names())
+        with library.people.change(UNDO, {"of": line.line_id}) as change:
+            known = set(library.catalog.faces(face for part in line.parts for face in _faces_of(part)))
+            for part in reversed(line.parts):
+                conflict = change.conflict(part.inverse)
+                if conflict:
+                    raise UsageError(_in_the_way(line, lines, undone, conflict))
+                change.apply(part.inverse)
+                change.end_part()
+        if change.line_id is None:
+            raise UsageError(f"nothing of change {line.line_id} is left to take back: its faces are gone")
+    gone = {face for part in line.parts for face in _faces_of(part)} - known
+    return Undone(change.line_id, logged, len(gone))
+
+
+def _wanted(library: Library, lines: Sequence[JournalLine], undone: dict[int, int], number: int | None) -> JournalLine:
+    if number is None:
+        for line in reversed(lines):
+            if line.action != UNDO and line.line_id not in undone and line.can_be_undone:
+                return line
+        raise UsageError(f"no change to people in {library.path} can be taken back")
+    found = next((line for line in lines if line.line_id == number), None)
+    if found is None:
+        raise UsageError(f"there is no change {number} in {library.path}; facesearch people log lists them")
+    if number in undone:
+        by = undone[number]
+        raise UsageError(f"change {number} is taken back by {by} already; facesearch people undo {by} does it again")
+    if not found.can_be_undone:
+        raise UsageError(f"change {number} was made by a former version, which kept too little to take it back")
+    return found
+
+
+def _in_the_way(line: JournalLine, lines: Sequence[JournalLine], undone: dict[int, int], conflict: Conflict) -> str:
+    """Which later changes a conflict comes from, in words."""
+    culprits = [
+        later.line_id
+        for later in lines
+        if later.line_id > line.line_id
+        and later.line_id not in undone
+        and not (later.action == UNDO and later.facts.get("of", 0) > line.line_id)
+        and any(_touches(part, conflict) for part in later.parts)
+    ]
+    if not culprits:
+        return (
+            f"change {line.line_id} cannot be taken back: what it made is not there as it was, without a later change"
+        )
+    first, *rest = sorted(culprits, reverse=True)
+    others = f" (and {', '.join(map(str, rest[:_SHOWN]))}{', ...' if len(rest) > _SHOWN else ''})" if rest else ""
+    return (
+        f"change {line.line_id} cannot be taken back, because change {first}{others} came after it and concerns the "
+        f"same; take that back first: facesearch people undo {first}"
+    )
+
+
+def _touches(part: Delta, conflict: Conflict) -> bool:
+    names = {row.name for each in part.people for row in (each.before, each.after) if row is not None}
+    return bool(
+        _faces_of(part) & conflict.face_ids
+        or {each.person_id for each in part.people} & conflict.person_ids
+        or names & conflict.names
+    )
+
+
+def _faces_of(part: Delta) -> set[int]:
+    moved = {face for move in part.moves for face in move.face_ids}
+    return moved | {face for verdict in part.verdicts for face in verdict.face_ids}
+
+
+def _logged(line: JournalLine, undone: dict[int, int], names: dict[int, str | None]) -> LoggedChange:
+    people: dict[int, str | None] = {}
+    for part in line.parts:
+        for each in part.people:
+            row = each.after or each.before
+            people[each.person_id] = row.name if row is not None else None
+        ids: Iterable[int] = (end[0] for move in part.moves for end in (move.after, move.before) if end is not None)
+        for person_id in (*ids, *(verdict.person_id for verdict in part.verdicts)):
+            people.setdefault(person_id, names.get(person_id))
+    source = line.facts.get("source") or next(
+        (move.after[1] for part in line.parts for move in part.moves if move.after is not None), None
+    )
+    return LoggedChange(
+        change=line.line_id,
+        at=line.at,
+        action=line.action,
+        source=source,
+        person_ids=tuple(people),
+        names=tuple(people.values()),
+        faces=len({face for part in line.parts for face in _faces_of(part)}),
+        takes_back=line.facts.get("of"),
+        taken_back_by=undone.get(line.line_id),
+        can_be_undone=line.can_be_undone,
+    )

@@ -1,0 +1,95 @@
+"""What the journal tells of names and people who are no more: who bore a name, and into whom somebody was merged.
+
+Refuses to follow what was taken back, but where everything that was ever said counts, as for forgetting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from facesearch.records import Delta, JournalLine
+
+UNDO = "undo"
+TELLING = ("name", "merge", UNDO)  # what gives and takes names and people by hand: few lines, and short ones
+
+
+def taken_back(lines: Sequence[JournalLine]) -> dict[int, int]:
+    """By number of a line, the undo that took it back and holds itself. lines: oldest first."""
+    undone: dict[int, int] = {}
+    for line in reversed(lines):
+        if line.action == UNDO and line.line_id not in undone and "of" in line.facts:
+            undone[line.facts["of"]] = line.line_id
+    return undone
+
+
+def heir(lines: Sequence[JournalLine], name: str, living: Iterable[int]) -> int | None:
+    """Who of the living was called so last, or took over who was; None where nobody was. lines: oldest first."""
+    undone, living = taken_back(lines), set(living)
+    parts = [part for line in lines if line.action != UNDO and line.line_id not in undone for part in line.parts]
+    into = {gone: new for part in parts for gone, new in _merged(part)}
+    for part in reversed(parts):
+        for each in part.people:
+            renamed = each.after is None or each.after.name != name
+            if each.before is not None and each.before.name == name and renamed:
+                return _follow(each.person_id, into, living)
+    return None
+
+
+@dataclass(frozen=True)
+class Kin:
+    """Everything that is known of some people: their own numbers and those of whom they took over, and all names."""
+
+    person_ids: frozenset[int]
+    names: frozenset[str]
+
+
+def kin(lines: Iterable[JournalLine], person_ids: Iterable[int], living: Iterable[int]) -> Kin:
+    """The people whom somebody took over, and all names that any of them ever had; those of the living, only of
+    `person_ids`. Also what was taken back counts."""
+    found, living = set(person_ids), set(living) - set(person_ids)
+    parts = [part for line in lines for part in line.parts]
+    pairs = [(gone, new) for part in parts for gone, new in _merged(part)]
+    while more := {gone for gone, new in pairs if new in found} - found - living:
+        found |= more
+    rows = [
+        row
+        for part in parts
+        for each in part.people
+        if each.person_id in found
+        for row in (each.before, each.after)
+        if row is not None
+    ]
+    return Kin(frozenset(found), frozenset(row.name for row in rows if row.name is not None))
+
+
+def bearers(lines: Iterable[JournalLine], name: str) -> set[int]:
+    """Everybody who was ever called so."""
+    return {
+        each.person_id
+        for line in lines
+        for part in line.parts
+        for each in part.people
+        for row in (each.before, each.after)
+        if row is not None and row.name == name
+    }
+
+
+def _merged(part: Delta) -> list[tuple[int, int]]:
+    """Who went in this part, and to whom their faces went."""
+    gone = {each.person_id for each in part.people if each.after is None}
+    return [
+        (move.before[0], move.after[0])
+        for move in part.moves
+        if move.before is not None and move.after is not None and move.before[0] in gone
+    ]
+
+
+def _follow(person_id: int, into: dict[int, int], living: set[int]) -> int | None:
+    seen: set[int] = set()
+    while person_id not in living:
+        if person_id in seen or person_id not in into:
+            return None
+        seen.add(person_id)
+        person_id = into[person_id]
+    return person_id
