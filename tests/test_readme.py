@@ -102,6 +102,15 @@ def test_every_command_has_its_help_text() -> None:
     assert {f"facesearch {name}" for name in names} < set(re.findall(r"<!-- help: (.+?) -->", README))
 
 
+def test_every_command_of_people_has_its_help_text() -> None:
+    from facesearch.cli.people import people_app
+
+    commands = [info.name or info.callback.__name__ for info in people_app.registered_commands if info.callback]
+    page = (ROOT / "docs" / "people.md").read_text(encoding="utf-8")
+    wanted = {f"facesearch people {name.replace('_', '-')}" for name in commands}
+    assert wanted == set(re.findall(r"<!-- help: (.+?) -->", page))
+
+
 def test_outdated_help_texts_would_be_seen(tmp_path: Path) -> None:
     (tmp_path / "scripts").mkdir()
     script = tmp_path / "scripts" / "update_readme.py"
