@@ -48,7 +48,6 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="facesearch",
     cls=_Commands,
-    add_completion=False,
     rich_markup_mode=None,  # Rich's help takes 0.1 s more to print
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facesearch.cli.completing import complete_person
 from facesearch.cli.options import JsonOption, LibraryOption
 from facesearch.cli.output import complain, counted, say, say_json, shown
 from facesearch.errors import UsageError
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 def forget(
     who: Annotated[
         str | None,
-        typer.Argument(metavar="PERSON|PHOTO", help="A person's name, #12 for a person by number, or a photo's path."),
+        typer.Argument(
+            metavar="PERSON|PHOTO",
+            help="A person's name, #12 for a person by number, or a photo's path.",
+            autocompletion=complete_person,
+        ),
     ] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Forget every face, name and photo.")] = False,

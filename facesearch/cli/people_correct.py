@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facesearch.cli.completing import complete_person
 from facesearch.cli.options import JsonOption, LibraryOption
 from facesearch.cli.output import counted, say_json, shown
 from facesearch.cli.people_options import FacesArgument, PersonArgument, opened, say_change, shown_name
@@ -26,6 +27,7 @@ def name(
             metavar="WHO",
             help="A person by name or number, face:3 for a face by number, or a photo.",
             show_default=False,
+            autocompletion=complete_person,
         ),
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name to give.", show_default=False)],
@@ -93,7 +95,12 @@ def merge(
     first: PersonArgument,
     others: Annotated[
         list[str],
-        typer.Argument(metavar="OTHER", help="Who is the same person, by name or number.", show_default=False),
+        typer.Argument(
+            metavar="OTHER",
+            help="Who is the same person, by name or number.",
+            show_default=False,
+            autocompletion=complete_person,
+        ),
     ],
     *,
     library: LibraryOption = None,
@@ -124,6 +131,7 @@ def split(
             metavar="NAME",
             help="Whose faces they are, a new name or a known one; by default a new unnamed group.",
             show_default=False,
+            autocompletion=complete_person,
         ),
     ] = None,
     library: LibraryOption = None,

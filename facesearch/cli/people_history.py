@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facesearch.cli.completing import complete_change
 from facesearch.cli.options import JsonOption, LibraryOption
 from facesearch.cli.output import counted, say, say_json, shown, table
 from facesearch.cli.people_options import opened, say_change, shown_name
@@ -24,6 +25,7 @@ def undo(
             min=1,
             help="The change's number, as log shows it; by default the last one that still holds.",
             show_default=False,
+            autocompletion=complete_change,
         ),
     ] = None,
     *,

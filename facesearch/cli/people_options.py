@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facesearch.cli.completing import complete_face, complete_person
 from facesearch.cli.output import say, shown
 
 if TYPE_CHECKING:
@@ -20,12 +21,16 @@ PersonArgument = Annotated[
         metavar="PERSON",
         help="A name, '#12' for a person by number, or plain 12 where nobody is called so.",
         show_default=False,
+        autocompletion=complete_person,
     ),
 ]
 FacesArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="FACE", help="face:3 or 3 for a face by number, or a photo with the person.", show_default=False
+        metavar="FACE",
+        help="face:3 or 3 for a face by number, or a photo with the person.",
+        show_default=False,
+        autocompletion=complete_face,
     ),
 ]
 

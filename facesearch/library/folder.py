@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
 from facesearch.errors import LibraryError, LibraryExistsError
+from facesearch.store.place import DATABASE_NAME, default_library_path
 
-DATABASE_NAME = "library.db"
+__all__ = ["DATABASE_NAME", "LOCK_NAME", "default_library_path", "is_library", "refuse_taken_folder", "size_bytes"]
+
 LOCK_NAME = "lock"
-
-
-def default_library_path() -> Path:
-    """FACESEARCH_LIBRARY if it is set, else `library` in the user's data directory."""
-    named = os.environ.get("FACESEARCH_LIBRARY")
-    if named:
-        return Path(named).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("facesearch", appauthor=False)) / "library"
 
 
 def is_library(path: Path) -> bool:

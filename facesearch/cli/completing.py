@@ -1,0 +1,60 @@
+"""What the shell completes after Tab: the words of `facesearch.completion`, written as the shell has to read them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import typer
+
+_SAFE = re.compile(r"[\w@%+=:,./-]")  # what bash takes as it stands, inside a word; any letter is
+
+
+class _Word(str):
+    """A word as bash has to read it. Typer keeps what begins with what was typed; that was decided before."""
+
+    def startswith(self, *_: object) -> bool:
+        return True
+
+
+def complete_person(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """People, by name or number."""
+    from facesearch import completion
+
+    return _words(completion.people(_library(ctx), incomplete))
+
+
+def complete_face(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """The faces of the person who was named before."""
+    from facesearch import completion
+
+    return _words(completion.faces(_library(ctx), str(ctx.params.get("person") or ""), incomplete))
+
+
+def complete_change(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """The latest changes."""
+    from facesearch import completion
+
+    return _words(completion.changes(_library(ctx), incomplete))
+
+
+def _library(ctx: typer.Context) -> Path | None:
+    given = ctx.params.get("library")
+    return None if given is None else Path(given).expanduser()
+
+
+def _words(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    quoted = _for_bash if os.environ.get("_FACESEARCH_COMPLETE") == "complete_bash" else str
+    return [(_Word(quoted(word)), said) for word, said in found]
+
+
+def _for_bash(word: str) -> str:
+    """Bash puts a completion into the line as it is: it must be quoted as the word was begun."""
+    typed = os.environ.get("COMP_WORDS", "").rpartition("\n")[2]
+    if typed[:1] == '"':
+        return re.sub(r'([\\"$`!])', r"\\\1", word)
+    if typed[:1] == "'":
+        return word.replace("'", "'\\''")
+    return "".join(letter if _SAFE.fullmatch(letter) else f"\\{letter}" for letter in word)
