@@ -6,6 +6,7 @@ import typer
 
 from facesearch.cli.people_correct import born, merge, name, reject, split
 from facesearch.cli.people_history import log, undo
+from facesearch.cli.people_import import import_csv
 from facesearch.cli.people_list import list_people, show
 
 people_app = typer.Typer(
@@ -23,5 +24,6 @@ people_app.command(short_help="Say when a person was born.")(born)
 people_app.command(short_help="Make several people one.")(merge)
 people_app.command(short_help="Make faces of a person another person.")(split)
 people_app.command(short_help="Say that faces are not a person's.")(reject)
+people_app.command("import-csv", short_help="Name faces after a list.")(import_csv)
 people_app.command(short_help="Take a change back.")(undo)
 people_app.command(short_help="List the changes.")(log)

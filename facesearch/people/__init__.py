@@ -17,10 +17,13 @@ from facesearch.people.corrections import (
 from facesearch.people.folders import most_prominent, name_by_folder, name_by_folder_at_once
 from facesearch.people.history import LoggedChange, Undone, change_log, undo_change
 from facesearch.people.listing import FaceEntry, PeopleList, PersonEntry, PersonShown, list_people, show_person
+from facesearch.people.lists import ListSummary, PassedOver, name_by_list
 
 __all__ = [
     "FaceEntry",
+    "ListSummary",
     "LoggedChange",
+    "PassedOver",
     "PeopleChanged",
     "PeopleList",
     "PersonEntry",
@@ -36,6 +39,7 @@ __all__ = [
     "most_prominent",
     "name_by_folder",
     "name_by_folder_at_once",
+    "name_by_list",
     "name_faces",
     "name_person",
     "photo_at",

@@ -18,7 +18,7 @@ from facesearch.errors import UsageError
 from facesearch.library import Library
 from facesearch.records import Floats, StoredFace
 
-SAME_FACE = 0.5  # a box that somebody gives means the face that it overlaps by this share of their union, or none
+SAME_FACE = 0.3  # a box means the face that it overlaps by this share of their union, or none: as in a reindex
 _FACE = re.compile(r"(?:face\s*[:#]\s*|#)?(\d{1,18})", re.IGNORECASE)
 _CLOSE = 3
 

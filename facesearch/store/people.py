@@ -59,11 +59,14 @@ class People:
 
         Where nobody is called so any more, it is who was, or whom they were merged into: a folder keeps its name.
         """
+        bearer = self.bearer(name)
+        return self.add(name) if bearer is None else bearer
+
+    def bearer(self, name: str) -> int | None:
+        """The id of the person of that name; where nobody is called so any more, of who was, or whom they were merged
+        into."""
         rows = self._database.rows("SELECT id FROM people WHERE name = ?", (normal(name),))
-        if rows:
-            return int(rows[0][0])
-        former = heir(self._journal.lines(actions=TELLING), normal(name), self.names())
-        return self.add(name) if former is None else former
+        return int(rows[0][0]) if rows else heir(self._journal.lines(actions=TELLING), normal(name), self.names())
 
     def label(self, person_id: int, face_ids: Iterable[int], source: str) -> int:
         """Give those faces to a person that have none yet and are not rejected, and journal it; returns how many.

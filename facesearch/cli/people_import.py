@@ -1,0 +1,68 @@
+"""`facesearch people import-csv`: names from a list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facesearch.cli.options import JsonOption, LibraryOption
+from facesearch.cli.output import complain, counted, say, say_json, shown, shown_path
+from facesearch.cli.people_options import opened
+
+if TYPE_CHECKING:
+    from facesearch.people import ListSummary
+
+_LINES_SHOWN = 20  # the rest is in --json
+
+
+def import_csv(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A CSV file whose first line names the columns.", readable=False)
+    ],
+    *,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            "--root",
+            metavar="DIR",
+            help="Where relative paths begin; by default the file's folder.",
+            show_default=False,
+            readable=False,
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be named.")] = False,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Name faces after a list: who is on which photo, and where on it.
+
+    The columns path and person; for photos with several faces also x1, y1, x2, y2, a box in pixels, or face, a face's
+    number. Faces that have a name keep it, and rejected ones stay so. What cannot be used is said line by line. All of
+    it is one change, that undo takes back.
+    """
+    from facesearch import people
+
+    with opened(library, writable=not dry_run) as opened_library:
+        summary = people.name_by_list(opened_library, file, root=root, dry_run=dry_run)
+    if json:
+        say_json(summary)
+    else:
+        _report(summary, file)
+
+
+def _report(summary: ListSummary, file: Path) -> None:
+    for each in summary.passed_over[:_LINES_SHOWN]:
+        complain(f"{shown_path(file)}: line {each.line}: {shown_path(Path(each.path))}: {shown(each.reason)}")
+    more = len(summary.passed_over) - _LINES_SHOWN
+    if more > 0:
+        complain(f"{shown_path(file)}: {counted(more, 'more line')} could not be used; --json lists all")
+    would = "would name" if summary.dry_run else "named"
+    say(
+        f"{would} {counted(summary.named, 'face')} ({counted(summary.people_new, 'new person', 'new people')}); "
+        f"{counted(summary.same, 'face')} had the name already; "
+        f"{counted(len(summary.passed_over), 'line')} passed over"
+    )
+    if summary.change is not None:
+        say(f"facesearch people undo {summary.change} takes that back")

@@ -1,0 +1,239 @@
+"""Names from a list: a CSV file that says who is on which photo, and where on it.
+
+A source, as folders are: it names faces that have no name and were not rejected. Refuses a list with any line that
+cannot be read, as a whole; what it cannot use is said line by line.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from facesearch.boxes import overlap
+from facesearch.errors import UsageError
+from facesearch.library import Library
+from facesearch.people.addressing import SAME_FACE, shown_person
+from facesearch.people.corrections import checked_name
+from facesearch.records import StoredFace
+
+SOURCE = "list"
+_BOX = ("x1", "y1", "x2", "y2")
+_PATH, _PERSON = ("path", "photo"), ("person", "name")  # each column under either name
+_ERRORS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """A line of a list that named nobody, and why."""
+
+    line: int
+    path: str
+    person: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ListSummary:
+    """What a list did. rows: its lines with a person. named: faces that got a name; same: that had it already.
+
+    people_new: people who were created. passed_over: what could not be used. change: the number of the change in the
+    journal, None where there is none. dry_run: nothing was changed.
+    """
+
+    rows: int
+    named: int
+    same: int
+    people_new: int
+    passed_over: tuple[PassedOver, ...]
+    change: int | None
+    dry_run: bool
+
+
+@dataclass(frozen=True)
+class _Row:
+    line: int
+    path: Path
+    person: str
+    box: tuple[float, ...] | None
+    face_id: int | None
+
+
+def name_by_list(library: Library, file: Path, *, root: Path | None = None, dry_run: bool = False) -> ListSummary:
+    """Name faces after a CSV file, as one change.
+
+    Its first line names the columns: `path` (or `photo`), `person` (or `name`), and where a photo has several faces
+    either `x1`, `y1`, `x2`, `y2` in px of the upright photo or `face`, the number of the face; others are passed over.
+    They are separated by commas, semicolons or tabs; lines without a person say nothing. root: where relative paths
+    begin, by default the file's folder. Raises UsageError, with the numbers of the lines, where one cannot be read.
+    """
+    rows = _read(file, file.parent if root is None else root)
+    with library.snapshot():
+        naming = _Naming(library)
+        naming.take(rows)
+    change = None
+    if naming.names and not dry_run:
+        with library.changing():
+            change = _name(library, naming)
+    passed = tuple(sorted(naming.passed_over, key=lambda each: each.line))
+    new = sum(bearer is None for bearer in naming.bearers.values())
+    return ListSummary(len(rows), len(naming.names), naming.same, new, passed, change, dry_run)
+
+
+@dataclass(eq=False)
+class _Naming:
+    """Decides which face each row is of, and whether it gets the name. names: by face id, with the row."""
+
+    library: Library
+    names: dict[int, _Row] = field(default_factory=dict)
+    bearers: dict[str, int | None] = field(default_factory=dict)  # of the names that are given
+    same: int = 0
+    passed_over: list[PassedOver] = field(default_factory=list)
+
+    def take(self, rows: Sequence[_Row]) -> None:
+        by_path: defaultdict[Path, list[_Row]] = defaultdict(list)
+        for row in rows:
+            by_path[row.path].append(row)
+        photos = _photos_at(self.library, by_path)
+        faces: defaultdict[int, list[StoredFace]] = defaultdict(list)
+        for face in self.library.catalog.faces_in(photos.values()):
+            faces[face.photo_id].append(face)
+        known = {row.person: self.library.people.bearer(row.person) for row in rows}
+        rejections = self.library.people.rejections()
+        for path, claims in by_path.items():
+            if path not in photos:
+                self._pass_over(claims, "is no photo that the library knows; index it first")
+                continue
+            for row, found in _matched(claims, faces[photos[path]]):
+                if isinstance(found, str):
+                    self._pass_over([row], found)
+                else:
+                    self._judge(row, found, known[row.person], rejections)
+        self.bearers = {row.person: known[row.person] for row in self.names.values()}
+
+    def _judge(self, row: _Row, face: StoredFace, bearer: int | None, rejections: set[tuple[int, int]]) -> None:
+        said = self.names.get(face.face_id, row)
+        if face.person_id is not None and face.person_id == bearer:
+            self.same += 1
+        elif face.name is not None:
+            self._pass_over([row], f"face #{face.face_id} is {face.name} already")
+        elif said.person != row.person:
+            self._pass_over([row], f"face #{face.face_id} is {said.person}, as line {said.line} says")
+        elif bearer is not None and (face.face_id, bearer) in rejections:
+            who = shown_person(self.library, bearer)
+            self._pass_over([row], f"face #{face.face_id} was rejected: it is not {who}")
+        else:
+            self.names[face.face_id] = said
+
+    def _pass_over(self, rows: Iterable[_Row], reason: str) -> None:
+        self.passed_over += [PassedOver(row.line, str(row.path), row.person, reason) for row in rows]
+
+
+def _matched(rows: Sequence[_Row], faces: Sequence[StoredFace]) -> list[tuple[_Row, StoredFace | str]]:
+    """Each row of a photo with its face, or why it has none. Of boxes those that overlap a face most come first."""
+    found: dict[int, StoredFace | str] = {}
+    by_id = {face.face_id: face for face in faces}
+    boxed = [number for number, row in enumerate(rows) if row.box is not None]
+    for number, row in enumerate(rows):
+        if row.face_id is not None:
+            found[number] = by_id.get(row.face_id, f"has no face #{row.face_id}")
+        elif row.box is None and len(faces) == 1:
+            found[number] = faces[0]
+        elif row.box is None:
+            found[number] = f"has {len(faces)} faces; say which by a box" if faces else "has no face that was found"
+    if boxed and faces:
+        shares = overlap(
+            np.array([rows[number].box for number in boxed], np.float32), np.stack([face.box for face in faces])
+        )
+        free = set(range(len(faces)))
+        for place in np.argsort(-shares, axis=None, kind="stable").tolist():
+            row_at, face_at = divmod(place, len(faces))
+            if shares[row_at, face_at] < SAME_FACE:
+                break
+            if boxed[row_at] not in found and face_at in free:
+                found[boxed[row_at]] = faces[face_at]
+                free.discard(face_at)
+    return [(row, found.get(number, "has no face at this box")) for number, row in enumerate(rows)]
+
+
+def _name(library: Library, naming: _Naming) -> int | None:
+    """Give the faces their names; returns the number of the change."""
+    by_name: defaultdict[str, list[int]] = defaultdict(list)
+    for face_id, row in naming.names.items():
+        by_name[row.person].append(face_id)
+    former = {face.person_id for face in library.catalog.faces(naming.names).values() if face.person_id is not None}
+    with library.people.change("import", {"source": SOURCE}) as change:
+        for name, face_ids in by_name.items():
+            bearer = naming.bearers[name]
+            change.move(face_ids, change.create(name) if bearer is None else bearer, SOURCE)
+            change.end_part()
+        for group in sorted(former - {person for _, person in library.people.faces_of(former)}):
+            change.remove(group)
+            change.end_part()
+    return change.line_id
+
+
+def _photos_at(library: Library, paths: Iterable[Path]) -> dict[Path, int]:
+    """The photos that the library knows under some paths."""
+    known = {path: library.catalog.files_under([path]).get(os.fsencode(path)) for path in paths}
+    return {path: file.photo_id for path, file in known.items() if file is not None and file.photo_id is not None}
+
+
+def _read(file: Path, root: Path) -> list[_Row]:
+    """The rows with a person. Raises UsageError that names the lines which cannot be read."""
+    try:
+        with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+            head = stream.readline()
+            stream.seek(0)
+            reader = csv.DictReader(stream, delimiter=max(",;\t", key=head.count), strict=True)
+            columns = [column.strip().casefold() for column in reader.fieldnames or ()]
+            path_at, person_at = (_column(file, columns, names) for names in (_PATH, _PERSON))
+            reader.fieldnames = columns
+            rows, errors = [], []
+            for cells in reader:
+                try:
+                    if (cells[person_at] or "").strip():
+                        rows.append(_row(reader.line_num, cells, path_at, person_at, root))
+                except UsageError as error:
+                    errors.append(f"line {reader.line_num}: {error}")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+    except csv.Error as error:
+        raise UsageError(f"{file} is no CSV file: after line {reader.line_num}: {error}") from error
+    if errors:
+        more = f"; and {len(errors) - _ERRORS_SHOWN} more" if len(errors) > _ERRORS_SHOWN else ""
+        raise UsageError(f"{file}: {'; '.join(errors[:_ERRORS_SHOWN])}{more}; nothing was changed")
+    return rows
+
+
+def _column(file: Path, columns: Sequence[str], names: Sequence[str]) -> str:
+    for name in names:
+        if name in columns:
+            return name
+    raise UsageError(f"{file} has no column {names[0]}; its first line names the columns: path, person, x1, y1, x2, y2")
+
+
+def _row(line: int, cells: Mapping[str, str | None], path_at: str, person_at: str, root: Path) -> _Row:
+    path, person = (cells[path_at] or "").strip(), (cells[person_at] or "").strip()
+    if not path:
+        raise UsageError("there is no path")
+    sides = [(cells.get(side) or "").strip() for side in _BOX]
+    face = (cells.get("face") or "").strip()
+    box = None
+    if any(sides):
+        try:
+            box = tuple(float(side) for side in sides)
+        except ValueError:
+            raise UsageError(f"{','.join(sides)} is no box of four numbers") from None
+        if not (np.isfinite(box).all() and box[0] < box[2] and box[1] < box[3]):
+            raise UsageError(f"{','.join(sides)} is no box: x1 is less than x2, and y1 less than y2")
+    if face and not face.removeprefix("face:").isdecimal():
+        raise UsageError(f"{face} is no number of a face")
+    face_id = int(face.removeprefix("face:")) if face and box is None else None
+    where = Path(os.path.abspath(root / Path(path).expanduser()))  # noqa: PTH100 - a library's paths follow no links
+    return _Row(line, where, checked_name(person), box, face_id)
