@@ -86,7 +86,7 @@ def test_a_file_that_changes_while_it_is_read_is_a_clear_error(tmp_path: Path, m
     path = tmp_path / "a.jpg"
     path.write_bytes(b"abc")
     assert files.read_file(path) == (photo_file(path), b"abc")
-    monkeypatch.setattr(files, "_opened", GrowingFile)
+    monkeypatch.setattr(files, "open_file", GrowingFile)
     with pytest.raises(PhotoError, match="changed while it was read: try again"):
         files.read_file(path)
 

@@ -8,8 +8,10 @@ damaged compressed TIFF to standard error).
 """
 
 from facesearch.photos.decode import MAX_SIDE_PX, MEGAPIXEL_LIMITS, read_photo
+from facesearch.photos.embedded import Embedded, read_embedded
 from facesearch.photos.files import fingerprint, photo_file, shown_path
 from facesearch.photos.ignore import IGNORE_NAME
+from facesearch.photos.raw import RAW_SUFFIXES
 from facesearch.photos.walk import PHOTO_SUFFIXES, Walk, walk
 from facesearch.photos.worker import DecodingWorker, WorkerLimits
 
@@ -18,11 +20,14 @@ __all__ = [
     "MAX_SIDE_PX",
     "MEGAPIXEL_LIMITS",
     "PHOTO_SUFFIXES",
+    "RAW_SUFFIXES",
     "DecodingWorker",
+    "Embedded",
     "Walk",
     "WorkerLimits",
     "fingerprint",
     "photo_file",
+    "read_embedded",
     "read_photo",
     "shown_path",
     "walk",

@@ -104,14 +104,14 @@ def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[Pixels, tupl
     preview = preview_of(content, path) if is_raw(content, path) else None
     image = _opened(content if preview is None else preview.content, path)
     name = image.format or "photo"
-    megapixels = _checked_megapixels(image, path)
+    megapixels = checked_megapixels(image, path)
     is_large = megapixels > ALONE_OVER_MEGAPIXELS.get(name, OTHER_ALONE_OVER_MEGAPIXELS)
     with one_at_a_time if is_large else nullcontext():
         try:
             original_size_px = _load(image, max_side_px)
         except DECODER_ERRORS as error:
             raise photo_error(path, _what_is_wrong(error, name)) from error
-        orientation = _orientation(image)
+        orientation = exif_orientation(image)
         if orientation is None and preview is not None:
             orientation = preview.orientation_of(original_size_px)
         transpose = None if orientation is None else _UPRIGHT.get(orientation)
@@ -138,7 +138,8 @@ def _opened(content: bytes, path: Path) -> ImageFile.ImageFile:
         raise photo_error(path, _what_is_wrong(error, formats[-1])) from error
 
 
-def _checked_megapixels(image: Image.Image, path: Path) -> float:
+def checked_megapixels(image: Image.Image, path: Path) -> float:
+    """The size that a header says, in megapixels. Raises PhotoError where it is over the limit of its format."""
     width, height = image.size
     megapixels = width * height / 1e6
     name = image.format or "photo"
@@ -175,7 +176,7 @@ def _reduced(image: Image.Image, max_side_px: int) -> Image.Image:
     return image.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0)
 
 
-def _orientation(image: Image.Image) -> int | None:
+def exif_orientation(image: Image.Image) -> int | None:
     """EXIF orientation, from EXIF or XMP, if any. 1 for TIFF and HEIC: their decoders turned the picture already.
 
     Damaged EXIF makes a photo lie on its side at worst, so it is no reason to refuse the photo.

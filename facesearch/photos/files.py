@@ -82,7 +82,7 @@ def _photo_file(path: Path, status: os.stat_result) -> PhotoFile:
 def fingerprint(path: Path) -> str:
     """SHA-256 of the file's bytes, 64 hexadecimal digits, read in pieces. Raises PhotoError."""
     try:
-        with _opened(path) as stream:
+        with open_file(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise photo_error(path, why(error)) from error
@@ -94,7 +94,7 @@ def read_file(path: Path) -> tuple[PhotoFile, bytes]:
     Raises PhotoError where the file is missing, special, unreadable, larger than MAX_FILE_BYTES, or changed meanwhile.
     """
     try:
-        with _opened(path) as stream:
+        with open_file(path) as stream:
             before = _photo_file(path, os.fstat(stream.fileno()))
             if before.size_bytes > MAX_FILE_BYTES:
                 limit = f"{before.size_bytes / 1e9:.1f} GB; the largest file that is read as a photo has 1.1 GB"
@@ -108,7 +108,8 @@ def read_file(path: Path) -> tuple[PhotoFile, bytes]:
     return before, content
 
 
-def _opened(path: Path) -> io.BufferedReader:
+def open_file(path: Path) -> io.BufferedReader:
+    """A regular file for reading; nothing else is even opened. Raises PhotoError and OSError."""
     photo_file(path)  # a pipe or a device is not even opened: that alone can have effects
     stream = os.fdopen(os.open(path, _OPEN_FLAGS), "rb")
     if kind := special_kind(os.fstat(stream.fileno()).st_mode):

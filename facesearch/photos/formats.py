@@ -7,12 +7,12 @@ process-wide limit. Each decoder is imported when the first photo of its kind co
 from __future__ import annotations
 
 import importlib
-import io
 from collections.abc import Callable
+from typing import BinaryIO
 
 from PIL import ImageFile
 
-Opener = Callable[[io.BytesIO], ImageFile.ImageFile]
+Opener = Callable[[BinaryIO], ImageFile.ImageFile]
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
 _AVIF_BRANDS = (b"avif", b"avis")

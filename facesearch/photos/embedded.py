@@ -1,0 +1,77 @@
+"""What stands in a photo beside its pixels: how it is turned, and its XMP packets. Photos are not decoded for it.
+
+Sources: XMP Specification, Part 3: Storage in Files (JPEG's extended XMP; other kinds are searched for packets).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import ImageFile
+
+from facesearch.photos.decode import DECODER_ERRORS, checked_megapixels, exif_orientation
+from facesearch.photos.files import open_file, photo_error, read_file, why
+from facesearch.photos.formats import FORMATS, candidate_formats, opener
+from facesearch.photos.quiet import pillow_silenced
+from facesearch.photos.raw import is_raw, preview_of
+
+_HEAD_BYTES = 64
+_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
+_PACKET = re.compile(rb"<x:xmpmeta[\s>].*?</x:xmpmeta\s*>", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """orientation: Exif's, 1 to 8, of the photo as it is stored. packets: XMP in RDF/XML, unchecked."""
+
+    orientation: int
+    packets: tuple[bytes, ...]
+
+
+def read_embedded(path: Path) -> Embedded:
+    """How a photo is turned, and its XMP. Raises PhotoError where that cannot be read."""
+    try:
+        with open_file(path) as stream, pillow_silenced:
+            head = stream.read(_HEAD_BYTES)
+            if is_raw(head, path):
+                _, content = read_file(path)
+                return Embedded(preview_of(content, path).orientation, tuple(_PACKET.findall(content)))
+            for name in candidate_formats(head):
+                stream.seek(0)
+                try:
+                    return _of_picture(name, stream, path)
+                except DECODER_ERRORS:
+                    continue
+    except OSError as error:
+        raise photo_error(path, why(error)) from error
+    raise photo_error(path, f"has no header that can be read as {' or '.join(FORMATS)}: copy it again, or convert it")
+
+
+def _of_picture(name: str, stream: BinaryIO, path: Path) -> Embedded:
+    image = opener(name)(stream)
+    if name == "PNG":  # its texts may stand behind its pixels
+        checked_megapixels(image, path)
+        image.load()
+    # libheif has turned the picture; what it was before is all that its metadata speaks of.
+    orientation = image.info.get("original_orientation") if name == "HEIF" else exif_orientation(image)
+    packets = [packet for packet in (_bytes(image.info.get("xmp")), *_extended(image)) if packet]
+    return Embedded(orientation if orientation and 1 <= orientation <= 8 else 1, tuple(packets))
+
+
+def _bytes(packet: object) -> bytes:
+    return packet if isinstance(packet, bytes) else packet.encode() if isinstance(packet, str) else b""
+
+
+def _extended(image: ImageFile.ImageFile) -> Iterator[bytes]:
+    """What did not fit into the one APP1 segment of a JPEG: by its digest, in pieces with the place of each."""
+    pieces: dict[bytes, dict[int, bytes]] = {}
+    for marker, data in getattr(image, "applist", []):
+        if marker == "APP1" and data.startswith(_EXTENSION):
+            digest, body = data[len(_EXTENSION) :][:32], data[len(_EXTENSION) + 32 :]
+            pieces.setdefault(digest, {})[int.from_bytes(body[4:8], "big")] = body[8:]
+    for parts in pieces.values():
+        yield b"".join(parts[place] for place in sorted(parts))
