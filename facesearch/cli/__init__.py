@@ -18,7 +18,9 @@ from typer.core import TyperGroup
 
 from facesearch.cli.compare import compare
 from facesearch.cli.evaluate import evaluate
+from facesearch.cli.export import export
 from facesearch.cli.forget import forget
+from facesearch.cli.import_names import import_names
 from facesearch.cli.index import index
 from facesearch.cli.output import complain, log_to_stderr
 from facesearch.cli.people import people_app
@@ -62,6 +64,8 @@ app.command(short_help="Drop photos that are gone for good.")(prune)
 app.command(short_help="Check the library, and mend it.")(verify)
 app.command(short_help="Forget a person, a photo, or everything.")(forget)
 app.command(short_help="Move the library to another tower.")(reindex)
+app.command(short_help="Names for other programs: XMP, JSON, CSV.")(export)
+app.command("import", short_help="Names from other programs.")(import_names)
 app.command(short_help="Train a tower on labelled photos of faces.")(train)
 app.command(short_help="Say how well a tower tells people apart.")(evaluate)
 app.command(short_help="Draw an album of synthetic people.")(portraits)

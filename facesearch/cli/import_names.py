@@ -1,0 +1,70 @@
+"""`facesearch import`: names from other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facesearch.cli.export import report_more, report_skipped
+from facesearch.cli.options import JsonOption, LibraryOption
+from facesearch.cli.output import complain, counted, say, say_json, shown_path
+
+if TYPE_CHECKING:
+    from facesearch.exchange import ImportSummary
+
+_LINES_SHOWN = 20  # the rest is in --json
+
+
+def import_names(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH",
+            help="Photos, folders of photos, XMP sidecars, and JSON or CSV lists of facesearch export.",
+            readable=False,
+        ),
+    ],
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Name nobody, only say who would be named.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait while another process is writing to the library.")] = False,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take over the names that digiKam, Lightroom, Picasa and others gave to faces.
+
+    Read are the face regions in sidecars and in the photos themselves. A region names the face of the library that it
+    overlaps. Who has a name already keeps it; where the metadata says another, that is said. facesearch people undo
+    takes an import back.
+    """
+    from facesearch.exchange import import_names as take_names
+    from facesearch.library import Library, default_library_path
+
+    with Library.open(library or default_library_path(), writable=not dry_run, wait=wait) as opened:
+        summary = take_names(opened, paths, dry_run=dry_run)
+    if json:
+        say_json(summary)
+    else:
+        _report(summary)
+
+
+def _report(summary: ImportSummary) -> None:
+    report_skipped(summary.skipped)
+    for path in summary.photos_unknown[:_LINES_SHOWN]:
+        complain(f"{shown_path(path)} has names, but is not in the library: run facesearch index first")
+    report_more(summary.photos_unknown)
+    for conflict in summary.conflicts[:_LINES_SHOWN]:
+        complain(
+            f"{shown_path(conflict.photo)}: face #{conflict.face_id} is {conflict.name} here, which was kept, "
+            f"and {conflict.other} in the photo's metadata"
+        )
+    report_more(summary.conflicts)
+    for rejected in summary.rejected[:_LINES_SHOWN]:
+        complain(f"{shown_path(rejected.photo)}: face #{rejected.face_id} is not {rejected.name}, as was once said")
+    report_more(summary.rejected)
+    would = "would be " if summary.dry_run else ""
+    new = f", {counted(summary.people_new, 'new person', 'new people')}" if summary.people_new else ""
+    say(f"faces    {would}{summary.faces_named:,} named{new}; {summary.faces_same:,} had their name already")
+    unmatched = f"; {len(summary.unmatched):,} without a face in the library" if summary.unmatched else ""
+    say(f"regions  {summary.regions:,} with a name on {counted(summary.photos, 'photo')}{unmatched}")

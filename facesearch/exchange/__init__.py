@@ -1,0 +1,31 @@
+"""Names and faces to and from other programs: XMP sidecars with face regions, JSON, CSV.
+
+Writes beside photos, never into them; merges into a sidecar that is there, byte by byte, and leaves alone what it
+cannot read. Refuses to overwrite what another program, or a user, has named.
+"""
+
+from facesearch.exchange.exporting import (
+    ExportConflict,
+    SidecarOptions,
+    SidecarSummary,
+    export_listing,
+    export_sidecars,
+)
+from facesearch.exchange.importing import ImportConflict, ImportSummary, NotThisPerson, Unmatched, import_names
+from facesearch.exchange.listing import ListingSummary, refuse_taken, write_listing
+
+__all__ = [
+    "ExportConflict",
+    "ImportConflict",
+    "ImportSummary",
+    "ListingSummary",
+    "NotThisPerson",
+    "SidecarOptions",
+    "SidecarSummary",
+    "Unmatched",
+    "export_listing",
+    "export_sidecars",
+    "import_names",
+    "refuse_taken",
+    "write_listing",
+]

@@ -1,0 +1,163 @@
+"""Faces and their people as one JSON or CSV file: written for other programs, and read again as names.
+
+Refuses a file that it has not written itself, or that lacks what a face needs: where it is, and on which photo.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facesearch.errors import UsageError
+from facesearch.exchange.files import replace_file
+from facesearch.exchange.gathering import PhotoFaces, is_gone
+from facesearch.records import Floats
+
+VERSION = 1
+COLUMNS = ("photo", "sha256", "width_px", "height_px", "x1", "y1", "x2", "y2", "name", "person_id", "face_id", "score")
+
+
+@dataclass(frozen=True, eq=False)
+class ListedFace:
+    """A face with a name in a listing. box: float32 (4,) x1 y1 x2 y2 px. photo: "" where only its content is given."""
+
+    photo: str
+    sha256: str
+    box: Floats
+    name: str
+
+
+@dataclass
+class ListingSummary:
+    """What a listing holds. missing: photos that are not there, and were left out."""
+
+    photos: int = 0
+    faces: int = 0
+    people: int = 0
+    missing: list[Path] = field(default_factory=list)
+
+
+def photos_there(photos: Iterable[PhotoFaces], summary: ListingSummary) -> Iterator[tuple[PhotoFaces, list[Path]]]:
+    """The photos of which a file is there, with those files; the summary counts them and names the others."""
+    people = set()
+    for photo in photos:
+        there = [path for path, _ in photo.files if not is_gone(path)]
+        if not there:
+            summary.missing.append(photo.files[0][0])
+            continue
+        people |= {face.person_id for face in photo.faces}
+        summary.photos += 1
+        summary.faces += len(photo.faces)
+        yield photo, there
+    summary.people = len(people)
+
+
+def as_json(photos: Iterable[tuple[PhotoFaces, list[Path]]]) -> bytes:
+    """The listing as JSON in ASCII; bytes of paths that are no UTF-8 are lone surrogates, as os.fsdecode gives them."""
+    listed = [
+        {
+            "photo": str(paths[0]),
+            "copies": [str(path) for path in paths[1:]],
+            "sha256": photo.sha256,
+            "width_px": photo.size_px[0],
+            "height_px": photo.size_px[1],
+            "faces": [
+                {
+                    "face_id": face.face_id,
+                    "box": _rounded(face.box),
+                    "score": round(face.score, 4),
+                    "person_id": face.person_id,
+                    "name": face.name,
+                }
+                for face in photo.faces
+            ],
+        }
+        for photo, paths in photos
+    ]
+    return (json.dumps({"facesearch": "people", "version": VERSION, "photos": listed}, indent=1) + "\n").encode("ascii")
+
+
+def as_csv(photos: Iterable[tuple[PhotoFaces, list[Path]]]) -> bytes:
+    """The listing as CSV (RFC 4180) in UTF-8, a row for each face in each file; paths keep their bytes."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for photo, paths in photos:
+        for path in paths:
+            for face in photo.faces:
+                row = [path, photo.sha256, *photo.size_px, *_rounded(face.box), face.name or "", face.person_id]
+                writer.writerow([*row, face.face_id, round(face.score, 4)])
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def read_listing(path: Path) -> list[ListedFace]:
+    """The named faces of a listing, by its suffix JSON or CSV. Raises UsageError where it is none."""
+    read: Callable[[bytes], Iterator[ListedFace]] = _of_csv if path.suffix.lower() == ".csv" else _of_json
+    try:
+        return list(read(path.read_bytes()))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror})") from error
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error) as error:
+        said = f"{type(error).__name__}: {error}"
+        raise UsageError(f"{path} is no listing that facesearch export has written ({said})") from error
+
+
+def _of_json(content: bytes) -> Iterator[ListedFace]:
+    listing = json.loads(content)
+    if listing["facesearch"] != "people" or listing["version"] != VERSION:
+        raise ValueError("it is of another kind or version")
+    for photo in listing["photos"]:
+        for face in photo["faces"]:
+            if face["name"] is not None:
+                yield ListedFace(str(photo["photo"]), str(photo["sha256"]), _box(face["box"]), str(face["name"]))
+
+
+def _of_csv(content: bytes) -> Iterator[ListedFace]:
+    text = content.decode("utf-8-sig", "surrogateescape")
+    for row in csv.DictReader(io.StringIO(text, newline=""), strict=True):
+        if row["name"]:
+            yield ListedFace(
+                row["photo"], _optional(row, "sha256"), _box([row[side] for side in COLUMNS[4:8]]), row["name"]
+            )
+
+
+def _optional(row: Mapping[str, str | None], column: str) -> str:
+    return row.get(column) or ""
+
+
+def _box(numbers: Any) -> Floats:
+    values = [float(number) for number in numbers]
+    if len(values) != 4 or not all(map(math.isfinite, values)):
+        raise ValueError("a box has four numbers")
+    return np.array(values, np.float32)
+
+
+def _rounded(box: Floats) -> list[float]:
+    return [round(float(number), 2) for number in box]
+
+
+def write_listing(path: Path, content: bytes, *, force: bool = False) -> None:
+    """Write a listing that only its owner may read. Raises UsageError where there is a file already, unless `force`,
+    or it cannot be written."""
+    refuse_taken(path, force=force)
+    try:
+        replace_file(path, content, 0o600)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}): choose another --out") from error
+
+
+def refuse_taken(path: Path, *, force: bool) -> None:
+    """Raise UsageError where there is a file already, unless `force`."""
+    if os.path.lexists(path) and not force:
+        raise UsageError(f"{path} is there already: choose another --out, or --force to replace it")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: name a file with --out")

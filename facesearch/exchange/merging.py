@@ -1,0 +1,203 @@
+"""The named faces of a photo into an XMP packet, beside all that is there already.
+
+A region that facesearch wrote follows the library. One that another program wrote stays as it is: where it overlaps a
+face it may get the name that it lacks; where it has another name that is a conflict, which is said, and the region kept
+unless it is forced. Every other property, comment and byte stays. Refuses a packet whose structure it does not
+understand, rather than to guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from facesearch.boxes import overlap
+from facesearch.exchange.areas import Area, Frame, pair_up
+from facesearch.exchange.editing import Editor
+from facesearch.exchange.fragments import EMPTY_PACKET, Writer
+from facesearch.exchange.packets import Packet
+from facesearch.exchange.regions import Region, as_name, face_regions
+from facesearch.records import Floats
+
+# A name that stands on both sides is of one face if the smaller box lies in the other by this share.
+_SAME_NAME = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class NamedFace:
+    """A named face. box: float32 (4,) x1 y1 x2 y2 in px of the upright photo."""
+
+    name: str
+    box: Floats
+
+
+@dataclass(frozen=True)
+class NameConflict:
+    """A face that is `name` in the library and `other` in the metadata. box: as NamedFace has it."""
+
+    box: tuple[float, ...]
+    name: str
+    other: str
+
+
+@dataclass
+class Merged:
+    """What a merge did. content: the packet's bytes afterwards, None where nothing had to be changed. added: regions
+    that are new; updated: regions whose name or area changed; removed: regions that facesearch had written and the
+    library no longer has; kept: regions that said the same already."""
+
+    content: bytes | None = None
+    added: int = 0
+    updated: int = 0
+    removed: int = 0
+    kept: int = 0
+    conflicts: list[NameConflict] = field(default_factory=list)
+
+
+def merge(
+    packet: Packet | None,
+    faces: Sequence[NamedFace],
+    frame: Frame,
+    *,
+    embedded: Sequence[Packet] = (),
+    keywords: bool = False,
+    withdraw: bool = False,
+    force: bool = False,
+) -> Merged:
+    """Merge named faces into a packet, or into a new one where `packet` is None.
+
+    frame: how the photo lies. embedded: the packets in the photo itself. Programs no longer see their regions and
+    keywords once a sidecar has its own: where it has none, theirs are copied. keywords: add the names as keywords too.
+    withdraw: take out what facesearch has written and the library no longer has. force: other names give way. Raises
+    PacketError where the packet is of a form that cannot be edited safely.
+    """
+    base = Packet(EMPTY_PACKET) if packet is None else packet
+    work = _Merge(base, frame, embedded, force=force)
+    pairs = work.pairs([replace(face, name=as_name(face.name)) for face in faces])
+    for face, region in pairs:
+        work.take(face, region)
+    if withdraw:
+        work.withdraw([region for _, region in pairs if region is not None])
+    work.write(keywords=keywords)
+    if work.editor.has_edits:
+        utf8 = work.editor.result()
+        Packet(utf8)  # an edit of ours that breaks the XML must not reach a disk
+        work.merged.content = base.as_content(utf8)
+    return work.merged
+
+
+class _Merge:
+    """One merge: `take` decides face by face, `write` adds what is new."""
+
+    def __init__(self, packet: Packet, frame: Frame, embedded: Sequence[Packet], *, force: bool) -> None:
+        self.editor = Editor(packet)
+        self.merged = Merged()
+        self._writer = Writer(packet, self.editor)
+        self._frame = frame
+        self._force = force
+        self._embedded = embedded
+        self._there = face_regions(packet)
+        self._copied: list[Region] = []
+        if not self._there:
+            regions = [replace(region, item=None, holder=None) for other in embedded for region in face_regions(other)]
+            self._copied = _once([region for region in regions if region.name], frame)
+        self._withdrawn: list[Region] = []
+        self._new: list[tuple[str, Area]] = []
+        self._names: list[str] = []
+
+    def pairs(self, faces: Sequence[NamedFace]) -> list[tuple[NamedFace, Region | None]]:
+        """Every face with the region that is of it, if there is one."""
+        regions = [*self._there, *self._copied]
+        boxes = [self._frame.box_of(region.area) for region in regions]
+        found = _by_name(faces, regions, boxes)
+        rest = [row for row in range(len(faces)) if row not in found]
+        free = [column for column in range(len(regions)) if column not in found.values()]
+        for row, column in pair_up([faces[row].box for row in rest], [boxes[column] for column in free]):
+            found[rest[row]] = free[column]
+        return [(face, regions[found[row]] if row in found else None) for row, face in enumerate(faces)]
+
+    def take(self, face: NamedFace, region: Region | None) -> None:
+        """Decide about a face: add it, update its region, or leave things as they are."""
+        area = self._frame.area_of(face.box)
+        if region is None:
+            self._add(face, area)
+        elif region.name == face.name:
+            self._confirm(face, region, area)
+        elif region.name and not region.is_named and not self._force:
+            self.merged.conflicts.append(NameConflict(tuple(map(float, face.box)), face.name, region.name))
+        elif region.holder is None:  # in the photo, or Microsoft's: the new region stands beside it
+            self._copied = [copied for copied in self._copied if copied is not region]
+            self._add(face, area)
+        else:
+            self._writer.rename(region.holder, face.name)
+            if region.is_drawn and not region.area.is_at(area.x, area.y, area.w, area.h):
+                self._writer.move(region.holder, area)
+            self.merged.updated += 1
+            self._names.append(face.name)
+
+    def withdraw(self, kept: Sequence[Region]) -> None:
+        """Take out the regions that facesearch drew, and the names that it gave, but for some that are kept."""
+        for region in self._there:
+            if not region.is_named or region.holder is None or any(region is other for other in kept):
+                continue
+            if region.is_drawn:
+                self._withdrawn.append(region)
+            else:
+                self._writer.rename(region.holder, "")
+            self.merged.removed += 1
+
+    def write(self, *, keywords: bool) -> None:
+        """Write the new regions, with those that are copied from the photo, and the keywords."""
+        withdrawn = [region.item for region in self._withdrawn if region.item is not None]
+        self._writer.remove_regions(withdrawn, is_followed=bool(self._new))
+        if self._new:
+            copied = [(region.name, region.area) for region in self._copied]
+            self._writer.add_regions(self._new, copied, self._frame.stored_size_px)
+        if keywords and self._names:
+            self._writer.add_keywords(self._names, self._embedded)
+        self._writer.finish()
+
+    def _add(self, face: NamedFace, area: Area) -> None:
+        self._new.append((face.name, area))
+        self._names.append(face.name)
+        self.merged.added += 1
+
+    def _confirm(self, face: NamedFace, region: Region, area: Area) -> None:
+        """The region has the face's name already."""
+        is_microsofts = region.holder is None and not any(region is copied for copied in self._copied)
+        if is_microsofts:
+            self._add(face, area)
+            return
+        self._names.append(face.name)
+        has_moved = region.is_drawn and not region.area.is_at(area.x, area.y, area.w, area.h)
+        if has_moved and region.holder is not None:
+            self._writer.move(region.holder, area)
+            self.merged.updated += 1
+        else:
+            self.merged.kept += 1
+
+
+def _by_name(faces: Sequence[NamedFace], regions: Sequence[Region], boxes: Sequence[Floats]) -> dict[int, int]:
+    """The regions that have a face's name and lie about where it is, however another program draws faces."""
+    found: dict[int, int] = {}
+    for row, face in enumerate(faces):
+        columns = [
+            column for column, region in enumerate(regions) if region.name == face.name and column not in found.values()
+        ]
+        if columns:
+            shared = overlap(face.box[None], np.stack([boxes[column] for column in columns]), "min")[0]
+            if shared.max() >= _SAME_NAME:
+                found[row] = columns[int(shared.argmax())]
+    return found
+
+
+def _once(regions: Sequence[Region], frame: Frame) -> list[Region]:
+    """The regions without those that say again what an earlier one says, as programs write them in two forms."""
+    kept: list[Region] = []
+    for region in regions:
+        box = frame.box_of(region.area)
+        if not pair_up([box], [frame.box_of(other.area) for other in kept if other.name == region.name]):
+            kept.append(region)
+    return kept
