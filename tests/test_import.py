@@ -181,6 +181,14 @@ def test_an_import_can_be_taken_back_as_one(run: CommandLine, path: Path, photos
         assert library.people.names() == {}
 
 
+def test_whoever_was_imported_can_be_forgotten(run: CommandLine, path: Path, photos: Path) -> None:
+    sidecar(photos / "both.png", "Annemarie", "Beatrice")
+    run("import", photos)
+    assert run("forget", "Annemarie").code == 0  # it searches every file of the library for the name
+    assert named(path) == {"both.png 1": "Beatrice"}
+    assert b"Annemarie" not in b"".join(file.read_bytes() for file in path.iterdir())
+
+
 def test_a_person_who_was_renamed_is_known_by_the_former_name_too(run: CommandLine, path: Path, photos: Path) -> None:
     sidecar(photos / "both.png", "Ann", None)
     run("import", photos)

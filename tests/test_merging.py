@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.dom import minidom
 
 import exiftool
+import exiv2
 import numpy as np
 import pytest
 import sidecar_samples as samples
@@ -172,6 +173,32 @@ def test_withdrawing_all_takes_out_all_that_was_put_in(text: str) -> None:
         assert "mwg-rs:Region" not in left
     else:
         assert left == text
+
+
+@exiv2.needs_exiv2
+@pytest.mark.parametrize(
+    "text",
+    [
+        samples.lightroom(samples.lightroom_region("Rex", 0.8, 0.8, 0.1, 0.1)),
+        samples.digikam("Rex", 0.8, 0.8, 0.1, 0.1),
+        samples.plain(),
+    ],
+)
+def test_digikams_library_reads_it_and_leaves_it_facesearchs(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.xmp"
+    path.write_text(text, encoding="utf-8")
+    before = exiv2.properties(path)
+    path.write_bytes(result(merged(text, ("Zoë", LEFT), ("Bob", RIGHT))))
+    after = exiv2.properties(path)
+    assert before.items() <= after.items()
+    item = "Xmp.mwg-rs.Regions/mwg-rs:RegionList[{}]/mwg-rs:"
+    first = 1 if "Rex" not in text else 2
+    assert [after[item.format(place) + "Name"] for place in (first, first + 1)] == ["Zoë", "Bob"]
+    assert float(after[item.format(first) + "Area/stArea:x"]) == pytest.approx(0.2)
+    exiv2.write(path, "set Xmp.xmp.Rating 2")
+    moved = merged(path.read_bytes(), ("Zoë", LEFT + np.float32(8)), ("Bobby", RIGHT))
+    assert (moved.added, moved.updated, moved.conflicts) == (0, 2, [])
+    assert sorted(names(moved.content)) == sorted(["Zoë", "Bobby", *(["Rex"] if "Rex" in text else [])])
 
 
 @exiftool.needs_exiftool

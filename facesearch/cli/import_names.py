@@ -10,6 +10,7 @@ import typer
 from facesearch.cli.export import report_more, report_skipped
 from facesearch.cli.options import JsonOption, LibraryOption
 from facesearch.cli.output import complain, counted, say, say_json, shown_path
+from facesearch.cli.progress import Progress
 
 if TYPE_CHECKING:
     from facesearch.exchange import ImportSummary
@@ -41,8 +42,11 @@ def import_names(
     from facesearch.exchange import import_names as take_names
     from facesearch.library import Library, default_library_path
 
-    with Library.open(library or default_library_path(), writable=not dry_run, wait=wait) as opened:
-        summary = take_names(opened, paths, dry_run=dry_run)
+    with (
+        Library.open(library or default_library_path(), writable=not dry_run, wait=wait) as opened,
+        Progress("importing", "files") as progress,
+    ):
+        summary = take_names(opened, paths, dry_run=dry_run, on_progress=progress.update)
     if json:
         say_json(summary)
     else:

@@ -10,6 +10,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from facesearch.errors import PhotoError
@@ -26,7 +27,7 @@ from facesearch.records import Floats, PhotoFile, SkippedFile, StoredFace
 
 SOURCE = "xmp"
 LISTINGS = frozenset({".json", ".csv"})
-Progress = Callable[[int], None]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,12 @@ def import_names(
     summary = ImportSummary(dry_run=dry_run)
     bearers = _Bearers(library)
     verdicts = _Verdicts(library, summary, bearers)
-    for done, claims in enumerate(_Reader(library, summary).claims(list(paths)), 1):
-        if claims is not None:
+    work = _Reader(library, summary).work(list(paths))
+    for done, read in enumerate(work, 1):
+        for claims in read():
             verdicts.take(claims)
         if on_progress is not None:
-            on_progress(done)
+            on_progress(done, len(work))
     summary.faces_named = len(verdicts.names)
     summary.people_new = sum(bearers.of(name) is None for name in set(verdicts.names.values()))
     if verdicts.names and not dry_run:
@@ -202,47 +204,49 @@ class _Reader:
         self._summary = summary
         self._names = SidecarNames()
 
-    def claims(self, paths: Sequence[Path]) -> Iterator[_Claims | None]:
-        """The claims about each photo; None for one of which nothing is said."""
+    def work(self, paths: Sequence[Path]) -> list[Callable[[], Iterable[_Claims]]]:
+        """What is to be read, in order: lists, sidecars, photos. Each gives the claims about its photos.
+
+        Raises PhotoError where a path does not exist."""
         paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - a library's paths follow no links
         listings = [path for path in paths if path.suffix.lower() in LISTINGS]
         sidecars = [path for path in paths if path.suffix.lower() == SUFFIX]
-        for listing in listings:
-            yield from self._of_listing(listing)
-        for sidecar in sidecars:
-            photo_file(sidecar)
-            photos = self._names.photos_of(sidecar)
-            if not photos:
-                self._skip(sidecar, "has no photo beside it that it belongs to")
-            for photo in photos:
-                yield self._of_photo(photo, [sidecar], is_embedded_read=False)
-        rest = [path for path in paths if path not in {*listings, *sidecars}]
-        for file in walk(rest):
-            if isinstance(file, PhotoFile):
-                yield self._of_photo(file.path, self._names.of(file.path))
-            else:
-                self._summary.skipped.append(file)
+        for path in (*listings, *sidecars):
+            photo_file(path)
+        found = list(walk([path for path in paths if path not in {*listings, *sidecars}]))
+        self._summary.skipped += [file for file in found if isinstance(file, SkippedFile)]
+        return [
+            *(partial(self._of_listing, listing) for listing in listings),
+            *(partial(self._of_sidecar, sidecar) for sidecar in sidecars),
+            *(partial(self._of_photo, file.path) for file in found if isinstance(file, PhotoFile)),
+        ]
 
-    def _of_photo(self, path: Path, sidecars: Sequence[Path], *, is_embedded_read: bool = True) -> _Claims | None:
+    def _of_sidecar(self, sidecar: Path) -> Iterator[_Claims]:
+        photos = self._names.photos_of(sidecar)
+        if not photos:
+            self._skip(sidecar, "has no photo beside it that it belongs to")
+        for photo in photos:
+            yield from self._of_photo(photo, sidecar)
+
+    def _of_photo(self, path: Path, only: Path | None = None) -> Iterator[_Claims]:
+        """What the sidecars of a photo say, and then itself; only: nothing but what this sidecar says."""
+        sidecars = self._names.of(path) if only is None else [only]
         packets = [packet for sidecar in sidecars if (packet := self._packet(sidecar)) is not None]
         try:
             embedded = read_embedded(path)
-            if is_embedded_read:
+            if only is None:
                 packets += readable(embedded.packets)
             regions = [[region for region in face_regions(packet) if region.name] for packet in packets]
-            if not any(regions):
-                return None
-            photo_id = self._photo_id(path)
+            photo_id = self._photo_id(path) if any(regions) else None
         except PhotoError as error:
             self._skip(path, error.reason)
-            return None
-        if photo_id is None:
+            return
+        if photo_id is not None:
+            frame = Frame(*self._library.catalog.photo_sizes([photo_id])[photo_id], embedded.orientation)
+            sources = [[(region.name, frame.box_of(region.area)) for region in some] for some in regions]
+            yield _Claims(path, photo_id, sources)
+        elif any(regions):
             self._summary.photos_unknown.append(path)
-            return None
-        frame = Frame(*self._library.catalog.photo_sizes([photo_id])[photo_id], embedded.orientation)
-        return _Claims(
-            path, photo_id, [[(region.name, frame.box_of(region.area)) for region in some] for some in regions]
-        )
 
     def _packet(self, sidecar: Path) -> Packet | None:
         try:
