@@ -7,6 +7,7 @@ DecodingWorker. Nothing is printed (only libtiff, outside of a DecodingWorker, m
 damaged compressed TIFF to standard error).
 """
 
+from facesearch.photos.dates import date_taken
 from facesearch.photos.decode import MAX_SIDE_PX, MEGAPIXEL_LIMITS, read_photo
 from facesearch.photos.embedded import Embedded, read_embedded
 from facesearch.photos.files import fingerprint, photo_file, shown_path
@@ -25,6 +26,7 @@ __all__ = [
     "Embedded",
     "Walk",
     "WorkerLimits",
+    "date_taken",
     "fingerprint",
     "photo_file",
     "read_embedded",
