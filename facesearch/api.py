@@ -239,6 +239,11 @@ class FaceLibrary:
             library.search_on(self._device)
             return library.status()
 
+    @property
+    def reader(self) -> Library:
+        """The library itself, open for reading until `close`. Raises LibraryError and TowerError."""
+        return self._open()
+
     def _open(self) -> Library:
         """The library for reading, checked against the tower and the detector; kept open for the next question."""
         if self._reader is None:

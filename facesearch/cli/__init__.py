@@ -31,6 +31,7 @@ from facesearch.cli.reindex import reindex
 from facesearch.cli.status import status
 from facesearch.cli.train import train
 from facesearch.cli.verify import verify
+from facesearch.cli.why import why
 from facesearch.errors import FacesearchError, UsageError
 
 log = logging.getLogger("facesearch")
@@ -57,6 +58,7 @@ app = typer.Typer(
 )
 app.command(short_help="Keep the faces of a photo collection.")(index)
 app.command(short_help="Say who is on a photo, and where else they are.")(query)
+app.command(short_help="Say what a distance rests on.")(why)
 app.command(short_help="Say how alike two faces are.")(compare)
 app.add_typer(people_app)
 app.command(short_help="Say what the library holds.")(status)

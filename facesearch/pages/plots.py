@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -84,9 +85,8 @@ def _svg(axes: Axes, content: str, legend: str, marks: Sequence[Mark]) -> str:
     floor = axes.y(0)
     frame = f'<path d="M{_LEFT},{_TOP}V{floor:.0f}H{WIDTH - _RIGHT}" fill="none" stroke="var(--quiet)"/>'
     ticks = []
-    for step in range(6):
-        value = axes.right * step / 5
-        ticks.append(f'<text x="{axes.x(value):.0f}" y="{floor + 16:.0f}" text-anchor="middle">{value:.2f}</text>')
+    for value in _round_steps(axes.right):
+        ticks.append(f'<text x="{axes.x(value):.0f}" y="{floor + 16:.0f}" text-anchor="middle">{value:g}</text>')
     for step in range(1, 5):
         value = axes.top * step / 4
         shown = f"{value:.0%}" if axes.percent else f"{value:.2g}"
@@ -103,16 +103,23 @@ def _svg(axes: Axes, content: str, legend: str, marks: Sequence[Mark]) -> str:
     )
 
 
+def _round_steps(end: float) -> list[float]:
+    """Four to ten round numbers from 0 up to an end."""
+    size = 10.0 ** math.floor(math.log10(end))
+    step = next(size * part for part in (0.1, 0.2, 0.25, 0.5, 1.0) if end / (size * part) <= 10)
+    return [round(step * place, 9) for place in range(int(end / step + 1e-9) + 1)]
+
+
 def _marks(axes: Axes, marks: Sequence[Mark]) -> str:
     """The names stand one below the other, on the side of their line that has room."""
-    pieces = []
+    lines, names = [], []
     for row, mark in enumerate(sorted(marks, key=lambda mark: mark.x)):
         x, y = axes.x(mark.x), _TOP + 12 + 15 * row
         dash = ' stroke-dasharray="6 4"' if mark.dashed else ""
         anchor, shift = ("end", -6) if x > WIDTH * 0.6 else ("start", 6)
-        pieces.append(f'<path d="M{x:.1f},{_TOP}V{axes.y(0):.1f}" stroke="var(--ink)" stroke-width="1.5"{dash}/>')
-        pieces.append(f'<text class="mark" x="{x + shift:.0f}" y="{y}" text-anchor="{anchor}">{text(mark.name)}</text>')
-    return "".join(pieces)
+        lines.append(f'<path d="M{x:.1f},{_TOP}V{axes.y(0):.1f}" stroke="var(--ink)" stroke-width="1.5"{dash}/>')
+        names.append(f'<text class="mark" x="{x + shift:.0f}" y="{y}" text-anchor="{anchor}">{text(mark.name)}</text>')
+    return "".join(lines + names)
 
 
 PLOT_STYLE = """

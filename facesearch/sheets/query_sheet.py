@@ -129,7 +129,7 @@ def near_faces(
     if not people:
         return found
     with library.snapshot():
-        neighbours = library.vectors().search(probe.embedding, _REACH)
+        neighbours = library.vectors().search(library.space.map(probe.embedding), _REACH)
         faces = library.catalog.faces(neighbour.face_id for neighbour in neighbours)
     for neighbour in neighbours:
         place = people.get(_person_of(faces.get(neighbour.face_id)))

@@ -227,6 +227,11 @@ class Catalog:
         vectors = np.frombuffer(b"".join(row[1] for row in rows), _STORED).reshape(-1, EMBEDDING_SIZE)
         return ids, vectors.astype(np.float32)
 
+    def embeddings_by_id(self, face_ids: Iterable[int]) -> dict[int, Floats]:
+        """The embedding of each face, float32 (32,), by id, without those that are not there."""
+        rows = self._database.rows_in("SELECT id, embedding FROM faces WHERE id IN ({})", face_ids)
+        return {face_id: np.frombuffer(blob, _STORED).astype(np.float32) for face_id, blob in rows}
+
     def embeddings_of(self, face_ids: Iterable[int], photo_ids: Iterable[int]) -> Floats:
         """The embeddings of some faces, float32 (N, 32), in no particular order, with those that a reindex has made of
         them or of some photos."""

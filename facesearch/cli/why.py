@@ -1,0 +1,120 @@
+"""`facesearch why`: what the distance between a face and a person rests on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facesearch.cli.completing import complete_person
+from facesearch.cli.options import DeviceChoice, DeviceOption, ForceOption, JsonOption, LibraryOption, TowerOption
+from facesearch.cli.output import say, say_json, shown, shown_path, table
+
+if TYPE_CHECKING:
+    from facesearch.explaining import Explanation
+
+
+class CoverChoice(StrEnum):
+    """What a covered part of a face shows."""
+
+    MEAN = "mean"
+    BLUR = "blur"
+
+
+def why(
+    photo: Annotated[
+        Path, typer.Argument(metavar="PHOTO", help="A photo with the face that is asked about.", readable=False)
+    ],
+    person: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PERSON]",
+            help="A name, or '#12' for a person by number; by default whoever is nearest.",
+            show_default=False,
+            autocompletion=complete_person,
+        ),
+    ] = None,
+    *,
+    face: Annotated[int, typer.Option(min=1, metavar="K", help="Which face of the photo, as query counts them.")] = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where the page goes; by default why-PHOTO.html in the working directory.",
+            show_default=False,
+            readable=False,
+        ),
+    ] = None,
+    force: ForceOption = False,
+    patch: Annotated[int, typer.Option(min=1, metavar="PX", help="Side of the patches that cover the face.")] = 24,
+    stride: Annotated[int, typer.Option(min=1, metavar="PX", help="From one patch to the next.")] = 8,
+    cover: Annotated[
+        CoverChoice, typer.Option(help="What a patch shows: the face's mean colour, or the face blurred.")
+    ] = CoverChoice.BLUR,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Up to which distance two faces count as one person; by default the tower's.",
+            show_default=False,
+        ),
+    ] = None,
+    library: LibraryOption = None,
+    tower: TowerOption = None,
+    device: DeviceOption = DeviceChoice.AUTO,
+    json: JsonOption = False,
+) -> None:
+    """Say what the distance between a face and a person rests on.
+
+    Writes a page with pictures: the nearest faces, the runner-up, where the distance lies among pairs of one person
+    and of two, and a heat map of the parts of the face that it hangs on. The page shows faces: it is one file, for its
+    owner alone. With --json a page is written only where --out names one.
+    """
+    from facesearch.api import open_library
+    from facesearch.explaining import Doubt, Patches, explain, render_explanation
+    from facesearch.pages import check_page_file, write_page
+
+    page = out if out is not None or json else Path(f"why-{photo.stem}.html")
+    doubt = Doubt(person, face, threshold, Patches(patch, stride, cover.value))
+    if page is not None:
+        check_page_file(page, "--out", force=force)
+    with open_library(library, tower=tower, device=device.value) as opened:
+        found = explain(opened.reader, photo, opened.detector, opened.tower, doubt)
+        if page is not None:
+            write_page(page, render_explanation(found, opened.reader), "--out")
+    if json:
+        say_json({**found.to_json(), "page": page})
+    else:
+        _report(found)
+        if page is not None:
+            say()
+            say(f"page: {shown_path(page)}")
+
+
+def _report(found: Explanation) -> None:
+    from facesearch.explaining import hanging, rivalry, standing, verdict
+
+    say(f"face {found.face} of {len(found.probe.faces)} in {shown_path(found.probe.path)}")
+    say(shown(verdict(found)), bold=found.person.same_person)
+    for sentence in (rivalry(found), standing(found), hanging(found)):
+        say(shown(sentence))
+    say()
+    rows = [
+        (
+            str(near.face_id),
+            f"{near.distance:.3f}",
+            _whose(near.name, near.person_id),
+            "(no photo any more)" if near.photo is None else shown_path(near.photo),
+        )
+        for near in found.nearest
+    ]
+    for line in table(("face", "distance", "person", "photo"), rows, ("face", "distance")):
+        say(f"  {line}")
+
+
+def _whose(name: str | None, person_id: int | None) -> str:
+    if name is not None:
+        return shown(name)
+    return "nobody yet" if person_id is None else f"unnamed #{person_id}"

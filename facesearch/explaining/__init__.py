@@ -1,0 +1,22 @@
+"""Why a face is near to a person: the nearest faces, the runner-up, the pairs around the distance, and a heat map.
+
+Refuses to decide anything, and to give reasons where there is only a number: it shows what the number depends on.
+"""
+
+from facesearch.explaining.explanation import Doubt, Explanation, explain
+from facesearch.explaining.occlusion import Patches
+from facesearch.explaining.page import render_explanation
+from facesearch.explaining.words import called, hanging, rivalry, standing, verdict
+
+__all__ = [
+    "Doubt",
+    "Explanation",
+    "Patches",
+    "called",
+    "explain",
+    "hanging",
+    "render_explanation",
+    "rivalry",
+    "standing",
+    "verdict",
+]
