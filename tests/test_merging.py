@@ -124,6 +124,11 @@ def test_microsofts_region_of_another_name_is_a_conflict_too() -> None:
     assert names(merged(text, ("Bob", LEFT)).content) == ["Bob"]  # others read this form only
 
 
+def test_a_name_that_is_forced_is_forced_in_both_forms() -> None:
+    done = result(merged(samples.digikam("Bob", *area(LEFT)), ("Ann", LEFT), force=True))
+    assert [region.name for region in face_regions(Packet(done))] == ["Ann", "Ann"]
+
+
 def test_a_region_of_facesearchs_follows_the_library() -> None:
     first = result(merged(samples.lightroom(), ("Ann", LEFT)))
     renamed = merged(first, ("Anna", LEFT + np.float32(3)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,7 +124,7 @@ def _export(
     """One file of a photo, or the reason why not."""
     known = dict(photo.files)[path]
     sidecar = sidecar_path(path, names, short=options.short)
-    if not photo.faces and not sidecar.exists():
+    if not photo.faces and not os.path.lexists(sidecar):
         return
     if is_gone(path):
         summary.missing.append(path)

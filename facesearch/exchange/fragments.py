@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 from facesearch.exchange.areas import Area
 from facesearch.exchange.editing import Editor, Prefixes
 from facesearch.exchange.packets import RDF, Element, Packet, PacketError
-from facesearch.exchange.regions import AREA, DIMENSIONS, MWG, OWN, array_of, items_of, resource_of, text_of
+from facesearch.exchange.regions import AREA, DIMENSIONS, MP_REGION, MWG, OWN, array_of, items_of, resource_of, text_of
 
 # Without a packet's wrapper: programs that write sidecars leave it out, and a packet in a sidecar never grows in place.
 EMPTY_PACKET = f"""\
@@ -24,6 +24,7 @@ _USUAL = {
     "stArea": AREA,
     "stDim": DIMENSIONS,
     "facesearch": OWN,
+    "MPReg": MP_REGION,
     "dc": "http://purl.org/dc/elements/1.1/",
     "digiKam": "http://www.digikam.org/ns/1.0/",
     "lr": "http://ns.adobe.com/lightroom/1.0/",
@@ -74,6 +75,10 @@ class Writer:
             self._editor.append(region, prefixes.declared(_mark(prefixes, name, None)))
         else:
             self._set(resource_of(extensions), "facesearch", "Name", name)
+
+    def rename_microsofts(self, item: Element, name: str) -> None:
+        """Give a region of Microsoft's another name."""
+        self._set(resource_of(item), "MPReg", "PersonDisplayName", name)
 
     def move(self, region: Element, area: Area) -> None:
         """Give a region of facesearch's another area."""

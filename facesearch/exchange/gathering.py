@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facesearch.errors import PhotoError, UsageError
+from facesearch.errors import UsageError
 from facesearch.library import Library
 from facesearch.photos import fingerprint, photo_file
 from facesearch.records import KnownFile, StoredFace
@@ -94,7 +94,9 @@ def is_unchanged(path: Path, known: KnownFile, sha256: str) -> bool:
 def is_gone(path: Path) -> bool:
     """Whether there is no such file, as on a drive that is not mounted."""
     try:
-        photo_file(path)
-    except PhotoError:
-        return not path.exists()
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:  # whether it is there cannot be told
+        return False
     return False

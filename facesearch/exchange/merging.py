@@ -132,6 +132,7 @@ class _Merge:
             self._add(face, area)
         else:
             self._writer.rename(region.holder, face.name)
+            self._rename_twin(region, face.name)
             if region.is_drawn and not region.area.is_at(area.x, area.y, area.w, area.h):
                 self._writer.move(region.holder, area)
             self.merged.updated += 1
@@ -163,6 +164,14 @@ class _Merge:
         self._new.append((face.name, area))
         self._names.append(face.name)
         self.merged.added += 1
+
+    def _rename_twin(self, region: Region, name: str) -> None:
+        """Microsoft's region that says the same as another, as digiKam writes both, says the same afterwards."""
+        box = self._frame.box_of(region.area)
+        for other in self._there:
+            is_microsofts = other.holder is None and other.name == region.name != ""
+            if is_microsofts and other.item is not None and pair_up([box], [self._frame.box_of(other.area)]):
+                self._writer.rename_microsofts(other.item, name)
 
     def _confirm(self, face: NamedFace, region: Region, area: Area) -> None:
         """The region has the face's name already."""

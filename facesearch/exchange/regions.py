@@ -25,14 +25,14 @@ facesearch:Area where it drew a region of its own. As long as a region has these
 
 _MP = "http://ns.microsoft.com/photo/1.2/"
 _MP_INFO = "http://ns.microsoft.com/photo/1.2/t/RegionInfo#"
-_MP_REGION = "http://ns.microsoft.com/photo/1.2/t/Region#"
+MP_REGION = "http://ns.microsoft.com/photo/1.2/t/Region#"
 # Shares of the photo; a box may reach beyond the edge, but one that is mostly elsewhere is no box.
 _LEAST, _MOST = -0.5, 1.5
 
 
 @dataclass(frozen=True)
 class Region:
-    """A face region. name: "" where it has none. item: its place in the list, and holder: the element with its fields;
+    """A face region. name: "" where it has none. item: its place in the list. holder: the element with its fields,
     None for Microsoft's. is_named, is_drawn: facesearch named it, and drew it, and nobody has changed that since."""
 
     name: str
@@ -68,12 +68,12 @@ def mwg_regions(packet: Packet) -> list[Region]:
 def _microsoft_regions(packet: Packet) -> Iterator[Region]:
     for info in packet.properties(_MP, "RegionInfo"):
         for item in items_of(_field(resource_of(info), _MP_INFO, "Regions")):
-            numbers = [_number(part) for part in value_of(item, _MP_REGION, "Rectangle").split(",")]
+            numbers = [_number(part) for part in value_of(item, MP_REGION, "Rectangle").split(",")]
             if len(numbers) == 4:
                 left, top, width, height = numbers
                 area = _sound(left + width / 2, top + height / 2, width, height)
                 if area is not None:
-                    yield Region(as_name(value_of(item, _MP_REGION, "PersonDisplayName")), area)
+                    yield Region(as_name(value_of(item, MP_REGION, "PersonDisplayName")), area, item)
 
 
 def as_name(text: str) -> str:

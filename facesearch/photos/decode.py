@@ -66,7 +66,7 @@ CONVERSION_ERRORS = (OSError, ValueError, MemoryError)
 
 _ORIENTATION_TAG = 0x0112
 # EXIF orientation to what makes the photo upright. Source: Exif 3.0 (CIPA DC-008), tag Orientation.
-_UPRIGHT = {
+UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -75,7 +75,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SWAPS_SIDES = {_UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
+_SWAPS_SIDES = {UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
 
 
 def read_photo(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Photo:
@@ -114,7 +114,7 @@ def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[Pixels, tupl
         orientation = exif_orientation(image)
         if orientation is None and preview is not None:
             orientation = preview.orientation_of(original_size_px)
-        transpose = None if orientation is None else _UPRIGHT.get(orientation)
+        transpose = None if orientation is None else UPRIGHT.get(orientation)
         try:
             pixels = _upright_pixels(image, max_side_px, transpose)
         except CONVERSION_ERRORS as error:

@@ -9,11 +9,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from PIL import ImageFile
+import numpy as np
+from PIL import Image, ImageFile
 
-from facesearch.photos.decode import DECODER_ERRORS, checked_megapixels, exif_orientation
+from facesearch.photos.decode import DECODER_ERRORS, UPRIGHT, checked_megapixels, exif_orientation
 from facesearch.photos.files import open_file, photo_error, read_file, why
 from facesearch.photos.formats import FORMATS, candidate_formats, opener
 from facesearch.photos.quiet import pillow_silenced
@@ -56,10 +57,22 @@ def _of_picture(name: str, stream: BinaryIO, path: Path) -> Embedded:
     if name == "PNG":  # its texts may stand behind its pixels
         checked_megapixels(image, path)
         image.load()
-    # libheif has turned the picture; what it was before is all that its metadata speaks of.
-    orientation = image.info.get("original_orientation") if name == "HEIF" else exif_orientation(image)
+    orientation = _heif_orientation(image) if name == "HEIF" else exif_orientation(image)
     packets = [packet for packet in (_bytes(image.info.get("xmp")), *_extended(image)) if packet]
     return Embedded(orientation if orientation and 1 <= orientation <= 8 else 1, tuple(packets))
+
+
+def _heif_orientation(image: ImageFile.ImageFile) -> int:
+    """How libheif turns the picture: by HEIF's own properties, whatever its Exif says (ISO/IEC 23008-12, 6.5.10)."""
+    container: Any = image
+    turned = stored = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    for kind, *values in container._heif_file[image.tell()]._c_image.transformations:
+        if kind == "irot":  # anti-clockwise
+            turned = np.rot90(turned, values[0] // 90)
+        elif kind == "imir":
+            turned = turned[:, ::-1] if values[0] else turned[::-1]
+    forms = {turn: np.asarray(Image.fromarray(stored).transpose(how)) for turn, how in UPRIGHT.items()}
+    return next((turn for turn, form in forms.items() if np.array_equal(form, turned)), 1)
 
 
 def _bytes(packet: object) -> bytes:
