@@ -1,0 +1,80 @@
+"""`facesearch people sheet`: the faces of a person, or of everybody, to look at."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facesearch.cli.completing import complete_person
+from facesearch.cli.options import ForceOption, JsonOption, LibraryOption
+from facesearch.cli.output import counted, say, say_json, shown_path
+from facesearch.cli.people_options import opened, shown_name
+from facesearch.cli.progress import Progress
+from facesearch.errors import UsageError
+
+
+class OrderChoice(StrEnum):
+    """In which order a person's faces come."""
+
+    DOUBTFUL = "doubtful"
+    TYPICAL = "typical"
+    DATE = "date"
+
+
+def sheet(
+    person: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PERSON]",
+            help="A name, '#12' for a person by number, or plain 12 where nobody is called so.",
+            show_default=False,
+            autocompletion=complete_person,
+        ),
+    ] = None,
+    *,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the page goes.", readable=False)],
+    everybody: Annotated[bool, typer.Option("--all", help="Everybody, with one face each.")] = False,
+    order: Annotated[
+        OrderChoice,
+        typer.Option(help="doubtful: farthest from the person's middle first; typical: nearest first; date: oldest."),
+    ] = OrderChoice.DOUBTFUL,
+    limit: Annotated[int, typer.Option(min=1, max=5000, help="How many pictures at most.")] = 500,
+    force: ForceOption = False,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a page with all faces of a person, or with one face of everybody.
+
+    Under each face stands its number, for reject and split: ticked faces make the commands, to be copied. The page
+    shows faces: it is one file, for its owner alone.
+    """
+    from facesearch.pages import check_page_file, write_page
+    from facesearch.people import find_person
+    from facesearch.sheets import person_faces
+    from facesearch.sheets.people_sheet import render_everybody, render_person
+
+    if everybody == (person is not None):
+        raise UsageError("name a person, or give --all for everybody")
+    check_page_file(out, "--out", force=force)
+    with opened(library) as opened_library, Progress("cutting faces", "photos") as progress:
+        if person is None:
+            people = person_faces.everybody(opened_library, limit)
+            page = render_everybody(opened_library, people, progress.update)
+            result: object = people
+            done = f"{counted(len(people.people), 'person', 'people')} of {people.total:,}"
+        else:
+            found = person_faces.faces_of_person(
+                opened_library, find_person(opened_library, person), order.value, limit
+            )
+            page = render_person(opened_library, found, progress.update)
+            result = found
+            name = shown_name(found.name, found.person_id)
+            done = f"{name}: {len(found.faces):,} of {counted(found.total, 'face')}"
+    write_page(out, page, "--out")
+    if json:
+        say_json(result)
+    else:
+        say(f"{done}\npage: {shown_path(out)}")
