@@ -72,7 +72,7 @@ def has_colours(stream: TextIO) -> bool:
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> list[str]:
     """Lines with columns padded to their widest cell; nothing is ever cut. right: heads of columns set flush right."""
     lines = [heads, *rows]
-    widths = [max(_width(line[column]) for line in lines) for column in range(len(heads))]
+    widths = [max(cells(line[column]) for line in lines) for column in range(len(heads))]
     flush_right = [head in right for head in heads]
     return [
         "  ".join(_padded(*cell) for cell in zip(line, widths, flush_right, strict=True)).rstrip() for line in lines
@@ -80,11 +80,11 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[s
 
 
 def _padded(text: str, width: int, flush_right: bool) -> str:
-    padding = " " * (width - _width(text))
+    padding = " " * (width - cells(text))
     return padding + text if flush_right else text + padding
 
 
-def _width(text: str) -> int:
+def cells(text: str) -> int:
     """Terminal cells: two for wide letters (UAX #11), none for combining marks."""
     return sum(
         0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text

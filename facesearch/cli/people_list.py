@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from facesearch.cli.options import JsonOption, LibraryOption
 from facesearch.cli.output import counted, say, say_json, shown, shown_path, table
 from facesearch.cli.people_options import PersonArgument, opened, shown_name
+from facesearch.cli.pictures import PicturesChoice, PicturesOption, Rows, rows_for
 
 if TYPE_CHECKING:
     from facesearch.people import FaceEntry, PeopleList, PersonShown
@@ -27,19 +28,26 @@ def list_people(*, library: LibraryOption = None, json: JsonOption = False) -> N
         _report_list(everybody)
 
 
-def show(person: PersonArgument, *, library: LibraryOption = None, json: JsonOption = False) -> None:
+def show(
+    person: PersonArgument,
+    *,
+    pictures: PicturesOption = PicturesChoice.AUTO,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
     """Show a person: every face by its number, with the photo, where on it, and who said so.
 
-    Faces that are known not to be the person's come last.
+    Faces that are known not to be the person's come last. Terminals of kitty, iTerm2 and some others show the first 50
+    faces of either beside their rows.
     """
     from facesearch import people
 
     with opened(library) as opened_library:
         known = people.show_person(opened_library, people.find_person(opened_library, person))
-    if json:
-        say_json(known)
-    else:
-        _report_person(known)
+        if json:
+            say_json(known)
+        else:
+            _report_person(known, rows_for(pictures, lambda: opened_library))
 
 
 def _report_list(everybody: PeopleList) -> None:
@@ -65,26 +73,29 @@ def _report_list(everybody: PeopleList) -> None:
     )
 
 
-def _report_person(known: PersonShown) -> None:
+def _report_person(known: PersonShown, rows: Rows) -> None:
     person = known.person
     born = f", born {person.born}" if person.born else ""
     faces = f"{counted(person.faces, 'face')} on {counted(person.photos, 'photo')}"
     say(f"{shown_name(person.name, person.person_id)} (number {person.person_id}{born}): {faces}", bold=True)
-    _report_faces(known.faces, "said by")
+    _report_faces(known.faces, "said by", rows)
     if known.rejected:
         say()
         say(f"not {shown_name(person.name, person.person_id)}: {counted(len(known.rejected), 'face')}")
-        _report_faces(known.rejected, "")
+        _report_faces(known.rejected, "", rows)
 
 
-def _report_faces(faces: tuple[FaceEntry, ...], source: str) -> None:
-    rows = []
+def _report_faces(faces: tuple[FaceEntry, ...], source: str, rows: Rows) -> None:
+    texts = []
     for face in faces:
         left, top, right, bottom = face.box
         where = f"{right - left:.0f}x{bottom - top:.0f} px at {left:.0f},{top:.0f}"
         photo = "(no photo any more)" if face.photo is None else shown_path(face.photo)
         missing = " (missing)" if face.missing and face.photo is not None else ""
-        rows.append((f"face:{face.face_id}", where, shown(face.source or ""), photo + missing))
-    if rows:
-        for line in table(("face", "where", source, "photo"), rows):
-            say(f"  {line}")
+        texts.append((f"face:{face.face_id}", where, shown(face.source or ""), photo + missing))
+    if texts:
+        head, *lines = table(("face", "where", source, "photo"), texts)
+        rows.begin([face.face_id for face in faces])
+        rows.head(head)
+        for line, face in zip(lines, faces, strict=True):
+            rows.row(line, face.face_id)

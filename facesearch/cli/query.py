@@ -10,6 +10,7 @@ import typer
 
 from facesearch.cli.options import DeviceChoice, DeviceOption, ForceOption, JsonOption, LibraryOption, TowerOption
 from facesearch.cli.output import complain, say, say_json, shown, shown_path, table
+from facesearch.cli.pictures import PicturesChoice, PicturesOption, Rows, rows_for
 from facesearch.errors import PhotoError
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def query(
         ),
     ] = None,
     force: ForceOption = False,
+    pictures: PicturesOption = PicturesChoice.AUTO,
     library: LibraryOption = None,
     tower: TowerOption = None,
     device: DeviceOption = DeviceChoice.AUTO,
@@ -57,7 +59,7 @@ def query(
 
     A smaller distance is more alike. People without a name are shown by number. Nothing of the photo is stored. Of
     several photos, those that cannot be answered are named and the others answered. The page shows faces: it is one
-    file, for its owner alone.
+    file, for its owner alone. Terminals of kitty, iTerm2 and some others show the faces beside their rows.
     """
     from facesearch.api import open_library
     from facesearch.probing import is_one_photo
@@ -65,15 +67,16 @@ def query(
     sheet = None if html is None else _begun_sheet(html, force)
     all_answered = True
     with open_library(library, tower=tower, device=device.value) as opened:
+        rows = rows_for(pictures, lambda: opened.reader)
         if is_one_photo(photos):
             ask = opened.query_faces if faces else opened.query
             answer = ask(photos[0], k=k, threshold=threshold, sheet=sheet)
             if json:
                 say_json(answer)
             else:
-                _report(answer)
+                _report(answer, rows)
         else:
-            all_answered = _tell_all(opened.query_all(photos, k, threshold, faces=faces, sheet=sheet), json=json)
+            all_answered = _tell_all(opened.query_all(photos, k, threshold, faces=faces, sheet=sheet), rows, json=json)
         if sheet is not None and html is not None:
             _write_sheet(sheet, html, opened.path, json=json)
     if not all_answered:
@@ -97,7 +100,7 @@ def _write_sheet(sheet: QuerySheet, html: Path, library: Path, *, json: bool) ->
         say(f"page: {shown_path(html)}")
 
 
-def _tell_all(answers: Iterable[QueryAnswer | Unanswered], *, json: bool) -> bool:
+def _tell_all(answers: Iterable[QueryAnswer | Unanswered], rows: Rows, *, json: bool) -> bool:
     """Print the answers as they come, or all as one JSON. False where a photo that was named has none, or none at all
     has one."""
     from facesearch.querying import QueryAnswer
@@ -112,7 +115,7 @@ def _tell_all(answers: Iterable[QueryAnswer | Unanswered], *, json: bool) -> boo
         if not json:
             if answered:
                 say()
-            _report(answer)
+            _report(answer, rows)
         answered.append(answer)
     if json:
         say_json(
@@ -124,14 +127,14 @@ def _tell_all(answers: Iterable[QueryAnswer | Unanswered], *, json: bool) -> boo
     return not (any(each.is_named for each in unanswered) or (unanswered and not answered))
 
 
-def _report(answer: QueryAnswer) -> None:
+def _report(answer: QueryAnswer, rows: Rows) -> None:
     for number, face in enumerate(answer.faces, start=1):
         if number > 1:
             say()
         left, top, right, bottom = face.box
         where = f"{right - left:.0f}x{bottom - top:.0f} px at {left:.0f},{top:.0f}"
         say(f"face {number} of {len(answer.faces)} in {shown_path(answer.photo)} ({where})")
-        _report_matches(face)
+        _report_matches(face, rows)
     if any(face.people or face.photos for face in answer.faces):
         say()
         say(f"same person: at a distance of at most {answer.threshold:.3f}")
@@ -139,19 +142,20 @@ def _report(answer: QueryAnswer) -> None:
             say("probability: of one person, were one and two as likely beforehand")
 
 
-def _report_matches(face: ProbeFace) -> None:
+def _report_matches(face: ProbeFace, rows: Rows) -> None:
     matches = _matches(face)
     if not matches:
         say("  nobody: the library holds no faces")
         return
     if face.people:
-        heads, rows = _PEOPLE_HEADS, _people(face.people)
+        heads, texts = _PEOPLE_HEADS, _people(face.people)
     else:
-        heads, rows = _PHOTOS_HEADS, _photos(face.photos)
-    lines = table(*_with_probability(heads, rows, matches), _NUMBERS)
-    say(f"  {lines[0]}")
+        heads, texts = _PHOTOS_HEADS, _photos(face.photos)
+    lines = table(*_with_probability(heads, texts, matches), _NUMBERS)
+    rows.begin([match.face_id for match in matches])
+    rows.head(lines[0])
     for line, match in zip(lines[1:], matches, strict=True):
-        say(f"  {line}", bold=match.same_person)
+        rows.row(line, match.face_id, bold=match.same_person)
 
 
 def _matches(face: ProbeFace) -> tuple[PersonMatch | FaceMatch, ...]:
