@@ -160,6 +160,16 @@ def test_the_nearest_person_the_runner_up_and_the_margin(library: Library, tmp_p
     assert "Too few faces have a name" in standing(found)
 
 
+def test_a_face_that_is_itself_in_the_library_is_said_to_be(library: Library, tmp_path: Path) -> None:
+    own = explain(library, tmp_path / "photos" / "Ann" / "0.png", TileDetector(), ColourTower(), Doubt())
+    assert own.same_photo
+    assert "on this very photo" in render_explanation(own, library)
+    copy = draw(tmp_path / "copy.bmp", RED)  # the same face from another file
+    other = explain(library, copy, TileDetector(), ColourTower(), Doubt())
+    assert not other.same_photo
+    assert "on this very photo" not in render_explanation(other, library)
+
+
 def test_somebody_else_can_be_asked_about(library: Library, tmp_path: Path) -> None:
     probe = draw(tmp_path / "probe.png", RED)
     found = explain(library, probe, TileDetector(), ColourTower(), Doubt("Bea"))

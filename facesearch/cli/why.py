@@ -94,10 +94,12 @@ def why(
 
 
 def _report(found: Explanation) -> None:
-    from facesearch.explaining import hanging, rivalry, standing, verdict
+    from facesearch.explaining import SAME_PHOTO, hanging, rivalry, standing, verdict
 
     say(f"face {found.face} of {len(found.probe.faces)} in {shown_path(found.probe.path)}")
     say(shown(verdict(found)), bold=found.person.same_person)
+    if found.same_photo:
+        say(SAME_PHOTO)
     for sentence in (rivalry(found), standing(found), hanging(found)):
         say(shown(sentence))
     say()

@@ -6,9 +6,10 @@ Refuses to decide anything, and to give reasons where there is only a number: it
 from facesearch.explaining.explanation import Doubt, Explanation, explain
 from facesearch.explaining.occlusion import Patches
 from facesearch.explaining.page import render_explanation
-from facesearch.explaining.words import called, hanging, rivalry, standing, verdict
+from facesearch.explaining.words import SAME_PHOTO, called, hanging, rivalry, standing, verdict
 
 __all__ = [
+    "SAME_PHOTO",
     "Doubt",
     "Explanation",
     "Patches",

@@ -65,7 +65,8 @@ class FaceNear:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """The whole answer. runner_up: the nearest other person, None where there is none. pairs: None where the library
+    """The whole answer. runner_up: the nearest other person, None where there is none. same_photo: whether the person's
+    nearest face is on the photo that is asked about. pairs: None where the library
     has named too few. occlusion: of the probe's crop, its references the person's nearest face and the runner-up's."""
 
     probe: Probe
@@ -73,6 +74,7 @@ class Explanation:
     threshold: float
     person: Candidate
     runner_up: Candidate | None
+    same_photo: bool
     nearest: tuple[FaceNear, ...]
     pairs: PairsAround | None
     calibration: Calibration | None
@@ -100,6 +102,7 @@ class Explanation:
             "person": self.person,
             "runner_up": self.runner_up,
             "margin": self.margin,
+            "same_photo": self.same_photo,
             "nearest": self.nearest,
             "pairs": self.pairs,
             "occlusion": {
@@ -130,6 +133,8 @@ def explain(library: Library, path: Path, detector: FaceDetector, tower: Embedde
         place = space.map(probe.faces[doubt.face - 1].embedding)
         person, runner_up = _candidates(library, answer, doubt.face, person_id, place)
         references = _places(library, [each.face_id for each in (person, runner_up) if each is not None])
+        photo_id = library.catalog.faces([person.face_id])[person.face_id].photo_id
+        same_photo = library.catalog.photo_with(probe.photo.sha256) == photo_id
         nearest = _nearest(library, place)
         pairs = pairs_around(library, person.distance)
         calibration = space.calibration or Calibration.from_card(tower.card.calibration)
@@ -139,6 +144,7 @@ def explain(library: Library, path: Path, detector: FaceDetector, tower: Embedde
         threshold=answer.threshold,
         person=person,
         runner_up=runner_up,
+        same_photo=same_photo,
         nearest=nearest,
         pairs=pairs,
         calibration=calibration,

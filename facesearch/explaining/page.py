@@ -6,7 +6,7 @@ import numpy as np
 
 from facesearch.explaining.explanation import Candidate, Explanation
 from facesearch.explaining.heat import AWAY, NEARER, draw_heat
-from facesearch.explaining.words import called, hanging, rivalry, standing, verdict
+from facesearch.explaining.words import SAME_PHOTO, called, hanging, rivalry, standing, verdict
 from facesearch.library import Library
 from facesearch.pages import jpeg, picture, render_page, text
 from facesearch.pages.plots import PLOT_STYLE, Axes, Bars, Mark, curve, histograms
@@ -17,7 +17,8 @@ _STYLE = (
     + """
 .faces { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1rem 0; }
 .faces figure { width: 10rem; } .faces img, .faces .missing { width: 10rem; height: 10rem; border-radius: .4rem; }
-.faces .photo { width: auto; max-width: 100%; } .faces .photo img { width: auto; max-width: 100%; }
+.faces .photo { width: auto; max-width: min(22rem, 100%); }
+.faces .photo img { width: auto; max-width: 100%; height: auto; max-height: 10rem; }
 .strip figure { width: 6.5rem; } .strip img, .strip .missing { width: 6.5rem; height: 6.5rem; }
 .maps figure { width: 15rem; } .maps img { width: 15rem; height: 15rem; } .same b { color: var(--yes); }
 .scale { height: .8rem; border-radius: .4rem; max-width: 30rem; }
@@ -43,6 +44,7 @@ def render_explanation(found: Explanation, library: Library) -> str:
     paths = _captions(library, framed)
     body = [
         f"<p><b>{text(verdict(found))}</b> {text(rivalry(found))}</p>",
+        f"<p>{text(SAME_PHOTO)}</p>" if found.same_photo else "",
         '<p class="quiet">This page shows faces and names. It loads nothing and sends nothing; keep it private.</p>',
         "<h2>The faces</h2>",
         _faces(found, cuts, paths),
@@ -90,7 +92,8 @@ def _strip(found: Explanation, cuts: dict[int, Cut]) -> str:
     pieces = []
     for near in found.nearest:
         cut = cuts[near.face_id]
-        caption = f"<b>{near.distance:.3f}</b><br>{who(near.name, near.person_id, near.face_id)}<br>face {near.face_id}"
+        whose = "nobody yet" if near.person_id is None else who(near.name, near.person_id)
+        caption = f"<b>{near.distance:.3f}</b><br>{whose}<br>face {near.face_id}"
         mark = "same" if near.distance <= found.threshold else ""
         pieces.append(_figure(picture(cut.face, f"face {near.face_id}", cut.reason), caption, mark))
     return f'<div class="faces strip">{"".join(pieces)}</div>'

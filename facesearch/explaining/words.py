@@ -5,6 +5,8 @@ from __future__ import annotations
 from facesearch.explaining.explanation import Candidate, Explanation
 from facesearch.explaining.regions import by_region
 
+SAME_PHOTO = "That face is on this very photo, which the library holds: the distance says nothing but that."
+
 
 def called(person: Candidate) -> str:
     """A name, `unnamed #12`, or `face #3` for a face in no group; plain text."""
