@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import signal
 import subprocess
@@ -93,7 +95,11 @@ def test_a_second_index_is_told_who_writes_or_waits(run: CommandLine, tmp_path: 
             assert (ran.code, ran.out) == (4, "")
             said = rf"is being written by process {holder.pid} since \d{{4}}-\d\d-\d\dT[\d:]+\+00:00; wait"
             assert re.search(said, ran.err)
-        assert run("status").code == run("verify").code == 0  # readers wait for nobody
+        assert run("status").code == 0  # readers wait for nobody
+        checked = run("verify")
+        assert checked.code == 0
+        assert f"process {holder.pid} since" in checked.err
+        assert "vectors    not checked\n" in checked.out
         assert holder.stdin is not None
         waiter = subprocess.Popen(
             [sys.executable, "-c", "from facesearch.cli import main; main()", "index", tmp_path / "album", "--wait"],
@@ -119,6 +125,16 @@ def test_the_lock_of_a_dead_writer_is_taken_over(run: CommandLine, tmp_path: Pat
         assert f'"pid": {holder.pid}' in (tmp_path / "library" / "lock").read_text()
         assert run("verify").code == 0
         assert run("index", tmp_path / "album").code == 0
+
+
+def test_a_dead_writers_number_that_another_process_has_now_is_no_writer(run: CommandLine, tmp_path: Path) -> None:
+    """As after a power cut: process numbers begin anew."""
+    lock = tmp_path / "library" / "lock"
+    lock.write_text(json.dumps({"pid": os.getpid(), "since": "2026-01-01T00:00:00+00:00"}))
+    checked = run("verify")
+    assert (checked.code, checked.err) == (0, "")
+    assert "not checked" not in checked.out
+    assert run("index", tmp_path / "album").code == 0
 
 
 def test_two_processes_that_create_a_library_share_it(tmp_path: Path) -> None:

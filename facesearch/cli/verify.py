@@ -44,7 +44,7 @@ def _report(report: VerifyReport) -> None:
     for area in AREAS:
         found = [finding for finding in report.findings if finding.area == area]
         if not found:
-            say(f"{area:<10} sound")
+            say(f"{area:<10} {'not checked' if area in report.unchecked else 'sound'}")
         for finding in found:
             state = "mended" if finding.mended else "wrong"
             say(f"{area:<10} {state}: {shown(finding.problem)}; {shown(finding.outcome)}", bold=not finding.mended)

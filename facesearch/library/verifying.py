@@ -54,12 +54,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What was checked, and what was wrong. sound: whether nothing is wrong any more."""
+    """What was checked, and what was wrong. sound: whether nothing that was checked is wrong any more. unchecked: the
+    areas that could not be looked into, because another process is writing or because of what was found."""
 
     path: str
     photos: int
     faces: int
     findings: tuple[Finding, ...]
+    unchecked: tuple[str, ...]
     sound: bool
 
 
@@ -108,6 +110,7 @@ class _Verification:
         self._installed = installed
         self._repair = repair
         self._findings: list[Finding] = []
+        self._checked: set[str] = {"database"}
 
     def note(self, finding: Finding) -> None:
         self._findings.append(finding)
@@ -127,14 +130,24 @@ class _Verification:
         self._check_models(database)
         for problem in head_problems(database):
             self._found(problem, database)
-        writer = None if self._repair else writer_at_work(self._path / LOCK_NAME)
-        if writer is None:
+        self._checked |= {"rows", "embeddings", "models"}
+        if not self._is_being_written():
+            before = list(self._findings)
             self._check_vectors(database)
             for problem in stray_problems(self._path):
                 self._found(problem)
-        else:
-            log.warning("%s is writing to the library: vectors and files are checked when it is done", writer)
+            self._checked.add("files")
+            if self._findings != before and self._is_being_written():  # a writer that has only just begun
+                self._findings = before
+                self._checked -= {"vectors", "files"}
         return self._report(database)
+
+    def _is_being_written(self) -> bool:
+        """Whether another process is at work, so that the files are of another moment than the rows."""
+        writer = None if self._repair else writer_at_work(self._path / LOCK_NAME)
+        if writer is not None:
+            log.warning("%s is writing to the library: check vectors and files when it is done", writer)
+        return writer is not None
 
     def _opened(self, stack: ExitStack) -> Database:
         database = Database(schema.connect(self._path / DATABASE_NAME, writable=self._repair))
@@ -187,6 +200,7 @@ class _Verification:
             space = Spaces(database).current()
         except LibraryError:  # a damaged head, which was found already
             return
+        self._checked.add("vectors")
         with database.snapshot():
             library_id = database.settings()["library_id"]
             stamp = Stamp(library_id, database.generation(), catalog.face_count(), space.digest)
@@ -242,6 +256,7 @@ class _Verification:
             photos=0 if counts is None else counts.photos,
             faces=0 if counts is None else counts.faces,
             findings=tuple(self._findings),
+            unchecked=tuple(area for area in AREAS if area not in self._checked),
             sound=all(finding.mended for finding in self._findings),
         )
 

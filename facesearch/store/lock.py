@@ -83,17 +83,38 @@ def _this_process() -> dict[str, object]:
 
 
 def writer_at_work(path: Path) -> str | None:
-    """Who holds the lock now, in words, as far as can be told without touching it; None where nobody does."""
+    """Who holds the lock now, in words; None where nobody does, as far as can be told.
+
+    The lock itself is tried for an instant, and only where a process of the number in the file lives: after a restart
+    that can be any other one.
+    """
+    import fcntl
+
     try:
-        holder = json.loads(path.read_bytes())
-        os.kill(int(holder["pid"]), 0)
-    except ProcessLookupError:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
         return None
+    try:
+        if not _is_alive(int(json.loads(os.pread(descriptor, 4096, 0))["pid"])):
+            return None
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(descriptor)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return None
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
     except PermissionError:  # another user's process: it lives
         pass
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return f"process {holder['pid']} since {holder['since']}"
+    return True
 
 
 def _holder(descriptor: int) -> str:
