@@ -83,6 +83,7 @@ def _assert_whole_after_another_run(path: Path, original: Path) -> None:
 def test_a_sound_library_is_called_so_and_left_as_it_is(path: Path) -> None:
     before = {entry.name: entry.read_bytes() for entry in path.iterdir()}
     report = verify(path, MODELS)
+    assert report.unchecked == ()
     assert (report.sound, report.findings, report.photos, report.faces) == (True, (), PHOTOS, 2 * PHOTOS)
     assert {entry.name: entry.read_bytes() for entry in path.iterdir()} == before
     assert verify(path, MODELS, repair=True).findings == ()
@@ -219,17 +220,54 @@ def test_every_page_may_be_damaged_but_the_first(path: Path, original: Path, tmp
     assert mended > refused
 
 
-@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
-def test_a_truncated_database_is_mended_or_refused(path: Path, original: Path, share: float) -> None:
+def test_torn_pages_are_mended_or_refused(path: Path, tmp_path: Path) -> None:
+    """A page of which only the first part was written: its numbers of rows can lead back, and must not lead around."""
+    data = (path / "library.db").read_bytes()
+    mended = 0
+    for start in range(4096, len(data), 4096):
+        copy = Path(shutil.copytree(path, tmp_path / str(start)))
+        (copy / "library.db").write_bytes(data[: start + 1500] + bytes(2596) + data[start + 4096 :])
+        try:
+            report = verify(copy, MODELS, repair=True)
+        except LibraryError:
+            continue
+        if report.sound:
+            mended += 1
+            assert verify(copy, MODELS).sound
+    assert mended > len(data) / 4096 / 2
+
+
+def test_a_text_that_is_no_utf8_is_found_and_its_row_left_behind(path: Path, original: Path) -> None:
+    _execute(path, "UPDATE people SET name = CAST(x'416eff' AS TEXT)")
+    assert "a text in people is no UTF-8" in _problems(path)["database"]
+    assert verify(path, MODELS).unchecked == ("rows", "embeddings", "vectors", "models", "files")
+    assert _repaired(path)[0].mended
+    with Library.open(path) as library:
+        assert (library.status().people, library.status().faces) == (0, 2 * PHOTOS)
+    _assert_whole_after_another_run(path, original)
+
+
+@pytest.mark.parametrize(("share", "at_least"), [(0.6, 0), (0.95, 100)])
+def test_of_a_truncated_database_what_is_left_is_saved(path: Path, original: Path, share: float, at_least: int) -> None:
     _rewrite(path / "library.db", lambda data: data[: int(len(data) * share)])
-    try:
-        assert "database" in _problems(path)
-        sound = verify(path, MODELS, repair=True).sound
-    except LibraryError as error:
-        assert "backup" in str(error)
-        return
-    if sound:
-        _assert_whole_after_another_run(path, original)
+    for without_repair in (lambda: Library.open(path), lambda: verify(path, MODELS)):
+        with pytest.raises(LibraryError, match="facesearch verify --repair"):
+            without_repair()
+    assert any("saved what can be read" in finding.outcome for finding in _repaired(path))
+    with Library.open(path, MODELS) as library:
+        assert at_least <= library.status().faces < 2 * PHOTOS
+        assert library.status().people_named == 1
+    _assert_whole_after_another_run(path, original)
+
+
+@pytest.mark.parametrize("size_bytes", [4000, 20_000])
+def test_where_nothing_is_left_to_be_saved_that_is_said(path: Path, size_bytes: int) -> None:
+    _rewrite(path / "library.db", lambda data: data[:size_bytes])
+    with pytest.raises(
+        LibraryError, match=r"restore a backup, or delete the library's folder|otherwise restore a backup"
+    ):
+        verify(path, MODELS, repair=True)
+    assert not (path / "library.db.salvaged").exists()
 
 
 @pytest.mark.parametrize("damage", FILE_DAMAGE)

@@ -27,9 +27,10 @@ from facesearch.store.catalog import Catalog
 from facesearch.store.checks import Problem, embedding_problems, integrity, journal_problems, row_problems
 from facesearch.store.database import Database
 from facesearch.store.embedding_rows import stored_embeddings
+from facesearch.store.failures import is_damage
 from facesearch.store.lock import WriterLock, writer_at_work
 from facesearch.store.private import sync_folder
-from facesearch.store.salvage import salvage
+from facesearch.store.salvage import fill_up, salvage
 from facesearch.store.vector_digest import digest, indexed
 from facesearch.store.vector_file import find_index, parse_index
 from facesearch.store.vectors import INDEX_NAME, Stamp, Vectors, VectorsUnusableError
@@ -75,12 +76,13 @@ def verify(path: Path, installed: Models | str, *, repair: bool = False) -> Veri
         raise LibraryError(f"there is no library in {path}; choose another --library")
     purged = _end_purge(path) if repair else False
     with ExitStack() as stack:
-        outdated = schema.version(path / DATABASE_NAME) < len(schema.MIGRATIONS)
-        if repair or outdated:
-            lock = WriterLock(path / LOCK_NAME)
-            stack.callback(lock.release)
-        if outdated and (backup := schema.migrate(path / DATABASE_NAME)):
-            log.warning("brought the library in %s up to date; a copy of the former one is in %s", path, backup)
+        if repair:
+            stack.callback(WriterLock(path / LOCK_NAME).release)
+        outdated = _version(path / DATABASE_NAME, repair=repair) < len(schema.MIGRATIONS)
+        if outdated and not repair:
+            stack.callback(WriterLock(path / LOCK_NAME).release)
+        if outdated:
+            _bring_up_to_date(path, repair=repair)
         verification = _Verification(path, installed, repair)
         if purged:
             verification.note(Finding("files", _PURGE, True, "ended it"))
@@ -102,6 +104,27 @@ def _end_purge(path: Path) -> bool:
     return False
 
 
+def _version(path: Path, *, repair: bool) -> int:
+    """That of a database; one that was cut off is filled up first, where it may be repaired."""
+    try:
+        return schema.version(path)
+    except LibraryError:
+        if not (repair and fill_up(path)):
+            raise
+    return schema.version(path)
+
+
+def _bring_up_to_date(path: Path, *, repair: bool) -> None:
+    """Migrate an older library. What is too damaged for that is saved as it is, where it may be repaired."""
+    try:
+        backup = schema.migrate(path / DATABASE_NAME)
+    except LibraryError as error:
+        if not (repair and is_damage(error.__cause__)):
+            raise
+    else:
+        log.warning("brought the library in %s up to date; a copy of the former one is in %s", path, backup)
+
+
 class _Verification:
     """One check of a library, and what it has found so far."""
 
@@ -116,14 +139,15 @@ class _Verification:
         self._findings.append(finding)
 
     def run(self, stack: ExitStack) -> VerifyReport:
-        database = self._opened(stack)
-        if errors := integrity(database):
-            if not self._repair:
-                self._found(Problem("database", _few(errors), "run with --repair to save what can be read"))
-                return self._report(None)
-            database.close()
+        database, errors = self._opened(stack)
+        if errors and not self._repair:
+            self._found(Problem("database", _few(errors), "run with --repair to save what can be read"))
+            return self._report(None)
+        if database is None or errors:
             self._rebuild(errors)
-            database = self._opened(stack)
+            database, errors = self._opened(stack)
+        if database is None:
+            raise LibraryError(f"{self._path / DATABASE_NAME} is damaged again ({errors[0]}): check the disk")
         self._check_settings(database)
         for check in (row_problems, journal_problems, embedding_problems):
             self._check_rows(check, database)
@@ -149,10 +173,19 @@ class _Verification:
             log.warning("%s is writing to the library: check vectors and files when it is done", writer)
         return writer is not None
 
-    def _opened(self, stack: ExitStack) -> Database:
-        database = Database(schema.connect(self._path / DATABASE_NAME, writable=self._repair))
+    def _opened(self, stack: ExitStack) -> tuple[Database | None, list[str]]:
+        """The database, and what SQLite finds wrong with it; where that is much, it cannot even be opened."""
+        try:
+            database = Database(schema.connect(self._path / DATABASE_NAME, writable=self._repair))
+        except LibraryError as error:
+            if not is_damage(error.__cause__):
+                raise
+            return None, [str(error.__cause__)]
         stack.callback(database.close)
-        return database
+        errors = integrity(database)
+        if errors:
+            database.close()
+        return database, errors
 
     def _found(self, problem: Problem, database: Database | None = None) -> None:
         """Note a problem, mended if that is wanted and possible. database: where it is mended in a transaction."""

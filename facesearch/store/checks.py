@@ -6,6 +6,7 @@ Refuses to guess at what was lost: what cannot be trusted is dropped, so that th
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -42,7 +43,21 @@ def integrity(database: Database) -> list[str]:
         return [str(error.__cause__ or error)]
     finally:
         database.execute("PRAGMA ignore_check_constraints = OFF")
-    return [] if lines == ["ok"] else lines
+    return _undecodable(database) if lines == ["ok"] else lines
+
+
+def _undecodable(database: Database) -> list[str]:
+    """The tables with texts that are no UTF-8, which SQLite takes as they are."""
+    errors = []
+    for (table,) in database.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"):
+        columns = database.rows(f"PRAGMA table_info({table})")
+        texts = [name for _, name, kind, *_ in columns if kind == "TEXT"]
+        try:
+            for _ in database.execute(f"SELECT {', '.join(texts)} FROM {table}") if texts else ():
+                pass
+        except (sqlite3.OperationalError, UnicodeDecodeError):
+            errors.append(f"a text in {table} is no UTF-8")
+    return errors
 
 
 def row_problems(database: Database) -> list[Problem]:

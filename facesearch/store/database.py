@@ -15,6 +15,7 @@ from typing import Any
 
 from facesearch.errors import LibraryError
 from facesearch.records import Floats
+from facesearch.store.failures import FAILURES, remedy, said
 
 _VARIABLES_A_QUERY = 500  # SQLite's oldest limit is 999
 
@@ -149,5 +150,5 @@ def _failures_named() -> Iterator[None]:
         yield
     except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError):
         raise  # a bug of ours, not a state of the disk
-    except sqlite3.DatabaseError as error:
-        raise LibraryError(f"the library's database failed: {error}; free disk space, or restore a backup") from error
+    except FAILURES as error:
+        raise LibraryError(f"the library's database failed: {said(error)}; {remedy(error)}") from error

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesearch.errors import LibraryError
+from facesearch.store.failures import FAILURES, remedy, said
 from facesearch.store.private import open_private_file, sync_folder
 
 if TYPE_CHECKING:
@@ -176,17 +177,21 @@ def create(path: Path, settings: Mapping[str, str]) -> None:
         sync_folder(path.parent)
 
 
-def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
+def connect(path: Path, *, writable: bool, lenient: bool = False) -> sqlite3.Connection:
     """Open a library database whose version is the current one.
 
     A reader opens the file for writing too where it may, but sets query_only: SQLite's own read-only mode would leave
     an empty -wal and a -shm file behind, and this way the folder is the same after as before.
+    lenient: also where the list of tables is damaged, with those that can be read.
     Raises LibraryError for a file that is no library, is damaged, or is of another version.
     """
     try:
-        return _configured(_open(path, writable=writable), writable=writable)
-    except sqlite3.Error as error:
-        raise LibraryError(f"cannot open {path}: {error}; restore it from a backup, or index anew") from error
+        connection = _open(path, writable=writable)
+        if lenient:
+            connection.execute("PRAGMA writable_schema = ON")  # before anything reads the list
+        return _configured(connection, writable=writable)
+    except FAILURES as error:
+        raise LibraryError(f"cannot open {path}: {said(error)}; {remedy(error)}") from error
 
 
 def version(path: Path) -> int:
@@ -195,8 +200,8 @@ def version(path: Path) -> int:
         with closing(_open(path, writable=False)) as connection:
             (application_id,) = connection.execute("PRAGMA application_id").fetchone()
             (number,) = connection.execute("PRAGMA user_version").fetchone()
-    except sqlite3.Error as error:
-        raise LibraryError(f"cannot read {path}: {error}; restore it from a backup, or index anew") from error
+    except FAILURES as error:
+        raise LibraryError(f"cannot read {path}: {said(error)}; {remedy(error)}") from error
     if application_id != APPLICATION_ID or number < 1:
         raise LibraryError(f"{path} is not a facesearch library; choose another place with --library")
     if number > len(MIGRATIONS):
@@ -229,9 +234,8 @@ def failures_named(what: str) -> Iterator[None]:
     """SQLite's own failures, and the disk's, as a LibraryError that begins with `what`."""
     try:
         yield
-    except (OSError, sqlite3.DatabaseError) as error:
-        said = error.strerror if isinstance(error, OSError) else error
-        raise LibraryError(f"{what}: {said}; free disk space, or restore a backup") from error
+    except FAILURES as error:
+        raise LibraryError(f"{what}: {said(error)}; {remedy(error)}") from error
 
 
 def _apply_migrations(path: Path) -> None:
