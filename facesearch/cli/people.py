@@ -9,6 +9,7 @@ from facesearch.cli.people_history import log, undo
 from facesearch.cli.people_import import import_csv
 from facesearch.cli.people_list import list_people, show
 from facesearch.cli.people_sheet import sheet
+from facesearch.cli.people_suspects import suspects
 
 people_app = typer.Typer(
     name="people",
@@ -27,5 +28,6 @@ people_app.command(short_help="Make several people one.")(merge)
 people_app.command(short_help="Make faces of a person another person.")(split)
 people_app.command(short_help="Say that faces are not a person's.")(reject)
 people_app.command("import-csv", short_help="Name faces after a list.")(import_csv)
+people_app.command(short_help="Name likely mistakes.")(suspects)
 people_app.command(short_help="Take a change back.")(undo)
 people_app.command(short_help="List the changes.")(log)

@@ -129,7 +129,7 @@ def split(
         typer.Option(
             "--to",
             metavar="NAME",
-            help="Whose faces they are, a new name or a known one; by default a new unnamed group.",
+            help="Whose faces they are: a name, which may be new, or a number; by default a new unnamed group.",
             show_default=False,
             autocompletion=complete_person,
         ),
@@ -145,7 +145,9 @@ def split(
 
     with opened(library, writable=True) as opened_library:
         person_id = people.find_person(opened_library, person)
-        changed = people.split_faces(opened_library, person_id, people.find_faces(opened_library, faces, person_id), to)
+        found = people.find_faces(opened_library, faces, person_id)
+        whose = people.find_person(opened_library, to) if to is not None and _is_number(to) else to
+        changed = people.split_faces(opened_library, person_id, found, whose)
     who = shown_name(changed.name, changed.person_id)
     _report(changed, f"{_faces(changed.faces)} went from {shown(person)} to {who}", json=json)
 
@@ -183,6 +185,10 @@ def _face_meant(library: Library, who: str, face: int | None, box: str | None) -
     if is_person:
         raise UsageError(f"{who} is a person and a photo: write ./{who} for the photo")
     return people.find_faces(library, [who])
+
+
+def _is_number(who: str) -> bool:
+    return who.removeprefix("#").isdecimal()
 
 
 def parsed_box(text: str) -> list[float]:

@@ -18,8 +18,11 @@ from facesearch.people.folders import most_prominent, name_by_folder, name_by_fo
 from facesearch.people.history import LoggedChange, Undone, change_log, undo_change
 from facesearch.people.listing import FaceEntry, PeopleList, PersonEntry, PersonShown, list_people, show_person
 from facesearch.people.lists import ListSummary, PassedOver, name_by_list
+from facesearch.people.suspect import KINDS, Suspect
+from facesearch.people.suspects import SuspectList, find_suspects
 
 __all__ = [
+    "KINDS",
     "FaceEntry",
     "ListSummary",
     "LoggedChange",
@@ -28,11 +31,14 @@ __all__ = [
     "PeopleList",
     "PersonEntry",
     "PersonShown",
+    "Suspect",
+    "SuspectList",
     "Undone",
     "change_log",
     "face_in_photo",
     "find_faces",
     "find_person",
+    "find_suspects",
     "is_face",
     "list_people",
     "merge_people",

@@ -122,21 +122,25 @@ def merge_people(library: Library, first: int, others: Iterable[int]) -> PeopleC
     return _changed(library, change, "merge", first, faces=moved, people=len(others))
 
 
-def split_faces(library: Library, person_id: int, face_ids: Sequence[int], to: str | None = None) -> PeopleChanged:
-    """Make some faces of a person another one: a new unnamed group, or the person named `to`, who is created if new.
+def split_faces(
+    library: Library, person_id: int, face_ids: Sequence[int], to: str | int | None = None
+) -> PeopleChanged:
+    """Make some faces of a person another one: a new unnamed group, or whoever `to` says, by id or a name, new or not.
 
     The faces are rejected from the person they leave, so that nothing puts them back. An unnamed group that is left
     without a face is dissolved. Raises UsageError for faces that are not the person's.
     """
-    name = None if to is None else checked_name(to)
+    name = checked_name(to) if isinstance(to, str) else None
     with library.changing():
         _row(library, person_id)
         for face in _faces(library, face_ids):
             if face.person_id != person_id:
                 raise UsageError(f"face #{face.face_id} is none of {shown_person(library, person_id)}'s")
-        target = None if name is None else library.people.find(name)
+        target = to if isinstance(to, int) else None if name is None else library.people.find(name)
+        if target is not None:
+            _row(library, target)
         if target == person_id:
-            raise UsageError(f"these faces are {name}'s already; say another name, or none")
+            raise UsageError(f"these faces are {shown_person(library, target)}'s already; say another name, or none")
         with library.people.change("split") as change:
             if target is None:
                 target = change.create(name)

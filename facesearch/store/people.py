@@ -12,6 +12,9 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+import numpy as np
+from numpy.typing import NDArray
+
 from facesearch.records import PersonRow
 from facesearch.store.database import Database, VectorChanges, as_text, now
 from facesearch.store.deltas import as_json
@@ -136,6 +139,17 @@ class People:
     def sources_of(self, person_id: int) -> dict[int, str]:
         """Who said that a person's faces are theirs, by face id."""
         return dict(self._database.rows("SELECT id, person_source FROM faces WHERE person_id = ?", (person_id,)))
+
+    def all_rows(self) -> dict[int, PersonRow]:
+        """Everybody by id."""
+        rows = self._database.rows("SELECT id, name, born, created_at FROM people")
+        return {person_id: PersonRow(*row) for person_id, *row in rows}
+
+    def members(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Every face that is somebody's: its id, ascending, its photo and its person, int64 (N,) each."""
+        rows = self._database.rows("SELECT id, photo_id, person_id FROM faces WHERE person_id IS NOT NULL ORDER BY id")
+        columns = np.array(rows, np.int64).reshape(-1, 3).T
+        return columns[0], columns[1], columns[2]
 
     def photo_counts(self, person_ids: Iterable[int]) -> dict[int, int]:
         """How many photos show each person, by person id."""

@@ -1,0 +1,63 @@
+"""`facesearch people suspects`: likely mistakes, and what would mend them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facesearch.cli.options import JsonOption, LibraryOption
+from facesearch.cli.output import counted, say, say_json, shown, shown_path
+from facesearch.cli.people_options import opened
+
+if TYPE_CHECKING:
+    from facesearch.people import SuspectList
+
+_KINDS = {
+    "unborn": "too early",
+    "twice": "twice on a photo",
+    "stray": "wrong person",
+    "alike": "two for one",
+}
+
+
+def suspects(
+    *,
+    top: Annotated[int, typer.Option("--top", "-n", min=0, help="How many to show; 0 for all.")] = 20,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Name the likely mistakes first, each with the command that would mend it. Changes nothing.
+
+    A person twice on one photo; a face far from its own person, near another or nobody; two people who look like one,
+    of whom nobody has said that they are two; and, where a date of birth is known, photos that were taken before. For
+    that the photos' headers are read; those that are not there are counted.
+    """
+    from facesearch import people
+
+    with opened(library) as opened_library:
+        found = people.find_suspects(opened_library, top or None)
+    if json:
+        say_json(found)
+    else:
+        _report(found)
+
+
+def _report(found: SuspectList) -> None:
+    for number, suspect in enumerate(found.suspects, start=1):
+        where = "" if suspect.photo is None else f" face:{suspect.face_id} on {shown_path(suspect.photo)}"
+        say(f"{number:>3}  {_KINDS[suspect.kind]}:{where}", bold=True)
+        say(f"     {shown(suspect.reason)}")
+        say(f"     {shown(suspect.command)}")
+    if found.suspects:
+        say()
+    total = sum(found.found.values())
+    kinds = ", ".join(f"{number:,} {_KINDS[kind]}" for kind, number in found.found.items() if number)
+    more = f" ({kinds})" if kinds else ""
+    looked = f"{counted(found.faces, 'face')} of {counted(found.people, 'person', 'people')}"
+    say(f"{counted(total, 'likely mistake')}{more} among {looked}")
+    if found.photos_dated or found.photos_undated or found.photos_missing:
+        say(
+            f"dates: {counted(found.photos_dated, 'photo')} with one, {found.photos_undated:,} without, "
+            f"{found.photos_missing:,} not there"
+        )

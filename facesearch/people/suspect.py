@@ -1,0 +1,75 @@
+"""One likely mistake: what it is, why in words, and the command that would mend it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from facesearch.records import PersonRow
+
+KINDS = ("twice", "stray", "alike", "unborn")
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A likely mistake. kind: one of KINDS. evidence: natural logarithm of the odds that it is one, roughly.
+
+    person_id and name: whose faces it is about; face_id and photo: the face, None for two people. other_person_id and
+    other_name: who it may be, or who looks like one with the person; other_face_id: the other face on the same photo.
+    distance: of the face to the three nearest others of its person, or between the two people; other_distance: of the
+    face to the other person; None where there is nothing to measure. taken: the photo's date. reason: in words.
+    command: what would mend it, were it a mistake.
+    """
+
+    kind: str
+    evidence: float
+    person_id: int
+    name: str | None
+    face_id: int | None = None
+    photo: Path | None = None
+    other_person_id: int | None = None
+    other_name: str | None = None
+    other_face_id: int | None = None
+    distance: float | None = None
+    other_distance: float | None = None
+    taken: str | None = None
+    reason: str = ""
+    command: str = ""
+
+
+def worded(suspect: Suspect, person: PersonRow) -> Suspect:
+    """With the reason in words, and the command."""
+    who, other = _shown(suspect.name, suspect.person_id), _shown(suspect.other_name, suspect.other_person_id)
+    mine, theirs = _word(suspect.name, suspect.person_id), _word(suspect.other_name, suspect.other_person_id)
+    if suspect.kind == "alike":
+        reason = f"{who} and {other} look like one person: their faces are {suspect.distance:.3f} apart on average"
+        return replace(suspect, reason=reason, command=_command("merge", mine, theirs))
+    reasons = []
+    if suspect.kind == "unborn":
+        reasons.append(f"taken on {suspect.taken}, before {who} was born on {person.born}, or the date is wrong")
+    if suspect.kind == "twice":
+        reasons.append(f"{who} is on this photo twice, and face:{suspect.other_face_id} fits better")
+    if suspect.other_person_id is not None:
+        reasons.append(f"fits {other} better than {who}")
+    elif suspect.kind == "stray":
+        reasons.append(f"fits {who} badly, and nobody else well")
+    if suspect.distance is not None:
+        near = "" if suspect.other_distance is None else f", {suspect.other_distance:.3f} from {other}'s"
+        reasons.append(f"{suspect.distance:.3f} from {who}'s nearest others{near}")
+    face = f"face:{suspect.face_id}"
+    command = ("reject", mine, face) if suspect.other_person_id is None else ("split", mine, face, "--to", theirs)
+    return replace(suspect, reason="; ".join(reasons), command=_command(*command))
+
+
+def _shown(name: str | None, person_id: int | None) -> str:
+    return f"unnamed #{person_id}" if name is None else name
+
+
+def _word(name: str | None, person_id: int | None) -> str:
+    """How a command addresses a person."""
+    return f"#{person_id}" if name is None else name
+
+
+def _command(*words: str) -> str:
+    return " ".join(["facesearch", "people", *map(shlex.quote, words)])
