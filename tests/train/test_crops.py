@@ -87,6 +87,13 @@ def test_changed_photos_and_other_sizes_make_it_anew(people: Path, tmp_path: Pat
     assert left_in(tmp_path) == ["cache", "people"]
 
 
+def test_a_folder_that_holds_anything_else_is_never_replaced(people: Path, tmp_path: Path) -> None:
+    prepare_crops(read_dataset(people), tmp_path / "caches" / "one")
+    with pytest.raises(TrainingDataError, match=r"caches holds other files than crops \(such as .*Name a folder"):
+        prepare_crops(read_dataset(people), tmp_path / "caches")
+    assert left_in(tmp_path / "caches" / "one") == ["crops.npy", "index.json"]
+
+
 def test_by_default_a_cache_lies_in_the_cache_directory(
     drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

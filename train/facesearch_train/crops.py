@@ -92,10 +92,11 @@ def prepare_crops(
     folder: where this dataset's cache lies, by default one in default_crops_dir() named after the dataset; a cache of
     other photos there is replaced. progress: called from several threads, one at a time, with photos done and photos in
     all. workers: threads, by default one a core. size_px: the crops' side, the face as large in proportion.
-    Raises TrainingDataError where no photo gives a crop or the folder cannot be written.
+    Raises TrainingDataError where no photo gives a crop, the folder cannot be written, or it holds anything else.
     """
     fingerprint = fingerprint_of(dataset, load_detector().identity, size_px)
     folder = folder or default_crops_dir() / _folder_name(dataset, size_px)
+    _refuse_other_folder(folder)
     counter = PhotoCounter(len(dataset.photos), progress)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -243,6 +244,16 @@ def _header(dataset: Dataset, fingerprint: str) -> dict[str, Any]:
         "template": TEMPLATE_NAME,
         "warnings": list(dataset.warnings),
     }
+
+
+def _refuse_other_folder(folder: Path) -> None:
+    """A cache that is made anew replaces its whole folder: nothing else may lie there."""
+    others = {path.name for path in folder.iterdir()} - {"crops.npy", "index.json"} if folder.is_dir() else set()
+    if others:
+        raise TrainingDataError(
+            f"{folder} holds other files than crops (such as {min(others)}), and would be replaced. Name a folder for "
+            "the crops alone."
+        )
 
 
 def _publish(partial: Path, folder: Path) -> None:
