@@ -132,18 +132,18 @@ class FaceLibrary:
         with Library.open(self.path, writable=True, wait=wait) as library:
             return reindex(library, detector, tower, force=force, on_progress=on_progress)
 
-    def prune(self, *, force: bool = False, dry_run: bool = False) -> PruneSummary:
+    def prune(self, *paths: Folder, force: bool = False, dry_run: bool = False) -> PruneSummary:
         """Drop the photos that were gone when their folder was last indexed, with their faces.
 
-        force: also those of folders that are not there today, as on a drive that is not mounted. dry_run: only say what
-        would be dropped. Raises LibraryError.
+        paths: only what was in these folders, by default everything. force: also those of folders that are not there
+        today, as on a drive that is not mounted. dry_run: only say what would be dropped. Raises LibraryError.
         """
         from facesearch.indexing import prune
         from facesearch.library import Library
 
         self.close()
         with Library.open(self.path, writable=True) as library:
-            return prune(library, force=force, dry_run=dry_run)
+            return prune(library, map(Path, paths), force=force, dry_run=dry_run)
 
     def verify(self, *, repair: bool = False) -> VerifyReport:
         """Check everything in the library; with `repair` mend what can be mended.

@@ -147,6 +147,44 @@ def test_a_copy_of_a_photo_on_an_absent_drive_leaves_that_one_known(
 # Absent roots
 
 
+def test_a_renamed_root_is_said_and_answers_show_the_new_paths(library: Library, album: Path, tmp_path: Path) -> None:
+    other = draw(tmp_path / "drive" / "blue.png", BLUE).parent
+    _index(library, album, other)
+    renamed, unplugged = album.rename(tmp_path / "renamed"), other.rename(tmp_path / "unplugged")
+    summary, calls = _index(library, renamed)
+    assert (summary.photos_copied, summary.photos_moved, calls) == (2, 0, 0)
+    assert summary.absent == (AbsentFolder(album, 2),)
+    (face, *_) = query_faces(library, renamed / "red.png", TileDetector(), ColourTower(), k=1).faces
+    assert (face.photos[0].photo, face.photos[0].missing) == (renamed / "red.png", False)
+    assert face.photos[0].copies == (album / "red.png",)
+    assert _index(library, renamed)[0].absent == ()  # said once
+    assert [(one.path, one.files) for one in prune(library).kept] == [(album, 2), (other, 1)]
+    dropped = prune(library, [album], force=True)
+    assert (dropped.files, dropped.photos, dropped.kept) == (2, 0, ())
+    unplugged.rename(other)
+    assert _index(library, renamed, other)[0].photos_unchanged == 3
+
+
+def test_a_root_that_was_taken_for_renamed_may_come_back(library: Library, album: Path, tmp_path: Path) -> None:
+    _index(library, album)
+    shutil.copytree(album, tmp_path / "copy")
+    away = album.rename(tmp_path / "away")
+    assert _index(library, tmp_path / "copy")[0].absent == (AbsentFolder(album, 2),)
+    away.rename(album)
+    assert _index(library, album)[0].photos_unchanged == 2
+    assert library.status().files_missing == 0
+
+
+def test_prune_drops_in_some_folders_only(library: Library, album: Path) -> None:
+    _index(library, album)
+    (album / "red.png").unlink()
+    (album / "deep" / "green.png").unlink()
+    draw(album / "deep" / "blue.png", BLUE)
+    _index(library, album)
+    assert prune(library, [album / "deep"]).files == 1
+    assert _paths(library) == ["blue.png", "red.png"]
+
+
 @pytest.mark.parametrize("leaves_mount_point", [False, True])
 def test_a_root_that_is_not_there_is_said_and_kept(
     library: Library, album: Path, tmp_path: Path, leaves_mount_point: bool

@@ -146,7 +146,7 @@ def _did_something(summary: IndexSummary) -> bool:
 
 def _report(summary: IndexSummary) -> None:
     """The summary in words, and on stderr each file that was skipped, with its reason."""
-    report_absent(summary.absent, "kept as they were")
+    report_absent(summary.absent, "kept; of a folder that was renamed, prune FOLDER --force drops them")
     for file in summary.skipped[:_REASONS_SHOWN]:
         complain(f"skipped {shown_path(file.path)}: {file.reason}")
     if len(summary.skipped) > _REASONS_SHOWN:

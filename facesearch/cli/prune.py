@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +12,10 @@ from facesearch.cli.output import counted, report_absent, say, say_json
 
 
 def prune(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FOLDER", help="Only what was in these folders; by default everywhere.", readable=False),
+    ] = None,
     *,
     force: Annotated[
         bool,
@@ -22,12 +27,13 @@ def prune(
 ) -> None:
     """Drop photos that were gone when their folder was last indexed, with their faces and names.
 
-    What was in a folder that is not there today, or is empty, is kept: it may be on a drive that is not mounted.
+    What was in a folder that is not there today, or is empty, is kept: it may be on a drive that is not mounted. A
+    folder that was renamed is one that is not there: name it, with --force.
     """
     from facesearch.api import open_library
 
     with open_library(library) as opened:
-        summary = opened.prune(force=force, dry_run=dry_run)
+        summary = opened.prune(*(paths or ()), force=force, dry_run=dry_run)
     if json:
         say_json(summary)
         return

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from facesearch.indexing.summary import AbsentFolder
-from facesearch.indexing.whereabouts import Whereabouts, exists, is_absent
+from facesearch.indexing.whereabouts import Whereabouts, exists, is_absent, is_within
 from facesearch.library import Library
 from facesearch.records import KnownFile
 
@@ -34,13 +35,15 @@ class PruneSummary:
     dry_run: bool
 
 
-def prune(library: Library, *, force: bool = False, dry_run: bool = False) -> PruneSummary:
+def prune(library: Library, paths: Iterable[Path] = (), *, force: bool = False, dry_run: bool = False) -> PruneSummary:
     """Drop the files that were gone when their folder was last indexed and are not back yet.
 
-    force: also those of folders that are absent today, whether they were indexed since or not. dry_run: only say what
-    would be dropped. The library must be writable. Raises LibraryError.
+    paths: only what was in these folders, by default everything. force: also those of folders that are absent today,
+    whether they were indexed since or not. dry_run: only say what would be dropped. The library must be writable.
+    Raises LibraryError.
     """
-    deleted, absent = _gone(library)
+    folders = [os.fsencode(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - links are kept, as index keeps them
+    deleted, absent = _gone(library, folders)
     dropped = deleted | set(absent) if force else deleted
     kept = Counter() if force else Counter(absent.values())
     catalog, before = library.catalog, library.catalog.counts()
@@ -49,7 +52,9 @@ def prune(library: Library, *, force: bool = False, dry_run: bool = False) -> Pr
         catalog.drop_unshown()
         people = library.people.drop_empty()
         catalog.forget_roots(
-            root for root in catalog.roots() if force and is_absent(root) and not _known(library, root)
+            root
+            for root in catalog.roots()
+            if force and _is_meant(root, folders) and is_absent(root) and not _known(library, root)
         )
         after = catalog.counts()
         if dry_run:
@@ -69,13 +74,17 @@ class _DryRunError(Exception):
     """Takes the changes of a dry run back."""
 
 
-def _gone(library: Library) -> tuple[set[int], dict[int, bytes]]:
-    """The files that were deleted, and those of absent folders, with the folder of each."""
+def _is_meant(path: bytes, folders: list[bytes]) -> bool:
+    return not folders or any(is_within(path, folder) for folder in folders)
+
+
+def _gone(library: Library, folders: list[bytes]) -> tuple[set[int], dict[int, bytes]]:
+    """The files in some folders that were deleted, and those of absent folders, with the folder of each."""
     catalog = library.catalog
     whereabouts = Whereabouts(catalog.roots())
     deleted, absent = set(), {}
     for path, file_id in catalog.missing_files():
-        if not exists(path):
+        if _is_meant(path, folders) and not exists(path):
             folder = whereabouts.absent_folder(path)
             if folder is None:
                 deleted.add(file_id)
@@ -83,7 +92,7 @@ def _gone(library: Library) -> tuple[set[int], dict[int, bytes]]:
                 absent[file_id] = folder
     for root in filter(is_absent, catalog.roots()):
         for path, known in _known(library, root).items():
-            folder = whereabouts.absent_root(path)
+            folder = whereabouts.absent_root(path) if _is_meant(path, folders) else None
             if folder is not None and known.file_id not in deleted:
                 absent.setdefault(known.file_id, folder)
     return deleted, absent

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
+from pathlib import Path
+
+from facesearch.indexing.summary import AbsentFolder
 from facesearch.indexing.survey import Survey
 from facesearch.indexing.whereabouts import Whereabouts, exists
 from facesearch.library import Library
@@ -11,24 +16,32 @@ def settle(library: Library, survey: Survey) -> tuple[int, int]:
     """Bring the rows of files up to date; returns how many were moved, and how many are missing since this run.
 
     The former path of a photo that was found under another one (in this run, or in one that was cut short) is dropped
-    when nothing is there any more, unless its whole root is absent today. Any other file that is gone is kept, as
-    missing.
+    when nothing is there any more. Any other file that is gone is kept, as missing; so is such a former path where its
+    whole root is absent today, which may be a drive, or a folder that was renamed: it is noted in the survey.
     """
     catalog = library.catalog
     gone = {
         known.file_id: known for path, known in survey.known.items() if path not in survey.seen and not exists(path)
     }
     whereabouts = Whereabouts(catalog.roots())
-    moved = {
-        file_id
-        for path, file_id, _, _ in catalog.files_of(catalog.unsettled_photos())
-        if file_id in gone or not (exists(path) or whereabouts.absent_root(path))
-    }
+    moved, elsewhere = set[int](), dict[int, bytes]()
+    for path, file_id, _, _ in catalog.files_of(catalog.unsettled_photos()):
+        if file_id in gone:
+            moved.add(file_id)
+        elif not exists(path):
+            root = whereabouts.absent_root(path)
+            if root is None:
+                moved.add(file_id)
+            else:
+                elsewhere[file_id] = root
     missing = [file_id for file_id, known in gone.items() if file_id not in moved and known.photo_id is not None]
     with library.changing():
         catalog.forget_files(moved | {file_id for file_id, known in gone.items() if known.photo_id is None})
-        catalog.set_missing(missing, missing=True)
+        catalog.set_missing([*missing, *elsewhere], missing=True)
         catalog.settle_files()
         catalog.drop_unshown()
         catalog.put_roots(survey.roots)
+    said = {folder.path for folder in survey.absent}
+    roots = {Path(os.fsdecode(root)): files for root, files in sorted(Counter(elsewhere.values()).items())}
+    survey.absent += [AbsentFolder(root, files) for root, files in roots.items() if root not in said]
     return len(moved), sum(not gone[file_id].missing for file_id in missing)

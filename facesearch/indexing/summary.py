@@ -61,7 +61,8 @@ class IndexSummary:
     photos_copied and photos_moved: content that the library knew already, found under another path, beside or instead
     of the former one. photos_missing: files that were there at the last run. skipped: what could not be read in this
     run; skipped_known: files that could not be read before and have not changed since, nor has the software. absent:
-    given folders that are not there today; what the library knows of them was left as it is. other_files: no photos by
+    folders that are not there today, given ones and former ones of photos that were found elsewhere; what the library
+    knows of them was left as it is. other_files: no photos by
     their names. faces_named: faces that people_from_folders gave to a person.
     """
 
