@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from facesearch.indexing import IndexProgress, IndexSummary, PruneSummary, ReindexSummary
     from facesearch.library import ForgetSummary, Library, LibraryStatus, VerifyReport
     from facesearch.looking import Probe
+    from facesearch.people import GroupSummary
     from facesearch.probing import Unanswered
     from facesearch.querying import Comparison, QueryAnswer
     from facesearch.sheets import QuerySheet
@@ -161,6 +163,29 @@ class FaceLibrary:
         except TowerError as error:
             installed = str(error)
         return verify(self.path, installed, repair=repair)
+
+    def group_people(
+        self,
+        *,
+        least_faces: int | None = None,
+        dry_run: bool = False,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> GroupSummary:
+        """Find the people whom nobody has named yet, and give faces to people who are known; what is in doubt waits.
+
+        least_faces: of a new group, by default three. dry_run: only say what would be done. on_progress: faces compared
+        and faces in all. Raises LibraryError, and TowerError where the library was built with another tower.
+        """
+        from facesearch.calibration import Calibration
+        from facesearch.library import Library
+        from facesearch.people import group_people
+
+        self.close()
+        with Library.open(self.path, writable=not dry_run) as library:
+            there = library.models
+            library.check_models(replace(there, tower=self.tower.identity, tower_name=self.tower.card.name))
+            calibration = Calibration.from_card(self.tower.card.calibration)
+            return group_people(library, calibration, least_faces, dry_run=dry_run, on_progress=on_progress)
 
     def forget(self, wanted: Folder | None) -> ForgetSummary:
         """Forget a person (by name, or `#12`), a photo (by path), or everything where `wanted` is None.

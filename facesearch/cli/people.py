@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from facesearch.cli.people_correct import born, merge, name, reject, split
+from facesearch.cli.people_group import group
 from facesearch.cli.people_history import log, undo
 from facesearch.cli.people_import import import_csv
 from facesearch.cli.people_list import list_people, show
@@ -22,6 +23,7 @@ people_app = typer.Typer(
 people_app.command("list", short_help="List everybody.")(list_people)
 people_app.command(short_help="Show a person with every face.")(show)
 people_app.command(short_help="Write a page with faces to look at.")(sheet)
+people_app.command(short_help="Find the people who have no name yet.")(group)
 people_app.command(short_help="Name a group, a face, or a person anew.")(name)
 people_app.command(short_help="Say when a person was born.")(born)
 people_app.command(short_help="Make several people one.")(merge)

@@ -15,6 +15,7 @@ from facesearch.people.corrections import (
     split_faces,
 )
 from facesearch.people.folders import most_prominent, name_by_folder, name_by_folder_at_once
+from facesearch.people.grouping import GroupedPerson, GroupSummary, group_people
 from facesearch.people.history import LoggedChange, Undone, change_log, undo_change
 from facesearch.people.listing import FaceEntry, PeopleList, PersonEntry, PersonShown, list_people, show_person
 from facesearch.people.lists import ListSummary, PassedOver, name_by_list
@@ -24,6 +25,8 @@ from facesearch.people.suspects import SuspectList, find_suspects
 __all__ = [
     "KINDS",
     "FaceEntry",
+    "GroupSummary",
+    "GroupedPerson",
     "ListSummary",
     "LoggedChange",
     "PassedOver",
@@ -39,6 +42,7 @@ __all__ = [
     "find_faces",
     "find_person",
     "find_suspects",
+    "group_people",
     "is_face",
     "list_people",
     "merge_people",

@@ -232,6 +232,11 @@ class Catalog:
         rows = self._database.rows_in("SELECT id, embedding FROM faces WHERE id IN ({})", face_ids)
         return {face_id: np.frombuffer(blob, _STORED).astype(np.float32) for face_id, blob in rows}
 
+    def owners(self) -> NDArray[np.int64]:
+        """Every face's id, photo and person, -1 for nobody: int64 (N, 3), ids ascending."""
+        rows = self._database.rows("SELECT id, photo_id, coalesce(person_id, -1) FROM faces ORDER BY id")
+        return np.array(rows, np.int64).reshape(-1, 3)
+
     def embeddings_of(self, face_ids: Iterable[int], photo_ids: Iterable[int]) -> Floats:
         """The embeddings of some faces, float32 (N, 32), in no particular order, with those that a reindex has made of
         them or of some photos."""

@@ -1,0 +1,72 @@
+"""`facesearch people group`: find the people who have no name yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facesearch.cli.options import JsonOption, LibraryOption, TowerOption
+from facesearch.cli.output import counted, say, say_json, shown, table
+from facesearch.cli.people_options import say_change
+from facesearch.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from facesearch.people import GroupedPerson, GroupSummary
+
+_ROWS_SHOWN = 20  # the rest is in --json, and in people list
+
+
+def group(
+    *,
+    min_size: Annotated[int, typer.Option("--min-size", min=2, help="How many faces a new group has at least.")] = 3,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    library: LibraryOption = None,
+    tower: TowerOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Find people without any name: faces that are very likely one person's become an unnamed group.
+
+    Faces that are as likely a known person's join them. What is in doubt waits: a wrong face in a group costs more than
+    a missing one. No face that has a person moves, a rejected face stays rejected, and nobody is named or merged. Run
+    it again when photos were added; undo takes a run back.
+    """
+    from facesearch.api import open_library
+
+    with open_library(library, tower=tower) as opened, Progress("grouping", "faces") as progress:
+        summary = opened.group_people(least_faces=min_size, dry_run=dry_run, on_progress=progress.update)
+    if json:
+        say_json(summary)
+    else:
+        _report(summary)
+
+
+def _report(summary: GroupSummary) -> None:
+    new = [person for person in summary.people if person.is_new]
+    known = [person for person in summary.people if not person.is_new]
+    for title, people in (("new group", new), ("joined", known)):
+        if people:
+            rows = [(_who(person), f"{person.faces:,}", f"{person.total:,}") for person in people[:_ROWS_SHOWN]]
+            for line in table((title, "faces", "now"), rows, ("faces", "now")):
+                say(line)
+            if len(people) > _ROWS_SHOWN:
+                say(f"and {len(people) - _ROWS_SHOWN:,} more; --json lists them all")
+            say()
+    would = "would be " if summary.dry_run else ""
+    text = (
+        f"{counted(len(new), 'new group')} of {counted(summary.grouped, 'face')}, "
+        f"{counted(summary.joined, 'face')} {would}joined to {counted(len(known), 'known person', 'known people')}, "
+        f"{counted(summary.waiting, 'face')} waiting; {summary.known:,} had a person before"
+    )
+    if summary.dry_run:
+        say(text)
+    else:
+        say_change(summary.change, text)
+        if summary.change is None:
+            say(f"{counted(summary.waiting, 'face')} waiting; {summary.known:,} of {summary.faces:,} have a person")
+
+
+def _who(person: GroupedPerson) -> str:
+    if person.name is not None:
+        return shown(person.name)
+    return "(new)" if person.person_id is None else f"#{person.person_id}"

@@ -1,0 +1,133 @@
+"""Finds the people of a library whom nobody has named: new groups, and faces that join people who are known.
+
+Everything that it does is one line of the journal. Refuses to move a face that has a person, to give one to a person
+whom it was rejected for, to name anybody, and to make two people one: those are for the user to say.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesearch.calibration import Calibration
+from facesearch.clustering import LEAST_FACES, Bounds, KnownFaces, group_faces
+from facesearch.library import Library
+
+SOURCE = "group"
+
+
+@dataclass(frozen=True)
+class GroupedPerson:
+    """A new group, or a person whom faces joined. Plain values only, ready for JSON.
+
+    person_id: None for a new group of a dry run. is_new: whether the person was found now. face_ids: the faces that
+    came, and faces: how many; total: how many the person has now.
+    """
+
+    person_id: int | None
+    name: str | None
+    is_new: bool
+    faces: int
+    total: int
+    face_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class GroupSummary:
+    """What a grouping did. change: its number in the journal, None where it changed nothing.
+
+    faces: in the library. known: that had a person before. grouped: that are in new groups now. joined: that joined a
+    person who was known. waiting: that are nobody's. least_faces: of a new group. people: the known ones whom faces
+    joined, and then the new groups, the largest first.
+    """
+
+    change: int | None
+    faces: int
+    known: int
+    grouped: int
+    joined: int
+    waiting: int
+    least_faces: int
+    people: tuple[GroupedPerson, ...]
+    dry_run: bool
+
+
+def group_people(
+    library: Library,
+    calibration: Calibration | None = None,
+    least_faces: int | None = None,
+    *,
+    dry_run: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> GroupSummary:
+    """Group the faces that are nobody's. Running it again changes nothing, until faces or people change.
+
+    calibration: of the library's tower; what a library was taught brings its own. least_faces: of a new group, by
+    default LEAST_FACES. on_progress: called with the number of faces compared, and of all.
+    """
+    least_faces = LEAST_FACES if least_faces is None else least_faces
+    with library.snapshot():
+        space = library.space
+        ids, embeddings = library.catalog.embeddings()
+        owners = library.catalog.owners()
+        rejections = library.people.rejections()
+        names = library.people.names()
+        bounds = Bounds.of(space.calibration or calibration, library.models.threshold)
+    known = _known(ids, owners, rejections, highest=max(names, default=0))
+    people = group_faces(space.map(embeddings), known, bounds, least_faces, on_progress)
+    moved = np.flatnonzero(people != known.people)
+    found: dict[int, list[int]] = defaultdict(list)
+    for person, face_id in zip(people[moved].tolist(), ids[moved].tolist(), strict=True):
+        found[person].append(face_id)
+    by_person = dict(sorted(found.items()))
+    change, numbers = (None, {}) if dry_run else _write(library, by_person, names)
+    totals = dict(zip(*(part.tolist() for part in np.unique(people, return_counts=True)), strict=True))
+    joined = sum(len(face_ids) for person, face_ids in by_person.items() if person in names)
+    return GroupSummary(
+        change=change,
+        faces=len(ids),
+        known=int((known.people >= 0).sum()),
+        grouped=len(moved) - joined,
+        joined=joined,
+        waiting=int((people < 0).sum()),
+        least_faces=least_faces,
+        people=tuple(
+            GroupedPerson(
+                person_id=person if person in names else numbers.get(person),
+                name=names.get(person),
+                is_new=person not in names,
+                faces=len(face_ids),
+                total=totals[person],
+                face_ids=tuple(face_ids),
+            )
+            for person, face_ids in by_person.items()
+        ),
+        dry_run=dry_run,
+    )
+
+
+def _known(
+    ids: NDArray[np.int64], owners: NDArray[np.int64], rejections: set[tuple[int, int]], highest: int
+) -> KnownFaces:
+    """What the rows say, by position in `ids`. highest: the highest number of a person, who may have no face."""
+    pairs = np.array(sorted(rejections), np.int64).reshape(-1, 2)
+    pairs[:, 0] = np.searchsorted(ids, pairs[:, 0])
+    return KnownFaces(owners[:, 2], owners[:, 1], pairs, highest)
+
+
+def _write(
+    library: Library, by_person: Mapping[int, Sequence[int]], names: Mapping[int, str | None]
+) -> tuple[int | None, dict[int, int]]:
+    """The line of the journal, and the ids of the new people by the numbers that grouping gave them."""
+    ids: dict[int, int] = {}
+    with library.changing(), library.people.change(SOURCE, {"source": SOURCE}) as change:
+        for person, face_ids in by_person.items():
+            if person not in names:
+                ids[person] = change.create()
+            change.move(face_ids, ids.get(person, person), SOURCE)
+            change.end_part()
+    return change.line_id, ids
