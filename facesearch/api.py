@@ -7,7 +7,7 @@ loaded at first use, so that the import costs nothing. Not for two threads at on
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -199,37 +199,47 @@ class FaceLibrary:
         return forget(self.path, None if wanted is None else str(wanted))
 
     def query(
-        self, photo: Folder, k: int = 5, threshold: float | None = None, sheet: QuerySheet | None = None
+        self,
+        photo: Folder,
+        k: int = 5,
+        threshold: float | None = None,
+        sheet: QuerySheet | None = None,
+        prior: float = 0.5,
     ) -> QueryAnswer:
         """The k nearest people of every face in a photo, nearest first. Nothing of the photo is stored.
 
-        threshold: the distance under which two faces count as one person; by default the tower's. sheet: where the
-        answer is drawn too. Raises PhotoError (unreadable, no face), LibraryError and TowerError.
+        threshold: the distance under which two faces count as one person; by default the library's own, or the tower's.
+        sheet: where the answer is drawn too. prior: how likely it is, before looking, that somebody on the photo is in
+        the library. Raises PhotoError (unreadable, no face), LibraryError and TowerError.
         """
         from facesearch.querying import query_photo
 
-        return self._ask(query_photo, Path(photo), k, threshold, sheet)
+        return self._ask(query_photo, Path(photo), {"k": k, "threshold": threshold, "prior": prior}, sheet)
 
     def query_faces(
-        self, photo: Folder, k: int = 5, threshold: float | None = None, sheet: QuerySheet | None = None
+        self,
+        photo: Folder,
+        k: int = 5,
+        threshold: float | None = None,
+        sheet: QuerySheet | None = None,
+        prior: float = 0.5,
     ) -> QueryAnswer:
         """The k nearest faces of every face in a photo, each with the photo that shows it; otherwise as `query`."""
         from facesearch.querying import query_faces
 
-        return self._ask(query_faces, Path(photo), k, threshold, sheet)
+        return self._ask(query_faces, Path(photo), {"k": k, "threshold": threshold, "prior": prior}, sheet)
 
     def _ask(
         self,
         question: Callable[..., QueryAnswer],
         photo: Path,
-        k: int,
-        threshold: float | None,
+        wish: Mapping[str, float | None],
         sheet: QuerySheet | None,
     ) -> QueryAnswer:
         library = self._open()
         seen: list[Probe] = []
         on_probe = None if sheet is None else seen.append
-        answer = question(library, photo, self.detector, self.tower, k=k, threshold=threshold, on_probe=on_probe)
+        answer = question(library, photo, self.detector, self.tower, on_probe=on_probe, **wish)
         if sheet is not None:
             sheet.add(library, seen[0], answer)
         return answer
@@ -242,6 +252,7 @@ class FaceLibrary:
         *,
         faces: bool = False,
         sheet: QuerySheet | None = None,
+        prior: float = 0.5,
     ) -> Iterator[QueryAnswer | Unanswered]:
         """The answer to each of several photos and of the photos in folders, in order, as soon as there is one.
 
@@ -251,7 +262,7 @@ class FaceLibrary:
         from facesearch.probing import Unanswered, answers_to
 
         ask = self.query_faces if faces else self.query
-        for answer in answers_to(map(Path, photos), lambda photo: ask(photo, k, threshold, sheet)):
+        for answer in answers_to(map(Path, photos), lambda photo: ask(photo, k, threshold, sheet, prior)):
             if sheet is not None and isinstance(answer, Unanswered):
                 sheet.fail(answer.photo, answer.reason)
             yield answer

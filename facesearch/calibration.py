@@ -2,8 +2,9 @@
 
 Fitted on people never trained on, by isotonic regression: the probability never rises with the distance, and nothing
 else is assumed of its shape. Genuine and impostor pairs weigh alike in the fit, so that a probability holds where one
-person and two are as likely beforehand (a prior of one half); whoever knows better says so with `prior`. Nobody can
-know how likely it is that a library holds the person on a photo: that is left out, not guessed. NumPy only.
+person and two are as likely beforehand (a prior of one half); whoever knows better says so with `prior`. From pairs to
+people: somebody with many stored faces is nearer by chance, which `person_log_odds` takes off. How likely it is that a
+library holds the person on a photo is not guessed here (see ranking). NumPy only.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, overload
 
 import numpy as np
@@ -25,13 +27,15 @@ EQUAL_PRIOR = 0.5
 _MOST_KNOTS = 20
 _FEWEST_PAIRS = 10  # of the rarer kind to a knot: below that its share says little
 RELIABILITY_BINS = 10
+INDEPENDENT = 0.4  # the power of a person's faces that count as independent; 0.3 and 0.5 fit nearly as well
 
 
 @dataclass(frozen=True)
 class Calibration:
     """A map from distance to the log of (probability of one person / of two people), for an equal prior.
 
-    distances: rising knots. log_odds: never rising, one a knot; straight lines between, level beyond the ends.
+    distances: rising knots, that stand for equal shares of the pairs, each in the middle of its share. log_odds: never
+    rising, one a knot; straight lines between, level beyond the ends.
     expected_calibration_error: of such a map on people that it was not fitted on, or None where that was not measured.
     """
 
@@ -53,6 +57,39 @@ class Calibration:
         odds = np.interp(distance, self.distances, self.log_odds) + math.log(prior / (1 - prior))
         probability = 1 / (1 + np.exp(-odds))
         return float(probability) if np.ndim(distance) == 0 else np.asarray(probability, dtype=np.float64)
+
+    def person_log_odds(self, distance: Values, faces: ArrayLike) -> Values:
+        """The log odds that a probe is a person, not another, for an equal prior, from the person's distance, which is
+        the nearer the more faces there are. distance: (...). faces: how many are stored, 1 or more, broadcast.
+
+        The least of m independent distances has the density m f (1 - F)^(m - 1), so that m - 1 times what `beyond` says
+        is added to the log odds of one pair. A person's faces are alike: n of them count as n^0.4 independent ones,
+        which fits people never trained on better than n or 1, with two towers of unlike strength (docs/people.md).
+        Before the first knot the line through the first two goes on to distance 0: of several people who are all that
+        near, the nearest stays the likeliest.
+        """
+        independent = np.asarray(faces, dtype=np.float64) ** INDEPENDENT
+        pair = np.interp(distance, self.distances, self.log_odds)
+        if len(self.distances) > 1 and self.distances[0] > 0:
+            slope = (self.log_odds[1] - self.log_odds[0]) / (self.distances[1] - self.distances[0])
+            pair -= slope * np.maximum(self.distances[0] - np.asarray(distance), 0.0)
+        return np.asarray(pair + (independent - 1) * self.beyond(distance), dtype=np.float64)
+
+    def beyond(self, distance: ArrayLike) -> Values:
+        """The log of (share of genuine pairs / of impostor pairs) that lie farther apart: 0 or less. (...) -> (...).
+
+        Read from the knots: a knot's equal share of the pairs is split by its own odds.
+        """
+        return np.asarray(np.interp(np.asarray(distance, dtype=np.float64), *self._beyond_knots), dtype=np.float64)
+
+    @cached_property
+    def _beyond_knots(self) -> tuple[Values, Values]:
+        """Distances, and `beyond` there: at 0, and at each knot, whose own pairs lie half before and half behind it."""
+        genuine = 1 / (1 + np.exp(-np.array(self.log_odds)))
+        kinds = (genuine / genuine.sum(), (1 - genuine) / (1 - genuine).sum())
+        farther = [1 - np.cumsum(share) + share / 2 for share in kinds]
+        ratio = np.minimum(np.log(farther[0]) - np.log(farther[1]), 0.0)
+        return np.append(min(0.0, self.distances[0]), self.distances), np.append(0.0, ratio)
 
     def to_card(self) -> dict[str, Any]:
         """As a tower's card keeps it."""
@@ -119,7 +156,12 @@ def fit_calibration(roc: RocCurve) -> Calibration | None:
 def reliability(roc: RocCurve, calibration: Calibration, bins: int = RELIABILITY_BINS) -> Reliability:
     """How often pairs were of one person, by the probability that is said of them. Infinite distances are left out."""
     distances, genuine, impostor = roc.pairs_by_distance()
-    said = calibration.probability(distances)
+    return reliability_of(calibration.probability(distances), genuine, impostor, bins)
+
+
+def reliability_of(said: Values, genuine: Values, impostor: Values, bins: int = RELIABILITY_BINS) -> Reliability:
+    """The same of pairs by what was said of them, by whichever calibrations. said: (D,). genuine, impostor: how many
+    pairs of either kind it was said of, (D,)."""
     mine, others = genuine / max(genuine.sum(), 1) / 2, impostor / max(impostor.sum(), 1) / 2
     place = np.minimum((said * bins).astype(np.int64), bins - 1)
     mass, moment, found = _sums(place, bins, mine + others, (mine + others) * said, mine)

@@ -158,3 +158,40 @@ def test_numbers_that_cannot_be_used_are_refused(change: dict[str, object]) -> N
     card = Calibration((0.5, 1.0, 2.0), (3.0, 0.5, -4.0)).to_card()
     with pytest.raises(ValueError, match="calibration"):
         Calibration.from_card({**card, **change})
+
+
+def test_beyond_is_what_the_pairs_themselves_say() -> None:
+    """The knots alone give back how many pairs of either kind lie farther apart."""
+    rng = np.random.default_rng(2)
+    genuine, impostor = rng.normal(1.0, 0.5, 20_000), rng.normal(2.0, 0.5, 20_000)
+    roc = metrics.roc_curve(np.concatenate([genuine, impostor]), np.repeat([0, 1], 20_000))
+    fitted = fit_calibration(roc)
+    assert fitted is not None
+    for distance in (0.8, 1.2, 1.5, 1.8):
+        expected = math.log((genuine > distance).mean() / (impostor > distance).mean())
+        assert float(fitted.beyond(distance)) == pytest.approx(expected, abs=0.1)
+    assert float(fitted.beyond(0.0)) == 0.0
+    assert np.all(np.diff(fitted.beyond(np.linspace(0, 3, 50))) <= 1e-12)
+
+
+def test_the_least_of_several_distances_is_judged_as_such() -> None:
+    """n = m^2.5 faces count as m independent ones: held against the least of m drawn distances."""
+    rng = np.random.default_rng(3)
+    fitted = fit_calibration(normal_pairs(4, 40_000, 40_000))
+    assert fitted is not None
+    for several in (2, 4):
+        least = [rng.normal(mean, 0.5, (40_000, several)).min(axis=1) for mean in (1.0, 2.0)]
+        edges = np.quantile(np.concatenate(least), np.linspace(0.05, 0.7, 8))
+        counts = [np.histogram(each, edges)[0] for each in least]
+        middles = (edges[1:] + edges[:-1]) / 2
+        found = np.log(counts[0] / counts[1])
+        said = fitted.person_log_odds(middles, several**2.5)
+        np.testing.assert_allclose(said, found, atol=0.35)
+        assert np.abs(fitted.person_log_odds(middles, 1) - found).max() > 1
+
+
+def test_one_face_is_one_pair_and_nearer_is_always_likelier() -> None:
+    distances = np.linspace(1.0, 2.0, 11)
+    np.testing.assert_allclose(LINE.person_log_odds(distances, 1), np.linspace(2, -2, 11))
+    np.testing.assert_allclose(LINE.person_log_odds(np.array([0.0, 0.5]), 1), [6.0, 4.0])
+    assert np.all(np.diff(LINE.person_log_odds(np.linspace(0, 2, 40), 25)) < 0)

@@ -109,7 +109,7 @@ def test_query_finds_the_photo_itself_first(run: CommandLine, album: Path) -> No
     title, heads, first, second, *_ = ran.out.splitlines()
     assert title.startswith("face 1 of ")
     assert heads.split() == ["rank", "person", "distance", "same", "person", "photos", "nearest", "photo"]
-    assert re.fullmatch(rf" +1  {photo.parent.name} +0\.000  yes +2  .*{re.escape(photo.name)}", first)
+    assert re.fullmatch(rf" +1  {photo.parent.name} +0\.0\d\d  yes +2  .*{re.escape(photo.name)}", first)
     assert second.split()[0] == "2"
     assert "same person: at a distance of at most 0.050" in ran.out
 
@@ -216,7 +216,7 @@ def test_reindex_moves_a_library_to_another_tower(run: CommandLine, album: Path,
     assert re.search(r"^photos +6 read$", ran.out, re.MULTILINE)
     assert re.search(r"^tower +other$", ran.out, re.MULTILINE)
     asked = run("query", portrait(album), "--k", "1", *own)
-    assert re.search(rf"1  {portrait(album).parent.name} +0\.000  yes", asked.out)
+    assert re.search(rf"1  {portrait(album).parent.name} +0\.0\d\d  yes", asked.out)
     assert run("verify", *own).code == 0
     assert run("reindex", *own).out == "nothing to read: the library is one of the tower other\n"
 
@@ -306,5 +306,17 @@ def test_a_calibrated_tower_shows_the_probability(
     assert json.loads(run("compare", photo, photo, "--tower", folder, "--json").out)["probability"] == 0.8808
     out = run("query", photo, "--tower", folder).out
     assert re.search(r"rank +person +distance +probability +same person", out)
-    assert re.search(r" 0\.000 +88\.1% +yes", out)
+    answer = json.loads(run("query", photo, "--tower", folder, "--json").out)
+    (face,) = answer["faces"]
+    first, second = face["people"][:2]
+    assert (first["probability"], first["distance"]) == (0.8808, pytest.approx(0, abs=1e-4))
+    assert re.search(rf" 0\.0\d\d +{first['posterior']:.1%} +yes", out)
+    everybody = sum(person["posterior"] for person in face["people"]) + face["nobody"]
+    assert everybody == pytest.approx(1, abs=1e-3)  # all of the library is within reach
+    assert face["margin"] == pytest.approx(first["posterior"] - second["posterior"], abs=2e-4)
+    assert (face["is_nobody"], answer["calibrated_by"], answer["prior"]) == (False, "tower", 0.5)
+    assert f"nobody you have: {face['nobody']:.1%}; the first is {100 * face['margin']:.1f} points ahead" in out
+    doubtful = run("query", photo, "--tower", folder, "--prior", "0.01")
+    assert re.search(r"nobody you have: 9\d\.\d%, likelier than anybody", doubtful.out)
+    assert run("query", photo, "--tower", folder, "--prior", "1").code == 2
     assert "probability" not in run("query", photo).out

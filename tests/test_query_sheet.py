@@ -93,7 +93,7 @@ def test_the_faces_asked_about_stand_beside_the_nearest_faces_of_each_person(lib
     assert [re.findall(r"<b>face (\d+)</b>", card) for card in cards] == [["1", "2"], ["3"]]
     assert "1. Ann" in cards[0]
     assert "2 photos" in cards[0]
-    assert "distance 0.020" in cards[0]
+    assert "distance 0.029" in cards[0]
     assert "same person" in cards[0]
     assert "at 0.059" in cards[0]
     pictures = Pictures(page)

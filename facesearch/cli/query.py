@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facesearch.cli.options import DeviceChoice, DeviceOption, ForceOption, JsonOption, LibraryOption, TowerOption
-from facesearch.cli.output import complain, say, say_json, shown, shown_path, table
+from facesearch.cli.output import complain, say, say_json, shown_path
 from facesearch.cli.pictures import PicturesChoice, PicturesOption, Rows, rows_for
+from facesearch.cli.query_text import report_answer
 from facesearch.errors import PhotoError
 
 if TYPE_CHECKING:
     from facesearch.probing import Unanswered
-    from facesearch.querying import FaceMatch, PersonMatch, ProbeFace, QueryAnswer
+    from facesearch.querying import QueryAnswer
     from facesearch.sheets import QuerySheet
-
-_NUMBERS = ("rank", "distance", "probability", "photos")
-_PEOPLE_HEADS: tuple[str, ...] = ("rank", "person", "distance", "same person", "photos", "nearest photo")
-_PHOTOS_HEADS: tuple[str, ...] = ("rank", "photo", "distance", "same person", "person")
 
 
 def query(
@@ -35,10 +32,13 @@ def query(
         float | None,
         typer.Option(
             min=0.0,
-            help="Up to which distance two faces count as one person; by default the tower's.",
+            help="Up to which distance two faces count as one person; by default the library's own, or the tower's.",
             show_default=False,
         ),
     ] = None,
+    prior: Annotated[
+        float, typer.Option(help="How likely it is, before looking, that somebody on a photo is in the library.")
+    ] = 0.5,
     html: Annotated[
         Path | None,
         typer.Option(
@@ -57,9 +57,10 @@ def query(
 ) -> None:
     """Find the people who are nearest to each face in a photo.
 
-    A smaller distance is more alike. People without a name are shown by number. Nothing of the photo is stored. Of
-    several photos, those that cannot be answered are named and the others answered. The page shows faces: it is one
-    file, for its owner alone. Terminals of kitty, iTerm2 and some others show the faces beside their rows.
+    A smaller distance is more alike. People without a name are shown by number. It is said how likely each of them is,
+    and when nobody in the library is likelier than anybody. Nothing of the photo is stored. Of several photos, those
+    that cannot be answered are named and the others answered. The page shows faces: it is one file, for its owner
+    alone. Terminals of kitty, iTerm2 and some others show the faces beside their rows.
     """
     from facesearch.api import open_library
     from facesearch.probing import is_one_photo
@@ -70,13 +71,14 @@ def query(
         rows = rows_for(pictures, lambda: opened.reader)
         if is_one_photo(photos):
             ask = opened.query_faces if faces else opened.query
-            answer = ask(photos[0], k=k, threshold=threshold, sheet=sheet)
+            answer = ask(photos[0], k=k, threshold=threshold, sheet=sheet, prior=prior)
             if json:
                 say_json(answer)
             else:
-                _report(answer, rows)
+                report_answer(answer, rows)
         else:
-            all_answered = _tell_all(opened.query_all(photos, k, threshold, faces=faces, sheet=sheet), rows, json=json)
+            answers = opened.query_all(photos, k, threshold, faces=faces, sheet=sheet, prior=prior)
+            all_answered = _tell_all(answers, rows, json=json)
         if sheet is not None and html is not None:
             _write_sheet(sheet, html, opened.path, json=json)
     if not all_answered:
@@ -115,7 +117,7 @@ def _tell_all(answers: Iterable[QueryAnswer | Unanswered], rows: Rows, *, json: 
         if not json:
             if answered:
                 say()
-            _report(answer, rows)
+            report_answer(answer, rows)
         answered.append(answer)
     if json:
         say_json(
@@ -125,88 +127,3 @@ def _tell_all(answers: Iterable[QueryAnswer | Unanswered], rows: Rows, *, json: 
             }
         )
     return not (any(each.is_named for each in unanswered) or (unanswered and not answered))
-
-
-def _report(answer: QueryAnswer, rows: Rows) -> None:
-    for number, face in enumerate(answer.faces, start=1):
-        if number > 1:
-            say()
-        left, top, right, bottom = face.box
-        where = f"{right - left:.0f}x{bottom - top:.0f} px at {left:.0f},{top:.0f}"
-        say(f"face {number} of {len(answer.faces)} in {shown_path(answer.photo)} ({where})")
-        _report_matches(face, rows)
-    if any(face.people or face.photos for face in answer.faces):
-        say()
-        say(f"same person: at a distance of at most {answer.threshold:.3f}")
-        if any(match.probability is not None for face in answer.faces for match in _matches(face)):
-            say("probability: of one person, were one and two as likely beforehand")
-
-
-def _report_matches(face: ProbeFace, rows: Rows) -> None:
-    matches = _matches(face)
-    if not matches:
-        say("  nobody: the library holds no faces")
-        return
-    if face.people:
-        heads, texts = _PEOPLE_HEADS, _people(face.people)
-    else:
-        heads, texts = _PHOTOS_HEADS, _photos(face.photos)
-    lines = table(*_with_probability(heads, texts, matches), _NUMBERS)
-    rows.begin([match.face_id for match in matches])
-    rows.head(lines[0])
-    for line, match in zip(lines[1:], matches, strict=True):
-        rows.row(line, match.face_id, bold=match.same_person)
-
-
-def _matches(face: ProbeFace) -> tuple[PersonMatch | FaceMatch, ...]:
-    return face.people or face.photos
-
-
-def _with_probability(
-    heads: tuple[str, ...], rows: list[tuple[str, ...]], matches: Sequence[PersonMatch | FaceMatch]
-) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """The table with a column for the probability, after the distance, where the tower gives one."""
-    said = [match.probability for match in matches if match.probability is not None]
-    if len(said) < len(matches):
-        return heads, rows
-    place = heads.index("distance") + 1
-    rows = [(*row[:place], f"{probability:.1%}", *row[place:]) for row, probability in zip(rows, said, strict=True)]
-    return (*heads[:place], "probability", *heads[place:]), rows
-
-
-def _people(matches: Iterable[PersonMatch]) -> list[tuple[str, ...]]:
-    return [
-        (
-            str(match.rank),
-            _person(match),
-            f"{match.distance:.3f}",
-            "yes" if match.same_person else "no",
-            f"{match.photo_count:,}",
-            _photo(match.nearest_photo, match.missing),
-        )
-        for match in matches
-    ]
-
-
-def _photos(matches: Iterable[FaceMatch]) -> list[tuple[str, ...]]:
-    return [
-        (
-            str(match.rank),
-            ", ".join([_photo(match.photo, match.missing), *map(shown_path, match.copies)]),
-            f"{match.distance:.3f}",
-            "yes" if match.same_person else "no",
-            _person(match),
-        )
-        for match in matches
-    ]
-
-
-def _person(match: PersonMatch | FaceMatch) -> str:
-    """A name, `unnamed #12` for a group without one, `face #3` for a face in no group."""
-    if match.name is not None:
-        return shown(match.name)
-    return f"face #{match.face_id}" if match.person_id is None else f"unnamed #{match.person_id}"
-
-
-def _photo(path: Path, missing: bool) -> str:
-    return f"{shown_path(path)} (missing)" if missing else shown_path(path)

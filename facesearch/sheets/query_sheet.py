@@ -160,22 +160,33 @@ def _section(
         cards = "".join(_card(match, own, cuts, paths) for match, own in pairs)
         caption = f"<figcaption><b>face {number}</b> of {len(boxes)}<br>{_size(found.box)}</figcaption>"
         asked.append(
-            f'<section class="asked"><figure>{crop}{caption}</figure>'
+            f'<section class="asked"><figure>{crop}{caption}{_nobody(found)}</figure>'
             f'<div class="cards">{cards or "<p>nobody: the library holds no faces</p>"}</div></section>'
         )
     return f'<h2>{where(answer.photo)}</h2><div class="probe">{photo}</div>{"".join(asked)}'
 
 
+def _nobody(face: ProbeFace) -> str:
+    """How likely it is nobody in the library, where that can be said."""
+    if face.nobody is None or not face.people:
+        return ""
+    said = f"nobody you have: {face.nobody:.1%}"
+    return f"<p><b>{said}, likelier than anybody</b></p>" if face.is_nobody else f"<p>{said}</p>"
+
+
 def _card(match: PersonMatch | FaceMatch, faces: list[NearFace], cuts: dict[int, Cut], paths: dict[int, Path]) -> str:
     name = who(match.name, match.person_id, match.face_id)
     verdict = '<span class="yes">same person</span>' if match.same_person else "not the same person"
-    probability = "" if match.probability is None else f", probability {match.probability:.1%}"
+    likely, distance = match.probability, match.distance
+    if isinstance(match, PersonMatch):
+        likely, distance = match.posterior, match.person_distance
+    probability = "" if likely is None else f", probability {likely:.1%}"
     photos = f" · {counted(match.photo_count, 'photo')}" if isinstance(match, PersonMatch) else ""
     rows = "".join(_near(face, name, cuts[face.face_id], paths.get(face.face_id)) for face in faces)
     return (
         f'<article class="card{" same" if match.same_person else ""}">'
         f"<h3>{match.rank}. {name} <small>{photos}</small></h3>"
-        f"<p>distance {match.distance:.3f}{probability}<br>{verdict}</p>{rows}</article>"
+        f"<p>distance {distance:.3f}{probability}<br>{verdict}</p>{rows}</article>"
     )
 
 

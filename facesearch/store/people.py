@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.records import PersonRow
+from facesearch.records import Floats, PersonRow
 from facesearch.store.database import Database, VectorChanges, as_text, now
 from facesearch.store.deltas import as_json
 from facesearch.store.journal import Journal
@@ -159,6 +159,34 @@ class People:
                 person_ids,
             )
         )
+
+    def sampled_faces(self, person_ids: Iterable[int], most: int) -> dict[int, tuple[int, Floats]]:
+        """By person id how many faces they have, and the embeddings of all, or of `most` to 2 * most - 1 of them evenly
+        through their ids: float32 (M, 32), as the rows keep them. Nothing for people without a face."""
+        rows = self._database.rows_in(
+            "SELECT sampled.person_id, count, embedding FROM ("
+            "SELECT person_id, id AS face_id, row_number() OVER (PARTITION BY person_id ORDER BY id) AS place, "
+            "count(*) OVER (PARTITION BY person_id) AS count FROM faces WHERE person_id IN ({})) AS sampled "
+            f"JOIN faces ON faces.id = face_id WHERE place % max(1, count / {int(most)}) = 0",
+            person_ids,
+        )
+        counts: dict[int, int] = {}
+        blobs: dict[int, list[bytes]] = {}
+        for person_id, count, embedding in rows:
+            counts[person_id] = count
+            blobs.setdefault(person_id, []).append(embedding)
+        return {
+            person_id: (counts[person_id], np.frombuffer(b"".join(own), "<f4").reshape(len(own), -1).astype(np.float32))
+            for person_id, own in blobs.items()
+        }
+
+    def hypotheses(self, faces: int) -> int:
+        """How many people a photo can show, as far as is known: people, and faces in no group. faces: how many there
+        are in the library."""
+        ((people, with_person),) = self._database.rows(
+            "SELECT (SELECT count(*) FROM people), (SELECT count(*) FROM faces WHERE person_id IS NOT NULL)"
+        )
+        return int(people) + faces - int(with_person)
 
 
 def normal(name: str) -> str:

@@ -1,0 +1,125 @@
+"""The answer to a query in words: a table for each face of the photo, and what is said of the face as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facesearch.cli.output import say, shown, shown_path, table
+
+if TYPE_CHECKING:
+    from facesearch.cli.pictures import Rows
+    from facesearch.querying import FaceMatch, PersonMatch, ProbeFace, QueryAnswer
+
+_NUMBERS = ("rank", "distance", "probability", "photos")
+_PEOPLE_HEADS: tuple[str, ...] = ("rank", "person", "distance", "same person", "photos", "nearest photo")
+_PHOTOS_HEADS: tuple[str, ...] = ("rank", "photo", "distance", "same person", "person")
+
+
+def report_answer(answer: QueryAnswer, rows: Rows) -> None:
+    """Print the answer for every face of a photo, and what its columns mean. rows: how lines are printed."""
+    for number, face in enumerate(answer.faces, start=1):
+        if number > 1:
+            say()
+        left, top, right, bottom = face.box
+        where = f"{right - left:.0f}x{bottom - top:.0f} px at {left:.0f},{top:.0f}"
+        say(f"face {number} of {len(answer.faces)} in {shown_path(answer.photo)} ({where})")
+        _report_matches(face, rows)
+    if any(face.people or face.photos for face in answer.faces):
+        say()
+        _report_meanings(answer)
+
+
+def _report_meanings(answer: QueryAnswer) -> None:
+    of_people = any(face.people for face in answer.faces)
+    nearest = " to the nearest face" if of_people else ""
+    say(f"same person: at a distance of at most {answer.threshold:.3f}{nearest}")
+    if answer.calibrated_by is None:
+        return
+    by = " (calibrated on this library's named people)" if answer.calibrated_by == "library" else ""
+    if of_people:
+        assumed = f"{answer.prior:g} that one of them is on the photo"
+        say(f"probability: of this person, among all in the library and nobody; assumed beforehand: {assumed}{by}")
+    else:
+        say(f"probability: of one person, were one and two as likely beforehand{by}")
+
+
+def _report_matches(face: ProbeFace, rows: Rows) -> None:
+    matches = _matches(face)
+    if not matches:
+        say("  nobody: the library holds no faces")
+        return
+    if face.people:
+        heads, texts, said = _PEOPLE_HEADS, _people(face.people), [match.posterior for match in face.people]
+    else:
+        heads, texts, said = _PHOTOS_HEADS, _photos(face.photos), [match.probability for match in face.photos]
+    lines = table(*_with_probability(heads, texts, said), _NUMBERS)
+    rows.begin([match.face_id for match in matches])
+    rows.head(lines[0])
+    for line, match in zip(lines[1:], matches, strict=True):
+        rows.row(line, match.face_id, bold=match.same_person)
+    if face.people and face.nobody is not None and face.margin is not None:
+        say(f"  {_verdict(face)}")
+        if face.set_apart:
+            say("  changed by the other faces: one person rarely stands twice in a photo")
+
+
+def _verdict(face: ProbeFace) -> str:
+    if face.is_nobody:
+        return f"nobody you have: {face.nobody:.1%}, likelier than anybody"
+    return f"nobody you have: {face.nobody:.1%}; the first is {100 * (face.margin or 0):.1f} points ahead of the next"
+
+
+def _matches(face: ProbeFace) -> tuple[PersonMatch | FaceMatch, ...]:
+    return face.people or face.photos
+
+
+def _with_probability(
+    heads: tuple[str, ...], rows: list[tuple[str, ...]], said: Sequence[float | None]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The table with a column for the probability, after the distance, where there is a calibration."""
+    known = [probability for probability in said if probability is not None]
+    if len(known) < len(rows):
+        return heads, rows
+    place = heads.index("distance") + 1
+    rows = [(*row[:place], f"{probability:.1%}", *row[place:]) for row, probability in zip(rows, known, strict=True)]
+    return (*heads[:place], "probability", *heads[place:]), rows
+
+
+def _people(matches: Iterable[PersonMatch]) -> list[tuple[str, ...]]:
+    return [
+        (
+            str(match.rank),
+            _person(match),
+            f"{match.person_distance:.3f}",
+            "yes" if match.same_person else "no",
+            f"{match.photo_count:,}",
+            _photo(match.nearest_photo, match.missing),
+        )
+        for match in matches
+    ]
+
+
+def _photos(matches: Iterable[FaceMatch]) -> list[tuple[str, ...]]:
+    return [
+        (
+            str(match.rank),
+            ", ".join([_photo(match.photo, match.missing), *map(shown_path, match.copies)]),
+            f"{match.distance:.3f}",
+            "yes" if match.same_person else "no",
+            _person(match),
+        )
+        for match in matches
+    ]
+
+
+def _person(match: PersonMatch | FaceMatch) -> str:
+    """A name, `unnamed #12` for a group without one, `face #3` for a face in no group."""
+    if match.name is not None:
+        return shown(match.name)
+    return f"face #{match.face_id}" if match.person_id is None else f"unnamed #{match.person_id}"
+
+
+def _photo(path: Path, missing: bool) -> str:
+    return f"{shown_path(path)} (missing)" if missing else shown_path(path)
