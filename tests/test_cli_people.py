@@ -76,6 +76,8 @@ def test_from_faces_to_people_and_back(run: CommandLine, tmp_path: Path) -> None
         said(run("people", "undo"))
     assert names(tmp_path) == {1: "Ann", 2: "Bob", 3: "Carl"}
     assert "[taken back by" in said(run("people", "log"))
+    assert said(run("people", "undo", "2", "--since")).count("took back change ") == 2
+    assert names(tmp_path) == {1: "Ann"}
 
 
 def test_what_cannot_be_done_says_what_can(run: CommandLine, album: Path) -> None:
@@ -89,6 +91,8 @@ def test_what_cannot_be_done_says_what_can(run: CommandLine, album: Path) -> Non
         (("reject", "Ann", "album/Bob/0.png"), "has no face of Ann"),
         (("born", "Ann", "yesterday"), "write it as 1984-05-17"),
         (("undo", "99"), "no change 99"),
+        (("undo", "99", "--since"), "no change from 99 on"),
+        (("undo", "--since"), "since which change"),
     ):
         ran = run("people", *arguments)
         assert (ran.code, ran.out, problem in ran.err) == (2, "", True), ran.err

@@ -23,6 +23,7 @@ from facesearch.people import (
     face_in_photo,
     find_faces,
     find_person,
+    group_people,
     list_people,
     merge_people,
     name_faces,
@@ -32,6 +33,7 @@ from facesearch.people import (
     show_person,
     split_faces,
     undo_change,
+    undo_since,
 )
 from facesearch.records import DetectedFace, Floats, Models, Pixels
 
@@ -83,8 +85,8 @@ def test_a_face_is_a_number_or_the_persons_on_a_photo(library: Library, album: P
         find_faces(library, [str(album / "together.png")], person_id=3)
     with pytest.raises(UsageError, match="has 4 faces; ask for one from 1 to 4"):
         face_in_photo(library, album / "together.png", number=5)
-    with pytest.raises(UsageError, match="has no face at 60,0,100,40; its faces are face #10"):
-        face_in_photo(library, album / "together.png", box=(60, 0, 100, 40))
+    with pytest.raises(UsageError, match="has no face at 0,60,40,100; its faces are face #10"):
+        face_in_photo(library, album / "together.png", box=(0, 60, 40, 100))
 
 
 # Naming and correcting
@@ -249,6 +251,33 @@ def test_a_renamed_or_merged_person_is_found_by_the_former_folder(library: Libra
     assert (len(faces_of(library, 1)), len(faces_of(library, 3))) == (3, 7)
 
 
+def test_a_grouping_is_one_change_and_leaves_rejected_faces_alone(library: Library, album: Path) -> None:
+    for number in range(4):
+        draw(album / "new" / f"{number}.png", (60 + number, 60, 160))
+        draw(album / "Ann" / f"more-{number}.png", (203 + number, 13, 13))
+    index(library, album)
+    (near,) = find_faces(library, [str(album / "Ann" / "more-0.png")])
+    reject_faces(library, 1, [near])
+    before = everything(library)
+    summary = group_people(library)
+    assert (summary.joined, summary.grouped) > (0, 0)
+    after = everything(library)
+    assert library.catalog.faces([near])[near].person_id != 1
+    assert change_log(library, 1)[0].change == summary.change
+    undone = undo_change(library)
+    assert everything(library) == before
+    undo_change(library, undone.change)
+    assert everything(library) == after
+    group = max(library.people.names())
+    member = min(faces_of(library, group))
+    named = name_person(library, group, "Emil").change
+    reject_faces(library, group, [member])
+    group_people(library)
+    assert library.catalog.faces([member])[member].person_id is None
+    with pytest.raises(UsageError, match=rf"change {summary.change} cannot be taken back, because change .*{named}"):
+        undo_change(library, summary.change)
+
+
 # The journal
 
 
@@ -411,6 +440,59 @@ def test_whatever_is_done_can_be_taken_back_to_the_very_state_before(
         assert verify(path, MODELS).sound
 
 
+def test_all_changes_since_one_are_taken_back_or_none(library: Library) -> None:
+    before = everything(library)
+    first = name_person(library, 1, "Anna").change
+    merge_people(library, 1, [2])
+    undo_change(library)
+    split_faces(library, 1, [1], to="Bob")
+    assert [each.taken_back.action for each in undo_since(library, first or 0)] == ["split", "name"]
+    assert everything(library) == before
+    assert len(undo_since(library, 1)) == 3
+    with pytest.raises(UsageError, match="no change from 1 on"):
+        undo_since(library, 1)
+
+
+def test_a_change_that_is_cut_short_leaves_nothing(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, lines = everything(library), len(library.journal.lines())
+
+    def power_cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("facesearch.store.journal.Journal.add", power_cut)
+    for change in (
+        lambda: merge_people(library, 1, [2, 3]),
+        lambda: split_faces(library, 1, [1], to="Dora"),
+        lambda: reject_faces(library, 1, [1]),
+        lambda: name_faces(library, [10], "Dora"),
+        lambda: undo_change(library, 1),
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            change()
+        assert everything(library) == before
+    assert len(library.journal.lines()) == lines
+
+
+def test_lines_of_former_versions_are_listed_taken_back_and_forgotten(library: Library) -> None:
+    with library.changing():
+        library._database.execute("DELETE FROM journal")
+        library.journal.add("label", {"person_id": 1, "face_ids": [1, 2, 3], "source": "folder"})
+        library.journal.add("label", {"person_id": 2, "face_ids": [4, 5, 6], "source": "folder"})
+        library.journal.add("drop", {"person_ids": [9]})
+    drop, bob, ann = change_log(library)
+    assert (drop.action, drop.can_be_undone, bob.names, bob.faces, ann.source) == ("drop", False, ("Bob",), 3, "folder")
+    with pytest.raises(UsageError, match="former version"):
+        undo_change(library, drop.change)
+    undo_change(library)
+    assert faces_of(library, 2) == set()
+    undo_change(library, change_log(library)[0].change)
+    assert faces_of(library, 2) == {4, 5, 6}
+    library.close()
+    forget(library.path, "Bob")
+    with Library.open(library.path) as opened:
+        assert [each.names for each in change_log(opened)] == [(), ("Ann",)]
+
+
 # Forgotten
 
 
@@ -430,6 +512,22 @@ def test_the_journal_forgets_a_person_with_all_former_names_and_keeps_the_others
         assert [each.action for each in change_log(opened)] == ["split", "label"]  # Carl's are whole
         undo_change(opened)
         assert faces_of(opened, 3) == {7, 8, 9}
+
+
+def test_a_name_that_only_the_journal_knows_is_forgotten_too(library: Library) -> None:
+    made = name_faces(library, [13], "Dorothea").change
+    undo_change(library, made)
+    name_person(library, 1, "Annabella")
+    name_person(library, 1, "Anna")
+    merge_people(library, 1, [2])
+    library.close()
+    assert b"Dorothea" in b"".join(entry.read_bytes() for entry in library.path.iterdir())
+    summary = forget(library.path, "Dorothea")
+    assert (summary.faces, summary.journal) == (0, 2)
+    assert b"Dorothea" not in b"".join(entry.read_bytes() for entry in library.path.iterdir())
+    for former in ("Annabella", "Bob"):
+        with pytest.raises(UsageError, match=rf"{former} is Anna \(#1\) today: forget #1"):
+            forget(library.path, former)
 
 
 def test_lists_say_who_is_there(library: Library, album: Path) -> None:

@@ -97,6 +97,7 @@ ROW_DAMAGE = {
     "DELETE FROM faces WHERE id = 5": ("rows", "1 photos have lost some of their faces"),
     "DELETE FROM people": ("rows", "60 faces belong to a person who is not there"),
     "UPDATE files SET photo_id = NULL WHERE id = 7": ("rows", "1 files neither show a photo nor say why"),
+    "INSERT INTO rejections VALUES (3, 999)": ("rows", "1 rejections are of a face or person that is not there"),
     "UPDATE journal SET details = '{' WHERE id = 1": ("rows", "1 lines of the journal cannot be read"),
     "UPDATE faces SET embedding = zeroblob(127) WHERE id = 9": ("embeddings", "1 photos have faces whose numbers"),
     f"UPDATE faces SET embedding = x'{(struct.pack('<f', np.nan) * 32).hex()}' WHERE id < 5": (

@@ -10,9 +10,10 @@ from facesearch.cli.completing import complete_change
 from facesearch.cli.options import JsonOption, LibraryOption
 from facesearch.cli.output import counted, say, say_json, shown, table
 from facesearch.cli.people_options import opened, say_change, shown_name
+from facesearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from facesearch.people import LoggedChange
+    from facesearch.people import LoggedChange, Undone
 
 _NAMES_SHOWN = 3
 
@@ -29,6 +30,9 @@ def undo(
         ),
     ] = None,
     *,
+    since: Annotated[
+        bool, typer.Option("--since", help="Also everything after it, such as all of an index with names.")
+    ] = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -39,11 +43,21 @@ def undo(
     """
     from facesearch import people
 
+    if since and change is None:
+        raise UsageError("say since which change: facesearch people log lists them")
     with opened(library, writable=True) as opened_library:
-        undone = people.undo_change(opened_library, change)
+        if since and change is not None:
+            all_undone = people.undo_since(opened_library, change)
+        else:
+            all_undone = (people.undo_change(opened_library, change),)
     if json:
-        say_json(undone)
+        say_json({"undone": all_undone})
         return
+    for undone in all_undone:
+        _report_undone(undone)
+
+
+def _report_undone(undone: Undone) -> None:
     gone = f"; {counted(undone.gone, 'face')} of it are not there any more" if undone.gone else ""
     taken = undone.taken_back
     say_change(undone.change, f"took back change {taken.change}: {_what(taken)}{gone}")

@@ -16,7 +16,7 @@ from facesearch.people.corrections import (
 )
 from facesearch.people.folders import most_prominent, name_by_folder, name_by_folder_at_once
 from facesearch.people.grouping import GroupedPerson, GroupSummary, group_people
-from facesearch.people.history import LoggedChange, Undone, change_log, undo_change
+from facesearch.people.history import LoggedChange, Undone, change_log, undo_change, undo_since
 from facesearch.people.listing import FaceEntry, PeopleList, PersonEntry, PersonShown, list_people, show_person
 from facesearch.people.lists import ListSummary, PassedOver, name_by_list
 from facesearch.people.suspect import KINDS, Suspect
@@ -58,4 +58,5 @@ __all__ = [
     "show_person",
     "split_faces",
     "undo_change",
+    "undo_since",
 ]

@@ -6,7 +6,8 @@ which: it never takes back more than it was asked to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from facesearch.errors import UsageError
@@ -68,23 +69,53 @@ def undo_change(library: Library, number: int | None = None) -> Undone:
     with library.changing():
         lines = library.journal.lines()
         undone = taken_back(lines)
-        line = _wanted(library, lines, undone, number)
-        logged = _logged(line, undone, library.people.names())
-        with library.people.change(UNDO, {"of": line.line_id}) as change:
-            known = set(library.catalog.faces(face for part in line.parts for face in _faces_of(part)))
-            for part in reversed(line.parts):
-                conflict = change.conflict(part.inverse)
-                if conflict:
-                    raise UsageError(_in_the_way(line, lines, undone, conflict))
-                change.apply(part.inverse)
-                change.end_part()
-        if change.line_id is None:
-            raise UsageError(f"nothing of change {line.line_id} is left to take back: its faces are gone")
-    gone = {face for part in line.parts for face in _faces_of(part)} - known
+        return _take_back(library, _wanted(library, lines, undone, number), lines, undone)
+
+
+def undo_since(library: Library, number: int) -> tuple[Undone, ...]:
+    """Take back every change from a number on that holds still and is no undo, the latest first: all of them or none.
+
+    Changes that cannot be taken back any more, because former versions kept too little or their faces are gone, are
+    passed over. Raises UsageError where there is none, or something stands in the way.
+    """
+    done = []
+    with library.changing():
+        lines = library.journal.lines()
+        undone = taken_back(lines)
+        for line in reversed(lines):
+            if line.line_id >= number and line.action != UNDO and line.line_id not in undone and line.can_be_undone:
+                with suppress(_NothingLeftError):
+                    done.append(_take_back(library, line, lines, undone))
+                    undone[line.line_id] = done[-1].change
+        if not done:
+            raise UsageError(f"no change from {number} on in {library.path} can be taken back")
+    return tuple(done)
+
+
+class _NothingLeftError(UsageError):
+    """Of a change nothing is in the library any more."""
+
+
+def _take_back(library: Library, line: JournalLine, lines: Sequence[JournalLine], undone: Mapping[int, int]) -> Undone:
+    """Take back one line, inside a transaction. lines: all that there were before, oldest first."""
+    logged = _logged(line, undone, library.people.names())
+    faces = {face for part in line.parts for face in _faces_of(part)}
+    gone = faces - set(library.catalog.faces(faces))
+    with library.people.change(UNDO, {"of": line.line_id}) as change:
+        for part in reversed(line.parts):
+            conflict = change.conflict(part.inverse)
+            if conflict:
+                raise UsageError(_in_the_way(line, lines, undone, conflict))
+            change.apply(part.inverse)
+            change.end_part()
+    if change.line_id is None:
+        raise _NothingLeftError(f"nothing of change {line.line_id} is left to take back: its faces are gone")
     return Undone(change.line_id, logged, len(gone))
 
 
-def _wanted(library: Library, lines: Sequence[JournalLine], undone: dict[int, int], number: int | None) -> JournalLine:
+def _wanted(
+    library: Library, lines: Sequence[JournalLine], undone: Mapping[int, int], number: int | None
+) -> JournalLine:
     if number is None:
         for line in reversed(lines):
             if line.action != UNDO and line.line_id not in undone and line.can_be_undone:
@@ -101,7 +132,7 @@ def _wanted(library: Library, lines: Sequence[JournalLine], undone: dict[int, in
     return found
 
 
-def _in_the_way(line: JournalLine, lines: Sequence[JournalLine], undone: dict[int, int], conflict: Conflict) -> str:
+def _in_the_way(line: JournalLine, lines: Sequence[JournalLine], undone: Mapping[int, int], conflict: Conflict) -> str:
     """Which later changes a conflict comes from, in words."""
     culprits = [
         later.line_id
@@ -137,7 +168,7 @@ def _faces_of(part: Delta) -> set[int]:
     return moved | {face for verdict in part.verdicts for face in verdict.face_ids}
 
 
-def _logged(line: JournalLine, undone: dict[int, int], names: dict[int, str | None]) -> LoggedChange:
+def _logged(line: JournalLine, undone: Mapping[int, int], names: dict[int, str | None]) -> LoggedChange:
     people: dict[int, str | None] = {}
     for part in line.parts:
         for each in part.people:

@@ -103,7 +103,7 @@ class _Naming:
         faces: defaultdict[int, list[StoredFace]] = defaultdict(list)
         for face in self.library.catalog.faces_in(photos.values()):
             faces[face.photo_id].append(face)
-        known = {row.person: self.library.people.bearer(row.person) for row in rows}
+        known = {person: self.library.people.bearer(person) for person in {row.person for row in rows}}
         rejections = self.library.people.rejections()
         for path, claims in by_path.items():
             if path not in photos:

@@ -45,6 +45,14 @@ class Journal:
                 continue
         return lines
 
+    def says(self, name: str, actions: Sequence[str]) -> bool:
+        """Whether a line of some actions may hold a name."""
+        which = f"action IN ({','.join('?' * len(actions))})"
+        text = json.dumps(name, ensure_ascii=False)
+        return bool(
+            self._database.rows(f"SELECT 1 FROM journal WHERE {which} AND instr(details, ?) LIMIT 1", (*actions, text))
+        )
+
     def clear(self) -> int:
         """Delete every line; returns how many it were."""
         return self._database.execute("DELETE FROM journal").rowcount

@@ -69,7 +69,11 @@ class People:
         """The id of the person of that name; where nobody is called so any more, of who was, or whom they were merged
         into."""
         rows = self._database.rows("SELECT id FROM people WHERE name = ?", (normal(name),))
-        return int(rows[0][0]) if rows else heir(self._journal.lines(actions=TELLING), normal(name), self.names())
+        if rows:
+            return int(rows[0][0])
+        if not self._journal.says(normal(name), TELLING):
+            return None
+        return heir(self._journal.lines(actions=TELLING), normal(name), self.names())
 
     def label(self, person_id: int, face_ids: Iterable[int], source: str) -> int:
         """Give those faces to a person that have none yet and are not rejected, and journal it; returns how many.
