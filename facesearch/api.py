@@ -284,8 +284,10 @@ class FaceLibrary:
         """The library for reading, checked against the tower and the detector; kept open for the next question."""
         if self._reader is None:
             from facesearch.library import Library
+            from facesearch.photos import start_reading
             from facesearch.records import Models
 
+            start_reading()
             self._reader = Library.open(self.path, Models.of(self.detector, self.tower))
             self._reader.search_on(self._device)
             threading.Thread(target=self._load_ahead, name="load").start()

@@ -21,7 +21,7 @@ from facesearch.figures.evidence import Evidence, choose_of_all
 from facesearch.figures.report import Report
 from facesearch.library import Library
 from facesearch.metrics import RocCurve
-from facesearch.photos import photo_file, read_photo
+from facesearch.photos import photo_file, read_photo_apart
 from facesearch.records import FaceDetector, PhotoPath, Pixels, StoredFace
 
 _SAME_FACE = 0.5  # a face found again overlaps the stored one by this share of their union, or it is another
@@ -117,7 +117,7 @@ def _crop_again(face: StoredFace, where: PhotoPath | None, sha256: str | None, d
     if where is None:
         return None
     try:
-        photo = read_photo(photo_file(where.path))
+        photo = read_photo_apart(photo_file(where.path))
     except PhotoError:
         return None
     found = detector.detect(photo.pixels)

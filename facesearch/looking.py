@@ -15,7 +15,7 @@ import numpy as np
 from facesearch.alignment import align_faces
 from facesearch.errors import NoFaceError
 from facesearch.people import most_prominent
-from facesearch.photos import photo_file, read_photo, shown_path
+from facesearch.photos import photo_file, read_photo_apart, shown_path
 from facesearch.records import DetectedFace, EmbeddedFace, Embedder, FaceDetector, Photo, Pixels
 
 
@@ -45,7 +45,7 @@ def look_at_most_prominent(path: Path, detector: FaceDetector, tower: Embedder) 
 
 
 def _found(path: Path, detector: FaceDetector) -> tuple[Photo, list[DetectedFace]]:
-    photo = read_photo(photo_file(path))
+    photo = read_photo_apart(photo_file(path))
     faces = detector.detect(photo.pixels)
     if not faces:
         reason = "shows no face that could be found: try a photo in which a face is larger and turned to the camera"

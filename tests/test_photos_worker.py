@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,7 +21,9 @@ from tiles import ColourTower, TileDetector, draw
 from facesearch.errors import FacesearchError, PhotoError
 from facesearch.indexing import index_photos
 from facesearch.library import Library
-from facesearch.photos import DecodingWorker, WorkerLimits, photo_file, read_photo, worker
+from facesearch.photos import DecodingWorker, WorkerLimits, apart, photo_file, read_photo, read_photo_apart, worker
+from facesearch.probing import Unanswered, answers_to
+from facesearch.querying import QueryAnswer, query_photo
 from facesearch.records import Models, PhotoFile
 
 
@@ -206,3 +210,41 @@ def test_indexing_goes_on_after_a_photo_that_brings_the_process_down(
     (skipped,) = summary.skipped
     assert skipped.reason.startswith("is damaged: it brings its decoder down (SIGSEGV)")
     assert (again.skipped_known, again.photos_unchanged) == (1, 1)
+
+
+@pytest.fixture
+def none_beside() -> Iterator[None]:
+    """No process from an earlier test, and none for a later one."""
+    apart._beside.end()
+    yield
+    apart._beside.end()
+
+
+@pytest.mark.usefixtures("none_beside")
+def test_a_question_survives_a_photo_that_brings_its_decoder_down(
+    bringing_down: Path, photo: PhotoFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACESEARCH_TEST_DOWN", "os.kill(os.getpid(), signal.SIGSEGV)")
+    detector, tower = TileDetector(), ColourTower()
+    with Library.create(tmp_path / "library", Models.of(detector, tower)) as library:
+        answers = answers_to([bringing_down, photo.path], lambda path: query_photo(library, path, detector, tower))
+        lost, found = answers
+    assert isinstance(lost, Unanswered)
+    assert "brings its decoder down (SIGSEGV)" in lost.reason
+    assert isinstance(found, QueryAnswer)
+    assert len(found.faces) == 2
+
+
+@pytest.mark.usefixtures("none_beside")
+def test_an_interrupted_photo_does_not_answer_the_next_question(
+    bringing_down: Path, photo: PhotoFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while a photo keeps its decoder busy."""
+    monkeypatch.setenv("FACESEARCH_TEST_DOWN", "time.sleep(2)")
+    assert read_photo_apart(photo).pixels.shape == (40, 80, 3)
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        read_photo_apart(photo_file(bringing_down))
+    answer = read_photo_apart(photo)
+    assert (answer.file, answer.sha256) == (photo, read_photo(photo).sha256)

@@ -167,8 +167,8 @@ def test_a_photo_is_read_once_and_no_larger_than_its_faces_need(
         read.append((file.path.name, max_side_px))
         return real(file, max_side_px)
 
-    real = cutting.read_photo
-    monkeypatch.setattr(cutting, "read_photo", counting)
+    real = cutting.read_photo_apart
+    monkeypatch.setattr(cutting, "read_photo_apart", counting)
     large = tmp_path / "large.jpg"
     Image.new("RGB", (4000, 2000), GREEN).save(large)
     faces = [

@@ -7,6 +7,7 @@ DecodingWorker. Nothing is printed (only libtiff, outside of a DecodingWorker, m
 damaged compressed TIFF to standard error).
 """
 
+from facesearch.photos.apart import read_photo_apart, start_reading
 from facesearch.photos.dates import date_taken
 from facesearch.photos.decode import MAX_SIDE_PX, MEGAPIXEL_LIMITS, read_photo
 from facesearch.photos.embedded import Embedded, read_embedded
@@ -31,6 +32,8 @@ __all__ = [
     "photo_file",
     "read_embedded",
     "read_photo",
+    "read_photo_apart",
     "shown_path",
+    "start_reading",
     "walk",
 ]

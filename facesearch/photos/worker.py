@@ -149,6 +149,12 @@ class DecodingWorker:
         if self._process is not None:
             self._stop()
 
+    def kill(self) -> None:
+        """End the process whatever it is doing; the next photo would start another one."""
+        if self._process is not None:
+            self._process.kill()
+            self._stop()
+
     def __enter__(self) -> Self:
         return self
 

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 from facesearch.errors import PhotoError
 from facesearch.library import Library
 from facesearch.pages import jpeg
-from facesearch.photos import MAX_SIDE_PX, photo_file, read_photo
+from facesearch.photos import MAX_SIDE_PX, photo_file, read_photo_apart
 from facesearch.records import Floats, Photo, PhotoPath, Pixels, StoredFace
 from facesearch.runtime import available_cores
 
@@ -113,7 +113,7 @@ def _read(place: _Place) -> Photo | str:
     reason = ""
     for path in (place.where.path, *place.where.copies):
         try:
-            photo = read_photo(photo_file(path), _side_px(place))
+            photo = read_photo_apart(photo_file(path), _side_px(place))
         except PhotoError:
             reason = reason or ("the photo cannot be read any more" if path.exists() else "the photo is not there")
             continue
