@@ -16,7 +16,7 @@ import pytest
 from ordinary_user import acting_as_ordinary_user
 
 from facesearch.errors import LibraryError, LibraryLockedError, TowerError
-from facesearch.library import Library, default_library_path, is_library
+from facesearch.library import Library, default_library_path, is_library, verify
 from facesearch.records import DetectedFace, EmbeddedFace, Models, NewPhoto, PhotoFile
 from facesearch.store import schema
 from facesearch.store.vectors import DESCRIPTION_NAME, INDEX_NAME
@@ -92,6 +92,22 @@ def test_what_a_killed_creation_left_is_no_obstacle(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"half")
     with Library.open_or_create(tmp_path, MODELS) as library:
         assert library.status().faces == 0
+
+
+def test_a_library_whose_database_was_deleted_is_begun_anew(path: Path, tmp_path: Path) -> None:
+    """Also with the log of the deleted one beside, as a killed writer leaves it: it must not be replayed."""
+    with Library.open(path, writable=True) as library:
+        _add_photo(library, 20)
+        log = (path / "library.db-wal").read_bytes()
+    assert log
+    (path / "library.db").unlink()
+    (path / "library.db-wal").write_bytes(log)
+    with Library.open_or_create(path, MODELS) as library:
+        assert library.status().faces == len(library.vectors()) == 0
+        _add_photo(library, 30)
+        library.save_vectors()
+    assert _nearest(path, 30) == 1
+    assert verify(path, MODELS).findings == ()
 
 
 def test_a_missing_library_is_an_error_with_a_remedy(tmp_path: Path) -> None:

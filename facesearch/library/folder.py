@@ -7,10 +7,12 @@ from pathlib import Path
 
 from facesearch.errors import LibraryError, LibraryExistsError
 from facesearch.store.place import DATABASE_NAME, default_library_path
+from facesearch.store.vector_file import DESCRIPTION_NAME, INDEX_NAME
 
 __all__ = ["DATABASE_NAME", "LOCK_NAME", "default_library_path", "is_library", "refuse_taken_folder", "size_bytes"]
 
 LOCK_NAME = "lock"
+OWN_NAMES = (LOCK_NAME, DATABASE_NAME, INDEX_NAME, DESCRIPTION_NAME)
 
 
 def is_library(path: Path) -> bool:
@@ -31,11 +33,12 @@ def size_bytes(folder: Path) -> int:
 
 
 def refuse_taken_folder(path: Path) -> None:
-    """A library is made only where nothing is, but for what a creation that was killed left behind."""
+    """A library is made only where nothing is, but for what a creation that was killed left behind, or one whose
+    database was deleted."""
     if is_library(path):
         raise LibraryExistsError(f"there is a library in {path} already; open it, or choose another --library")
     try:
-        others = [entry.name for entry in path.iterdir() if not entry.name.startswith((LOCK_NAME, DATABASE_NAME))]
+        others = [entry.name for entry in path.iterdir() if not entry.name.startswith(OWN_NAMES)]
     except FileNotFoundError:
         return
     except OSError as error:  # a file, or a folder that may not be read

@@ -10,6 +10,7 @@ import sqlite3
 _REPAIR = "facesearch verify --repair saves what can be read of it; otherwise restore a backup"
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "free disk space",
+    sqlite3.SQLITE_IOERR: "free disk space (reading needs 40 kB too), and check the disk",
     sqlite3.SQLITE_CORRUPT: _REPAIR,
     sqlite3.SQLITE_NOTADB: "restore it from a backup, or delete the library's folder and index anew",
     sqlite3.SQLITE_BUSY: "try again when the process that keeps it busy is done",

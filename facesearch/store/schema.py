@@ -173,6 +173,8 @@ def create(path: Path, settings: Mapping[str, str]) -> None:
         _apply_migrations(beside)
         with closing(sqlite3.connect(beside)) as connection, connection:
             connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
+        for leftover in ("-wal", "-shm"):  # of a database that is not there any more: the same
+            path.with_name(path.name + leftover).unlink(missing_ok=True)
         beside.replace(path)
         sync_folder(path.parent)
 
