@@ -141,35 +141,34 @@ SEED = TrainConfig(
 # With impostors at a right angle on this radius, a pair is exactly the margin of 2 apart.
 RIGHT_ANGLE_RADIUS = math.sqrt(2)
 
+
+def falling(epochs: int, high: float, low: float, rise_epochs: float = 0.5) -> CyclicalSchedule:
+    """The part of one cycle that a stage sees while the rate falls in a straight line from `high` to `low`, after a
+    short rise from near zero."""
+    base_share = 0.02
+    fall_epochs = round((epochs - rise_epochs) * high * (1 - base_share) / (high - low), 2)
+    return CyclicalSchedule(max_rate=high, base_share=base_share, rise_epochs=rise_epochs, fall_epochs=fall_epochs)
+
+
 # What the shipped tower is trained with: a softmax over all pairs of a batch learns from all impostors at once, on
-# small crops and at a constant rate; then the rate falls on larger ones, while the margin loss shapes the distances; in
-# the end all embeddings are brought to one length. A memory of earlier batches is left out: while the network still
-# moves fast, old embeddings are told from new ones instead of people from people. Figures, cost and what was tried:
+# small crops and at a constant rate; then the rate falls on larger ones, while the margin loss shapes the distances,
+# and all embeddings are brought to one length. Then all of it once more from a high rate that falls in one line, on
+# embeddings of one length from the start. A memory of earlier batches is left out: while the network still moves fast,
+# old embeddings are told from new ones instead of people from people. Figures, cost and what was tried:
 # train/README.md.
-_FALLING = Stage(
-    epochs=10,
-    input_size_px=56,
-    schedule=CyclicalSchedule(max_rate=7e-4, base_share=0.02, rise_epochs=0.5, fall_epochs=13.5),
-    contrastive=0.3,
-    softmax=1.0,
-)
+def _stage(epochs: int, schedule: CyclicalSchedule, contrastive: float, radius: float | None, size: int = 56) -> Stage:
+    return Stage(epochs, size, schedule, contrastive=contrastive, softmax=1.0, radius=radius)
+
+
 FULL = TrainConfig(
     name="full",
     stages=(
-        Stage(
-            epochs=18,
-            input_size_px=48,
-            schedule=CyclicalSchedule(max_rate=1e-3, base_share=1.0),
-            contrastive=0.05,
-            softmax=1.0,
-        ),
-        _FALLING,
-        dataclasses.replace(
-            _FALLING,
-            epochs=5,
-            schedule=CyclicalSchedule(max_rate=2.5e-4, base_share=0.02, rise_epochs=0.25, fall_epochs=4.75),
-            radius=RIGHT_ANGLE_RADIUS,
-        ),
+        _stage(18, CyclicalSchedule(max_rate=1e-3, base_share=1.0), 0.05, None, 48),
+        _stage(10, falling(10, 7e-4, 2.1726e-4), 0.3, None),
+        _stage(5, falling(5, 2.5e-4, 5e-6, 0.25), 0.3, RIGHT_ANGLE_RADIUS),
+        _stage(20, falling(20, 9e-4, 5.681e-4), 0.1, RIGHT_ANGLE_RADIUS),
+        _stage(12, falling(12, 5.6e-4, 2e-4), 0.3, RIGHT_ANGLE_RADIUS),
+        _stage(6, falling(6, 2e-4, 4e-6, 0.25), 0.3, RIGHT_ANGLE_RADIUS),
     ),
     sampling="people",
     batch_size=128,
