@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from facesearch.probing import Unanswered
     from facesearch.querying import Comparison, QueryAnswer
     from facesearch.sheets import QuerySheet
+    from facesearch.teaching import TeachSummary, UntaughtSummary
     from facesearch.tower import Tower
 
 Device = Literal["auto", "cpu", "gpu"]
@@ -266,6 +267,33 @@ class FaceLibrary:
             if sheet is not None and isinstance(answer, Unanswered):
                 sheet.fail(answer.photo, answer.reason)
             yield answer
+
+    def teach(
+        self, *, seed: int = 0, dry_run: bool = False, on_run: Callable[[int, int], None] | None = None
+    ) -> TeachSummary:
+        """Learn from the names and corrections, and keep what was learned where faces that were left out show that it
+        helps.
+
+        dry_run: only learn and measure. on_run: is told how many times was learned, of how many. Queries go on
+        meanwhile. Raises LibraryError where there is too little to learn from, and TowerError.
+        """
+        from facesearch.library import Library
+        from facesearch.teaching import teach
+
+        self.close()
+        with Library.open(self.path, writable=not dry_run) as library:
+            card = self.tower.card
+            library.check_models(replace(library.models, tower=self.tower.identity, tower_name=card.name))
+            return teach(library, card.margin, seed=seed, dry_run=dry_run, on_run=on_run)
+
+    def unteach(self, *, everything: bool = False) -> UntaughtSummary:
+        """Take back what the library was taught last, or everything that it ever was. Raises LibraryError."""
+        from facesearch.library import Library
+        from facesearch.teaching import unteach
+
+        self.close()
+        with Library.open(self.path, writable=True) as library:
+            return unteach(library, everything=everything)
 
     def status(self) -> LibraryStatus:
         """What the library holds. Raises LibraryError."""

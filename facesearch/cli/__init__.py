@@ -29,6 +29,7 @@ from facesearch.cli.prune import prune
 from facesearch.cli.query import query
 from facesearch.cli.reindex import reindex
 from facesearch.cli.status import status
+from facesearch.cli.teach import teach
 from facesearch.cli.train import train
 from facesearch.cli.verify import verify
 from facesearch.cli.why import why
@@ -61,6 +62,7 @@ app.command(short_help="Say who is on a photo, and where else they are.")(query)
 app.command(short_help="Say what a distance rests on.")(why)
 app.command(short_help="Say how alike two faces are.")(compare)
 app.add_typer(people_app)
+app.command(short_help="Teach the library its own people.")(teach)
 app.command(short_help="Say what the library holds.")(status)
 app.command(short_help="Drop photos that are gone for good.")(prune)
 app.command(short_help="Check the library, and mend it.")(verify)

@@ -237,6 +237,15 @@ class Catalog:
         rows = self._database.rows("SELECT id, photo_id, coalesce(person_id, -1) FROM faces ORDER BY id")
         return np.array(rows, np.int64).reshape(-1, 3)
 
+    def faces_sharing_photos(self) -> list[list[int]]:
+        """The faces of each photo that has several, by id."""
+        photos: defaultdict[int, list[int]] = defaultdict(list)
+        for photo_id, face_id in self._database.rows(
+            "SELECT photo_id, id FROM faces WHERE photo_id IN (SELECT id FROM photos WHERE face_count > 1) ORDER BY id"
+        ):
+            photos[photo_id].append(face_id)
+        return [faces for faces in photos.values() if len(faces) > 1]
+
     def embeddings_of(self, face_ids: Iterable[int], photo_ids: Iterable[int]) -> Floats:
         """The embeddings of some faces, float32 (N, 32), in no particular order, with those that a reindex has made of
         them or of some photos."""

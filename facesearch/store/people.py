@@ -116,6 +116,15 @@ class People:
         """The faces of some people: face id and person id."""
         return self._database.rows_in("SELECT id, person_id FROM faces WHERE person_id IN ({})", person_ids)
 
+    def told_faces(self, *, but_not_by: str) -> list[tuple[int, int, int]]:
+        """The faces of everybody who has a name: face id, person id and photo id, but for those that a source alone
+        gave to them."""
+        return self._database.rows(
+            "SELECT faces.id, person_id, photo_id FROM faces JOIN people ON people.id = person_id "
+            "WHERE name IS NOT NULL AND person_source <> ? ORDER BY faces.id",
+            (but_not_by,),
+        )
+
     def delete(self, person_ids: Iterable[int]) -> None:
         """Delete people for good, their faces are nobody's then. What the journal says of them stays."""
         self._database.execute_many("DELETE FROM people WHERE id = ?", [(person_id,) for person_id in person_ids])

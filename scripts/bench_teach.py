@@ -1,0 +1,294 @@
+"""What teaching a library gives, and what other heads would give, on people whom the tower was never trained on.
+
+Draws families from LFW's folds 6 and 7 (of another folder from everybody: were they trained on, that says little).
+Each candidate learns from some photos of a family; then it is asked about the
+others of these photos against those that were learned, with everybody else as strangers ("known"), and about
+everybody else, among each other ("strangers"). Changes are in points against the tower's own space, means over the
+draws. "teach" is what `facesearch teach` does: the head in use where its own held-out faces let it keep it, and
+otherwise nothing.
+
+    python scripts/bench_teach.py --data lfw
+    python scripts/bench_teach.py --data lfw --candidates teach --draws 20 --families 5x5 10x5 20x10
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesearch import load_tower, metrics
+from facesearch.distance import pair_distances
+from facesearch.records import Floats
+from facesearch.space import Space
+from facesearch.teaching.deciding import decide
+from facesearch.teaching.held_out import ask_held_out
+from facesearch.teaching.learning import PULL, draw_pairs, learn_head
+from facesearch.teaching.lessons import Lessons
+from facesearch_train.crops import prepare_crops
+from facesearch_train.datasets import read_dataset
+from facesearch_train.lfw import people_in_folds, read_lfw_pairs
+
+Map = Callable[[Floats], Floats]
+FAMILIES = ("5x5", "5x10", "10x5", "10x10", "20x5", "20x10", "12x20")
+MOST_PHOTOS = 20  # of anybody that are asked about; 3 of a stranger
+FIGURES = ("accuracy", "AUC", "TAR@1%", "rank 1", "strangers: accuracy", "AUC", "TAR@1%")
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """Rows of faces. learned and asked: of the family. strangers: of everybody else; beside: of others still, who serve
+    as company in photos. lessons: of the learned ones."""
+
+    learned: NDArray[np.int64]
+    asked: NDArray[np.int64]
+    strangers: NDArray[np.int64]
+    lessons: Lessons
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """embeddings: float32 (N, 32). people: int64 (N,)."""
+
+    embeddings: Floats
+    people: NDArray[np.int64]
+
+    def family(self, people: int, photos: int, seed: int) -> Family:
+        """Some people with half as many photos again as are learned, or more, drawn by a seed. A fifth of the
+        strangers only stands beside others in photos."""
+        rng = np.random.default_rng(seed)
+        counts = np.bincount(self.people)
+        able = np.flatnonzero(counts >= max(5, photos * 3 // 2))
+        members = rng.choice(able, min(people, len(able)), replace=False)
+        learned, asked, whose = [], [], []
+        for number, person in enumerate(members):
+            rows = rng.permutation(np.flatnonzero(self.people == person))
+            count = min(photos, len(rows) * 2 // 3)
+            learned += sorted(rows[:count].tolist())
+            asked += rows[count : count + MOST_PHOTOS].tolist()
+            whose += [number] * count
+        others = rng.permutation(np.setdiff1d(np.unique(self.people), members))
+        beside, strangers = np.split(others, [len(others) // 5])
+        company = np.concatenate([np.flatnonzero(self.people == person)[:2] for person in beside])
+        rows = np.concatenate([np.flatnonzero(self.people == person)[:3] for person in strangers])
+        known = np.concatenate([np.array(learned), company])
+        pairs = len(learned) + rng.permutation(len(company))[: len(company) // 2 * 2].reshape(-1, 2)
+        pairs = pairs[self.people[known[pairs[:, 0]]] != self.people[known[pairs[:, 1]]]]
+        lessons = Lessons(
+            self.embeddings[known],
+            np.array(whose + [-1] * len(company)),
+            pairs,
+            [str(person) for person in members],
+        )
+        return Family(np.array(learned), np.array(asked), rows, lessons)
+
+    def figures(self, family: Family, space: Map) -> NDArray[np.float64]:
+        """FIGURES, in points."""
+        rows = space(self.embeddings)
+        probes = np.concatenate([family.asked, family.strangers])
+        distances = pair_distances(rows[probes], rows[family.learned])
+        same = self.people[probes][:, None] == self.people[family.learned][None, :]
+        nearest = family.learned[distances[: len(family.asked)].argmin(axis=1)]
+        among = np.triu_indices(len(family.strangers), 1)
+        others = self.people[family.strangers]
+        return 100 * np.array(
+            [
+                *figures_of(distances.ravel(), same.ravel()),
+                np.mean(self.people[nearest] == self.people[family.asked]),
+                *figures_of(
+                    pair_distances(rows[family.strangers], rows[family.strangers])[among],
+                    others[among[0]] == others[among[1]],
+                ),
+            ]
+        )
+
+
+def figures_of(distances: Floats, same: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Balanced accuracy at the best threshold, AUC, and TAR at FAR 1 %."""
+    roc = metrics.roc_curve(distances, np.where(same, metrics.GENUINE, metrics.IMPOSTOR))
+    accepts = metrics.tar_at_far(roc, 0.01)
+    assert accepts is not None
+    return metrics.best_threshold(roc, balanced=True).accuracy, metrics.auc(roc), accepts.tar
+
+
+def linear(head: NDArray[np.float64]) -> Map:
+    return Space(head.astype(np.float32)).map
+
+
+def whitened(lessons: Lessons, shrinkage: float) -> NDArray[np.float64]:
+    """The inverse root of the covariance within people, shrunk towards a sphere (Hatch and others 2006)."""
+    named = lessons.embeddings[lessons.people >= 0].astype(np.float64)
+    people = lessons.people[lessons.people >= 0]
+    means = np.stack([named[people == person].mean(axis=0) for person in range(len(lessons.names))])
+    rests = named - means[people]
+    spread = rests.T @ rests / max(len(named) - len(means), 1)
+    spread = (1 - shrinkage) * spread + shrinkage * np.trace(spread) / len(spread) * np.eye(len(spread))
+    values, axes = np.linalg.eigh(spread)
+    head = (axes / np.sqrt(values)) @ axes.T
+    return np.asarray(head * np.sqrt(len(head) / (head**2).sum()))
+
+
+def low_rank(head: NDArray[np.float64], rank: int) -> NDArray[np.float64]:
+    """The identity and what matters most of the rest."""
+    left, values, right = np.linalg.svd(head - np.eye(len(head)))
+    return np.asarray(np.eye(len(head)) + (left[:, :rank] * values[:rank]) @ right[:rank])
+
+
+def perceptron(lessons: Lessons, margin: float, seed: int, pull: float, hidden: int = 32) -> Map:
+    """x + B tanh(A x), by the same loss and Adam; its gradient by the chain rule."""
+    rng = np.random.default_rng(seed)
+    ids = Lessons(np.eye(len(lessons.people), dtype=np.float32), lessons.people, lessons.apart, lessons.names)
+    pairs = draw_pairs(ids, np.ones(len(ids.people), bool), 1.0, seed)  # differences of unit vectors say which rows
+    one, other = pairs.differences.argmax(axis=1), pairs.differences.argmin(axis=1)
+    rows = lessons.embeddings.astype(np.float64) / margin
+    weights = [rng.normal(size=(hidden, 32)) * 2 / np.sqrt(32), np.zeros((32, hidden))]
+    moments = [[np.zeros_like(each), np.zeros_like(each)] for each in weights]
+    kinds = np.where(pairs.genuine, pairs.genuine.sum(), (~pairs.genuine).sum())
+    for step in range(1, 151):
+        inner = np.tanh(rows @ weights[0].T)
+        mapped = rows + inner @ weights[1].T
+        difference = mapped[one] - mapped[other]
+        distance = np.linalg.norm(difference, axis=1) + 1e-9
+        towards = 2 * np.where(pairs.genuine, 1, -np.maximum(1 - distance, 0) / distance) / kinds
+        slope = np.zeros_like(rows)
+        np.add.at(slope, one, towards[:, None] * difference)
+        np.add.at(slope, other, -towards[:, None] * difference)
+        gradients = (
+            ((slope @ weights[1]) * (1 - inner**2)).T @ rows,
+            slope.T @ inner + 2 * pull / pairs.people * weights[1],
+        )
+        for number, (moment, gradient) in enumerate(zip(moments, gradients, strict=True)):
+            moment[0] = 0.9 * moment[0] + 0.1 * gradient
+            moment[1] = 0.999 * moment[1] + 0.001 * gradient**2
+            rate = 0.01 * (1 + np.cos(np.pi * step / 150)) / 2
+            weights[number] -= rate * moment[0] / (1 - 0.9**step) / (np.sqrt(moment[1] / (1 - 0.999**step)) + 1e-8)
+    return lambda faces: (
+        faces / margin + np.tanh(faces.astype(np.float64) / margin @ weights[0].T) @ weights[1].T
+    ).astype(np.float32)
+
+
+def candidates(margin: float, threshold: float) -> dict[str, Callable[[Family, int], Map | None]]:
+    """By name, what makes a map of a family; None where it is not kept."""
+
+    def contrastive(lessons: Lessons, seed: int, pull: float = PULL) -> NDArray[np.float64]:
+        return learn_head(draw_pairs(lessons, np.ones(len(lessons.people), bool), margin, seed), pull)
+
+    def alone(lessons: Lessons) -> Lessons:
+        return Lessons(lessons.embeddings, lessons.people, lessons.apart[:0], lessons.names)
+
+    def taught(family: Family, seed: int) -> Map | None:
+        lessons = alone(family.lessons)
+
+        def learn(faces: NDArray[np.bool_], number: int) -> Map:
+            return linear(learn_head(draw_pairs(lessons, faces, margin, number)))
+
+        verdict = decide(ask_held_out(lessons, learn, threshold, seed), seed)
+        return linear(contrastive(lessons, seed)) if verdict.kept else None
+
+    def after_whitening(family: Family, seed: int) -> Map:
+        first = whitened(family.lessons, 0.9)
+        whitened_faces = linear(first)(family.lessons.embeddings)
+        lessons = alone(Lessons(whitened_faces, family.lessons.people, family.lessons.apart, family.lessons.names))
+        return linear(contrastive(lessons, seed) @ first)
+
+    return {
+        "teach": taught,
+        **{
+            f"contrastive, pull {PULL * times:.3g}": (
+                lambda family, seed, pull=PULL * times: linear(contrastive(alone(family.lessons), seed, pull))
+            )
+            for times in (1, 0.25, 4)
+        },
+        "contrastive, with pairs of strangers": lambda family, seed: linear(contrastive(family.lessons, seed)),
+        "contrastive, rank 8": lambda family, seed: linear(low_rank(contrastive(alone(family.lessons), seed), 8)),
+        "whitening": lambda family, seed: linear(whitened(family.lessons, 0.9)),
+        "whitening, then contrastive": after_whitening,
+        "perceptron": lambda family, seed: perceptron(alone(family.lessons), margin, seed, PULL),
+    }
+
+
+def embedded(data: Path, folds: list[int]) -> tuple[Faces, float, float]:
+    """The faces of LFW's people in some folds, or of everybody in another folder, with the shipped tower's margin and
+    threshold."""
+    crops = prepare_crops(read_dataset(data))
+    wanted = frozenset(crops.identities)
+    if (data / "pairs.txt").is_file():
+        wanted = people_in_folds([read_lfw_pairs(data / "pairs.txt")[fold - 1] for fold in folds])
+    rows = [row for row, identity in enumerate(crops.identities) if identity in wanted]
+    tower = load_tower()
+    pieces = [tower.embed(np.ascontiguousarray(crops.crops[rows[at : at + 64]])) for at in range(0, len(rows), 64)]
+    people = np.unique([crops.identities[row] for row in rows], return_inverse=True)[1].astype(np.int64)
+    return Faces(np.concatenate(pieces), people), tower.card.margin, tower.card.threshold
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="LFW with pairs.txt, or another folder")
+    parser.add_argument("--fold", type=int, action="append", help="folds of people never trained on (6 and 7)")
+    parser.add_argument(
+        "--families", nargs="+", default=list(FAMILIES), help="people x photos that are learned of each"
+    )
+    parser.add_argument("--draws", type=int, default=8, help="families drawn of each size")
+    parser.add_argument("--candidates", nargs="+", help="only those whose names begin so")
+    parser.add_argument("--json", action="store_true", help="print JSON lines")
+    options = parser.parse_args()
+    faces, margin, threshold = embedded(options.data, options.fold or [6, 7])
+    if not options.json:
+        print(
+            f"{len(faces.people):,} photos of {len(np.unique(faces.people)):,} people; margin {margin:.3f}", flush=True
+        )
+    chosen = {
+        name: make
+        for name, make in candidates(margin, threshold).items()
+        if options.candidates is None or name.startswith(tuple(options.candidates))
+    }
+    for size in options.families:
+        people, photos = map(int, size.split("x"))
+        families = [faces.family(people, photos, seed) for seed in range(options.draws)]
+        before = [faces.figures(family, lambda rows: rows) for family in families]
+        report(Line(size, "the tower's own space", before, None, 0.0), options.json)
+        for name, make in chosen.items():
+            start = time.process_time()
+            maps = [make(family, seed) for seed, family in enumerate(families)]
+            seconds = (time.process_time() - start) / len(families)
+            changes = [
+                np.zeros(len(FIGURES)) if each is None else faces.figures(family, each) - own
+                for each, family, own in zip(maps, families, before, strict=True)
+            ]
+            kept = sum(each is not None for each in maps)
+            report(Line(size, name, changes, kept if name == "teach" else None, seconds), options.json)
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """What is said of a candidate: figures or changes of them, a draw each, how often it was kept, and its time."""
+
+    family: str
+    candidate: str
+    figures: list[NDArray[np.float64]]
+    kept: int | None
+    seconds: float
+
+
+def report(line: Line, as_json: bool) -> None:
+    mean = np.mean(line.figures, axis=0).round(2).tolist()
+    if as_json:
+        print(json.dumps({**vars(line), "figures": mean}), flush=True)
+        return
+    of_tower = line.candidate.startswith("the tower")
+    if of_tower:
+        print(f"\nfamily {line.family}, {len(line.figures)} draws; known: {', '.join(FIGURES)}; seconds", flush=True)
+    numbers = " ".join(f"{value:{'' if of_tower else '+'}6.1f}" for value in mean)
+    kept = "" if line.kept is None else f"  kept {line.kept} of {len(line.figures)}"
+    print(f"  {line.candidate:38} {numbers} {line.seconds:6.1f}{kept}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
