@@ -248,3 +248,18 @@ def test_an_interrupted_photo_does_not_answer_the_next_question(
         read_photo_apart(photo_file(bringing_down))
     answer = read_photo_apart(photo)
     assert (answer.file, answer.sha256) == (photo, read_photo(photo).sha256)
+
+
+@pytest.mark.usefixtures("none_beside")
+def test_a_relative_path_is_of_the_folder_where_the_question_is_asked(
+    photo: PhotoFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_photo_apart(photo)  # the process is there, and has a working directory of its own
+    monkeypatch.chdir(photo.path.parent)
+    relative = photo_file(Path(photo.path.name))
+    assert read_photo_apart(relative).file == relative
+    (photo.path.parent / "gone.jpg").write_bytes(photo.path.read_bytes())
+    gone = photo_file(Path("gone.jpg"))
+    Path("gone.jpg").unlink()
+    with pytest.raises(PhotoError, match=r"^gone\.jpg: does not exist"):
+        read_photo_apart(gone)

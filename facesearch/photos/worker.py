@@ -70,7 +70,7 @@ class DecodingWorker:
         """Read a file once, as `decode.read_photo`; raises PhotoError too where the photo brings the process down."""
         if self._is_here:
             return read_photo(file, max_side_px)
-        request = {"path": str(file.path), "size_bytes": file.size_bytes, "mtime_ns": file.mtime_ns}
+        request = {"path": str(file.path.absolute()), "size_bytes": file.size_bytes, "mtime_ns": file.mtime_ns}
         process = self._asked(json.dumps({**request, "max_side_px": max_side_px}).encode() + b"\n")
         answered = _answer_of(process)
         if answered is None:
