@@ -17,6 +17,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 if TYPE_CHECKING:
+    from facesearch.calibrating import KeptCalibration
+    from facesearch.calibrating.fitting import Fit
     from facesearch.detection import Detector
     from facesearch.indexing import IndexProgress, IndexSummary, PruneSummary, ReindexSummary
     from facesearch.library import ForgetSummary, Library, LibraryStatus, VerifyReport
@@ -199,6 +201,39 @@ class FaceLibrary:
         self.close()
         return forget(self.path, None if wanted is None else str(wanted))
 
+    def compare(self, first: Folder, second: Folder) -> Comparison:
+        """How far apart the most prominent faces of two photos are, judged as this library judges.
+
+        Raises PhotoError (unreadable, no face), LibraryError and TowerError.
+        """
+        from facesearch.querying import compare_photos
+
+        return compare_photos(Path(first), Path(second), self.detector, self.tower, self._open())
+
+    def calibrate(self, far: float = 0.01, *, dry_run: bool = False) -> Fit:
+        """Fit threshold and probabilities to the people named here, and judge by them from now on.
+
+        far: the share of pairs of different people to pass the threshold. dry_run: only say what they would be. Raises
+        LibraryError, which says what is missing, where too few people have names, and TowerError.
+        """
+        from facesearch.calibrating.service import calibrate
+
+        self.close()
+        return calibrate(self.path, self.tower, far, dry_run=dry_run)
+
+    def own_calibration(self) -> KeptCalibration | None:
+        """What `calibrate` has put in force; None where the tower's calibration, or what was taught, is."""
+        from facesearch.calibrating.service import shown_calibration
+
+        return shown_calibration(self.path)
+
+    def reset_calibration(self) -> bool:
+        """Drop it; whether there was one. Raises LibraryError."""
+        from facesearch.calibrating.service import reset
+
+        self.close()
+        return reset(self.path)
+
     def query(
         self,
         photo: Folder,
@@ -368,13 +403,23 @@ def load_tower(path: Folder | None = None, *, device: Device = "auto") -> Tower:
     return Tower.load(None if path is None else Path(path), device=device)
 
 
-def compare(first: Folder, second: Folder, *, tower: Folder | None = None, device: Device = "auto") -> Comparison:
+def compare(
+    first: Folder,
+    second: Folder,
+    *,
+    tower: Folder | None = None,
+    device: Device = "auto",
+    library: Folder | None = None,
+) -> Comparison:
     """How far apart the most prominent faces of two photos are, and whether that is under the tower's threshold.
 
-    Raises PhotoError (unreadable, no face) and TowerError.
+    library: whose own calibration, and what it was taught, is to count instead. Raises PhotoError (unreadable, no
+    face), TowerError, and LibraryError with a library.
     """
     from facesearch.detection import load_detector
     from facesearch.querying import compare_photos
 
+    if library is not None:
+        return FaceLibrary(Path(library), tower, device).compare(first, second)
     detector = load_detector(device=device)
     return compare_photos(Path(first), Path(second), detector, load_tower(tower, device=device))

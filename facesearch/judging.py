@@ -7,13 +7,14 @@ only those that are shown. Refuses to judge by unnamed groups: whom a tower grou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.alignment import align
 from facesearch.boxes import overlap
+from facesearch.calibrating import kept_calibration
 from facesearch.calibration import Calibration
 from facesearch.errors import LibraryError, PhotoError
 from facesearch.figures.all_pairs import NamedFaces, report_all_pairs
@@ -44,10 +45,16 @@ def judge_library(
 ) -> LibraryJudged:
     """Figures on all pairs of the named faces, in the library's space.
 
-    threshold: a distance, by default that of the library's tower. Raises LibraryError where the named
-    people give no pairs of both kinds.
+    threshold: a distance, by default the library's own, or that of its tower. calibration: the tower's, which gives way
+    to the library's own or to that of what it was taught. Raises LibraryError where the named people give no pairs of
+    both kinds.
     """
     with library.snapshot():
+        usual, by = library.models.threshold, None if calibration is None else "tower"
+        if (kept := kept_calibration(library)) is not None:
+            usual, calibration, by = kept.threshold, kept.calibration, "library"
+        elif library.space.calibration is not None:
+            calibration, by = library.space.calibration, "head"
         ids, embeddings = library.catalog.embeddings()
         embeddings = library.space.map(embeddings)
         stored = library.catalog.faces(ids.tolist())
@@ -63,7 +70,8 @@ def judge_library(
             f"the library in {library.path} has no pairs to judge: name two people or more, some of them on two photos "
             "(facesearch index --people-from-folders names them after their folders)"
         )
-    report, roc = report_all_pairs(faces, library.models.threshold if threshold is None else threshold, calibration)
+    report, roc = report_all_pairs(faces, usual if threshold is None else threshold, calibration)
+    report = replace(report, calibrated_by=by)
     return LibraryJudged(report, roc, calibration, faces, [face.face_id for _, face in named])
 
 

@@ -35,6 +35,7 @@ Values = NDArray[np.float64]
 
 CHOSEN = "halfway between nearest and prototype"
 PHOTOS = (1, 2, 3, 5, 10, 30, 1000)
+POWERS = (0.0, 0.3, 0.4, 0.5, 1.0)
 FPIRS = (0.01, 0.1)
 STRANGERS = 100
 STORED = {"1 photo": (1, 1), "2-4 photos": (2, 4), "5+ photos": (5, 10**6)}
@@ -167,6 +168,24 @@ def measure_rules(people: People, enrolled: int, draws: int) -> dict[str, dict[s
     return table
 
 
+def measure_powers(people: People, enrolled: int, draws: int) -> dict[str, float]:
+    """The mean log of the truth's probability, half of the probes strangers, where n faces count as n^power."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for seed in range(draws):
+        draw = Draw.make(people, enrolled, seed)
+        probes = np.array([rows[0] for rows in (*draw.left, *draw.strangers)])
+        own = np.append(np.arange(len(draw.left)), np.full(len(draw.strangers), -1))
+        distances = person_values(people.embeddings, people.embeddings[probes], draw.gallery)[CHOSEN]
+        pair, beyond = draw.calibration.person_log_odds(distances, 1), draw.calibration.beyond(distances)
+        for power in POWERS:
+            odds = np.exp(pair + (draw.counts**power - 1) * beyond) / len(draw.counts)
+            truth = np.where(own >= 0, odds[np.arange(len(own)), own], 1) / (1 + odds.sum(axis=1))
+            found[f"n^{power:g}"].append(
+                float(np.mean([np.log(truth[own >= 0]).mean(), np.log(truth[own < 0]).mean()]))
+            )
+    return {power: float(np.mean(values)) for power, values in found.items()}
+
+
 def expected_error(said: Values, right: Values) -> float:
     """The expected calibration error in bins of equal width."""
     place = np.minimum((said * BINS).astype(np.int64), BINS - 1)
@@ -271,6 +290,7 @@ def main() -> None:
     figures: dict[str, Any] = {}
     for enrolled in options.enrolled:
         figures[f"{enrolled} enrolled"] = {"rules": measure_rules(people, enrolled, options.draws)}
+        figures[f"{enrolled} enrolled"]["powers"] = measure_powers(people, enrolled, options.draws)
         for kind in ("single", "different", "twice"):
             figures[f"{enrolled} enrolled"][kind] = measure_photos(people, enrolled, options.draws, kind=kind)
     if options.json:
@@ -279,7 +299,7 @@ def main() -> None:
     for title, parts in figures.items():
         print(f"\n## {title}\n")
         show_rules(parts["rules"])
-        for kind in ("single", "different", "twice"):
+        for kind in ("powers", "single", "different", "twice"):
             print(f"\n{kind}: " + "; ".join(f"{name} {value:.4g}" for name, value in parts[kind].items()))
 
 

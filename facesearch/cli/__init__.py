@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from facesearch.cli.calibrate import calibrate
 from facesearch.cli.compare import compare
 from facesearch.cli.evaluate import evaluate
 from facesearch.cli.export import export
@@ -63,6 +64,7 @@ app.command(short_help="Say what a distance rests on.")(why)
 app.command(short_help="Say how alike two faces are.")(compare)
 app.add_typer(people_app)
 app.command(short_help="Teach the library its own people.")(teach)
+app.command(short_help="Judge by the people whom you have named.")(calibrate)
 app.command(short_help="Say what the library holds.")(status)
 app.command(short_help="Drop photos that are gone for good.")(prune)
 app.command(short_help="Check the library, and mend it.")(verify)

@@ -15,6 +15,16 @@ def compare(
     first: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo.", readable=False)],
     second: Annotated[Path, typer.Argument(metavar="OTHER", help="Another photo.", readable=False)],
     *,
+    library: Annotated[
+        Path | None,
+        typer.Option(
+            "--library",
+            metavar="DIR",
+            help="Judge by this library's own calibration, or by what it was taught; by default by the tower's.",
+            show_default=False,
+            readable=False,
+        ),
+    ] = None,
     tower: TowerOption = None,
     device: DeviceOption = DeviceChoice.AUTO,
     json: JsonOption = False,
@@ -22,7 +32,7 @@ def compare(
     """Say how far apart the most prominent faces of two photos are. Needs no library, and stores nothing."""
     from facesearch import api
 
-    comparison = api.compare(first, second, tower=tower, device=device.value)
+    comparison = api.compare(first, second, tower=tower, device=device.value, library=library)
     if json:
         say_json(comparison)
         return

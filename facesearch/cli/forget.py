@@ -56,6 +56,8 @@ def _report(summary: ForgetSummary, who: str) -> None:
         complain(f"deleted the former copy {copy}")
     if summary.heads:
         complain("what the library was taught went too; facesearch teach teaches it again, from those who are left")
+    if summary.calibration:
+        complain("the library's own calibration went too; facesearch calibrate fits it again, to those who are left")
     if summary.in_paths:
         complain(f"the name still stands in the paths of {counted(summary.in_paths, 'file')}: rename their folder")
     say(

@@ -76,4 +76,8 @@ def _report(summary: ReindexSummary) -> None:
     say(f"tower    {shown(summary.tower)}{'' if summary.switched else ', not yet'}")
     if summary.heads_dropped:
         complain("what the library was taught over the former tower is dropped: facesearch teach teaches it again")
+    if summary.calibration_dropped:
+        complain(
+            "the library's own calibration is dropped, for distances are others now: facesearch calibrate fits one"
+        )
     say(f"seconds  {summary.elapsed_s:.1f}")

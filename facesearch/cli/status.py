@@ -36,6 +36,9 @@ def _report(now: LibraryStatus, runs_on: str) -> None:
     missing = f", {now.files_missing:,} of them missing" if now.files_missing else ""
     failed = f"; {now.files_failed:,} more could not be read" if now.files_failed else ""
     unnamed = now.people - now.people_named
+    own = "the tower's"
+    if now.calibrated_at and now.own_threshold is not None:
+        own = f"its own, of {now.calibrated_at[:10]}: one person under a distance of {now.own_threshold:.3f}"
     lines = {
         "library": f"{shown(now.path)}, {now.size_bytes / 1e6:.1f} MB, created {now.created_at[:10]}",
         "photos": f"{now.photos:,} in {counted(now.files - now.files_failed, 'file')}{missing}{failed}",
@@ -43,6 +46,7 @@ def _report(now: LibraryStatus, runs_on: str) -> None:
         "people": f"{now.people_named:,} named" + (f", {unnamed:,} unnamed" if unnamed else ""),
         "tower": f"{shown(now.tower_name)} ({now.tower[:12]}), one person under a distance of {now.threshold:.3f}",
         "taught": f"on {now.taught_at[:10]}" if now.taught_at else "nothing; distances are the tower's own",
+        "judged": f"by {own}",
         "detector": shown(now.detector),
         "vectors": shown(now.vectors),
         "search": now.search,

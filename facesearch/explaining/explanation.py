@@ -20,7 +20,7 @@ from facesearch.explaining.regions import by_region
 from facesearch.library import Library
 from facesearch.looking import Probe
 from facesearch.people import find_person
-from facesearch.querying import PersonMatch, QueryAnswer, query_photo
+from facesearch.querying import PersonMatch, QueryAnswer, judge_of, query_photo
 from facesearch.records import EmbeddedFace, Embedder, FaceDetector, Floats
 
 NEAREST_FACES = 12
@@ -90,6 +90,14 @@ class Explanation:
         """How much farther the runner-up is; negative where they are nearer than the person asked about."""
         return None if self.runner_up is None else self.runner_up.distance - self.person.distance
 
+    @property
+    def is_first(self) -> bool:
+        """Whether the person comes before the runner-up, or there is none. Not only one face's distance counts there,
+        but the mean of a person's faces too, and how many they are."""
+        if self.runner_up is None or self.runner_up.rank is None:
+            return True
+        return self.person.rank is not None and self.person.rank < self.runner_up.rank
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, as docs/json.md describes them."""
         patches, changes = self.occlusion.patches, self.occlusion.changes
@@ -137,7 +145,7 @@ def explain(library: Library, path: Path, detector: FaceDetector, tower: Embedde
         same_photo = library.catalog.photo_with(probe.photo.sha256) == photo_id
         nearest = _nearest(library, place)
         pairs = pairs_around(library, person.distance)
-        calibration = space.calibration or Calibration.from_card(tower.card.calibration)
+        calibration = judge_of(tower, library).calibration
     return Explanation(
         probe=probe,
         face=doubt.face,

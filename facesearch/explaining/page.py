@@ -71,7 +71,7 @@ def _faces(found: Explanation, cuts: dict[int, Cut], paths: dict[int, str]) -> s
         ),
     ]
     asked = "nearest" if found.person.rank == 1 else "asked for"
-    other = "runner-up" if found.margin is None or found.margin >= 0 else "nearer"
+    other = "runner-up" if found.margin is None or found.margin >= 0 or found.is_first else "nearer"
     for role, person in ((asked, found.person), (other, found.runner_up)):
         if person is not None:
             pieces += _of_library(role, person, cuts[person.face_id], paths[person.face_id])

@@ -32,6 +32,11 @@ def rivalry(found: Explanation) -> str:
     if found.runner_up is None or found.margin is None:
         return "There is nobody else in the library."
     other = f"{called(found.runner_up)} at {found.runner_up.distance:.3f}"
+    if found.margin < 0 and found.is_first:
+        return (
+            f"The runner-up is {other}: that one face is nearer, by {-found.margin:.3f}, but all their faces together "
+            "are less alike."
+        )
     if found.margin < 0:
         return f"Nearer is {other}, by {-found.margin:.3f}."
     return f"The runner-up is {other}, farther by a margin of {found.margin:.3f}."
@@ -45,7 +50,7 @@ def standing(found: Explanation) -> str:
             return "Too few faces have a name to say where that distance lies, and the tower has no calibration."
         probability = found.calibration.probability(found.person.distance)
         return (
-            f"By the tower's calibration, faces {found.person.distance:.3f} apart are of one person with a probability "
+            f"By the calibration, faces {found.person.distance:.3f} apart are of one person with a probability "
             f"of {probability:.1%}, were one and two as likely beforehand; too few faces here have a name to say more."
         )
     return (

@@ -39,6 +39,8 @@ class Report:
     at a distance of 1. true_accepts: at FAR 0.1 to 0.0001, as far as the number of impostor pairs allows; their
     intervals take pairs as independent, which pairs that share a person are not quite. calibration_error: the expected
     calibration error of the card's probabilities; None without any. identification: None where nobody has two photos.
+    calibrated_by: of a library, whose threshold and probabilities: "tower", "head" or "library", whose own were fitted
+    to the very people who are judged.
     """
 
     protocol: str
@@ -62,6 +64,7 @@ class Report:
     impostor_distance: float
     calibration_error: float | None
     identification: Identification | None
+    calibrated_by: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All figures under these names, and the accuracy's mean, std and standard_error. None: no finite number."""
@@ -143,7 +146,8 @@ def _last_lines(report: Report) -> list[str]:
             "one photo each"
         )
     if report.calibration_error is not None:
-        lines.append(f"calibration       expected error {report.calibration_error:.2%} of the card's probabilities")
+        whose = {"library": "library's own", "head": "head's"}.get(report.calibrated_by or "", "card's")
+        lines.append(f"calibration       expected error {report.calibration_error:.2%} of the {whose} probabilities")
     return lines
 
 

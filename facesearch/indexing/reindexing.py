@@ -52,7 +52,8 @@ class ReindexSummary:
     photos: read in this run; photos_failed: those of all that cannot be read; photos_changed: those whose files show
     something else by now: the next index reads them. faces: of the new models; faces_kept: those that were known
     before; named_lost: faces of people that were not found again. waiting: folders with photos that are out of reach.
-    heads_dropped: how many heads were deleted, which had been taught over another tower.
+    heads_dropped: how many heads were deleted, which had been taught over another tower. calibration_dropped: whether
+    the library's own went: it is of other distances, or of faces found otherwise.
     """
 
     tower: str
@@ -67,6 +68,7 @@ class ReindexSummary:
     elapsed_s: float
     interrupted: bool
     heads_dropped: int = 0
+    calibration_dropped: bool = False
 
 
 class ReindexInterrupted(KeyboardInterrupt):
@@ -109,6 +111,7 @@ def reindex(
     with library.changing():
         if library.models.tower != run.models.tower:
             run.heads_dropped = library.heads.clear()
+        run.calibration_dropped = library.own_calibration.drop()
         library.succession.switch(run.models)
         library.begin_purge()
     if not library.purge():
@@ -129,6 +132,7 @@ class _Reindexing:
     waiting: Counter[Path] = field(default_factory=Counter)
     named_lost: int = 0
     heads_dropped: int = 0
+    calibration_dropped: bool = False
 
     def __post_init__(self) -> None:
         self.models = Models.of(self.detector, self.tower)
@@ -229,6 +233,7 @@ class _Reindexing:
             faces_kept=self.counts["kept"],
             named_lost=self.named_lost,
             heads_dropped=self.heads_dropped,
+            calibration_dropped=self.calibration_dropped,
             waiting=tuple(AbsentFolder(folder, photos) for folder, photos in sorted(self.waiting.items())),
             elapsed_s=time.monotonic() - self.started_s,
             interrupted=interrupted,

@@ -45,6 +45,7 @@ class ForgetSummary:
 
     what: "person", "photo" or "all". photos, people: deleted as a whole. journal: lines deleted or shortened.
     copies: former databases that were deleted too. heads: how many heads were deleted, with what they were taught.
+    calibration: whether the library's own was dropped.
     in_paths: paths of photos that a forgotten name still stands in. searched_bytes: how much was searched for what was
     forgotten, and not found.
     """
@@ -58,6 +59,7 @@ class ForgetSummary:
     in_paths: int
     searched_bytes: int
     heads: int = 0
+    calibration: bool = False
 
 
 @dataclass(eq=False)
@@ -92,6 +94,7 @@ def forget(path: Path, wanted: str | None) -> ForgetSummary:
         with library.changing():
             journal = _delete(library, target)
             heads = library.heads.clear()  # whoever is forgotten may have taught it
+            calibration = bool(target.faces) and library.own_calibration.drop()  # or be among those it was fitted to
             library.begin_purge()
         if not library.purge():
             raise LibraryError(
@@ -116,6 +119,7 @@ def forget(path: Path, wanted: str | None) -> ForgetSummary:
         in_paths=in_paths,
         searched_bytes=traces.size_bytes,
         heads=heads,
+        calibration=calibration,
     )
 
 

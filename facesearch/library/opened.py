@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from facesearch.errors import LibraryError, LibraryExistsError, TowerError
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refuse_taken_folder, size_bytes
@@ -26,6 +26,7 @@ from facesearch.store.gpu import Device
 from facesearch.store.heads import Heads
 from facesearch.store.journal import Journal
 from facesearch.store.lock import WriterLock
+from facesearch.store.own_calibration import OwnCalibration
 from facesearch.store.people import People
 from facesearch.store.private import make_private_folder
 from facesearch.store.succession import Succession
@@ -50,6 +51,7 @@ class Library:
         self.journal = Journal(database)
         self.succession = Succession(database)
         self.heads = Heads(database)
+        self.own_calibration = OwnCalibration(database)
         self._database = database
         self._lock = lock
         settings = database.settings()
@@ -260,6 +262,10 @@ class Library:
         stored = self.heads.last() if self.space.is_taught else None
         return None if stored is None else stored.created_at
 
+    def _own_calibration(self) -> dict[str, Any]:
+        own = self.own_calibration.read(self.models.tower, self.space.digest) or {}
+        return {"calibrated_at": own.get("fitted_at"), "own_threshold": own.get("threshold")}
+
     def status(self) -> LibraryStatus:
         """What the library holds now."""
         with self._database.snapshot():
@@ -275,4 +281,5 @@ class Library:
                 search=search,
                 size_bytes=size_bytes(self.path),
                 taught_at=self._taught_at(),
+                **self._own_calibration(),
             )

@@ -11,7 +11,8 @@ class LibraryStatus:
 
     vectors: "current", or why the file of vectors would be rebuilt. search: how, and on what it runs. size_bytes:
     everything in the folder, but for what SQLite keeps there only while it is open. taught_at: when the library was
-    taught what it knows of its people, None where distances are the tower's own.
+    taught what it knows of its people, None where distances are the tower's own. calibrated_at: when threshold and
+    probabilities were fitted to its named people; own_threshold: that threshold; None where the tower's hold.
     """
 
     path: str
@@ -34,3 +35,5 @@ class LibraryStatus:
     search: str
     size_bytes: int
     taught_at: str | None = None
+    calibrated_at: str | None = None
+    own_threshold: float | None = None

@@ -27,6 +27,7 @@ __all__ = [
     "ProbeFace",
     "QueryAnswer",
     "compare_photos",
+    "judge_of",
     "query_faces",
     "query_photo",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from facesearch.calibrating import kept_calibration
 from facesearch.calibration import Calibration
 from facesearch.errors import UsageError
 from facesearch.library import Library
@@ -47,6 +48,8 @@ def judge_of(tower: Embedder, library: Library | None, threshold: float | None =
     """The judge in a library's space, or in the tower's own. Call it inside the snapshot that it is used in."""
     usual, by = float(tower.card.threshold), "tower"
     calibration = Calibration.from_card(tower.card.calibration)
-    if library is not None and library.space.calibration is not None:
+    if library is not None and (kept := kept_calibration(library)) is not None:
+        usual, calibration, by = kept.threshold, kept.calibration, "library"
+    elif library is not None and library.space.calibration is not None:
         calibration, by = library.space.calibration, "head"
     return Judge(usual if threshold is None else threshold, calibration, None if calibration is None else by)

@@ -1,0 +1,113 @@
+"""`facesearch calibrate`: threshold and probabilities from the people that a library's owner has named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from facesearch.cli.options import JsonOption, LibraryOption, TowerOption
+from facesearch.cli.output import complain, counted, say, say_json
+from facesearch.errors import UsageError
+
+
+def calibrate(
+    *,
+    far: Annotated[
+        float | None,
+        typer.Option(
+            help="The share of pairs of different people to pass the threshold; by default 0.01.", show_default=False
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what they would be.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Say what the library's own calibration is.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Drop it: the tower's is in force again.")] = False,
+    library: LibraryOption = None,
+    tower: TowerOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Fit threshold and probabilities to the people whom you have named, and judge this library by them.
+
+    All pairs of different photos count; unnamed groups do not. What is left out of a fit says how far it can be
+    trusted, beside what was in force before, and people are drawn again for the intervals. With too few names nothing
+    changes, and it is said what is missing. Names that come later change nothing: run it again. A reindex to another
+    tower, teaching, and forgetting anybody drop it.
+    """
+    from facesearch.api import open_library
+
+    if show + reset + dry_run > 1 or (far is not None and (show or reset)):
+        raise UsageError("--show and --reset go with nothing else, and --dry-run not with them")
+    with open_library(library, tower=tower) as opened:
+        if reset:
+            dropped = opened.reset_calibration()
+            say_json(_result(None, None, dropped=dropped)) if json else _report_reset(dropped)
+        elif show:
+            kept = opened.own_calibration()
+            figures = None if kept is None else {**kept.figures, "calibration": kept.calibration.to_card()}
+            at = None if kept is None else kept.fitted_at
+            say_json(_result(figures, at)) if json else _report_kept(figures, at)
+        else:
+            fit = opened.calibrate(0.01 if far is None else far, dry_run=dry_run)
+            kept = None if dry_run else opened.own_calibration()
+            at = None if kept is None else kept.fitted_at
+            say_json(_result(fit.to_json(), at, applied=not dry_run)) if json else _report_fit(fit.to_json(), dry_run)
+
+
+def _result(
+    figures: Mapping[str, Any] | None, fitted_at: str | None, *, applied: bool = False, dropped: bool = False
+) -> dict[str, Any]:
+    return {"applied": applied, "dropped": dropped, "fitted_at": fitted_at, "fit": figures}
+
+
+def _report_reset(dropped: bool) -> None:
+    say(
+        "dropped: the tower's calibration is in force again" if dropped else "the library has no calibration of its own"
+    )
+
+
+def _report_kept(figures: Mapping[str, Any] | None, fitted_at: str | None) -> None:
+    if figures is None:
+        say("the library has no calibration of its own: the tower's is in force")
+        return
+    say(f"fitted               {fitted_at}")
+    _report(figures)
+
+
+def _report_fit(figures: Mapping[str, Any], dry_run: bool) -> None:
+    _report(figures)
+    own, before = figures["own"], figures["tower"]
+    if own["accuracy"] < before["accuracy"] and (own["calibration_error"] or 0) > (before["calibration_error"] or 1):
+        complain("on people left out it does no better than what was in force before: more names would help")
+    if dry_run:
+        say("nothing was changed")
+    else:
+        say("in force for this library; facesearch calibrate --reset takes it back")
+
+
+def _report(figures: Mapping[str, Any]) -> None:
+    faces = counted(figures["faces"], "face")
+    used = "" if figures["faces_used"] == figures["faces"] else f", {figures['faces_used']:,} of them used"
+    people = f"{figures['people']:,}, {figures['people_with_two']:,} of them on two photos or more"
+    lines = {
+        "named people": f"{people}; {faces}{used}",
+        "pairs": f"{figures['genuine_pairs']:,} of one person, {figures['impostor_pairs']:,} of two people",
+        "one person up to": f"{figures['threshold']:.3f} ({_span(figures['threshold_interval'], '.3f')}); "
+        f"before {figures['tower_threshold']:.3f}",
+        "FAR there": f"{figures['far']:.1%} ({_span(figures['far_interval'], '.1%')})",
+        "TAR there": f"{figures['tar']:.1%} ({_span(figures['tar_interval'], '.1%')})",
+        "on people left out": _judged(figures["own"]),
+        "before, on the same": _judged(figures["tower"]),
+    }
+    for name, value in lines.items():
+        say(f"{name:<20} {value}")
+
+
+def _span(interval: tuple[float, float], form: str) -> str:
+    return f"{interval[0]:{form}} to {interval[1]:{form}}"
+
+
+def _judged(values: Mapping[str, Any]) -> str:
+    error = values["calibration_error"]
+    said = "no probabilities" if error is None else f"probabilities {error:.1%} off"
+    return f"FAR {values['far']:.1%}, TAR {values['tar']:.1%}, {values['accuracy']:.1%} judged rightly, {said}"
