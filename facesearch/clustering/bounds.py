@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from facesearch.calibration import Calibration
 
-CHANCE = 1.75
+CHANCE = 1.5
 AMONG = 0.6
 GAIN = 1.0
 CROWD = 50
