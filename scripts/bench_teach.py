@@ -17,7 +17,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ from facesearch.records import Floats
 from facesearch.space import Space
 from facesearch.teaching.deciding import decide
 from facesearch.teaching.held_out import ask_held_out
-from facesearch.teaching.learning import PULL, draw_pairs, learn_head
+from facesearch.teaching.learning import PULL, SHRINKAGE, draw_pairs, learn_head, whitening
 from facesearch.teaching.lessons import Lessons
 from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import read_dataset
@@ -121,19 +121,6 @@ def linear(head: NDArray[np.float64]) -> Map:
     return Space(head.astype(np.float32)).map
 
 
-def whitened(lessons: Lessons, shrinkage: float) -> NDArray[np.float64]:
-    """The inverse root of the covariance within people, shrunk towards a sphere (Hatch and others 2006)."""
-    named = lessons.embeddings[lessons.people >= 0].astype(np.float64)
-    people = lessons.people[lessons.people >= 0]
-    means = np.stack([named[people == person].mean(axis=0) for person in range(len(lessons.names))])
-    rests = named - means[people]
-    spread = rests.T @ rests / max(len(named) - len(means), 1)
-    spread = (1 - shrinkage) * spread + shrinkage * np.trace(spread) / len(spread) * np.eye(len(spread))
-    values, axes = np.linalg.eigh(spread)
-    head = (axes / np.sqrt(values)) @ axes.T
-    return np.asarray(head * np.sqrt(len(head) / (head**2).sum()))
-
-
 def low_rank(head: NDArray[np.float64], rank: int) -> NDArray[np.float64]:
     """The identity and what matters most of the rest."""
     left, values, right = np.linalg.svd(head - np.eye(len(head)))
@@ -176,40 +163,42 @@ def perceptron(lessons: Lessons, margin: float, seed: int, pull: float, hidden: 
 def candidates(margin: float, threshold: float) -> dict[str, Callable[[Family, int], Map | None]]:
     """By name, what makes a map of a family; None where it is not kept."""
 
-    def contrastive(lessons: Lessons, seed: int, pull: float = PULL) -> NDArray[np.float64]:
-        return learn_head(draw_pairs(lessons, np.ones(len(lessons.people), bool), margin, seed), pull)
+    def learned(lessons: Lessons, seed: int, pull: float = PULL, shrinkage: float = SHRINKAGE) -> NDArray[np.float64]:
+        return learn_head(lessons, np.ones(len(lessons.people), bool), margin, seed, pull=pull, shrinkage=shrinkage)
 
-    def alone(lessons: Lessons) -> Lessons:
-        return Lessons(lessons.embeddings, lessons.people, lessons.apart[:0], lessons.names)
+    def alone(family: Family) -> Lessons:
+        return replace(family.lessons, apart=family.lessons.apart[:0])
 
     def taught(family: Family, seed: int) -> Map | None:
-        lessons = alone(family.lessons)
+        lessons = alone(family)
 
         def learn(faces: NDArray[np.bool_], number: int) -> Map:
-            return linear(learn_head(draw_pairs(lessons, faces, margin, number)))
+            return linear(learn_head(lessons, faces, margin, number))
 
         verdict = decide(ask_held_out(lessons, learn, threshold, seed), seed)
-        return linear(contrastive(lessons, seed)) if verdict.kept else None
+        return linear(learned(lessons, seed)) if verdict.kept else None
 
-    def after_whitening(family: Family, seed: int) -> Map:
-        first = whitened(family.lessons, 0.9)
-        whitened_faces = linear(first)(family.lessons.embeddings)
-        lessons = alone(Lessons(whitened_faces, family.lessons.people, family.lessons.apart, family.lessons.names))
-        return linear(contrastive(lessons, seed) @ first)
+    def spread(family: Family, seed: int) -> Map:
+        lessons = alone(family)
+        return linear(whitening(lessons, lessons.people >= 0))
 
     return {
         "teach": taught,
+        "the head, whatever becomes of it": lambda family, seed: linear(learned(alone(family), seed)),
         **{
-            f"contrastive, pull {PULL * times:.3g}": (
-                lambda family, seed, pull=PULL * times: linear(contrastive(alone(family.lessons), seed, pull))
+            f"pull {PULL * times:.3g} instead of {PULL}": (
+                lambda family, seed, pull=PULL * times: linear(learned(alone(family), seed, pull))
             )
-            for times in (1, 0.25, 4)
+            for times in (0.25, 4)
         },
-        "contrastive, with pairs of strangers": lambda family, seed: linear(contrastive(family.lessons, seed)),
-        "contrastive, rank 8": lambda family, seed: linear(low_rank(contrastive(alone(family.lessons), seed), 8)),
-        "whitening": lambda family, seed: linear(whitened(family.lessons, 0.9)),
-        "whitening, then contrastive": after_whitening,
-        "perceptron": lambda family, seed: perceptron(alone(family.lessons), margin, seed, PULL),
+        "shrinkage 0.7": lambda family, seed: linear(learned(alone(family), seed, shrinkage=0.7)),
+        "with pairs of strangers in one photo": lambda family, seed: linear(learned(family.lessons, seed)),
+        "only whitening": spread,
+        "only contrastive": lambda family, seed: linear(learned(alone(family), seed, shrinkage=1.0)),
+        "only contrastive, rank 8": lambda family, seed: linear(
+            low_rank(learned(alone(family), seed, shrinkage=1.0), 8)
+        ),
+        "perceptron": lambda family, seed: perceptron(alone(family), margin, seed, PULL),
     }
 
 

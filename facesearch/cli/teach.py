@@ -64,6 +64,8 @@ def _report_untaught(untaught: UntaughtSummary) -> None:
 
 
 def _report(summary: TeachSummary) -> None:
+    from textwrap import wrap
+
     from facesearch.teaching import RULE
 
     beside = f", and from {counted(summary.apart, 'pair')} of faces that are not one person" if summary.apart else ""
@@ -78,7 +80,8 @@ def _report(summary: TeachSummary) -> None:
         gain = part.gain
         say(f"AUC of {what}: {gain.gain:+.4f} (95 % interval {gain.low:+.4f} to {gain.high:+.4f})")
     say(f"far: strangers up to the threshold of {summary.threshold:.3f}")
-    say(RULE)
+    for line in wrap(RULE, 100):
+        say(line)
     say()
     _conclude(summary)
 

@@ -17,7 +17,7 @@ from facesearch.records import Floats
 from facesearch.space import Space, head_bytes
 from facesearch.teaching.deciding import decide
 from facesearch.teaching.held_out import RUNS, ask_held_out, scale_of
-from facesearch.teaching.learning import draw_pairs, learn_head
+from facesearch.teaching.learning import learn_head
 from facesearch.teaching.lessons import Lessons, read_lessons
 from facesearch.teaching.summing_up import Measured, measured, roc_of
 
@@ -172,7 +172,7 @@ class _Runs:
         return np.asarray(head * (inside * stretch), np.float32)
 
     def _head(self, teaches: NDArray[np.bool_], seed: int) -> Floats:
-        head = learn_head(draw_pairs(self._lessons, teaches, self._margin, seed)).astype(np.float32)
+        head = learn_head(self._lessons, teaches, self._margin, seed).astype(np.float32)
         self._done += 1
         self._on_run(self._done, _HEADS)
         return head
