@@ -20,12 +20,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from facesearch.calibration import Calibration
 
-CHANCE = 1.5
+CHANCE = 2.0
 AMONG = 0.6
 GAIN = 1.0
 CROWD = 50
-# Where a card has no calibration: the log-odds at these shares of its threshold. The tower that ships has 5.1 and -1.7.
-_UNCALIBRATED = ((0.5, 4.0), (2.0, -2.0))
+# Where a card has no calibration: the log-odds at these shares of its threshold, those of the tower that ships.
+_UNCALIBRATED = ((0.5, 6.0), (2.0, -4.0))
 _KNOTS_OF_THE_SLOPE = 5
 
 Values = NDArray[np.float64]
