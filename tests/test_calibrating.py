@@ -87,7 +87,7 @@ def test_all_pairs_of_different_photos_of_named_people(tmp_path: Path) -> None:
     found = list(zip(pairs.distances.tolist(), pairs.labels.tolist(), strict=True))
     assert [label for _, label in found] == [label for _, label in sorted(expected)]
     np.testing.assert_allclose([distance for distance, _ in found], [distance for distance, _ in sorted(expected)])
-    assert (sample.people_count, sample.with_two_photos, sample.in_all) == (3, 3, 7)
+    assert (sample.people_count, sample.with_two_photos, sample.in_all, sample.grouped) == (3, 3, 7, 0)
     assert sample.genuine_pairs == sum(label == 0 for _, label in expected) == 4
 
 
@@ -164,6 +164,9 @@ def test_the_far_that_is_offered_is_one_that_is_granted(tmp_path: Path) -> None:
 def test_unnamed_groups_do_not_count(path: Path) -> None:
     with Library.open(path, writable=True) as library:
         before = named_sample(library).people_count
+        with library.changing():
+            library._database.execute("UPDATE faces SET person_source = 'group' WHERE person_id > 35")
+        assert named_sample(library).grouped == 5 * 4
         with library.changing():
             for person in list(library.people.names())[:15]:
                 library._database.execute("UPDATE people SET name = NULL WHERE id = ?", (person,))

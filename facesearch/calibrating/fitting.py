@@ -51,8 +51,9 @@ class Judged:
 class Fit:
     """A library's own calibration and how sure it is. Intervals are 95 %, over the people drawn again.
 
-    faces: of named people, faces_used of which were taken. people: who have them; people_with_two: on two photos or
-    more. own, tower: on people whom the fit never saw, and by what was in force without it, on the same pairs.
+    faces: of named people, faces_used of which were taken; only the grouping gave faces_grouped of them to anybody.
+    people: who have them; people_with_two: on two photos or more. own, tower: on people whom the fit never saw, and by
+    what was in force without it, on the same pairs.
     calibration.expected_calibration_error is own's. far_interval: of the share that passes the threshold; tar likewise.
     """
 
@@ -64,6 +65,7 @@ class Fit:
     tar_interval: Interval
     faces: int
     faces_used: int
+    faces_grouped: int
     people: int
     people_with_two: int
     genuine_pairs: int
@@ -130,6 +132,7 @@ def fit_sample(sample: NamedSample, in_force: InForce, far: float) -> Fit:
         tar_interval=_interval(resampled[2]),
         faces=sample.in_all,
         faces_used=len(sample.people),
+        faces_grouped=sample.grouped,
         people=sample.people_count,
         people_with_two=sample.with_two_photos,
         genuine_pairs=int((pairs.labels == metrics.GENUINE).sum()),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from facesearch.distance import pair_distances
 from facesearch.library import Library
+from facesearch.people.grouping import SOURCE as GROUPED
 from facesearch.records import Floats
 
 MOST_FACES = 30  # of a person: 435 pairs; with all of a few thousand photos one person would outweigh everybody else
@@ -23,13 +24,15 @@ Values = NDArray[np.float64]
 @dataclass(frozen=True, eq=False)
 class NamedSample:
     """Faces of named people, in the library's space. embeddings: float32 (N, 32). people, photos: whose each is, and
-    which photo it is on, as numbers from 0 (N,). in_all: how many faces of named people there are.
+    which photo it is on, as numbers from 0 (N,). in_all: how many faces of named people there are; grouped: how many of
+    these only the grouping gave to them.
     """
 
     embeddings: Floats
     people: Whole
     photos: Whole
     in_all: int
+    grouped: int = 0
 
     @property
     def people_count(self) -> int:
@@ -85,6 +88,7 @@ def named_sample(library: Library) -> NamedSample:
         stored = library.catalog.faces(taken)
         embeddings = library.catalog.embeddings_by_id(taken)
         space = library.space
+        grouped = library.people.named_faces_by(GROUPED)
     ids = sorted(taken)
     rows = np.stack([embeddings[face_id] for face_id in ids]) if ids else np.empty((0, 32), np.float32)
     return NamedSample(
@@ -92,6 +96,7 @@ def named_sample(library: Library) -> NamedSample:
         people=_numbered([taken[face_id] for face_id in ids]),
         photos=_numbered([stored[face_id].photo_id for face_id in ids]),
         in_all=sum(map(len, owned.values())),
+        grouped=grouped,
     )
 
 

@@ -76,6 +76,10 @@ def _report_kept(figures: Mapping[str, Any] | None, fitted_at: str | None) -> No
 
 def _report_fit(figures: Mapping[str, Any], dry_run: bool) -> None:
     _report(figures)
+    if 2 * figures["faces_grouped"] > figures["faces"]:
+        complain(
+            "most of these faces were given to their people by the grouping, the likest first: the figures flatter"
+        )
     own, before = figures["own"], figures["tower"]
     if own["accuracy"] < before["accuracy"] and (own["calibration_error"] or 0) > (before["calibration_error"] or 1):
         complain("on people left out it does no better than what was in force before: more names would help")

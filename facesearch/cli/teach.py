@@ -45,7 +45,13 @@ def teach(
             say_json(untaught) if json else _report_untaught(untaught)
             return
         with Progress("learning", "heads") as progress:
+            had_its_own = opened.own_calibration() is not None
             summary = opened.teach(seed=seed, dry_run=dry_run, on_run=progress.update)
+        if had_its_own and opened.own_calibration() is None:
+            complain(
+                "the library's own calibration is of the former distances and in force no more: facesearch calibrate "
+                "fits another"
+            )
     if json:
         from dataclasses import asdict
 

@@ -193,6 +193,15 @@ class People:
             for person_id, own in blobs.items()
         }
 
+    def named_faces_by(self, source: str) -> int:
+        """How many faces of people with a name that source has given to them."""
+        ((count,),) = self._database.rows(
+            "SELECT count(*) FROM faces JOIN people ON people.id = person_id "
+            "WHERE name IS NOT NULL AND person_source = ?",
+            (source,),
+        )
+        return int(count)
+
     def hypotheses(self, faces: int) -> int:
         """How many people a photo can show, as far as is known: people, and faces in no group. faces: how many there
         are in the library."""
