@@ -5,7 +5,7 @@ Each candidate learns from some photos of a family; then it is asked about the
 others of these photos against those that were learned, with everybody else as strangers ("known"), and about
 everybody else, among each other ("strangers"). Changes are in points against the tower's own space, means over the
 draws. "teach" is what `facesearch teach` does: the head in use where its own held-out faces let it keep it, and
-otherwise nothing.
+otherwise nothing; with names shuffled there is nothing to learn.
 
     python scripts/bench_teach.py --data lfw
     python scripts/bench_teach.py --data lfw --candidates teach --draws 20 --families 5x5 10x5 20x10
@@ -169,8 +169,13 @@ def candidates(margin: float, threshold: float) -> dict[str, Callable[[Family, i
     def alone(family: Family) -> Lessons:
         return replace(family.lessons, apart=family.lessons.apart[:0])
 
-    def taught(family: Family, seed: int) -> Map | None:
+    def taught(family: Family, seed: int, shuffled: bool = False) -> Map | None:
         lessons = alone(family)
+        if shuffled:
+            named = np.flatnonzero(lessons.people >= 0)
+            people = lessons.people.copy()
+            people[named] = np.random.default_rng(seed).permutation(people[named])
+            lessons = replace(lessons, people=people)
 
         def learn(faces: NDArray[np.bool_], number: int) -> Map:
             return linear(learn_head(lessons, faces, margin, number))
@@ -184,6 +189,7 @@ def candidates(margin: float, threshold: float) -> dict[str, Callable[[Family, i
 
     return {
         "teach": taught,
+        "teach, with names shuffled": lambda family, seed: taught(family, seed, shuffled=True),
         "the head, whatever becomes of it": lambda family, seed: linear(learned(alone(family), seed)),
         **{
             f"pull {PULL * times:.3g} instead of {PULL}": (
@@ -252,7 +258,7 @@ def main() -> None:
                 for each, family, own in zip(maps, families, before, strict=True)
             ]
             kept = sum(each is not None for each in maps)
-            report(Line(size, name, changes, kept if name == "teach" else None, seconds), options.json)
+            report(Line(size, name, changes, kept if name.startswith("teach") else None, seconds), options.json)
 
 
 @dataclass(frozen=True, eq=False)

@@ -143,6 +143,15 @@ def test_undo_restores_the_answers_to_the_bit(path: Path) -> None:
     assert _answers(path) == before
 
 
+def test_questions_are_answered_while_it_learns(path: Path) -> None:
+    before = _answers(path)
+    meanwhile = []
+    with Library.open(path, writable=True) as library:
+        teach(library, MARGIN, on_run=lambda done, total: meanwhile.append((done, total, _answers(path) == before)))
+    assert meanwhile == [(done, 6, True) for done in range(1, 7)]
+    assert _answers(path) != before
+
+
 def test_the_same_library_and_seed_give_the_same_head_and_a_dry_run_none(path: Path) -> None:
     with Library.open(path) as reader:
         measured = teach(reader, MARGIN, dry_run=True)
