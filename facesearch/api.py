@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -185,8 +184,7 @@ class FaceLibrary:
 
         self.close()
         with Library.open(self.path, writable=not dry_run) as library:
-            there = library.models
-            library.check_models(replace(there, tower=self.tower.identity, tower_name=self.tower.card.name))
+            library.check_tower(self.tower.identity, self.tower.card.name)
             calibration = Calibration.from_card(self.tower.card.calibration)
             return group_people(library, calibration, least_faces, dry_run=dry_run, on_progress=on_progress)
 
@@ -318,7 +316,7 @@ class FaceLibrary:
         self.close()
         with Library.open(self.path, writable=not dry_run) as library:
             card = self.tower.card
-            library.check_models(replace(library.models, tower=self.tower.identity, tower_name=card.name))
+            library.check_tower(self.tower.identity, card.name)
             return teach(library, card.margin, seed=seed, dry_run=dry_run, on_run=on_run)
 
     def unteach(self, *, everything: bool = False) -> UntaughtSummary:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facesearch.distance import pair_distances
 from facesearch.library import Library
 from facesearch.people.grouping import SOURCE as GROUPED
-from facesearch.records import Floats
+from facesearch.records import EMBEDDING_SIZE, Floats
 
 MOST_FACES = 30  # of a person: 435 pairs; with all of a few thousand photos one person would outweigh everybody else
 MOST_IN_ALL = 2000  # two million pairs
@@ -86,13 +86,11 @@ def named_sample(library: Library) -> NamedSample:
             owned[person].append(face_id)
         taken = _taken(owned)
         stored = library.catalog.faces(taken)
-        embeddings = library.catalog.embeddings_by_id(taken)
-        space = library.space
+        ids = sorted(taken)
+        places = library.places(ids) if ids else np.empty((0, EMBEDDING_SIZE), np.float32)
         grouped = library.people.named_faces_by(GROUPED)
-    ids = sorted(taken)
-    rows = np.stack([embeddings[face_id] for face_id in ids]) if ids else np.empty((0, 32), np.float32)
     return NamedSample(
-        embeddings=space.map(rows) if ids else rows,
+        embeddings=places,
         people=_numbered([taken[face_id] for face_id in ids]),
         photos=_numbered([stored[face_id].photo_id for face_id in ids]),
         in_all=sum(map(len, owned.values())),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,10 +19,9 @@ def calibrate(path: Path, tower: Embedder, far: float = FAR, *, dry_run: bool = 
     written; TowerError where it was built with another tower; UsageError for a far that is no share.
     """
     with Library.open(path, writable=not dry_run) as library:
-        there = library.models
-        library.check_models(replace(there, tower=tower.identity, tower_name=tower.card.name))
+        library.check_tower(tower.identity, tower.card.name)
         usual = library.space.calibration or Calibration.from_card(tower.card.calibration)
-        fit = fit_library(library, InForce(there.threshold, usual), far)
+        fit = fit_library(library, InForce(library.models.threshold, usual), far)
         if not dry_run:
             keep_calibration(library, fit.kept(datetime.now(UTC).isoformat(timespec="seconds")))
         return fit

@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from facesearch.calibration import Calibration
 from facesearch.distance import row_distances
 from facesearch.errors import LibraryError, UsageError
@@ -140,7 +138,7 @@ def explain(library: Library, path: Path, detector: FaceDetector, tower: Embedde
         space = library.space
         place = space.map(probe.faces[doubt.face - 1].embedding)
         person, runner_up = _candidates(library, answer, doubt.face, person_id, place)
-        references = _places(library, [each.face_id for each in (person, runner_up) if each is not None])
+        references = library.places([each.face_id for each in (person, runner_up) if each is not None])
         photo_id = library.catalog.faces([person.face_id])[person.face_id].photo_id
         same_photo = library.catalog.photo_with(probe.photo.sha256) == photo_id
         nearest = _nearest(library, place)
@@ -195,17 +193,11 @@ def _far(library: Library, person_id: int, place: Floats, threshold: float) -> C
     face_ids = [face_id for face_id, _ in library.people.faces_of([person_id])]
     if not face_ids:
         raise UsageError(f"the library in {library.path} holds no face of #{person_id}")
-    distances = row_distances(_places(library, face_ids), place)
+    distances = row_distances(library.places(face_ids), place)
     nearest = int(distances.argmin())
     distance = float(distances[nearest])
     name = library.people.names()[person_id]
     return Candidate(person_id, name, face_ids[nearest], distance, distance <= threshold, None, None)
-
-
-def _places(library: Library, face_ids: list[int]) -> Floats:
-    """Where faces lie in the library's space: float32 (N, 32)."""
-    stored = library.catalog.embeddings_by_id(face_ids)
-    return library.space.map(np.stack([stored[face_id] for face_id in face_ids]))
 
 
 def _nearest(library: Library, place: Floats) -> tuple[FaceNear, ...]:

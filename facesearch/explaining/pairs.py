@@ -52,8 +52,7 @@ def pairs_around(library: Library, distance: float) -> PairsAround | None:
         faces = [faces[place] for place in sorted(drawn.tolist())]
     if len(faces) < 2:
         return None
-    stored = library.catalog.embeddings_by_id(face_id for face_id, _ in faces)
-    places = library.space.map(np.stack([stored[face_id] for face_id, _ in faces]))
+    places = library.places([face_id for face_id, _ in faces])
     people = np.array([person_id for _, person_id in faces])
     first, second = np.triu_indices(len(faces), 1)
     distances = pair_distances(places, places)[first, second]

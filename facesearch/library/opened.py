@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import numpy as np
 
 from facesearch.errors import LibraryError, LibraryExistsError, TowerError
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refuse_taken_folder, size_bytes
@@ -17,7 +19,7 @@ from facesearch.library.spaces import Spaces
 from facesearch.library.status import LibraryStatus
 from facesearch.library.strays import is_half_written, is_kept_copy
 from facesearch.library.vectors import LibraryVectors
-from facesearch.records import Models
+from facesearch.records import Floats, Models
 from facesearch.space import Space
 from facesearch.store import schema
 from facesearch.store.catalog import Catalog
@@ -33,6 +35,7 @@ from facesearch.store.succession import Succession
 from facesearch.store.vectors import Vectors
 
 PURGE_SETTING = "purge"
+_REMEDY = "facesearch reindex moves it to this one; or choose another --library, or the one it was built with"
 
 log = logging.getLogger(__name__)
 
@@ -166,17 +169,21 @@ class Library:
 
     def check_models(self, given: Models) -> None:
         """Raise TowerError or LibraryError when the library was built with another tower or detector."""
+        self.check_tower(given.tower, given.tower_name)
         built = self.models
-        remedy = "facesearch reindex moves it to this one; or choose another --library, or the one it was built with"
-        if built.tower != given.tower:
-            raise TowerError(
-                f"the library in {self.path} was built with the tower {built.tower_name} ({built.tower[:12]}), not "
-                f"with {given.tower_name} ({given.tower[:12]}), and their distances cannot be compared; {remedy}"
-            )
         if built.detector != given.detector:
             raise LibraryError(
                 f"the library in {self.path} was built with the detector {built.detector}, not with {given.detector}; "
-                f"{remedy}"
+                f"{_REMEDY}"
+            )
+
+    def check_tower(self, tower: str, name: str) -> None:
+        """Raise TowerError when the library was built with another tower. tower: SHA-256 of its weights."""
+        built = self.models
+        if built.tower != tower:
+            raise TowerError(
+                f"the library in {self.path} was built with the tower {built.tower_name} ({built.tower[:12]}), not "
+                f"with {name} ({tower[:12]}), and their distances cannot be compared; {_REMEDY}"
             )
 
     @contextmanager
@@ -209,6 +216,12 @@ class Library:
         """What maps the embeddings of the rows, and of probes, to where distances are taken: the identity until the
         library is taught. Read it inside a `snapshot` with what it is applied to."""
         return self._spaces.current()
+
+    def places(self, face_ids: Sequence[int]) -> Floats:
+        """Where some faces lie in `space`, in their order: float32 (N, 32), N >= 1. Raises KeyError for one that is not
+        there."""
+        stored = self.catalog.embeddings_by_id(face_ids)
+        return self.space.map(np.stack([stored[face_id] for face_id in face_ids]))
 
     def search_on(self, device: Device) -> None:
         """Where `vectors` search from now on: "cpu", "gpu", or "auto" for what suits. Raises LibraryError later on,

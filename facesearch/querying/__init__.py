@@ -64,7 +64,8 @@ def query_photo(
     wish = Wish(k, threshold, prior)
 
     def faces(probe: Probe, judge: Judge) -> tuple[ProbeFace, ...]:
-        places = [library.space.map(face.embedding) for face in probe.faces]
+        space = library.space
+        places = [space.map(face.embedding) for face in probe.faces]
         return identify(library, places, [_probe_face(face) for face in probe.faces], judge, wish)
 
     return _answer(library, path, (detector, tower), _Question(wish, faces, on_probe))
@@ -85,8 +86,9 @@ def query_faces(
     wish = Wish(k, threshold, prior)
 
     def faces(probe: Probe, judge: Judge) -> tuple[ProbeFace, ...]:
+        space = library.space
         return tuple(
-            replace(_probe_face(face), photos=_photos(library, library.space.map(face.embedding), k, judge))
+            replace(_probe_face(face), photos=_photos(library, space.map(face.embedding), k, judge))
             for face in probe.faces
         )
 
@@ -105,7 +107,8 @@ def compare_photos(
         return _compared((first, second), (one, two), (one.embedding, two.embedding), judge_of(tower, None))
     with library.snapshot():
         library.check_models(Models.of(detector, tower))
-        places = (library.space.map(one.embedding), library.space.map(two.embedding))
+        space = library.space
+        places = (space.map(one.embedding), space.map(two.embedding))
         return _compared((first, second), (one, two), places, judge_of(tower, library))
 
 

@@ -30,7 +30,8 @@ def identify(
     within = [nearest_groups(library, place, wish.k, by_person) for place in places]
     people = {found.face.person_id for each in within for found in each.groups}
     samples = library.people.sampled_faces((each for each in people if each is not None), PROTOTYPE_FACES)
-    known = {person: (count, library.space.map(embeddings)) for person, (count, embeddings) in samples.items()}
+    space = library.space
+    known = {person: (count, space.map(embeddings)) for person, (count, embeddings) in samples.items()}
     contenders = [_contenders(place, each, known) for place, each in zip(places, within, strict=True)]
     if judge.calibration is None:
         return tuple(

@@ -80,7 +80,7 @@ def faces_of_person(library: Library, person_id: int, order: Order, limit: int) 
         face_ids = sorted(face_id for face_id, _ in library.people.faces_of([person_id]))
         if not face_ids:
             raise UsageError(f"#{person_id} has no face in {library.path}: there is nothing to show")
-        places = _places(library, face_ids)
+        places = library.places(face_ids)
         stored = library.catalog.faces(face_ids)
         paths = library.catalog.photo_paths({face.photo_id for face in stored.values()})
         name, threshold = library.people.names()[person_id], library.models.threshold
@@ -129,13 +129,8 @@ def geometric_median(places: Floats) -> Floats:
 
 def _most_typical(library: Library, face_ids: Sequence[int]) -> int:
     some = list(face_ids)[:: -(-len(face_ids) // _SAMPLED_FACES)]
-    places = _places(library, some)
+    places = library.places(some)
     return some[int(row_distances(places, geometric_median(places)).argmin())]
-
-
-def _places(library: Library, face_ids: Sequence[int]) -> Floats:
-    stored = library.catalog.embeddings_by_id(face_ids)
-    return library.space.map(np.stack([stored[face_id] for face_id in face_ids]))
 
 
 def _ordered(faces: list[SheetFace], order: Order) -> list[SheetFace]:

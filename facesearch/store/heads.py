@@ -34,15 +34,11 @@ class Heads:
 
     def all(self) -> list[StoredHead]:
         """Every head, the last one in force."""
-        rows = self._database.rows("SELECT id, created_at, tower, weights, details FROM heads ORDER BY id")
-        return [
-            StoredHead(head_id, created_at, tower, weights, _decoded(details))
-            for head_id, created_at, tower, weights, details in rows
-        ]
+        return self._read("ORDER BY id")
 
     def last(self) -> StoredHead | None:
         """The head in force; None in the tower's own space."""
-        return next(iter(self.all()[-1:]), None)
+        return next(iter(self._read("ORDER BY id DESC LIMIT 1")), None)
 
     def add(self, tower: str, weights: bytes, details: Mapping[str, object]) -> int:
         """Put another head in force; returns its id."""
@@ -62,6 +58,13 @@ class Heads:
         count = self._database.execute("DELETE FROM heads").rowcount
         self._database.changes.remapped |= count > 0
         return count
+
+    def _read(self, order: str) -> list[StoredHead]:
+        rows = self._database.rows(f"SELECT id, created_at, tower, weights, details FROM heads {order}")
+        return [
+            StoredHead(head_id, created_at, tower, weights, _decoded(details))
+            for head_id, created_at, tower, weights, details in rows
+        ]
 
 
 def _decoded(text: str) -> dict[str, Any]:
