@@ -5,6 +5,7 @@ A box is a row x1 y1 x2 y2 in px.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -28,6 +29,27 @@ def overlap(first: Floats, second: Floats, measure: Measure = "union") -> Floats
     area_a, area_b = _area(first)[:, None], _area(second)[None, :]
     whole = area_a + area_b - shared if measure == "union" else np.minimum(area_a, area_b)
     return np.asarray(np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0))
+
+
+def pair_up(first: Sequence[Floats], second: Sequence[Floats], at_least: float) -> list[tuple[int, int]]:
+    """Which of some boxes are of one thing: positions in both lists, each once at most, those that overlap most first.
+
+    at_least: of the union of the two. Boxes: (4,) each.
+    """
+    if not len(first) or not len(second):
+        return []
+    shared = overlap(np.stack(first), np.stack(second))
+    pairs: list[tuple[int, int]] = []
+    taken: tuple[set[int], set[int]] = (set(), set())
+    for place in np.argsort(-shared, axis=None, kind="stable").tolist():
+        row, column = divmod(place, len(second))
+        if shared[row, column] < at_least:
+            break
+        if row not in taken[0] and column not in taken[1]:
+            pairs.append((row, column))
+            taken[0].add(row)
+            taken[1].add(column)
+    return pairs
 
 
 def suppress(boxes: Floats, scores: Floats, threshold: float, measure: Measure = "union") -> np.ndarray:

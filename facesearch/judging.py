@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facesearch.alignment import align
-from facesearch.boxes import overlap
+from facesearch.boxes import pair_up
 from facesearch.calibrating import kept_calibration
 from facesearch.calibration import Calibration
 from facesearch.errors import LibraryError, PhotoError
@@ -108,8 +107,8 @@ def _crops_again(
     """Each face's crop (None: its photo is of no use any more) and caption, and how many are None."""
     with library.snapshot():
         stored = library.catalog.faces(face_ids)
-        paths = library.catalog.photo_paths(face.photo_id for face in stored.values())
-        contents = {photo_id: sha256 for sha256, photo_id in library.catalog.photo_ids().items()}
+        photos = {face.photo_id for face in stored.values()}
+        paths, contents = library.catalog.photo_paths(photos), library.catalog.photo_contents(photos)
     crops: list[Pixels | None] = []
     captions = []
     for face_id in face_ids:
@@ -128,10 +127,8 @@ def _crop_again(face: StoredFace, where: PhotoPath | None, sha256: str | None, d
         photo = read_photo_apart(photo_file(where.path))
     except PhotoError:
         return None
-    found = detector.detect(photo.pixels)
-    if photo.sha256 != sha256 or not found:
+    if photo.sha256 != sha256:
         return None
-    boxes: NDArray[np.float32] = np.stack([each.box for each in found])
-    shared = overlap(boxes, face.box[None] * np.float32(photo.scale))[:, 0]
-    best = int(np.argmax(shared))
-    return align(photo.pixels, found[best].landmarks) if shared[best] >= _SAME_FACE else None
+    found = detector.detect(photo.pixels)
+    pairs = pair_up([each.box for each in found], [face.box * np.float32(photo.scale)], _SAME_FACE)
+    return align(photo.pixels, found[pairs[0][0]].landmarks) if pairs else None

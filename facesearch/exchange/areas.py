@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facesearch.boxes import overlap
+from facesearch import boxes
 from facesearch.records import Floats
 
 SAME_FACE = 0.25
@@ -93,19 +93,6 @@ def _turned(area: Area, orientation: int) -> Area:
     return Area(x, y, w, h)
 
 
-def pair_up(first: Sequence[Floats], second: Sequence[Floats], at_least: float = SAME_FACE) -> list[tuple[int, int]]:
-    """Which of some boxes are of one face: positions in both lists, each once at most, the surest pairs first."""
-    if not len(first) or not len(second):
-        return []
-    shared = overlap(np.stack(first), np.stack(second))
-    order = np.argsort(-shared, axis=None, kind="stable")
-    pairs: list[tuple[int, int]] = []
-    taken: tuple[set[int], set[int]] = (set(), set())
-    for row, column in zip(*(each.tolist() for each in np.unravel_index(order, shared.shape)), strict=True):
-        if shared[row, column] < at_least:
-            break
-        if row not in taken[0] and column not in taken[1]:
-            pairs.append((row, column))
-            taken[0].add(row)
-            taken[1].add(column)
-    return pairs
+def pair_up(first: Sequence[Floats], second: Sequence[Floats]) -> list[tuple[int, int]]:
+    """Which of some boxes are of one face, as programs draw them: see boxes.pair_up."""
+    return boxes.pair_up(first, second, SAME_FACE)

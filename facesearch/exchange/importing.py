@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 
 from facesearch.errors import PhotoError
@@ -22,6 +23,7 @@ from facesearch.exchange.packets import Packet
 from facesearch.exchange.regions import as_name, face_regions
 from facesearch.exchange.sidecars import SUFFIX, SidecarError, SidecarNames, read_sidecar
 from facesearch.library import Library
+from facesearch.people import name_after_source
 from facesearch.photos import fingerprint, photo_file, read_embedded, walk
 from facesearch.records import Floats, PhotoFile, SkippedFile, StoredFace
 
@@ -110,7 +112,8 @@ def import_names(
     summary.people_new = sum(bearers.of(name) is None for name in set(verdicts.names.values()))
     if verdicts.names and not dry_run:
         with library.changing():
-            _name(library, verdicts.names, bearers)
+            names = dict(sorted(verdicts.names.items(), key=itemgetter(1)))
+            name_after_source(library, names, {name: bearers.of(name) for name in names.values()}, SOURCE)
     return summary
 
 
@@ -127,22 +130,6 @@ class _Bearers:
         if name not in self._known:
             self._known[name] = self._library.people.bearer(name)
         return self._known[name]
-
-
-def _name(library: Library, names: Mapping[int, str], bearers: _Bearers) -> None:
-    """Give the faces their names, as one line of the journal. names: by face id."""
-    by_name: defaultdict[str, list[int]] = defaultdict(list)
-    for face_id, name in names.items():
-        by_name[name].append(face_id)
-    groups = {face.person_id for face in library.catalog.faces(names).values() if face.person_id is not None}
-    with library.people.change("import", {"source": SOURCE}) as change:
-        for name, face_ids in sorted(by_name.items()):
-            bearer = bearers.of(name)
-            change.move(face_ids, change.create(name) if bearer is None else bearer, SOURCE)
-            change.end_part()
-        for group in sorted(groups - {person_id for _, person_id in library.people.faces_of(groups)}):
-            change.remove(group)
-            change.end_part()
 
 
 class _Verdicts:

@@ -15,10 +15,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from facesearch.alignment import align_faces
-from facesearch.boxes import overlap
+from facesearch.boxes import pair_up
 from facesearch.errors import PhotoError
 from facesearch.indexing.embedding import embedded
 from facesearch.indexing.reading import Known, read_ahead
@@ -31,7 +29,6 @@ from facesearch.records import (
     EmbeddedFace,
     Embedder,
     FaceDetector,
-    Floats,
     Models,
     Photo,
     PhotoFile,
@@ -243,13 +240,6 @@ class _Reindexing:
 def _matched(known: list[DetectedFace], found: list[DetectedFace]) -> list[int | None]:
     """For every found face the position of the known one that it is: the pairs that overlap most come first."""
     matches: list[int | None] = [None] * len(found)
-    if not known or not found:
-        return matches
-    shares: Floats = overlap(np.stack([face.box for face in found]), np.stack([face.box for face in known]))
-    for place in np.argsort(-shares, axis=None, kind="stable").tolist():
-        new, old = divmod(place, len(known))
-        if shares[new, old] < _SAME_FACE:
-            break
-        if matches[new] is None and old not in matches:
-            matches[new] = old
+    for new, old in pair_up([face.box for face in found], [face.box for face in known], _SAME_FACE):
+        matches[new] = old
     return matches

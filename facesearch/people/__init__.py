@@ -19,6 +19,7 @@ from facesearch.people.grouping import GroupedPerson, GroupSummary, group_people
 from facesearch.people.history import LoggedChange, Undone, change_log, undo_change, undo_since
 from facesearch.people.listing import FaceEntry, PeopleList, PersonEntry, PersonShown, list_people, show_person
 from facesearch.people.lists import ListSummary, PassedOver, name_by_list
+from facesearch.people.sources import name_after_source
 from facesearch.people.suspect import KINDS, Suspect
 from facesearch.people.suspects import SuspectList, find_suspects
 
@@ -47,6 +48,7 @@ __all__ = [
     "list_people",
     "merge_people",
     "most_prominent",
+    "name_after_source",
     "name_by_folder",
     "name_by_folder_at_once",
     "name_by_list",

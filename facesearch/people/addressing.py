@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facesearch.boxes import overlap
+from facesearch.boxes import pair_up
 from facesearch.errors import UsageError
 from facesearch.library import Library
 from facesearch.records import Floats, StoredFace
@@ -72,11 +72,8 @@ def face_in_photo(library: Library, photo: Path, number: int | None = None, box:
 
 def matching_face(boxes: Sequence[Floats], box: Sequence[float]) -> int | None:
     """The position of the box that overlaps `box` most, by at least SAME_FACE of the union; None where none does."""
-    if not boxes:
-        return None
-    shares = overlap(np.stack(boxes), np.array([box], np.float32))[:, 0]
-    best = int(np.argmax(shares))
-    return best if shares[best] >= SAME_FACE else None
+    pairs = pair_up(boxes, [np.array(box, np.float32)], SAME_FACE)
+    return pairs[0][0] if pairs else None
 
 
 def largest_first(faces: Iterable[StoredFace]) -> list[StoredFace]:

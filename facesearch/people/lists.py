@@ -15,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from facesearch.boxes import overlap
+from facesearch.boxes import pair_up
 from facesearch.errors import UsageError
 from facesearch.library import Library
-from facesearch.people.addressing import SAME_FACE, shown_person
+from facesearch.people.addressing import SAME_FACE, photo_at, shown_person
 from facesearch.people.corrections import checked_name
+from facesearch.people.sources import name_after_source
 from facesearch.records import StoredFace
 
 SOURCE = "list"
@@ -79,7 +80,8 @@ def name_by_list(library: Library, file: Path, *, root: Path | None = None, dry_
     change = None
     if naming.names and not dry_run:
         with library.changing():
-            change = _name(library, naming)
+            names = {face_id: row.person for face_id, row in naming.names.items()}
+            change = name_after_source(library, names, naming.bearers, SOURCE)
     passed = tuple(sorted(naming.passed_over, key=lambda each: each.line))
     new = sum(bearer is None for bearer in naming.bearers.values())
     return ListSummary(len(rows), len(naming.names), naming.same, new, passed, change, dry_run)
@@ -99,7 +101,8 @@ class _Naming:
         by_path: defaultdict[Path, list[_Row]] = defaultdict(list)
         for row in rows:
             by_path[row.path].append(row)
-        photos = _photos_at(self.library, by_path)
+        known_as = {path: photo_at(self.library, path) for path in by_path}
+        photos = {path: photo_id for path, photo_id in known_as.items() if photo_id is not None}
         faces: defaultdict[int, list[StoredFace]] = defaultdict(list)
         for face in self.library.catalog.faces_in(photos.values()):
             faces[face.photo_id].append(face)
@@ -146,42 +149,10 @@ def _matched(rows: Sequence[_Row], faces: Sequence[StoredFace]) -> list[tuple[_R
             found[number] = faces[0]
         elif row.box is None:
             found[number] = f"has {len(faces)} faces; say which by a box" if faces else "has no face that was found"
-    if boxed and faces:
-        shares = overlap(
-            np.array([rows[number].box for number in boxed], np.float32), np.stack([face.box for face in faces])
-        )
-        free = set(range(len(faces)))
-        for place in np.argsort(-shares, axis=None, kind="stable").tolist():
-            row_at, face_at = divmod(place, len(faces))
-            if shares[row_at, face_at] < SAME_FACE:
-                break
-            if boxed[row_at] not in found and face_at in free:
-                found[boxed[row_at]] = faces[face_at]
-                free.discard(face_at)
+    boxes = [np.array(rows[number].box, np.float32) for number in boxed]
+    for row_at, face_at in pair_up(boxes, [face.box for face in faces], SAME_FACE):
+        found[boxed[row_at]] = faces[face_at]
     return [(row, found.get(number, "has no face at this box")) for number, row in enumerate(rows)]
-
-
-def _name(library: Library, naming: _Naming) -> int | None:
-    """Give the faces their names; returns the number of the change."""
-    by_name: defaultdict[str, list[int]] = defaultdict(list)
-    for face_id, row in naming.names.items():
-        by_name[row.person].append(face_id)
-    former = {face.person_id for face in library.catalog.faces(naming.names).values() if face.person_id is not None}
-    with library.people.change("import", {"source": SOURCE}) as change:
-        for name, face_ids in by_name.items():
-            bearer = naming.bearers[name]
-            change.move(face_ids, change.create(name) if bearer is None else bearer, SOURCE)
-            change.end_part()
-        for group in sorted(former - {person for _, person in library.people.faces_of(former)}):
-            change.remove(group)
-            change.end_part()
-    return change.line_id
-
-
-def _photos_at(library: Library, paths: Iterable[Path]) -> dict[Path, int]:
-    """The photos that the library knows under some paths."""
-    known = {path: library.catalog.files_under([path]).get(os.fsencode(path)) for path in paths}
-    return {path: file.photo_id for path, file in known.items() if file is not None and file.photo_id is not None}
 
 
 def _read(file: Path, root: Path) -> list[_Row]:
