@@ -13,7 +13,7 @@ import numpy as np
 
 from facesearch.alignment import align
 from facesearch.boxes import pair_up
-from facesearch.calibrating import kept_calibration
+from facesearch.calibrating import judge_in
 from facesearch.calibration import Calibration
 from facesearch.errors import LibraryError, PhotoError
 from facesearch.figures.all_pairs import NamedFaces, report_all_pairs
@@ -49,11 +49,7 @@ def judge_library(
     both kinds.
     """
     with library.snapshot():
-        usual, by = library.models.threshold, None if calibration is None else "tower"
-        if (kept := kept_calibration(library)) is not None:
-            usual, calibration, by = kept.threshold, kept.calibration, "library"
-        elif library.space.calibration is not None:
-            calibration, by = library.space.calibration, "head"
+        judge = judge_in(library, library.models.threshold, calibration)
         ids, embeddings = library.catalog.embeddings()
         embeddings = library.space.map(embeddings)
         stored = library.catalog.faces(ids.tolist())
@@ -69,9 +65,9 @@ def judge_library(
             f"the library in {library.path} has no pairs to judge: name two people or more, some of them on two photos "
             "(facesearch index --people-from-folders names them after their folders)"
         )
-    report, roc = report_all_pairs(faces, usual if threshold is None else threshold, calibration)
-    report = replace(report, calibrated_by=by)
-    return LibraryJudged(report, roc, calibration, faces, [face.face_id for _, face in named])
+    report, roc = report_all_pairs(faces, judge.threshold if threshold is None else threshold, judge.calibration)
+    report = replace(report, calibrated_by=judge.calibrated_by)
+    return LibraryJudged(report, roc, judge.calibration, faces, [face.face_id for _, face in named])
 
 
 def gather_evidence(library: Library, judged: LibraryJudged, detector: FaceDetector) -> Evidence:

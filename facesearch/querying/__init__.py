@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from facesearch.calibrating import Judge
 from facesearch.distance import row_distances
 from facesearch.library import Library
 from facesearch.looking import Probe, look_at, look_at_most_prominent
 from facesearch.querying.answers import Box, Comparison, FaceMatch, PersonMatch, ProbeFace, QueryAnswer
 from facesearch.querying.identities import identify
-from facesearch.querying.judge import Judge, Wish, judge_of
+from facesearch.querying.judge import Wish, judge_of
 from facesearch.querying.neighbours import by_face, nearest_groups
 from facesearch.ranking import PRIOR
 from facesearch.records import DetectedFace, EmbeddedFace, Embedder, FaceDetector, Floats, Models, StoredFace

@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from facesearch.calibrating import Judge
 from facesearch.distance import row_distances
 from facesearch.library import Library
 from facesearch.querying.answers import PersonMatch, ProbeFace
-from facesearch.querying.judge import Judge, Wish
+from facesearch.querying.judge import Wish
 from facesearch.querying.neighbours import Within, by_person, nearest_groups
 from facesearch.ranking import PROTOTYPE_FACES, Belief, Contenders, beliefs, person_distances
 from facesearch.records import Floats

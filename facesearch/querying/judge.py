@@ -1,11 +1,11 @@
-"""By what a distance is judged: a threshold and a calibration, the library's own where it has them."""
+"""What was asked for, and by what the answer's distances are judged."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from facesearch.calibrating import kept_calibration
+from facesearch.calibrating import Judge, judge_in
 from facesearch.calibration import Calibration
 from facesearch.errors import UsageError
 from facesearch.library import Library
@@ -31,25 +31,7 @@ class Wish:
             raise UsageError(f"the prior is {self.prior}; it is a probability, so give more than 0 and less than 1")
 
 
-@dataclass(frozen=True)
-class Judge:
-    """What is said of a distance. calibrated_by: whose the calibration is; None without one."""
-
-    threshold: float
-    calibration: Calibration | None
-    calibrated_by: str | None
-
-    def probability(self, distance: float) -> float | None:
-        """That two faces so far apart are one person, were one and two as likely beforehand."""
-        return None if self.calibration is None else round(self.calibration.probability(distance), 4)
-
-
 def judge_of(tower: Embedder, library: Library | None, threshold: float | None = None) -> Judge:
-    """The judge in a library's space, or in the tower's own. Call it inside the snapshot that it is used in."""
-    usual, by = float(tower.card.threshold), "tower"
-    calibration = Calibration.from_card(tower.card.calibration)
-    if library is not None and (kept := kept_calibration(library)) is not None:
-        usual, calibration, by = kept.threshold, kept.calibration, "library"
-    elif library is not None and library.space.calibration is not None:
-        calibration, by = library.space.calibration, "head"
-    return Judge(usual if threshold is None else threshold, calibration, None if calibration is None else by)
+    """The judge by a tower's card and a library, at another threshold where one is given. Inside a snapshot."""
+    judge = judge_in(library, float(tower.card.threshold), Calibration.from_card(tower.card.calibration))
+    return judge if threshold is None else replace(judge, threshold=threshold)
