@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from facesearch import wording
 from facesearch.explaining.explanation import Candidate, Explanation
 from facesearch.explaining.regions import by_region
 
@@ -10,9 +11,7 @@ SAME_PHOTO = "That face is on this very photo, which the library holds: the dist
 
 def called(person: Candidate) -> str:
     """A name, `unnamed #12`, or `face #3` for a face in no group; plain text."""
-    if person.name is not None:
-        return person.name
-    return f"face #{person.face_id}" if person.person_id is None else f"unnamed #{person.person_id}"
+    return wording.called(person.name, person.person_id, person.face_id)
 
 
 def verdict(found: Explanation) -> str:

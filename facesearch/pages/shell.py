@@ -6,6 +6,8 @@ import base64
 import hashlib
 import html
 
+from facesearch.wording import shown
+
 MARK = '<meta name="generator" content="facesearch">'
 """By which a page is known as one of facesearch's."""
 
@@ -42,13 +44,7 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-ur
 def text(value: object) -> str:
     """A text as HTML, in attributes too, on one line: markup is shown, and so is what cannot be printed (`\\n`, `\\xff`
     for a byte of a file name that is no UTF-8)."""
-    return html.escape("".join(letter if letter.isprintable() else _escaped(letter) for letter in str(value)))
-
-
-def _escaped(letter: str) -> str:
-    if "\udc80" <= letter <= "\udcff":  # a byte that is no UTF-8, as os.fsdecode keeps it (PEP 383)
-        return f"\\x{ord(letter) - 0xDC00:02x}"
-    return letter.encode("unicode_escape").decode("ascii")
+    return html.escape(shown(value))
 
 
 def render_page(title: str, body: str, *, style: str = "", script: str = "") -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from facesearch.errors import PhotoError
 from facesearch.records import PhotoFile
+from facesearch.wording import shown
 
 MAX_FILE_BYTES = 1 << 30
 """A photo's file is held in memory while it is decoded; the largest that cameras write are some 300 MB."""
@@ -27,15 +28,8 @@ _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY
 
 
 def shown_path(path: Path) -> str:
-    """The path on one line, printable on any UTF-8 terminal: line breaks, control characters and bytes that are
-    not UTF-8 are written as escapes (`a\\nb.jpg`, `\\xff.jpg`)."""
-    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in str(path))
-
-
-def _escaped(letter: str) -> str:
-    if "\udc80" <= letter <= "\udcff":  # a byte that is no UTF-8, as os.fsdecode keeps it (PEP 383)
-        return f"\\x{ord(letter) - 0xDC00:02x}"
-    return letter.encode("unicode_escape").decode("ascii")
+    """The path on one line, printable on any UTF-8 terminal (see wording.shown)."""
+    return shown(path)
 
 
 def photo_error(path: Path, reason: str) -> PhotoError:

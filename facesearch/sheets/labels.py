@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from facesearch.pages import text
+from facesearch.wording import called
 
 
 def who(name: str | None, person_id: int | None, face_id: int | None = None) -> str:
     """A name, `unnamed #12` for a group without one, `face #3` for a face in no group; as HTML."""
-    if name is not None:
-        return text(name)
-    return f"face #{face_id}" if person_id is None else f"unnamed #{person_id}"
+    return text(called(name, person_id, face_id))
 
 
 def where(path: Path | None) -> str:

@@ -1,0 +1,25 @@
+"""How people, faces and file names are put into plain text, for a terminal and for a page.
+
+The command line, which imports no other room at its top, has the like of its own in `cli/output.py`.
+"""
+
+from __future__ import annotations
+
+
+def called(name: str | None, person_id: int | None, face_id: int | None = None) -> str:
+    """A name, `unnamed #12` for a group without one, `face #3` for a face in no group."""
+    if name is not None:
+        return name
+    return f"face #{face_id}" if person_id is None else f"unnamed #{person_id}"
+
+
+def shown(value: object) -> str:
+    """A text on one line, printable on any UTF-8 terminal: line breaks, control characters and bytes of file names that
+    are no UTF-8 are escaped (`a\\nb.jpg`, `\\xff.jpg`)."""
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in str(value))
+
+
+def _escaped(letter: str) -> str:
+    if "\udc80" <= letter <= "\udcff":  # a byte that is no UTF-8, as os.fsdecode keeps it (PEP 383)
+        return f"\\x{ord(letter) - 0xDC00:02x}"
+    return letter.encode("unicode_escape").decode("ascii")
