@@ -6,21 +6,17 @@ loaded at first use, so that the import costs nothing. Not for two threads at on
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from functools import cached_property
-from os import PathLike
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING
+
+from facesearch.loaded import Device, Folder, LoadedLibrary
 
 if TYPE_CHECKING:
     from facesearch.calibrating import KeptCalibration
     from facesearch.calibrating.fitting import Fit
-    from facesearch.detection import Detector
     from facesearch.indexing import IndexProgress, IndexSummary, PruneSummary, ReindexSummary
-    from facesearch.library import ForgetSummary, Library, LibraryStatus, VerifyReport
+    from facesearch.library import ForgetSummary, LibraryStatus, VerifyReport
     from facesearch.looking import Probe
     from facesearch.people import GroupSummary
     from facesearch.probing import Unanswered
@@ -29,47 +25,13 @@ if TYPE_CHECKING:
     from facesearch.teaching import TeachSummary, UntaughtSummary
     from facesearch.tower import Tower
 
-Device = Literal["auto", "cpu", "gpu"]
-Folder = str | PathLike[str]
 
-
-class FaceLibrary:
+class FaceLibrary(LoadedLibrary):
     """A library of faces, with the detector and the tower that it works with; use it as a context manager.
 
     Nothing is opened or loaded before it is needed: a library that is not there yet is created by the first `index`.
     Between calls it is open for reading only, so that other processes can index.
     """
-
-    def __init__(self, path: Path, tower: Folder | None = None, device: Device = "auto") -> None:
-        self.path = path
-        self._tower_path = tower
-        self._device = device
-        self._reader: Library | None = None
-
-    @cached_property
-    def tower(self) -> Tower:
-        """The tower that embeds the faces, in the precision of the library's; for a new one the processor's fastest.
-
-        Raises TowerError. Its network is loaded when it is needed: a run that finds nothing new needs none.
-        """
-        from facesearch.library import recorded_precision
-        from facesearch.tower import Tower, usable_precision
-
-        path = None if self._tower_path is None else Path(self._tower_path)
-        return Tower.load(path, self._device, usable_precision(recorded_precision(self.path)), prepared=False)
-
-    @cached_property
-    def detector(self) -> Detector:
-        """What finds the faces, from the smallest on that the library was built for."""
-        return self._load_detector()
-
-    def _load_detector(self, smallest: str | None = None, lanes: int = 1) -> Detector:
-        """smallest: the smallest face; None for the library's."""
-        from facesearch.detection import load_detector, settings_of, smallest_face
-        from facesearch.library import recorded_detector
-
-        settings = settings_of(recorded_detector(self.path)) if smallest is None else smallest_face(smallest)
-        return load_detector(settings, lanes=lanes, device=self._device)
 
     def index(
         self,
@@ -336,48 +298,6 @@ class FaceLibrary:
             library.search_on(self._device)
             return library.status()
 
-    @property
-    def reader(self) -> Library:
-        """The library itself, open for reading until `close`. Raises LibraryError and TowerError."""
-        return self._open()
-
-    def _open(self) -> Library:
-        """The library for reading, checked against the tower and the detector; kept open for the next question."""
-        if self._reader is None:
-            from facesearch.library import Library
-            from facesearch.photos import start_reading
-            from facesearch.records import Models
-
-            start_reading()
-            self._reader = Library.open(self.path, Models.of(self.detector, self.tower))
-            self._reader.search_on(self._device)
-            threading.Thread(target=self._load_ahead, name="load").start()
-        return self._reader
-
-    def _load_ahead(self) -> None:
-        """Load what a question needs last while the faces of the first photo are looked for."""
-        from facesearch.errors import TowerError
-        from facesearch.library import load_search
-
-        with suppress(TowerError):  # raised again where the tower is needed
-            self.tower.prepare()
-        load_search()
-
-    def close(self) -> None:
-        """Close the library's files; the next call opens them again, and asks anew which detector it was built with."""
-        self.__dict__.pop("detector", None)
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
 
 def open_library(path: Folder | None = None, *, tower: Folder | None = None, device: Device = "auto") -> FaceLibrary:
     """A library in a folder, by default FACESEARCH_LIBRARY or the user's data directory; it need not exist yet.
@@ -418,6 +338,7 @@ def compare(
     from facesearch.querying import compare_photos
 
     if library is not None:
-        return FaceLibrary(Path(library), tower, device).compare(first, second)
+        with FaceLibrary(Path(library), tower, device) as opened:
+            return opened.compare(first, second)
     detector = load_detector(device=device)
     return compare_photos(Path(first), Path(second), detector, load_tower(tower, device=device))
