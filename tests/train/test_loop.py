@@ -16,6 +16,7 @@ from tiny import NETWORK, STAGE, coloured_people, tiny_config
 
 from facesearch.errors import TowerError, TrainingCollapsedError, TrainingDataError, UsageError
 from facesearch_train.config import PRESETS, TrainConfig
+from facesearch_train.heads import build_training_model
 from facesearch_train.loop import CropData, EpochReport, Run, check_crop_data
 from facesearch_train.network import DenseNetShape, build_tower
 from facesearch_train.runlog import FIELDS, RunLog
@@ -165,6 +166,19 @@ def test_a_run_never_begun_cannot_be_resumed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("config", [CONFIG, *PRESETS.values()], ids=lambda config: config.name)
 def test_a_config_is_the_same_read_back(config: TrainConfig) -> None:
     assert TrainConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+def test_a_stage_changes_its_crops_as_it_says_or_as_the_run_does() -> None:
+    gentle = replace(CONFIG.augmentation, rotation_rad=0.01, scale=(0.99, 1.01))
+    config = replace(CONFIG, stages=(replace(STAGE, augmentation=gentle), STAGE))
+    read_back = TrainConfig.from_json(json.loads(json.dumps(config.to_json())))
+    assert read_back == config
+    tower = build_tower(STAGE.input_size_px, config.embedding_size, config.network)
+    changes = [
+        build_training_model(tower, read_back, stage, seed=1, people=8).get_layer("augment").augmentation
+        for stage in read_back.stages
+    ]
+    assert changes == [gentle, CONFIG.augmentation]
 
 
 def test_an_unknown_setting_is_named() -> None:

@@ -22,6 +22,7 @@ class Stage:
     contrastive, softmax, identity: the weights of the margin loss, of the softmax over all pairs that warms up, and of
     telling all people of the data apart (both with sampling "people" only). radius: the length that all embeddings are
     brought to, so that a face that is hard to read cannot lie far from everything; None leaves them free.
+    augmentation: how this stage changes its crops; None: as the run does.
     """
 
     epochs: int
@@ -31,6 +32,7 @@ class Stage:
     softmax: float = 0.0
     identity: float = 0.0
     radius: float | None = None
+    augmentation: Augmentation | None = None
 
 
 @dataclass(frozen=True)
@@ -98,19 +100,31 @@ class TrainConfig:
         known = {setting.name for setting in dataclasses.fields(cls)}
         if unknown := sorted(set(values) - known):
             raise UsageError(f"config.json has settings that this version does not know: {', '.join(unknown)}")
-        stages = tuple(
-            Stage(**{**stage, "schedule": CyclicalSchedule(**stage["schedule"])}) for stage in values["stages"]
-        )
-        augmentation = {**values["augmentation"], "scale": tuple(values["augmentation"]["scale"])}
+        stages = tuple(_stage_from_json(stage) for stage in values["stages"])
         network = {**values["network"], "units": tuple(values["network"]["units"])}
         return cls(
             **{
                 **values,
                 "stages": stages,
-                "augmentation": Augmentation(**augmentation),
+                "augmentation": _augmentation_from_json(values["augmentation"]),
                 "network": DenseNetShape(**network),
             }
         )
+
+
+def _stage_from_json(values: dict[str, Any]) -> Stage:
+    own = values.get("augmentation")
+    return Stage(
+        **{
+            **values,
+            "schedule": CyclicalSchedule(**values["schedule"]),
+            "augmentation": None if own is None else _augmentation_from_json(own),
+        }
+    )
+
+
+def _augmentation_from_json(values: dict[str, Any]) -> Augmentation:
+    return Augmentation(**{**values, "scale": tuple(values["scale"])})
 
 
 def one_cycle(epochs: int, max_rate: float) -> CyclicalSchedule:

@@ -112,7 +112,7 @@ def build_training_model(
     """
     crop_shape = (CROP_SIZE_PX, CROP_SIZE_PX, 3)
     resize = resize_layer(CROP_SIZE_PX, stage.input_size_px)
-    augment = Augment(config.augmentation, seed=seed, name="augment")
+    augment = Augment(stage.augmentation or config.augmentation, seed=seed, name="augment")
 
     def changed(crops: Any) -> Any:
         crops = ops.cast(crops, "float32")
