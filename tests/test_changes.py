@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -212,6 +213,74 @@ def test_a_folder_that_was_never_known_is_an_error(library: Library, album: Path
     assert library.status().photos == 0
 
 
+# Drives below a root
+
+
+def _mount(folder: Path) -> None:
+    """An empty drive in a folder; skips the test where that is not allowed."""
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "none", folder], capture_output=True, check=False).returncode:
+        pytest.skip("drives can be mounted by root only, on Linux")
+
+
+def _unmount(folder: Path) -> None:
+    if os.path.ismount(folder):
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture
+def drive(album: Path) -> Iterator[Path]:
+    """A mounted drive with one photo, below the album."""
+    folder = album / "drive"
+    try:
+        _mount(folder)
+        draw(folder / "blue.png", BLUE)
+        yield folder
+    finally:
+        _unmount(folder)
+
+
+def test_a_drive_below_a_root_whose_folder_is_gone_is_kept(library: Library, album: Path, drive: Path) -> None:
+    _index(library, album)
+    assert library.walked.drives() == [os.fsencode(drive)]
+    _unmount(drive)
+    drive.rmdir()  # as desktops do with the folders of what they mount
+    (album / "red.png").unlink()
+    summary, _ = _index(library, album)
+    assert (summary.absent, summary.photos_missing) == ((AbsentFolder(drive, 1),), 1)
+    dropped = prune(library)
+    assert (dropped.files, dropped.kept) == (1, (AbsentFolder(drive, 1),))
+    _mount(drive)
+    draw(drive / "blue.png", BLUE)
+    summary, calls = _index(library, album)
+    assert (summary.absent, library.status().files_missing, library.status().faces) == ((), 0, 2)
+    assert calls == 0  # known by its content
+    _unmount(drive)
+    drive.rmdir()
+    assert prune(library, [drive], force=True).files == 1
+    assert (_paths(library), library.walked.drives()) == (["green.png"], [])
+
+
+def test_a_copy_of_what_is_on_an_absent_drive_leaves_that_one_known(library: Library, album: Path, drive: Path) -> None:
+    _index(library, album)
+    shutil.copy(drive / "blue.png", album / "copy.png")
+    _unmount(drive)
+    drive.rmdir()
+    summary, _ = _index(library, album)
+    assert (summary.photos_copied, summary.photos_moved, summary.absent) == (1, 0, (AbsentFolder(drive, 1),))
+
+
+def test_a_folder_that_held_a_drive_once_is_one_like_any_other(library: Library, album: Path, drive: Path) -> None:
+    _index(library, album)
+    _unmount(drive)
+    draw(drive / "blue.png", BLUE)
+    _index(library, album)
+    assert library.walked.drives() == []
+    shutil.rmtree(drive)
+    assert _index(library, album)[0].photos_missing == 1
+    assert prune(library).files == 1
+
+
 # Pruned
 
 
@@ -253,7 +322,7 @@ def test_prune_takes_an_absent_root_only_by_force(library: Library, album: Path,
     summary = prune(library, force=True)
     assert (summary.files, summary.photos, summary.kept) == (2, 2, ())
     assert _paths(library) == ["blue.png"]
-    assert library.catalog.roots() == [os.fsencode(tmp_path / "other")]
+    assert library.walked.roots() == [os.fsencode(tmp_path / "other")]
     with pytest.raises(PhotoError, match="does not exist"):
         _index(library, album)
 

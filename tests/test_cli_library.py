@@ -201,8 +201,14 @@ def test_prune_says_what_it_dropped_and_what_it_kept(run: CommandLine, album: Pa
     assert re.fullmatch(r"would drop 1 file: 1 photo with [12] faces?\n", dry.out)
     ran = run("prune", *own)
     assert (ran.code, ran.out) == (0, dry.out.replace("would drop", "dropped"))
-    assert ran.err == f"facesearch: {kept} is not there today, or empty: 2 known files kept; --force drops them too\n"
-    assert run("prune", "--force", *own).out.startswith("dropped 2 files: 2 photos")
+    assert (
+        ran.err
+        == f"facesearch: {kept} is not there today, or empty: 2 known files kept; prune FOLDER --force drops them too\n"
+    )
+    unnamed = run("prune", "--force", *own)
+    assert unnamed.code == 2
+    assert "name them, prune FOLDER --force" in unnamed.err
+    assert run("prune", kept, "--force", *own).out.startswith("dropped 2 files: 2 photos")
 
 
 def test_reindex_moves_a_library_to_another_tower(run: CommandLine, album: Path, indexed: Path, tmp_path: Path) -> None:

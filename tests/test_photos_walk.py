@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -210,3 +211,17 @@ def test_folders_nested_deeper_than_python_calls(tmp_path: Path, monkeypatch: py
         assert [item.path for item in walk([Path("d")])] == [photo]
     finally:
         sys.setrecursionlimit(limit)
+
+
+def test_a_link_to_a_folder_on_another_device_is_a_drive(tmp_path: Path) -> None:
+    elsewhere = Path("/dev/shm")
+    if not elsewhere.is_dir() or elsewhere.stat().st_dev == tmp_path.stat().st_dev or not os.access(elsewhere, os.W_OK):
+        pytest.skip("no other device that anybody may write to")
+    with tempfile.TemporaryDirectory(dir=elsewhere) as folder:
+        touch(Path(folder) / "deep" / "a.jpg")
+        touch(tmp_path / "here" / "b.jpg")
+        (tmp_path / "link").symlink_to(folder)
+        (tmp_path / "near").symlink_to(tmp_path / "here")
+        walking = walk([tmp_path])
+        assert [item.path.name for item in walking] == ["b.jpg", "a.jpg"]
+    assert walking.drives == [tmp_path / "link"]

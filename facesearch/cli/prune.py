@@ -9,6 +9,7 @@ import typer
 
 from facesearch.cli.options import JsonOption, LibraryOption
 from facesearch.cli.output import counted, report_absent, say, say_json
+from facesearch.errors import UsageError
 
 
 def prune(
@@ -19,7 +20,9 @@ def prune(
     *,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Also what was in folders that are not there today, as on an unplugged drive."),
+        typer.Option(
+            "--force", help="Also what was in those folders that are not there today, as on an unplugged drive."
+        ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be dropped.")] = False,
     library: LibraryOption = None,
@@ -30,6 +33,8 @@ def prune(
     What was in a folder that is not there today, or is empty, is kept: it may be on a drive that is not mounted. A
     folder that was renamed is one that is not there: name it, with --force.
     """
+    if force and not paths:
+        raise UsageError("--force drops what was in folders that are not there today: name them, prune FOLDER --force")
     from facesearch.api import open_library
 
     with open_library(library) as opened:
@@ -37,7 +42,7 @@ def prune(
     if json:
         say_json(summary)
         return
-    report_absent(summary.kept, "kept; --force drops them too")
+    report_absent(summary.kept, "kept; prune FOLDER --force drops them too")
     groups = f" and {counted(summary.people, 'unnamed group')}" if summary.people else ""
     say(
         f"{'would drop' if dry_run else 'dropped'} {counted(summary.files, 'file')}: "

@@ -51,11 +51,9 @@ def prune(library: Library, paths: Iterable[Path] = (), *, force: bool = False, 
         catalog.forget_files(dropped)
         catalog.drop_unshown()
         people = library.people.drop_empty()
-        catalog.forget_roots(
-            root
-            for root in catalog.roots()
-            if force and _is_meant(root, folders) and is_absent(root) and not _known(library, root)
-        )
+        if force:
+            library.walked.forget_roots(_left_behind(library, library.walked.roots(), folders))
+            library.walked.forget_drives(_left_behind(library, library.walked.drives(), folders))
         after = catalog.counts()
         if dry_run:
             raise _DryRunError
@@ -81,7 +79,8 @@ def _is_meant(path: bytes, folders: list[bytes]) -> bool:
 def _gone(library: Library, folders: list[bytes]) -> tuple[set[int], dict[int, bytes]]:
     """The files in some folders that were deleted, and those of absent folders, with the folder of each."""
     catalog = library.catalog
-    whereabouts = Whereabouts(catalog.roots())
+    roots, drives = library.walked.roots(), library.walked.drives()
+    whereabouts = Whereabouts(roots, drives)
     deleted, absent = set(), {}
     for path, file_id in catalog.missing_files():
         if _is_meant(path, folders) and not exists(path):
@@ -90,12 +89,17 @@ def _gone(library: Library, folders: list[bytes]) -> tuple[set[int], dict[int, b
                 deleted.add(file_id)
             else:
                 absent[file_id] = folder
-    for root in filter(is_absent, catalog.roots()):
+    for root in filter(is_absent, [*roots, *drives]):
         for path, known in _known(library, root).items():
             folder = whereabouts.absent_root(path) if _is_meant(path, folders) else None
             if folder is not None and known.file_id not in deleted:
                 absent.setdefault(known.file_id, folder)
     return deleted, absent
+
+
+def _left_behind(library: Library, paths: list[bytes], folders: list[bytes]) -> list[bytes]:
+    """Those that are not there today and of which nothing is known any more."""
+    return [path for path in paths if _is_meant(path, folders) and is_absent(path) and not _known(library, path)]
 
 
 def _known(library: Library, root: bytes) -> dict[bytes, KnownFile]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from facesearch.indexing.summary import AbsentFolder
 from facesearch.indexing.survey import Survey
-from facesearch.indexing.whereabouts import Whereabouts, exists
+from facesearch.indexing.whereabouts import Whereabouts, exists, is_absent, is_within
 from facesearch.library import Library
+from facesearch.records import KnownFile
 
 
 def settle(library: Library, survey: Survey) -> tuple[int, int]:
@@ -17,14 +18,19 @@ def settle(library: Library, survey: Survey) -> tuple[int, int]:
 
     The former path of a photo that was found under another one (in this run, or in one that was cut short) is dropped
     when nothing is there any more. Any other file that is gone is kept, as missing; so is such a former path where its
-    whole root is absent today, which may be a drive, or a folder that was renamed: it is noted in the survey.
+    whole root is absent today, which may be a drive, or a folder that was renamed: it is noted in the survey, as is a
+    drive below a root that is not there today.
     """
     catalog = library.catalog
-    gone = {
-        known.file_id: known for path, known in survey.known.items() if path not in survey.seen and not exists(path)
-    }
-    whereabouts = Whereabouts(catalog.roots())
-    moved, elsewhere = set[int](), dict[int, bytes]()
+    whereabouts = Whereabouts(library.walked.roots(), library.walked.drives())
+    gone, moved, elsewhere = dict[int, KnownFile](), set[int](), dict[int, bytes]()
+    for path, known in survey.known.items():
+        if path not in survey.seen and not exists(path):
+            drive = whereabouts.absent_drive(path)
+            if drive is None:
+                gone[known.file_id] = known
+            else:
+                elsewhere[known.file_id] = drive
     for path, file_id, _, _ in catalog.files_of(catalog.unsettled_photos()):
         if file_id in gone:
             moved.add(file_id)
@@ -40,8 +46,20 @@ def settle(library: Library, survey: Survey) -> tuple[int, int]:
         catalog.set_missing([*missing, *elsewhere], missing=True)
         catalog.settle_files()
         catalog.drop_unshown()
-        catalog.put_roots(survey.roots)
+        library.walked.put_roots(survey.roots)
+        library.walked.put_drives(survey.drives)
+        library.walked.forget_drives(_unmounted(library, survey))
     said = {folder.path for folder in survey.absent}
     roots = {Path(os.fsdecode(root)): files for root, files in sorted(Counter(elsewhere.values()).items())}
     survey.absent += [AbsentFolder(root, files) for root, files in roots.items() if root not in said]
     return len(moved), sum(not gone[file_id].missing for file_id in missing)
+
+
+def _unmounted(library: Library, survey: Survey) -> list[bytes]:
+    """Folders below what was walked that held a drive once, and now hold files of the drive that they lie on."""
+    drives, roots = set(map(os.fsencode, survey.drives)), list(map(os.fsencode, survey.roots))
+    return [
+        drive
+        for drive in library.walked.drives()
+        if drive not in drives and not is_absent(drive) and any(is_within(drive, root) for root in roots)
+    ]

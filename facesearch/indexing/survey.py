@@ -16,8 +16,9 @@ from facesearch.records import KnownFile, PhotoFile, SkippedFile
 
 @dataclass(eq=False)
 class Survey:
-    """roots: what was walked. absent: roots that are not there today. known: what the library knew below the roots, by
-    os.fsencode(path); seen: what is there. work: files to be read. unchanged: path and photo id of the others."""
+    """roots: what was walked. drives: folders below them that hold a drive today. absent: roots that are not there
+    today. known: what the library knew below the roots, by os.fsencode(path); seen: what is there. work: files to be
+    read. unchanged: path and photo id of the others."""
 
     roots: list[Path]
     absent: list[AbsentFolder]
@@ -27,6 +28,7 @@ class Survey:
     unchanged: list[tuple[Path, int]] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
     skipped_known: int = 0
+    drives: list[Path] = field(default_factory=list)
     other_files: int = 0
 
 
@@ -58,6 +60,7 @@ def look_around(library: Library, paths: Iterable[Path], software: str, options:
         if known is not None and known.missing:
             returned.append(known.file_id)
     survey.other_files = walking.other_files
+    survey.drives = walking.drives
     if returned:
         with library.changing():
             library.catalog.set_missing(returned, missing=False)
@@ -73,7 +76,7 @@ def _is_settled(known: KnownFile, found: PhotoFile, software: str) -> bool:
 
 def _present(library: Library, paths: Iterable[Path]) -> tuple[list[Path], list[AbsentFolder]]:
     """The paths to walk, and those that are not there today though photos were found in them at other times."""
-    walked_before = set(library.catalog.roots())
+    walked_before = set(library.walked.roots())
     present, absent = [], []
     for path in paths:
         name = os.fsencode(path)

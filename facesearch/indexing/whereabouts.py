@@ -11,21 +11,31 @@ from collections.abc import Iterable
 
 
 class Whereabouts:
-    """Where files that are gone may be. roots: os.fsencode(path) of the folders and files that were ever walked."""
+    """Where files that are gone may be. roots: os.fsencode(path) of the folders and files that were ever walked;
+    drives: of the folders below them that held a drive when they were last seen."""
 
-    def __init__(self, roots: Iterable[bytes]) -> None:
+    def __init__(self, roots: Iterable[bytes], drives: Iterable[bytes]) -> None:
         self._roots = sorted(roots, key=len)
+        self._absent_drives = sorted(filter(is_absent, drives), key=len)
         self._absent_roots: dict[bytes, bytes | None] = {}
         self._empty_folders: dict[bytes, bytes | None] = {}
 
     def absent_root(self, path: bytes) -> bytes | None:
-        """The outermost root that a file lay in, if none of its roots is there; None where one is."""
+        """The drive that a file lay on, if that is not there; else the outermost root that it lay in, if none of its
+        roots is there; None where one is."""
         folder = _folder_of(path)
         if folder not in self._absent_roots:
-            # A file that was itself given has no root above it: the folder that it lay in stands for one.
-            roots = [root for root in self._roots if is_within(folder, root)] or [folder]
-            self._absent_roots[folder] = roots[0] if all(map(is_absent, roots)) else None
+            self._absent_roots[folder] = self.absent_drive(path) or self._absent_root(folder)
         return self._absent_roots[folder]
+
+    def absent_drive(self, path: bytes) -> bytes | None:
+        """The outermost drive that a file lay on and that is not there today; None where there is none."""
+        return next((drive for drive in self._absent_drives if is_within(path, drive)), None)
+
+    def _absent_root(self, folder: bytes) -> bytes | None:
+        # A file that was itself given has no root above it: the folder that it lay in stands for one.
+        roots = [root for root in self._roots if is_within(folder, root)] or [folder]
+        return roots[0] if all(map(is_absent, roots)) else None
 
     def absent_folder(self, path: bytes) -> bytes | None:
         """The absent root of a file, or the empty folder that is left of where it lay; None: the file was deleted."""

@@ -34,6 +34,7 @@ _TEXTS = (
     ("files", "path", 2),
     ("files", "reason", 1),
     ("roots", "path", 2),
+    ("drives", "path", 2),
     ("people", "name", 2),
     ("journal", "details", 1),
 )

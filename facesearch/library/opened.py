@@ -33,6 +33,7 @@ from facesearch.store.people import People
 from facesearch.store.private import make_private_folder
 from facesearch.store.succession import Succession
 from facesearch.store.vectors import Vectors
+from facesearch.store.walked import Walked
 
 PURGE_SETTING = "purge"
 _REMEDY = "facesearch reindex moves it to this one; or choose another --library, or the one it was built with"
@@ -50,6 +51,7 @@ class Library:
     def __init__(self, path: Path, database: Database, lock: WriterLock | None) -> None:
         self.path = path
         self.catalog = Catalog(database)
+        self.walked = Walked(database)
         self.people = People(database)
         self.journal = Journal(database)
         self.succession = Succession(database)

@@ -42,12 +42,15 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
     - Links to files and to folders are followed after everything else, so that a photo is listed under its real name
       where that is reached too. Every file and folder (device and inode) is listed once: links cannot loop, and one
       photo under two given paths, or under two hard links, is one photo.
+    - `drives` grows by every folder, or link to one, below a given path in which another device begins than the one
+      that it lies on: a mounted drive.
     - A folder that cannot be listed, a link that leads nowhere, a pipe, socket or device with a photo's suffix: a
       SkippedFile. None of them is opened.
     """
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self.other_files = 0
+        self.drives: list[Path] = []
         self._given: deque[tuple[Path, os.stat_result]] = deque((path, file_status(path)) for path in paths)
         self._links: deque[tuple[Path, IgnoreRules]] = deque()
         self._seen: set[tuple[int, int]] = set()
@@ -59,19 +62,23 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
     def _walk(self) -> Iterator[PhotoFile | SkippedFile]:
         for path, status in self._given:
             if stat.S_ISDIR(status.st_mode):
-                yield from self._folder_tree(path, NO_RULES)
+                yield from self._folder_tree(path, NO_RULES, status.st_dev)
             else:
                 yield from self._file(path, status)
         while self._links:
             yield from self._link(*self._links.popleft())
 
-    def _folder_tree(self, top: Path, rules: IgnoreRules) -> Iterator[PhotoFile | SkippedFile]:
-        waiting = [(top, rules)]  # a stack, not recursion: folders can be nested deeper than Python's calls
+    def _folder_tree(self, top: Path, rules: IgnoreRules, device: int) -> Iterator[PhotoFile | SkippedFile]:
+        """device: st_dev of where the folder, or the link to it, lies."""
+        waiting = [(top, rules, device)]  # a stack, not recursion: folders can be nested deeper than Python's calls
         while waiting:
-            folder, outer = waiting.pop()
+            folder, outer, device = waiting.pop()
             try:
-                if not self._first_time(folder.stat()):
+                status = folder.stat()
+                if not self._first_time(status):
                     continue
+                if status.st_dev != device:
+                    self.drives.append(folder)
                 with os.scandir(folder) as listing:
                     entries = sorted(listing, key=lambda entry: entry.name)
                 kinds = [(entry, _kind(entry)) for entry in entries if entry.name[0] != "."]
@@ -89,7 +96,7 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
                     self._links.append((path, rules))
                 elif kind == "file":
                     yield from self._candidate(path)
-            waiting.extend((path, rules) for path, kind in reversed(kept) if kind == "folder")
+            waiting.extend((path, rules, status.st_dev) for path, kind in reversed(kept) if kind == "folder")
 
     def _link(self, path: Path, rules: IgnoreRules) -> Iterator[PhotoFile | SkippedFile]:
         try:
@@ -99,7 +106,7 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
         if not is_folder:
             yield from self._candidate(path)
         elif not rules.ignores(path, is_folder=True):
-            yield from self._folder_tree(path, rules)
+            yield from self._folder_tree(path, rules, path.lstat().st_dev)
 
     def _candidate(self, path: Path) -> Iterator[PhotoFile | SkippedFile]:
         if path.suffix.lower() not in PHOTO_SUFFIXES:

@@ -108,21 +108,7 @@ class Catalog:
         """Drop every path that is known, walked ones too."""
         self._database.execute("DELETE FROM files")
         self._database.execute("DELETE FROM roots")
-
-    def put_roots(self, roots: Iterable[Path]) -> None:
-        """Remember which paths were walked, and when."""
-        self._database.execute_many(
-            "INSERT INTO roots (path, walked_at) VALUES (?, ?) "
-            "ON CONFLICT (path) DO UPDATE SET walked_at = excluded.walked_at",
-            [(os.fsencode(root), now()) for root in roots],
-        )
-
-    def roots(self) -> list[bytes]:
-        """os.fsencode(path) of every path that was ever walked."""
-        return [row[0] for row in self._database.rows("SELECT path FROM roots ORDER BY path")]
-
-    def forget_roots(self, roots: Iterable[bytes]) -> None:
-        self._database.execute_many("DELETE FROM roots WHERE path = ?", [(root,) for root in roots])
+        self._database.execute("DELETE FROM drives")
 
     def missing_files(self) -> list[tuple[bytes, int]]:
         """The files that were gone when their folder was last indexed: os.fsencode(path) and file id."""

@@ -148,6 +148,17 @@ def _heads(db: Database) -> None:
     )
 
 
+def _drives(db: Database) -> None:
+    """Version 8. Folders below the walked ones in which another drive was mounted: one whose folder is gone may come
+    back, which a folder that was deleted does not."""
+    db.execute(
+        """CREATE TABLE drives (
+            id INTEGER PRIMARY KEY,
+            path BLOB NOT NULL UNIQUE,
+            walked_at TEXT NOT NULL) STRICT"""
+    )
+
+
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _first_tables,
@@ -157,6 +168,7 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _faces_to_come,
     _rejections,
     _heads,
+    _drives,
 )
 
 

@@ -14,6 +14,7 @@ from facesearch.store.catalog import Catalog
 from facesearch.store.database import Database
 from facesearch.store.journal import Journal
 from facesearch.store.people import People
+from facesearch.store.walked import Walked
 
 ODD_NAMES = [
     b"plain.jpg",
@@ -157,7 +158,7 @@ def test_the_generation_rises_with_the_embeddings_only(database: Database, catal
     assert generation_after(lambda: None) == 0
     assert generation_after(lambda: catalog.add_photo(_photo("no faces"))) == 0
     assert generation_after(lambda: catalog.put_file(_file("/a.jpg"), catalog.add_photo(_photo("a", 1)))) == 1
-    assert generation_after(lambda: catalog.put_roots([Path("/")])) == 1
+    assert generation_after(lambda: Walked(database).put_roots([Path("/")])) == 1
     assert generation_after(lambda: catalog.put_file(_file("/a.jpg"), None, "gone bad")) == 1
     assert generation_after(catalog.drop_unshown) == 2
 
