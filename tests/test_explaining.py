@@ -16,8 +16,9 @@ from small_tower import write_small_tower
 from test_cli_library import documented_keys, keys_of
 from tiles import MODELS, THRESHOLD, ColourTower, TileDetector, draw
 
+from facesearch.calibration import Calibration
 from facesearch.errors import LibraryError, UsageError
-from facesearch.explaining import Doubt, Patches, explain, render_explanation, rivalry, standing, verdict
+from facesearch.explaining import Doubt, Patches, explain, render_explanation, rivalry, standing, sureness, verdict
 from facesearch.explaining.heat import AWAY, NEARER, PICTURE_PX, draw_heat
 from facesearch.explaining.occlusion import MOST_COVERED, occlude
 from facesearch.explaining.pairs import pairs_around
@@ -25,6 +26,7 @@ from facesearch.explaining.regions import REGIONS, by_region
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
 from facesearch.portraits import write_album
+from facesearch.querying import likelihood, query_photo
 from facesearch.records import Floats, Pixels
 from facesearch.space import Space
 
@@ -160,6 +162,29 @@ def test_the_nearest_person_the_runner_up_and_the_margin(library: Library, tmp_p
     assert "Too few faces have a name" in standing(found)
 
 
+def test_it_says_how_likely_that_is_in_the_numbers_of_the_query(library: Library, tmp_path: Path) -> None:
+    tower = ColourTower(Calibration((0.0, 0.4), (6.0, -6.0)).to_card())
+    probe = draw(tmp_path / "probe.png", GREEN, (205, 0, 0))
+    for prior in (0.5, 0.9):
+        face = query_photo(library, probe, TileDetector(), tower, prior=prior).faces[1]
+        for asked in (None, "Ann", "Bea"):
+            found = explain(library, probe, TileDetector(), tower, Doubt(asked, face=2, prior=prior))
+            match = next(each for each in face.people if each.name == (asked or "Ann"))
+            same = (match.rank, match.posterior, match.person_distance, match.probability)
+            person = found.person
+            assert (person.rank, person.posterior, person.person_distance, person.probability) == same
+            assert f"(rank {match.rank}, probability {match.posterior:.1%})" in verdict(found)
+            assert sureness(found)[0].endswith(f"nobody; {likelihood(face)}.")
+    told = found.to_json()
+    assert (told["nobody"], told["is_nobody"]) == (face.nobody, face.is_nobody)
+    assert (told["posterior_margin"], told["set_apart"]) == (face.margin, False)
+    page = render_explanation(found, library)
+    assert f"nobody you have: {face.nobody:.1%}" in page
+    stranger = draw(tmp_path / "stranger.png", (60, 60, 60))
+    assert "likelier than anybody" in sureness(explain(library, stranger, TileDetector(), tower, Doubt()))[0]
+    assert sureness(explain(library, probe, TileDetector(), ColourTower(), Doubt())) == []
+
+
 def test_a_face_that_is_itself_in_the_library_is_said_to_be(library: Library, tmp_path: Path) -> None:
     own = explain(library, tmp_path / "photos" / "Ann" / "0.png", TileDetector(), ColourTower(), Doubt())
     assert own.same_photo
@@ -191,7 +216,8 @@ def test_somebody_who_is_far_behind_all_others_is_explained_too(
 ) -> None:
     from facesearch.explaining import explanation
 
-    monkeypatch.setattr(explanation, "_PEOPLE_TO_LOOK_THROUGH", 1)
+    monkeypatch.setattr(explanation, "_PEOPLE_AT_FIRST", 1)
+    monkeypatch.setattr(explanation, "_PEOPLE_TO_LOOK_THROUGH", 2)
     found = explain(library, draw(tmp_path / "probe.png", RED), TileDetector(), ColourTower(), Doubt("Bea"))
     assert (found.person.rank, found.person.probability) == (None, None)
     expected = min(np.linalg.norm(np.subtract(RED, green)) / 255 for green in (GREEN, (0, 180, 0)))

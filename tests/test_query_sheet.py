@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import io
 import json
 import re
@@ -19,18 +20,20 @@ from PIL import Image
 from small_tower import write_small_tower
 from tiles import MODELS, ColourTower, TileDetector, draw
 
+from facesearch.calibration import Calibration
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
 from facesearch.looking import Probe
 from facesearch.pages import render_page
 from facesearch.photos import MAX_SIDE_PX
 from facesearch.portraits import write_album
-from facesearch.querying import query_faces, query_photo
+from facesearch.querying import meanings, query_faces, query_photo
 from facesearch.records import DetectedFace, EmbeddedFace, NewPhoto, PhotoFile, Pixels
 from facesearch.sheets import QuerySheet
 from facesearch.sheets.cutting import FACE_PX, PHOTO_PX, cut_face, cut_faces, framed_photo
 
 RED, DARK_RED, GREEN, BLUE = (200, 0, 0), (190, 0, 0), (0, 200, 0), (0, 0, 200)
+LINE = Calibration((0.0, 0.4), (6.0, -6.0)).to_card()
 
 
 class Pictures(HTMLParser):
@@ -103,6 +106,29 @@ def test_the_faces_asked_about_stand_beside_the_nearest_faces_of_each_person(lib
     np.testing.assert_allclose(middle(pictures.shown["face 1 of probe.png"]), (205, 0, 0), atol=6)
     assert "Ann/2 &amp; &lt;b&gt;.png" in page
     assert "<b>.png" not in page
+
+
+def test_the_page_says_what_the_command_says(library: Library, tmp_path: Path) -> None:
+    """The same words and numbers for each face: who, how likely, nobody, how far ahead, and what that means."""
+    tower = ColourTower(LINE)
+    probe = draw(tmp_path / "probe.png", (205, 0, 0), (60, 60, 60))
+    seen: list[Probe] = []
+    answer = query_photo(library, probe, TileDetector(), tower, on_probe=seen.append)
+    sheet = QuerySheet()
+    sheet.add(library, seen[0], answer)
+    page = html.unescape(re.sub(r"</?b>", "", sheet.render(library.path)))
+    known, stranger = sorted(answer.faces, key=lambda face: face.box)
+    assert known.margin is not None
+    assert (known.is_nobody, stranger.is_nobody) == (False, True)
+    for said in (
+        f"<p>nobody you have: {known.nobody:.1%}; the first is {100 * known.margin:.1f} points ahead of the next</p>",
+        f"<p>nobody you have: {stranger.nobody:.1%}, likelier than anybody</p>",
+        *(f"distance {match.person_distance:.3f}, probability {match.posterior:.1%}" for match in known.people),
+        *meanings(answer),
+    ):
+        assert said in page
+    assert len(meanings(answer)) == 2
+    assert "probability" not in html.unescape(sheet_of(library, probe))  # without a calibration nobody knows
 
 
 def test_the_page_is_whole_and_loads_nothing(library: Library, tmp_path: Path) -> None:

@@ -72,9 +72,9 @@ class ColourCard:
 class ColourTower:
     identity = "c0" * 32
     precision = "f32"
-    card = ColourCard()
 
-    def __init__(self) -> None:
+    def __init__(self, calibration: dict[str, Any] | None = None) -> None:
+        self.card = ColourCard(calibration=calibration)
         self.batches: list[int] = []
 
     def embed(self, crops: Pixels) -> Floats:

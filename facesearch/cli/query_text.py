@@ -19,6 +19,8 @@ _PHOTOS_HEADS: tuple[str, ...] = ("rank", "photo", "distance", "same person", "p
 
 def report_answer(answer: QueryAnswer, rows: Rows) -> None:
     """Print the answer for every face of a photo, and what its columns mean. rows: how lines are printed."""
+    from facesearch.querying import meanings
+
     for number, face in enumerate(answer.faces, start=1):
         if number > 1:
             say()
@@ -26,26 +28,16 @@ def report_answer(answer: QueryAnswer, rows: Rows) -> None:
         where = f"{right - left:.0f}x{bottom - top:.0f} px at {left:.0f},{top:.0f}"
         say(f"face {number} of {len(answer.faces)} in {shown_path(answer.photo)} ({where})")
         _report_matches(face, rows)
-    if any(face.people or face.photos for face in answer.faces):
+    said = meanings(answer)
+    if said:
         say()
-        _report_meanings(answer)
-
-
-def _report_meanings(answer: QueryAnswer) -> None:
-    of_people = any(face.people for face in answer.faces)
-    nearest = " to the nearest face" if of_people else ""
-    say(f"same person: at a distance of at most {answer.threshold:.3f}{nearest}")
-    if answer.calibrated_by is None:
-        return
-    by = " (calibrated on this library's named people)" if answer.calibrated_by == "library" else ""
-    if of_people:
-        assumed = f"{answer.prior:g} that one of them is on the photo"
-        say(f"probability: of this person, among all in the library and nobody; assumed beforehand: {assumed}{by}")
-    else:
-        say(f"probability: of one person, were one and two as likely beforehand{by}")
+    for sentence in said:
+        say(sentence)
 
 
 def _report_matches(face: ProbeFace, rows: Rows) -> None:
+    from facesearch.querying import SET_APART, likelihood
+
     matches = _matches(face)
     if not matches:
         say("  nobody: the library holds no faces")
@@ -59,16 +51,11 @@ def _report_matches(face: ProbeFace, rows: Rows) -> None:
     rows.head(lines[0])
     for line, match in zip(lines[1:], matches, strict=True):
         rows.row(line, match.face_id, bold=match.same_person)
-    if face.people and face.nobody is not None and face.margin is not None:
-        say(f"  {_verdict(face)}")
+    likely = likelihood(face)
+    if likely is not None:
+        say(f"  {likely}")
         if face.set_apart:
-            say("  changed by the other faces: one person rarely stands twice in a photo")
-
-
-def _verdict(face: ProbeFace) -> str:
-    if face.is_nobody:
-        return f"nobody you have: {face.nobody:.1%}, likelier than anybody"
-    return f"nobody you have: {face.nobody:.1%}; the first is {100 * (face.margin or 0):.1f} points ahead of the next"
+            say(f"  {SET_APART}")
 
 
 def _matches(face: ProbeFace) -> tuple[PersonMatch | FaceMatch, ...]:

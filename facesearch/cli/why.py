@@ -57,10 +57,13 @@ def why(
         float | None,
         typer.Option(
             min=0.0,
-            help="Up to which distance two faces count as one person; by default the tower's.",
+            help="Up to which distance two faces count as one person; by default the library's own, or the tower's.",
             show_default=False,
         ),
     ] = None,
+    prior: Annotated[
+        float, typer.Option(help="How likely it is, before looking, that somebody on a photo is in the library.")
+    ] = 0.5,
     library: LibraryOption = None,
     tower: TowerOption = None,
     device: DeviceOption = DeviceChoice.AUTO,
@@ -68,16 +71,17 @@ def why(
 ) -> None:
     """Say what the distance between a face and a person rests on.
 
-    Writes a page with pictures: the nearest faces, the runner-up, where the distance lies among pairs of one person
-    and of two, and a heat map of the parts of the face that it hangs on. The page shows faces: it is one file, for its
-    owner alone. With --json a page is written only where --out names one.
+    How likely that is, and how likely nobody you have, is what query says. Writes a page with pictures: the nearest
+    faces, the runner-up, where the distance lies among pairs of one person and of two, and a heat map of the parts of
+    the face that it hangs on. The page shows faces: it is one file, for its owner alone. With --json a page is written
+    only where --out names one.
     """
     from facesearch.api import open_library
     from facesearch.explaining import Doubt, Patches, explain, render_explanation
     from facesearch.pages import check_page_file, write_page
 
     page = out if out is not None or json else Path(f"why-{photo.stem}.html")
-    doubt = Doubt(person, face, threshold, Patches(patch, stride, cover.value))
+    doubt = Doubt(person, face, threshold, prior, Patches(patch, stride, cover.value))
     if page is not None:
         check_page_file(page, "--out", force=force)
     with open_library(library, tower=tower, device=device.value) as opened:
@@ -94,13 +98,13 @@ def why(
 
 
 def _report(found: Explanation) -> None:
-    from facesearch.explaining import SAME_PHOTO, hanging, rivalry, standing, verdict
+    from facesearch.explaining import SAME_PHOTO, hanging, rivalry, standing, sureness, verdict
 
     say(f"face {found.face} of {len(found.probe.faces)} in {shown_path(found.probe.path)}")
     say(shown(verdict(found)), bold=found.person.same_person)
     if found.same_photo:
         say(SAME_PHOTO)
-    for sentence in (rivalry(found), standing(found), hanging(found)):
+    for sentence in (*sureness(found), rivalry(found), standing(found), hanging(found)):
         say(shown(sentence))
     say()
     rows = [

@@ -6,7 +6,7 @@ Refuses to decide anything, and to give reasons where there is only a number: it
 from facesearch.explaining.explanation import Doubt, Explanation, explain
 from facesearch.explaining.occlusion import Patches
 from facesearch.explaining.page import render_explanation
-from facesearch.explaining.words import SAME_PHOTO, called, hanging, rivalry, standing, verdict
+from facesearch.explaining.words import SAME_PHOTO, called, hanging, rivalry, standing, sureness, verdict
 
 __all__ = [
     "SAME_PHOTO",
@@ -19,5 +19,6 @@ __all__ = [
     "render_explanation",
     "rivalry",
     "standing",
+    "sureness",
     "verdict",
 ]

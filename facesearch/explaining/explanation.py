@@ -5,6 +5,7 @@ Changes nothing, and decides nothing: the answer is the query's, and this says w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,28 +19,33 @@ from facesearch.explaining.regions import by_region
 from facesearch.library import Library
 from facesearch.looking import Probe
 from facesearch.people import find_person
-from facesearch.querying import PersonMatch, QueryAnswer, judge_of, query_photo
+from facesearch.querying import PersonMatch, ProbeFace, judge_of, query_photo, query_probe
+from facesearch.ranking import PRIOR
 from facesearch.records import EmbeddedFace, Embedder, FaceDetector, Floats
 
 NEAREST_FACES = 12
-_NEAREST_PEOPLE = 8
+_PEOPLE_AT_FIRST = 5  # as many as a query shows: the numbers are the same
 _PEOPLE_TO_LOOK_THROUGH = 200  # for a person who is asked about: farther than that no rank is said
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """What is asked. person: a name or a number, None for the nearest. face: of the probe, 1 for the largest."""
+    """What is asked. person: a name or a number, None for the nearest. face: of the probe, 1 for the largest.
+    threshold, prior: as of query_photo."""
 
     person: str | None = None
     face: int = 1
     threshold: float | None = None
+    prior: float = PRIOR
     patches: Patches = field(default_factory=Patches)
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A person who the face may show. face_id: the nearest of their faces, `distance` away. rank: among the people
-    near, None where farther than all that were looked through. probability: None without a calibration, and so far."""
+    near, None where farther than all that were looked through. probability: that faces `distance` apart are one person;
+    posterior: that it is this one, among all in the library and nobody; person_distance: by which that is so, all as a
+    query has them, and None without a calibration, and so far."""
 
     person_id: int | None
     name: str | None
@@ -48,6 +54,8 @@ class Candidate:
     same_person: bool
     rank: int | None
     probability: float | None
+    person_distance: float | None = None
+    posterior: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,12 +71,14 @@ class FaceNear:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """The whole answer. runner_up: the nearest other person, None where there is none. same_photo: whether the person's
-    nearest face is on the photo that is asked about. pairs: None where the library
-    has named too few. occlusion: of the probe's crop, its references the person's nearest face and the runner-up's."""
+    """The whole answer. found: what the query says of the face. runner_up: the nearest other person, None where there
+    is none. same_photo: whether the person's nearest face is on the photo that is asked about. pairs: None where the
+    library has named too few. occlusion: of the probe's crop, its references the person's nearest face and the
+    runner-up's."""
 
     probe: Probe
     face: int
+    found: ProbeFace
     threshold: float
     person: Candidate
     runner_up: Candidate | None
@@ -108,6 +118,10 @@ class Explanation:
             "person": self.person,
             "runner_up": self.runner_up,
             "margin": self.margin,
+            "nobody": self.found.nobody,
+            "is_nobody": self.found.is_nobody,
+            "posterior_margin": self.found.margin,
+            "set_apart": self.found.set_apart,
             "same_photo": self.same_photo,
             "nearest": self.nearest,
             "pairs": self.pairs,
@@ -129,15 +143,21 @@ def explain(library: Library, path: Path, detector: FaceDetector, tower: Embedde
     """
     person_id = None if doubt.person is None else find_person(library, doubt.person)
     seen: list[Probe] = []
-    k = _NEAREST_PEOPLE if person_id is None else _PEOPLE_TO_LOOK_THROUGH
-    answer = query_photo(library, path, detector, tower, k=k, threshold=doubt.threshold, on_probe=seen.append)
+    threshold, prior, first = doubt.threshold, doubt.prior, _PEOPLE_AT_FIRST
+    answer = query_photo(
+        library, path, detector, tower, k=first, threshold=threshold, prior=prior, on_probe=seen.append
+    )
     probe = seen[0]
     if not 1 <= doubt.face <= len(probe.faces):
         raise UsageError(f"{path} has no face {doubt.face}: it has {len(probe.faces)}; facesearch query counts them")
     with library.snapshot():
         space = library.space
         place = space.map(probe.faces[doubt.face - 1].embedding)
-        person, runner_up = _candidates(library, answer, doubt.face, person_id, place)
+        people = answer.faces[doubt.face - 1].people
+        if person_id is not None and all(match.person_id != person_id for match in people):
+            more = query_probe(library, probe, tower, k=_PEOPLE_TO_LOOK_THROUGH, threshold=threshold, prior=prior)
+            people = more.faces[doubt.face - 1].people
+        person, runner_up = _candidates(library, people, person_id, place, answer.threshold)
         references = library.places([each.face_id for each in (person, runner_up) if each is not None])
         photo_id = library.catalog.faces([person.face_id])[person.face_id].photo_id
         same_photo = library.catalog.photo_with(probe.photo.sha256) == photo_id
@@ -147,6 +167,7 @@ def explain(library: Library, path: Path, detector: FaceDetector, tower: Embedde
     return Explanation(
         probe=probe,
         face=doubt.face,
+        found=answer.faces[doubt.face - 1],
         threshold=answer.threshold,
         person=person,
         runner_up=runner_up,
@@ -161,17 +182,16 @@ def explain(library: Library, path: Path, detector: FaceDetector, tower: Embedde
 
 
 def _candidates(
-    library: Library, answer: QueryAnswer, face: int, person_id: int | None, place: Floats
+    library: Library, people: Sequence[PersonMatch], person_id: int | None, place: Floats, threshold: float
 ) -> tuple[Candidate, Candidate | None]:
     """The person asked about, or the nearest; and the nearest of the others."""
-    people = answer.faces[face - 1].people
     if not people:
         raise LibraryError(f"the library in {library.path} holds no faces: there is nobody to be near to")
     if person_id is None:
         person = _candidate(people[0])
     else:
         found = next((match for match in people if match.person_id == person_id), None)
-        person = _far(library, person_id, place, answer.threshold) if found is None else _candidate(found)
+        person = _far(library, person_id, place, threshold) if found is None else _candidate(found)
     others = (match for match in people if match.face_id != person.face_id)
     return person, next((_candidate(match) for match in others), None)
 
@@ -185,6 +205,8 @@ def _candidate(match: PersonMatch) -> Candidate:
         match.same_person,
         match.rank,
         match.probability,
+        match.person_distance,
+        match.posterior,
     )
 
 

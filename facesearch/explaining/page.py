@@ -6,7 +6,7 @@ import numpy as np
 
 from facesearch.explaining.explanation import Candidate, Explanation
 from facesearch.explaining.heat import AWAY, NEARER, draw_heat
-from facesearch.explaining.words import SAME_PHOTO, called, hanging, rivalry, standing, verdict
+from facesearch.explaining.words import SAME_PHOTO, called, hanging, rivalry, standing, sureness, verdict
 from facesearch.library import Library
 from facesearch.pages import jpeg, picture, render_page, text
 from facesearch.pages.plots import PLOT_STYLE, Axes, Bars, Mark, curve, histograms
@@ -44,6 +44,7 @@ def render_explanation(found: Explanation, library: Library) -> str:
     paths = _captions(library, framed)
     body = [
         f"<p><b>{text(verdict(found))}</b> {text(rivalry(found))}</p>",
+        *(f"<p>{text(said)}</p>" for said in sureness(found)),
         f"<p>{text(SAME_PHOTO)}</p>" if found.same_photo else "",
         '<p class="quiet">This page shows faces and names. It loads nothing and sends nothing; keep it private.</p>',
         "<h2>The faces</h2>",

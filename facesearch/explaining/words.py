@@ -5,6 +5,7 @@ from __future__ import annotations
 from facesearch import wording
 from facesearch.explaining.explanation import Candidate, Explanation
 from facesearch.explaining.regions import by_region
+from facesearch.querying import SET_APART, likelihood
 
 SAME_PHOTO = "That face is on this very photo, which the library holds: the distance says nothing but that."
 
@@ -18,12 +19,21 @@ def verdict(found: Explanation) -> str:
     """How far the person is, and what that is taken for."""
     person = found.person
     same = "the same person" if person.same_person else "not the same person"
-    probability = "" if person.probability is None else f", probability {person.probability:.1%}"
+    probability = "" if person.posterior is None else f", probability {person.posterior:.1%}"
     rank = "farther than everybody near" if person.rank is None else f"rank {person.rank}"
     return (
         f"{called(person)} is at a distance of {person.distance:.3f} ({rank}{probability}): {same}, as "
         f"{'up to' if person.same_person else 'beyond'} {found.threshold:.3f}."
     )
+
+
+def sureness(found: Explanation) -> list[str]:
+    """What the query says of the face as a whole, and what its probability is of; nothing without a calibration."""
+    said = likelihood(found.found)
+    if said is None:
+        return []
+    among = "The probability is of this person, among all in the library and nobody"
+    return [f"{among}; {said}.", *([f"{SET_APART.capitalize()}."] if found.found.set_apart else [])]
 
 
 def rivalry(found: Explanation) -> str:

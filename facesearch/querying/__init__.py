@@ -18,10 +18,12 @@ from facesearch.querying.answers import Box, Comparison, FaceMatch, PersonMatch,
 from facesearch.querying.identities import identify
 from facesearch.querying.judge import Wish, judge_of
 from facesearch.querying.neighbours import by_face, nearest_groups
+from facesearch.querying.words import SET_APART, likelihood, meanings
 from facesearch.ranking import PRIOR
 from facesearch.records import DetectedFace, EmbeddedFace, Embedder, FaceDetector, Floats, Models, StoredFace
 
 __all__ = [
+    "SET_APART",
     "Comparison",
     "FaceMatch",
     "PersonMatch",
@@ -29,8 +31,11 @@ __all__ = [
     "QueryAnswer",
     "compare_photos",
     "judge_of",
+    "likelihood",
+    "meanings",
     "query_faces",
     "query_photo",
+    "query_probe",
 ]
 
 
@@ -63,13 +68,23 @@ def query_photo(
     threshold or prior that cannot be meant.
     """
     wish = Wish(k, threshold, prior)
+    return _answer(library, path, (detector, tower), _Question(wish, _people(library, wish), on_probe))
 
-    def faces(probe: Probe, judge: Judge) -> tuple[ProbeFace, ...]:
-        space = library.space
-        places = [space.map(face.embedding) for face in probe.faces]
-        return identify(library, places, [_probe_face(face) for face in probe.faces], judge, wish)
 
-    return _answer(library, path, (detector, tower), _Question(wish, faces, on_probe))
+def query_probe(
+    library: Library,
+    probe: Probe,
+    tower: Embedder,
+    *,
+    k: int = 5,
+    threshold: float | None = None,
+    prior: float = PRIOR,
+) -> QueryAnswer:
+    """The same for a photo that was looked at already, by this tower."""
+    wish = Wish(k, threshold, prior)
+    with library.snapshot():
+        library.check_tower(tower.identity, tower.card.name)
+        return _answered(probe, judge_of(tower, library, threshold), _Question(wish, _people(library, wish), None))
 
 
 def query_faces(
@@ -128,8 +143,23 @@ def _answer(
     wish = question.wish
     with library.snapshot():
         library.check_models(Models.of(detector, tower))  # once more: a reindex may have ended meanwhile
-        judge = judge_of(tower, library, wish.threshold)
-        return QueryAnswer(path, judge.threshold, question.faces(probe, judge), wish.prior, judge.calibrated_by)
+        return _answered(probe, judge_of(tower, library, wish.threshold), question)
+
+
+def _answered(probe: Probe, judge: Judge, question: _Question) -> QueryAnswer:
+    faces = question.faces(probe, judge)
+    return QueryAnswer(probe.path, judge.threshold, faces, question.wish.prior, judge.calibrated_by)
+
+
+def _people(library: Library, wish: Wish) -> Callable[[Probe, Judge], tuple[ProbeFace, ...]]:
+    """What answers for the faces of a photo with the people near them."""
+
+    def faces(probe: Probe, judge: Judge) -> tuple[ProbeFace, ...]:
+        space = library.space
+        places = [space.map(face.embedding) for face in probe.faces]
+        return identify(library, places, [_probe_face(face) for face in probe.faces], judge, wish)
+
+    return faces
 
 
 def _compared(

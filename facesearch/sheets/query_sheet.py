@@ -15,7 +15,7 @@ import numpy as np
 from facesearch.library import Library
 from facesearch.looking import Probe
 from facesearch.pages import picture, render_page, text
-from facesearch.querying import FaceMatch, PersonMatch, ProbeFace, QueryAnswer
+from facesearch.querying import SET_APART, FaceMatch, PersonMatch, ProbeFace, QueryAnswer, likelihood, meanings
 from facesearch.records import EmbeddedFace, Floats, StoredFace
 from facesearch.sheets.cutting import Cut, cut_face, cut_faces, framed_photo
 from facesearch.sheets.labels import counted, where, who
@@ -27,6 +27,7 @@ NEAR_FACES = 3
 """Of each person at most, the nearest to the probe."""
 
 _PROBE_PX = 960  # longer side of the photo asked about
+_NOBODY = "<p>nobody: the library holds no faces</p>"
 _REACH = 256  # neighbours among which a person's other near faces are looked for
 
 STYLE = """
@@ -67,7 +68,7 @@ class QuerySheet:
     _unanswered: list[str] = field(default_factory=list)
     _pictures: int = 0
     _faces: int = 0
-    _threshold: float | None = None
+    _meanings: dict[str, None] = field(default_factory=dict)  # in the order in which they came
 
     def add(self, library: Library, probe: Probe, answer: QueryAnswer) -> None:
         """One photo with its answer. Photos of the library are read again; those that cannot be are said."""
@@ -79,7 +80,7 @@ class QuerySheet:
         if self._left_out or self._pictures + count > self.most_pictures:
             self._left_out.append(answer.photo)
             return
-        self._threshold = answer.threshold
+        self._meanings |= dict.fromkeys(meanings(answer))
         self._pictures += count
         self._faces += len(probe.faces)
         self._sections.append(_section(library, probe, answer, near, cut_faces(library, wanted, with_photos=wanted)))
@@ -91,10 +92,10 @@ class QuerySheet:
     def render(self, library: Path) -> str:
         """The page. library: its folder."""
         shown = counted(len(self._sections), "photo")
-        rule = "" if self._threshold is None else f" One person: up to {self._threshold:.3f}."
+        rules = "".join(f"<br>{text(said)}" for said in self._meanings)
         lead = (
             f"<p>{counted(self._faces, 'face')} in {shown}, and who is nearest to each in the library "
-            f"<code>{text(library)}</code>. A smaller distance is more alike.{rule}</p>"
+            f"<code>{text(library)}</code>. A smaller distance is more alike.{rules}</p>"
             '<p class="quiet">This page shows faces and names. It loads nothing and sends nothing; keep it private.</p>'
         )
         rest = ""
@@ -160,18 +161,19 @@ def _section(
         cards = "".join(_card(match, own, cuts, paths) for match, own in pairs)
         caption = f"<figcaption><b>face {number}</b> of {len(boxes)}<br>{_size(found.box)}</figcaption>"
         asked.append(
-            f'<section class="asked"><figure>{crop}{caption}{_nobody(found)}</figure>'
-            f'<div class="cards">{cards or "<p>nobody: the library holds no faces</p>"}</div></section>'
+            f'<section class="asked"><figure>{crop}{caption}</figure>'
+            f'<div>{_likelihood(found)}<div class="cards">{cards or _NOBODY}</div></div></section>'
         )
     return f'<h2>{where(answer.photo)}</h2><div class="probe">{photo}</div>{"".join(asked)}'
 
 
-def _nobody(face: ProbeFace) -> str:
-    """How likely it is nobody in the library, where that can be said."""
-    if face.nobody is None or not face.people:
+def _likelihood(face: ProbeFace) -> str:
+    """How likely it is nobody in the library, and how far the first is ahead, where that can be said."""
+    said = likelihood(face)
+    if said is None:
         return ""
-    said = f"nobody you have: {face.nobody:.1%}"
-    return f"<p><b>{said}, likelier than anybody</b></p>" if face.is_nobody else f"<p>{said}</p>"
+    said = f"<b>{text(said)}</b>" if face.is_nobody else text(said)
+    return f"<p>{said}{f'<br>{text(SET_APART)}' if face.set_apart else ''}</p>"
 
 
 def _card(match: PersonMatch | FaceMatch, faces: list[NearFace], cuts: dict[int, Cut], paths: dict[int, Path]) -> str:
