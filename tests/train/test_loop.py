@@ -168,17 +168,15 @@ def test_a_config_is_the_same_read_back(config: TrainConfig) -> None:
     assert TrainConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
 
 
-def test_a_stage_changes_its_crops_as_it_says_or_as_the_run_does() -> None:
+def test_a_stage_has_its_own_changes_of_crops_and_memory_or_the_runs() -> None:
     gentle = replace(CONFIG.augmentation, rotation_rad=0.01, scale=(0.99, 1.01))
-    config = replace(CONFIG, stages=(replace(STAGE, augmentation=gentle), STAGE))
+    config = replace(CONFIG, stages=(replace(STAGE, augmentation=gentle, memory=0), STAGE))
     read_back = TrainConfig.from_json(json.loads(json.dumps(config.to_json())))
     assert read_back == config
     tower = build_tower(STAGE.input_size_px, config.embedding_size, config.network)
-    changes = [
-        build_training_model(tower, read_back, stage, seed=1, people=8).get_layer("augment").augmentation
-        for stage in read_back.stages
-    ]
-    assert changes == [gentle, CONFIG.augmentation]
+    models = [build_training_model(tower, read_back, stage, seed=1, people=8) for stage in read_back.stages]
+    assert [model.get_layer("augment").augmentation for model in models] == [gentle, CONFIG.augmentation]
+    assert [model.get_layer("head").remembered.shape[0] for model in models] == [0, CONFIG.memory]
 
 
 def test_an_unknown_setting_is_named() -> None:

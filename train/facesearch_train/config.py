@@ -22,7 +22,7 @@ class Stage:
     contrastive, softmax, identity: the weights of the margin loss, of the softmax over all pairs that warms up, and of
     telling all people of the data apart (both with sampling "people" only). radius: the length that all embeddings are
     brought to, so that a face that is hard to read cannot lie far from everything; None leaves them free.
-    augmentation: how this stage changes its crops; None: as the run does.
+    augmentation, memory: this stage's own; None: the run's.
     """
 
     epochs: int
@@ -33,6 +33,7 @@ class Stage:
     identity: float = 0.0
     radius: float | None = None
     augmentation: Augmentation | None = None
+    memory: int | None = None
 
 
 @dataclass(frozen=True)

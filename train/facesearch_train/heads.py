@@ -36,7 +36,7 @@ class PeopleHead(keras.layers.Layer):
         super().__init__(dtype="float32", **options)
         self.config = config
         self.stage = stage
-        size = max(config.memory, 0)
+        self.memory = config.memory if stage.memory is None else stage.memory
         self.prototypes = self.add_weight(
             shape=(people if config.classifies else 0, config.embedding_size),
             initializer="random_normal",
@@ -44,10 +44,14 @@ class PeopleHead(keras.layers.Layer):
             name="people",
         )
         self.remembered = self.add_weight(
-            shape=(size, config.embedding_size), initializer="zeros", trainable=False, name="remembered"
+            shape=(self.memory, config.embedding_size), initializer="zeros", trainable=False, name="remembered"
         )
         self.remembered_ids = self.add_weight(
-            shape=(size,), initializer=keras.initializers.Constant(-1), trainable=False, dtype="float32", name="ids"
+            shape=(self.memory,),
+            initializer=keras.initializers.Constant(-1),
+            trainable=False,
+            dtype="float32",
+            name="ids",
         )
 
     def call(self, inputs: tuple[Any, Any], training: bool = False) -> Any:
@@ -68,9 +72,9 @@ class PeopleHead(keras.layers.Layer):
         if self.stage.identity:
             loss = loss + self.stage.identity * identity_loss(embeddings, ids, self.prototypes)
         genuine, impostor = batch_distances(embeddings, ids)
-        if training and self.config.memory:
-            self.remembered.assign(ops.stop_gradient(gallery[: self.config.memory]))
-            self.remembered_ids.assign(gallery_ids[: self.config.memory])
+        if training and self.memory:
+            self.remembered.assign(ops.stop_gradient(gallery[: self.memory]))
+            self.remembered_ids.assign(gallery_ids[: self.memory])
         ones = ops.ones_like(loss)
         return ops.stack([loss, genuine * ones, impostor * ones], axis=1)
 
