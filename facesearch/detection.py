@@ -86,6 +86,10 @@ class Detector:
             mtcnn_networks.load("onet", self._runtime),
         )
 
+    def prepare(self) -> None:
+        """Load the networks before the first photo, also in another thread than the one that detects."""
+        _ = self._networks
+
     def detect(self, pixels: Pixels) -> list[DetectedFace]:
         """Every face, best score first. pixels: uint8 (H, W, 3) RGB, upright. No face: an empty list.
 

@@ -71,17 +71,18 @@ class LoadedLibrary:
             start_reading()
             self._reader = Library.open(self.path, Models.of(self.detector, self.tower))
             self._reader.search_on(self._device)
-            threading.Thread(target=self._load_ahead, name="load").start()
+            threading.Thread(target=self._load_ahead, args=(self._reader.catalog.face_count(),), name="load").start()
         return self._reader
 
-    def _load_ahead(self) -> None:
-        """Load what a question needs last while the faces of the first photo are looked for."""
-        from facesearch.errors import TowerError
+    def _load_ahead(self, faces: int) -> None:
+        """Load the networks, and what searches so many faces, while the first photo is decoded and looked at."""
+        from facesearch.errors import FacesearchError
         from facesearch.library import load_search
 
-        with suppress(TowerError):  # raised again where the tower is needed
+        with suppress(FacesearchError):  # raised again where they are needed
+            self.detector.prepare()
             self.tower.prepare()
-        load_search()
+        load_search(faces)
 
     def close(self) -> None:
         """Close the library's files; the next call opens them again, and asks anew which detector it was built with."""

@@ -1,7 +1,8 @@
-"""The vectors of a library's faces in FAISS: a cache of the rows, keyed by face id, that answers who is nearest.
+"""The vectors of a library's faces, kept by FAISS: a cache of the rows, keyed by face id, that answers who is nearest.
 
 Exact up to a million faces; beyond that in partitions, once they have been trained (see partitions and training).
-Faces are added and removed in place in both. Refuses to decide what the rows say: what does not fit is rebuilt.
+Faces are added and removed in place in both. The file of a small library is searched without FAISS (see flat). Refuses
+to decide what the rows say: what does not fit is rebuilt.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from facesearch.distance import from_squared
 from facesearch.records import EMBEDDING_SIZE, Floats, Neighbour
 from facesearch.store import partitions
+from facesearch.store.flat import MOST_FACES, FlatSearch, flat_search
 from facesearch.store.gpu import Device, GpuSearch, takes_gpu
 from facesearch.store.partitions import Chunks
 from facesearch.store.vector_file import (
@@ -36,16 +38,18 @@ _PROBES_AT_ONCE = 19
 _MANY_DISTANCES = 10_000_000  # some 50 ms of one core
 
 
-def load_search() -> None:
-    """Import FAISS before the first search; also in another thread than the one that searches."""
-    import faiss  # noqa: F401
+def load_search(faces: int) -> None:
+    """Import FAISS before the first search among so many faces, where that needs it; also in another thread than the
+    one that searches."""
+    if faces > MOST_FACES:
+        import faiss  # noqa: F401
 
 
 class Vectors:
     """A search over embeddings, keyed by face id: exact, or in partitions where `training` says so."""
 
     def __init__(self, index: Any, training: Training | None = None, mapped: NDArray[np.uint8] | None = None) -> None:
-        self._index = index  # faiss.IndexIDMap over IndexFlatL2, or faiss.IndexIVFFlat
+        self._index = index  # FlatSearch, faiss.IndexIDMap over IndexFlatL2, or faiss.IndexIVFFlat
         self.training = training
         self._mapped = mapped  # the file's bytes, while the index only looks at them
         self._device: Device = "cpu"
@@ -72,14 +76,15 @@ class Vectors:
     def load(cls, folder: Path, stamp: Stamp) -> Vectors:
         """Read the cache in a library's folder; raises VectorsUnusableError unless it is exactly that of `stamp`."""
         found = find_index(folder, stamp)
-        index = parse_index(found.mapped, in_place=True)
+        flat = flat_search(found.mapped) if found.training is None and stamp.faces <= MOST_FACES else None
+        index = flat or parse_index(found.mapped, in_place=True)
         if index.ntotal != stamp.faces or (found.training is None) != _is_flat(index):
             raise VectorsUnusableError("it is another kind of index")
         return cls(index, found.training, found.mapped)
 
     def save(self, folder: Path, stamp: Stamp) -> None:
         """Write the cache, durably. Raises LibraryError when it cannot be written."""
-        write_index(folder, stamp, self._index, self.training)
+        write_index(folder, stamp, self._in_faiss(), self.training)
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
@@ -114,6 +119,12 @@ class Vectors:
             self._index = parse_index(self._mapped, in_place=False)
             self._mapped = None
         self._gpu = None
+        return self._index
+
+    def _in_faiss(self) -> Any:
+        """The index as FAISS has it."""
+        if isinstance(self._index, FlatSearch) and self._mapped is not None:
+            self._index = parse_index(self._mapped, in_place=True)
         return self._index
 
     def run_on(self, device: Device) -> None:
@@ -165,7 +176,7 @@ class Vectors:
     def _nearest(self, probes: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
         """Squared distances and ids, (N, k), nearest first; from as many partitions as it takes to find k."""
         if self._gpu is None and takes_gpu(self._device, len(self)):
-            self._gpu = GpuSearch(self._index)
+            self._gpu = GpuSearch(self._in_faiss())
         gpu = self._gpu if self._gpu is not None and k <= self._gpu.most_neighbours() else None
         if self.training is None:
             return gpu.search(probes, k, 0) if gpu is not None else self._search_here(probes, k, None)
@@ -185,6 +196,8 @@ class Vectors:
     def _search_here(self, probes: Floats, k: int, settings: Any) -> tuple[Floats, NDArray[np.int64]]:
         """On the CPU; little work on one core, because a busy second one joins in later than it is over: 0.04 ms
         instead of 12 were measured for one probe and 10,000 faces, 4.4 instead of 28 for a million."""
+        if isinstance(self._index, FlatSearch):
+            return self._index.search(probes, k)
         import faiss
 
         cores = faiss.omp_get_max_threads()
@@ -198,6 +211,8 @@ class Vectors:
 
 
 def _is_flat(index: Any) -> bool:
+    if isinstance(index, FlatSearch):
+        return True
     import faiss
 
     return isinstance(index, faiss.IndexIDMap) and isinstance(faiss.downcast_index(index.index), faiss.IndexFlatL2)
