@@ -1,18 +1,27 @@
 """The program itself: `facesearch`, or `python -m facesearch`.
 
-Ctrl-C while the command line is still being loaded ends it with a line, and the exit code that later ones have.
+Ctrl-C while the command line is still being loaded ends it with a line, and the exit code that later ones have. For a
+question about a photo the process that decodes it is started first of all, so that it loads beside everything else.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 from types import FrameType
+
+_QUESTIONS = ("query", "compare", "why")
+_HELP = {"-h", "--help"}
 
 
 def main() -> None:
     """Run the command that the process was started with, and exit."""
     before = signal.signal(signal.SIGINT, _end)
+    if sys.argv[1:2] and sys.argv[1] in _QUESTIONS and not _HELP & set(sys.argv):
+        from facesearch.photos import start_reading
+
+        start_reading()
     from facesearch.cli import main as run
 
     signal.signal(signal.SIGINT, before)

@@ -1,6 +1,6 @@
 """Frozen dataclasses that carry data between rooms, and the protocols that rooms expect of one another.
 
-Holds no behaviour beyond derived properties; imports only NumPy.
+Holds no behaviour beyond derived properties; imports nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]  # (H, W, 3) RGB
-Floats = NDArray[np.float32]
+    Pixels = NDArray[np.uint8]  # (H, W, 3) RGB
+    Floats = NDArray[np.float32]
+else:  # to import NumPy takes longer than to decode a photo, and the process that decodes needs none
+    Pixels = Floats = Any
 
 CROP_SIZE_PX = 112
 EMBEDDING_SIZE = 32

@@ -42,7 +42,7 @@ from facesearch.tower import SHIPPED_TOWER, WEIGHTS_NAME, Tower
 
 SIDE_PX = 1024
 BATCH = 64
-FACESEARCH = [sys.executable, "-c", "from facesearch.cli import main; main()"]
+FACESEARCH = [sys.executable, "-c", "from facesearch.__main__ import main; main()"]
 Measure = Callable[[Path], dict[str, Any]]
 
 

@@ -19,7 +19,7 @@ from facesearch.photos import DecodingWorker, decode, photo_file, read_photo, wo
 PROGRAM = """
 import os, signal, sys, time
 sys.path[:0] = [sys.argv[1]]
-from facesearch.photos import decode, worker
+from facesearch.photos import decode, serving
 usual = decode._load
 def load(image, max_side_px):
     log = os.open(os.environ["FACESEARCH_TEST_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -31,7 +31,7 @@ def load(image, max_side_px):
     os.write(log, b"end\\n")
     return usual(image, max_side_px)
 decode._load = load
-worker.serve(*sys.argv[2:])
+serving.serve(*sys.argv[2:])
 """
 
 

@@ -24,6 +24,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "formats.md"
 
 READ_WITHIN = """
 import resource, sys
+import numpy  # before the limit is set
 from pathlib import Path
 from facesearch.photos import photo_file, read_photo
 from PIL import JpegImagePlugin

@@ -44,14 +44,14 @@ def bringing_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program = textwrap.dedent("""
         import os, signal, sys, time
         sys.path[:0] = [sys.argv[1]]
-        from facesearch.photos import worker
-        usual = worker.read_photo
-        def read_photo(file, max_side_px):
+        from facesearch.photos import decode, serving
+        usual = decode.read_picture
+        def read_picture(file, max_side_px):
             if file.path.name == "bad.png":
                 exec(os.environ["FACESEARCH_TEST_DOWN"])
             return usual(file, max_side_px)
-        worker.read_photo = read_photo
-        worker.serve(*sys.argv[2:])
+        decode.read_picture = read_picture
+        serving.serve(*sys.argv[2:])
     """)
     monkeypatch.setattr(worker, "_PROGRAM", program)
     return draw(tmp_path / "bad.png", (1, 2, 3))

@@ -82,7 +82,48 @@ def test_index_and_query_on_a_cpu_never_load_tensorflow(tmp_path: Path) -> None:
     for command in (["index", str(album)], ["query", str(photo)], ["compare", str(photo), str(photo)], ["status"]):
         loaded = loaded_by(*command, "--device", "cpu", environment=settings)
         assert ("openvino" in loaded) == (command != ["status"])
+        assert ("faiss" in loaded) == (command[0] == "index")  # a small library is searched without
         assert loaded & TRAINING_ONLY == set()
+
+
+def test_a_question_starts_what_decodes_its_photo_before_anything_else_is_loaded(tmp_path: Path) -> None:
+    program = """
+import json, sys
+seen = []
+def hear(event, arguments):
+    if event == "subprocess.Popen":
+        seen.extend({name.partition(".")[0] for name in sys.modules})
+sys.addaudithook(hear)
+sys.argv[1:] = ["query", "gone.jpg", "--library", "gone"]
+from facesearch.__main__ import main
+try:
+    main()
+finally:
+    print(json.dumps(seen))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ran.returncode == 4, ran.stderr  # there is no library
+    loaded = set(json.loads(ran.stdout))
+    assert "facesearch" in loaded
+    assert loaded & {"typer", *HEAVY} == set()
+
+
+def test_a_photo_is_decoded_without_numpy(tmp_path: Path) -> None:
+    photo = min(write_album(tmp_path / "album", 1, 1, seed=3).directory.rglob("*.jpg"))
+    program = """
+import json, sys
+from pathlib import Path
+from facesearch.photos import photo_file
+from facesearch.photos.serving import _answer
+from facesearch.photos.decode import read_picture
+file = photo_file(Path(sys.argv[1]))
+request = {"path": sys.argv[1], "size_bytes": 1, "mtime_ns": 1, "max_side_px": 4096}
+answer, pixels = _answer(read_picture, request)
+assert len(pixels) == answer["shape"][0] * answer["shape"][1] * 3
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+    ran = subprocess.run([sys.executable, "-c", program, str(photo)], capture_output=True, text=True, check=True)
+    assert set(json.loads(ran.stdout)) & HEAVY == {"PIL"}
 
 
 def test_a_run_that_finds_nothing_new_loads_no_network_and_starts_no_process(tmp_path: Path) -> None:

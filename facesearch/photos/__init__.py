@@ -7,15 +7,22 @@ DecodingWorker. Nothing is printed (only libtiff, outside of a DecodingWorker, m
 damaged compressed TIFF to standard error).
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from facesearch.photos.apart import read_photo_apart, start_reading
-from facesearch.photos.dates import date_taken
-from facesearch.photos.decode import MAX_SIDE_PX, MEGAPIXEL_LIMITS, read_photo
-from facesearch.photos.embedded import Embedded, read_embedded
-from facesearch.photos.files import fingerprint, photo_file, shown_path
+from facesearch.photos.files import MAX_SIDE_PX, fingerprint, photo_file, shown_path
 from facesearch.photos.ignore import IGNORE_NAME
 from facesearch.photos.raw import RAW_SUFFIXES
 from facesearch.photos.walk import PHOTO_SUFFIXES, Walk, walk
 from facesearch.photos.worker import DecodingWorker, WorkerLimits
+
+if TYPE_CHECKING:
+    from facesearch.photos.dates import date_taken
+    from facesearch.photos.decode import MEGAPIXEL_LIMITS, read_photo
+    from facesearch.photos.embedded import Embedded, read_embedded
 
 __all__ = [
     "IGNORE_NAME",
@@ -37,3 +44,18 @@ __all__ = [
     "start_reading",
     "walk",
 ]
+
+_WITH_PILLOW = {
+    "MEGAPIXEL_LIMITS": "decode",
+    "read_photo": "decode",
+    "Embedded": "embedded",
+    "read_embedded": "embedded",
+    "date_taken": "dates",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs Pillow at its first use (PEP 562): whoever lets another process decode photos needs none."""
+    if name not in _WITH_PILLOW:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_WITH_PILLOW[name]}"), name)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
 import threading
 from functools import cache
 from types import TracebackType
@@ -50,6 +49,9 @@ class OneAtATime:
         self._threads.release()
 
 
+one_at_a_time = OneAtATime()
+
+
 def shared_descriptor() -> int:
     """Of the file that this process hands to its decoding processes. Raises OSError where none can be made."""
     return _shared_file().fileno()
@@ -59,4 +61,6 @@ def shared_descriptor() -> int:
 def _shared_file() -> IO[bytes]:
     if sys.platform == "linux":  # in memory: no disk is needed
         return os.fdopen(os.memfd_create("facesearch"), "w+b")
+    import tempfile
+
     return tempfile.TemporaryFile()

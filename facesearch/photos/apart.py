@@ -11,7 +11,7 @@ import os
 import threading
 
 from facesearch.errors import PhotoError
-from facesearch.photos.decode import MAX_SIDE_PX
+from facesearch.photos.files import MAX_SIDE_PX
 from facesearch.photos.worker import DecodingWorker
 from facesearch.records import Photo, PhotoFile
 

@@ -1,8 +1,8 @@
 """From whatever a file holds to 8-bit sRGB: grey, palette, 16-bit, floating point, CMYK, Lab, alpha, colour profiles.
 
-Works on Pillow images that are loaded already; reads no file. Alpha is laid over white, as pages do. A photo with
-an embedded ICC profile is converted to sRGB; where the profile is damaged or does not fit the photo, the numbers are
-taken as they are, because a face in slightly wrong colours is better than none.
+Works on Pillow images that are loaded already; reads no file, and imports NumPy for rare kinds only. Alpha is laid over
+white, as pages do. A photo with an embedded ICC profile is converted to sRGB; where the profile is damaged or does not
+fit the photo, the numbers are taken as they are, because a face in slightly wrong colours is better than none.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import ImageCms
 
 # Differences up to this many of 255 levels between a profile and sRGB are rounding in the profile's own tables.
 _SAME_COLOUR_LEVELS = 3
@@ -29,6 +33,8 @@ def eight_bit(image: Image.Image) -> Image.Image:
     and floating point have no declared white: see _stretched. Raises ValueError for a palette that is missing.
     """
     if image.mode.startswith("I;16"):
+        import numpy as np
+
         bits, black_is_zero = _declared_range(image)
         grey = np.right_shift(np.asarray(image), bits - 8).clip(0, 255).astype(np.uint8)
         return Image.fromarray(grey if black_is_zero else 255 - grey)
@@ -53,6 +59,8 @@ def _declared_range(image: Image.Image) -> tuple[int, bool]:
 def _stretched(image: Image.Image) -> NDArray[np.uint8]:
     """Mode I or F to uint8 (H, W): white is the smallest of 1, 255 and 65535 that no value passes (for integers
     65535); a picture outside those is stretched from its darkest to its lightest value."""
+    import numpy as np
+
     extremes = [(float(band.min()), float(band.max())) for _, band in _bands(image)]
     low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
     whites: tuple[float, ...] = (65535.0,) if image.mode == "I" else (1.0, 255.0, 65535.0)
@@ -67,6 +75,8 @@ def _stretched(image: Image.Image) -> NDArray[np.uint8]:
 
 def _bands(image: Image.Image) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Some rows at a time, finite, float32 (rows, W), with the number of the first: a copy of all would take GBs."""
+    import numpy as np
+
     for top in range(0, image.height, _BAND_ROWS):
         rows = image.crop((0, top, image.width, min(top + _BAND_ROWS, image.height)))
         values = np.asarray(rows).astype(np.float32)
@@ -95,6 +105,8 @@ def _over_white(image: Image.Image) -> Image.Image:
 @lru_cache(maxsize=16)  # an album comes from a few cameras; building a transform costs as much as using it
 def _transform_to_srgb(icc_profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """The way from this profile to sRGB; None where there is none, or where it changes nothing that can be seen."""
+    from PIL import ImageCms
+
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
         if profile.profile.xcolor_space != _PROFILE_SPACES[mode]:
@@ -104,8 +116,10 @@ def _transform_to_srgb(icc_profile: bytes, mode: str) -> ImageCms.ImageCmsTransf
         return None
     if mode == "CMYK":
         return transform
-    steps = np.linspace(0, 255, 6).round().astype(np.uint8)
-    cube = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
-    probe = Image.fromarray(cube if mode == "RGB" else steps[np.newaxis])
-    before, after = (np.asarray(picture.convert("RGB"), dtype=np.int16) for picture in (probe, transform.apply(probe)))
-    return transform if np.abs(after - before).max() > _SAME_COLOUR_LEVELS else None
+    steps = range(0, 256, 51)
+    colours = bytes(level for colour in product(steps, repeat=len(mode)) for level in colour)
+    probe = Image.frombytes(mode, (len(colours) // len(mode), 1), colours)
+    change = ImageChops.difference(probe.convert("RGB"), transform.apply(probe).convert("RGB"))
+    levels = change.histogram()  # 256 counts a channel
+    is_seen = any(any(levels[256 * band + _SAME_COLOUR_LEVELS + 1 : 256 * (band + 1)]) for band in range(3))
+    return transform if is_seen else None

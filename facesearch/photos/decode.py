@@ -12,21 +12,18 @@ import io
 import struct
 import zlib
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageFile
 
-from facesearch.photos.alone import OneAtATime
+from facesearch.photos.alone import one_at_a_time
 from facesearch.photos.colour import eight_bit, to_srgb
-from facesearch.photos.files import photo_error, read_file
+from facesearch.photos.files import MAX_SIDE_PX, photo_error, read_file
 from facesearch.photos.formats import FORMATS, candidate_formats, opener
 from facesearch.photos.quiet import pillow_silenced
 from facesearch.photos.raw import is_raw, preview_of
-from facesearch.records import Photo, PhotoFile, Pixels
-
-MAX_SIDE_PX = 4096
-"""Longer side of the pixels handed on. A 12-megapixel phone photo (4032 px) keeps every pixel."""
+from facesearch.records import Photo, PhotoFile
 
 MEGAPIXEL_LIMITS = {"JPEG": 250, "HEIF": 200, "AVIF": 150, "WEBP": 100, "JPEG2000": 100}
 """Most megapixels in a file, by format: at its limit no photo needs more than some 2 GB while it is decoded. JPEG is
@@ -41,8 +38,6 @@ more than some 600 MB."""
 OTHER_ALONE_OVER_MEGAPIXELS = 24
 ALONE_OVER_BYTES = 32 << 20
 """So are those in larger files."""
-
-one_at_a_time = OneAtATime()
 
 # What Pillow's decoders raise for a damaged file. They parse in Python and in C, and few check every field:
 DECODER_ERRORS = (
@@ -78,6 +73,17 @@ UPRIGHT = {
 _SWAPS_SIDES = {UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
 
 
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A photo's pixels as bare bytes, row after row, three a pixel; the rest as in Photo. shape: (H, W, 3)."""
+
+    file: PhotoFile
+    sha256: str
+    content: bytes
+    shape: tuple[int, int, int]
+    original_size_px: tuple[int, int] | None
+
+
 def read_photo(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Photo:
     """Read a file once, for its fingerprint and its pixels.
 
@@ -85,6 +91,15 @@ def read_photo(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Photo:
     it is the file as it was when read, which can be newer than the one asked for.
     Raises PhotoError, which names the file and says what to do, where the photo cannot be read. Safe in threads.
     """
+    import numpy as np
+
+    picture = read_picture(file, max_side_px)
+    pixels = np.frombuffer(picture.content, np.uint8).reshape(picture.shape)
+    return Photo(picture.file, picture.sha256, pixels, picture.original_size_px)
+
+
+def read_picture(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Picture:
+    """The same without NumPy."""
     if max_side_px < 1:
         raise ValueError(f"max_side_px is {max_side_px}; it must be 1 or more")
     with one_at_a_time if file.size_bytes > ALONE_OVER_BYTES else nullcontext():
@@ -92,15 +107,15 @@ def read_photo(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Photo:
         if not content:
             raise photo_error(file.path, "is empty (0 bytes): copy it again from where it came")
         with pillow_silenced:
-            pixels, original_size_px = _decoded(content, file.path, max_side_px)
+            pixels, shape, original_size_px = _decoded(content, file.path, max_side_px)
         sha256 = hashlib.sha256(content).hexdigest()
         del content
-    reduced = original_size_px != (pixels.shape[1], pixels.shape[0])
-    return Photo(current, sha256, pixels, original_size_px if reduced else None)
+    reduced = original_size_px != (shape[1], shape[0])
+    return Picture(current, sha256, pixels, shape, original_size_px if reduced else None)
 
 
-def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[Pixels, tuple[int, int]]:
-    """Pixels (H, W, 3), and the upright (width, height) in the file."""
+def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[bytes, tuple[int, int, int], tuple[int, int]]:
+    """The upright picture's pixels and shape (H, W, 3), and the upright (width, height) in the file."""
     preview = preview_of(content, path) if is_raw(content, path) else None
     image = _opened(content if preview is None else preview.content, path)
     name = image.format or "photo"
@@ -116,10 +131,11 @@ def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[Pixels, tupl
             orientation = preview.orientation_of(original_size_px)
         transpose = None if orientation is None else UPRIGHT.get(orientation)
         try:
-            pixels = _upright_pixels(image, max_side_px, transpose)
+            picture = _upright(image, max_side_px, transpose)
+            pixels, shape = picture.tobytes(), (picture.height, picture.width, 3)
         except CONVERSION_ERRORS as error:
             raise photo_error(path, _what_is_wrong(error, name)) from error
-    return pixels, original_size_px[::-1] if transpose in _SWAPS_SIDES else original_size_px
+    return pixels, shape, original_size_px[::-1] if transpose in _SWAPS_SIDES else original_size_px
 
 
 def _opened(content: bytes, path: Path) -> ImageFile.ImageFile:
@@ -161,11 +177,11 @@ def _load(image: ImageFile.ImageFile, max_side_px: int) -> tuple[int, int]:
     return original_size_px if drafted else image.size  # libheif and libtiff can correct the header's size
 
 
-def _upright_pixels(image: Image.Image, max_side_px: int, transpose: Image.Transpose | None) -> Pixels:
+def _upright(image: Image.Image, max_side_px: int, transpose: Image.Transpose | None) -> Image.Image:
     profile = image.info.get("icc_profile")
     known_profile = profile if isinstance(profile, bytes) else None  # a damaged TIFF holds other types there
     picture = to_srgb(_reduced(eight_bit(image), max_side_px), known_profile)
-    return np.asarray(picture if transpose is None else picture.transpose(transpose))
+    return picture if transpose is None else picture.transpose(transpose)
 
 
 def _reduced(image: Image.Image, max_side_px: int) -> Image.Image:

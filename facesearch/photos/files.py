@@ -12,6 +12,9 @@ from facesearch.errors import PhotoError
 from facesearch.records import PhotoFile
 from facesearch.wording import shown
 
+MAX_SIDE_PX = 4096
+"""Longer side of the pixels handed on. A 12-megapixel phone photo (4032 px) keeps every pixel."""
+
 MAX_FILE_BYTES = 1 << 30
 """A photo's file is held in memory while it is decoded; the largest that cameras write are some 300 MB."""
 

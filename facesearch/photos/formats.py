@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from PIL import ImageFile
-
-Opener = Callable[[BinaryIO], ImageFile.ImageFile]
+if TYPE_CHECKING:
+    from PIL import ImageFile
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
 _AVIF_BRANDS = (b"avif", b"avis")
@@ -61,8 +60,8 @@ def candidate_formats(content: bytes) -> list[str]:
     return [name for signature, name in _SIGNATURES.items() if content.startswith(signature)]
 
 
-def opener(name: str) -> Opener:
+def opener(name: str) -> Callable[[BinaryIO], ImageFile.ImageFile]:
     """The class that parses a header of this kind of photo and can then decode it. name: one of FORMATS."""
     module, class_name = _CLASSES[name]
-    found: Opener = getattr(importlib.import_module(module), class_name)
+    found: Callable[[BinaryIO], ImageFile.ImageFile] = getattr(importlib.import_module(module), class_name)
     return found

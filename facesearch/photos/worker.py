@@ -3,7 +3,8 @@
 Decoders are C and C++, and a hostile or damaged file can crash one, keep it busy for ever, or make it ask for all the
 memory. The process has a limit of time a photo and one of memory; when it ends, the photo is a PhotoError with the
 reason, and the next one gets a new process. Where none may be started, photos are decoded here, with a warning.
-Requests and answers are JSON and bare pixels: nothing is pickled, and the main program is not imported again.
+Requests and answers are JSON and bare pixels: nothing is pickled, and the main program is not imported again. What the
+process does is in `serving`. To start one imports neither NumPy nor Pillow, so that it can be the first thing of all.
 """
 
 from __future__ import annotations
@@ -22,18 +23,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-import numpy as np
-
 from facesearch.errors import FacesearchError, PhotoError
 from facesearch.photos.alone import shared_descriptor
-from facesearch.photos.decode import MAX_SIDE_PX, one_at_a_time, read_photo
-from facesearch.photos.files import photo_error
+from facesearch.photos.files import MAX_SIDE_PX, photo_error
+from facesearch.photos.serving import READY
 from facesearch.records import Photo, PhotoFile, Pixels
 
 log = logging.getLogger(__name__)
 
-_PROGRAM = "import sys; sys.path[:0] = [sys.argv[1]]; from facesearch.photos.worker import serve; serve(*sys.argv[2:])"
-_READY = b"ready\n"
+_PROGRAM = "import sys; sys.path[:0] = [sys.argv[1]]; from facesearch.photos.serving import serve; serve(*sys.argv[2:])"
 _PACKAGE_FOLDER = Path(__file__).parents[2]
 
 
@@ -69,6 +67,8 @@ class DecodingWorker:
     def read_photo(self, file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Photo:
         """Read a file once, as `decode.read_photo`; raises PhotoError too where the photo brings the process down."""
         if self._is_here:
+            from facesearch.photos.decode import read_photo
+
             return read_photo(file, max_side_px)
         request = {"path": str(file.path.absolute()), "size_bytes": file.size_bytes, "mtime_ns": file.mtime_ns}
         process = self._asked(json.dumps({**request, "max_side_px": max_side_px}).encode() + b"\n")
@@ -88,7 +88,7 @@ class DecodingWorker:
             if self._process is None:
                 self._process = self._started()
             requests, answers = _pipes(self._process)
-            self._is_ready = self._is_ready or answers.readline() == _READY
+            self._is_ready = self._is_ready or answers.readline() == READY
             if not self._is_ready:
                 break
             with suppress(OSError):
@@ -179,6 +179,8 @@ def _answer_of(process: subprocess.Popen[bytes]) -> tuple[dict[str, Any], Pixels
     answer = json.loads(line)
     if "shape" not in answer:
         return answer, None
+    import numpy as np
+
     pixels = np.empty(answer["shape"], np.uint8)
     left = pixels.data.cast("B")
     while left:
@@ -197,69 +199,3 @@ def _as_error(path: Path, answer: dict[str, Any]) -> Exception:
     if answer["errno"] is not None:
         error.__cause__ = OSError(answer["errno"], os.strerror(answer["errno"]))
     return error
-
-
-# What follows runs in the process.
-
-
-def serve(seconds: str, memory_bytes: str, shared: str) -> None:
-    """Answer requests from standard input until there are no more."""
-    from PIL import Image  # before the limit of memory is set
-
-    Image.init()
-    _limit_memory(int(memory_bytes))
-    one_at_a_time.share(int(shared))
-    answers = os.fdopen(os.dup(1), "wb")
-    try:
-        answers.write(_READY)
-        answers.flush()
-        for descriptor in (1, 2):  # decoders in C write lines about damaged files
-            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
-        for request in sys.stdin.buffer:
-            _set_timers(float(seconds))
-            answer, pixels = _answer(json.loads(request))
-            _set_timers(0)
-            answers.write(json.dumps(answer).encode() + b"\n")
-            if pixels is not None:
-                answers.write(pixels.data.cast("B"))
-            answers.flush()
-    except BrokenPipeError:  # the indexer has ended; leaving in the usual way would try to write once more
-        os._exit(0)
-
-
-def _set_timers(seconds: float) -> None:
-    """Their signals end the process, also deep in C. 0 stops them."""
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    signal.setitimer(signal.ITIMER_REAL, 5 * seconds)
-
-
-def _limit_memory(memory_bytes: int) -> None:
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-        limit = pages * resource.getpagesize() + memory_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
-def _answer(request: dict[str, Any]) -> tuple[dict[str, Any], Pixels | None]:
-    file = PhotoFile(Path(request["path"]), request["size_bytes"], request["mtime_ns"])
-    try:
-        photo = read_photo(file, request["max_side_px"])
-    except PhotoError as error:
-        cause = error.__cause__
-        return {"reason": error.reason, "errno": cause.errno if isinstance(cause, OSError) else None}, None
-    except Exception:  # noqa: BLE001 - raised again by whoever asked
-        import traceback
-
-        return {"bug": traceback.format_exc()}, None
-    pixels = np.ascontiguousarray(photo.pixels)
-    answer = {
-        "shape": pixels.shape,
-        "sha256": photo.sha256,
-        "size_bytes": photo.file.size_bytes,
-        "mtime_ns": photo.file.mtime_ns,
-        "original_size_px": photo.original_size_px,
-    }
-    return answer, pixels
