@@ -142,6 +142,11 @@ def _constant(values: Any) -> Node:
     return _ops().constant(np.ascontiguousarray(values, dtype=np.float32))
 
 
+def _shape(node: Node) -> list[int]:
+    """Of a node whose batch is open: the lengths of the other axes."""
+    return [axis.get_length() for axis in list(node.get_partial_shape())[1:]]
+
+
 def _rank(node: Node) -> int:
     return len(node.get_partial_shape())
 
@@ -252,6 +257,42 @@ def _concatenate(layer: _Layer, inputs: list[Node]) -> Node:
     return _ops().concat(inputs, 1)
 
 
+def _flip(layer: _Layer, inputs: list[Node]) -> Node:
+    """An image mirrored left to right."""
+    if _rank(inputs[0]) != 4 or layer.config["axis"] not in (2, -2, [2]):
+        raise layer.refuse(f"flips axis={layer.config['axis']!r}")
+    last, before_first, width = (np.array([value]) for value in (-1, np.iinfo(np.int64).min, 3))
+    return _ops().slice(inputs[0], last, before_first, last, width)
+
+
+def _stack(layer: _Layer, inputs: list[Node]) -> Node:
+    """Several images, or vectors, of each of a batch."""
+    layer.must_be(axis=1)
+    ops = _ops()
+    return ops.concat([ops.unsqueeze(node, ops.constant(np.array(1))) for node in inputs], 1)
+
+
+def _reshape(layer: _Layer, inputs: list[Node]) -> Node:
+    """Stacked images as a larger batch, or the vectors of a larger batch side by side."""
+    image, new = inputs[0], list(layer.config["newshape"])
+    if _rank(image) == 5:
+        _, *sides = _shape(image)
+        if new != [-1, *sides[1:], sides[0]]:
+            raise layer.refuse(f"makes stacked images {new}")
+        new = [-1, *sides]
+    elif _rank(image) != 2 or new[:1] != [-1] or new[-1:] != _shape(image) or len(new) != 3:
+        raise layer.refuse(f"reshapes {_shape(image)} to {new}")
+    return _ops().reshape(image, np.array(new), False)
+
+
+def _mean(layer: _Layer, inputs: list[Node]) -> Node:
+    """Of vectors that stand side by side."""
+    layer.must_be(keepdims=False)
+    if _rank(inputs[0]) != 3 or layer.config["axis"] not in (1, [1]):
+        raise layer.refuse(f"takes the mean over axis={layer.config['axis']!r}")
+    return _ops().reduce_mean(inputs[0], _ops().constant(np.array([1])), False)
+
+
 def _dense(layer: _Layer, inputs: list[Node]) -> Node:
     vector = _ops().matmul(inputs[0], _constant(layer.weights[0]), False, False)
     if layer.config["use_bias"]:
@@ -290,5 +331,9 @@ _BUILDERS: dict[str, Callable[[_Layer, list[Node]], Node]] = {
     "Concatenate": _concatenate,
     "Dense": _dense,
     "Dropout": _same,
+    "Flip": _flip,
+    "Stack": _stack,
+    "Reshape": _reshape,
+    "Mean": _mean,
     "UnitNormalization": _unit_normalization,
 }

@@ -85,6 +85,15 @@ def test_resizing(tmp_path: Path, new_side: int, antialias: bool) -> None:
     assert_same(model, tmp_path / "resizing.keras", images(2, 32))
 
 
+def test_mirror_images_beside_the_images(tmp_path: Path) -> None:
+    inputs = keras.Input((24, 24, 3))
+    both = keras.ops.stack([inputs, keras.ops.flip(inputs, axis=2)], axis=1)
+    features = layers.GlobalAveragePooling2D()(layers.Conv2D(5, 7, strides=3)(keras.ops.reshape(both, (-1, 24, 24, 3))))
+    mean = keras.ops.mean(keras.ops.reshape(features, (-1, 2, 5)), axis=1)
+    model = with_random_weights(keras.Model(inputs, layers.Dense(4)(mean)))
+    assert_same(model, tmp_path / "mirrored.keras", images(3, 24))
+
+
 def test_densenet_121(tmp_path: Path) -> None:
     model = keras.applications.DenseNet121(weights=None, include_top=False, pooling="avg", input_shape=(112, 112, 3))
     assert_same(with_random_weights(model), tmp_path / "densenet.keras", images(2, 112) / 64 - 2)
@@ -124,6 +133,10 @@ def test_float16_weights(tmp_path: Path) -> None:
         (layers.ReLU(max_value=6, name="odd"), "layer 'odd' .ReLU. has max_value=6"),
         (lambda x: layers.Concatenate(axis=1, name="odd")([x, x]), "layer 'odd' .Concatenate. has axis=1"),
         (layers.BatchNormalization(axis=1, name="odd"), "layer 'odd' .BatchNormalization. has axis=1"),
+        (lambda x: keras.ops.flip(x, axis=1), "layer 'flip[_0-9]*' .Flip. flips axis=1"),
+        (lambda x: keras.ops.stack([x, x], axis=2), "layer 'stack[_0-9]*' .Stack. has axis=2"),
+        (lambda x: keras.ops.reshape(x, (-1, 64, 3)), "layer 'reshape[_0-9]*' .Reshape. reshapes .3, 8, 8. to"),
+        (lambda x: keras.ops.mean(x, axis=1), "layer 'mean[_0-9]*' .Mean. takes the mean over axis=1"),
     ],
 )
 def test_other_layers_are_refused_by_name(tmp_path: Path, build: Callable[[Any], Any], reason: str) -> None:

@@ -20,6 +20,7 @@ from facesearch_train import export
 from facesearch_train.export import export_tower, judge, multiply_distances, rescale_to_unit_threshold, serving_tower
 from facesearch_train.loop import CropData
 from facesearch_train.network import DenseNetShape, build_tower
+from facesearch_train.recipe import _weights_of
 
 # Wide enough that kernels, not the archive around them, make up the file.
 CONFIG = tiny_config(network=DenseNetShape(units=(1, 1), growth_rate=32))
@@ -205,6 +206,21 @@ def test_a_tower_whose_embeddings_have_one_length_is_served_with_that_length(
     expected = 1.5 * card.training["distances_times"]
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), expected, rtol=1e-4)
     assert card.figures["best_threshold"] == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("radius", [None, 1.5], ids=["free", "one length"])
+def test_a_mirrored_tower_is_served_as_one_and_trained_on_without(tmp_path: Path, radius: float | None) -> None:
+    config = tiny_config(network=CONFIG.network, stages=(replace(STAGE, radius=radius),), mirrored=True)
+    build_tower(28, shape=CONFIG.network, radius=radius).save_weights(tmp_path / "best.weights.h5")
+    serving = serving_tower(config, tmp_path / "best.weights.h5")
+    export_tower(serving, tmp_path / "tower", config, VALIDATION, {}, unit_threshold=True)
+    crops = VALIDATION.crops
+    served = Tower.load(tmp_path / "tower", device="cpu").embed(crops)
+    np.testing.assert_allclose(served, np.asarray(serving.predict_on_batch(crops.astype(np.float32))), atol=0.02)
+    mirror_images = Tower.load(tmp_path / "tower", device="cpu").embed(np.ascontiguousarray(crops[:, :, ::-1]))
+    np.testing.assert_allclose(served, mirror_images, atol=1e-3)
+    begun = build_tower(28, shape=CONFIG.network, radius=radius)
+    begun.set_weights(_weights_of(tmp_path / "tower"))  # what --start-from does
 
 
 def test_an_exported_tower_with_unit_threshold_says_so(exported: Exported, tmp_path: Path) -> None:

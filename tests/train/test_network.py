@@ -127,3 +127,17 @@ def test_a_radius_gives_all_embeddings_one_length_and_leaves_their_direction() -
     before, after = (np.asarray(tower.predict_on_batch(crops)) for tower in (free, bound))
     np.testing.assert_allclose(np.linalg.norm(after, axis=1), 1.5, rtol=1e-5)
     np.testing.assert_allclose(after, 1.5 * before / np.linalg.norm(before, axis=1, keepdims=True), rtol=1e-4)
+
+
+@pytest.mark.parametrize("radius", [None, 1.5], ids=["free", "one length"])
+def test_a_mirrored_tower_embeds_the_mean_of_a_crop_and_its_mirror_image(radius: float | None) -> None:
+    plain, mirrored = (build_tower(32, shape=SMALL, radius=radius, mirrored=both) for both in (False, True))
+    mirrored.set_weights(plain.get_weights())
+    crops = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype("float32")
+    flipped = np.ascontiguousarray(crops[:, :, ::-1])
+    features = keras.Model(plain.input, plain.get_layer("embedding").output)
+    expected = (features.predict_on_batch(crops) + features.predict_on_batch(flipped)) / 2
+    if radius:
+        expected *= radius / np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(mirrored.predict_on_batch(crops), expected, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(mirrored.predict_on_batch(flipped), expected, rtol=1e-3, atol=1e-5)

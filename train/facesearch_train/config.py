@@ -49,6 +49,7 @@ class TrainConfig:
     the processor or GPU has it. accumulate: batches whose gradients make one step. unit_threshold: in the end all
     distances are multiplied by one number, so that the threshold that is best on the people who validate is 1. keep:
     the "best" tower of the last stage by its validation loss, or the "last" one, where the rate falls to nothing.
+    mirrored: the tower that is served takes the mean of a crop's embedding and of its mirror image's.
     """
 
     name: str
@@ -70,6 +71,7 @@ class TrainConfig:
     accumulate: int = 1
     unit_threshold: bool = True
     keep: Literal["best", "last"] = "best"
+    mirrored: bool = False
     seed: int = 1
 
     @property

@@ -45,7 +45,12 @@ def serving_tower(config: TrainConfig, weights: Path) -> keras.Model:
     trained = build_tower(last.input_size_px, config.embedding_size, config.network, radius=last.radius)
     trained.load_weights(weights)
     serving = build_tower(
-        CROP_SIZE_PX, config.embedding_size, config.network, input_size_px=last.input_size_px, radius=last.radius
+        CROP_SIZE_PX,
+        config.embedding_size,
+        config.network,
+        input_size_px=last.input_size_px,
+        radius=last.radius,
+        mirrored=config.mirrored,
     )
     serving.set_weights(trained.get_weights())
     return serving

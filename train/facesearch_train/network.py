@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from facesearch.records import EMBEDDING_SIZE
 
@@ -77,18 +77,22 @@ def build_tower(
     embedding_size: int = EMBEDDING_SIZE,
     shape: DenseNetShape = DENSENET_121,
     input_size_px: int | None = None,
+    *,
     radius: float | None = None,
+    mirrored: bool = False,
 ) -> keras.Model:
     """A DenseNet that ends in `embedding_size` numbers: (B, S, S, 3) RGB 0..255 -> (B, embedding_size) float32.
 
     crop_size_px is S. input_size_px: the size that the convolutions see, by default S; crops are brought to it first.
     The preprocessing (to -1..1) is part of the network. The weights do not depend on the sizes, so that training can
     begin on small crops. radius: the length that all embeddings are brought to; by default they have the length that
-    the contrastive loss gives them.
+    the contrastive loss gives them. mirrored: the embedding is the mean of those of the crop and of its mirror image,
+    at twice the cost: a face and its mirror image are then one point.
     """
     inputs = keras.Input((crop_size_px, crop_size_px, 3), name="crop")
     resize = resize_layer(crop_size_px, input_size_px or crop_size_px)
-    x = resize(inputs) if resize else inputs
+    x = with_mirror_images(inputs) if mirrored else inputs
+    x = resize(x) if resize else x
     x = layers.Rescaling(1 / 127.5, offset=-1.0, name="preprocessing")(x)
     x = layers.ZeroPadding2D(3, name="conv1_pad")(x)
     x = layers.Conv2D(2 * shape.growth_rate, 7, strides=2, use_bias=False, name="conv1_conv")(x)
@@ -103,11 +107,19 @@ def build_tower(
             x = transition(x, shape, f"pool{block}")
     x = _bn_relu(x, "final", shape.bn_momentum)
     x = layers.GlobalAveragePooling2D(name="average_pool")(x)
+    if mirrored:  # of the features, from which the embedding follows linearly
+        x = ops.mean(ops.reshape(x, (-1, 2, x.shape[-1])), axis=1)
     embedding = layers.Dense(embedding_size, dtype="float32", name="embedding")(x)
     if radius is not None:
         embedding = layers.UnitNormalization(dtype="float32", name="unit_length")(embedding)
         embedding = layers.Rescaling(radius, dtype="float32", name="radius")(embedding)
     return keras.Model(inputs, embedding, name="tower")
+
+
+def with_mirror_images(crops: Any) -> Any:
+    """Each crop followed by its mirror image: (B, S, S, 3) -> (2B, S, S, 3)."""
+    both = ops.stack([crops, ops.flip(crops, axis=2)], axis=1)
+    return ops.reshape(both, (-1, *crops.shape[1:]))
 
 
 def build_siamese(tower: keras.Model) -> keras.Model:
