@@ -10,7 +10,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from facesearch.errors import TrainingDataError
+from facesearch.errors import TrainingDataError, UsageError
 from facesearch.runtime import cache_dir
 from facesearch_train.datasets import Dataset
 
@@ -74,6 +74,17 @@ def read_lfw_pairs(path: Path) -> tuple[Fold, ...]:
                 f"kind in turn), not {lines[index + 1]!r}."
             )
     return tuple(tuple(pairs[start : start + 2 * each]) for start in range(0, len(pairs), 2 * each))
+
+
+def read_folds(path: Path, numbers: Sequence[int] = ()) -> tuple[Fold, ...]:
+    """Some folds of a list of pairs, counted from 1; all of them where none is named.
+
+    Raises TrainingDataError as read_lfw_pairs does, and UsageError for a fold that the list does not have.
+    """
+    every = read_lfw_pairs(path)
+    if wrong := [number for number in numbers if not 1 <= number <= len(every)]:
+        raise UsageError(f"{path} has folds 1 to {len(every)}, so there is no fold {wrong[0]}. Leave it out.")
+    return tuple(every[number - 1] for number in numbers) or every
 
 
 def people_in_folds(folds: Sequence[Fold]) -> frozenset[str]:

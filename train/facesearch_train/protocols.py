@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.calibration import Calibration
-from facesearch.errors import UsageError
 from facesearch.figures.all_pairs import report_all_pairs
 from facesearch.figures.evidence import Evidence, ShownPairs, choose_listed, choose_of_all
 from facesearch.figures.report import Report
@@ -22,7 +21,7 @@ from facesearch_train.crop_parts import Progress
 from facesearch_train.crops import CropSet, prepare_crops
 from facesearch_train.datasets import read_dataset
 from facesearch_train.evaluate import judge_lfw_pairs, named_faces, report_lfw
-from facesearch_train.lfw import Fold, photos_of_pairs, read_lfw_pairs
+from facesearch_train.lfw import Fold, photos_of_pairs, read_folds
 
 Protocol = Literal["lfw", "folders"]
 MOST_SAMPLES = 200  # faces that a report moves about
@@ -44,11 +43,7 @@ class Examination:
 
     def chosen_folds(self) -> tuple[Fold, ...]:
         """The folds of the list that count. Raises UsageError for a fold that the list does not have."""
-        path = self.pairs or self.data / "pairs.txt"
-        every = read_lfw_pairs(path)
-        if wrong := [fold for fold in self.folds if not 1 <= fold <= len(every)]:
-            raise UsageError(f"{path} has folds 1 to {len(every)}, so there is no fold {wrong[0]}. Leave --fold out.")
-        return tuple(every[fold - 1] for fold in self.folds) or every
+        return read_folds(self.pairs or self.data / "pairs.txt", self.folds)
 
 
 @dataclass(frozen=True, eq=False)

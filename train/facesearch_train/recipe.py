@@ -18,7 +18,7 @@ from facesearch.tower import CARD_NAME, WEIGHTS_NAME, TowerCard, read_card
 from facesearch_train.config import TrainConfig
 from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import read_dataset
-from facesearch_train.lfw import fetch_lfw, people_in_folds, read_lfw_pairs
+from facesearch_train.lfw import fetch_lfw, people_in_folds, read_folds
 from facesearch_train.merging import JoinedCrops, merge_datasets
 from facesearch_train.pairs import number_identities
 from facesearch_train.splits import split_by_person
@@ -169,10 +169,7 @@ def _people_of_folds(roots: Sequence[Path], folds: Sequence[int]) -> frozenset[s
         raise UsageError(
             "--hold-out-fold needs a pairs.txt in one of the data folders. Put LFW's there, or leave it out."
         )
-    every = read_lfw_pairs(lists[0])
-    if wrong := [fold for fold in folds if not 1 <= fold <= len(every)]:
-        raise UsageError(f"{lists[0]} has folds 1 to {len(every)}, so there is no fold {wrong[0]} to hold out.")
-    return frozenset(people_in_folds([every[fold - 1] for fold in folds]))
+    return frozenset(people_in_folds(read_folds(lists[0], folds)))
 
 
 def _weights_of(folder: Path) -> list[Any]:
