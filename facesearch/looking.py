@@ -14,7 +14,6 @@ import numpy as np
 
 from facesearch.alignment import align_faces
 from facesearch.errors import NoFaceError
-from facesearch.people import most_prominent
 from facesearch.photos import photo_file, read_photo_apart, shown_path
 from facesearch.records import DetectedFace, EmbeddedFace, Embedder, FaceDetector, Photo, Pixels
 
@@ -39,6 +38,8 @@ def look_at(path: Path, detector: FaceDetector, tower: Embedder) -> Probe:
 
 def look_at_most_prominent(path: Path, detector: FaceDetector, tower: Embedder) -> Probe:
     """The same with the one face that the photo is most likely taken of; the others are not embedded."""
+    from facesearch.people import most_prominent
+
     photo, faces = _found(path, detector)
     boxes = np.stack([face.box for face in faces])
     return _embedded(path, photo, [faces[most_prominent(boxes, (photo.width_px, photo.height_px))]], tower)

@@ -72,6 +72,20 @@ def test_batches_on_several_cores_equal_those_on_one(
     assert np.ptp(found[0], axis=0).min() > 0
 
 
+def test_the_network_of_batches_is_loaded_when_there_are_many_crops(
+    saved: tuple[Path, np.ndarray], cache: Path
+) -> None:
+    folder, expected = saved
+    tower = Tower.load(folder, device="cpu")
+    for _ in range(2):  # a photo with many faces, and another one
+        one_by_one = tower.embed(CROPS[:30])
+        assert len(list(cache.glob("*.blob"))) == 1
+    in_batches = tower.embed(CROPS[:30])
+    assert len(list(cache.glob("*.blob"))) == 2
+    for embeddings in (one_by_one, in_batches):
+        np.testing.assert_allclose(embeddings, expected[:30], atol=1e-5 * np.abs(expected).max())
+
+
 def test_no_crops_give_no_embeddings(saved: tuple[Path, np.ndarray]) -> None:
     assert Tower.load(saved[0], device="cpu").embed(CROPS[:0]).shape == (0, 32)
 
