@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
+from facesearch.errors import FacesearchError
+
 if TYPE_CHECKING:
     from facesearch.detection import Detector
     from facesearch.library import Library
@@ -30,6 +32,7 @@ class LoadedLibrary:
         self._tower_path = tower
         self._device = device
         self._reader: Library | None = None
+        self._loads_ahead = False
 
     @cached_property
     def tower(self) -> Tower:
@@ -61,32 +64,33 @@ class LoadedLibrary:
         """The library itself, open for reading until `close`. Raises LibraryError and TowerError."""
         return self._open()
 
+    def load_ahead(self) -> None:
+        """Begin to load what a question needs, beside what the caller does next. Raises TowerError and LibraryError."""
+        from facesearch.library import is_library
+        from facesearch.photos import start_reading
+
+        start_reading()
+        detector, tower = self.detector, self.tower
+        if not self._loads_ahead and is_library(self.path):
+            self._loads_ahead = True
+            threading.Thread(target=_prepare, args=(detector, tower), name="load").start()
+
     def _open(self) -> Library:
         """The library for reading, checked against the tower and the detector; kept open for the next question."""
         if self._reader is None:
-            from facesearch.library import Library
-            from facesearch.photos import start_reading
+            self.load_ahead()
+            from facesearch.library import Library, load_search
             from facesearch.records import Models
 
-            start_reading()
             self._reader = Library.open(self.path, Models.of(self.detector, self.tower))
             self._reader.search_on(self._device)
-            threading.Thread(target=self._load_ahead, args=(self._reader.catalog.face_count(),), name="load").start()
+            threading.Thread(target=load_search, args=(self._reader.catalog.face_count(),), name="search").start()
         return self._reader
-
-    def _load_ahead(self, faces: int) -> None:
-        """Load the networks, and what searches so many faces, while the first photo is decoded and looked at."""
-        from facesearch.errors import FacesearchError
-        from facesearch.library import load_search
-
-        with suppress(FacesearchError):  # raised again where they are needed
-            self.detector.prepare()
-            self.tower.prepare()
-        load_search(faces)
 
     def close(self) -> None:
         """Close the library's files; the next call opens them again, and asks anew which detector it was built with."""
         self.__dict__.pop("detector", None)
+        self._loads_ahead = False
         if self._reader is not None:
             self._reader.close()
             self._reader = None
@@ -98,3 +102,10 @@ class LoadedLibrary:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _prepare(detector: Detector, tower: Tower) -> None:
+    """Load the networks, in a thread of their own."""
+    with suppress(FacesearchError):  # raised again where they are needed
+        detector.prepare()
+        tower.prepare()

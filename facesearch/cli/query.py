@@ -63,11 +63,13 @@ def query(
     alone. Terminals of kitty, iTerm2 and some others show the faces beside their rows.
     """
     from facesearch.api import open_library
-    from facesearch.probing import is_one_photo
 
     sheet = None if html is None else _begun_sheet(html, force)
     all_answered = True
     with open_library(library, tower=tower, device=device.value) as opened:
+        opened.load_ahead()
+        from facesearch.probing import is_one_photo
+
         rows = rows_for(pictures, lambda: opened.reader)
         if is_one_photo(photos):
             ask = opened.query_faces if faces else opened.query
