@@ -22,13 +22,25 @@ def overlap(first: Floats, second: Floats, measure: Measure = "union") -> Floats
 
     measure: the intersection's share of the union of the two, or ("min") of the smaller of the two.
     """
-    a, b = first[:, None, :], second[None, :, :]
-    width = np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0])
-    height = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
-    shared = np.maximum(width, 0) * np.maximum(height, 0)
-    area_a, area_b = _area(first)[:, None], _area(second)[None, :]
-    whole = area_a + area_b - shared if measure == "union" else np.minimum(area_a, area_b)
+    left, top, right, bottom = (side[:, None] for side in first.T)
+    other_left, other_top, other_right, other_bottom = np.ascontiguousarray(second.T)
+    shared = _shared_side(left, right, other_left, other_right)
+    shared *= _shared_side(top, bottom, other_top, other_bottom)
+    area, other_area = _area(first)[:, None], _area(second)[None, :]
+    if measure == "union":
+        whole = area + other_area
+        whole -= shared
+    else:
+        whole = np.minimum(area, other_area)
     return np.asarray(np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0))
+
+
+def _shared_side(low: Floats, high: Floats, other_low: Floats, other_high: Floats) -> Floats:
+    """How far two sides lie beside each other, 0 or more: (N, 1) and (M,) -> (N, M). In place, for a new array of 1 MB
+    costs more than to fill it."""
+    side = np.minimum(high, other_high)
+    side -= np.maximum(low, other_low)
+    return np.asarray(np.maximum(side, 0, out=side))
 
 
 def pair_up(first: Sequence[Floats], second: Sequence[Floats], at_least: float) -> list[tuple[int, int]]:

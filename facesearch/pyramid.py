@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from facesearch.records import Floats, Pixels
@@ -70,16 +71,25 @@ def build_pyramid(pixels: Pixels, scales: list[float]) -> tuple[Pixels, list[Lev
     height, width = pixels.shape[:2]
     sizes = [(int(width * scale), int(height * scale)) for scale in scales]
     places, (canvas_width, canvas_height) = pack([(w + w % 2, h + h % 2) for w, h in sizes])
-    canvas = np.zeros((_round_up(canvas_height), _round_up(canvas_width), 3), dtype=np.uint8)
+    canvas = Image.new("RGB", (_round_up(canvas_width), _round_up(canvas_height)))
     levels = []
     source = Image.fromarray(pixels)
     for scale, (w, h), (left, top) in zip(scales, sizes, places, strict=True):
         source = _halved(source, w, h)
-        level = np.asarray(source.resize((w, h), _averaging_filter(source.width / w)))
-        padded = np.pad(level, ((0, h % 2), (0, w % 2), (0, 0)), mode="edge")
-        canvas[top : top + padded.shape[0], left : left + padded.shape[1]] = padded
+        canvas.paste(source.resize((w, h), _averaging_filter(source.width / w)), (left, top))
+        _repeat_odd_edge(canvas, (left, top, left + w, top + h))
         levels.append(Level(scale, left, top, w, h))
-    return canvas, levels
+    return np.asarray(canvas), levels
+
+
+def _repeat_odd_edge(canvas: Image.Image, level: tuple[int, int, int, int]) -> None:
+    """Make the sides of a level even. level: left, top, right, bottom."""
+    left, top, right, bottom = level
+    if (right - left) % 2:
+        canvas.paste(canvas.crop((right - 1, top, right, bottom)), (right, top))
+        right += 1
+    if (bottom - top) % 2:
+        canvas.paste(canvas.crop((left, bottom - 1, right, bottom)), (left, bottom))
 
 
 def shrink(pixels: Pixels, max_side_px: int) -> Pixels:
@@ -133,28 +143,32 @@ class PatchSource:
         y, inside_y = _positions(boxes[:, 1], boxes[:, 3], self._height, size_px)
         x0, y0 = x.astype(np.int32), y.astype(np.int32)
         x1, y1 = np.minimum(x0 + 1, self._width - 1), np.minimum(y0 + 1, self._height - 1)
-        along = (x - x0)[:, None, :, None]
-        down = (y - y0)[:, :, None, None]
-        upper = self._row(y0, x0, x1, along)
-        lower = self._row(y1, x0, x1, along)
-        lower -= upper
-        lower *= down
-        lower += upper
-        lower[~(inside_y[:, :, None] & inside_x[:, None, :])] = 127.5
-        return lower
+        along, down = (x - x0)[:, None, :], (y - y0)[:, :, None]
+        starts = [(rows * self._width)[:, :, None] for rows in (y0, y1)]
+        words = [self._words.take(start + columns[:, None, :]) for start in starts for columns in (x0, x1)]
+        patches = np.empty((len(boxes), size_px, size_px, 3), np.float32)
+        for channel in range(3):
+            upper, upper_right, lower, lower_right = (_channel(each, channel) for each in words)
+            _blend(upper, upper_right, along)
+            _blend(lower, lower_right, along)
+            _blend(upper, lower, down)
+            patches[..., channel] = upper
+        inside = inside_y[:, :, None] & inside_x[:, None, :]
+        if not inside.all():
+            patches[~inside] = 127.5
+        return patches
 
-    def _row(self, y: np.ndarray, x0: np.ndarray, x1: np.ndarray, along: Floats) -> Floats:
-        start = (y * self._width)[:, :, None]
-        left = self._gather(start + x0[:, None, :])
-        right = self._gather(start + x1[:, None, :])
-        right -= left
-        right *= along
-        right += left
-        return right
 
-    def _gather(self, index: np.ndarray) -> Floats:
-        words = self._words.take(index)
-        return words.view(np.uint8).reshape(*index.shape, 4)[..., :3].astype(np.float32)
+def _channel(words: NDArray[np.uint32], channel: int) -> Floats:
+    """One channel of pixels: whole planes are several times as fast to blend as triples."""
+    return ((words >> np.uint32(8 * channel)) & np.uint32(255)).astype(np.float32)
+
+
+def _blend(first: Floats, second: Floats, share: Floats) -> None:
+    """Put `share` of the way to the second into the first; the second is used up."""
+    second -= first
+    second *= share
+    first += second
 
 
 def _positions(low: Floats, high: Floats, side: int, size_px: int) -> tuple[Floats, np.ndarray]:

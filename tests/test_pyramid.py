@@ -47,6 +47,19 @@ def test_each_level_shows_the_photo_at_an_even_place() -> None:
         assert np.all(shown[..., 2] == 40)
 
 
+def test_an_odd_side_is_repeated_once() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (211, 157, 3), dtype=np.uint8)
+    canvas, levels = build_pyramid(pixels, pyramid_scales(157, 211, 20))
+    odd = [level for level in levels if level.width % 2 and level.height % 2]
+    assert odd
+    for level in odd:
+        right, bottom = level.left + level.width, level.top + level.height
+        np.testing.assert_array_equal(canvas[level.top : bottom, right], canvas[level.top : bottom, right - 1])
+        across = slice(level.left, right + 1)
+        np.testing.assert_array_equal(canvas[bottom, across], canvas[bottom - 1, across])
+        assert np.ptp(canvas[bottom, across]) > 0
+
+
 def test_shrinking_keeps_the_shape_and_leaves_small_photos_alone() -> None:
     pixels = np.full((300, 4000, 3), 77, dtype=np.uint8)
     assert shrink(pixels, 1000).shape == (75, 1000, 3)
