@@ -12,6 +12,8 @@ from typing import get_args, get_type_hints
 
 import pytest
 from command_line import CommandLine, Ran
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from facesearch import cli
 from facesearch.cli.output import counted, shown, table
@@ -80,6 +82,22 @@ def test_no_path_is_refused_before_its_room_has_seen_it() -> None:
         if setting.readable
     ]
     assert checked == []
+
+
+def test_only_the_command_that_is_asked_for_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    def prepared(*arguments: str) -> list[str]:
+        group = get_command(cli._app_for(arguments))
+        assert isinstance(group, TyperGroup)
+        return list(group.commands)
+
+    everything = prepared()
+    assert {"index", "query", "import", "people"} < set(everything)
+    for name in everything:
+        assert prepared(name, "photo.jpg") == prepared("--debug", name, "--help") == [name]
+    for others in (["--help"], ["--help", "query"], ["quer"], ["--version"], ["import-names"], ["import_names"]):
+        assert prepared(*others) == everything
+    monkeypatch.setenv("_FACESEARCH_COMPLETE", "complete_bash")
+    assert prepared("query", "") == everything
 
 
 def test_no_command_prints_the_help(run: CommandLine) -> None:

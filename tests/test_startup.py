@@ -60,6 +60,11 @@ def test_help_loads_nothing_heavy(command: list[str]) -> None:
     assert loaded_by(*command, "--help") & HEAVY == set()
 
 
+def test_the_list_of_commands_loads_no_pydantic() -> None:
+    """Typer reads values with it, and there are none."""
+    assert "pydantic" not in loaded_by("--help")
+
+
 def test_importing_the_package_loads_nothing() -> None:
     program = "import facesearch, facesearch.errors, sys, json; print(json.dumps(sorted(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Annotated, Any
 
 import typer
@@ -37,6 +39,7 @@ from facesearch.cli.why import why
 from facesearch.errors import FacesearchError, UsageError
 
 log = logging.getLogger("facesearch")
+_COMPLETION = "_FACESEARCH_COMPLETE"  # what the shell's completion sets
 
 
 class _Commands(TyperGroup):
@@ -108,8 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")  # whatever a terminal cannot show is escaped, never fatal
     log_to_stderr(logging.WARNING)
     try:
-        _refuse_empty(sys.argv[1:] if arguments is None else arguments)
-        app(arguments, prog_name="facesearch")
+        given = sys.argv[1:] if arguments is None else arguments
+        _refuse_empty(given)
+        _app_for(given)(arguments, prog_name="facesearch")
     except FacesearchError as error:
         log.debug("%s", type(error).__name__, exc_info=True)
         complain(str(error))
@@ -120,6 +124,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"a bug: {type(error).__name__}: {error}; please report it with what `facesearch --debug ...` prints here"
         )
         sys.exit(1)
+
+
+def _app_for(arguments: Sequence[str]) -> typer.Typer:
+    """The one command that is asked for: to prepare all of them takes Typer 30 ms. All of them where none is named
+    first, as for the list of commands, a wrong name, and a shell that completes one."""
+    named = next((argument for argument in arguments if argument != "--debug"), None)
+    commands = [
+        each for each in app.registered_commands if each.callback and named == (each.name or each.callback.__name__)
+    ]
+    groups = [each for each in app.registered_groups if each.typer_instance and each.typer_instance.info.name == named]
+    if not (commands or groups) or _COMPLETION in os.environ:
+        return app
+    narrowed = copy(app)
+    narrowed.registered_commands, narrowed.registered_groups = commands, groups
+    return narrowed
+
+
+def _function_name(function: Callable[..., Any] | None) -> str | None:
+    return None if function is None else function.__name__
 
 
 def _refuse_empty(arguments: Sequence[str]) -> None:
