@@ -165,7 +165,10 @@ def test_what_the_library_no_longer_has_is_withdrawn_where_that_is_asked_for() -
     assert (moved.added, moved.removed, names(moved.content)) == (1, 1, ["Rex", "Bob", "Cara"])
 
 
-@pytest.mark.parametrize("text", [samples.plain(), samples.lightroom(), samples.digikam("Rex", 0.9, 0.9, 0.1, 0.1)])
+@pytest.mark.parametrize(
+    "text",
+    [samples.plain(), samples.lightroom(), samples.darktable(), samples.digikam("Rex", 0.9, 0.9, 0.1, 0.1)],
+)
 def test_withdrawing_all_takes_out_all_that_was_put_in(text: str) -> None:
     written = result(merged(text, ("Ann", LEFT), ("Bob", RIGHT)))
     left = result(merged(written, withdraw=True)).decode()
@@ -186,6 +189,7 @@ def test_withdrawing_all_takes_out_all_that_was_put_in(text: str) -> None:
     [
         samples.lightroom(samples.lightroom_region("Rex", 0.8, 0.8, 0.1, 0.1)),
         samples.digikam("Rex", 0.8, 0.8, 0.1, 0.1),
+        samples.darktable(),
         samples.plain(),
     ],
 )
@@ -363,6 +367,7 @@ def test_everything_that_was_there_is_there_afterwards(
     [
         samples.lightroom(samples.lightroom_region("Rex", 0.8, 0.8, 0.1, 0.1)),
         samples.digikam("Rex", 0.8, 0.8, 0.1, 0.1),
+        samples.darktable(),
         samples.plain(),
     ],
 )
