@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -100,3 +101,21 @@ def test_what_bash_puts_into_the_line_is_read_as_the_name(library: Path, tmp_pat
     quote = typed[:1] if typed[:1] in {'"', "'"} else ""
     read = ["bash", "-c", f"printf %s {quote}{found[0]}{quote}"]
     assert subprocess.run(read, capture_output=True, text=True, check=True).stdout == ODD
+
+
+@pytest.mark.parametrize("name", ["Ann Marie", ODD, "Zoë: the 2nd", "`x` \\ y"])
+def test_what_zsh_is_offered_is_the_name(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a real zsh, but for its own `_arguments`, which evaluates the list and takes what a colon begins as a note."""
+    zsh = shutil.which("zsh")
+    if zsh is None:
+        pytest.skip("there is no zsh here")
+    monkeypatch.setenv("_FACESEARCH_COMPLETE", "complete_zsh")
+    with create(tmp_path / "library", draw_album(tmp_path / "album", 1)) as library:
+        name_person(library, 1, name)
+    script = """
+        _arguments() { local list=${1#*\\(\\(}; eval "words=( ${list%\\)\\)} )"; print -rl -- "${words[@]}" }
+        eval $(cat)
+    """
+    ((offered, *_), _) = completed("zsh", tmp_path / "library", "people", "show", last=shlex.quote(name[:3]))
+    ran = subprocess.run([zsh, "-fc", script], input=offered, capture_output=True, text=True, check=True)
+    assert ran.stdout == name.replace("\\", "\\\\").replace(":", "\\:") + "\n"

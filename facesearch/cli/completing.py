@@ -13,10 +13,17 @@ _SAFE = re.compile(r"[\w@%+=:,./-]")  # what bash takes as it stands, inside a w
 
 
 class _Word(str):
-    """A word as bash has to read it. Typer keeps what begins with what was typed; that was decided before."""
+    """A word as the shell has to read it. Typer keeps what begins with what was typed; that was decided before."""
 
     def startswith(self, *_: object) -> bool:
         return True
+
+
+class _ZshWord(_Word):
+    """A word that is quoted for zsh already: Typer's own quoting loses quotes (`Ann ONeil` for Ann O'Neil)."""
+
+    def replace(self, *_: object) -> str:
+        return self
 
 
 def complete_person(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
@@ -46,8 +53,18 @@ def _library(ctx: typer.Context) -> Path | None:
 
 
 def _words(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    quoted = _for_bash if os.environ.get("_FACESEARCH_COMPLETE") == "complete_bash" else str
+    shell = os.environ.get("_FACESEARCH_COMPLETE")
+    if shell == "complete_zsh":
+        return [(_ZshWord(_for_zsh(word)), said) for word, said in found]
+    quoted = _for_bash if shell == "complete_bash" else str
     return [(_Word(quoted(word)), said) for word, said in found]
+
+
+def _for_zsh(word: str) -> str:
+    """As it stands between double quotes in a list of `_arguments`, which stands between single quotes in what is run;
+    a colon would begin the description."""
+    inside = re.sub(r'([\\"$`])', r"\\\1", word.replace("\\", "\\\\").replace(":", "\\:"))
+    return inside.replace("'", "'\\''")
 
 
 def _for_bash(word: str) -> str:
