@@ -99,6 +99,28 @@ def test_a_list_takes_no_name_away_and_brings_back_nothing_rejected(library: Lib
     assert library.people.sources_of(group) == {12: "group"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_spreadsheets_list_is_read_as_it_was_saved(library: Library, album: Path, encoding: str) -> None:
+    """With semicolons or tabs, decimal commas, a byte order mark, quotes and the line ends of Windows."""
+    mark = "\t" if encoding == "utf-16" else ";"
+    rows = (
+        ("Path", "Person", "x1", "y1", "x2", "y2"),
+        ("together.png", '"Jürgen ""Jo"" Groß"', "0,4", "0", "39,5", "40"),
+    )
+    text = "".join(f"{mark.join(row)}\r\n" for row in rows)
+    (album / "who.csv").write_bytes(text.encode(encoding))
+    assert name_by_list(library, album / "who.csv").named == 1
+    person = library.people.find('Jürgen "Jo" Groß')
+    assert person is not None
+    assert list(library.people.sources_of(person)) == [10]
+
+
+def test_a_list_in_another_encoding_is_refused_with_the_remedy(library: Library, album: Path) -> None:
+    (album / "who.csv").write_bytes("path;person\nAnn/0.png;Jürgen\n".encode("cp1252"))
+    with pytest.raises(UsageError, match=r"line 2: J.rgen is not in UTF-8: save the list as that"):
+        name_by_list(library, album / "who.csv")
+
+
 @pytest.mark.parametrize(
     ("lines", "problem"),
     [

@@ -6,6 +6,7 @@ cannot be read, as a whole; what it cannot use is said line by line.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import os
 from collections import defaultdict
@@ -158,7 +159,7 @@ def _matched(rows: Sequence[_Row], faces: Sequence[StoredFace]) -> list[tuple[_R
 def _read(file: Path, root: Path) -> list[_Row]:
     """The rows with a person. Raises UsageError that names the lines which cannot be read."""
     try:
-        with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+        with file.open(encoding=_encoding(file), errors="surrogateescape", newline="") as stream:
             head = stream.readline()
             stream.seek(0)
             reader = csv.DictReader(stream, delimiter=max(",;\t", key=head.count), strict=True)
@@ -182,6 +183,12 @@ def _read(file: Path, root: Path) -> list[_Row]:
     return rows
 
 
+def _encoding(file: Path) -> str:
+    """UTF-8, or UTF-16 where a byte order mark says so, as in what spreadsheets call Unicode text."""
+    with file.open("rb") as stream:
+        return "utf-16" if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+
+
 def _column(file: Path, columns: Sequence[str], names: Sequence[str]) -> str:
     for name in names:
         if name in columns:
@@ -193,12 +200,14 @@ def _row(line: int, cells: Mapping[str, str | None], path_at: str, person_at: st
     path, person = (cells[path_at] or "").strip(), (cells[person_at] or "").strip()
     if not path:
         raise UsageError("there is no path")
+    if any("\udc80" <= letter <= "\udcff" for letter in person):
+        raise UsageError(f"{person} is not in UTF-8: save the list as that, in Excel as CSV UTF-8")
     sides = [(cells.get(side) or "").strip() for side in _BOX]
     face = (cells.get("face") or "").strip()
     box = None
     if any(sides):
         try:
-            box = tuple(float(side) for side in sides)
+            box = tuple(float(side.replace(",", ".")) for side in sides)  # as some spreadsheets write 812.5
         except ValueError:
             raise UsageError(f"{','.join(sides)} is no box of four numbers") from None
         if not (np.isfinite(box).all() and box[0] < box[2] and box[1] < box[3]):
