@@ -205,6 +205,8 @@ def test_whom_to_forget_is_told_apart(path: Path, album: Path, monkeypatch: pyte
     monkeypatch.chdir(album)
     with pytest.raises(UsageError, match="no person and no photo called Nobody"):
         forget(path, "Nobody")
+    with pytest.raises(UsageError, match=r"called annemarie; did you mean Annemarie\?"):
+        forget(path, "annemarie")
     with Library.open(path, writable=True) as library, library.changing():
         library.people.named("group.png")
         unnamed = library.people.add()

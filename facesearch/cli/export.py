@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facesearch.cli.completing import complete_person
 from facesearch.cli.options import JsonOption, LibraryOption
 from facesearch.cli.output import complain, counted, say, say_json, shown, shown_path
 from facesearch.cli.progress import Progress
@@ -50,7 +51,10 @@ def export(
     person: Annotated[
         list[str] | None,
         typer.Option(
-            "--person", metavar="NAME", help="Only this person, by name or as #12; may be given several times."
+            "--person",
+            metavar="NAME",
+            help="Only this person, by name or number; may be given several times.",
+            autocompletion=complete_person,
         ),
     ] = None,
     unnamed: Annotated[bool, typer.Option("--unnamed", help="Groups without a name too; json and csv only.")] = False,

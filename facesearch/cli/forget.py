@@ -21,7 +21,7 @@ def forget(
         str | None,
         typer.Argument(
             metavar="PERSON|PHOTO",
-            help="A person's name, #12 for a person by number, or a photo's path.",
+            help="A person's name, '#12' or plain 12 for a person by number, or a photo's path.",
             autocompletion=complete_person,
         ),
     ] = None,

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facesearch.errors import UsageError
-from facesearch.library import Library
+from facesearch.library import Library, find_person
 from facesearch.photos import fingerprint, photo_file
 from facesearch.records import KnownFile, StoredFace
 
@@ -30,13 +29,13 @@ class PhotoFaces:
 def gather(
     library: Library, people: Sequence[str] = (), *, unnamed: bool = False, every_photo: bool = False
 ) -> list[PhotoFaces]:
-    """Every photo with faces of named people, by path. people: only these, by name or as `#12`. unnamed: also the
+    """Every photo with faces of named people, by path. people: only these, by name or number. unnamed: also the
     faces of groups without a name. every_photo: also photos without such a face. Raises UsageError where somebody is
     unknown."""
     with library.snapshot():
         names = library.people.names()
         if people:
-            wanted = {_found(library, person) for person in people}
+            wanted = {find_person(library, person) for person in people}
         else:
             wanted = {person for person, name in names.items() if unnamed or name is not None}
         photos = []
@@ -46,13 +45,6 @@ def gather(
             some = ids[start : start + _PHOTOS_AT_ONCE]
             photos += _some(library, some, by_id, wanted, every_photo=every_photo)
     return sorted(photos, key=lambda photo: os.fsencode(photo.files[0][0]))
-
-
-def _found(library: Library, person: str) -> int:
-    found = library.people.find(person)
-    if found is None:
-        raise UsageError(f"the library in {library.path} knows nobody called {person}")
-    return found
 
 
 def _some(

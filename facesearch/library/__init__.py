@@ -13,6 +13,7 @@ from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, default_library_
 from facesearch.library.opened import Library
 from facesearch.library.recorded import recorded_detector, recorded_precision
 from facesearch.library.status import LibraryStatus
+from facesearch.library.whom import find_person
 from facesearch.store.vectors import load_search
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ __all__ = [
     "LibraryStatus",
     "VerifyReport",
     "default_library_path",
+    "find_person",
     "forget",
     "is_library",
     "load_search",

@@ -18,6 +18,7 @@ import numpy as np
 from facesearch.errors import LibraryError, UsageError
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME
 from facesearch.library.opened import Library
+from facesearch.library.whom import known_person, spelled_alike
 from facesearch.records import EMBEDDING_SIZE, Floats
 from facesearch.space import Space, head_from_bytes
 from facesearch.store import schema
@@ -130,7 +131,7 @@ def _everything(library: Library) -> _Target:
 
 
 def _target(library: Library, wanted: str) -> _Target:
-    person = library.people.find(wanted)
+    person = known_person(library, wanted)
     path = Path(os.path.abspath(wanted))  # noqa: PTH100 - the paths of a library follow no links
     file = library.catalog.files_under([path]).get(os.fsencode(path))
     if person is not None and file is not None:
@@ -140,7 +141,9 @@ def _target(library: Library, wanted: str) -> _Target:
     if file is None and (former := _former(library, wanted)):
         return _Target("person", people=former)
     if file is None:
-        raise UsageError(f"the library in {library.path} knows no person and no photo called {wanted}")
+        alike = spelled_alike(library, wanted)
+        hint = f"; {alike}" if alike else ""
+        raise UsageError(f"the library in {library.path} knows no person and no photo called {wanted}{hint}")
     target = _Target("photo", files={file.file_id})
     if file.photo_id is not None:
         target.photos = {file.photo_id}

@@ -4,7 +4,8 @@ Every change is one transaction and one line of the journal, and can be taken ba
 person to another by itself: only what a user says does that.
 """
 
-from facesearch.people.addressing import face_in_photo, find_faces, find_person, is_face, photo_at
+from facesearch.library import find_person
+from facesearch.people.addressing import face_in_photo, find_faces, is_face, photo_at
 from facesearch.people.corrections import (
     PeopleChanged,
     merge_people,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -20,24 +19,6 @@ from facesearch.records import Floats, StoredFace
 
 SAME_FACE = 0.3  # a box means the face that it overlaps by this share of their union, or none: as in a reindex
 _FACE = re.compile(r"(?:face\s*[:#]\s*|#)?(\d{1,18})", re.IGNORECASE)
-_CLOSE = 3
-
-
-def find_person(library: Library, who: str) -> int:
-    """The id of the person of that name, or of the number `#12`, or plain 12 where nobody is called so.
-
-    Raises UsageError for nobody, with the names that are spelled alike.
-    """
-    person_id = library.people.find(who)
-    if person_id is None:
-        person_id = library.people.find(f"#{who}")
-    if person_id is None:
-        names = [name for name in library.people.names().values() if name is not None]
-        folded = {name.casefold(): name for name in names}
-        close = [folded[name] for name in get_close_matches(who.casefold(), folded, _CLOSE)]
-        hint = f"; did you mean {', or '.join(close)}?" if close else "; facesearch people list shows everybody"
-        raise UsageError(f"nobody in {library.path} is called {who}{hint}")
-    return person_id
 
 
 def is_face(word: str) -> bool:
