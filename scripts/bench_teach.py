@@ -5,7 +5,9 @@ Each candidate learns from some photos of a family; then it is asked about the
 others of these photos against those that were learned, with everybody else as strangers ("known"), and about
 everybody else, among each other ("strangers"). Changes are in points against the tower's own space, means over the
 draws. "teach" is what `facesearch teach` does: the head in use where its own held-out faces let it keep it, and
-otherwise nothing; with names shuffled there is nothing to learn.
+otherwise nothing; with names shuffled there is nothing to learn. "by groups" names only the groups that `people
+group` finds among these photos and those of 200 of the others, each after whoever has most faces in it, wrong ones
+included.
 
     python scripts/bench_teach.py --data lfw
     python scripts/bench_teach.py --data lfw --candidates teach --draws 20 --families 5x5 10x5 20x10
@@ -24,13 +26,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesearch import load_tower, metrics
+from facesearch.calibration import Calibration
+from facesearch.clustering import LEAST_FACES, Bounds, KnownFaces, group_faces
 from facesearch.distance import pair_distances
 from facesearch.records import Floats
 from facesearch.space import Space
 from facesearch.teaching.deciding import decide
 from facesearch.teaching.held_out import ask_held_out
 from facesearch.teaching.learning import PULL, SHRINKAGE, draw_pairs, learn_head, whitening
-from facesearch.teaching.lessons import Lessons
+from facesearch.teaching.lessons import NOBODY, Lessons
+from facesearch.teaching.service import LEAST_FACES as LEAST_FACES_EACH
+from facesearch.teaching.service import LEAST_PEOPLE
+from facesearch.tower_card import TowerCard
 from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import read_dataset
 from facesearch_train.lfw import people_in_folds, read_lfw_pairs
@@ -58,6 +65,25 @@ class Faces:
 
     embeddings: Floats
     people: NDArray[np.int64]
+
+    def lessons_by_groups(self, family: Family, bounds: Bounds) -> Lessons:
+        """What somebody says who names the groups of the family and nothing else."""
+        beside = family.strangers[
+            np.isin(self.people[family.strangers], np.unique(self.people[family.strangers])[:200])
+        ]
+        rows = np.concatenate([family.learned, beside])
+        nobody = np.full(len(rows), -1, np.int64)
+        known = KnownFaces(nobody, np.arange(len(rows)), np.empty((0, 2), np.int64), 0)
+        groups = group_faces(self.embeddings[rows], known, bounds, LEAST_FACES)
+        family_of = {int(person): number for number, person in enumerate(np.unique(self.people[family.learned]))}
+        whose = np.full(len(rows), NOBODY, np.int64)
+        for group in np.unique(groups[groups >= 0]):
+            people, counts = np.unique(self.people[rows[groups == group]], return_counts=True)
+            whose[groups == group] = family_of.get(int(people[counts.argmax()]), NOBODY)
+        named = np.flatnonzero(whose >= 0)
+        numbers = np.unique(whose[named], return_inverse=True)[1].astype(np.int64)
+        people = [str(person) for person in np.unique(whose[named])]
+        return Lessons(self.embeddings[rows[named]], numbers, np.empty((0, 2), np.int64), people)
 
     def family(self, people: int, photos: int, seed: int) -> Family:
         """Some people with half as many photos again as are learned, or more, drawn by a seed. A fifth of the
@@ -160,7 +186,9 @@ def perceptron(lessons: Lessons, margin: float, seed: int, pull: float, hidden: 
     ).astype(np.float32)
 
 
-def candidates(margin: float, threshold: float) -> dict[str, Callable[[Family, int], Map | None]]:
+def candidates(
+    margin: float, threshold: float, by_groups: Callable[[Family], Lessons]
+) -> dict[str, Callable[[Family, int], Map | None]]:
     """By name, what makes a map of a family; None where it is not kept."""
 
     def learned(lessons: Lessons, seed: int, pull: float = PULL, shrinkage: float = SHRINKAGE) -> NDArray[np.float64]:
@@ -169,8 +197,10 @@ def candidates(margin: float, threshold: float) -> dict[str, Callable[[Family, i
     def alone(family: Family) -> Lessons:
         return replace(family.lessons, apart=family.lessons.apart[:0])
 
-    def taught(family: Family, seed: int, shuffled: bool = False) -> Map | None:
-        lessons = alone(family)
+    def taught(family: Family, seed: int, shuffled: bool = False, grouped: bool = False) -> Map | None:
+        lessons = by_groups(family) if grouped else alone(family)
+        if (lessons.faces_a_person >= LEAST_FACES_EACH).sum() < LEAST_PEOPLE:
+            return None
         if shuffled:
             named = np.flatnonzero(lessons.people >= 0)
             people = lessons.people.copy()
@@ -190,6 +220,7 @@ def candidates(margin: float, threshold: float) -> dict[str, Callable[[Family, i
     return {
         "teach": taught,
         "teach, with names shuffled": lambda family, seed: taught(family, seed, shuffled=True),
+        "teach, by groups": lambda family, seed: taught(family, seed, grouped=True),
         "the head, whatever becomes of it": lambda family, seed: linear(learned(alone(family), seed)),
         **{
             f"pull {PULL * times:.3g} instead of {PULL}": (
@@ -208,9 +239,8 @@ def candidates(margin: float, threshold: float) -> dict[str, Callable[[Family, i
     }
 
 
-def embedded(data: Path, folds: list[int]) -> tuple[Faces, float, float]:
-    """The faces of LFW's people in some folds, or of everybody in another folder, with the shipped tower's margin and
-    threshold."""
+def embedded(data: Path, folds: list[int]) -> tuple[Faces, TowerCard]:
+    """The faces of LFW's people in some folds, or of everybody in another folder, with the shipped tower's card."""
     crops = prepare_crops(read_dataset(data))
     wanted = frozenset(crops.identities)
     if (data / "pairs.txt").is_file():
@@ -219,7 +249,7 @@ def embedded(data: Path, folds: list[int]) -> tuple[Faces, float, float]:
     tower = load_tower()
     pieces = [tower.embed(np.ascontiguousarray(crops.crops[rows[at : at + 64]])) for at in range(0, len(rows), 64)]
     people = np.unique([crops.identities[row] for row in rows], return_inverse=True)[1].astype(np.int64)
-    return Faces(np.concatenate(pieces), people), tower.card.margin, tower.card.threshold
+    return Faces(np.concatenate(pieces), people), tower.card
 
 
 def main() -> None:
@@ -234,14 +264,18 @@ def main() -> None:
     parser.add_argument("--candidates", nargs="+", help="only those whose names begin so")
     parser.add_argument("--json", action="store_true", help="print JSON lines")
     options = parser.parse_args()
-    faces, margin, threshold = embedded(options.data, options.fold or [6, 7])
+    faces, card = embedded(options.data, options.fold or [6, 7])
+    bounds = Bounds.of(Calibration.from_card(card.calibration), card.threshold)
     if not options.json:
         print(
-            f"{len(faces.people):,} photos of {len(np.unique(faces.people)):,} people; margin {margin:.3f}", flush=True
+            f"{len(faces.people):,} photos of {len(np.unique(faces.people)):,} people; margin {card.margin:.3f}",
+            flush=True,
         )
     chosen = {
         name: make
-        for name, make in candidates(margin, threshold).items()
+        for name, make in candidates(
+            card.margin, card.threshold, lambda family: faces.lessons_by_groups(family, bounds)
+        ).items()
         if options.candidates is None or name.startswith(tuple(options.candidates))
     }
     for size in options.families:

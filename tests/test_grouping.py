@@ -28,6 +28,7 @@ from facesearch.people import (
     undo_change,
 )
 from facesearch.portraits import write_album
+from facesearch.teaching.lessons import read_lessons
 
 
 def shade(colour: Colour, number: int) -> Colour:
@@ -298,3 +299,39 @@ def test_the_command_refuses_what_makes_no_sense(
     other = run("people", "group", "--library", tmp_path / "other")
     assert other.code == 5
     assert "built with the tower colours" in other.err
+
+
+def said_by(library: Library, person: int) -> set[str]:
+    return set(library.people.sources_of(person).values())
+
+
+def test_naming_a_group_vouches_for_the_faces_in_it_and_not_for_later_ones(library: Library, tmp_path: Path) -> None:
+    group_people(library)
+    grouped = everything(library)
+    ann, bob = (next(person for person, faces in groups_of(library).items() if face in faces) for face in (1, 4))
+    named = name_person(library, ann, "Ann").change
+    assert (said_by(library, ann), said_by(library, bob)) == ({"named group"}, {"group"})
+    draw(tmp_path / "more" / "new.png", shade(ANN, 4))
+    index(library, tmp_path / "more")
+    group_people(library)
+    assert [face for face, source in library.people.sources_of(ann).items() if source == "group"] == [14]
+    with library.snapshot():
+        assert read_lessons(library).faces_a_person.tolist() == [4]  # 14 only the tower says
+    name_person(library, ann, "Annie")  # another spelling is no look at the faces
+    assert library.people.sources_of(ann)[14] == "group"
+    undo_change(library)
+    undo_change(library)
+    undo_change(library, named)
+    assert everything(library) == grouped
+
+
+def test_saying_whose_group_it_is_vouches_for_it_too(library: Library) -> None:
+    group_people(library)
+    merge_people(library, 3, [2])  # two groups of nobody: nobody is vouched for
+    assert said_by(library, 3) == {"group"}
+    name_person(library, 1, "Ann")
+    before = everything(library)
+    merge_people(library, 1, [3])
+    assert said_by(library, 1) == {"named group"}
+    undo_change(library)
+    assert everything(library) == before

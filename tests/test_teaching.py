@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from facesearch.calibration import Calibration
 from facesearch.distance import pair_distances
 from facesearch.errors import LibraryError
 from facesearch.library import Library, verify
+from facesearch.people import name_person, reject_faces
 from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, NewPhoto, PhotoFile
 from facesearch.teaching import teach, unteach
 from facesearch.teaching.deciding import bootstrapped_gain
@@ -68,7 +70,7 @@ def _answers(path: Path) -> list[list[tuple[int, float]]]:
 
 
 def test_what_hides_people_is_turned_down_for_those_who_taught_nothing_too(path: Path) -> None:
-    with Library.open(path, writable=True) as library:
+    with Library.open(path) as library:
         summary = teach(library, MARGIN)
     assert (summary.people, summary.faces, summary.apart) == (PEOPLE, PEOPLE * PHOTOS, 0)
     assert summary.kept
@@ -104,7 +106,7 @@ def test_names_that_say_nothing_are_not_learned(tmp_path: Path, seed: int) -> No
     shuffled = np.random.default_rng(seed).permutation(people).tolist()
     path = _fill(tmp_path / "library", embeddings, shuffled)
     before = _answers(path)
-    with Library.open(path, writable=True) as library:
+    with Library.open(path) as library:
         summary = teach(library, MARGIN, seed=seed)
         assert not summary.kept
         assert not summary.taught
@@ -118,24 +120,25 @@ def test_nothing_is_kept_where_there_is_nothing_to_gain(tmp_path: Path) -> None:
     centres = np.repeat(rng.normal(size=(10, 32)), 8, axis=0)
     embeddings = (centres + rng.normal(size=(80, 32)) * 0.01).astype(np.float32)
     path = _fill(tmp_path / "library", embeddings, np.repeat(np.arange(10), 8).tolist())
-    with Library.open(path, writable=True) as library:
+    with Library.open(path) as library:
         summary = teach(library, MARGIN)
     assert (summary.known.before.auc, summary.kept) == (1.0, False)
 
 
 def test_undo_restores_the_answers_to_the_bit(path: Path) -> None:
     before = _answers(path)
-    with Library.open(path, writable=True) as library:
+    with Library.open(path) as library:
         teach(library, MARGIN)
     first = _answers(path)
-    with Library.open(path, writable=True) as library:
+    with Library.open(path) as library:
         teach(library, MARGIN, seed=1)
     assert before != first != _answers(path)
     with Library.open(path, writable=True) as library:
         assert unteach(library).dropped == 1
     assert _answers(path) == first
-    with Library.open(path, writable=True) as library:
+    with Library.open(path) as library:
         teach(library, MARGIN, seed=2)
+    with Library.open(path, writable=True) as library:
         undone = unteach(library, everything=True)
         assert (undone.dropped, undone.taught_at) == (2, None)
         assert unteach(library).dropped == 0
@@ -146,10 +149,58 @@ def test_undo_restores_the_answers_to_the_bit(path: Path) -> None:
 def test_questions_are_answered_while_it_learns(path: Path) -> None:
     before = _answers(path)
     meanwhile = []
-    with Library.open(path, writable=True) as library:
+    with Library.open(path) as library:
         teach(library, MARGIN, on_run=lambda done, total: meanwhile.append((done, total, _answers(path) == before)))
     assert meanwhile == [(done, 6, True) for done in range(1, 7)]
     assert _answers(path) != before
+
+
+def test_changes_are_made_while_it_learns_and_nothing_is_kept_of_what_they_took_away(path: Path) -> None:
+    def correct(done: int, total: int) -> None:
+        if done == 3 and not seen:  # another process, half way: it does not wait for the teaching
+            seen.append(total)
+            with Library.open(path, writable=True) as writer:
+                reject_faces(writer, 1, [1])
+
+    seen: list[int] = []
+    with Library.open(path) as library:
+        summary = teach(library, MARGIN, on_run=correct)
+        assert (summary.learned_anew, summary.taught, summary.faces) == (True, True, PEOPLE * PHOTOS - 1)
+        corrected = library.space.digest
+    with Library.open(path) as library:
+        again = teach(library, MARGIN)
+        assert (again.learned_anew, library.space.digest) == (False, corrected)
+
+
+def test_another_spelling_of_a_name_changes_nothing_that_was_learned(path: Path) -> None:
+    def spell(done: int, total: int) -> None:
+        if done == total:
+            with Library.open(path, writable=True) as writer:
+                name_person(writer, 1, "Anna Karenina")
+
+    with Library.open(path) as library:
+        summary = teach(library, MARGIN, on_run=spell)
+        assert (summary.learned_anew, summary.taught, library.space.is_taught) == (False, True, True)
+
+
+def test_too_few_that_are_left_meanwhile_are_refused_and_nothing_is_kept(path: Path) -> None:
+    def forget_most(done: int, total: int) -> None:
+        if done == 1:
+            with Library.open(path, writable=True) as writer, writer.changing():
+                writer.people.delete(range(5, PEOPLE + 1))
+
+    with Library.open(path) as library:
+        with pytest.raises(LibraryError, match="there are 4"):
+            teach(library, MARGIN, on_run=forget_most)
+        assert not library.space.is_taught
+
+
+def test_who_is_writing_is_said_before_it_learns(run: CommandLine) -> None:
+    with Library.open(Path(os.environ["FACESEARCH_LIBRARY"]), writable=True):
+        refused = run("teach")
+        assert (refused.code, refused.out) == (4, "")
+        assert "is being written by" in refused.err
+        assert "would be kept" in run("teach", "--dry-run").out
 
 
 def test_the_same_library_and_seed_give_the_same_head_and_a_dry_run_none(path: Path) -> None:
@@ -158,7 +209,7 @@ def test_the_same_library_and_seed_give_the_same_head_and_a_dry_run_none(path: P
         assert (measured.kept, measured.taught, reader.space.is_taught) == (True, False, False)
     digests = []
     for seed in (0, 0, 1):
-        with Library.open(path, writable=True) as library:
+        with Library.open(path) as library:
             summary = teach(library, MARGIN, seed=seed)
             digests.append(library.space.digest)
             if seed == 0:
@@ -167,7 +218,7 @@ def test_the_same_library_and_seed_give_the_same_head_and_a_dry_run_none(path: P
 
 
 def test_the_threshold_keeps_its_meaning_and_probabilities_are_fitted_anew(path: Path) -> None:
-    with Library.open(path, writable=True) as library:
+    with Library.open(path) as library:
         summary = teach(library, MARGIN)
         calibration = library.space.calibration
         assert calibration is not None

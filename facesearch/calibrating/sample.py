@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from facesearch.distance import pair_distances
 from facesearch.library import Library
 from facesearch.people.grouping import SOURCE as GROUPED
+from facesearch.people.grouping import VOUCHED
 from facesearch.records import EMBEDDING_SIZE, Floats
 
 MOST_FACES = 30  # of a person: 435 pairs; with all of a few thousand photos one person would outweigh everybody else
@@ -25,7 +26,7 @@ Values = NDArray[np.float64]
 class NamedSample:
     """Faces of named people, in the library's space. embeddings: float32 (N, 32). people, photos: whose each is, and
     which photo it is on, as numbers from 0 (N,). in_all: how many faces of named people there are; grouped: how many of
-    these only the grouping gave to them.
+    these the grouping gave to them, whether the user vouched for it or not.
     """
 
     embeddings: Floats
@@ -88,7 +89,7 @@ def named_sample(library: Library) -> NamedSample:
         stored = library.catalog.faces(taken)
         ids = sorted(taken)
         places = library.places(ids) if ids else np.empty((0, EMBEDDING_SIZE), np.float32)
-        grouped = library.people.named_faces_by(GROUPED)
+        grouped = library.people.named_faces_by(GROUPED, VOUCHED)
     return NamedSample(
         embeddings=places,
         people=_numbered([taken[face_id] for face_id in ids]),

@@ -33,7 +33,8 @@ def teach(
     the tower's 32 numbers, in seconds. It is tried on photos and on people that were left out, and kept only if it
     helps there. The tower and the photos stay as they are, and --undo takes it back.
 
-    Needs five named people with five faces each. Faces that only the grouping gave to somebody do not count.
+    Needs five named people with five faces each. The faces of a group count once it has a name; those that the grouping
+    gave to somebody who had one already do not.
     """
     from facesearch.api import open_library
 
@@ -52,6 +53,8 @@ def teach(
                 "the library's own calibration is of the former distances and in force no more: facesearch calibrate "
                 "fits another"
             )
+    if summary.learned_anew:
+        complain("names changed while it learned: it was learned again, from what they are now")
     if json:
         from dataclasses import asdict
 

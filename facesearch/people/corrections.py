@@ -14,6 +14,8 @@ from datetime import UTC, date, datetime
 from facesearch.errors import UsageError
 from facesearch.library import Library
 from facesearch.people.addressing import is_face, shown_person
+from facesearch.people.grouping import SOURCE as GROUPED
+from facesearch.people.grouping import VOUCHED
 from facesearch.records import PersonRow, StoredFace
 from facesearch.store.people_change import PeopleChange
 
@@ -41,7 +43,8 @@ class PeopleChanged:
 def name_person(library: Library, person_id: int, name: str, born: str | None = None) -> PeopleChanged:
     """Give an unnamed group a name, or a person another one; with `born` (an ISO date) a date of birth too.
 
-    Raises UsageError for a name that somebody else has, and for one that would be taken for a number.
+    Who names a group vouches for the faces that are in it: they count as named from then on, those that join later do
+    not. Raises UsageError for a name that somebody else has, and for one that would be taken for a number.
     """
     name = checked_name(name)
     born = None if born is None else checked_date(born)
@@ -53,6 +56,8 @@ def name_person(library: Library, person_id: int, name: str, born: str | None = 
             raise UsageError(f"somebody is called {name} already: facesearch people merge makes them and {this} one")
         with library.people.change("name") as change:
             change.update(person_id, name=name, born=born or row.born)
+            if row.name is None:
+                _vouch(library, change, person_id)
     return _changed(library, change, "name", person_id)
 
 
@@ -98,7 +103,8 @@ def merge_people(library: Library, first: int, others: Iterable[int]) -> PeopleC
     """Make several people one: all faces go to the first, and what was rejected from any is rejected from all.
 
     The first keeps its name and date of birth; where it has none it takes the next one's. Faces that are the first's
-    afterwards are rejected no more: that they belong together was said last.
+    afterwards are rejected no more: that they belong together was said last. Who says whose group without a name it is
+    vouches for its faces, as who names it.
     """
     others = [person for person in dict.fromkeys(others) if person != first]
     if not others:
@@ -109,6 +115,10 @@ def merge_people(library: Library, first: int, others: Iterable[int]) -> PeopleC
         born = next((row.born for row in rows if row.born is not None), None)
         with library.people.change("merge") as change:
             theirs: dict[str, list[int]] = {}
+            if name is not None:
+                for person, row in zip((first, *others), rows, strict=True):
+                    if row.name is None:
+                        _vouch(library, change, person)
             for person in others:
                 for face_id, source in library.people.sources_of(person).items():
                     theirs.setdefault(source, []).append(face_id)
@@ -204,6 +214,12 @@ def _faces(library: Library, face_ids: Iterable[int]) -> list[StoredFace]:
         if face_id not in found:
             raise UsageError(f"there is no face #{face_id} in {library.path}")
     return list(found.values())
+
+
+def _vouch(library: Library, change: PeopleChange, person_id: int) -> None:
+    """Remember that the user has said whose the faces of a group are that only the grouping had put there."""
+    faces = [face for face, source in library.people.sources_of(person_id).items() if source == GROUPED]
+    change.move(faces, person_id, VOUCHED)
 
 
 def _dissolve_empty(library: Library, change: PeopleChange, person_id: int) -> int:

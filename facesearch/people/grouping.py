@@ -18,6 +18,10 @@ from facesearch.clustering import LEAST_FACES, Bounds, KnownFaces, group_faces
 from facesearch.library import Library
 
 SOURCE = "group"
+"""Who says whose a face is, where only the grouping does."""
+
+VOUCHED = "named group"
+"""The same where the user has named the group that it was in, or said whose group that is."""
 
 
 @dataclass(frozen=True)

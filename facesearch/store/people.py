@@ -193,12 +193,12 @@ class People:
             for person_id, own in blobs.items()
         }
 
-    def named_faces_by(self, source: str) -> int:
-        """How many faces of people with a name that source has given to them."""
+    def named_faces_by(self, *sources: str) -> int:
+        """How many faces of people with a name some sources have given to them."""
         ((count,),) = self._database.rows(
             "SELECT count(*) FROM faces JOIN people ON people.id = person_id "
-            "WHERE name IS NOT NULL AND person_source = ?",
-            (source,),
+            f"WHERE name IS NOT NULL AND person_source IN ({','.join('?' * len(sources))})",
+            sources,
         )
         return int(count)
 

@@ -1,7 +1,7 @@
 """What there is to learn from: named faces, and pairs of faces that are not one person whatever their names.
 
 Faces whose person only the tower's own grouping says are left out: a tower that is taught what it said itself learns
-nothing, and would be told that it is right.
+nothing, and would be told that it is right. Those of a group that the user has named do count: it was looked at.
 """
 
 from __future__ import annotations
@@ -43,6 +43,17 @@ class Lessons:
     def faces_a_person(self) -> Rows:
         """How many faces each person has: int64 (P,)."""
         return np.bincount(self.people[self.people >= 0], minlength=len(self.names))
+
+    def teach_the_same(self, other: Lessons) -> bool:
+        """Whether the same can be learned from others; what people are called does not matter."""
+        return all(
+            np.array_equal(mine, theirs)
+            for mine, theirs in (
+                (self.embeddings, other.embeddings),
+                (self.people, other.people),
+                (self.apart, other.apart),
+            )
+        )
 
 
 def read_lessons(library: Library) -> Lessons:

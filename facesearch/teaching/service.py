@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from facesearch.calibration import fit_calibration
 from facesearch.distance import pair_distances
 from facesearch.errors import LibraryError
 from facesearch.library import Library
-from facesearch.records import Floats
+from facesearch.records import Floats, Models
 from facesearch.space import Space, head_bytes
 from facesearch.teaching.deciding import decide
 from facesearch.teaching.held_out import RUNS, ask_held_out, scale_of
@@ -33,7 +33,8 @@ class TeachSummary:
     people, faces: that taught. apart: pairs of faces known to be of two people without their names. known: photos that
     were left out, of named people, against all others. left_out: people who were left out, among each other. kept:
     whether it helps, by the rule. taught: whether it is in force now; never after a dry run. was_taught: whether
-    something was before, which stays in force where nothing takes its place. elapsed_s: seconds.
+    something was before, which stays in force where nothing takes its place. elapsed_s: seconds. learned_anew: names
+    changed while it learned, and the figures are of what was learned after that.
     """
 
     people: int
@@ -48,6 +49,7 @@ class TeachSummary:
     was_taught: bool
     dry_run: bool
     elapsed_s: float
+    learned_anew: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,49 +70,82 @@ def teach(
 ) -> TeachSummary:
     """Learn from the names and corrections of a library, and keep what was learned where it helps.
 
-    margin: of the tower's contrastive loss, as its card says. dry_run: only measure; the library may be open for
-    reading. on_run: is told how many times was learned, of how many. The same library and seed give the same head.
-    Raises LibraryError where there is too little to learn from.
+    library: open for reading; others may write to it while it learns. Only to keep the head it is opened for writing.
+    Where the names are others by then it is learned again from what they are, so that nothing is kept that somebody has
+    corrected, or forgotten. margin: of the tower's contrastive loss, as its card says. dry_run: only measure. on_run:
+    is told how many times was learned, of how many. The same library and seed give the same head. Raises LibraryError
+    where there is too little to learn from, and LibraryLockedError where somebody else is writing at the end.
     """
     start = time.monotonic()
+    on_run = on_run or (lambda done, total: None)
+    learned = _learn(library, margin, seed, on_run)
+    was_taught, learned_anew = library.space.is_taught, False
+    if learned.kept and not dry_run:
+        with Library.open(library.path, writable=True) as writer:
+            learned_anew = not learned.holds_in(writer)
+            if learned_anew:
+                learned = _learn(writer, margin, seed, on_run)
+            if learned.kept:
+                with writer.changing():
+                    writer.heads.add(learned.models.tower, head_bytes(learned.head), learned.details)
+                _save_vectors(writer)
+    return TeachSummary(
+        people=len(learned.lessons.names),
+        faces=int(learned.lessons.faces_a_person.sum()),
+        apart=len(learned.lessons.apart),
+        seed=seed,
+        threshold=learned.models.threshold,
+        known=learned.known,
+        left_out=learned.left_out,
+        kept=learned.kept,
+        taught=learned.kept and not dry_run,
+        was_taught=was_taught,
+        dry_run=dry_run,
+        elapsed_s=time.monotonic() - start,
+        learned_anew=learned_anew,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Learned:
+    """A head, float32 (32, 32), what it was learned from, what is known of it, and whether it helps, by the rule."""
+
+    head: Floats
+    lessons: Lessons
+    models: Models
+    known: Measured
+    left_out: Measured
+    details: Mapping[str, object]
+    kept: bool
+
+    def holds_in(self, library: Library) -> bool:
+        """Whether it would be learned from a library as it is now."""
+        with library.snapshot():
+            return self.models == library.models and self.lessons.teach_the_same(read_lessons(library))
+
+
+def _learn(library: Library, margin: float, seed: int, on_run: Callable[[int, int], None]) -> _Learned:
     with library.snapshot():
-        lessons, models, was_taught = read_lessons(library), library.models, library.space.is_taught
+        lessons, models = read_lessons(library), library.models
     _refuse_too_few(lessons)
-    runs = _Runs(lessons, margin, on_run or (lambda done, total: None))
+    runs = _Runs(lessons, margin, on_run)
     held_out = ask_held_out(lessons, runs.learn, models.threshold, seed)
     verdict = decide(held_out, seed)
     head = runs.final(models.threshold, held_out.stretch, seed)
     known = measured(held_out.known, models.threshold, verdict.known, held_out.rank_1)
     left_out = measured(held_out.left_out, models.threshold, verdict.left_out)
-    if verdict.kept and not dry_run:
-        calibration = fit_calibration(roc_of(held_out.known.after, held_out.known.genuine))
-        details = {
-            "calibration": None if calibration is None else calibration.to_card(),
-            "threshold": models.threshold,
-            "margin": margin,
-            "seed": seed,
-            "people": len(lessons.names),
-            "faces": int(lessons.faces_a_person.sum()),
-            "known": asdict(known),
-            "left_out": asdict(left_out),
-        }
-        with library.changing():
-            library.heads.add(models.tower, head_bytes(head), details)
-        _save_vectors(library)
-    return TeachSummary(
-        people=len(lessons.names),
-        faces=int(lessons.faces_a_person.sum()),
-        apart=len(lessons.apart),
-        seed=seed,
-        threshold=models.threshold,
-        known=known,
-        left_out=left_out,
-        kept=verdict.kept,
-        taught=verdict.kept and not dry_run,
-        was_taught=was_taught,
-        dry_run=dry_run,
-        elapsed_s=time.monotonic() - start,
-    )
+    calibration = fit_calibration(roc_of(held_out.known.after, held_out.known.genuine))
+    details = {
+        "calibration": None if calibration is None else calibration.to_card(),
+        "threshold": models.threshold,
+        "margin": margin,
+        "seed": seed,
+        "people": len(lessons.names),
+        "faces": int(lessons.faces_a_person.sum()),
+        "known": asdict(known),
+        "left_out": asdict(left_out),
+    }
+    return _Learned(head, lessons, models, known, left_out, details, verdict.kept)
 
 
 def unteach(library: Library, *, everything: bool = False) -> UntaughtSummary:
@@ -143,7 +178,8 @@ def _refuse_too_few(lessons: Lessons) -> None:
         raise LibraryError(
             f"there is too little to learn from: {LEAST_PEOPLE} named people with {LEAST_FACES} faces each are needed, "
             f"and there {'is' if enough == 1 else 'are'} {enough} (of {len(counts)} with a name; faces that only the "
-            "grouping gave to somebody do not count). Name more: facesearch people name, folders, or a list"
+            "grouping gave to somebody who had a name already do not count). Name more: facesearch people name, "
+            "folders, or a list"
         )
 
 
