@@ -165,5 +165,13 @@ def _report(summary: IndexSummary) -> None:
     others = f"; {counted(summary.other_files, 'file')} of other kinds" if summary.other_files else ""
     say(f"photos   {', '.join(part for part in parts if part)}{others}")
     named = f", {summary.faces_named:,} of them named after their folders" if summary.faces_named else ""
-    say(f"faces    {summary.faces_new:,} new{named}")
+    kept = (
+        f", {summary.faces_kept:,} of them still whose they were in photos that were edited"
+        if summary.faces_kept
+        else ""
+    )
+    say(f"faces    {summary.faces_new:,} new{named}{kept}")
+    if summary.faces_new and summary.faces_without_person:
+        nobody = counted(summary.faces_without_person, "face is", "faces are")
+        say(f"people   {nobody} nobody's yet: facesearch people group finds who belongs together")
     say(f"seconds  {summary.elapsed_s:.1f}")

@@ -64,6 +64,9 @@ def _report(summary: GroupSummary) -> None:
         say_change(summary.change, text)
         if summary.change is None:
             say(f"{counted(summary.waiting, 'face')} waiting; {summary.known:,} of {summary.faces:,} have a person")
+        if new:
+            name = f"facesearch people name {new[0].person_id} NAME names one"
+            say(f"facesearch people sheet --all --out people.html shows them, {name}")
 
 
 def _who(person: GroupedPerson) -> str:

@@ -22,7 +22,7 @@ from facesearch.indexing.software import software_of
 from facesearch.indexing.summary import IndexOptions, IndexProgress, IndexSummary
 from facesearch.indexing.survey import Survey, look_around
 from facesearch.library import Library
-from facesearch.people import name_by_folder, name_by_folder_at_once
+from facesearch.people import keep_people, name_by_folder, name_by_folder_at_once
 from facesearch.records import (
     AlignedFace,
     EmbeddedFace,
@@ -141,7 +141,7 @@ class Run:
         with self.library.changing():
             for finished in self.batch:
                 faces = [EmbeddedFace(face.face, next(embeddings)) for face in finished.faces]
-                photo_id, outcome = self._place(finished, faces)
+                photo_id, outcome = self._place(finished, faces, counts)
                 counts[outcome] += 1
                 if photo_id is not None:
                     shown.append((finished.file.path, photo_id))
@@ -151,7 +151,9 @@ class Run:
         self.counts += counts
         self.counts["faces_new"] += len(crops)
 
-    def _place(self, finished: _Finished, faces: Sequence[EmbeddedFace]) -> tuple[int | None, str]:
+    def _place(
+        self, finished: _Finished, faces: Sequence[EmbeddedFace], counts: Counter[str]
+    ) -> tuple[int | None, str]:
         """Write the rows of one file; returns the photo that it shows, and what that is: new, changed, linked..."""
         catalog = self.library.catalog
         if finished.reason is not None:
@@ -163,6 +165,8 @@ class Run:
         if photo_id is None:
             photo_id = catalog.add_photo(NewPhoto(finished.sha256, *finished.size_px, faces))
         catalog.put_file(finished.file, photo_id)
+        if is_new and before is not None and before.photo_id is not None:
+            counts["faces_kept"] += keep_people(self.library, before.photo_id, photo_id)
         if before is not None and before.photo_id == photo_id:
             return photo_id, "unchanged"  # only its time is new
         return photo_id, "changed" if before is not None else "new" if is_new else "linked"
@@ -187,6 +191,8 @@ class Run:
             other_files=self.survey.other_files,
             faces_new=self.counts["faces_new"],
             faces_named=self.counts["faces_named"],
+            faces_kept=self.counts["faces_kept"],
+            faces_without_person=self.library.people.faces_without_person(),
             elapsed_s=time.monotonic() - self.started_s,
             interrupted=interrupted,
         )

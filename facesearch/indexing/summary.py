@@ -63,7 +63,8 @@ class IndexSummary:
     run; skipped_known: files that could not be read before and have not changed since, nor has the software. absent:
     folders that are not there today, given ones and former ones of photos that were found elsewhere; what the library
     knows of them was left as it is. other_files: no photos by
-    their names. faces_named: faces that people_from_folders gave to a person.
+    their names. faces_named: faces that people_from_folders gave to a person. faces_kept: faces of changed photos that
+    have the person whom the face at the same place had before. faces_without_person: in the library, after this run.
     """
 
     photos_new: int
@@ -80,6 +81,8 @@ class IndexSummary:
     faces_named: int
     elapsed_s: float
     interrupted: bool
+    faces_kept: int = 0
+    faces_without_person: int = 0
 
 
 class IndexInterrupted(KeyboardInterrupt):

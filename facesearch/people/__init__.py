@@ -15,6 +15,7 @@ from facesearch.people.corrections import (
     set_born,
     split_faces,
 )
+from facesearch.people.edited import keep_people
 from facesearch.people.folders import most_prominent, name_by_folder, name_by_folder_at_once
 from facesearch.people.grouping import GroupedPerson, GroupSummary, group_people
 from facesearch.people.history import LoggedChange, Undone, change_log, undo_change, undo_since
@@ -46,6 +47,7 @@ __all__ = [
     "find_suspects",
     "group_people",
     "is_face",
+    "keep_people",
     "list_people",
     "merge_people",
     "most_prominent",

@@ -21,8 +21,8 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class LoggedChange:
-    """A line of the journal. at: in UTC. action: "name", "born", "merge", "split", "reject", "label", "drop", "undo"
-    or what another source calls itself. source: who said so, where that is not the user.
+    """A line of the journal. at: in UTC. action: "name", "born", "merge", "split", "reject", "label", "drop",
+    "edit", "undo" or what another source calls itself. source: who said so, where that is not the user.
 
     person_ids: whom it is about, with the names that they had after it, or before it where they went. faces: how many
     it moved or judged. takes_back: the change that an undo takes back. taken_back_by: the undo that took it back, None

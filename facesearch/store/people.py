@@ -97,6 +97,18 @@ class People:
             row[0] for row in self._database.rows("SELECT face_id FROM rejections WHERE person_id = ?", (person_id,))
         }
 
+    def rejected_people(self, face_id: int) -> list[int]:
+        """The people who a face is not."""
+        rows = self._database.rows("SELECT person_id FROM rejections WHERE face_id = ? ORDER BY person_id", (face_id,))
+        return [row[0] for row in rows]
+
+    def member(self, face_id: int) -> tuple[int, str] | None:
+        """Whose a face is, and who said so; None for nobody's."""
+        rows = self._database.rows(
+            "SELECT person_id, person_source FROM faces WHERE id = ? AND person_id IS NOT NULL", (face_id,)
+        )
+        return rows[0] if rows else None
+
     def row(self, person_id: int) -> PersonRow | None:
         """A person by id."""
         return PeopleChange(self._database).row(person_id)
@@ -124,6 +136,10 @@ class People:
             "WHERE name IS NOT NULL AND person_source <> ? ORDER BY faces.id",
             (but_not_by,),
         )
+
+    def faces_without_person(self) -> int:
+        """How many faces are nobody's."""
+        return int(self._database.rows("SELECT count(*) FROM faces WHERE person_id IS NULL")[0][0])
 
     def delete(self, person_ids: Iterable[int]) -> None:
         """Delete people for good, their faces are nobody's then. What the journal says of them stays."""
