@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facesearch.loaded import Device, Folder, LoadedLibrary
+from facesearch.loaded import Device, Folder
+from facesearch.people_methods import PeopleMethods
 
 if TYPE_CHECKING:
     from facesearch.calibrating import KeptCalibration
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from facesearch.indexing import IndexProgress, IndexSummary, PruneSummary, ReindexSummary
     from facesearch.library import ForgetSummary, LibraryStatus, VerifyReport
     from facesearch.looking import Probe
-    from facesearch.people import GroupSummary
     from facesearch.probing import Unanswered
     from facesearch.querying import Comparison, QueryAnswer
     from facesearch.sheets import QuerySheet
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from facesearch.tower import Tower
 
 
-class FaceLibrary(LoadedLibrary):
+class FaceLibrary(PeopleMethods):
     """A library of faces, with the detector and the tower that it works with; use it as a context manager.
+
+    What concerns people, such as naming and merging them, is in `facesearch.people_methods`.
 
     Nothing is opened or loaded before it is needed: a library that is not there yet is created by the first `index`.
     Between calls it is open for reading only, so that other processes can index.
@@ -127,28 +129,6 @@ class FaceLibrary(LoadedLibrary):
         except TowerError as error:
             installed = str(error)
         return verify(self.path, installed, repair=repair)
-
-    def group_people(
-        self,
-        *,
-        least_faces: int | None = None,
-        dry_run: bool = False,
-        on_progress: Callable[[int, int], None] | None = None,
-    ) -> GroupSummary:
-        """Find the people whom nobody has named yet, and give faces to people who are known; what is in doubt waits.
-
-        least_faces: of a new group, by default three. dry_run: only say what would be done. on_progress: faces compared
-        and faces in all. Raises LibraryError, and TowerError where the library was built with another tower.
-        """
-        from facesearch.calibration import Calibration
-        from facesearch.library import Library
-        from facesearch.people import group_people
-
-        self.close()
-        with Library.open(self.path, writable=not dry_run) as library:
-            library.check_tower(self.tower.identity, self.tower.card.name)
-            calibration = Calibration.from_card(self.tower.card.calibration)
-            return group_people(library, calibration, least_faces, dry_run=dry_run, on_progress=on_progress)
 
     def forget(self, wanted: Folder | None) -> ForgetSummary:
         """Forget a person (by name, or `#12`), a photo (by path), or everything where `wanted` is None.
@@ -269,14 +249,17 @@ class FaceLibrary(LoadedLibrary):
         """Learn from the names and corrections, and keep what was learned where faces that were left out show that it
         helps.
 
-        dry_run: only learn and measure. on_run: is told how many times was learned, of how many. Queries go on
-        meanwhile. Raises LibraryError where there is too little to learn from, and TowerError.
+        dry_run: only learn and measure. on_run: is told how many times was learned, of how many. Queries and changes go
+        on meanwhile; where these concern what it learned from, it learns again. Raises LibraryError where there is too
+        little to learn from, LibraryLockedError while another process is writing, and TowerError.
         """
         from facesearch.library import Library
         from facesearch.teaching import teach
 
         self.close()
-        with Library.open(self.path, writable=not dry_run) as library:
+        if not dry_run:
+            Library.open(self.path, writable=True).close()  # whether anybody is writing is better known beforehand
+        with Library.open(self.path) as library:
             card = self.tower.card
             library.check_tower(self.tower.identity, card.name)
             return teach(library, card.margin, seed=seed, dry_run=dry_run, on_run=on_run)
