@@ -83,6 +83,9 @@ def test_from_faces_to_people_and_back(run: CommandLine, tmp_path: Path) -> None
 def test_what_cannot_be_done_says_what_can(run: CommandLine, album: Path) -> None:
     for arguments, problem in (
         (("show", "Anne"), "did you mean Ann?"),
+        (("name", "album/Ann/9.png", "Ann"), "nobody's name, and no photo that the library in"),
+        (("name", "9.png", "Ann"), "index it first"),
+        (("name", "Anne", "Ann"), "did you mean Ann?"),
         (("name", "Bob", "Ann"), "people merge makes them and Bob one"),
         (("name", "album/together.png", "Dora"), "has several faces"),
         (("name", "album/together.png", "Dora", "--box", "1,2,3"), "x1,y1,x2,y2"),

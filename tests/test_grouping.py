@@ -324,6 +324,8 @@ def test_naming_a_group_vouches_for_the_faces_in_it_and_not_for_later_ones(libra
     undo_change(library)
     undo_change(library, named)
     assert everything(library) == grouped
+    said = [line.source for line in change_log(library) if line.action in ("name", "undo")]
+    assert set(said) <= {None, "user"}  # whoever put the faces there before, that was the user
 
 
 def test_saying_whose_group_it_is_vouches_for_it_too(library: Library) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from facesearch.people import PeopleChanged
 
 _DATE = "YYYY-MM-DD"
+_LIKE_A_FILE = re.compile(r"/|\.\w{3,5}$")
 
 
 def name(
@@ -181,6 +183,9 @@ def _face_meant(library: Library, who: str, face: int | None, box: str | None) -
         return people.find_faces(library, [who])
     is_person = library.people.find(who) is not None
     if people.photo_at(library, Path(who)) is None:
+        if not is_person and _LIKE_A_FILE.search(who):
+            place = f"the library in {library.path}"
+            raise UsageError(f"{who} is nobody's name, and no photo that {place} knows; index it first")
         return []
     if is_person:
         raise UsageError(f"{who} is a person and a photo: write ./{who} for the photo")

@@ -17,6 +17,7 @@ from facesearch.store.lineage import UNDO, taken_back
 from facesearch.store.people_change import Conflict
 
 _SHOWN = 5
+_BY_HAND = ("name", "born", "merge", "split", "reject", UNDO)
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,8 @@ def _logged(line: JournalLine, undone: Mapping[int, int], names: dict[int, str |
     source = line.facts.get("source") or next(
         (move.after[1] for part in line.parts for move in part.moves if move.after is not None), None
     )
+    if source is not None and line.action in _BY_HAND:  # whoever had said before whose these faces are
+        source = "user"
     return LoggedChange(
         change=line.line_id,
         at=line.at,
