@@ -86,6 +86,16 @@ def test_somebody_else_at_that_place_and_the_same_person_elsewhere_are_nobody_ye
     assert np.linalg.norm(np.subtract(ANN, STRANGER)) / 255 > THRESHOLD
 
 
+def test_photos_that_are_edited_at_once_are_one_change(library: Library, album: Path) -> None:
+    lines = len(change_log(library))
+    for number in range(3):
+        draw(album / "Carl" / f"{number}.png", brighter((10 + number, 10 + number, 200 + number)))
+    assert index(library, album).faces_kept == 3
+    assert len(change_log(library)) == lines + 1
+    undo_change(library)
+    assert [on(library, album / "Carl" / f"{number}.png") for number in range(3)] == [[(None, [])]] * 3
+
+
 def test_a_copy_of_the_former_content_keeps_its_own(library: Library, album: Path) -> None:
     shutil.copy(album / "Ann" / "0.png", album / "copy.png")
     index(library, album)
@@ -144,7 +154,7 @@ def test_the_place_is_compared_in_the_photo_as_it_was(
         face = photo(library, 1, (400, 300), (100, 100, 200, 200), there)
         library.people.label(library.people.named("Ann"), [face], "user")
         new = photo(library, 2, size_px, box, off)
-        assert keep_people(library, 1, 2) == kept
+        assert keep_people(library, [(1, 2)]) == kept
         assert library.people.member(new) == ((1, "user") if kept else None)
 
 
@@ -155,7 +165,7 @@ def test_the_distance_is_that_of_the_taught_space(tmp_path: Path, monkeypatch: p
         face = photo(library, 1, (400, 300), (100, 100, 200, 200), there)
         library.people.label(library.people.named("Ann"), [face], "user")
         photo(library, 2, (400, 300), (100, 100, 200, 200), off)
-        assert keep_people(library, 1, 2) == 0
+        assert keep_people(library, [(1, 2)]) == 0
 
 
 def test_the_command_keeps_a_name_through_another_programs_save(

@@ -137,14 +137,16 @@ class Run:
         crops = [face.crop for finished in self.batch for face in finished.faces]
         embeddings = iter(embedded(self.tower, crops))
         counts: Counter[str] = Counter()
-        shown = []
+        shown: list[tuple[Path, int]] = []
+        edited: list[tuple[int, int]] = []
         with self.library.changing():
             for finished in self.batch:
                 faces = [EmbeddedFace(face.face, next(embeddings)) for face in finished.faces]
-                photo_id, outcome = self._place(finished, faces, counts)
+                photo_id, outcome = self._place(finished, faces, edited)
                 counts[outcome] += 1
                 if photo_id is not None:
                     shown.append((finished.file.path, photo_id))
+            counts["faces_kept"] += keep_people(self.library, edited)
             if self.options.people_from_folders:
                 counts["faces_named"] += name_by_folder_at_once(self.library, shown)
         self.batch = []
@@ -152,9 +154,10 @@ class Run:
         self.counts["faces_new"] += len(crops)
 
     def _place(
-        self, finished: _Finished, faces: Sequence[EmbeddedFace], counts: Counter[str]
+        self, finished: _Finished, faces: Sequence[EmbeddedFace], edited: list[tuple[int, int]]
     ) -> tuple[int | None, str]:
-        """Write the rows of one file; returns the photo that it shows, and what that is: new, changed, linked..."""
+        """Write the rows of one file; returns the photo that it shows, and what that is: new, changed, linked... To
+        edited goes what it showed before, where that is another photo, and what it shows."""
         catalog = self.library.catalog
         if finished.reason is not None:
             catalog.put_file(finished.file, None, finished.reason, self.software)
@@ -166,7 +169,7 @@ class Run:
             photo_id = catalog.add_photo(NewPhoto(finished.sha256, *finished.size_px, faces))
         catalog.put_file(finished.file, photo_id)
         if is_new and before is not None and before.photo_id is not None:
-            counts["faces_kept"] += keep_people(self.library, before.photo_id, photo_id)
+            edited.append((before.photo_id, photo_id))
         if before is not None and before.photo_id == photo_id:
             return photo_id, "unchanged"  # only its time is new
         return photo_id, "changed" if before is not None else "new" if is_new else "linked"

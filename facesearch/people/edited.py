@@ -6,7 +6,7 @@ like the one that was there is the same, and of all others nobody has said anyth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -21,17 +21,18 @@ _SAME_PLACE = 0.5  # of the union of the two boxes: one detector has found both
 _SAME_SHAPE = 0.01  # by which ratios of width to height may differ where a photo was only made larger or smaller
 
 
-def keep_people(library: Library, former_id: int, photo_id: int) -> int:
-    """Give a photo's faces the people, and the rejections, of those at the same place in its former content, as a line
-    of the journal; returns how many have a person then. To be called inside `changing`, for a photo just added.
+def keep_people(library: Library, edited: Iterable[tuple[int, int]]) -> int:
+    """Give the faces of photos the people, and the rejections, of those at the same place in their former content, as a
+    line of the journal; returns how many have a person then. To be called inside `changing`, for photos just added.
 
+    edited: the ids of the former and of the new content.
     A face is the same where its box covers half of the union with the former one, and its embedding is within the
     distance up to which two faces count as one person. A photo that was only scaled is compared as such; after a turn
     or a crop the boxes lie elsewhere, and nothing is kept.
     """
     kept = 0
     with library.people.change(ACTION) as change:
-        for former, face in _same_faces(library, former_id, photo_id):
+        for former, face in (pair for photos in edited for pair in _same_faces(library, *photos)):
             for person_id in library.people.rejected_people(former):
                 change.reject(person_id, [face])
             member = library.people.member(former)
