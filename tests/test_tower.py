@@ -73,15 +73,19 @@ def test_batches_on_several_cores_equal_those_on_one(
 
 
 def test_the_network_of_batches_is_loaded_when_there_are_many_crops(
-    saved: tuple[Path, np.ndarray], cache: Path
+    saved: tuple[Path, np.ndarray], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, expected = saved
     tower = Tower.load(folder, device="cpu")
-    for _ in range(2):  # a photo with many faces, and another one
+    for _ in range(4):  # photos with many faces
         one_by_one = tower.embed(CROPS[:30])
         assert len(list(cache.glob("*.blob"))) == 1
     in_batches = tower.embed(CROPS[:30])
     assert len(list(cache.glob("*.blob"))) == 2
+    at_once = Tower.load(folder, device="cpu")
+    monkeypatch.setattr(tower_room, "read_keras_archive", None)
+    at_once.embed(np.tile(CROPS[:32], (2, 1, 1, 1)))  # 64 crops have the network of batches, which is cached
+    assert set(at_once._network._networks) == {1, 16}
     for embeddings in (one_by_one, in_batches):
         np.testing.assert_allclose(embeddings, expected[:30], atol=1e-5 * np.abs(expected).max())
 
