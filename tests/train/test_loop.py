@@ -231,3 +231,10 @@ def test_epochs_whose_weights_were_never_kept_leave_the_history(tmp_path: Path) 
             for epoch in epochs:
                 log.write(epoch, {"loss": epoch + epochs_done / 10})
     assert [(row["epoch"], row["loss"]) for row in history(tmp_path)] == [("1", "1.0"), ("2", "2.0"), ("3", "3.2")]
+
+
+def test_the_history_is_whole_before_the_first_epoch_of_a_resumed_run(tmp_path: Path) -> None:
+    with RunLog(tmp_path, 0) as log:
+        log.write(1, {"loss": 1.0})
+    with RunLog(tmp_path, 1):  # what a run that is killed now leaves
+        assert [row["epoch"] for row in history(tmp_path)] == ["1"]

@@ -27,10 +27,14 @@ class RunLog:
 
         path = folder / "history.csv"
         kept = _rows_until(path, epochs_done) if epochs_done and path.exists() else []
-        self._file = path.open("w", newline="", encoding="utf-8")
+        beside = path.with_name(f"new-{path.name}")
+        with beside.open("w", newline="", encoding="utf-8") as file:
+            rows = csv.DictWriter(file, FIELDS)
+            rows.writeheader()
+            rows.writerows(kept)
+        beside.replace(path)  # whole at any moment: a run that is stopped now loses none of them
+        self._file = path.open("a", newline="", encoding="utf-8")
         self._rows = csv.DictWriter(self._file, FIELDS)
-        self._rows.writeheader()
-        self._rows.writerows(kept)
         self._events = EventFileWriter(str(folder / "tensorboard"))
         self._start = time.monotonic()
 
