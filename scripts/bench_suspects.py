@@ -27,7 +27,7 @@ from facesearch.library import Library
 from facesearch.people import Suspect, find_suspects
 from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, NewPhoto, PhotoFile
 from facesearch.tower import Tower
-from facesearch_train.crops import default_crops_dir, prepare_crops
+from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import read_dataset
 from facesearch_train.lfw import people_in_folds, read_lfw_pairs
 
@@ -96,7 +96,7 @@ def measure_planted(options: argparse.Namespace) -> dict[str, object]:
     """Plant mistakes among the people of some folds, in several draws; count what is named first."""
     dataset = read_dataset(options.data)
     people = people_in_folds([read_lfw_pairs(options.data / "pairs.txt")[fold - 1] for fold in options.fold])
-    crops = prepare_crops(dataset, default_crops_dir())
+    crops = prepare_crops(dataset)
     rows = [row for row, name in enumerate(crops.identities) if name in people]
     tower = Tower.load(options.tower)
     pieces = [rows[start : start + 64] for start in range(0, len(rows), 64)]
