@@ -11,7 +11,7 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from typing import Annotated, Any
 
@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 
 from facesearch.cli.calibrate import calibrate
 from facesearch.cli.compare import compare
+from facesearch.cli.completing import COMPLETION_VARIABLE
 from facesearch.cli.evaluate import evaluate
 from facesearch.cli.export import export
 from facesearch.cli.forget import forget
@@ -39,7 +40,6 @@ from facesearch.cli.why import why
 from facesearch.errors import FacesearchError, UsageError
 
 log = logging.getLogger("facesearch")
-_COMPLETION = "_FACESEARCH_COMPLETE"  # what the shell's completion sets
 
 
 class _Commands(TyperGroup):
@@ -134,15 +134,11 @@ def _app_for(arguments: Sequence[str]) -> typer.Typer:
         each for each in app.registered_commands if each.callback and named == (each.name or each.callback.__name__)
     ]
     groups = [each for each in app.registered_groups if each.typer_instance and each.typer_instance.info.name == named]
-    if not (commands or groups) or _COMPLETION in os.environ:
+    if not (commands or groups) or COMPLETION_VARIABLE in os.environ:
         return app
     narrowed = copy(app)
     narrowed.registered_commands, narrowed.registered_groups = commands, groups
     return narrowed
-
-
-def _function_name(function: Callable[..., Any] | None) -> str | None:
-    return None if function is None else function.__name__
 
 
 def _refuse_empty(arguments: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+COMPLETION_VARIABLE = "_FACESEARCH_COMPLETE"  # what a shell sets that asks for completions, and says which it is
 _SAFE = re.compile(r"[\w@%+=:,./-]")  # what bash takes as it stands, inside a word; any letter is
 
 
@@ -53,7 +54,7 @@ def _library(ctx: typer.Context) -> Path | None:
 
 
 def _words(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    shell = os.environ.get("_FACESEARCH_COMPLETE")
+    shell = os.environ.get(COMPLETION_VARIABLE)
     if shell == "complete_zsh":
         return [(_ZshWord(_for_zsh(word)), said) for word, said in found]
     quoted = _for_bash if shell == "complete_bash" else str
