@@ -29,7 +29,7 @@ from facesearch_train.heads import build_training_model
 from facesearch_train.network import build_tower, resize_layer
 from facesearch_train.pairs import EpochData, PairData, PeopleData, photos_by_person
 from facesearch_train.precision import training_precision
-from facesearch_train.runlog import RunLog
+from facesearch_train.runlog import RunLog, replace_file, write_json
 from facesearch_train.schedule import ScheduleCallback, plot_schedule
 from facesearch_train.validation import ValidationFigures, ValidationSet
 
@@ -261,17 +261,3 @@ def check_alive(report: EpochReport) -> None:
         f"Training collapsed in epoch {report.epoch}: the embeddings {what}. Lower the learning rate (--rate), start "
         "with preset full, which warms up, or check that the folders really hold different people."
     )
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write beside and rename over, so that a reader sees the old file or the new one."""
-    replace_file(
-        path, lambda temporary: Path(temporary).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    )
-
-
-def replace_file(path: Path, write: Callable[[str], Any]) -> None:
-    """Have `write` write a temporary file beside `path`, then rename it over."""
-    temporary = path.with_name(f"new-{path.name}")
-    write(str(temporary))
-    temporary.replace(path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,12 +29,7 @@ class RunLog:
 
         path = folder / "history.csv"
         kept = _rows_until(path, epochs_done) if epochs_done and path.exists() else []
-        beside = path.with_name(f"new-{path.name}")
-        with beside.open("w", newline="", encoding="utf-8") as file:
-            rows = csv.DictWriter(file, FIELDS)
-            rows.writeheader()
-            rows.writerows(kept)
-        beside.replace(path)  # whole at any moment: a run that is stopped now loses none of them
+        replace_file(path, lambda temporary: _write_rows(temporary, kept))  # a run that is stopped now loses none
         self._file = path.open("a", newline="", encoding="utf-8")
         self._rows = csv.DictWriter(self._file, FIELDS)
         self._events = EventFileWriter(str(folder / "tensorboard"))
@@ -63,6 +60,27 @@ class RunLog:
         self._events.flush()
 
 
+def _write_rows(path: str, rows: list[dict[str, str]]) -> None:
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, FIELDS)
+        table.writeheader()
+        table.writerows(rows)
+
+
 def _rows_until(path: Path, epoch: int) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         return [row for row in csv.DictReader(file) if int(row["epoch"]) <= epoch]
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write beside and rename over, so that a reader sees the old file or the new one."""
+    replace_file(
+        path, lambda temporary: Path(temporary).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    )
+
+
+def replace_file(path: Path, write: Callable[[str], Any]) -> None:
+    """Have `write` write a temporary file beside `path`, then rename it over."""
+    temporary = path.with_name(f"new-{path.name}")
+    write(str(temporary))
+    temporary.replace(path)
