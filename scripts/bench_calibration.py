@@ -32,7 +32,7 @@ from facesearch.records import Floats
 from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import read_dataset
 from facesearch_train.evaluate import named_faces
-from facesearch_train.lfw import people_in_folds, read_lfw_pairs
+from facesearch_train.lfw import people_in_folds, read_folds
 
 PORTRAITS_EACH = 5
 
@@ -53,8 +53,7 @@ class Faces:
 
 def labelled(data: Path, folds: list[int], tower: Path | None) -> Faces:
     """The people of some folds of LFW."""
-    every = read_lfw_pairs(data / "pairs.txt")
-    wanted = people_in_folds([every[fold - 1] for fold in folds])
+    wanted = people_in_folds(read_folds(data / "pairs.txt", folds))
     faces, _ = named_faces(prepare_crops(read_dataset(data)), load_tower(tower).embed, wanted)
     numbers = faces.numbers
     rows = [np.flatnonzero(numbers == number) for number in range(numbers.max() + 1)]

@@ -39,7 +39,7 @@ from facesearch.records import Floats
 from facesearch.tower import Tower
 from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import read_dataset
-from facesearch_train.lfw import people_in_folds, read_lfw_pairs
+from facesearch_train.lfw import people_in_folds, read_folds
 
 PRECISION = 0.95
 SMALL_PEOPLE, DRAWS = 60, 8
@@ -152,8 +152,7 @@ def libraries_of(embeddings: Floats, names: NDArray[np.str_], seed: int) -> dict
 
 def embedded(data: Path, folds: Sequence[int], tower: Tower) -> tuple[Floats, NDArray[np.str_]]:
     """Every photo of the people of some folds."""
-    every = read_lfw_pairs(data / "pairs.txt")
-    wanted = people_in_folds([every[fold - 1] for fold in folds])
+    wanted = people_in_folds(read_folds(data / "pairs.txt", folds))
     crops = prepare_crops(read_dataset(data))
     rows = [row for row, name in enumerate(crops.identities) if name in wanted]
     pieces = [tower.embed(np.asarray(crops.crops[rows[start : start + 64]])) for start in range(0, len(rows), 64)]

@@ -29,7 +29,7 @@ from facesearch.ranking import PRIOR, PROTOTYPE_FACES, Contenders, beliefs, pers
 from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import read_dataset
 from facesearch_train.evaluate import named_faces
-from facesearch_train.lfw import people_in_folds, read_lfw_pairs
+from facesearch_train.lfw import people_in_folds, read_folds
 
 Values = NDArray[np.float64]
 
@@ -54,8 +54,7 @@ class People:
 
     @classmethod
     def of(cls, data: Path, folds: list[int], tower: Path | None) -> People:
-        every = read_lfw_pairs(data / "pairs.txt")
-        wanted = people_in_folds([every[fold - 1] for fold in folds])
+        wanted = people_in_folds(read_folds(data / "pairs.txt", folds))
         faces, _ = named_faces(prepare_crops(read_dataset(data)), load_tower(tower).embed, wanted)
         numbers = faces.numbers
         return cls(faces.embeddings, [np.flatnonzero(numbers == number) for number in range(numbers.max() + 1)])

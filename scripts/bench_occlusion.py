@@ -25,7 +25,7 @@ from facesearch.records import CROP_SIZE_PX, Pixels
 from facesearch.tower import Tower
 from facesearch_train.crops import CropSet, prepare_crops
 from facesearch_train.datasets import read_dataset
-from facesearch_train.lfw import people_in_folds, read_lfw_pairs
+from facesearch_train.lfw import people_in_folds, read_folds
 
 SHARE = 0.2  # of the pixels, covered at once
 FILLS: tuple[Fill, ...] = ("mean", "blur")
@@ -96,8 +96,7 @@ def main() -> None:
     parser.add_argument("--tower", type=Path, help="folder of a tower (the shipped one)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
-    folds = read_lfw_pairs(options.data / "pairs.txt")
-    people = people_in_folds([folds[number - 1] for number in options.fold])
+    people = people_in_folds(read_folds(options.data / "pairs.txt", options.fold))
     crops = prepare_crops(read_dataset(options.data))
     pairs = chosen_pairs(crops, people, options.pairs, options.seed)
     patches = Patches(options.patch, options.stride, options.cover)

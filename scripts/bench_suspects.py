@@ -29,7 +29,7 @@ from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, NewPh
 from facesearch.tower import Tower
 from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import read_dataset
-from facesearch_train.lfw import people_in_folds, read_lfw_pairs
+from facesearch_train.lfw import people_in_folds, read_folds
 
 BOX = np.array([0, 0, 112, 112], np.float32)
 
@@ -95,7 +95,7 @@ def _add_rows(library: Library, embeddings: Floats, pairs: dict[int, int]) -> No
 def measure_planted(options: argparse.Namespace) -> dict[str, object]:
     """Plant mistakes among the people of some folds, in several draws; count what is named first."""
     dataset = read_dataset(options.data)
-    people = people_in_folds([read_lfw_pairs(options.data / "pairs.txt")[fold - 1] for fold in options.fold])
+    people = people_in_folds(read_folds(options.data / "pairs.txt", options.fold))
     crops = prepare_crops(dataset)
     rows = [row for row, name in enumerate(crops.identities) if name in people]
     tower = Tower.load(options.tower)

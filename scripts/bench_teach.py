@@ -40,7 +40,7 @@ from facesearch.teaching.service import LEAST_PEOPLE
 from facesearch.tower_card import TowerCard
 from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import read_dataset
-from facesearch_train.lfw import people_in_folds, read_lfw_pairs
+from facesearch_train.lfw import people_in_folds, read_folds
 
 Map = Callable[[Floats], Floats]
 FAMILIES = ("5x5", "5x10", "10x5", "10x10", "20x5", "20x10", "12x20")
@@ -244,7 +244,7 @@ def embedded(data: Path, folds: list[int]) -> tuple[Faces, TowerCard]:
     crops = prepare_crops(read_dataset(data))
     wanted = frozenset(crops.identities)
     if (data / "pairs.txt").is_file():
-        wanted = people_in_folds([read_lfw_pairs(data / "pairs.txt")[fold - 1] for fold in folds])
+        wanted = people_in_folds(read_folds(data / "pairs.txt", folds))
     rows = [row for row, identity in enumerate(crops.identities) if identity in wanted]
     tower = load_tower()
     pieces = [tower.embed(np.ascontiguousarray(crops.crops[rows[at : at + 64]])) for at in range(0, len(rows), 64)]
