@@ -242,7 +242,7 @@ def drive(album: Path) -> Iterator[Path]:
 
 def test_a_drive_below_a_root_whose_folder_is_gone_is_kept(library: Library, album: Path, drive: Path) -> None:
     _index(library, album)
-    assert library.walked.drives() == [os.fsencode(drive)]
+    assert library.drives.all() == [os.fsencode(drive)]
     _unmount(drive)
     drive.rmdir()  # as desktops do with the folders of what they mount
     (album / "red.png").unlink()
@@ -258,7 +258,7 @@ def test_a_drive_below_a_root_whose_folder_is_gone_is_kept(library: Library, alb
     _unmount(drive)
     drive.rmdir()
     assert prune(library, [drive], force=True).files == 1
-    assert (_paths(library), library.walked.drives()) == (["green.png"], [])
+    assert (_paths(library), library.drives.all()) == (["green.png"], [])
 
 
 def test_a_copy_of_what_is_on_an_absent_drive_leaves_that_one_known(library: Library, album: Path, drive: Path) -> None:
@@ -275,7 +275,7 @@ def test_a_folder_that_held_a_drive_once_is_one_like_any_other(library: Library,
     _unmount(drive)
     draw(drive / "blue.png", BLUE)
     _index(library, album)
-    assert library.walked.drives() == []
+    assert library.drives.all() == []
     shutil.rmtree(drive)
     assert _index(library, album)[0].photos_missing == 1
     assert prune(library).files == 1
@@ -322,7 +322,7 @@ def test_prune_takes_an_absent_root_only_by_force(library: Library, album: Path,
     summary = prune(library, force=True)
     assert (summary.files, summary.photos, summary.kept) == (2, 2, ())
     assert _paths(library) == ["blue.png"]
-    assert library.walked.roots() == [os.fsencode(tmp_path / "other")]
+    assert library.roots.all() == [os.fsencode(tmp_path / "other")]
     with pytest.raises(PhotoError, match="does not exist"):
         _index(library, album)
 

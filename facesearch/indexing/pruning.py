@@ -52,8 +52,8 @@ def prune(library: Library, paths: Iterable[Path] = (), *, force: bool = False, 
         catalog.drop_unshown()
         people = library.people.drop_empty()
         if force:
-            library.walked.forget_roots(_left_behind(library, library.walked.roots(), folders))
-            library.walked.forget_drives(_left_behind(library, library.walked.drives(), folders))
+            for walked in (library.roots, library.drives):
+                walked.forget(_left_behind(library, walked.all(), folders))
         after = catalog.counts()
         if dry_run:
             raise _DryRunError
@@ -79,7 +79,7 @@ def _is_meant(path: bytes, folders: list[bytes]) -> bool:
 def _gone(library: Library, folders: list[bytes]) -> tuple[set[int], dict[int, bytes]]:
     """The files in some folders that were deleted, and those of absent folders, with the folder of each."""
     catalog = library.catalog
-    roots, drives = library.walked.roots(), library.walked.drives()
+    roots, drives = library.roots.all(), library.drives.all()
     whereabouts = Whereabouts(roots, drives)
     deleted, absent = set(), {}
     for path, file_id in catalog.missing_files():

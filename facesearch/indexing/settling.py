@@ -22,7 +22,7 @@ def settle(library: Library, survey: Survey) -> tuple[int, int]:
     drive below a root that is not there today.
     """
     catalog = library.catalog
-    whereabouts = Whereabouts(library.walked.roots(), library.walked.drives())
+    whereabouts = Whereabouts(library.roots.all(), library.drives.all())
     gone, moved, elsewhere = dict[int, KnownFile](), set[int](), dict[int, bytes]()
     for path, known in survey.known.items():
         if path not in survey.seen and not exists(path):
@@ -46,9 +46,9 @@ def settle(library: Library, survey: Survey) -> tuple[int, int]:
         catalog.set_missing([*missing, *elsewhere], missing=True)
         catalog.settle_files()
         catalog.drop_unshown()
-        library.walked.put_roots(survey.roots)
-        library.walked.put_drives(survey.drives)
-        library.walked.forget_drives(_unmounted(library, survey))
+        library.roots.put(survey.roots)
+        library.drives.put(survey.drives)
+        library.drives.forget(_unmounted(library, survey))
     said = {folder.path for folder in survey.absent}
     roots = {Path(os.fsdecode(root)): files for root, files in sorted(Counter(elsewhere.values()).items())}
     survey.absent += [AbsentFolder(root, files) for root, files in roots.items() if root not in said]
@@ -60,6 +60,6 @@ def _unmounted(library: Library, survey: Survey) -> list[bytes]:
     drives, roots = set(map(os.fsencode, survey.drives)), list(map(os.fsencode, survey.roots))
     return [
         drive
-        for drive in library.walked.drives()
+        for drive in library.drives.all()
         if drive not in drives and not is_absent(drive) and any(is_within(drive, root) for root in roots)
     ]

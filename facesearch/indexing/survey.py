@@ -76,7 +76,7 @@ def _is_settled(known: KnownFile, found: PhotoFile, software: str) -> bool:
 
 def _present(library: Library, paths: Iterable[Path]) -> tuple[list[Path], list[AbsentFolder]]:
     """The paths to walk, and those that are not there today though photos were found in them at other times."""
-    walked_before = set(library.walked.roots())
+    walked_before = set(library.roots.all())
     present, absent = [], []
     for path in paths:
         name = os.fsencode(path)

@@ -33,7 +33,7 @@ from facesearch.store.people import People
 from facesearch.store.private import make_private_folder
 from facesearch.store.succession import Succession
 from facesearch.store.vectors import Vectors
-from facesearch.store.walked import Walked
+from facesearch.store.walked import WalkedPaths
 
 PURGE_SETTING = "purge"
 _REMEDY = "facesearch reindex moves it to this one; or choose another --library, or the one it was built with"
@@ -51,7 +51,8 @@ class Library:
     def __init__(self, path: Path, database: Database, lock: WriterLock | None) -> None:
         self.path = path
         self.catalog = Catalog(database)
-        self.walked = Walked(database)
+        self.roots = WalkedPaths(database, "roots")
+        self.drives = WalkedPaths(database, "drives")
         self.people = People(database)
         self.journal = Journal(database)
         self.succession = Succession(database)

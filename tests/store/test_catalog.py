@@ -14,7 +14,7 @@ from facesearch.store.catalog import Catalog
 from facesearch.store.database import Database
 from facesearch.store.journal import Journal
 from facesearch.store.people import People
-from facesearch.store.walked import Walked
+from facesearch.store.walked import WalkedPaths
 
 ODD_NAMES = [
     b"plain.jpg",
@@ -158,7 +158,7 @@ def test_the_generation_rises_with_the_embeddings_only(database: Database, catal
     assert generation_after(lambda: None) == 0
     assert generation_after(lambda: catalog.add_photo(_photo("no faces"))) == 0
     assert generation_after(lambda: catalog.put_file(_file("/a.jpg"), catalog.add_photo(_photo("a", 1)))) == 1
-    assert generation_after(lambda: Walked(database).put_roots([Path("/")])) == 1
+    assert generation_after(lambda: WalkedPaths(database, "roots").put([Path("/")])) == 1
     assert generation_after(lambda: catalog.put_file(_file("/a.jpg"), None, "gone bad")) == 1
     assert generation_after(catalog.drop_unshown) == 2
 
