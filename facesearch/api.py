@@ -107,10 +107,8 @@ class FaceLibrary(PeopleMethods):
         today, as on a drive that is not mounted. dry_run: only say what would be dropped. Raises LibraryError.
         """
         from facesearch.indexing import prune
-        from facesearch.library import Library
 
-        self.close()
-        with Library.open(self.path, writable=True) as library:
+        with self._opened(writable=True) as library:
             return prune(library, map(Path, paths), force=force, dry_run=dry_run)
 
     def verify(self, *, repair: bool = False) -> VerifyReport:
@@ -253,24 +251,21 @@ class FaceLibrary(PeopleMethods):
         on meanwhile; where these concern what it learned from, it learns again. Raises LibraryError where there is too
         little to learn from, LibraryLockedError while another process is writing, and TowerError.
         """
-        from facesearch.library import Library
         from facesearch.teaching import teach
 
-        self.close()
         if not dry_run:
-            Library.open(self.path, writable=True).close()  # whether anybody is writing is better known beforehand
-        with Library.open(self.path) as library:
+            with self._opened(writable=True):
+                pass  # whether anybody is writing is better known beforehand
+        with self._opened() as library:
             card = self.tower.card
             library.check_tower(self.tower.identity, card.name)
             return teach(library, card.margin, seed=seed, dry_run=dry_run, on_run=on_run)
 
     def unteach(self, *, everything: bool = False) -> UntaughtSummary:
         """Take back what the library was taught last, or everything that it ever was. Raises LibraryError."""
-        from facesearch.library import Library
         from facesearch.teaching import unteach
 
-        self.close()
-        with Library.open(self.path, writable=True) as library:
+        with self._opened(writable=True) as library:
             return unteach(library, everything=everything)
 
     def status(self) -> LibraryStatus:

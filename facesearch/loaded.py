@@ -6,7 +6,8 @@ Knows nothing of what is asked of them. Not for two threads at once.
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -86,6 +87,16 @@ class LoadedLibrary:
             self._reader.search_on(self._device)
             threading.Thread(target=load_search, args=(self._reader.catalog.face_count(),), name="search").start()
         return self._reader
+
+    @contextmanager
+    def _opened(self, *, writable: bool = False) -> Iterator[Library]:
+        """The library for one call, with no other opened beside it. Raises LibraryError, and LibraryLockedError where
+        it cannot be taken for writing."""
+        from facesearch.library import Library
+
+        self.close()
+        with Library.open(self.path, writable=writable) as library:
+            yield library
 
     def close(self) -> None:
         """Close the library's files; the next call opens them again, and asks anew which detector it was built with."""

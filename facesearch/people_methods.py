@@ -5,8 +5,7 @@ Adds nothing of its own. Every change is one line of the journal and can be take
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,14 +39,14 @@ class PeopleMethods(LoadedLibrary):
         """Everybody: those with a name, then the groups without one, the largest first."""
         from facesearch.people import list_people
 
-        with self._people() as library:
+        with self._opened() as library:
             return list_people(library)
 
     def show_person(self, who: Who) -> PersonShown:
         """A person with every face, by photo, who said so, and the faces that are known not to be theirs."""
         from facesearch.people import show_person
 
-        with self._people() as library:
+        with self._opened() as library:
             return show_person(library, _person(library, who))
 
     def group_people(
@@ -65,7 +64,7 @@ class PeopleMethods(LoadedLibrary):
         from facesearch.calibration import Calibration
         from facesearch.people import group_people
 
-        with self._people(writable=not dry_run) as library:
+        with self._opened(writable=not dry_run) as library:
             library.check_tower(self.tower.identity, self.tower.card.name)
             calibration = Calibration.from_card(self.tower.card.calibration)
             return group_people(library, calibration, least_faces, dry_run=dry_run, on_progress=on_progress)
@@ -77,7 +76,7 @@ class PeopleMethods(LoadedLibrary):
         """
         from facesearch.people import name_person
 
-        with self._people(writable=True) as library:
+        with self._opened(writable=True) as library:
             return name_person(library, _person(library, who), name, born)
 
     def name_faces(self, faces: Iterable[Face], name: str, *, born: str | None = None) -> PeopleChanged:
@@ -87,7 +86,7 @@ class PeopleMethods(LoadedLibrary):
         """
         from facesearch.people import find_faces, name_faces
 
-        with self._people(writable=True) as library:
+        with self._opened(writable=True) as library:
             return name_faces(library, find_faces(library, map(_word, faces)), name, born)
 
     def name_by_list(self, file: Folder, *, root: Folder | None = None, dry_run: bool = False) -> ListSummary:
@@ -97,21 +96,21 @@ class PeopleMethods(LoadedLibrary):
         """
         from facesearch.people import name_by_list
 
-        with self._people(writable=not dry_run) as library:
+        with self._opened(writable=not dry_run) as library:
             return name_by_list(library, Path(file), root=None if root is None else Path(root), dry_run=dry_run)
 
     def set_born(self, who: Who, born: str | None) -> PeopleChanged:
         """Remember when a person was born, as 1984-05-17; None: that is not known."""
         from facesearch.people import set_born
 
-        with self._people(writable=True) as library:
+        with self._opened(writable=True) as library:
             return set_born(library, _person(library, who), born)
 
     def merge_people(self, who: Who, *others: Who) -> PeopleChanged:
         """Make several people one: all faces go to the first, who keeps the name, or takes the next one's."""
         from facesearch.people import merge_people
 
-        with self._people(writable=True) as library:
+        with self._opened(writable=True) as library:
             first, *rest = [_person(library, each) for each in (who, *others)]
             return merge_people(library, first, rest)
 
@@ -122,7 +121,7 @@ class PeopleMethods(LoadedLibrary):
         """
         from facesearch.people import find_faces, split_faces
 
-        with self._people(writable=True) as library:
+        with self._opened(writable=True) as library:
             person_id = _person(library, who)
             is_number = isinstance(to, int) or (to is not None and to.startswith("#"))
             whose = _person(library, to) if to is not None and is_number else to
@@ -132,7 +131,7 @@ class PeopleMethods(LoadedLibrary):
         """Say that faces are not a person's: they leave the person, and nothing but a name by hand gives them back."""
         from facesearch.people import find_faces, reject_faces
 
-        with self._people(writable=True) as library:
+        with self._opened(writable=True) as library:
             person_id = _person(library, who)
             return reject_faces(library, person_id, find_faces(library, map(_word, faces), person_id))
 
@@ -140,14 +139,14 @@ class PeopleMethods(LoadedLibrary):
         """The `top` likeliest mistakes, or all. Changes nothing."""
         from facesearch.people import find_suspects
 
-        with self._people() as library:
+        with self._opened() as library:
             return find_suspects(library, top)
 
     def change_log(self, last: int | None = None) -> tuple[LoggedChange, ...]:
         """The changes to people, the latest first; `last` many, or all."""
         from facesearch.people import change_log
 
-        with self._people() as library:
+        with self._opened() as library:
             return change_log(library, last)
 
     def undo_change(self, change: int | None = None) -> Undone:
@@ -157,23 +156,15 @@ class PeopleMethods(LoadedLibrary):
         """
         from facesearch.people import undo_change
 
-        with self._people(writable=True) as library:
+        with self._opened(writable=True) as library:
             return undo_change(library, change)
 
     def undo_since(self, change: int) -> tuple[Undone, ...]:
         """Take back every change from a number on that still holds: all of them or none."""
         from facesearch.people import undo_since
 
-        with self._people(writable=True) as library:
+        with self._opened(writable=True) as library:
             return undo_since(library, change)
-
-    @contextmanager
-    def _people(self, *, writable: bool = False) -> Iterator[Library]:
-        from facesearch.library import Library
-
-        self.close()
-        with Library.open(self.path, writable=writable) as library:
-            yield library
 
 
 def _person(library: Library, who: Who) -> int:
