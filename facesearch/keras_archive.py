@@ -1,8 +1,8 @@
 """Read a network that Keras saved (`.keras`) into an OpenVINO graph, without Keras and without TensorFlow.
 
 Source of the format: https://keras.io/guides/serialization_and_saving/. The archive is a zip of `config.json` (layers
-and how they connect) and `model.weights.h5` (their weights, float32 or float16). Knows the layers that a DenseNet is
-made of, channels last, in inference; refuses any other by name. Runs no code from the file.
+and how they connect) and `model.weights.h5` (their weights, float32 or float16). What a layer becomes, and which are
+refused, is in `keras_layers`. Runs no code from the file.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,34 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.errors import TowerError
+from facesearch.keras_layers import Layer, Node, build_layer
 
 if TYPE_CHECKING:
     import openvino
-
-Node = Any  # an output of OpenVINO's graph; images are (N, C, H, W) inside it
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """A layer as saved. weights: in Keras' order. inputs: names of the layers it takes its input from."""
-
-    kind: str
-    name: str
-    config: dict[str, Any]
-    weights: list[NDArray[np.float32]]
-    inputs: list[str]
-
-    def refuse(self, what: str) -> TowerError:
-        return TowerError(
-            f"layer {self.name!r} ({self.kind}) {what}, which the OpenVINO runtime cannot run: "
-            "export the tower without it, or use a GPU with `--device gpu`"
-        )
-
-    def must_be(self, **expected: Any) -> None:
-        """Raise TowerError for a setting other than the one that the graph is built for."""
-        for setting, value in expected.items():
-            if self.config.get(setting, value) != value:
-                raise self.refuse(f"has {setting}={self.config[setting]!r}")
 
 
 def read_keras_archive(path: Path) -> openvino.Model:
@@ -65,9 +39,7 @@ def read_keras_archive(path: Path) -> openvino.Model:
     parameters = []
     try:
         for layer in _layers(config["config"], weights):
-            if layer.kind not in _BUILDERS:
-                raise layer.refuse("is of a kind")
-            built = _BUILDERS[layer.kind](layer, [nodes[name] for name in layer.inputs])
+            built = build_layer(layer, [nodes[name] for name in layer.inputs])
             if layer.kind == "InputLayer":
                 parameters.append(built.input_value(0).get_node())
             nodes[layer.name] = built if isinstance(built, openvino.Output) else built.output(0)
@@ -107,14 +79,14 @@ def _weights_by_layer(file: Any) -> dict[str, list[NDArray[np.float32]]]:
     return weights
 
 
-def _layers(config: dict[str, Any], weights: dict[str, list[NDArray[np.float32]]]) -> list[_Layer]:
+def _layers(config: dict[str, Any], weights: dict[str, list[NDArray[np.float32]]]) -> list[Layer]:
     """The layers, each after those that it takes its input from: the order in which Keras saves them."""
     layers = []
     for saved in config["layers"]:
         nodes = saved["inbound_nodes"]
         sources = _tensors(nodes[0]["args"]) if nodes else []
         name = saved["name"]
-        layers.append(_Layer(saved["class_name"], name, saved["config"], weights.get(name, []), sources))
+        layers.append(Layer(saved["class_name"], name, saved["config"], weights.get(name, []), sources))
     return layers
 
 
@@ -130,210 +102,3 @@ def _tensors(arguments: Any) -> list[str]:
 def _output_name(config: dict[str, Any]) -> str:
     output = config["output_layers"]
     return str(output[0] if isinstance(output[0], str) else output[0][0])
-
-
-def _ops() -> Any:
-    from openvino import opset13
-
-    return opset13
-
-
-def _constant(values: Any) -> Node:
-    return _ops().constant(np.ascontiguousarray(values, dtype=np.float32))
-
-
-def _shape(node: Node) -> list[int]:
-    """Of a node whose batch is open: the lengths of the other axes."""
-    return [axis.get_length() for axis in list(node.get_partial_shape())[1:]]
-
-
-def _rank(node: Node) -> int:
-    return len(node.get_partial_shape())
-
-
-def _per_channel(values: NDArray[Any], rank: int) -> Node:
-    """A constant that broadcasts over the channels of an image (rank 4) or a vector (rank 2)."""
-    return _constant(values.reshape(1, -1, *[1] * (rank - 2)))
-
-
-def _input(layer: _Layer, _: list[Node]) -> Node:
-    ops = _ops()
-    size = layer.config["batch_shape"][1:]
-    if len(size) != 3 or None in size:
-        raise layer.refuse(f"takes an input of shape {size}")
-    return ops.transpose(ops.parameter([-1, *size], np.float32), ops.constant(np.array([0, 3, 1, 2])))
-
-
-def _rescaling(layer: _Layer, inputs: list[Node]) -> Node:
-    rank = _rank(inputs[0])
-    scale, offset = (np.asarray(layer.config[key], dtype=np.float32) for key in ("scale", "offset"))
-    return _ops().add(_ops().multiply(inputs[0], _per_channel(scale, rank)), _per_channel(offset, rank))
-
-
-def _resizing(layer: _Layer, inputs: list[Node]) -> Node:
-    layer.must_be(interpolation="bilinear", crop_to_aspect_ratio=False, pad_to_aspect_ratio=False)
-    ops, image = _ops(), inputs[0]
-    height, width = (image.get_partial_shape()[axis].get_length() for axis in (2, 3))
-    antialias = bool(layer.config["antialias"])
-    rows = _resampling(height, layer.config["height"], antialias)
-    columns = _resampling(width, layer.config["width"], antialias)
-    image = ops.matmul(_constant(rows), image, False, False)
-    return ops.matmul(image, _constant(columns), False, True)
-
-
-def _resampling(size: int, new_size: int, antialias: bool) -> NDArray[np.float64]:
-    """Bilinear resampling of one axis as a matrix (new_size, size); a triangle as wide as the step where it shrinks."""
-    step = size / new_size
-    reach = max(step, 1.0) if antialias else 1.0
-    centres = (np.arange(new_size) + 0.5) * step
-    if not antialias:  # samples beyond the outermost pixels' centres repeat those pixels
-        centres = np.clip(centres, 0.5, size - 0.5)
-    weights = np.maximum(1 - np.abs(np.arange(size) + 0.5 - centres[:, None]) / reach, 0)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
-
-
-def _zero_padding(layer: _Layer, inputs: list[Node]) -> Node:
-    (top, bottom), (left, right) = layer.config["padding"]
-    begin, end = ([0, 0, top, left], [0, 0, bottom, right])
-    return _ops().pad(inputs[0], begin, end, "constant")
-
-
-def _convolution(layer: _Layer, inputs: list[Node]) -> Node:
-    layer.must_be(groups=1)
-    ops, config = _ops(), layer.config
-    kernel = _constant(layer.weights[0].transpose(3, 2, 0, 1))
-    strides, dilations = config["strides"], config["dilation_rate"]
-    image = ops.convolution(inputs[0], kernel, strides, [0, 0], [0, 0], dilations, auto_pad=_padding(layer))
-    if config["use_bias"]:
-        image = ops.add(image, _per_channel(layer.weights[1], 4))
-    return _activated(layer, image)
-
-
-def _batch_normalization(layer: _Layer, inputs: list[Node]) -> Node:
-    """As trained statistics: one factor and one shift a channel."""
-    rank = _rank(inputs[0])
-    if layer.config["axis"] not in (-1, rank - 1, [rank - 1]):
-        raise layer.refuse(f"has axis={layer.config['axis']!r}")
-    weights = [weight.astype(np.float64) for weight in layer.weights]
-    gamma = weights.pop(0) if layer.config["scale"] else 1.0
-    beta = weights.pop(0) if layer.config["center"] else 0.0
-    mean, variance = weights
-    factor = gamma / np.sqrt(variance + layer.config["epsilon"])
-    scaled = _ops().multiply(inputs[0], _per_channel(factor, rank))
-    return _ops().add(scaled, _per_channel(beta - mean * factor, rank))
-
-
-def _relu(layer: _Layer, inputs: list[Node]) -> Node:
-    layer.must_be(max_value=None, negative_slope=0.0, threshold=0.0)
-    return _ops().relu(inputs[0])
-
-
-def _activated(layer: _Layer, node: Node) -> Node:
-    activation = layer.config["activation"]
-    if activation not in ("relu", "linear"):
-        raise layer.refuse(f"has activation={activation!r}")
-    return _ops().relu(node) if activation == "relu" else node
-
-
-def _max_pooling(layer: _Layer, inputs: list[Node]) -> Node:
-    strides, size = layer.config["strides"], layer.config["pool_size"]
-    return _ops().max_pool(inputs[0], strides, [1, 1], [0, 0], [0, 0], size, auto_pad=_padding(layer))
-
-
-def _average_pooling(layer: _Layer, inputs: list[Node]) -> Node:
-    strides, size = layer.config["strides"], layer.config["pool_size"]
-    return _ops().avg_pool(inputs[0], strides, [0, 0], [0, 0], size, True, auto_pad=_padding(layer))
-
-
-def _global_average(layer: _Layer, inputs: list[Node]) -> Node:
-    layer.must_be(keepdims=False)
-    return _ops().reduce_mean(inputs[0], _ops().constant(np.array([2, 3])), False)
-
-
-def _concatenate(layer: _Layer, inputs: list[Node]) -> Node:
-    rank = _rank(inputs[0])
-    if layer.config["axis"] not in (-1, rank - 1):
-        raise layer.refuse(f"has axis={layer.config['axis']!r}")
-    return _ops().concat(inputs, 1)
-
-
-def _flip(layer: _Layer, inputs: list[Node]) -> Node:
-    """An image mirrored left to right."""
-    if _rank(inputs[0]) != 4 or layer.config["axis"] not in (2, -2, [2]):
-        raise layer.refuse(f"flips axis={layer.config['axis']!r}")
-    last, before_first, width = (np.array([value]) for value in (-1, np.iinfo(np.int64).min, 3))
-    return _ops().slice(inputs[0], last, before_first, last, width)
-
-
-def _stack(layer: _Layer, inputs: list[Node]) -> Node:
-    """Several images, or vectors, of each of a batch."""
-    layer.must_be(axis=1)
-    ops = _ops()
-    return ops.concat([ops.unsqueeze(node, ops.constant(np.array(1))) for node in inputs], 1)
-
-
-def _reshape(layer: _Layer, inputs: list[Node]) -> Node:
-    """Stacked images as a larger batch, or the vectors of a larger batch side by side."""
-    image, new = inputs[0], list(layer.config["newshape"])
-    if _rank(image) == 5:
-        _, *sides = _shape(image)
-        if new != [-1, *sides[1:], sides[0]]:
-            raise layer.refuse(f"makes stacked images {new}")
-        new = [-1, *sides]
-    elif _rank(image) != 2 or new[:1] != [-1] or new[-1:] != _shape(image) or len(new) != 3:
-        raise layer.refuse(f"reshapes {_shape(image)} to {new}")
-    return _ops().reshape(image, np.array(new), False)
-
-
-def _mean(layer: _Layer, inputs: list[Node]) -> Node:
-    """Of vectors that stand side by side."""
-    layer.must_be(keepdims=False)
-    if _rank(inputs[0]) != 3 or layer.config["axis"] not in (1, [1]):
-        raise layer.refuse(f"takes the mean over axis={layer.config['axis']!r}")
-    return _ops().reduce_mean(inputs[0], _ops().constant(np.array([1])), False)
-
-
-def _dense(layer: _Layer, inputs: list[Node]) -> Node:
-    vector = _ops().matmul(inputs[0], _constant(layer.weights[0]), False, False)
-    if layer.config["use_bias"]:
-        vector = _ops().add(vector, _constant(layer.weights[1]))
-    return _activated(layer, vector)
-
-
-def _unit_normalization(layer: _Layer, inputs: list[Node]) -> Node:
-    layer.must_be(axis=-1)
-    ops = _ops()
-    norm = ops.sqrt(ops.reduce_sum(ops.multiply(inputs[0], inputs[0]), ops.constant(np.array([1])), True))
-    return ops.divide(inputs[0], ops.maximum(norm, _constant(np.float32(1e-12))))
-
-
-def _same(_: _Layer, inputs: list[Node]) -> Node:
-    return inputs[0]
-
-
-def _padding(layer: _Layer) -> str:
-    layer.must_be(data_format="channels_last")
-    return {"valid": "valid", "same": "same_upper"}[layer.config["padding"]]
-
-
-_BUILDERS: dict[str, Callable[[_Layer, list[Node]], Node]] = {
-    "InputLayer": _input,
-    "Rescaling": _rescaling,
-    "Resizing": _resizing,
-    "ZeroPadding2D": _zero_padding,
-    "Conv2D": _convolution,
-    "BatchNormalization": _batch_normalization,
-    "Activation": lambda layer, inputs: _activated(layer, inputs[0]),
-    "ReLU": _relu,
-    "MaxPooling2D": _max_pooling,
-    "AveragePooling2D": _average_pooling,
-    "GlobalAveragePooling2D": _global_average,
-    "Concatenate": _concatenate,
-    "Dense": _dense,
-    "Dropout": _same,
-    "Flip": _flip,
-    "Stack": _stack,
-    "Reshape": _reshape,
-    "Mean": _mean,
-    "UnitNormalization": _unit_normalization,
-}
