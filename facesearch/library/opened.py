@@ -100,7 +100,7 @@ class Library:
         """
         if not is_library(path):
             raise LibraryError(f"there is no library in {path}; index some photos first, or choose another --library")
-        outdated = schema.version(path / DATABASE_NAME) < len(schema.MIGRATIONS)
+        outdated = schema.version(path / DATABASE_NAME) < schema.current_version()
         if not writable and not outdated:
             return cls._connected(path, models, None)
         with ExitStack() as undo:

@@ -78,7 +78,7 @@ def verify(path: Path, installed: Models | str, *, repair: bool = False) -> Veri
     with ExitStack() as stack:
         if repair:
             stack.callback(WriterLock(path / LOCK_NAME).release)
-        outdated = _version(path / DATABASE_NAME, repair=repair) < len(schema.MIGRATIONS)
+        outdated = _version(path / DATABASE_NAME, repair=repair) < schema.current_version()
         if outdated and not repair:
             stack.callback(WriterLock(path / LOCK_NAME).release)
         if outdated:

@@ -1,0 +1,155 @@
+"""The numbered steps that lead to a library's tables (sqlite-utils migrations). Steps are appended, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+
+def _first_tables(db: Database) -> None:
+    """Version 1. Paths are BLOBs because a file name is bytes, not text; boxes and landmarks are in pixels."""
+    for statement in (
+        "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
+        """CREATE TABLE roots (
+            id INTEGER PRIMARY KEY,
+            path BLOB NOT NULL UNIQUE,
+            walked_at TEXT NOT NULL) STRICT""",
+        # A photo is its content: copies share one row, one set of faces and one set of embeddings.
+        """CREATE TABLE photos (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            sha256 TEXT NOT NULL UNIQUE,
+            width_px INTEGER NOT NULL,
+            height_px INTEGER NOT NULL,
+            added_at TEXT NOT NULL) STRICT""",
+        # A file either shows a photo or says why it does not.
+        """CREATE TABLE files (
+            id INTEGER PRIMARY KEY,
+            path BLOB NOT NULL UNIQUE,
+            size_bytes INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL,
+            photo_id INTEGER REFERENCES photos (id),
+            reason TEXT,
+            missing INTEGER NOT NULL DEFAULT 0 CHECK (missing IN (0, 1)),
+            CHECK ((photo_id IS NULL) <> (reason IS NULL))) STRICT""",
+        "CREATE INDEX files_photo ON files (photo_id)",
+        # AUTOINCREMENT: an id is never used twice, neither in the vectors nor in the journal.
+        """CREATE TABLE people (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT UNIQUE CHECK (name <> ''),
+            created_at TEXT NOT NULL) STRICT""",
+        # box: float32 x1 y1 x2 y2; landmarks: float32 (5, 2); embedding: float32 (32,); all little-endian.
+        """CREATE TABLE faces (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            photo_id INTEGER NOT NULL REFERENCES photos (id) ON DELETE CASCADE,
+            box BLOB NOT NULL CHECK (length(box) = 16),
+            landmarks BLOB NOT NULL CHECK (length(landmarks) = 40),
+            score REAL NOT NULL,
+            embedding BLOB NOT NULL CHECK (length(embedding) = 128),
+            person_id INTEGER REFERENCES people (id) ON DELETE SET NULL,
+            person_source TEXT,
+            CHECK (person_id IS NULL OR person_source IS NOT NULL)) STRICT""",
+        "CREATE INDEX faces_photo ON faces (photo_id)",
+        "CREATE INDEX faces_person ON faces (person_id) WHERE person_id IS NOT NULL",
+        """CREATE TABLE journal (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            at TEXT NOT NULL,
+            action TEXT NOT NULL,
+            details TEXT NOT NULL) STRICT""",
+    ):
+        db.execute(statement)
+
+
+def _failures_and_moves(db: Database) -> None:
+    """Version 2. software: what failed to read a file, so that another one tries again. settled: 0 for a file that
+    shows a known photo, until a whole run has found out whether the photo was copied or moved there."""
+    db.execute("ALTER TABLE files ADD COLUMN software TEXT")
+    db.execute("ALTER TABLE files ADD COLUMN settled INTEGER NOT NULL DEFAULT 1 CHECK (settled IN (0, 1))")
+    db.execute("CREATE INDEX files_unsettled ON files (photo_id) WHERE settled = 0")
+
+
+def _face_counts(db: Database) -> None:
+    """Version 3. How many faces a photo has, so that a lost one is missed."""
+    db.execute("ALTER TABLE photos ADD COLUMN face_count INTEGER NOT NULL DEFAULT 0")
+    db.execute("UPDATE photos SET face_count = (SELECT count(*) FROM faces WHERE photo_id = photos.id)")
+
+
+def _forgotten_faces(db: Database) -> None:
+    """Version 4. How many faces of a photo were forgotten on request: they are not to come back, nor another face to be
+    taken for theirs."""
+    db.execute("ALTER TABLE photos ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0")
+
+
+def _faces_to_come(db: Database) -> None:
+    """Version 5. The photos and faces of another tower or detector, until they take the place of the present ones.
+    former_id: the face whose place a face takes. reason: why a photo cannot be read; '' where it is another by now."""
+    db.execute(
+        """CREATE TABLE next_photos (
+            photo_id INTEGER PRIMARY KEY REFERENCES photos (id) ON DELETE CASCADE,
+            width_px INTEGER,
+            height_px INTEGER,
+            reason TEXT,
+            CHECK ((width_px IS NULL) = (height_px IS NULL) AND (width_px IS NULL) = (reason IS NOT NULL))) STRICT"""
+    )
+    db.execute(
+        """CREATE TABLE next_faces (
+            id INTEGER PRIMARY KEY,
+            photo_id INTEGER NOT NULL REFERENCES next_photos (photo_id) ON DELETE CASCADE,
+            former_id INTEGER UNIQUE REFERENCES faces (id) ON DELETE CASCADE,
+            box BLOB NOT NULL CHECK (length(box) = 16),
+            landmarks BLOB NOT NULL CHECK (length(landmarks) = 40),
+            score REAL NOT NULL,
+            embedding BLOB NOT NULL CHECK (length(embedding) = 128)) STRICT"""
+    )
+    db.execute("CREATE INDEX next_faces_photo ON next_faces (photo_id)")
+
+
+def _rejections(db: Database) -> None:
+    """Version 6. Faces that somebody has said are not a person's; and when people were born, as an ISO date."""
+    db.execute("ALTER TABLE people ADD COLUMN born TEXT")
+    db.execute(
+        """CREATE TABLE rejections (
+            face_id INTEGER NOT NULL REFERENCES faces (id) ON DELETE CASCADE,
+            person_id INTEGER NOT NULL REFERENCES people (id) ON DELETE CASCADE,
+            PRIMARY KEY (face_id, person_id)) STRICT"""
+    )
+    db.execute("CREATE INDEX rejections_person ON rejections (person_id)")
+
+
+def _heads(db: Database) -> None:
+    """Version 7. What a library was taught, the last of them in force. weights: float32 (32, 32), row by row,
+    little-endian, over the embeddings of the tower with that SHA-256. details: JSON."""
+    db.execute(
+        """CREATE TABLE heads (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            created_at TEXT NOT NULL,
+            tower TEXT NOT NULL,
+            weights BLOB NOT NULL CHECK (length(weights) = 4096),
+            details TEXT NOT NULL) STRICT"""
+    )
+
+
+def _drives(db: Database) -> None:
+    """Version 8. Folders below the walked ones in which another drive was mounted: one whose folder is gone may come
+    back, which a folder that was deleted does not."""
+    db.execute(
+        """CREATE TABLE drives (
+            id INTEGER PRIMARY KEY,
+            path BLOB NOT NULL UNIQUE,
+            walked_at TEXT NOT NULL) STRICT"""
+    )
+
+
+# The version of a database is the number of steps it has taken. Steps are appended, never changed.
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (
+    _first_tables,
+    _failures_and_moves,
+    _face_counts,
+    _forgotten_faces,
+    _faces_to_come,
+    _rejections,
+    _heads,
+    _drives,
+)
