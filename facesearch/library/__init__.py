@@ -6,9 +6,9 @@ anything else, and rebuilds the vectors from the rows whenever their file does n
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from facesearch.first_use import imported_at_first_use
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, default_library_path, is_library
 from facesearch.library.opened import Library
 from facesearch.library.recorded import recorded_detector, recorded_precision
@@ -40,18 +40,14 @@ __all__ = [
 ]
 
 # What a question does not need, and what imports much.
-_HOMES = {
-    "ForgetSummary": "forgetting",
-    "forget": "forgetting",
-    "AREAS": "verifying",
-    "Finding": "verifying",
-    "VerifyReport": "verifying",
-    "verify": "verifying",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import what is seldom needed at its first use (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = imported_at_first_use(
+    __name__,
+    {
+        "ForgetSummary": "forgetting",
+        "forget": "forgetting",
+        "AREAS": "verifying",
+        "Finding": "verifying",
+        "VerifyReport": "verifying",
+        "verify": "verifying",
+    },
+)

@@ -9,9 +9,9 @@ damaged compressed TIFF to standard error).
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from facesearch.first_use import imported_at_first_use
 from facesearch.photos.apart import read_photo_apart, start_reading
 from facesearch.photos.files import MAX_SIDE_PX, fingerprint, photo_file, shown_path
 from facesearch.photos.ignore import IGNORE_NAME
@@ -45,17 +45,14 @@ __all__ = [
     "walk",
 ]
 
-_WITH_PILLOW = {
-    "MEGAPIXEL_LIMITS": "decode",
-    "read_photo": "decode",
-    "Embedded": "embedded",
-    "read_embedded": "embedded",
-    "date_taken": "dates",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import what needs Pillow at its first use (PEP 562): whoever lets another process decode photos needs none."""
-    if name not in _WITH_PILLOW:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_WITH_PILLOW[name]}"), name)
+# What needs Pillow: whoever lets another process decode photos needs none.
+__getattr__ = imported_at_first_use(
+    __name__,
+    {
+        "MEGAPIXEL_LIMITS": "decode",
+        "read_photo": "decode",
+        "Embedded": "embedded",
+        "read_embedded": "embedded",
+        "date_taken": "dates",
+    },
+)
