@@ -1,4 +1,5 @@
-"""bfloat16: the network computes with it, what is compared and minimised does not; accumulation: what a step is."""
+"""bfloat16: the network computes with it, what is compared and minimised does not; accumulation and decay: what a step
+is."""
 
 from __future__ import annotations
 
@@ -75,6 +76,21 @@ def test_a_models_weights_move_at_every_second_batch_only() -> None:
         return any((old != new).any() for old, new in zip(kernels[step], kernels[step + 1], strict=True))
 
     assert [moved(step) for step in range(4)] == [False, True, False, True]
+
+
+def test_decay_takes_its_share_of_kernels_and_leaves_everything_else() -> None:
+    """With a loss of nothing a step is the decay alone."""
+    stage = replace(STAGE, contrastive=0.0, softmax=0.0, identity=0.0, weight_decay=0.5)
+    config = tiny_config(stages=(stage,), memory=0)
+    data = coloured_people(4, 2)
+    model = build_training_model(build_tower(28, 32, config.network), config, stage, seed=1, people=4)
+    before = {weight.path: np.asarray(weight) for weight in model.trainable_weights}
+    rate = float(model.optimizer.learning_rate.numpy())
+    model.train_on_batch((data.crops, data.identities), np.zeros(8, "float32"))
+    for weight in model.trainable_weights:
+        kept = 1 - rate * 0.5 if weight.name == "kernel" else 1.0
+        np.testing.assert_allclose(np.asarray(weight), before[weight.path] * kept, rtol=1e-6, err_msg=weight.path)
+    assert {weight.name for weight in model.trainable_weights} >= {"kernel", "gamma", "beta", "bias"}
 
 
 def test_a_run_that_accumulates_resumes_to_the_same_numbers(tmp_path: Path) -> None:

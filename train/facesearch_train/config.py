@@ -22,7 +22,8 @@ class Stage:
     contrastive, softmax, identity: the weights of the margin loss, of the softmax over all pairs that warms up, and of
     telling all people of the data apart (both with sampling "people" only). radius: the length that all embeddings are
     brought to, so that a face that is hard to read cannot lie far from everything; None leaves them free.
-    augmentation, memory: this stage's own; None: the run's.
+    augmentation, memory: this stage's own; None: the run's. weight_decay: the share of every kernel that a step takes
+    away, times the rate.
     """
 
     epochs: int
@@ -34,6 +35,7 @@ class Stage:
     radius: float | None = None
     augmentation: Augmentation | None = None
     memory: int | None = None
+    weight_decay: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,9 @@ from facesearch_train.losses import (
 from facesearch_train.network import build_siamese, resize_layer
 from facesearch_train.schedule import CyclicalAdam
 
+# Weights whose size is no sign of photos learnt by heart: what batch normalisation scales by, shifts, prototypes.
+NOT_DECAYED = ("gamma", "beta", "bias", "people")
+
 
 @keras.saving.register_keras_serializable("facesearch")
 class PeopleHead(keras.layers.Layer):
@@ -136,6 +139,12 @@ def build_training_model(
             MeanPairDistance(label, name=f"{kind}_distance") for label, kind in enumerate(("genuine", "impostor"))
         ]
     accumulate = config.accumulate if config.accumulate > 1 else None
-    optimizer = CyclicalAdam(stage.schedule.rate(0), gradient_accumulation_steps=accumulate)
+    optimizer = CyclicalAdam(
+        stage.schedule.rate(0),
+        weight_decay=stage.weight_decay or None,
+        gradient_accumulation_steps=accumulate,
+    )
+    if stage.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
     model.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=False)
     return model
