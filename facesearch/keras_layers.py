@@ -122,6 +122,7 @@ def _convolution(layer: Layer, inputs: list[Node]) -> Node:
     kernel = _constant(layer.weights[0].transpose(3, 2, 0, 1))
     strides, dilations = config["strides"], config["dilation_rate"]
     image = ops.convolution(inputs[0], kernel, strides, [0, 0], [0, 0], dilations, auto_pad=_padding(layer))
+    image.set_friendly_name(layer.name)
     if config["use_bias"]:
         image = ops.add(image, _per_channel(layer.weights[1], 4))
     return _activated(layer, image)

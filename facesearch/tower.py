@@ -6,6 +6,8 @@ never decides who a face is. On a CPU neither TensorFlow nor Keras is imported.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ import numpy as np
 
 from facesearch.errors import TowerError
 from facesearch.keras_archive import read_keras_archive
+from facesearch.quantisation import quantise
 from facesearch.records import Floats, Pixels
 from facesearch.runtime import (
     CompiledNetwork,
@@ -24,6 +27,7 @@ from facesearch.runtime import (
     RuntimeSettings,
     available_cores,
     fastest_precision,
+    has_int8,
     load_network,
     tensorflow_sees_gpu,
 )
@@ -78,8 +82,9 @@ class Tower:
         """The tower of a folder: of `path`, else of the environment's FACESEARCH_TOWER, else the one shipped.
 
         device: "cpu", "gpu", or "auto" for a GPU where TensorFlow can use one. precision: what it
-        computes in on a CPU; the figures on the card are those of "f32". prepared: False leaves the network itself to
-        `prepare` or the first `embed`. Raises TowerError when a file is missing or damaged, the two files do not
+        computes in on a CPU; the figures on the card are those of "f32". A tower whose card knows no ranges for "int8"
+        takes the processor's fastest instead. prepared: False leaves the network itself to `prepare` or the first
+        `embed`. Raises TowerError when a file is missing or damaged, the two files do not
         belong together, or there is no such device.
         """
         folder = path or Path(os.environ.get(TOWER_VARIABLE) or SHIPPED_TOWER)
@@ -109,7 +114,7 @@ class Tower:
 
     @property
     def precision(self) -> Precision:
-        """What it computes in: "f32" or "bf16", whose distances differ by some 1 %."""
+        """What it computes in: "f32", "bf16" or "int8", whose distances differ by some 1 %."""
         return self._network.precision
 
     def embed(self, crops: Pixels) -> Floats:
@@ -128,6 +133,8 @@ class Tower:
 
 def usable_precision(recorded: str | None) -> Precision:
     """The precision that a library recorded; where it has not yet, or the processor lacks it, the processor's own."""
+    if recorded in (None, "int8") and has_int8():
+        return "int8"
     return "f32" if recorded == "f32" else fastest_precision()
 
 
@@ -152,7 +159,8 @@ class _OpenVinoNetwork:
 
     def __init__(self, weights: Path, card: TowerCard, precision: Precision) -> None:
         self._weights, self._card = weights, card
-        self.precision = precision
+        self._ranges = card.int8_ranges if precision == "int8" else None
+        self.precision: Precision = fastest_precision() if precision == "int8" and self._ranges is None else precision
         self._networks: dict[int, CompiledNetwork] = {}
         self._asked = 0
         self._pool: ThreadPoolExecutor | None = None
@@ -191,10 +199,15 @@ class _OpenVinoNetwork:
             _check_shapes(self._weights, self._card, model.input(0).partial_shape, model.output(0).partial_shape)
             side = self._card.input_size_px
             model.reshape([batch_size, side, side, 3])
+            if self._ranges is not None:
+                quantise(model, self._ranges)
             return model
 
         settings = RuntimeSettings(available_cores() if batch_size > 1 else 1, self.precision)
-        return load_network(f"{self._card.sha256}-tower-{_GRAPH_VERSION}-batch{batch_size}", build, settings)
+        key = f"{self._card.sha256}-tower-{_GRAPH_VERSION}-batch{batch_size}"
+        if self._ranges is not None:
+            key += f"-{hashlib.sha256(json.dumps(self._ranges, sort_keys=True).encode()).hexdigest()}"
+        return load_network(key, build, settings)
 
 
 class _KerasNetwork:

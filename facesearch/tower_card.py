@@ -32,7 +32,8 @@ class TowerCard:
     crop's side. alignment: the template of the crops. margin: of the contrastive loss. threshold: two faces nearer
     than this count as one person; it was set where the share threshold_far of pairs of different people passes.
     training: data, people, photos, config. figures: what was measured, by name. calibration: what turns a
-    distance into a probability, if anything does (see facesearch.calibration).
+    distance into a probability, if anything does (see facesearch.calibration). int8_ranges: by layer the least and the
+    largest value that went into it on photos that it was trained on; None where it cannot run in int8.
     """
 
     name: str
@@ -48,6 +49,7 @@ class TowerCard:
     training: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] | None = None
+    int8_ranges: dict[str, list[float]] | None = None
     format_version: int = FORMAT_VERSION
 
 
@@ -136,6 +138,7 @@ def _rules(card: TowerCard) -> dict[str, bool]:
         "training": isinstance(card.training, dict),
         "figures": isinstance(card.figures, dict),
         "calibration": _is_calibration(card.calibration),
+        "int8_ranges": card.int8_ranges is None or _are_ranges(card.int8_ranges),
     }
 
 
@@ -148,6 +151,17 @@ def _is_calibration(value: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _are_ranges(value: Any) -> bool:
+    """Whether it is a lower and an upper number by layer."""
+    return isinstance(value, dict) and all(
+        isinstance(limits, list)
+        and len(limits) == 2
+        and all(isinstance(limit, (int, float)) and math.isfinite(limit) for limit in limits)
+        and limits[0] <= limits[1]
+        for limits in value.values()
+    )
 
 
 def _is_positive(value: Any) -> bool:

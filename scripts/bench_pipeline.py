@@ -38,7 +38,7 @@ from facesearch.photos import photo_file, read_photo, walk
 from facesearch.portraits import write_album
 from facesearch.records import DetectedFace, EmbeddedFace, Models, NewPhoto, PhotoFile, Pixels
 from facesearch.runtime import fastest_precision
-from facesearch.tower import SHIPPED_TOWER, WEIGHTS_NAME, Tower
+from facesearch.tower import SHIPPED_TOWER, WEIGHTS_NAME, Tower, usable_precision
 
 SIDE_PX = 1024
 BATCH = 64
@@ -66,7 +66,7 @@ def prepare(source: Path, album: Path, count: int, side_px: int) -> None:
 
 def write_library(place: Path, faces: int) -> None:
     """A library of `faces` faces at random places, a photo each."""
-    tower = Tower.load(precision=fastest_precision())
+    tower = Tower.load(precision=usable_precision(None))
     embeddings = np.random.default_rng(0).normal(size=(faces, 32)).astype(np.float32)
     face = DetectedFace(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0)
     with Library.create(place, Models.of(load_detector(), tower)) as library:
@@ -175,6 +175,7 @@ PARTS: dict[str, Measure] = {
     "stock-embedding": lambda _: embedding(partial(stock_tower().predict, verbose=0)),
     "embedding-f32": lambda _: embedding(Tower.load().embed),
     "embedding-bf16": lambda _: embedding(Tower.load(precision="bf16").embed),
+    "embedding-int8": lambda _: embedding(Tower.load(precision="int8").embed),
     "stock-index": stock_index,
     "stock-query": stock_query,
 }
@@ -241,7 +242,7 @@ def table(work: Path, many: int) -> list[str]:
     lines.append(row(f"detection, a photo after the other ({faces})", stock, ours))
     lines.append(row("detection, a photo on each core", stock, run_part("lanes", work)))
     stock = run_part("stock-embedding", work)
-    for precision in ("f32", "bf16") if fastest_precision() == "bf16" else ("f32",):
+    for precision in dict.fromkeys(("f32", fastest_precision(), usable_precision(None))):
         lines.append(row(f"embedding, a crop of {BATCH}, {precision}", stock, run_part(f"embedding-{precision}", work)))
     stock = run_part("stock-index", work)
     run_index(work / "album", work / "first")  # compiles what is new

@@ -3,9 +3,10 @@
 python scripts/eval_precision.py --data ../shared/data/lfw --protocol lfw --fold 6 --fold 7
 
 bf16 is OpenVINO's own: whether the processor computes in it is printed, layer by layer counted. int8 quantises every
-convolution: weights by output channel, activations by the range that they take on some crops of the set (no labels
-are used). OpenVINO then runs what it can in int8 and the rest in float32. With --stock there are two more columns:
-"keras", the same crops through Keras' `predict` on TensorFlow, and "stock", crops by the mtcnn package through that.
+convolution: weights by output channel, activations by the ranges on the tower's card, or else those that they take on
+some crops of the set (no labels are used); the rest is in the processor's fastest. With --stock there are two more
+columns: "keras", the same crops through Keras' `predict` on TensorFlow, and "stock", crops by the mtcnn package through
+that.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from typing import Any
 
 import numpy as np
 import openvino
-from openvino import opset13 as ops
 
 from facesearch.keras_archive import read_keras_archive
+from facesearch.quantisation import observe_ranges, quantise
 from facesearch.records import DetectedFace, Floats, Pixels
 from facesearch.runtime import RuntimeSettings
 from facesearch.tower import SHIPPED_TOWER, WEIGHTS_NAME
@@ -109,43 +110,12 @@ def build(weights: Path, side: int) -> openvino.Model:
     return model
 
 
-def quantised(weights: Path, crops: Pixels) -> openvino.Model:
-    """The graph with every convolution's weights and input rounded to 8 bits, ready for OpenVINO's int8 kernels."""
-    model = build(weights, crops.shape[1])
-    ranges = input_ranges(build(weights, crops.shape[1]), crops)
-    for convolution, (low, high) in zip(convolutions(model), ranges, strict=True):
-        activations = [np.float32(value) for value in (low, high, low, high)]
-        source = ops.fake_quantize(convolution.input_value(0), *activations, 256)
-        convolution.input(0).replace_source_output(source.output(0))
-        kernel = convolution.input_value(1)
-        values = kernel.get_node().data
-        largest = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True).astype(np.float32)
-        largest = np.maximum(largest, 1e-12)
-        rounded = ops.fake_quantize(kernel, -largest, largest, -largest, largest, 255)
-        convolution.input(1).replace_source_output(rounded.output(0))
-    model.validate_nodes_and_infer_types()
+def quantised(folder: Path, card: TowerCard, crops: Pixels) -> openvino.Model:
+    """The graph as facesearch runs it in int8; the ranges are taken from `crops` where the card has none."""
+    ranges = card.int8_ranges or observe_ranges(read_keras_archive(folder / WEIGHTS_NAME), crops)
+    model = build(folder / WEIGHTS_NAME, card.input_size_px)
+    quantise(model, ranges)
     return model
-
-
-def convolutions(model: openvino.Model) -> list[Any]:
-    """All convolutions, in the order of computation."""
-    return [op for op in model.get_ordered_ops() if op.get_type_name() == "Convolution"]
-
-
-def input_ranges(model: openvino.Model, crops: Pixels) -> list[tuple[float, float]]:
-    """The smallest and the largest value that goes into each convolution on these crops."""
-    found = convolutions(model)
-    model.add_outputs([convolution.input_value(0) for convolution in found])
-    compiled = openvino.Core().compile_model(model, "CPU", RuntimeSettings().properties())
-    places = [compiled.outputs.index(compiled.output(place)) for place in range(1, len(compiled.outputs))]
-    low, high = np.full(len(found), np.inf), np.full(len(found), -np.inf)
-    for start in range(0, len(crops), BATCH):
-        batch = crops[np.arange(start, start + BATCH) % len(crops)]  # the last one is filled up from the first
-        answer = compiled([batch.astype(np.float32)])
-        values = [answer[place] for place in places]
-        low = np.minimum(low, [each.min() for each in values])
-        high = np.maximum(high, [each.max() for each in values])
-    return list(zip(low.tolist(), high.tolist(), strict=True))
 
 
 def figures_of(
@@ -185,7 +155,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
             network = KerasNetwork(folder / WEIGHTS_NAME)
             crops = stock_crops(crops) if precision == "stock" else crops
         elif precision == "int8":
-            network = Network(quantised(folder / WEIGHTS_NAME, np.asarray(crops.crops[drawn])), RuntimeSettings())
+            model = quantised(folder, card, np.asarray(crops.crops[drawn]))
+            network = Network(model, RuntimeSettings(precision="int8"))
         else:
             settings = RuntimeSettings(precision="bf16" if precision == "bf16" else "f32")
             network = Network(build(folder / WEIGHTS_NAME, side), settings)

@@ -21,8 +21,7 @@ from facesearch import detection
 from facesearch.alignment import align_faces
 from facesearch.photos import DecodingWorker, read_photo, walk
 from facesearch.records import PhotoFile
-from facesearch.runtime import fastest_precision
-from facesearch.tower import Tower
+from facesearch.tower import Tower, usable_precision
 
 spent: Counter[str] = Counter()
 
@@ -61,7 +60,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=50, help="at most so many (50)")
     arguments = parser.parse_args()
     files = [file for file in walk([arguments.photos]) if isinstance(file, PhotoFile)][: arguments.limit]
-    detect, tower = measured_detector(), Tower.load(precision=fastest_precision())
+    detect, tower = measured_detector(), Tower.load(precision=usable_precision(None))
     decode, align = measured("decode", read_photo), measured("align", align_faces)
     embed = measured("embed", tower.embed)
     faces = 0

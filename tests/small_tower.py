@@ -7,8 +7,8 @@ from pathlib import Path
 from facesearch.tower import WEIGHTS_NAME, TowerCard, weights_sha256, write_card
 
 
-def write_small_tower(folder: Path, name: str = "small", seed: int = 7) -> Path:
-    """A folder with tower.keras and tower.json; its distances follow the colours of the crops."""
+def write_small_tower(folder: Path, name: str = "small", seed: int = 7, *, int8: bool = False) -> Path:
+    """A folder with tower.keras and tower.json; its distances follow the colours of the crops. int8: it can run so."""
     import keras
 
     keras.utils.set_random_seed(seed)
@@ -21,7 +21,13 @@ def write_small_tower(folder: Path, name: str = "small", seed: int = 7) -> Path:
     network.save(folder / WEIGHTS_NAME)
     sha256 = weights_sha256(folder / WEIGHTS_NAME)
     card = TowerCard(
-        name=name, created="2026-01-01T00:00:00Z", sha256=sha256, margin=2.0, threshold=0.05, threshold_far=0.01
+        name=name,
+        created="2026-01-01T00:00:00Z",
+        sha256=sha256,
+        margin=2.0,
+        threshold=0.05,
+        threshold_far=0.01,
+        int8_ranges={layer.name: [-1.0, 1.0] for layer in network.layers if "conv" in layer.name} if int8 else None,
     )
     write_card(folder, card)
     return folder

@@ -10,6 +10,7 @@ import pytest
 from small_tower import write_small_tower
 
 from facesearch import runtime
+from facesearch import tower as tower_room
 from facesearch.api import open_library
 from facesearch.library import DATABASE_NAME, Library, recorded_precision
 from facesearch.portraits import write_album
@@ -63,6 +64,33 @@ def test_where_there_is_no_library_or_a_damaged_one(tmp_path: Path) -> None:
     (tmp_path / DATABASE_NAME).write_bytes(b"no database at all")
     assert recorded_precision(tmp_path) == "f32"
     assert usable_precision("f32") == "f32"
+
+
+@pytest.mark.parametrize(("recorded", "here", "elsewhere"), [(None, "int8", "bf16"), ("int8", "int8", "bf16")])
+def test_int8_is_for_new_libraries_and_those_made_in_it(
+    monkeypatch: pytest.MonkeyPatch, recorded: str | None, here: str, elsewhere: str
+) -> None:
+    monkeypatch.setattr(runtime, "has_bf16", lambda: True)
+    monkeypatch.setattr(tower_room, "has_int8", lambda: True)
+    assert [usable_precision(each) for each in (recorded, "bf16", "f32")] == [here, "bf16", "f32"]
+    monkeypatch.setattr(tower_room, "has_int8", lambda: False)
+    assert [usable_precision(each) for each in (recorded, "bf16", "f32")] == [elsewhere, "bf16", "f32"]
+
+
+def test_a_library_in_int8_says_where_it_cannot_be_kept_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tower_room, "has_int8", lambda: True)
+    monkeypatch.setenv("FACESEARCH_TOWER", str(write_small_tower(tmp_path / "tower", int8=True)))
+    write_album(tmp_path / "album", 2, 2, seed=3)
+    with open_library(tmp_path / "library", device="cpu") as library, caplog.at_level(logging.WARNING, "facesearch"):
+        assert library.index(tmp_path / "album").faces_new >= 4
+        assert library.status().precision == "int8"
+    assert caplog.records == []
+    monkeypatch.setattr(tower_room, "has_int8", lambda: False)
+    with open_library(tmp_path / "library", device="cpu") as library, caplog.at_level(logging.WARNING, "facesearch"):
+        library.query(min((tmp_path / "album").rglob("*.jpg")))
+    assert "were in int8" in caplog.text
 
 
 def test_embeddings_in_bf16_are_near_those_in_float32(tmp_path: Path) -> None:

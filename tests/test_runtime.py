@@ -155,6 +155,26 @@ def test_openvino_comes_without_its_converter() -> None:
     assert ran.stdout.split() == ["True", "False", "True"]
 
 
+def test_int8_leaves_what_is_not_quantised_to_the_fastest(monkeypatch: pytest.MonkeyPatch) -> None:
+    for has_bf16, expected in ((True, "bf16"), (False, "f32")):
+        monkeypatch.setattr(runtime, "has_bf16", lambda has_bf16=has_bf16: has_bf16)
+        assert RuntimeSettings(precision="int8").properties()["INFERENCE_PRECISION_HINT"] == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("sse2 avx512_vnni", True), ("avx_vnni fma", True), ("amx_int8 amx_tile", True), ("avx2 avx512f", False)],
+)
+def test_int8_is_taken_only_where_the_processor_adds_up_in_it(
+    monkeypatch: pytest.MonkeyPatch, flags: str, *, expected: bool
+) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda *arguments, **options: f"flags : {flags}\n")
+    runtime.has_int8.cache_clear()
+    assert runtime.has_int8() == expected
+    monkeypatch.undo()
+    runtime.has_int8.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [("fpu sse2 avx512f avx512_bf16", "bf16"), ("amx_bf16 amx_tile", "bf16"), ("avx512f avx512bw", "f32")],

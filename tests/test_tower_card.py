@@ -23,6 +23,7 @@ CARD = TowerCard(
     training={"data": ["lfw"], "people": 12, "config": {"batch": 64}},
     figures={"accuracy": 0.86},
     calibration={"slope": -3.0, "offset": 2.5},
+    int8_ranges={"conv1": [-1.0, 1.5]},
 )
 
 
@@ -62,6 +63,9 @@ def test_fields_of_a_later_facesearch_are_passed_over(tmp_path: Path) -> None:
         ({"sha256": "short"}, "sha256='short'"),
         ({"figures": []}, r"figures=\[\]"),
         ({"calibration": 1}, "calibration=1"),
+        ({"int8_ranges": [1, 2]}, "int8_ranges="),
+        ({"int8_ranges": {"conv": [2.0, 1.0]}}, "int8_ranges="),
+        ({"int8_ranges": {"conv": [0.0]}}, "int8_ranges="),
         ({"calibration": {"method": "isotonic", "distances": [2, 1], "log_odds": [1, 0]}}, "calibration="),
     ],
 )

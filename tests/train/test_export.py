@@ -43,7 +43,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     trained.save_weights(folder / "best.weights.h5")
     serving = serving_tower(CONFIG, folder / "best.weights.h5")
     serving.save(folder / "whole.keras")
-    card = export_tower(serving, folder / "tower", CONFIG, VALIDATION, {"data": ["drawn"]})
+    card = export_tower(serving, folder / "tower", CONFIG, VALIDATION, {"data": ["drawn"]}, sample=VALIDATION.crops[:9])
     return Exported(serving, folder / "whole.keras", folder / "tower", card)
 
 
@@ -68,6 +68,16 @@ def test_the_tower_gives_the_networks_numbers(exported: Exported) -> None:
     embeddings = tower.embed(VALIDATION.crops)
     assert embeddings.shape == (24, 32)
     np.testing.assert_allclose(embeddings, expected, atol=0.005 * np.linalg.norm(expected, axis=1).mean())
+
+
+def test_the_tower_runs_in_int8_nearly_alike(exported: Exported) -> None:
+    crops = np.asarray(VALIDATION.crops)
+    exact = Tower.load(exported.folder, device="cpu").embed(crops)
+    tower = Tower.load(exported.folder, device="cpu", precision="int8")
+    assert tower.precision == "int8"
+    convolutions = {layer.name for layer in exported.serving.layers if isinstance(layer, keras.layers.Conv2D)}
+    assert set(exported.card.int8_ranges or {}) == convolutions
+    assert 0 < np.linalg.norm(tower.embed(crops) - exact) < 0.05 * np.linalg.norm(exact)
 
 
 def test_keras_reads_the_halved_file_too(exported: Exported) -> None:

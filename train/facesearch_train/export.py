@@ -22,7 +22,9 @@ from facesearch.calibration import fit_calibration, held_out_error
 from facesearch.distance import pair_distances
 from facesearch.errors import TowerError
 from facesearch.figures.counts import count_pairs
-from facesearch.records import CROP_SIZE_PX, Floats
+from facesearch.keras_archive import read_keras_archive
+from facesearch.quantisation import observe_ranges
+from facesearch.records import CROP_SIZE_PX, Floats, Pixels
 from facesearch.tower import CARD_NAME, WEIGHTS_NAME, Tower, TowerCard, weights_sha256, write_card
 from facesearch_train.config import TrainConfig
 from facesearch_train.loop import CropData
@@ -64,13 +66,15 @@ def export_tower(
     training: dict[str, Any],
     *,
     unit_threshold: bool = False,
+    sample: Pixels | None = None,
 ) -> TowerCard:
     """Write `tower.keras` and `tower.json` into a folder and return the card. Both appear whole or not at all.
 
     validation: crops of people never trained on, which set the threshold and the card's figures. training: what the
     card says of the data. unit_threshold: first bring the best threshold to 1 (see rescale_to_unit_threshold); the
-    card's margin follows, and its training says the factor. Raises TowerError when the runtime that serves it does not
-    give the network's numbers.
+    card's margin follows, and its training says the factor. sample: crops of people trained on, uint8
+    (N, 112, 112, 3), that show which values the network meets, so that it can run in int8; without them it cannot.
+    Raises TowerError when the runtime that serves it does not give the network's numbers.
     """
     folder.mkdir(parents=True, exist_ok=True)
     factor = rescale_to_unit_threshold(serving, validation) if unit_threshold else 1.0
@@ -94,6 +98,9 @@ def export_tower(
         tower = Tower.load(temporary, device="cpu")
         _check_runtime(serving, tower, validation.crops)
         card = dataclasses.replace(draft, **judge(tower.embed(np.asarray(validation.crops)), validation))
+        if sample is not None:
+            ranges = observe_ranges(read_keras_archive(temporary / WEIGHTS_NAME), sample)
+            card = dataclasses.replace(card, int8_ranges=ranges)
         write_card(temporary, card)
         for file in (WEIGHTS_NAME, CARD_NAME):
             (temporary / file).replace(folder / file)
