@@ -68,6 +68,11 @@ class Detector:
         self._loaded: _Networks | None = None
 
     @property
+    def runs_apart(self) -> bool:
+        """Whether another process can have one like it, from its settings alone: one on a GPU stays where it is."""
+        return self._gpu is None
+
+    @property
     def _networks(self) -> _Networks:
         with self._loading:  # all lanes come for them at once
             if self._loaded is None:

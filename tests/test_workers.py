@@ -13,7 +13,7 @@ from PIL import Image
 from small_tower import write_small_tower
 from tiles import draw
 
-from facesearch.detection import load_detector
+from facesearch.detection import Detector, load_detector
 from facesearch.errors import PhotoError
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.indexing.reading import Known, see_ahead
@@ -42,11 +42,15 @@ def album(tmp_path: Path) -> Path:
     return folder
 
 
-def test_every_number_of_workers_gives_the_same_rows(album: Path, tmp_path: Path) -> None:
+def test_every_number_of_workers_gives_the_same_rows(
+    album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In processes of their own, and in threads of this one, as with a GPU."""
     tower = Tower.load(write_small_tower(tmp_path / "tower"), device="cpu")
     found: list[dict[str, Any]] = []
-    for workers in (1, 2, 4):
+    for workers, apart in ((1, True), (2, True), (3, False)):
         detector = load_detector(lanes=workers)
+        monkeypatch.setattr(Detector, "runs_apart", apart)
         with Library.create(tmp_path / f"library{workers}", Models.of(detector, tower)) as library:
             summary = index_photos(library, [album], detector, tower, IndexOptions(batch_faces=5, workers=workers))
             photos = library.catalog.photo_ids()

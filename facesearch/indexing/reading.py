@@ -1,7 +1,7 @@
 """Files worked through ahead of whoever takes the results, in several lanes, and handed on in their order.
 
-A lane is a thread with a decoding process of its own, which a bad photo cannot harm. Nothing that comes out depends on
-the number of lanes or on timing.
+A lane is a thread with a process of its own that decodes the photos, and sees their faces where that can be done there;
+a bad photo cannot harm it. Nothing that comes out depends on the number of lanes or on timing.
 """
 
 from __future__ import annotations
@@ -12,13 +12,28 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from functools import partial
+from types import TracebackType
+from typing import Generic, Protocol, Self, TypeVar
 
 from facesearch.errors import PhotoError
 from facesearch.photos import DecodingWorker, fingerprint
 from facesearch.records import Photo, PhotoFile
 
 Seen = TypeVar("Seen")
+Seen_co = TypeVar("Seen_co", covariant=True)
+
+
+class Seer(Protocol[Seen_co]):
+    """What a lane works with, entered once and used by one thread at a time. see: raises PhotoError."""
+
+    def see(self, file: PhotoFile) -> Seen_co: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -42,12 +57,33 @@ def read_ahead(
 def see_ahead(
     files: Sequence[PhotoFile], known: Known, look: Callable[[Photo], Seen], *, lanes: int, ahead: int
 ) -> Generator[tuple[PhotoFile, Seen | str | PhotoError]]:
-    """Each file with what `look` makes of its photo, with the sha256 alone where that content is known or was handed
+    """Each file with what `look` makes of its photo in this process; else as `work_ahead`.
+
+    look: called from `lanes` threads at once; may raise PhotoError.
+    """
+    return work_ahead(files, known, partial(_Onlooker, look), lanes=lanes, ahead=ahead)
+
+
+class _Onlooker(DecodingWorker, Generic[Seen]):
+    """Looks here at photos that are decoded in a process of their own."""
+
+    def __init__(self, look: Callable[[Photo], Seen]) -> None:
+        super().__init__()
+        self._look = look
+
+    def see(self, file: PhotoFile) -> Seen:
+        return self._look(self.read_photo(file))
+
+
+def work_ahead(
+    files: Sequence[PhotoFile], known: Known, seer: Callable[[], Seer[Seen]], *, lanes: int, ahead: int
+) -> Generator[tuple[PhotoFile, Seen | str | PhotoError]]:
+    """Each file with what a lane's `seer` gives for it, with the sha256 alone where that content is known or was handed
     out before, or with what is wrong with it.
 
-    look: called from `lanes` threads at once; may raise PhotoError. Holds `ahead` results more than the one handed out.
+    Holds `ahead` results more than the one handed out.
     """
-    with _Lanes(look, lanes) as pool:
+    with _Lanes(seer, lanes) as pool:
         reading = _Reading(known, pool)
         waiting: deque[_Entry[Seen]] = deque()
         for file in files:
@@ -106,23 +142,23 @@ class _Reading(Generic[Seen]):
 
 
 class _Lanes(Generic[Seen]):
-    """Threads that decode and look, each with its decoding process from its first photo on."""
+    """Threads, each with a seer of its own from its first photo on."""
 
-    def __init__(self, look: Callable[[Photo], Seen], count: int) -> None:
-        self._look = look
+    def __init__(self, seer: Callable[[], Seer[Seen]], count: int) -> None:
+        self._seer = seer
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="lane")
-        self._workers = ExitStack()
+        self._seers = ExitStack()
         self._of_thread = threading.local()
 
     def submit(self, file: PhotoFile) -> Future[Seen | PhotoError]:
         return self._pool.submit(self._seen, file)
 
     def _seen(self, file: PhotoFile) -> Seen | PhotoError:
-        worker = getattr(self._of_thread, "worker", None)
-        if worker is None:
-            worker = self._of_thread.worker = self._workers.enter_context(DecodingWorker())
+        seer: Seer[Seen] | None = getattr(self._of_thread, "seer", None)
+        if seer is None:
+            seer = self._of_thread.seer = self._seers.enter_context(self._seer())
         try:
-            return self._look(worker.read_photo(file))
+            return seer.see(file)
         except PhotoError as error:
             return error
 
@@ -131,4 +167,4 @@ class _Lanes(Generic[Seen]):
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
-        self._workers.close()
+        self._seers.close()

@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from facesearch.alignment import align_faces
+from facesearch.detection import Detector
 from facesearch.errors import PhotoError
 from facesearch.indexing.embedding import embedded
-from facesearch.indexing.reading import Known, see_ahead
+from facesearch.indexing.reading import Known, see_ahead, work_ahead
 from facesearch.indexing.settling import settle
 from facesearch.indexing.software import software_of
 from facesearch.indexing.summary import IndexOptions, IndexProgress, IndexSummary
@@ -29,10 +30,10 @@ from facesearch.records import (
     Embedder,
     FaceDetector,
     NewPhoto,
-    Photo,
     PhotoFile,
     SkippedFile,
 )
+from facesearch.seeing import SeeingWorker, SeenPhoto, look
 
 _BATCH_FILES = 64  # a batch is committed after so many files even when they show few faces
 _AHEAD_A_LANE = 4  # photos on their way a lane: enough to keep it busy while a batch is embedded and committed
@@ -40,7 +41,7 @@ _AHEAD_A_LANE = 4  # photos on their way a lane: enough to keep it busy while a 
 
 @dataclass(frozen=True, eq=False)
 class _Finished:
-    """A file after detection, waiting for its batch. faces: boxes and landmarks in px of the photo in the file."""
+    """A file that waits for its batch. faces: none where the content is known; reason: why it gave no photo."""
 
     file: PhotoFile
     sha256: str = ""
@@ -92,26 +93,18 @@ class Run:
                 on_progress(IndexProgress(done, total, self.counts["faces_new"] + faces, len(self.skipped), file.path))
         self.finish_batch()
 
-    def _reading(self) -> Generator[tuple[PhotoFile, _Finished | str | PhotoError]]:
+    def _reading(self) -> Generator[tuple[PhotoFile, SeenPhoto | str | PhotoError]]:
         catalog, work = self.library.catalog, self.survey.work
         lengths = Counter(file.size_bytes for file in work)
         maybe_copies = {size for size, count in lengths.items() if count > 1} | (catalog.file_sizes() & set(lengths))
         hashes = set(catalog.photo_ids()) if maybe_copies else set()
         known, lanes = Known(maybe_copies, hashes), min(self.options.lanes, len(work))
-        return see_ahead(work, known, self._look, lanes=lanes, ahead=_AHEAD_A_LANE * lanes)
+        ahead = _AHEAD_A_LANE * lanes
+        if isinstance(self.detector, Detector) and self.detector.runs_apart:
+            return work_ahead(work, known, partial(SeeingWorker, self.detector), lanes=lanes, ahead=ahead)
+        return see_ahead(work, known, partial(look, detector=self.detector), lanes=lanes, ahead=ahead)
 
-    def _look(self, photo: Photo) -> _Finished:
-        """A photo's faces; runs in a lane. Raises PhotoError for landmarks without extent."""
-        size_px = photo.original_size_px or (photo.width_px, photo.height_px)
-        try:
-            aligned = align_faces(photo.pixels, self.detector.detect(photo.pixels))
-        except ValueError as error:
-            path = photo.file.path
-            raise PhotoError(f"{path}: {error}", f"shows a face that cannot be aligned: {error}") from None
-        faces = [AlignedFace(face.face.enlarged(1 / photo.scale), face.crop) for face in aligned]
-        return _Finished(photo.file, photo.sha256, size_px, faces)
-
-    def _take(self, file: PhotoFile, result: _Finished | str | PhotoError) -> None:
+    def _take(self, file: PhotoFile, result: SeenPhoto | str | PhotoError) -> None:
         """Put a file into the batch, with its faces if its content is new."""
         if isinstance(result, PhotoError):
             self._skip(file, result)
@@ -122,7 +115,7 @@ class Run:
         ):
             self.batch.append(_Finished(result.file, result.sha256))
         else:
-            self.batch.append(result)
+            self.batch.append(_Finished(result.file, result.sha256, result.size_px, result.faces))
 
     def _skip(self, file: PhotoFile, error: PhotoError) -> None:
         """Note why a file gave no photo. The library remembers it if that is the content's fault, not the disk's."""

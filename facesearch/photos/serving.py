@@ -1,7 +1,8 @@
-"""The process that decodes photos: requests from standard input, answers with bare pixels on standard output.
+"""The process that decodes photos: requests from standard input, answers with bare bytes on standard output.
 
 `DecodingWorker` starts it and talks to it. It imports what decodes and no more: NumPy comes only with a photo of a rare
-kind. Refuses to take longer for a photo, or more memory, than it was told.
+kind. Refuses to take longer for a photo, or more memory, than it was told. What it makes of a photo is its pixels; a
+process that makes something else of them serves with a function of its own.
 """
 
 from __future__ import annotations
@@ -22,10 +23,17 @@ if TYPE_CHECKING:
     from facesearch.photos.decode import Picture
 
 READY = b"ready\n"
+Answer = tuple[dict[str, Any], bytes]  # with "shape", that of the bytes as an array of uint8
 
 
-def serve(seconds: str, memory_bytes: str, shared: str) -> None:
-    """Answer requests from standard input until there are no more."""
+def pixels_of(picture: Picture) -> Answer:
+    """What is answered where pixels are asked for."""
+    return {"shape": picture.shape}, picture.content
+
+
+def serve(seconds: str, memory_bytes: str, shared: str, make: Callable[[Picture], Answer] = pixels_of) -> None:
+    """Answer requests from standard input until there are no more. make: what is answered of a photo, beside its
+    fingerprint and the file's size and time; may raise PhotoError."""
     from facesearch.photos import decode, formats  # before the limit of memory is set
 
     formats.opener("JPEG")
@@ -39,11 +47,11 @@ def serve(seconds: str, memory_bytes: str, shared: str) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
         for request in sys.stdin.buffer:
             _set_timers(float(seconds))
-            answer, pixels = _answer(decode.read_picture, json.loads(request))
+            answer, content = _answer(decode.read_picture, make, json.loads(request))
             _set_timers(0)
             answers.write(json.dumps(answer).encode() + b"\n")
-            if pixels is not None:
-                answers.write(pixels)
+            if content is not None:
+                answers.write(content)
             answers.flush()
     except BrokenPipeError:  # the indexer has ended; leaving in the usual way would try to write once more
         os._exit(0)
@@ -65,10 +73,13 @@ def _limit_memory(memory_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def _answer(read: Callable[[PhotoFile, int], Picture], request: dict[str, Any]) -> tuple[dict[str, Any], bytes | None]:
+def _answer(
+    read: Callable[[PhotoFile, int], Picture], make: Callable[[Picture], Answer], request: dict[str, Any]
+) -> tuple[dict[str, Any], bytes | None]:
     file = PhotoFile(Path(request["path"]), request["size_bytes"], request["mtime_ns"])
     try:
         picture = read(file, request["max_side_px"])
+        made, content = make(picture)
     except PhotoError as error:
         cause = error.__cause__
         return {"reason": error.reason, "errno": cause.errno if isinstance(cause, OSError) else None}, None
@@ -77,10 +88,9 @@ def _answer(read: Callable[[PhotoFile, int], Picture], request: dict[str, Any]) 
 
         return {"bug": traceback.format_exc()}, None
     answer = {
-        "shape": picture.shape,
         "sha256": picture.sha256,
         "size_bytes": picture.file.size_bytes,
         "mtime_ns": picture.file.mtime_ns,
         "original_size_px": picture.original_size_px,
     }
-    return answer, picture.content
+    return answer | made, content

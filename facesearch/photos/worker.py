@@ -31,7 +31,7 @@ from facesearch.records import Photo, PhotoFile, Pixels
 
 log = logging.getLogger(__name__)
 
-_PROGRAM = "import sys; sys.path[:0] = [sys.argv[1]]; from facesearch.photos.serving import serve; serve(*sys.argv[2:])"
+_PROGRAM = "import sys; sys.path[:0] = [sys.argv[1]]; from {} import serve; serve(*sys.argv[2:])"
 _PACKAGE_FOLDER = Path(__file__).parents[2]
 
 
@@ -53,6 +53,8 @@ class DecodingWorker:
     Use it as a context manager, from one thread at a time.
     """
 
+    serving = "facesearch.photos.serving"  # the module whose `serve` the process runs
+
     def __init__(self, limits: WorkerLimits = DEFAULT_LIMITS) -> None:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
@@ -70,17 +72,25 @@ class DecodingWorker:
             from facesearch.photos.decode import read_photo
 
             return read_photo(file, max_side_px)
+        current, answer, pixels = self._answered(file, max_side_px)
+        original = answer["original_size_px"]
+        return Photo(current, answer["sha256"], pixels, None if original is None else (original[0], original[1]))
+
+    def _answered(self, file: PhotoFile, max_side_px: int) -> tuple[PhotoFile, dict[str, Any], Pixels]:
+        """The file as it was when it was read, what the process says of it, and the bytes that come with that."""
         request = {"path": str(file.path.absolute()), "size_bytes": file.size_bytes, "mtime_ns": file.mtime_ns}
         process = self._asked(json.dumps({**request, "max_side_px": max_side_px}).encode() + b"\n")
         answered = _answer_of(process)
         if answered is None:
             raise self._brought_down(file.path)
-        answer, pixels = answered
-        if pixels is None:
+        answer, content = answered
+        if content is None:
             raise _as_error(file.path, answer)
-        current = PhotoFile(file.path, answer["size_bytes"], answer["mtime_ns"])
-        original = answer["original_size_px"]
-        return Photo(current, answer["sha256"], pixels, None if original is None else (original[0], original[1]))
+        return PhotoFile(file.path, answer["size_bytes"], answer["mtime_ns"]), answer, content
+
+    def arguments(self) -> list[str]:
+        """What the process is told beside its limits."""
+        return []
 
     def _asked(self, request: bytes) -> subprocess.Popen[bytes]:
         """Send a request to a process that is there: one that the system ended since the last photo is replaced."""
@@ -104,7 +114,7 @@ class DecodingWorker:
         shared = shared_descriptor()
         limits = [str(self._limits.seconds), str(self._limits.memory_bytes), str(shared)]
         return subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, str(_PACKAGE_FOLDER), *limits],
+            [sys.executable, "-c", _PROGRAM.format(self.serving), str(_PACKAGE_FOLDER), *limits, *self.arguments()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=[shared],
@@ -171,7 +181,7 @@ def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], BufferedReader]
 
 
 def _answer_of(process: subprocess.Popen[bytes]) -> tuple[dict[str, Any], Pixels | None] | None:
-    """An answer with its pixels, if it has any; None where the process has ended meanwhile."""
+    """An answer with its bytes, if it has any; None where the process has ended meanwhile."""
     _, answers = _pipes(process)
     line = answers.readline()
     if not line.endswith(b"\n"):

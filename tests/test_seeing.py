@@ -1,0 +1,124 @@
+"""Faces seen in a process of their own: the same as here to the bit, and no photo harms the next one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facesearch.detection import DEFAULT_SETTINGS, Detector, load_detector
+from facesearch.errors import PhotoError
+from facesearch.photos import photo_file, read_photo
+from facesearch.portraits.drawing import draw_group
+from facesearch.portraits.person import random_people
+from facesearch.records import DetectedFace, PhotoFile, Pixels
+from facesearch.seeing import SeeingWorker, SeenPhoto, look
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return load_detector()
+
+
+@pytest.fixture(scope="module")
+def group(tmp_path_factory: pytest.TempPathFactory) -> PhotoFile:
+    """Five people on a photo that is decoded smaller than it is."""
+    drawn = draw_group(random_people(5, seed=2), np.random.default_rng(2), face_px=90)
+    large = Image.fromarray(drawn.pixels)
+    path = tmp_path_factory.mktemp("photos") / "group.jpg"
+    large.resize((large.width * 3, large.height * 3)).save(path)
+    return photo_file(path)
+
+
+@pytest.fixture
+def worker(detector: Detector) -> Generator[SeeingWorker]:
+    with SeeingWorker(detector) as worker:
+        yield worker
+
+
+def assert_same(one: SeenPhoto, other: SeenPhoto) -> None:
+    assert (one.file, one.sha256, one.size_px) == (other.file, other.sha256, other.size_px)
+    assert len(one.faces) == len(other.faces)
+    for first, second in zip(one.faces, other.faces, strict=True):
+        assert first.face.score == second.face.score
+        for name in ("box", "landmarks"):
+            mine, theirs = getattr(first.face, name), getattr(second.face, name)
+            assert mine.dtype == theirs.dtype == np.float32
+            np.testing.assert_array_equal(mine, theirs)
+        assert first.crop.dtype == second.crop.dtype == np.uint8
+        np.testing.assert_array_equal(first.crop, second.crop)
+
+
+def test_the_same_faces_as_here_in_px_of_the_file(group: PhotoFile, detector: Detector, worker: SeeingWorker) -> None:
+    here = look(read_photo(group, 1000), detector)
+    assert len(here.faces) >= 5
+    assert here.size_px == Image.open(group.path).size
+    assert max(face.face.box[2] for face in here.faces) > 1000
+    assert_same(worker.see(group, 1000), here)
+
+
+def test_a_photo_of_nobody_has_no_faces(tmp_path: Path, worker: SeeingWorker) -> None:
+    Image.new("RGB", (300, 200), (90, 120, 90)).save(tmp_path / "lawn.png")
+    seen = worker.see(photo_file(tmp_path / "lawn.png"))
+    assert (list(seen.faces), seen.size_px) == ([], (300, 200))
+
+
+def test_the_detectors_settings_hold_there(group: PhotoFile, tmp_path: Path) -> None:
+    with SeeingWorker(load_detector(replace(DEFAULT_SETTINGS, min_face_px=900))) as worker:
+        assert list(worker.see(group).faces) == []
+
+
+def test_a_file_that_cannot_be_read_says_why_and_the_next_one_is_seen(
+    group: PhotoFile, tmp_path: Path, worker: SeeingWorker
+) -> None:
+    (tmp_path / "torn.jpg").write_bytes(group.path.read_bytes()[:3000])
+    torn = photo_file(tmp_path / "torn.jpg")
+    with pytest.raises(PhotoError) as here:
+        read_photo(torn)
+    with pytest.raises(PhotoError) as there:
+        worker.see(torn)
+    assert str(there.value) == str(here.value)
+    assert len(worker.see(group).faces) >= 5
+
+
+def test_a_process_that_was_ended_is_replaced(group: PhotoFile, worker: SeeingWorker) -> None:
+    before = worker.see(group)
+    process = worker.process_id
+    assert process is not None
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    assert_same(worker.see(group), before)
+    assert worker.process_id != process
+
+
+def test_where_no_process_may_be_started_faces_are_seen_here(
+    group: PhotoFile, detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with SeeingWorker(detector) as worker:
+        assert_same(worker.see(group), look(read_photo(group), detector))
+
+
+class PointDetector:
+    """Finds one face without extent."""
+
+    identity = "point-1"
+
+    def detect(self, pixels: Pixels) -> list[DetectedFace]:
+        return [DetectedFace(np.array([5, 5, 9, 9], np.float32), np.full((5, 2), 7, np.float32), 0.9)]
+
+
+def test_landmarks_without_extent_are_the_photos_fault(group: PhotoFile) -> None:
+    with pytest.raises(PhotoError, match="cannot be aligned") as raised:
+        look(read_photo(group), PointDetector())
+    assert str(group.path) in str(raised.value)
