@@ -119,11 +119,11 @@ def test_a_photo_is_decoded_without_numpy(tmp_path: Path) -> None:
 import json, sys
 from pathlib import Path
 from facesearch.photos import photo_file
-from facesearch.photos.serving import _answer
+from facesearch.photos.serving import _answer, pixels_of
 from facesearch.photos.decode import read_picture
 file = photo_file(Path(sys.argv[1]))
 request = {"path": sys.argv[1], "size_bytes": 1, "mtime_ns": 1, "max_side_px": 4096}
-answer, pixels = _answer(read_picture, request)
+answer, pixels = _answer(read_picture, pixels_of, request)
 assert len(pixels) == answer["shape"][0] * answer["shape"][1] * 3
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
