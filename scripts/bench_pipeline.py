@@ -291,7 +291,11 @@ def machine() -> str:
     model = text.split("model name")[1].split(":")[1].splitlines()[0].strip() if "model name" in text else "unknown"
     packages = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras", "openvino", "mtcnn", "numpy"))
     load = f"load before the run {os.getloadavg()[0]:.1f}"
-    units = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16") if f" {flag} " in text.replace("\n", " ")]
+    units = [
+        flag
+        for flag in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
+        if f" {flag} " in text.replace("\n", " ")
+    ]
     return f"{os.cpu_count()} cores of {model} ({', '.join(units)}); {packages}; {load}"
 
 

@@ -19,8 +19,9 @@ import numpy as np
 
 from facesearch import detection
 from facesearch.alignment import align_faces
-from facesearch.photos import DecodingWorker, read_photo, walk
+from facesearch.photos import read_photo, walk
 from facesearch.records import PhotoFile
+from facesearch.seeing.look import packed, unpacked
 from facesearch.tower import Tower, usable_precision
 
 spent: Counter[str] = Counter()
@@ -63,19 +64,17 @@ def main() -> None:
     detect, tower = measured_detector(), Tower.load(precision=usable_precision(None))
     decode, align = measured("decode", read_photo), measured("align", align_faces)
     embed = measured("embed", tower.embed)
+    hand_over = measured("hand over crops", lambda faces: unpacked(np.frombuffer(packed(faces), np.uint8)))
     faces = 0
-    with DecodingWorker() as worker:
-        hand_over = measured("take over pixels", worker.read_photo)
-        for turn in range(2):
-            spent.clear()
-            faces = 0
-            for file in files:
-                photo = decode(file)
-                hand_over(file)
-                aligned = align(photo.pixels, detect(photo.pixels))
-                faces += len(aligned)
-                if aligned and turn:
-                    embed(np.repeat(np.stack([face.crop for face in aligned]), 16, axis=0))  # in full batches
+    for turn in range(2):
+        spent.clear()
+        faces = 0
+        for file in files:
+            photo = decode(file)
+            aligned = hand_over(align(photo.pixels, detect(photo.pixels)))
+            faces += len(aligned)
+            if aligned and turn:
+                embed(np.repeat(np.stack([face.crop for face in aligned]), 16, axis=0))  # in full batches
     spent["embed"] /= 16
     print(f"{len(files)} photos, {faces} faces, processor ms a photo")
     for stage in sorted(spent, key=lambda stage: (stage.startswith("  "), -spent[stage])):
