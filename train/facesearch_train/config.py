@@ -171,6 +171,7 @@ def falling(epochs: int, high: float, low: float, rise_epochs: float = 0.5) -> C
 
 USUAL = Augmentation(rotation_rad=0.1, scale=(0.92, 1.08), shift=0.03, grey=0.05)
 STRONG = replace(USUAL, erase=0.25)
+STRONGER = replace(USUAL, scale=(0.9, 1.1), shift=0.04, grey=0.1, erase=0.5, low_resolution=0.15)
 # Enough that no photo is seen twice alike, which is learnt soonest; too little where each was seen forty times.
 GENTLE = Augmentation(
     brightness=0.15,
@@ -188,8 +189,10 @@ def _early(epochs: int, schedule: CyclicalSchedule, contrastive: float, radius: 
     return Stage(epochs, size, schedule, contrastive=contrastive, softmax=1.0, radius=radius)
 
 
-def _late(epochs: int, schedule: CyclicalSchedule, contrastive: float, augmentation: Augmentation) -> Stage:
-    stage = _early(epochs, schedule, contrastive, RIGHT_ANGLE_RADIUS, 64)
+def _late(
+    epochs: int, schedule: CyclicalSchedule, contrastive: float, augmentation: Augmentation, size: int = 64
+) -> Stage:
+    stage = _early(epochs, schedule, contrastive, RIGHT_ANGLE_RADIUS, size)
     return replace(stage, augmentation=augmentation)
 
 
@@ -197,9 +200,10 @@ def _late(epochs: int, schedule: CyclicalSchedule, contrastive: float, augmentat
 # small crops and at a constant rate; then the rate falls on larger ones, while the margin loss shapes the distances,
 # and all embeddings are brought to one length. Then all of it once more from a high rate that falls in one line, on
 # embeddings of one length from the start; and a third time at 64 px, the first size at which no map loses a row (56 px
-# halves to 28, 14, 7, 3 and 1), with gentle changes and then, when the photos were learnt by heart, strong ones. A
-# memory of earlier batches is left out: while the network still moves fast, old embeddings are told from new ones
-# instead of people from people. Figures, cost and what was tried: train/README.md.
+# halves to 28, 14, 7, 3 and 1), with gentle changes and then, when the photos were learnt by heart, strong ones. And a
+# fourth time at 96 px, with stronger changes and kernels that decay. A memory of earlier batches is left out: while the
+# network still moves fast, old embeddings are told from new ones instead of people from people. Figures, cost and what
+# was tried: train/README.md.
 FULL = TrainConfig(
     name="full",
     stages=(
@@ -213,6 +217,7 @@ FULL = TrainConfig(
         _late(9, falling(9, 5.5e-4, 2.9e-4), 0.3, GENTLE),
         _late(5, falling(5, 3.3e-4, 2.1e-4), 0.3, STRONG),
         _late(5, falling(5, 2.1e-4, 4.2e-6, 0.25), 0.3, STRONG),
+        replace(_late(19, falling(20, 6e-4, 1.2e-5), 0.2, STRONGER, 96), weight_decay=0.05),
     ),
     sampling="people",
     batch_size=128,
