@@ -217,7 +217,7 @@ FULL = TrainConfig(
         _late(9, falling(9, 5.5e-4, 2.9e-4), 0.3, GENTLE),
         _late(5, falling(5, 3.3e-4, 2.1e-4), 0.3, STRONG),
         _late(5, falling(5, 2.1e-4, 4.2e-6, 0.25), 0.3, STRONG),
-        replace(_late(19, falling(20, 6e-4, 1.2e-5), 0.2, STRONGER, 96), weight_decay=0.05),
+        replace(_late(20, falling(20, 6e-4, 1.2e-5), 0.2, STRONGER, 96), weight_decay=0.05),
     ),
     sampling="people",
     batch_size=128,
