@@ -261,7 +261,7 @@ class Embedder(Protocol):
 @dataclass(frozen=True)
 class Models:
     """The detector and the tower that a library's faces come from. threshold: the tower's, as a distance. precision:
-    in which the tower computed, "f32" or "bf16"."""
+    in which the tower computed, "f32", "bf16" or "int8"."""
 
     detector: str
     tower: str

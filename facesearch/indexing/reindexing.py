@@ -10,12 +10,11 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from facesearch.alignment import align_faces
 from facesearch.boxes import pair_up
 from facesearch.errors import PhotoError
 from facesearch.indexing.embedding import embedded
@@ -33,6 +32,7 @@ from facesearch.records import (
     Photo,
     PhotoFile,
 )
+from facesearch.seeing import cut_out
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ class _Reindexing:
     detector: FaceDetector
     tower: Embedder
     started_s: float = field(default_factory=time.monotonic)
-    batch: list[tuple[int, tuple[int, int], list[AlignedFace], list[int | None]]] = field(default_factory=list)
+    batch: list[tuple[int, tuple[int, int], Sequence[AlignedFace], list[int | None]]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     waiting: Counter[Path] = field(default_factory=Counter)
     named_lost: int = 0
@@ -168,15 +168,13 @@ class _Reindexing:
     def _take(self, photo_id: int, sha256: str, file: PhotoFile, result: Photo | str | PhotoError) -> None:
         """Put a photo into the batch, with its faces as the new detector finds them."""
         if isinstance(result, Photo) and result.sha256 == sha256:
-            size_px = result.original_size_px or (result.width_px, result.height_px)
             faces, former = self._found(photo_id, result)
             try:
-                aligned = align_faces(result.pixels, faces)
-            except ValueError as error:  # landmarks without extent
-                self._fail(photo_id, f"shows a face that cannot be aligned: {error}")
+                seen = cut_out(result, faces)
+            except PhotoError as error:  # landmarks without extent
+                self._fail(photo_id, error.reason)
                 return
-            aligned = [AlignedFace(face.face.enlarged(1 / result.scale), face.crop) for face in aligned]
-            self.batch.append((photo_id, size_px, aligned, former))
+            self.batch.append((photo_id, seen.size_px, seen.faces, former))
         elif isinstance(result, PhotoError) and isinstance(result.__cause__, OSError) and result.__cause__.errno:
             self.waiting[file.path.parent] += 1  # the disk's fault, not the content's
         else:

@@ -4,7 +4,7 @@ Between the many small steps of detection Python lets one thread run at a time: 
 half cores busy, two processes two. Gives what `look` gives, to the bit; stores nothing and embeds nothing.
 """
 
-from facesearch.seeing.look import SeenPhoto, look
+from facesearch.seeing.look import SeenPhoto, cut_out, look
 from facesearch.seeing.worker import SeeingWorker
 
-__all__ = ["SeeingWorker", "SeenPhoto", "look"]
+__all__ = ["SeeingWorker", "SeenPhoto", "cut_out", "look"]

@@ -29,13 +29,18 @@ class SeenPhoto:
 
 def look(photo: Photo, detector: FaceDetector) -> SeenPhoto:
     """The faces of a photo. Raises PhotoError for landmarks without extent."""
+    return cut_out(photo, detector.detect(photo.pixels))
+
+
+def cut_out(photo: Photo, faces: Sequence[DetectedFace]) -> SeenPhoto:
+    """A photo with these faces, in px of its pixels. Raises PhotoError for landmarks without extent."""
     size_px = photo.original_size_px or (photo.width_px, photo.height_px)
     try:
-        aligned = align_faces(photo.pixels, detector.detect(photo.pixels))
+        aligned = align_faces(photo.pixels, faces)
     except ValueError as error:
         raise photo_error(photo.file.path, f"shows a face that cannot be aligned: {error}") from None
-    faces = [AlignedFace(face.face.enlarged(1 / photo.scale), face.crop) for face in aligned]
-    return SeenPhoto(photo.file, photo.sha256, size_px, faces)
+    in_file = [AlignedFace(face.face.enlarged(1 / photo.scale), face.crop) for face in aligned]
+    return SeenPhoto(photo.file, photo.sha256, size_px, in_file)
 
 
 def packed(faces: Sequence[AlignedFace]) -> bytes:

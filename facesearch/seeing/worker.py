@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from facesearch.detection import Detector
 from facesearch.photos import MAX_SIDE_PX, DecodingWorker, WorkerLimits
+from facesearch.photos.worker import DEFAULT_LIMITS
 from facesearch.records import PhotoFile
 from facesearch.seeing.look import SeenPhoto, look, unpacked
 
@@ -20,7 +21,7 @@ class SeeingWorker(DecodingWorker):
 
     serving = "facesearch.seeing.serving"
 
-    def __init__(self, detector: Detector, limits: WorkerLimits = WorkerLimits()) -> None:  # noqa: B008 - frozen
+    def __init__(self, detector: Detector, limits: WorkerLimits = DEFAULT_LIMITS) -> None:
         self._detector = detector
         super().__init__(limits)
 
