@@ -123,25 +123,24 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@cache
 def has_bf16() -> bool:
     """Whether this processor multiplies in bf16. OpenVINO cannot be asked: it takes what AVX-512 imitates for it, which
     is slower than float32. Linux only; elsewhere False."""
-    return _has_any("avx512_bf16", "amx_bf16")
+    return not _processor_features().isdisjoint({"avx512_bf16", "amx_bf16"})
+
+
+def has_int8() -> bool:
+    """Whether this processor multiplies and adds up 8-bit numbers at once. Linux only; elsewhere False."""
+    return not _processor_features().isdisjoint({"avx512_vnni", "avx_vnni", "amx_int8"})
 
 
 @cache
-def has_int8() -> bool:
-    """Whether this processor multiplies and adds up 8-bit numbers at once. Linux only; elsewhere False."""
-    return _has_any("avx512_vnni", "avx_vnni", "amx_int8")
-
-
-def _has_any(*features: str) -> bool:
+def _processor_features() -> frozenset[str]:
+    """What Linux says that the processor has; nothing elsewhere."""
     try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
+        return frozenset(Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split())
     except OSError:
-        return False
-    return any(feature in flags for feature in features)
+        return frozenset()
 
 
 def fastest_precision() -> Precision:

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,19 @@ def test_openvino_comes_without_its_converter() -> None:
     assert ran.stdout.split() == ["True", "False", "True"]
 
 
+@pytest.fixture
+def processor(monkeypatch: pytest.MonkeyPatch) -> Generator[Callable[[str], None]]:
+    """Call it with the flags that the processor is to have."""
+
+    def has(flags: str) -> None:
+        monkeypatch.setattr(Path, "read_text", lambda *arguments, **options: f"flags : {flags}\n")
+        runtime._processor_features.cache_clear()
+
+    yield has
+    monkeypatch.undo()
+    runtime._processor_features.cache_clear()
+
+
 def test_int8_leaves_what_is_not_quantised_to_the_fastest(monkeypatch: pytest.MonkeyPatch) -> None:
     for has_bf16, expected in ((True, "bf16"), (False, "f32")):
         monkeypatch.setattr(runtime, "has_bf16", lambda has_bf16=has_bf16: has_bf16)
@@ -166,13 +180,10 @@ def test_int8_leaves_what_is_not_quantised_to_the_fastest(monkeypatch: pytest.Mo
     [("sse2 avx512_vnni", True), ("avx_vnni fma", True), ("amx_int8 amx_tile", True), ("avx2 avx512f", False)],
 )
 def test_int8_is_taken_only_where_the_processor_adds_up_in_it(
-    monkeypatch: pytest.MonkeyPatch, flags: str, *, expected: bool
+    processor: Callable[[str], None], flags: str, *, expected: bool
 ) -> None:
-    monkeypatch.setattr(Path, "read_text", lambda *arguments, **options: f"flags : {flags}\n")
-    runtime.has_int8.cache_clear()
+    processor(flags)
     assert runtime.has_int8() == expected
-    monkeypatch.undo()
-    runtime.has_int8.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -180,10 +191,7 @@ def test_int8_is_taken_only_where_the_processor_adds_up_in_it(
     [("fpu sse2 avx512f avx512_bf16", "bf16"), ("amx_bf16 amx_tile", "bf16"), ("avx512f avx512bw", "f32")],
 )
 def test_bf16_is_taken_only_where_the_processor_multiplies_in_it(
-    monkeypatch: pytest.MonkeyPatch, flags: str, expected: str
+    processor: Callable[[str], None], flags: str, expected: str
 ) -> None:
-    monkeypatch.setattr(Path, "read_text", lambda *arguments, **options: f"flags : {flags}\n")
-    runtime.has_bf16.cache_clear()
+    processor(flags)
     assert runtime.fastest_precision() == expected
-    monkeypatch.undo()
-    runtime.has_bf16.cache_clear()
