@@ -23,7 +23,7 @@ from tiny import STAGE, coloured_people, tiny_config
 from facesearch_train.loop import Run
 
 for sampling in ("people", "pairs"):
-    stage = replace(STAGE, epochs=1)
+    stage = replace(STAGE, epochs=1, momentum=0.9)
     config = tiny_config(stages=(stage,), sampling=sampling, photos_per_epoch=16)
     run = Run(config, Path(sys.argv[1]) / sampling, coloured_people(8), coloured_people(3, seed=1))
     reports = []

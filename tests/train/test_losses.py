@@ -120,6 +120,20 @@ def test_all_pairs_softmax_equals_a_loop(seed: int) -> None:
     np.testing.assert_allclose(loss, expected, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("loss", [all_pairs_contrastive_loss, all_pairs_softmax_loss])
+def test_another_view_of_a_photo_is_a_pair_only_for_someone_who_has_no_other(loss: Any) -> None:
+    """Anchors of people 0, 0 and 1, once more as a second view: the same as a gallery that never held own views."""
+    rng = np.random.default_rng(5)
+    first, second = rng.normal(0, 0.8, (2, 3, 4)).astype("float32")
+    ids = np.array([0, 0, 1], "float32")
+    gallery, gallery_ids = np.concatenate([first, second]), np.concatenate([ids, ids])
+    together = np.asarray(loss(first, ids, gallery, gallery_ids, views=2))
+    for anchor, left_out in ((0, 3), (1, 4), (2, None)):
+        kept = [anchor, *(row for row in range(6) if row not in (anchor, left_out))]
+        alone = loss(first[anchor : anchor + 1], ids[anchor : anchor + 1], gallery[kept], gallery_ids[kept])
+        assert together[anchor] == pytest.approx(float(np.asarray(alone)[0]), rel=1e-4)
+
+
 def test_of_two_impostors_the_nearer_one_counts_more_the_harder_the_loss() -> None:
     """Shortfalls of 1.5 and 0.5 cost 2.25 and 0.25: 1.25 on average, and the nearer one's alone in the end."""
     points, ids = np.array([[0, 0], [0.5, 0], [0, 1.5]], "float32"), np.array([0, 1, 2], "float32")

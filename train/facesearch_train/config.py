@@ -22,8 +22,9 @@ class Stage:
     contrastive, softmax, identity: the weights of the margin loss, of the softmax over all pairs that warms up, and of
     telling all people of the data apart (both with sampling "people" only). radius: the length that all embeddings are
     brought to, so that a face that is hard to read cannot lie far from everything; None leaves them free.
-    augmentation, memory: this stage's own; None: the run's. weight_decay: the share of every kernel that a step takes
-    away, times the rate.
+    augmentation, memory, temperature: this stage's own; None: the run's. weight_decay: the share of every kernel that
+    a step takes away, times the rate. momentum: a copy of the tower that keeps this share of its weights a step fills
+    the memory, from crops that are not augmented (see `momentum`); None: the tower does.
     """
 
     epochs: int
@@ -35,7 +36,9 @@ class Stage:
     radius: float | None = None
     augmentation: Augmentation | None = None
     memory: int | None = None
+    temperature: float | None = None
     weight_decay: float = 0.0
+    momentum: float | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -18,6 +19,7 @@ from facesearch_train.losses import (
     identity_loss,
     pair_distance,
 )
+from facesearch_train.momentum import momentum_copy
 from facesearch_train.network import build_siamese, resize_layer
 from facesearch_train.schedule import CyclicalAdam
 
@@ -29,9 +31,10 @@ NOT_DECAYED = ("gamma", "beta", "bias", "people")
 class PeopleHead(keras.layers.Layer):
     """The loss of a batch of people against itself and a memory of the batches before it.
 
-    (B, D) embeddings, (B,) person numbers -> (B, 3): the loss of each anchor, and the batch's mean genuine and mean
-    impostor distance in every row. The batch size must be fixed. The memory holds the latest `memory` embeddings,
-    without gradients; empty places carry the person number -1. people: how many person numbers there are, each of
+    (B, D) embeddings, (B,) person numbers, and (B, D) embeddings of the same photos by the momentum tower where there
+    is one -> (B, 3): the loss of each anchor, and the batch's mean genuine and mean impostor distance in every row. The
+    batch size must be fixed. The memory holds the latest `memory` embeddings (the momentum tower's, where there is
+    one), without gradients; empty places carry the person number -1. people: how many person numbers there are, each of
     which has a prototype where the stage weighs the identity loss.
     """
 
@@ -40,6 +43,7 @@ class PeopleHead(keras.layers.Layer):
         self.config = config
         self.stage = stage
         self.memory = config.memory if stage.memory is None else stage.memory
+        self.temperature = config.temperature if stage.temperature is None else stage.temperature
         self.prototypes = self.add_weight(
             shape=(people if config.classifies else 0, config.embedding_size),
             initializer="random_normal",
@@ -57,27 +61,37 @@ class PeopleHead(keras.layers.Layer):
             name="ids",
         )
 
-    def call(self, inputs: tuple[Any, Any], training: bool = False) -> Any:
-        embeddings, ids = inputs
+    def call(self, inputs: Sequence[Any], training: bool = False) -> Any:
+        embeddings, ids, *slow = inputs
         ids = ops.cast(ids, "float32")
-        gallery = ops.concatenate([embeddings, ops.stop_gradient(self.remembered.value)], axis=0)
-        gallery_ids = ops.concatenate([ids, self.remembered_ids.value], axis=0)
+        views = 1 + len(slow)
+        kept = ops.concatenate([slow[0] if slow else embeddings, self.remembered.value], axis=0)
+        kept = ops.stop_gradient(kept)
+        kept_ids = ops.concatenate([ids, self.remembered_ids.value], axis=0)
+        # Without a momentum tower the batch stands in the gallery once, with gradients.
+        gallery = ops.concatenate([embeddings, kept if slow else kept[ops.shape(ids)[0] :]], axis=0)
+        gallery_ids = ops.concatenate([ids, kept_ids], axis=0) if slow else kept_ids
         loss = ops.zeros_like(ids)
         if self.stage.contrastive:
             loss = loss + self.stage.contrastive * all_pairs_contrastive_loss(
-                embeddings, ids, gallery, gallery_ids, margin=self.config.margin, hardness=self.config.hardness
+                embeddings,
+                ids,
+                gallery,
+                gallery_ids,
+                margin=self.config.margin,
+                hardness=self.config.hardness,
+                views=views,
             )
         if self.stage.softmax:
-            temperature = self.config.temperature
             loss = loss + self.stage.softmax * all_pairs_softmax_loss(
-                embeddings, ids, gallery, gallery_ids, temperature
+                embeddings, ids, gallery, gallery_ids, self.temperature, views=views
             )
         if self.stage.identity:
             loss = loss + self.stage.identity * identity_loss(embeddings, ids, self.prototypes)
         genuine, impostor = batch_distances(embeddings, ids)
         if training and self.memory:
-            self.remembered.assign(ops.stop_gradient(gallery[: self.memory]))
-            self.remembered_ids.assign(gallery_ids[: self.memory])
+            self.remembered.assign(kept[: self.memory])
+            self.remembered_ids.assign(kept_ids[: self.memory])
         ones = ops.ones_like(loss)
         return ops.stack([loss, genuine * ones, impostor * ones], axis=1)
 
@@ -121,19 +135,22 @@ def build_training_model(
     resize = resize_layer(CROP_SIZE_PX, stage.input_size_px)
     augment = Augment(stage.augmentation or config.augmentation, seed=seed, name="augment")
 
-    def changed(crops: Any) -> Any:
+    def sized(crops: Any) -> Any:
         crops = ops.cast(crops, "float32")
-        return augment(resize(crops) if resize else crops)
+        return resize(crops) if resize else crops
 
     if config.sampling == "people":
         crops = keras.Input(crop_shape, batch_size=config.batch_size, dtype="uint8", name="crops")
         ids = keras.Input((), batch_size=config.batch_size, dtype="int32", name="people")
-        model = keras.Model([crops, ids], PeopleHead(config, stage, people, name="head")([tower(changed(crops)), ids]))
+        inputs = [tower(augment(sized(crops))), ids]
+        if stage.momentum is not None:
+            inputs.append(momentum_copy(tower)(sized(crops)))
+        model = keras.Model([crops, ids], PeopleHead(config, stage, people, name="head")(inputs))
         loss: Any = _loss_column
         metrics = [genuine_distance, impostor_distance]
     else:
         sides = [keras.Input(crop_shape, dtype="uint8", name=name) for name in ("first", "second")]
-        model = keras.Model(sides, build_siamese(tower)([changed(side) for side in sides]))
+        model = keras.Model(sides, build_siamese(tower)([augment(sized(side)) for side in sides]))
         loss = ContrastiveLoss(config.margin)
         metrics = [
             MeanPairDistance(label, name=f"{kind}_distance") for label, kind in enumerate(("genuine", "impostor"))

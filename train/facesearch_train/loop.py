@@ -26,6 +26,7 @@ from facesearch_train.allocator import KeepFreedMemory
 from facesearch_train.config import Stage, TrainConfig
 from facesearch_train.distribution import data_parallel
 from facesearch_train.heads import build_training_model
+from facesearch_train.momentum import FollowTower, momentum_tower
 from facesearch_train.network import build_tower, resize_layer
 from facesearch_train.pairs import EpochData, PairData, PeopleData, photos_by_person
 from facesearch_train.precision import training_precision
@@ -138,18 +139,23 @@ class Run:
 
     def _begin_with(self, weights: Sequence[Any]) -> None:
         try:
-            self.tower.set_weights(weights)
+            self._set_weights(weights)
         except ValueError as error:
             raise TowerError(
                 f"the tower to begin with is another network than preset {self.config.name}'s ({error}). Choose the "
                 "preset that it was trained with, or begin without it."
             ) from error
 
+    def _set_weights(self, weights: Sequence[Any]) -> None:
+        self.tower.set_weights(weights)
+        if copy := momentum_tower(self.model):
+            copy.set_weights(weights)
+
     def _next_stage(self, epoch: int) -> None:
         """The stage that begins now, with the weights of the one before: the tower's and the people's prototypes."""
         weights, prototypes = self.tower.get_weights(), self._prototypes()
         self._build_stage(epoch)
-        self.tower.set_weights(weights)
+        self._set_weights(weights)
         if prototypes is not None:
             self.model.get_layer("head").prototypes.assign(prototypes)
         self.best_loss = float("inf")
@@ -165,6 +171,8 @@ class Run:
         self.model.get_layer("augment").begin_epoch(epoch)
         schedule = ScheduleCallback(self.stage.schedule, len(self.data), self.stage_start)
         callbacks = [schedule, keras.callbacks.TerminateOnNaN(), KeepFreedMemory()]
+        if self.stage.momentum is not None and (copy := momentum_tower(self.model)):
+            callbacks.append(FollowTower(self.tower, copy, self.stage.momentum))
         # Shuffled already by `draw`; Keras' own shuffling would follow a global state that no checkpoint holds.
         fitted = self.model.fit(
             self.data, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=callbacks

@@ -59,33 +59,47 @@ class ContrastiveLoss(keras.losses.Loss):
         return {**super().get_config(), "margin": self.margin}
 
 
-def _masks(ids: Any, gallery_ids: Any) -> tuple[Any, Any]:
+def _masks(ids: Any, gallery_ids: Any, views: int = 1) -> tuple[Any, Any]:
     """Which (anchor, gallery) pairs are genuine and which impostor: two (B, G) masks of 0 and 1.
 
-    The first B of the gallery are the anchors themselves: an anchor is never its own pair. A gallery id below 0 is an
-    empty place and belongs to neither.
+    The gallery begins with the B anchors themselves, in `views` views of their photos. No view of an anchor's photo is
+    its pair, unless the gallery holds nothing else of the person: then the further views are. A gallery id below 0 is
+    an empty place and belongs to neither.
     """
     same = ops.equal(ids[:, None], gallery_ids[None, :])
     filled = ops.greater_equal(gallery_ids, 0)[None, :]
-    itself = ops.equal(ops.arange(ops.shape(ids)[0])[:, None], ops.arange(ops.shape(gallery_ids)[0])[None, :])
+    size = ops.shape(ids)[0]
+    row, column = ops.arange(size)[:, None], ops.arange(ops.shape(gallery_ids)[0])[None, :]
+    itself = ops.logical_and(ops.equal(row, ops.mod(column, size)), ops.less(column, views * size))
     genuine = ops.logical_and(ops.logical_and(same, filled), ops.logical_not(itself))
     impostor = ops.logical_and(ops.logical_not(same), filled)
+    if views > 1:
+        alone = ops.logical_not(ops.any(genuine, axis=1, keepdims=True))
+        another = ops.logical_and(itself, ops.greater_equal(column, size))
+        genuine = ops.logical_or(genuine, ops.logical_and(another, alone))
     return ops.cast(genuine, "float32"), ops.cast(impostor, "float32")
 
 
 def all_pairs_contrastive_loss(
-    anchors: Any, ids: Any, gallery: Any, gallery_ids: Any, *, margin: float = MARGIN, hardness: float = 0.0
+    anchors: Any,
+    ids: Any,
+    gallery: Any,
+    gallery_ids: Any,
+    *,
+    margin: float = MARGIN,
+    hardness: float = 0.0,
+    views: int = 1,
 ) -> Any:
     """Contrastive loss of every anchor against a whole gallery: (B, D), (B,), (G, D), (G,) -> (B,).
 
-    The gallery begins with the anchors; what follows are embeddings remembered from earlier batches. Genuine pairs
-    cost D², averaged over an anchor's genuine pairs. Impostor pairs cost max(margin - D, 0)², averaged over those
-    inside the margin, so that the few hard ones are not drowned by the many that already lie far enough; hardness
-    weighs them by exp(hardness * (margin - D)) besides, from all alike (0) to the hardest alone (infinity). Both
-    halves weigh the same, as in the published half-and-half pairs. Memory: Wang et al., "Cross-Batch Memory for
-    Embedding Learning", CVPR 2020.
+    The gallery begins with the anchors, in `views` views of their photos (see `_masks`); what follows are embeddings
+    remembered from earlier batches. Genuine pairs cost D², averaged over an anchor's genuine pairs. Impostor pairs cost
+    max(margin - D, 0)², averaged over those inside the margin, so that the few hard ones are not drowned by the many
+    that already lie far enough; hardness weighs them by exp(hardness * (margin - D)) besides, from all alike (0) to the
+    hardest alone (infinity). Both halves weigh the same, as in the published half-and-half pairs. Memory: Wang et al.,
+    "Cross-Batch Memory for Embedding Learning", CVPR 2020.
     """
-    genuine, impostor = _masks(ids, gallery_ids)
+    genuine, impostor = _masks(ids, gallery_ids, views)
     squared = squared_distances(anchors, gallery)
     shortfall = ops.maximum(margin - ops.sqrt(EPSILON + squared), 0.0) * impostor
     weight = ops.cast(ops.greater(shortfall, 0.0), "float32")
@@ -96,14 +110,16 @@ def all_pairs_contrastive_loss(
     return 0.5 * (genuine_cost + impostor_cost)
 
 
-def all_pairs_softmax_loss(anchors: Any, ids: Any, gallery: Any, gallery_ids: Any, temperature: float = 0.1) -> Any:
+def all_pairs_softmax_loss(
+    anchors: Any, ids: Any, gallery: Any, gallery_ids: Any, temperature: float = 0.1, *, views: int = 1
+) -> Any:
     """Supervised contrastive loss: (B, D), (B,), (G, D), (G,) -> (B,); 0 for an anchor without a genuine pair.
 
     The negative log-probability of an anchor's genuine pairs among its whole gallery, on the unit sphere. It learns
     from all impostors at once, which the margin loss does not, and so warms a tower up. Source: Khosla et al.,
     "Supervised Contrastive Learning", NeurIPS 2020.
     """
-    genuine, impostor = _masks(ids, gallery_ids)
+    genuine, impostor = _masks(ids, gallery_ids, views)
     cosine = ops.matmul(_unit(anchors), ops.transpose(_unit(gallery)))
     logits = cosine / temperature + (1.0 - genuine - impostor) * _NEVER
     log_probability = logits - ops.logsumexp(logits, axis=1, keepdims=True)
