@@ -210,6 +210,17 @@ def test_a_read_only_library_answers_and_refuses_writers(path: Path) -> None:
         copy.chmod(0o700)
 
 
+@pytest.mark.parametrize("name", ["lock", "faces.faiss"])
+def test_a_folder_with_the_name_of_a_librarys_file_is_to_be_moved(path: Path, name: str) -> None:
+    (path / name).unlink(missing_ok=True)
+    (path / name).mkdir()
+    with pytest.raises(LibraryError, match=rf"cannot write .*{name}: Is a directory; move that folder elsewhere"):
+        verify(path, MODELS, repair=True)
+    (path / name).rmdir()
+    verify(path, MODELS, repair=True)
+    assert _nearest(path, 7) == 8
+
+
 def test_a_read_only_library_that_was_left_in_the_middle_of_writing_is_refused(path: Path) -> None:
     with acting_as_ordinary_user() as folder:
         copy = folder / "library"

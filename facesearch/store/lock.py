@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from facesearch.errors import LibraryError, LibraryLockedError
-from facesearch.store.private import open_private_file
+from facesearch.store.private import open_private_file, write_remedy
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +31,9 @@ class WriterLock:
         try:
             self._descriptor = open_private_file(path)
         except OSError as error:
-            remedy = "see that the folder can be written, or choose another --library"
-            raise LibraryError(f"cannot write to the library in {path.parent}: {error.strerror}; {remedy}") from error
+            usual = "see that the folder can be written, or choose another --library"
+            what = path if isinstance(error, IsADirectoryError) else f"to the library in {path.parent}"
+            raise LibraryError(f"cannot write {what}: {error.strerror}; {write_remedy(error, usual)}") from error
         try:
             self._take(wait)
         except BaseException:  # Ctrl-C while waiting, too

@@ -62,7 +62,13 @@ def replacing_private_file(path: Path) -> Iterator[BinaryIO]:
         beside.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        raise LibraryError(f"cannot write {path}: {error.strerror}; free disk space, or make it writable") from error
+        usual = "free disk space, or make it writable"
+        raise LibraryError(f"cannot write {path}: {error.strerror}; {write_remedy(error, usual)}") from error
+
+
+def write_remedy(error: OSError, usual: str) -> str:
+    """What helps against an error in writing one of a library's files: `usual`, unless a folder bears its name."""
+    return "move that folder elsewhere" if isinstance(error, IsADirectoryError) else usual
 
 
 def sync_folder(path: Path) -> None:
