@@ -204,9 +204,10 @@ def _late(
 # and all embeddings are brought to one length. Then all of it once more from a high rate that falls in one line, on
 # embeddings of one length from the start; and a third time at 64 px, the first size at which no map loses a row (56 px
 # halves to 28, 14, 7, 3 and 1), with gentle changes and then, when the photos were learnt by heart, strong ones. And a
-# fourth time at 96 px, with stronger changes and kernels that decay. A memory of earlier batches is left out: while the
-# network still moves fast, old embeddings are told from new ones instead of people from people. Figures, cost and what
-# was tried: train/README.md.
+# fourth time at 96 px, with stronger changes and kernels that decay. All that against the impostors of one batch: in a
+# memory of the tower's own former embeddings old ones are told from new ones instead of people from people, while it
+# still moves fast. In the last stage a momentum tower fills the memory, and every photo stands against 4,000 others.
+# Figures, cost and what was tried: train/README.md.
 FULL = TrainConfig(
     name="full",
     stages=(
@@ -221,6 +222,13 @@ FULL = TrainConfig(
         _late(5, falling(5, 3.3e-4, 2.1e-4), 0.3, STRONG),
         _late(5, falling(5, 2.1e-4, 4.2e-6, 0.25), 0.3, STRONG),
         replace(_late(20, falling(20, 6e-4, 1.2e-5), 0.2, STRONGER, 96), weight_decay=0.05),
+        replace(
+            _late(15, falling(15, 5.8e-4, 1.2e-5), 0.2, STRONGER, 96),
+            weight_decay=0.05,
+            momentum=0.99,
+            memory=4096,
+            temperature=0.07,
+        ),
     ),
     sampling="people",
     batch_size=128,
