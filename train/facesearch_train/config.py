@@ -223,7 +223,7 @@ FULL = TrainConfig(
         _late(5, falling(5, 2.1e-4, 4.2e-6, 0.25), 0.3, STRONG),
         replace(_late(20, falling(20, 6e-4, 1.2e-5), 0.2, STRONGER, 96), weight_decay=0.05),
         replace(
-            _late(15, falling(15, 5.8e-4, 1.2e-5), 0.2, STRONGER, 96),
+            _late(15, falling(15, 5.8e-4, 1.16e-5), 0.2, STRONGER, 96),
             weight_decay=0.05,
             momentum=0.99,
             memory=4096,
