@@ -92,6 +92,8 @@ def variants(photos: int, input_size_px: int) -> dict[str, TrainConfig]:
         "batch 64": replace(softmax, batch_size=64),
         "batch 256": replace(softmax, batch_size=256),
         "memory 1024": replace(softmax, memory=1024),
+        "memory 4096, cold": replace(softmax, memory=4096, temperature=0.07),
+        "momentum tower": replace(losses(momentum=0.99), memory=4096, temperature=0.07),
         "4 photos a person": replace(softmax, photos_per_person=4),
         "rate 0.001": replace(softmax, stages=(replace(stage, schedule=one_cycle(EPOCHS, 1e-3)),)),
         "rate 0.004": replace(softmax, stages=(replace(stage, schedule=one_cycle(EPOCHS, 4e-3)),)),
