@@ -24,7 +24,7 @@ from facesearch_train.loop import Run
 
 for sampling in ("people", "pairs"):
     stage = replace(STAGE, epochs=1, momentum=0.9)
-    config = tiny_config(stages=(stage,), sampling=sampling, photos_per_epoch=16)
+    config = tiny_config(stages=(stage,), sampling=sampling, photos_per_epoch=16, precision="auto")
     run = Run(config, Path(sys.argv[1]) / sampling, coloured_people(8), coloured_people(3, seed=1))
     reports = []
     run.train(on_epoch=reports.append)

@@ -17,7 +17,7 @@ from facesearch.records import CROP_SIZE_PX
 from facesearch_train.config import TrainConfig
 from facesearch_train.heads import build_training_model
 from facesearch_train.loop import EpochReport, Run
-from facesearch_train.momentum import FollowTower, momentum_copy, momentum_tower
+from facesearch_train.momentum import MomentumTower, momentum_tower
 from facesearch_train.network import build_tower, resize_layer
 from facesearch_train.schedule import CyclicalSchedule
 
@@ -29,34 +29,55 @@ def weights(model: Any) -> list[np.ndarray]:
     return [np.array(values) for values in model.get_weights()]
 
 
-def test_after_a_step_the_copy_has_gone_a_tenth_of_the_way() -> None:
+def copied(run: Run) -> list[np.ndarray]:
+    slow = momentum_tower(run.model)
+    assert slow is not None
+    return weights(slow.copy)
+
+
+def test_it_goes_a_tenth_of_the_way() -> None:
     tower = build_tower(28, shape=NETWORK)
-    copy = momentum_copy(tower)
-    before = weights(copy)
-    for values, expected in zip(weights(copy), weights(tower), strict=True):
+    slow = MomentumTower(tower, 0.9)
+    before = weights(slow.copy)
+    for values, expected in zip(before, weights(tower), strict=True):
         np.testing.assert_array_equal(values, expected)
     tower.set_weights([values + 1.0 for values in before])
-    follow = FollowTower(tower, copy, 0.9)
-    follow.set_model(tower)
-    follow.on_train_batch_end(0)
-    for values, old in zip(weights(copy), before, strict=True):
+    slow.follow()
+    for values, old in zip(weights(slow.copy), before, strict=True):
         np.testing.assert_allclose(values, old + 0.1, rtol=1e-5, atol=1e-6)
 
 
-def test_a_step_moves_the_copy_by_its_share_and_gradients_not_at_all(tmp_path: Path) -> None:
-    run = Run(tiny_config(stages=(replace(SLOW, epochs=1),), photos_per_epoch=8), tmp_path, TRAINING, VALIDATION)
+def test_only_in_training_does_it_follow() -> None:
+    tower = build_tower(28, shape=NETWORK)
+    slow = MomentumTower(tower, 0.9)
+    tower.set_weights([values + 1.0 for values in weights(tower)])
+    before = weights(slow.copy)
+    crops = np.zeros((2, 28, 28, 3), "float32")
+    slow(crops)
+    for values, old in zip(weights(slow.copy), before, strict=True):
+        np.testing.assert_array_equal(values, old)
+    slow(crops, training=True)
+    assert all((values != old).any() for values, old in zip(weights(slow.copy), before, strict=True))
+
+
+def test_each_step_moves_it_by_its_share_and_gradients_not_at_all(tmp_path: Path) -> None:
+    """After the first step it has not moved, for it follows before it embeds; after the second it has, by a tenth."""
+    run = Run(tiny_config(stages=(replace(SLOW, epochs=2),), photos_per_epoch=8), tmp_path, TRAINING, VALIDATION)
     initial = build_tower(28, shape=NETWORK, radius=STAGE.radius).get_weights()
-    run.train(initial_weights=initial)
-    copy = weights(momentum_tower(run.model))
-    moved = [np.abs(now - then).max() for now, then in zip(weights(run.tower), initial, strict=True)]
-    assert max(moved) > 1e-4
+    trained: list[tuple[list[np.ndarray], list[np.ndarray]]] = []
+    run.train(initial_weights=initial, on_epoch=lambda _: trained.append((weights(run.tower), copied(run))))
     assert len(run.data) == 1
-    for slow, fast, then in zip(copy, weights(run.tower), initial, strict=True):
-        np.testing.assert_allclose(slow, 0.9 * then + 0.1 * fast, rtol=1e-4, atol=1e-6)
+    learnt = [not name.startswith("moving") for name in (variable.name for variable in run.tower.variables)]
+    (fast, slow), (_, later) = trained
+    assert max(np.abs(now - then).max() for now, then in zip(fast, initial, strict=True)) > 1e-4
+    for is_learnt, then, after_one, after_two, towers in zip(learnt, initial, slow, later, fast, strict=True):
+        if is_learnt:
+            np.testing.assert_allclose(after_one, then, rtol=1e-5, atol=1e-7)
+            np.testing.assert_allclose(after_two, 0.9 * then + 0.1 * towers, rtol=1e-4, atol=1e-6)
 
 
 def test_the_memory_holds_what_the_copy_gave_for_unchanged_crops(tmp_path: Path) -> None:
-    still = replace(SLOW, epochs=1, schedule=CyclicalSchedule(max_rate=0.0))
+    still = replace(SLOW, epochs=1, momentum=1.0, schedule=CyclicalSchedule(max_rate=0.0))
     run = Run(tiny_config(stages=(still,), photos_per_epoch=8), tmp_path, TRAINING, VALIDATION)
     initial = build_tower(28, shape=NETWORK, radius=STAGE.radius)
     run.train(initial_weights=initial.get_weights())
@@ -70,7 +91,7 @@ def test_the_memory_holds_what_the_copy_gave_for_unchanged_crops(tmp_path: Path)
 
 
 def test_a_run_with_a_momentum_tower_resumes_to_the_same_numbers(tmp_path: Path) -> None:
-    config = tiny_config(stages=(replace(STAGE, epochs=1), replace(SLOW, epochs=2)))
+    config = tiny_config(stages=(replace(STAGE, epochs=1), replace(SLOW, epochs=2, dropout=0.3)))
     reports: list[EpochReport] = []
 
     def keep(report: EpochReport) -> None:
@@ -91,7 +112,7 @@ def test_a_stage_begins_with_the_copy_where_the_tower_is(tmp_path: Path) -> None
     run = Run(tiny_config(stages=(replace(STAGE, epochs=1), still)), tmp_path, TRAINING, VALIDATION)
     ended: list[list[np.ndarray]] = []
     run.train(on_epoch=lambda _: ended.append(weights(run.tower)))
-    for slow, expected in zip(weights(momentum_tower(run.model)), ended[0], strict=True):
+    for slow, expected in zip(copied(run), ended[0], strict=True):
         np.testing.assert_array_equal(slow, expected)
     assert any((fast != then).any() for fast, then in zip(ended[1], ended[0], strict=True))
 

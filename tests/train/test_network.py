@@ -141,3 +141,12 @@ def test_a_mirrored_tower_embeds_the_mean_of_a_crop_and_its_mirror_image(radius:
         expected *= radius / np.linalg.norm(expected, axis=1, keepdims=True)
     np.testing.assert_allclose(mirrored.predict_on_batch(crops), expected, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(mirrored.predict_on_batch(flipped), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_dropout_leaves_features_out_in_training_alone_and_adds_no_weight() -> None:
+    plain, dropping = (build_tower(32, shape=SMALL, dropout=share) for share in (0.0, 0.5))
+    dropping.set_weights(plain.get_weights())
+    crops = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype("float32")
+    np.testing.assert_allclose(dropping(crops), plain(crops), rtol=1e-5, atol=1e-6)
+    first, second = (np.asarray(dropping(crops, training=True)) for _ in range(2))
+    assert np.abs(first - second).max() > 1e-3

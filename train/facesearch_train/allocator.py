@@ -37,6 +37,8 @@ def keep_freed_memory() -> bool:
 class KeepFreedMemory(keras.callbacks.Callback):
     """`keep_freed_memory` while `fit` runs: TensorFlow sets a threshold of its own when the first batch is fetched."""
 
+    async_safe = True  # Keras then need not wait for a step's figures before it begins the next
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         keep_freed_memory()
 

@@ -79,8 +79,7 @@ class Augment(keras.layers.Layer):
 
     def begin_epoch(self, epoch: int) -> None:
         """Let an epoch's changes depend on the seed and the epoch's number alone, so that resuming repeats them."""
-        word = np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]
-        self.random.state.assign([int(word) >> 1, 0])  # 31 bits: Torch keeps the state as int32
+        begin_epoch(self.random, self.seed, epoch)
 
     def call(self, crops: Any, training: bool = False) -> Any:
         crops = ops.cast(crops, "float32")
@@ -187,6 +186,12 @@ class Augment(keras.layers.Layer):
         patch = inside[0][:, :, None, None] * inside[1][:, None, :, None] * self._chance(crops, self.augmentation.erase)
         shade = self._uniform(crops, 0.0, 255.0)[:, None, None, None]
         return crops * (1.0 - patch) + shade * patch
+
+
+def begin_epoch(generator: keras.random.SeedGenerator, seed: int, epoch: int) -> None:
+    """Let what a generator draws from now on follow from a seed and an epoch's number."""
+    word = np.random.SeedSequence([seed, epoch]).generate_state(1)[0]
+    generator.state.assign([int(word) >> 1, 0])  # 31 bits: Torch keeps the state as int32
 
 
 def sample_bilinear(crops: Any, x: Any, y: Any) -> Any:

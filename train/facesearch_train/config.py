@@ -24,7 +24,8 @@ class Stage:
     brought to, so that a face that is hard to read cannot lie far from everything; None leaves them free.
     augmentation, memory, temperature: this stage's own; None: the run's. weight_decay: the share of every kernel that
     a step takes away, times the rate. momentum: a copy of the tower that keeps this share of its weights a step fills
-    the memory, from crops that are not augmented (see `momentum`); None: the tower does.
+    the memory, from crops that are not augmented (see `momentum`); None: the tower does. dropout: the share of the
+    features before the last layer that a step leaves out.
     """
 
     epochs: int
@@ -39,6 +40,7 @@ class Stage:
     temperature: float | None = None
     weight_decay: float = 0.0
     momentum: float | None = None
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from facesearch_train.losses import (
     identity_loss,
     pair_distance,
 )
-from facesearch_train.momentum import momentum_copy
+from facesearch_train.momentum import MomentumTower
 from facesearch_train.network import build_siamese, resize_layer
 from facesearch_train.schedule import CyclicalAdam
 
@@ -64,13 +64,10 @@ class PeopleHead(keras.layers.Layer):
     def call(self, inputs: Sequence[Any], training: bool = False) -> Any:
         embeddings, ids, *slow = inputs
         ids = ops.cast(ids, "float32")
-        views = 1 + len(slow)
-        kept = ops.concatenate([slow[0] if slow else embeddings, self.remembered.value], axis=0)
-        kept = ops.stop_gradient(kept)
-        kept_ids = ops.concatenate([ids, self.remembered_ids.value], axis=0)
-        # Without a momentum tower the batch stands in the gallery once, with gradients.
-        gallery = ops.concatenate([embeddings, kept if slow else kept[ops.shape(ids)[0] :]], axis=0)
-        gallery_ids = ops.concatenate([ids, kept_ids], axis=0) if slow else kept_ids
+        batch = [embeddings, *map(ops.stop_gradient, slow)]
+        views = len(batch)
+        gallery = ops.concatenate([*batch, ops.stop_gradient(self.remembered.value)], axis=0)
+        gallery_ids = ops.concatenate([*[ids] * views, self.remembered_ids.value], axis=0)
         loss = ops.zeros_like(ids)
         if self.stage.contrastive:
             loss = loss + self.stage.contrastive * all_pairs_contrastive_loss(
@@ -90,8 +87,9 @@ class PeopleHead(keras.layers.Layer):
             loss = loss + self.stage.identity * identity_loss(embeddings, ids, self.prototypes)
         genuine, impostor = batch_distances(embeddings, ids)
         if training and self.memory:
-            self.remembered.assign(kept[: self.memory])
-            self.remembered_ids.assign(kept_ids[: self.memory])
+            last = (views - 1) * ops.shape(ids)[0]  # of the batch's views the momentum tower's, where there is one
+            self.remembered.assign(ops.stop_gradient(gallery[last : last + self.memory]))
+            self.remembered_ids.assign(gallery_ids[last : last + self.memory])
         ones = ops.ones_like(loss)
         return ops.stack([loss, genuine * ones, impostor * ones], axis=1)
 
@@ -142,9 +140,10 @@ def build_training_model(
     if config.sampling == "people":
         crops = keras.Input(crop_shape, batch_size=config.batch_size, dtype="uint8", name="crops")
         ids = keras.Input((), batch_size=config.batch_size, dtype="int32", name="people")
-        inputs = [tower(augment(sized(crops))), ids]
+        unchanged = sized(crops)
+        inputs = [tower(augment(unchanged)), ids]
         if stage.momentum is not None:
-            inputs.append(momentum_copy(tower)(sized(crops)))
+            inputs.append(MomentumTower(tower, stage.momentum)(unchanged))
         model = keras.Model([crops, ids], PeopleHead(config, stage, people, name="head")(inputs))
         loss: Any = _loss_column
         metrics = [genuine_distance, impostor_distance]
@@ -163,5 +162,7 @@ def build_training_model(
     )
     if stage.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
-    model.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=False)
+    # Not compiled, a step under JAX runs operation by operation; TensorFlow makes a graph of it in any case.
+    compiled = keras.backend.backend() == "jax"
+    model.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=compiled)
     return model

@@ -23,15 +23,16 @@ from numpy.typing import NDArray
 from facesearch.errors import TowerError, TrainingCollapsedError, TrainingDataError, UsageError
 from facesearch.records import CROP_SIZE_PX, Floats, Pixels
 from facesearch_train.allocator import KeepFreedMemory
+from facesearch_train.augment import begin_epoch
 from facesearch_train.config import Stage, TrainConfig
 from facesearch_train.distribution import data_parallel
 from facesearch_train.heads import build_training_model
-from facesearch_train.momentum import FollowTower, momentum_tower
-from facesearch_train.network import build_tower, resize_layer
+from facesearch_train.momentum import momentum_tower
+from facesearch_train.network import DROPOUT_NAME, build_tower, resize_layer
 from facesearch_train.pairs import EpochData, PairData, PeopleData, photos_by_person
 from facesearch_train.precision import training_precision
 from facesearch_train.runlog import RunLog, replace_file, write_json
-from facesearch_train.schedule import ScheduleCallback, plot_schedule
+from facesearch_train.schedule import plot_schedule
 from facesearch_train.validation import ValidationFigures, ValidationSet
 
 # Below this standard deviation all embeddings are one point: nothing will separate them any more.
@@ -70,6 +71,12 @@ class EpochReport:
         """All of it under the names that history.csv has."""
         validation = {f"val_{name}": value for name, value in dataclasses.asdict(self.validation).items()}
         return {"input_size_px": self.stage.input_size_px, **self.logs, **validation, "val_gap": self.validation.gap}
+
+
+class StopAtNaN(keras.callbacks.TerminateOnNaN):
+    """Ends an epoch whose loss is no number any more. Keras need not wait for each step's loss to ask."""
+
+    async_safe = True
 
 
 class Run:
@@ -130,11 +137,14 @@ class Run:
         number, stage, self.stage_start = config.stage_at(epoch)
         keras.utils.set_random_seed(config.seed + number)
         self.stage = stage
-        self.tower = build_tower(stage.input_size_px, config.embedding_size, config.network, radius=stage.radius)
+        self.tower = build_tower(
+            stage.input_size_px, config.embedding_size, config.network, radius=stage.radius, dropout=stage.dropout
+        )
         people = int(self.training.identities.max()) + 1
         self.model = build_training_model(self.tower, config, stage, config.seed + number, people)
-        self.model.optimizer.build(self.model.trainable_variables)
         self.data = epoch_data(self.training, config)
+        self.model.optimizer.follow(stage.schedule, len(self.data), stage.epochs)
+        self.model.optimizer.build(self.model.trainable_variables)
         plot_schedule(stage.schedule, stage.epochs, self.folder / f"schedule-{number + 1}.png")
 
     def _begin_with(self, weights: Sequence[Any]) -> None:
@@ -148,8 +158,8 @@ class Run:
 
     def _set_weights(self, weights: Sequence[Any]) -> None:
         self.tower.set_weights(weights)
-        if copy := momentum_tower(self.model):
-            copy.set_weights(weights)
+        if slow := momentum_tower(self.model):
+            slow.catch_up()
 
     def _next_stage(self, epoch: int) -> None:
         """The stage that begins now, with the weights of the one before: the tower's and the people's prototypes."""
@@ -169,15 +179,20 @@ class Run:
     def _epoch(self, epoch: int) -> EpochReport:
         self.data.draw(epoch)
         self.model.get_layer("augment").begin_epoch(epoch)
-        schedule = ScheduleCallback(self.stage.schedule, len(self.data), self.stage_start)
-        callbacks = [schedule, keras.callbacks.TerminateOnNaN(), KeepFreedMemory()]
-        if self.stage.momentum is not None and (copy := momentum_tower(self.model)):
-            callbacks.append(FollowTower(self.tower, copy, self.stage.momentum))
+        if self.stage.dropout:
+            begin_epoch(self.tower.get_layer(DROPOUT_NAME).seed_generator, self.config.seed, epoch)
         # Shuffled already by `draw`; Keras' own shuffling would follow a global state that no checkpoint holds.
         fitted = self.model.fit(
-            self.data, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=callbacks
+            self.data,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,
+            verbose=0,
+            callbacks=[StopAtNaN(), KeepFreedMemory()],
         )
         logs = {name: float(values[-1]) for name, values in fitted.history.items()}
+        optimizer = self.model.optimizer
+        logs |= {"rate": float(optimizer.learning_rate), "beta1": float(optimizer.beta_1)}
         figures = self.validation.measure(self.embed)
         is_best = figures.loss < self.best_loss
         return EpochReport(epoch + 1, self.config.epochs, self.stage, logs, figures, is_best)

@@ -9,6 +9,7 @@ Face Learning", ECCV 2020.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -17,31 +18,42 @@ from keras import ops
 _NAME = "momentum_tower"
 
 
-def momentum_copy(tower: keras.Model) -> keras.Model:
-    """A copy of a tower with its weights, which no gradient changes and which embeds as a tower in use does."""
-    copy = keras.models.clone_model(tower)
-    copy.name = _NAME
-    copy.set_weights(tower.get_weights())
-    copy.trainable = False
-    return copy
+@keras.saving.register_keras_serializable("facesearch")
+class MomentumTower(keras.layers.Layer):
+    """Embeds as a slow copy of a tower: (B, S, S, 3) -> (B, D), without gradients.
+
+    In training its weights first become momentum * themselves + (1 - momentum) * the tower's. That is part of the
+    compiled step, so that no weight has to leave the accelerator.
+    """
+
+    def __init__(self, tower: keras.Model, momentum: float) -> None:
+        super().__init__(dtype="float32", name=_NAME)  # a running mean in bfloat16 would stand still
+        self.copy = keras.models.clone_model(tower)
+        self.copy.trainable = False
+        self.momentum = momentum
+        self._leader: Callable[[], Any] = lambda: tower  # no layer of this one: its weights are not saved twice
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Become what the tower is now."""
+        self.copy.set_weights(self._leader().get_weights())
+
+    def follow(self) -> None:
+        """Go the momentum's share of the way to where the tower is now."""
+        for mine, its in zip(self.copy.variables, self._leader().variables, strict=True):
+            if "float" in keras.backend.standardize_dtype(mine.dtype):
+                way = ops.subtract(ops.stop_gradient(ops.convert_to_tensor(its)), mine)
+                mine.assign(mine + (1.0 - self.momentum) * way)
+
+    def call(self, crops: Any, training: bool = False) -> Any:
+        if training:
+            self.follow()
+        return ops.stop_gradient(self.copy(crops, training=False))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return tuple(self.copy.compute_output_shape(input_shape))
 
 
-def momentum_tower(model: keras.Model) -> keras.Model | None:
+def momentum_tower(model: keras.Model) -> MomentumTower | None:
     """The copy that a training model holds; None in a stage without one."""
     return next((layer for layer in model.layers if layer.name == _NAME), None)
-
-
-class FollowTower(keras.callbacks.Callback):
-    """After every step the copy's weights become momentum * themselves + (1 - momentum) * the tower's."""
-
-    def __init__(self, tower: keras.Model, copy: keras.Model, momentum: float) -> None:
-        super().__init__()
-        self.pairs = list(zip(copy.variables, tower.variables, strict=True))
-        self.momentum = momentum
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if hasattr(self.model, "jax_state_sync"):
-            self.model.jax_state_sync()
-        for mine, its in self.pairs:
-            if "float" in keras.backend.standardize_dtype(mine.dtype):
-                mine.assign(mine + (1.0 - self.momentum) * ops.subtract(its, mine))

@@ -16,6 +16,7 @@ from facesearch.records import EMBEDDING_SIZE
 
 # The batch normalisation that keras.applications' DenseNet uses, so that weights can be exchanged with it.
 BN_EPSILON = 1.001e-5
+DROPOUT_NAME = "dropout"
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def build_tower(
     *,
     radius: float | None = None,
     mirrored: bool = False,
+    dropout: float = 0.0,
 ) -> keras.Model:
     """A DenseNet that ends in `embedding_size` numbers: (B, S, S, 3) RGB 0..255 -> (B, embedding_size) float32.
 
@@ -87,7 +89,8 @@ def build_tower(
     The preprocessing (to -1..1) is part of the network. The weights do not depend on the sizes, so that training can
     begin on small crops. radius: the length that all embeddings are brought to; by default they have the length that
     the contrastive loss gives them. mirrored: the embedding is the mean of those of the crop and of its mirror image,
-    at twice the cost: a face and its mirror image are then one point.
+    at twice the cost: a face and its mirror image are then one point. dropout: the share of the features before the
+    last layer that a training step leaves out (Srivastava et al., "Dropout", JMLR 2014).
     """
     inputs = keras.Input((crop_size_px, crop_size_px, 3), name="crop")
     resize = resize_layer(crop_size_px, input_size_px or crop_size_px)
@@ -109,6 +112,8 @@ def build_tower(
     x = layers.GlobalAveragePooling2D(name="average_pool")(x)
     if mirrored:  # of the features, from which the embedding follows linearly
         x = ops.mean(ops.reshape(x, (-1, 2, x.shape[-1])), axis=1)
+    if dropout:
+        x = layers.Dropout(dropout, name=DROPOUT_NAME)(x)
     embedding = layers.Dense(embedding_size, dtype="float32", name="embedding")(x)
     if radius is not None:
         embedding = layers.UnitNormalization(dtype="float32", name="unit_length")(embedding)

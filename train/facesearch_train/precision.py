@@ -9,9 +9,18 @@ from pathlib import Path
 import keras
 
 
+def has_accelerator() -> bool:
+    """Whether Keras computes on a GPU or TPU here."""
+    if keras.backend.backend() == "torch":  # for which keras.distribution knows no devices
+        import torch
+
+        return bool(torch.cuda.is_available())
+    return not all(device.startswith("cpu") for device in keras.distribution.list_devices())
+
+
 def has_bfloat16() -> bool:
     """Whether bfloat16 is faster here: an accelerator, or a processor with AMX (AVX-512's own bfloat16 is slower)."""
-    if keras.distribution.list_devices("gpu") or keras.distribution.list_devices("tpu"):
+    if has_accelerator():
         return True
     try:
         return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")

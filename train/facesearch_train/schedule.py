@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,23 @@ class CyclicalSchedule:
 
 @keras.saving.register_keras_serializable("facesearch")
 class CyclicalAdam(keras.optimizers.Adam):
-    """Adam whose beta1 is a variable, so that a compiled step sees it change (beta2 0.99, as published)."""
+    """Adam whose beta1 is a variable as its rate is (beta2 0.99, as published); both may follow a schedule.
+
+    They follow it within the compiled step, so that no step has to wait for Python to set them.
+    """
 
     def __init__(self, learning_rate: float = 1e-4, beta_1: float = 0.95, beta_2: float = 0.99, **options: Any) -> None:
         super().__init__(learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, **options)
         self._initial_beta_1 = beta_1
+        self._by_step: NDArray[np.float32] | None = None
+
+    def follow(self, schedule: CyclicalSchedule, steps_per_epoch: int, epochs: float) -> None:
+        """Take each step's rate and beta1 from a schedule, from the optimizer's own first step on.
+
+        To be called before the first step is compiled. A step beyond the last epoch has what the last one had.
+        """
+        times = np.arange(max(1, round(steps_per_epoch * epochs))) / steps_per_epoch
+        self._by_step = np.array([(schedule.rate(time), schedule.beta1(time)) for time in times], "float32")
 
     def build(self, variables: Sequence[Any]) -> None:
         if self.built:
@@ -66,41 +81,19 @@ class CyclicalAdam(keras.optimizers.Adam):
         self.beta_1 = self.add_variable((), initial, "float32", name="beta_1")
         super().build(variables)
 
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> Any:
+        if trainable_variables is not None:
+            self.build(trainable_variables)
+        if self._by_step is not None:
+            last = len(self._by_step) - 1
+            step = ops.minimum(ops.cast(self._iterations, "int32"), last)
+            rate, beta1 = ops.unstack(ops.take(ops.convert_to_tensor(self._by_step), step, axis=0))
+            self._learning_rate.assign(rate)
+            self.beta_1.assign(beta1)
+        return super().apply(grads, trainable_variables)
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "beta_1": self._initial_beta_1}
-
-
-class ScheduleCallback(keras.callbacks.Callback):
-    """Sets the rate and beta1 before every step, and writes what the last step had into the epoch's logs.
-
-    first_epoch: the epoch of the run in which the schedule begins.
-    """
-
-    def __init__(self, schedule: CyclicalSchedule, steps_per_epoch: int, first_epoch: int = 0) -> None:
-        super().__init__()
-        self.schedule = schedule
-        self.steps_per_epoch = steps_per_epoch
-        self.first_epoch = first_epoch
-        self._epoch = 0
-        self._now = (0.0, 0.0)
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self.model.optimizer.build(self.model.trainable_variables)
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._epoch = epoch - self.first_epoch
-
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        time = self._epoch + batch / self.steps_per_epoch
-        self._now = (self.schedule.rate(time), self.schedule.beta1(time))
-        if hasattr(self.model, "jax_state_sync"):
-            self.model.jax_state_sync()
-        self.model.optimizer.learning_rate.assign(self._now[0])
-        self.model.optimizer.beta_1.assign(self._now[1])
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if logs is not None:
-            logs["rate"], logs["beta1"] = self._now
 
 
 def plot_schedule(schedule: CyclicalSchedule, epochs: float, path: Path) -> None:
