@@ -100,11 +100,13 @@ def test_overrides_change_the_last_stage_and_nothing_else() -> None:
     last = FULL.stages[-1]
     changed = Overrides(epochs=2 * last.epochs, max_rate=1e-5, batch_size=16, seed=9).applied_to(FULL)
     assert changed.stages[0] == FULL.stages[0]
+    assert changed.batch_sizes == (16,) * len(FULL.stages)
     assert changed.stages[-1].epochs == 2 * last.epochs
     share = 1e-5 / last.schedule.max_rate
     for epoch in range(last.epochs):  # the same curve, twice as long
         assert changed.stages[-1].schedule.rate(2 * epoch) == pytest.approx(share * last.schedule.rate(epoch))
     assert (changed.batch_size, changed.seed, changed.memory) == (16, 9, FULL.memory)
+    assert untouched.batch_sizes == FULL.batch_sizes
     # A schedule of many cycles keeps the length of its cycles.
     assert Overrides(epochs=6).applied_to(SEED).stages[0].schedule == SEED.stages[0].schedule
     with pytest.raises(UsageError, match="max_rate"):

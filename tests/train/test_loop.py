@@ -219,6 +219,19 @@ def test_data_without_pairs_is_refused_and_nothing_written(tmp_path: Path, ident
     assert not (tmp_path / "run").exists()
 
 
+def test_a_stage_may_have_batches_of_its_own_size(tmp_path: Path) -> None:
+    stage = replace(STAGE, epochs=1)
+    config = tiny_config(stages=(stage, replace(stage, batch_size=16)), photos_per_epoch=32)
+    run = Run(config, tmp_path, TRAINING, VALIDATION)
+    seen: list[tuple[int, int, int]] = []
+    run.train(on_epoch=lambda _: seen.append((len(run.data), len(run.data[0][1]), run.model.inputs[0].shape[0])))
+    assert seen == [(4, 8, 8), (2, 16, 16)]
+    assert TrainConfig.from_json(config.to_json()).batch_sizes == (8, 16)
+    too_large = replace(config, stages=(stage, replace(stage, batch_size=len(TRAINING.identities) + 1)))
+    with pytest.raises(TrainingDataError, match="fewer than one batch"):
+        check_crop_data(TRAINING, too_large)
+
+
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     other = build_tower(28, shape=DenseNetShape(units=(1, 1), growth_rate=8)).get_weights()
     with pytest.raises(TowerError, match="another network"):

@@ -22,10 +22,10 @@ class Stage:
     contrastive, softmax, identity: the weights of the margin loss, of the softmax over all pairs that warms up, and of
     telling all people of the data apart (both with sampling "people" only). radius: the length that all embeddings are
     brought to, so that a face that is hard to read cannot lie far from everything; None leaves them free.
-    augmentation, memory, temperature: this stage's own; None: the run's. weight_decay: the share of every kernel that
-    a step takes away, times the rate. momentum: a copy of the tower that keeps this share of its weights a step fills
-    the memory, from crops that are not augmented (see `momentum`); None: the tower does. dropout: the share of the
-    features before the last layer that a step leaves out.
+    augmentation, batch_size, memory, temperature: this stage's own; None: the run's. weight_decay: the share of every
+    kernel that a step takes away, times the rate. momentum: a copy of the tower that keeps this share of its weights a
+    step fills the memory, from crops that are not augmented (see `momentum`); None: the tower does. dropout: the share
+    of the features before the last layer that a step leaves out.
     """
 
     epochs: int
@@ -36,6 +36,7 @@ class Stage:
     identity: float = 0.0
     radius: float | None = None
     augmentation: Augmentation | None = None
+    batch_size: int | None = None
     memory: int | None = None
     temperature: float | None = None
     weight_decay: float = 0.0
@@ -89,6 +90,15 @@ class TrainConfig:
     def classifies(self) -> bool:
         """Whether any stage tells all people apart: their prototypes are then carried from stage to stage."""
         return self.sampling == "people" and any(stage.identity for stage in self.stages)
+
+    def of_stage(self, stage: Stage) -> TrainConfig:
+        """These settings with a stage's own batch size."""
+        return self if stage.batch_size is None else replace(self, batch_size=stage.batch_size)
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """The size of each stage's batches."""
+        return tuple(self.of_stage(stage).batch_size for stage in self.stages)
 
     def stage_at(self, epoch: int) -> tuple[int, Stage, int]:
         """The stage that an epoch belongs to: its number, itself, and the epoch in which it began."""
@@ -177,6 +187,21 @@ def falling(epochs: int, high: float, low: float, rise_epochs: float = 0.5) -> C
 USUAL = Augmentation(rotation_rad=0.1, scale=(0.92, 1.08), shift=0.03, grey=0.05)
 STRONG = replace(USUAL, erase=0.25)
 STRONGER = replace(USUAL, scale=(0.9, 1.1), shift=0.04, grey=0.1, erase=0.5, low_resolution=0.15)
+STRONGEST = replace(
+    STRONGER,
+    rotation_rad=0.2,
+    scale=(0.85, 1.15),
+    shift=0.06,
+    brightness=0.35,
+    contrast=0.35,
+    saturation=0.4,
+    grey=0.2,
+    low_resolution=0.3,
+    erase=0.7,
+    occlusion=0.25,
+    blur=0.15,
+    jpeg=0.2,
+)
 # Enough that no photo is seen twice alike, which is learnt soonest; too little where each was seen forty times.
 GENTLE = Augmentation(
     brightness=0.15,
@@ -208,8 +233,9 @@ def _late(
 # halves to 28, 14, 7, 3 and 1), with gentle changes and then, when the photos were learnt by heart, strong ones. And a
 # fourth time at 96 px, with stronger changes and kernels that decay. All that against the impostors of one batch: in a
 # memory of the tower's own former embeddings old ones are told from new ones instead of people from people, while it
-# still moves fast. In the last stage a momentum tower fills the memory, and every photo stands against 4,000 others.
-# Figures, cost and what was tried: train/README.md.
+# still moves fast. Then a momentum tower fills the memory, and every photo stands against 4,000 others; at last, at
+# 112 px, against 16,000, with all changes there are, which thirty more passes need: with fewer they learn photos by
+# heart. Figures, cost and what was tried: train/README.md.
 FULL = TrainConfig(
     name="full",
     stages=(
@@ -230,6 +256,15 @@ FULL = TrainConfig(
             momentum=0.99,
             memory=4096,
             temperature=0.07,
+        ),
+        replace(
+            _late(75, falling(75, 8e-4, 1.6e-5, 1.25), 0.2, STRONGEST, CROP_SIZE_PX),
+            batch_size=256,
+            weight_decay=0.05,
+            momentum=0.995,
+            memory=16384,
+            temperature=0.07,
+            dropout=0.2,
         ),
     ),
     sampling="people",

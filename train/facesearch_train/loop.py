@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +113,7 @@ class Run:
             write_json(self.folder / "config.json", self.config.to_json())
         with (
             training_precision(self.config.precision),
-            data_parallel(self.config.batch_size),
+            data_parallel(math.gcd(*self.config.batch_sizes)),
             RunLog(self.folder, self.epochs_done) as log,
         ):
             if checkpoint:
@@ -133,8 +134,8 @@ class Run:
 
     def _build_stage(self, epoch: int) -> None:
         """Tower, training model and data of the stage that an epoch belongs to, freshly initialised."""
-        config = self.config
-        number, stage, self.stage_start = config.stage_at(epoch)
+        number, stage, _ = self.config.stage_at(epoch)
+        config = self.config.of_stage(stage)
         keras.utils.set_random_seed(config.seed + number)
         self.stage = stage
         self.tower = build_tower(
@@ -249,10 +250,10 @@ def check_crop_data(data: CropData, config: TrainConfig) -> None:
         raise TrainingDataError(
             "No person has two photos, so nothing says who is alike. Add photos of the same people."
         )
-    if config.sampling == "people" and len(data.identities) < config.batch_size:
+    largest = max(config.batch_sizes)
+    if config.sampling == "people" and len(data.identities) < largest:
         raise TrainingDataError(
-            f"{len(data.identities)} photos are fewer than one batch of {config.batch_size}. Add photos, or lower "
-            "--batch."
+            f"{len(data.identities)} photos are fewer than one batch of {largest}. Add photos, or lower --batch."
         )
 
 

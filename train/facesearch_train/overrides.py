@@ -13,7 +13,7 @@ from facesearch_train.config import Stage, TrainConfig
 class Overrides:
     """Settings that take the preset's place; None leaves it.
 
-    epochs, max_rate: of the last stage. batch_size: pairs or photos, whichever the preset counts.
+    epochs, max_rate: of the last stage. batch_size: pairs or photos, whichever the preset counts, in every stage.
     """
 
     epochs: int | None = None
@@ -27,10 +27,12 @@ class Overrides:
             if value is not None and value <= 0 and name != "seed":
                 raise UsageError(f"{name} is {value}; give more than 0")
         changed = {"batch_size": self.batch_size, "seed": self.seed}
-        last = self._stage(config.stages[-1])
+        stages = (*config.stages[:-1], self._stage(config.stages[-1]))
+        if self.batch_size is not None:
+            stages = tuple(dataclasses.replace(stage, batch_size=None) for stage in stages)
         return dataclasses.replace(
             config,
-            stages=(*config.stages[:-1], last),
+            stages=stages,
             **{name: value for name, value in changed.items() if value is not None},  # type: ignore[arg-type]
         )
 
