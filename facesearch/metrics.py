@@ -189,14 +189,19 @@ def best_threshold(roc: RocCurve, balanced: bool = False) -> Threshold:
     Of several equally good ones the middle one is taken (the lower of two), so that the answer does not hang on one
     pair's distance.
     """
-    accuracy = roc.balanced_accuracy if balanced else roc.accuracy
-    if roc.thresholds[1] == -np.inf:
-        accuracy[0] = -1  # no threshold rejects a distance of -inf,
-    if roc.thresholds[-1] == np.inf:
-        accuracy[-1] = -1  # and none accepts one of +inf
-    best = np.flatnonzero(accuracy == accuracy.max())
+    return best_of(roc.thresholds, roc.balanced_accuracy if balanced else roc.accuracy)
+
+
+def best_of(thresholds: Values, accuracy: Values) -> Threshold:
+    """`best_threshold` by any measure: the thresholds of a RocCurve and how good each of its points is, both (M,)."""
+    usable = accuracy.copy()
+    if thresholds[1] == -np.inf:
+        usable[0] = -1  # no threshold rejects a distance of -inf,
+    if thresholds[-1] == np.inf:
+        usable[-1] = -1  # and none accepts one of +inf
+    best = np.flatnonzero(usable == usable.max())
     point = int(best[(len(best) - 1) // 2])
-    return Threshold(_between(roc.thresholds, point), float(accuracy[point]))
+    return Threshold(_between(thresholds, point), float(usable[point]))
 
 
 def folded_accuracy(folds: Sequence[tuple[ArrayLike, ArrayLike]]) -> FoldedAccuracy:

@@ -15,9 +15,17 @@ from tiny import STAGE, coloured_people, tiny_config
 
 from facesearch.calibration import Calibration
 from facesearch.errors import TowerError
+from facesearch.metrics import best_threshold, roc_curve
 from facesearch.tower import Tower, TowerCard
 from facesearch_train import export
-from facesearch_train.export import export_tower, judge, multiply_distances, rescale_to_unit_threshold, serving_tower
+from facesearch_train.export import (
+    export_tower,
+    judge,
+    multiply_distances,
+    rescale_to_unit_threshold,
+    serving_tower,
+    threshold_by_person,
+)
 from facesearch_train.loop import CropData
 from facesearch_train.network import DenseNetShape, build_tower
 from facesearch_train.recipe import _weights_of
@@ -203,6 +211,29 @@ def test_the_best_threshold_can_be_brought_to_1(exported: Exported, radius: floa
 
     assert right(1.0) == max(right(threshold) for threshold in [*genuine, *impostor])
     assert rescale_to_unit_threshold(serving, VALIDATION) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_person_with_the_most_photos_does_not_set_the_threshold() -> None:
+    """Five people of two photos, and one of twenty who are farther apart, against every candidate tried by hand."""
+    few, few_embeddings = drawn_people(5, 2, 0.3)
+    many, many_embeddings = drawn_people(1, 20, 1.5, seed=1)
+    embeddings = np.concatenate([few_embeddings, many_embeddings])
+    identities = np.concatenate([few.identities, many.identities + 5]).astype(np.int32)
+    pairs = [(a, b) for a in range(len(identities)) for b in range(a)]
+    distance = {(a, b): float(np.linalg.norm(embeddings[a] - embeddings[b])) for a, b in pairs}
+    impostor = np.array([distance[a, b] for a, b in pairs if identities[a] != identities[b]])
+    own = [
+        np.array([distance[a, b] for a, b in pairs if identities[a] == identities[b] == person]) for person in range(6)
+    ]
+
+    def right(threshold: float) -> float:
+        return float((np.mean([(each <= threshold).mean() for each in own]) + (impostor > threshold).mean()) / 2)
+
+    best = threshold_by_person(embeddings, identities)
+    assert best.accuracy == pytest.approx(max(right(candidate) for candidate in distance.values()))
+    assert right(best.distance) == pytest.approx(best.accuracy)
+    roc = roc_curve([distance[pair] for pair in pairs], [int(identities[a] != identities[b]) for a, b in pairs])
+    assert best.distance < 0.9 * best_threshold(roc, balanced=True).distance
 
 
 def test_a_tower_whose_embeddings_have_one_length_is_served_with_that_length(

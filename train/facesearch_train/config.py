@@ -55,9 +55,9 @@ class TrainConfig:
     photos in such a batch of people who have one photo only. photos_per_epoch: where an epoch ends and is validated
     (None: when all photos were seen). validation_share: people who only validate. precision "auto" is bfloat16 where
     the processor or GPU has it. accumulate: batches whose gradients make one step. unit_threshold: in the end all
-    distances are multiplied by one number, so that the threshold that is best on the people who validate is 1. keep:
-    the "best" tower of the last stage by its validation loss, or the "last" one, where the rate falls to nothing.
-    mirrored: the tower that is served takes the mean of a crop's embedding and of its mirror image's.
+    distances are multiplied by one number, so that the threshold that is best on the people who validate, each weighing
+    alike, is 1. keep: the "best" tower of the last stage by its validation loss, or the "last" one, where the rate
+    falls to nothing. mirrored: the tower that is served takes the mean of a crop's embedding and of its mirror image's.
     """
 
     name: str

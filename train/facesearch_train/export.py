@@ -29,6 +29,7 @@ from facesearch.tower import CARD_NAME, WEIGHTS_NAME, Tower, TowerCard, weights_
 from facesearch_train.config import TrainConfig
 from facesearch_train.loop import CropData
 from facesearch_train.network import build_tower
+from facesearch_train.pairs import photos_by_person
 
 # The threshold is set where one impostor pair in a hundred passes: `query` marks those below it as the same person.
 THRESHOLD_FAR = 0.01
@@ -110,18 +111,38 @@ def export_tower(
 def rescale_to_unit_threshold(serving: keras.Model, validation: CropData) -> float:
     """Multiply all distances so that the best threshold on validation people is 1; returns the factor.
 
-    Nothing but the distances changes, and no order among them (see multiply_distances). Best: genuine and impostor
-    pairs weighed alike. Raises TowerError where distances cannot be multiplied, and where the network tells nobody
+    Nothing but the distances changes, and no order among them (see multiply_distances). Best: see
+    threshold_by_person. Raises TowerError where distances cannot be multiplied, and where the network tells nobody
     apart.
     """
     batches = [validation.crops[start : start + _BATCH] for start in range(0, len(validation.crops), _BATCH)]
     embeddings = np.concatenate([np.asarray(serving.predict_on_batch(crops.astype(np.float32))) for crops in batches])
-    best = metrics.best_threshold(_pairs_roc(embeddings, validation.identities), balanced=True)
+    best = threshold_by_person(embeddings, validation.identities)
     if not np.isfinite(best.distance) or best.distance <= 0:
         raise TowerError("the network tells nobody apart on validation people: there is no threshold to bring to 1")
     factor = 1 / best.distance
     multiply_distances(serving, factor)
     return factor
+
+
+def threshold_by_person(embeddings: Floats, identities: Identities) -> metrics.Threshold:
+    """The best threshold where all people weigh alike: float32 (N, D), (N,) person numbers.
+
+    Its accuracy is the mean of two shares judged rightly: of impostor pairs, and of genuine pairs as the mean over
+    people. Otherwise the few people with the most photos would decide, for pairs grow as the square of photos.
+    """
+    roc = _pairs_roc(embeddings, identities)
+    distances, weights = [], []
+    for photos in photos_by_person(identities):
+        if len(photos) > 1:
+            first, second = np.triu_indices(len(photos), k=1)
+            own = pair_distances(embeddings[photos], embeddings[photos])[first, second]
+            distances.append(own)
+            weights.append(np.full(len(own), 1 / len(own)))
+    order = np.argsort(np.concatenate(distances), kind="stable")
+    accepted = np.concatenate([[0.0], np.cumsum(np.concatenate(weights)[order]) / len(distances)])
+    place = np.searchsorted(np.concatenate(distances)[order], roc.thresholds, side="right")
+    return metrics.best_of(roc.thresholds, (accepted[place] + 1 - roc.far) / 2)
 
 
 def multiply_distances(network: keras.Model, factor: float) -> None:
