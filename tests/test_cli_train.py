@@ -113,6 +113,18 @@ def test_overrides_change_the_last_stage_and_nothing_else() -> None:
         Overrides(max_rate=-1.0).applied_to(SEED)
 
 
+def test_only_the_last_stages_can_be_run() -> None:
+    from facesearch_train.config import FULL
+    from facesearch_train.overrides import Overrides
+
+    for count in (1, 2):
+        kept = Overrides(stages=count).applied_to(FULL)
+        assert [stage.input_size_px for stage in kept.stages] == [stage.input_size_px for stage in FULL.stages[-count:]]
+        assert kept.epochs == sum(stage.epochs for stage in FULL.stages[-count:])
+    with pytest.raises(UsageError, match=f"has {len(FULL.stages)} stages, not 99"):
+        Overrides(stages=99).applied_to(FULL)
+
+
 def test_check_reports_faults_changes_nothing_and_trains_nothing(run: CommandLine, tmp_path: Path) -> None:
     people = write_album(tmp_path / "album", 3, 3, groups=0, seed=2).directory / "people"
     first, second = sorted(people.iterdir())[:2]

@@ -66,6 +66,16 @@ BatchOption = Annotated[
 SeedOption = Annotated[
     int | None, typer.Option("--seed", min=0, help="Another number draws otherwise.", show_default=False)
 ]
+StagesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--stages",
+        metavar="N",
+        min=1,
+        help="Only the preset's last N stages, as to fine-tune a tower by --start-from.",
+        show_default=False,
+    ),
+]
 HoldOutOption = Annotated[
     list[int] | None,
     typer.Option(
@@ -102,6 +112,7 @@ def train(
     rate: RateOption = None,
     batch: BatchOption = None,
     seed: SeedOption = None,
+    stages: StagesOption = None,
     hold_out_fold: HoldOutOption = None,
     start_from: StartFromOption = None,
     check: CheckOption = None,
@@ -118,7 +129,8 @@ def train(
     """
     from facesearch_train.quiet import import_keras_quietly
 
-    ordered = data or out or resume or epochs or rate or batch or seed is not None or hold_out_fold or start_from
+    settings = (epochs, rate, batch, seed, stages)
+    ordered = data or out or resume or hold_out_fold or start_from or any(value is not None for value in settings)
     if check and (ordered or preset is not PresetChoice.SMOKE):
         raise UsageError(
             "--check trains nothing: give it the folders to look through, perhaps --json, and nothing else"
@@ -137,13 +149,13 @@ def train(
 
     folder = out or Path("runs") / f"{preset.value}-{time.strftime('%Y%m%d-%H%M%S')}"
     if resume:
-        if out is None or data or start_from or hold_out_fold or epochs or rate or batch or seed is not None:
+        if out is None or data or start_from or hold_out_fold or any(value is not None for value in settings):
             raise UsageError("--resume goes on with the run in --out as it was ordered: give --out, and nothing else")
         order = Order.load(folder)
     else:
         if (folder / "config.json").exists():
             raise UsageError(f"{folder} holds a run already; go on with it by --resume, or choose another --out")
-        config = Overrides(epochs, rate, batch, seed).applied_to(PRESETS[preset.value])
+        config = Overrides(*settings).applied_to(PRESETS[preset.value])
         order = Order(config, folder, tuple(data or ()), tuple(hold_out_fold or ()), start_from)
     _report(order, _train(order, resume))
 

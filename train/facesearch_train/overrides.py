@@ -13,13 +13,15 @@ from facesearch_train.config import Stage, TrainConfig
 class Overrides:
     """Settings that take the preset's place; None leaves it.
 
-    epochs, max_rate: of the last stage. batch_size: pairs or photos, whichever the preset counts, in every stage.
+    stages: only so many of the preset's last, as to fine-tune a tower. epochs, max_rate: of the last stage.
+    batch_size: pairs or photos, whichever the preset counts, in every stage.
     """
 
     epochs: int | None = None
     max_rate: float | None = None
     batch_size: int | None = None
     seed: int | None = None
+    stages: int | None = None
 
     def applied_to(self, config: TrainConfig) -> TrainConfig:
         """The config with these settings. Raises UsageError for a value that cannot be."""
@@ -27,7 +29,10 @@ class Overrides:
             if value is not None and value <= 0 and name != "seed":
                 raise UsageError(f"{name} is {value}; give more than 0")
         changed = {"batch_size": self.batch_size, "seed": self.seed}
-        stages = (*config.stages[:-1], self._stage(config.stages[-1]))
+        kept = len(config.stages) if self.stages is None else self.stages
+        if kept > len(config.stages):
+            raise UsageError(f"preset {config.name} has {len(config.stages)} stages, not {kept}; give fewer")
+        stages = (*config.stages[-kept:-1], self._stage(config.stages[-1]))
         if self.batch_size is not None:
             stages = tuple(dataclasses.replace(stage, batch_size=None) for stage in stages)
         return dataclasses.replace(
