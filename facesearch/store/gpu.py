@@ -13,15 +13,22 @@ from facesearch.records import Floats
 Device = Literal["auto", "cpu", "gpu"]
 
 GPU_FROM_FACES = 1_000_000
-"""From here on `auto` takes a GPU: below, one search is over sooner than the vectors have been copied there."""
+"""From here on `auto` takes a GPU: below, many searches are over sooner than the vectors have been copied there."""
+
+COPY_S = 3.0
+"""How long `auto` searches on the CPU first: what a copy costs (a million faces in partitions, an H200 that others used
+too), so that few questions never wait for one, and many never take more than twice as long as they would have to."""
 
 _MOST_NEIGHBOURS = 2048  # FAISS's limit on a GPU, of neighbours and of lists alike
 _SPARE = 32  # candidates beyond k: the GPU's distances are rounded otherwise, and the CPU's decide
 
 
-def takes_gpu(device: Device, faces: int) -> bool:
-    """Whether a search over so many faces runs on a GPU. Raises LibraryError where "gpu" is asked for and missing."""
-    if device == "cpu" or (device == "auto" and faces < GPU_FROM_FACES):
+def takes_gpu(device: Device, faces: int, searched_s: float = 0.0) -> bool:
+    """Whether a search over so many faces runs on a GPU. Raises LibraryError where "gpu" is asked for and missing.
+
+    searched_s: seconds that the CPU has searched already.
+    """
+    if device == "cpu" or (device == "auto" and (faces < GPU_FROM_FACES or searched_s < COPY_S)):
         return False
     import faiss
 

@@ -7,6 +7,7 @@ to decide what the rows say: what does not fit is rebuilt.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ class Vectors:
         self._mapped = mapped  # the file's bytes, while the index only looks at them
         self._device: Device = "cpu"
         self._gpu: GpuSearch | None = None
+        self._searched_s = 0.0  # by the CPU, since a search was first asked for
 
     @classmethod
     def build(cls, ids: NDArray[np.int64], embeddings: Floats) -> Vectors:
@@ -128,15 +130,15 @@ class Vectors:
         return self._index
 
     def run_on(self, device: Device) -> None:
-        """Search on a "cpu", a "gpu", or "auto" for what suits. Raises LibraryError where a GPU is asked for and
-        missing."""
+        """Search on a "cpu", a "gpu", or "auto" for what suits (see gpu.takes_gpu). Raises LibraryError where a GPU is
+        asked for and missing."""
         takes_gpu(device, len(self))
         self._device = device
 
     @property
     def description(self) -> str:
         """How a search runs, and on what, in words."""
-        device = "gpu (FAISS)" if takes_gpu(self._device, len(self)) else "cpu"
+        device = "gpu (FAISS)" if self._takes_gpu() else "cpu"
         if self.training is None:
             return f"exact, on the {device}"
         return (
@@ -175,7 +177,7 @@ class Vectors:
 
     def _nearest(self, probes: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
         """Squared distances and ids, (N, k), nearest first; from as many partitions as it takes to find k."""
-        if self._gpu is None and takes_gpu(self._device, len(self)):
+        if self._gpu is None and self._takes_gpu():
             self._gpu = GpuSearch(self._in_faiss())
         gpu = self._gpu if self._gpu is not None and k <= self._gpu.most_neighbours() else None
         if self.training is None:
@@ -193,9 +195,13 @@ class Vectors:
                 return squared, ids
             nprobe, gpu = min(2 * nprobe, self._index.nlist), None
 
+    def _takes_gpu(self) -> bool:
+        return takes_gpu(self._device, len(self), self._searched_s)
+
     def _search_here(self, probes: Floats, k: int, settings: Any) -> tuple[Floats, NDArray[np.int64]]:
         """On the CPU; little work on one core, because a busy second one joins in later than it is over: 0.04 ms
         instead of 12 were measured for one probe and 10,000 faces, 4.4 instead of 28 for a million."""
+        begin = time.perf_counter()
         if isinstance(self._index, FlatSearch):
             return self._index.search(probes, k)
         import faiss
@@ -207,6 +213,7 @@ class Vectors:
             squared, ids = self._index.search(probes, k, params=settings)
         finally:
             faiss.omp_set_num_threads(cores)
+        self._searched_s += time.perf_counter() - begin
         return squared, ids
 
 

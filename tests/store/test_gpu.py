@@ -36,6 +36,40 @@ def test_a_gpu_that_is_not_there_is_an_error_only_where_it_was_asked_for(
         assert len(vectors.search(people(1)[0], 5)) == 5
 
 
+def test_auto_takes_a_gpu_only_when_the_cpu_has_searched_for_as_long_as_a_copy_takes(
+    vectors: Vectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import faiss
+
+    copies = []
+
+    class Copy:
+        def __init__(self, index: object) -> None:
+            copies.append(index)
+
+        def most_neighbours(self) -> int:
+            return 0  # so that the CPU goes on answering
+
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1)
+    monkeypatch.setattr(gpu, "GPU_FROM_FACES", 10)
+    monkeypatch.setattr("facesearch.store.vectors.GpuSearch", Copy)
+    vectors.run_on("auto")
+    monkeypatch.setattr(gpu, "COPY_S", 1e9)
+    for _ in range(2):
+        vectors.search(people(1)[0], 5)
+    assert not copies
+    assert vectors.description == "exact, on the cpu"
+    monkeypatch.setattr(gpu, "COPY_S", 1e-9)
+    for _ in range(2):
+        vectors.search(people(1)[0], 5)
+    assert len(copies) == 1
+    assert vectors.description == "exact, on the gpu (FAISS)"
+    asked = Vectors.build(np.arange(3000), people(3000))
+    asked.run_on("gpu")
+    asked.search(people(1)[0], 5)
+    assert len(copies) == 2
+
+
 def test_candidates_in_any_order_are_ranked_by_exact_distance() -> None:
     import faiss
 
