@@ -64,6 +64,10 @@ def test_auto_takes_a_gpu_only_when_the_cpu_has_searched_for_as_long_as_a_copy_t
         vectors.search(people(1)[0], 5)
     assert len(copies) == 1
     assert vectors.description == "exact, on the gpu (FAISS)"
+    monkeypatch.setattr(gpu, "COPY_S", 1e9)
+    vectors.add(np.array([9999]), people(1))
+    vectors.search(people(1)[0], 5)
+    assert len(copies) == 1  # what was copied has changed, and a new copy must pay for itself
     asked = Vectors.build(np.arange(3000), people(3000))
     asked.run_on("gpu")
     asked.search(people(1)[0], 5)
