@@ -130,8 +130,8 @@ def train(
     from facesearch_train.quiet import import_keras_quietly
 
     settings = (epochs, rate, batch, seed, stages)
-    ordered = data or out or resume or hold_out_fold or start_from or any(value is not None for value in settings)
-    if check and (ordered or preset is not PresetChoice.SMOKE):
+    ordered = data or hold_out_fold or start_from or any(value is not None for value in settings)
+    if check and (ordered or out or resume or preset is not PresetChoice.SMOKE):
         raise UsageError(
             "--check trains nothing: give it the folders to look through, perhaps --json, and nothing else"
         )
@@ -149,7 +149,7 @@ def train(
 
     folder = out or Path("runs") / f"{preset.value}-{time.strftime('%Y%m%d-%H%M%S')}"
     if resume:
-        if out is None or data or start_from or hold_out_fold or any(value is not None for value in settings):
+        if out is None or ordered:
             raise UsageError("--resume goes on with the run in --out as it was ordered: give --out, and nothing else")
         order = Order.load(folder)
     else:
