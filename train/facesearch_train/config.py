@@ -92,8 +92,9 @@ class TrainConfig:
         return self.sampling == "people" and any(stage.identity for stage in self.stages)
 
     def of_stage(self, stage: Stage) -> TrainConfig:
-        """These settings with a stage's own batch size."""
-        return self if stage.batch_size is None else replace(self, batch_size=stage.batch_size)
+        """These settings with those that a stage has of its own in their place."""
+        own = {name: getattr(stage, name) for name in ("augmentation", "batch_size", "memory", "temperature")}
+        return replace(self, **{name: value for name, value in own.items() if value is not None})
 
     @property
     def batch_sizes(self) -> tuple[int, ...]:

@@ -139,9 +139,10 @@ def threshold_by_person(embeddings: Floats, identities: Identities) -> metrics.T
             own = pair_distances(embeddings[photos], embeddings[photos])[first, second]
             distances.append(own)
             weights.append(np.full(len(own), 1 / len(own)))
-    order = np.argsort(np.concatenate(distances), kind="stable")
+    genuine = np.concatenate(distances)
+    order = np.argsort(genuine, kind="stable")
     accepted = np.concatenate([[0.0], np.cumsum(np.concatenate(weights)[order]) / len(distances)])
-    place = np.searchsorted(np.concatenate(distances)[order], roc.thresholds, side="right")
+    place = np.searchsorted(genuine[order], roc.thresholds, side="right")
     return metrics.best_of(roc.thresholds, (accepted[place] + 1 - roc.far) / 2)
 
 

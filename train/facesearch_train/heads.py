@@ -34,16 +34,16 @@ class PeopleHead(keras.layers.Layer):
     (B, D) embeddings, (B,) person numbers, and (B, D) embeddings of the same photos by the momentum tower where there
     is one -> (B, 3): the loss of each anchor, and the batch's mean genuine and mean impostor distance in every row. The
     batch size must be fixed. The memory holds the latest `memory` embeddings (the momentum tower's, where there is
-    one), without gradients; empty places carry the person number -1. people: how many person numbers there are, each of
-    which has a prototype where the stage weighs the identity loss.
+    one), without gradients; empty places carry the person number -1. config: with the stage's own settings (see
+    TrainConfig.of_stage). people: how many person numbers there are, each of which has a prototype where the stage
+    weighs the identity loss.
     """
 
     def __init__(self, config: TrainConfig, stage: Stage, people: int, **options: Any) -> None:
         super().__init__(dtype="float32", **options)
         self.config = config
         self.stage = stage
-        self.memory = config.memory if stage.memory is None else stage.memory
-        self.temperature = config.temperature if stage.temperature is None else stage.temperature
+        self.memory, self.temperature = config.memory, config.temperature
         self.prototypes = self.add_weight(
             shape=(people if config.classifies else 0, config.embedding_size),
             initializer="random_normal",
@@ -129,9 +129,10 @@ def build_training_model(
 
     tower: takes crops of the stage's input size. people: one more than the highest person number of the data.
     """
+    config = config.of_stage(stage)
     crop_shape = (CROP_SIZE_PX, CROP_SIZE_PX, 3)
     resize = resize_layer(CROP_SIZE_PX, stage.input_size_px)
-    augment = Augment(stage.augmentation or config.augmentation, seed=seed, name="augment")
+    augment = Augment(config.augmentation, seed=seed, name="augment")
 
     def sized(crops: Any) -> Any:
         crops = ops.cast(crops, "float32")

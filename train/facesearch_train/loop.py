@@ -135,7 +135,7 @@ class Run:
     def _build_stage(self, epoch: int) -> None:
         """Tower, training model and data of the stage that an epoch belongs to, freshly initialised."""
         number, stage, _ = self.config.stage_at(epoch)
-        config = self.config.of_stage(stage)
+        config = self.config
         keras.utils.set_random_seed(config.seed + number)
         self.stage = stage
         self.tower = build_tower(
@@ -143,7 +143,7 @@ class Run:
         )
         people = int(self.training.identities.max()) + 1
         self.model = build_training_model(self.tower, config, stage, config.seed + number, people)
-        self.data = epoch_data(self.training, config)
+        self.data = epoch_data(self.training, config.of_stage(stage))
         self.model.optimizer.follow(stage.schedule, len(self.data), stage.epochs)
         self.model.optimizer.build(self.model.trainable_variables)
         plot_schedule(stage.schedule, stage.epochs, self.folder / f"schedule-{number + 1}.png")

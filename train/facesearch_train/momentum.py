@@ -15,10 +15,7 @@ from typing import Any
 import keras
 from keras import ops
 
-_NAME = "momentum_tower"
 
-
-@keras.saving.register_keras_serializable("facesearch")
 class MomentumTower(keras.layers.Layer):
     """Embeds as a slow copy of a tower: (B, S, S, 3) -> (B, D), without gradients.
 
@@ -27,7 +24,7 @@ class MomentumTower(keras.layers.Layer):
     """
 
     def __init__(self, tower: keras.Model, momentum: float) -> None:
-        super().__init__(dtype="float32", name=_NAME)  # a running mean in bfloat16 would stand still
+        super().__init__(dtype="float32", name="momentum_tower")  # a running mean in bfloat16 would stand still
         self.copy = keras.models.clone_model(tower)
         self.copy.trainable = False
         self.momentum = momentum
@@ -56,4 +53,4 @@ class MomentumTower(keras.layers.Layer):
 
 def momentum_tower(model: keras.Model) -> MomentumTower | None:
     """The copy that a training model holds; None in a stage without one."""
-    return next((layer for layer in model.layers if layer.name == _NAME), None)
+    return next((layer for layer in model.layers if isinstance(layer, MomentumTower)), None)
