@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import subprocess
@@ -218,18 +219,21 @@ def test_the_cascade_finds_what_the_package_finds(
 
 
 @pytest.mark.photos
-def test_real_faces_that_the_package_finds_are_found(
-    detector: Detector, package: Callable[[Pixels], np.ndarray], photos_dir: Path
-) -> None:
+def test_labelled_faces_are_found(detector: Detector, photos_dir: Path) -> None:
     """The figures over many photos come from scripts/bench_detection.py; this holds them from falling."""
-    found = []
-    for path in sorted((photos_dir / "celeba_wild").glob("*/*.jpg"))[::300]:
-        pixels = np.asarray(Image.open(path).convert("RGB"))
-        expected = package(pixels)
-        shared = overlap(expected[:, 1:5].astype(np.float32), stacked(detector.detect(pixels)))
-        found += list(shared.max(axis=1, initial=0) > 0.5)
+    boxes: dict[str, list[list[float]]] = {}
+    with (photos_dir / "wider" / "boxes.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            x, y, width, height = (float(row[side]) for side in "xywh")
+            if row["invalid"] == "0" and height >= 64:
+                boxes.setdefault(row["photo"], []).append([x, y, x + width, y + height])
+    found: list[bool] = []
+    for name in sorted(boxes)[::4]:
+        pixels = np.asarray(Image.open(photos_dir / "wider" / "images" / name).convert("RGB"))
+        shared = overlap(np.array(boxes[name], np.float32), stacked(detector.detect(pixels)))
+        found += list(shared.max(axis=1, initial=0) > 0.4)
     assert len(found) >= 20
-    assert np.mean(found) >= 0.95
+    assert np.mean(found) >= 0.75
 
 
 def test_detection_loads_neither_tensorflow_nor_keras() -> None:

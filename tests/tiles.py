@@ -40,7 +40,13 @@ def draw(path: Path, *colours: Colour) -> Path:
 
 
 def embedding_of(colour: Colour) -> Floats:
-    return np.asarray((np.array(colour, np.float32) / 255) @ BASIS, np.float32)
+    return _embeddings(np.array([colour], np.float32))[0]
+
+
+def _embeddings(colours: Floats) -> Floats:
+    """(N, 3) colours 0..255 -> (N, 32). Summed by element: a matrix product may round differently for another N."""
+    shares = colours / np.float32(255)
+    return shares[:, :1] * BASIS[0] + shares[:, 1:2] * BASIS[1] + shares[:, 2:] * BASIS[2]
 
 
 class TileDetector:
@@ -79,7 +85,7 @@ class ColourTower:
 
     def embed(self, crops: Pixels) -> Floats:
         self.batches.append(len(crops))
-        return np.asarray((crops[:, 56, 56].astype(np.float32) / 255) @ BASIS, np.float32)
+        return _embeddings(crops[:, 56, 56].astype(np.float32))
 
 
 MODELS = Models.of(TileDetector(), ColourTower())

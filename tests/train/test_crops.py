@@ -280,7 +280,7 @@ def test_the_index_holds_no_photo_outside_its_root(crops: CropSet) -> None:
 @pytest.mark.photos
 @pytest.mark.parametrize(
     ("name", "origin"),
-    [("lfw", "detected"), ("celeba", "detected"), ("celeba_wild", "detected"), ("glint24", "aligned")],
+    [("lfw", "detected"), ("celeba", "detected"), ("glint24", "aligned")],
 )
 def test_real_photos_of_every_layout_are_cut(photos_dir: Path, tmp_path: Path, name: str, origin: str) -> None:
     dataset = read_dataset(photos_dir / name)
