@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from facesearch.api import FaceLibrary, compare, load_tower, open_library
+    from facesearch.api.library import FaceLibrary, compare, load_tower, open_library
     from facesearch.errors import FacesearchError
 
 __all__ = ["FaceLibrary", "FacesearchError", "compare", "load_tower", "open_library"]
@@ -23,7 +23,7 @@ def __getattr__(name: str) -> Any:
         from facesearch.errors import FacesearchError
 
         return FacesearchError
-    from facesearch import api
+    from facesearch.api import library as api
 
     return getattr(api, name)
 

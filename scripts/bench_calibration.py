@@ -20,15 +20,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch import load_tower, metrics
-from facesearch.alignment import align_faces
-from facesearch.calibrating.fitting import EXPECTED_PAIRS, FAR, InForce, fit_sample
-from facesearch.calibrating.sample import MOST_FACES, NamedSample, pairs_of
-from facesearch.calibration import Calibration, fit_calibration, reliability
-from facesearch.detection import load_detector
+from facesearch import load_tower
+from facesearch.demo import draw_portrait, random_people
 from facesearch.errors import LibraryError
-from facesearch.portraits import draw_portrait, random_people
+from facesearch.evaluation import metrics
+from facesearch.evaluation.calibration import Calibration, fit_calibration, reliability
 from facesearch.records import Floats
+from facesearch.tuning.calibration.fitting import EXPECTED_PAIRS, FAR, InForce, fit_sample
+from facesearch.tuning.calibration.sample import MOST_FACES, NamedSample, pairs_of
+from facesearch.vision.alignment import align_faces
+from facesearch.vision.detector.detector import load_detector
 from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import read_dataset
 from facesearch_train.evaluate import named_faces

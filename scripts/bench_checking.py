@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facesearch.alignment import align
-from facesearch.detection import load_detector
-from facesearch.tower import Tower
+from facesearch.vision.alignment import align
+from facesearch.vision.detector.detector import load_detector
+from facesearch.vision.tower.tower import Tower
 from facesearch_train.checking import directions
 from facesearch_train.crops import prepare_crops
 from facesearch_train.cutting import choose_face

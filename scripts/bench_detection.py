@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from facesearch.boxes import overlap
-from facesearch.detection import DetectorSettings, load_detector, smallest_face
 from facesearch.photos import read_photo, walk
-from facesearch.pyramid import shrink
 from facesearch.records import Floats, PhotoFile, Pixels
+from facesearch.vision.boxes import overlap
+from facesearch.vision.detector.detector import DetectorSettings, load_detector, smallest_face
+from facesearch.vision.detector.pyramid import shrink
 
 Found = tuple[Floats, Floats]  # boxes (N, 4), landmarks (N, 5, 2)
 SAME_FACE = 0.5  # overlap of two boxes, as a share of their union

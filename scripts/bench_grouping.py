@@ -4,7 +4,7 @@ python scripts/bench_grouping.py --data ../shared/data/lfw
 python scripts/bench_grouping.py --faces 1e4 1e5 1e6
 
 With --data, the people of some folds of LFW's View 2 make libraries without a name: all of them at once, and small
-libraries of 60 drawn people. "as shipped" groups with the tower's card and the constants of facesearch.clustering. The
+libraries of 60 drawn people. "as shipped" groups with the tower's card and the constants of people.clusters. The
 other methods get their settings from a sweep: those with a B-cubed precision of 0.95 or more on the people of
 --choose-on, and of these the best F. Every figure is of --report-on, other people; the rows "at best" are swept on
 these themselves, which nobody can do at home. Small libraries are means of several draws.
@@ -32,11 +32,11 @@ from bench_search import FACES_A_PERSON, faces, memory_mb
 from numpy.typing import NDArray
 from sklearn.cluster import DBSCAN
 
-from facesearch.calibration import Calibration
-from facesearch.clustering import Bounds, ClusterScores, KnownFaces, group_faces, score_clusters
-from facesearch.distance import pair_distances
+from facesearch.evaluation.calibration import Calibration
+from facesearch.evaluation.distance import pair_distances
+from facesearch.people.clusters import Bounds, ClusterScores, KnownFaces, group_faces, score_clusters
 from facesearch.records import Floats
-from facesearch.tower import Tower
+from facesearch.vision.tower.tower import Tower
 from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import read_dataset
 from facesearch_train.lfw import people_in_folds, read_folds

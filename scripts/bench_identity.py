@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch import load_tower, metrics
-from facesearch.calibration import Calibration, fit_calibration
-from facesearch.distance import pair_distances
-from facesearch.ranking import PRIOR, PROTOTYPE_FACES, Contenders, beliefs, person_distances
+from facesearch import load_tower
+from facesearch.evaluation import metrics
+from facesearch.evaluation.calibration import Calibration, fit_calibration
+from facesearch.evaluation.distance import pair_distances
+from facesearch.query.ranking import PRIOR, PROTOTYPE_FACES, Contenders, beliefs, person_distances
 from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import read_dataset
 from facesearch_train.evaluate import named_faces

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from facesearch.keras_archive import read_keras_archive
-from facesearch.quantisation import quantise
-from facesearch.runtime import Precision, RuntimeSettings, available_cores, compile_network, fastest_precision
-from facesearch.tower import SHIPPED_TOWER, WEIGHTS_NAME, Tower
+from facesearch.vision.runtime import Precision, RuntimeSettings, available_cores, compile_network, fastest_precision
+from facesearch.vision.tower.keras_archive import read_keras_archive
+from facesearch.vision.tower.quantisation import quantise
+from facesearch.vision.tower.tower import SHIPPED_TOWER, WEIGHTS_NAME, Tower
 
 BATCH = 64  # crops
 SIDES = (512, 1024, 2048)  # of the matrices: the fastest counts

@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.distance import pair_distances
-from facesearch.explaining.occlusion import Fill, Occlusion, Patches, covered_with, occlude
+from facesearch.evaluation.distance import pair_distances
+from facesearch.query.why.occlusion import Fill, Occlusion, Patches, covered_with, occlude
 from facesearch.records import CROP_SIZE_PX, Pixels
-from facesearch.tower import Tower
+from facesearch.vision.tower.tower import Tower
 from facesearch_train.crops import CropSet, prepare_crops
 from facesearch_train.datasets import read_dataset
 from facesearch_train.lfw import people_in_folds, read_folds

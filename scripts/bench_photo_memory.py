@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from facesearch.photos import MEGAPIXEL_LIMITS, photo_file, read_photo
-from facesearch.photos.decode import OTHER_MEGAPIXEL_LIMIT
+from facesearch.photos.decoding.decode import OTHER_MEGAPIXEL_LIMIT
 
 # name: mode, format, options of Pillow
 KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {

@@ -32,14 +32,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from facesearch.alignment import align_faces
-from facesearch.detection import load_detector
+from facesearch.demo import write_album
 from facesearch.library import Library
 from facesearch.photos import photo_file, read_photo, walk
-from facesearch.portraits import write_album
 from facesearch.records import DetectedFace, EmbeddedFace, Models, NewPhoto, PhotoFile, Pixels
-from facesearch.runtime import fastest_precision
-from facesearch.tower import SHIPPED_TOWER, WEIGHTS_NAME, Tower, usable_precision
+from facesearch.vision.alignment import align_faces
+from facesearch.vision.detector.detector import load_detector
+from facesearch.vision.runtime import fastest_precision
+from facesearch.vision.tower.tower import SHIPPED_TOWER, WEIGHTS_NAME, Tower, usable_precision
 
 SIDE_PX = 1024
 BATCH = 64

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facesearch.detection import load_detector
-from facesearch.portraits import DrawnFace, DrawnPhoto, draw_group, draw_portrait, random_people
+from facesearch.demo import DrawnFace, DrawnPhoto, draw_group, draw_portrait, random_people
 from facesearch.records import DetectedFace, Floats
+from facesearch.vision.detector.detector import load_detector
 
 SMALL_FACE_PX = 40
 

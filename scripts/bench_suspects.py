@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.alignment import TEMPLATE_112
 from facesearch.library import Library
 from facesearch.people import Suspect, find_suspects
 from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, NewPhoto, PhotoFile
-from facesearch.tower import Tower
+from facesearch.vision.alignment import TEMPLATE_112
+from facesearch.vision.tower.tower import Tower
 from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import read_dataset
 from facesearch_train.lfw import people_in_folds, read_folds

@@ -25,19 +25,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch import load_tower, metrics
-from facesearch.calibration import Calibration
-from facesearch.clustering import LEAST_FACES, Bounds, KnownFaces, group_faces
-from facesearch.distance import pair_distances
+from facesearch import load_tower
+from facesearch.evaluation import metrics
+from facesearch.evaluation.calibration import Calibration
+from facesearch.evaluation.distance import pair_distances
+from facesearch.library.space import Space
+from facesearch.people.clusters import LEAST_FACES, Bounds, KnownFaces, group_faces
 from facesearch.records import Floats
-from facesearch.space import Space
-from facesearch.teaching.deciding import decide
-from facesearch.teaching.held_out import ask_held_out
-from facesearch.teaching.learning import PULL, SHRINKAGE, draw_pairs, learn_head, whitening
-from facesearch.teaching.lessons import NOBODY, Lessons
-from facesearch.teaching.service import LEAST_FACES as LEAST_FACES_EACH
-from facesearch.teaching.service import LEAST_PEOPLE
-from facesearch.tower_card import TowerCard
+from facesearch.tuning.teaching.deciding import decide
+from facesearch.tuning.teaching.held_out import ask_held_out
+from facesearch.tuning.teaching.learning import PULL, SHRINKAGE, draw_pairs, learn_head, whitening
+from facesearch.tuning.teaching.lessons import NOBODY, Lessons
+from facesearch.tuning.teaching.service import LEAST_FACES as LEAST_FACES_EACH
+from facesearch.tuning.teaching.service import LEAST_PEOPLE
+from facesearch.vision.tower.card import TowerCard
 from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import read_dataset
 from facesearch_train.lfw import people_in_folds, read_folds

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facesearch.api import open_library
+from facesearch.api.library import open_library
 from facesearch.library import Library
 from facesearch.photos import photo_file
 from facesearch.records import DetectedFace, EmbeddedFace, Models, NewPhoto

@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 import openvino
 
-from facesearch.keras_archive import read_keras_archive
-from facesearch.quantisation import observe_ranges, quantise
 from facesearch.records import DetectedFace, Floats, Pixels
-from facesearch.runtime import RuntimeSettings
-from facesearch.tower import SHIPPED_TOWER, WEIGHTS_NAME
-from facesearch.tower_card import TowerCard, check_weights, read_card
+from facesearch.vision.runtime import RuntimeSettings
+from facesearch.vision.tower.card import TowerCard, check_weights, read_card
+from facesearch.vision.tower.keras_archive import read_keras_archive
+from facesearch.vision.tower.quantisation import observe_ranges, quantise
+from facesearch.vision.tower.tower import SHIPPED_TOWER, WEIGHTS_NAME
 from facesearch_train.crops import CropSet, prepare_crops
 from facesearch_train.cutting import detecting_cutter
 from facesearch_train.datasets import read_dataset

@@ -32,17 +32,24 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facesearch.alignment import TEMPLATE_112
+from facesearch.demo import Person, draw_portrait, random_people
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import DATABASE_NAME, Library
+from facesearch.library.care.checks import embedding_problems, integrity, row_problems
+from facesearch.library.rows import schema
+from facesearch.library.rows.database import Database
 from facesearch.photos import fingerprint
-from facesearch.portraits import Person, draw_portrait, random_people
 from facesearch.records import DetectedFace, Floats, Models, Pixels
-from facesearch.store import schema
-from facesearch.store.checks import embedding_problems, integrity, row_problems
-from facesearch.store.database import Database
+from facesearch.vision.alignment import TEMPLATE_112
 
-PRELOADED = ["facesearch.cli", "facesearch.api", "facesearch.indexing", "facesearch.querying", "faiss", "PIL.Image"]
+PRELOADED = [
+    "facesearch.cli",
+    "facesearch.api.library",
+    "facesearch.indexing",
+    "facesearch.query",
+    "faiss",
+    "PIL.Image",
+]
 PORTRAIT_PX = 128
 TILE_PX = 40
 Content = dict[str, tuple[bool, str | None, tuple[tuple[bytes, bytes, str | None], ...]]]

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from facesearch import detection
-from facesearch.alignment import align_faces
 from facesearch.photos import read_photo, walk
 from facesearch.records import PhotoFile
-from facesearch.seeing.look import packed, unpacked
-from facesearch.tower import Tower, usable_precision
+from facesearch.vision.alignment import align_faces
+from facesearch.vision.detector import detector as detection
+from facesearch.vision.faces.faces_of_photo import packed, unpacked
+from facesearch.vision.tower.tower import Tower, usable_precision
 
 spent: Counter[str] = Counter()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facesearch.tower import WEIGHTS_NAME, TowerCard, weights_sha256, write_card
+from facesearch.vision.tower.tower import WEIGHTS_NAME, TowerCard, weights_sha256, write_card
 
 
 def write_small_tower(folder: Path, name: str = "small", seed: int = 7, *, int8: bool = False) -> Path:

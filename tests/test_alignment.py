@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from facesearch.alignment import TEMPLATE_112, align, align_faces, similarity_transform
 from facesearch.records import DetectedFace
+from facesearch.vision.alignment import TEMPLATE_112, align, align_faces, similarity_transform
 
 
 def moved(points: np.ndarray, angle: float, scale: float, shift: tuple[float, float]) -> np.ndarray:

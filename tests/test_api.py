@@ -11,8 +11,8 @@ import pytest
 from small_tower import write_small_tower
 
 import facesearch
+from facesearch.demo import write_album
 from facesearch.errors import LibraryError, NoFaceError, TowerError, UsageError
-from facesearch.portraits import write_album
 
 
 @pytest.fixture(scope="module")

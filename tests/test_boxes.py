@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facesearch import boxes as boxes_room
-from facesearch.boxes import Measure, overlap, suppress, to_squares
+from facesearch.vision import boxes as boxes_room
+from facesearch.vision.boxes import Measure, overlap, suppress, to_squares
 
 A = [0, 0, 10, 10]
 B = [5, 0, 15, 10]  # half of A

@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from small_tower import write_small_tower
 from tiles import MODELS, THRESHOLD, ColourTower, TileDetector, draw
 
-from facesearch.calibrating import keep_calibration, kept_calibration, reset_calibration
-from facesearch.calibrating.fitting import InForce, fit_library, least_people
-from facesearch.calibrating.sample import MOST_FACES, named_sample, pairs_of
-from facesearch.calibration import Calibration
+from facesearch.demo import write_album
 from facesearch.errors import LibraryError, UsageError
+from facesearch.evaluation.calibration import Calibration
 from facesearch.indexing import reindex
 from facesearch.library import Library, forget
-from facesearch.portraits import write_album
-from facesearch.querying import compare_photos, query_photo
+from facesearch.library.space import head_bytes
+from facesearch.query import compare_photos, query_photo
 from facesearch.records import DetectedFace, EmbeddedFace, NewPhoto, PhotoFile
-from facesearch.space import head_bytes
+from facesearch.tuning.calibration import keep_calibration, kept_calibration, reset_calibration
+from facesearch.tuning.calibration.fitting import InForce, fit_library, least_people
+from facesearch.tuning.calibration.sample import MOST_FACES, named_sample, pairs_of
 
 WITHIN, BETWEEN = 0.15, 0.15  # standard deviations a dimension: distances of some 1.2 and 1.7
 USUAL = InForce(0.3, Calibration((0.2, 0.4), (3.0, -3.0)))

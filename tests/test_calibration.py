@@ -10,14 +10,8 @@ import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.isotonic import IsotonicRegression
 
-from facesearch import metrics
-from facesearch.calibration import (
-    Calibration,
-    _never_rising,
-    fit_calibration,
-    held_out_error,
-    reliability,
-)
+from facesearch.evaluation import metrics
+from facesearch.evaluation.calibration import Calibration, _never_rising, fit_calibration, held_out_error, reliability
 
 LINE = Calibration((1.0, 2.0), (2.0, -2.0))
 

@@ -23,7 +23,7 @@ from facesearch.indexing import (
 )
 from facesearch.indexing.software import software_of
 from facesearch.library import Library
-from facesearch.querying import query_faces
+from facesearch.query import query_faces
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
 

@@ -123,12 +123,12 @@ def test_every_error_has_its_exit_code(
     def fail(*_: object, **__: object) -> None:
         raise error("evil\nname\x1b[2J.jpg is no photo")
 
-    monkeypatch.setattr("facesearch.api.open_library", fail)
+    monkeypatch.setattr("facesearch.api.library.open_library", fail)
     assert run("status") == Ran(code, "", "facesearch: evil\\nname\\x1b[2J.jpg is no photo\n")
 
 
 def test_a_bug_asks_to_be_reported(run: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facesearch.api.open_library", lambda *_, **__: 1 // 0)
+    monkeypatch.setattr("facesearch.api.library.open_library", lambda *_, **__: 1 // 0)
     ran = run("status")
     assert (ran.code, ran.err.count("\n")) == (1, 1)
     assert "ZeroDivisionError" in ran.err
@@ -140,7 +140,7 @@ def test_ctrl_c_is_exit_code_130(run: CommandLine, monkeypatch: pytest.MonkeyPat
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("facesearch.api.open_library", interrupt)
+    monkeypatch.setattr("facesearch.api.library.open_library", interrupt)
     ran = run("status")
     assert (ran.code, ran.out) == (130, "")
     assert "Traceback" not in ran.err
@@ -223,7 +223,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("module", ["facesearch.cli", "typer", "facesearch.cli.verify", "facesearch.api"])
+@pytest.mark.parametrize("module", ["facesearch.cli", "typer", "facesearch.cli.verify", "facesearch.api.library"])
 def test_ctrl_c_while_something_is_loaded_is_one_line(module: str) -> None:
     """In the command line itself, in what it imports, and in what a command imports when it runs."""
     program = [sys.executable, "-c", INTERRUPTED, module, "status", "--library", "none"]

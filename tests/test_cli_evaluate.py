@@ -16,12 +16,12 @@ import pytest
 from command_line import CommandLine
 from small_tower import write_small_tower
 
-from facesearch.calibration import Calibration
-from facesearch.detection import load_detector
-from facesearch.judging import gather_evidence, judge_library
+from facesearch.demo import write_album
+from facesearch.evaluation.calibration import Calibration
 from facesearch.library import Library, recorded_precision
-from facesearch.portraits import write_album
-from facesearch.tower import Tower, read_card, usable_precision, write_card
+from facesearch.tuning.judging import gather_evidence, judge_library
+from facesearch.vision.detector.detector import load_detector
+from facesearch.vision.tower.tower import Tower, read_card, usable_precision, write_card
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, peo
 
 
 def test_all_pairs_of_a_folder_a_person(run: CommandLine, people: Path, tower: Path) -> None:
-    from facesearch.tower import Tower
+    from facesearch.vision.tower.tower import Tower
     from facesearch_train.crops import prepare_crops
     from facesearch_train.datasets import read_dataset
 

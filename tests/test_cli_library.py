@@ -21,9 +21,9 @@ from command_line import CommandLine
 from small_tower import write_small_tower
 
 from facesearch import cli
-from facesearch.calibration import Calibration
-from facesearch.portraits import write_album
-from facesearch.tower import read_card, write_card
+from facesearch.demo import write_album
+from facesearch.evaluation.calibration import Calibration
+from facesearch.vision.tower.tower import read_card, write_card
 
 ROOT = Path(__file__).parents[1]
 

@@ -14,8 +14,8 @@ import pytest
 from command_line import CommandLine
 
 from facesearch.cli.train import PresetChoice
+from facesearch.demo import write_album
 from facesearch.errors import UsageError
-from facesearch.portraits import write_album
 
 
 @pytest.fixture

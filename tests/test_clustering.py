@@ -7,12 +7,12 @@ import itertools
 import numpy as np
 import pytest
 
-from facesearch.calibration import Calibration
-from facesearch.clustering import Bounds, KnownFaces, group_faces, score_clusters
-from facesearch.clustering import neighbours as neighbours_module
-from facesearch.clustering.apart import Apart, pairs_within
-from facesearch.clustering.neighbours import near_pairs
-from facesearch.clustering.tree import Tree, build_tree
+from facesearch.evaluation.calibration import Calibration
+from facesearch.people.clusters import Bounds, KnownFaces, group_faces, score_clusters
+from facesearch.people.clusters import neighbours as neighbours_module
+from facesearch.people.clusters.apart import Apart, pairs_within
+from facesearch.people.clusters.neighbours import near_pairs
+from facesearch.people.clusters.tree import Tree, build_tree
 from facesearch.records import Floats
 
 # Drawn people: their own pairs lie around 0.64 apart, pairs of strangers around 1.5.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facesearch.clustering import score_clusters
+from facesearch.people.clusters import score_clusters
 
 
 def test_scores_of_groups_worked_out_by_hand() -> None:

@@ -20,7 +20,7 @@ from small_tower import write_small_tower
 from tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.library import Library
-from facesearch.querying import query_faces, query_photo
+from facesearch.query import query_faces, query_photo
 
 # Writes until a line comes in, or this process is killed.
 HOLDER = """

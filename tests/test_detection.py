@@ -15,13 +15,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesearch import mtcnn_networks, mtcnn_tensorflow, runtime
-from facesearch.boxes import overlap
-from facesearch.detection import Detector, DetectorSettings, load_detector, settings_of, smallest_face
+from facesearch.demo.drawing import DrawnPhoto, draw_group
+from facesearch.demo.person import random_people
 from facesearch.errors import UsageError
-from facesearch.portraits.drawing import DrawnPhoto, draw_group
-from facesearch.portraits.person import random_people
 from facesearch.records import DetectedFace, Pixels
+from facesearch.vision import runtime
+from facesearch.vision.boxes import overlap
+from facesearch.vision.detector import mtcnn_openvino as mtcnn_networks
+from facesearch.vision.detector import mtcnn_tensorflow
+from facesearch.vision.detector.detector import Detector, DetectorSettings, load_detector, settings_of, smallest_face
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +240,7 @@ def test_labelled_faces_are_found(detector: Detector, photos_dir: Path) -> None:
 
 def test_detection_loads_neither_tensorflow_nor_keras() -> None:
     program = (
-        "import json, sys, numpy; from facesearch.detection import load_detector;"
+        "import json, sys, numpy; from facesearch.vision.detector.detector import load_detector;"
         "load_detector().detect(numpy.zeros((64, 64, 3), numpy.uint8));"
         "print(json.dumps([name for name in ('tensorflow', 'keras', 'mtcnn') if name in sys.modules]))"
     )

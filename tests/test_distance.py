@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from facesearch.distance import from_squared, pair_distances, row_distances
+from facesearch.evaluation.distance import from_squared, pair_distances, row_distances
 
 
 def test_rows_by_hand() -> None:

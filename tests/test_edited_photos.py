@@ -15,7 +15,9 @@ from PIL import Image
 from small_tower import write_small_tower
 from tiles import MODELS, THRESHOLD, Colour, draw
 
+from facesearch.demo import write_album
 from facesearch.library import Library, forget
+from facesearch.library.space import Space
 from facesearch.people import (
     change_log,
     keep_people,
@@ -23,9 +25,7 @@ from facesearch.people import (
     reject_faces,
     undo_change,
 )
-from facesearch.portraits import write_album
 from facesearch.records import DetectedFace, EmbeddedFace, Floats, NewPhoto, PhotoFile
-from facesearch.space import Space
 
 
 def brighter(colour: Colour, by: int = 6) -> Colour:

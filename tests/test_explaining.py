@@ -16,19 +16,20 @@ from small_tower import write_small_tower
 from test_cli_library import documented_keys, keys_of
 from tiles import MODELS, THRESHOLD, ColourTower, TileDetector, draw
 
-from facesearch.calibration import Calibration
+from facesearch.demo import write_album
 from facesearch.errors import LibraryError, UsageError
-from facesearch.explaining import Doubt, Patches, explain, render_explanation, rivalry, standing, sureness, verdict
-from facesearch.explaining.heat import AWAY, NEARER, PICTURE_PX, draw_heat
-from facesearch.explaining.occlusion import MOST_COVERED, occlude
-from facesearch.explaining.pairs import pairs_around
-from facesearch.explaining.regions import REGIONS, by_region
+from facesearch.evaluation.calibration import Calibration
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
-from facesearch.portraits import write_album
-from facesearch.querying import likelihood, query_photo
+from facesearch.library.space import Space
+from facesearch.pages.explanation import render_explanation
+from facesearch.query import likelihood, query_photo
+from facesearch.query.why import Doubt, Patches, explain, rivalry, standing, sureness, verdict
+from facesearch.query.why.heat import AWAY, NEARER, PICTURE_PX, draw_heat
+from facesearch.query.why.occlusion import MOST_COVERED, occlude
+from facesearch.query.why.pairs import pairs_around
+from facesearch.query.why.regions import REGIONS, by_region
 from facesearch.records import Floats, Pixels
-from facesearch.space import Space
 
 RED, DARK_RED, GREEN, BLUE = (200, 0, 0), (180, 0, 0), (0, 200, 0), (0, 0, 150)
 
@@ -214,7 +215,8 @@ def test_somebody_else_can_be_asked_about(library: Library, tmp_path: Path) -> N
 def test_somebody_who_is_far_behind_all_others_is_explained_too(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from facesearch.explaining import explanation
+
+    from facesearch.query.why import explanation
 
     monkeypatch.setattr(explanation, "_PEOPLE_AT_FIRST", 1)
     monkeypatch.setattr(explanation, "_PEOPLE_TO_LOOK_THROUGH", 2)

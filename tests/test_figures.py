@@ -7,13 +7,12 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from facesearch import metrics
-from facesearch.calibration import Calibration, reliability
-from facesearch.figures import counts
-from facesearch.figures.all_pairs import NamedFaces, _folds_of_people, report_all_pairs
-from facesearch.figures.evidence import SHOWN_PAIRS, ShownPairs, choose_listed, choose_of_all
-from facesearch.figures.report import report_lines
-from facesearch.figures.search import draw_searches, identify_people
+from facesearch.evaluation import counts, metrics
+from facesearch.evaluation.all_pairs import NamedFaces, _folds_of_people, report_all_pairs
+from facesearch.evaluation.calibration import Calibration, reliability
+from facesearch.evaluation.evidence import SHOWN_PAIRS, ShownPairs, choose_listed, choose_of_all
+from facesearch.evaluation.report import report_lines
+from facesearch.evaluation.search import draw_searches, identify_people
 
 
 def crowd(people: int = 24, photos: int = 3, seed: int = 0, absent: tuple[str, ...] = ()) -> NamedFaces:

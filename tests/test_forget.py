@@ -18,8 +18,8 @@ from tiles import MODELS, ColourTower, TileDetector, draw
 from facesearch.errors import LibraryError, UsageError
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library, forget, verify
+from facesearch.library.care.traces import pieces_of, search_files
 from facesearch.records import Floats
-from facesearch.store.traces import pieces_of, search_files
 
 ANNE = [(number + 100, 7, 201) for number in range(12)]
 BEATRICE = [(7, number + 100, 23) for number in range(12)]
@@ -187,7 +187,7 @@ def test_a_purge_that_was_cut_short_is_ended_by_whoever_writes_next(
 
 
 def test_a_reader_in_the_way_is_said_and_the_purge_ended_later(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facesearch.store.schema.BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("facesearch.library.rows.schema.BUSY_TIMEOUT_S", 0.1)
     reader = sqlite3.connect(path / "library.db", isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM faces").fetchone()

@@ -14,8 +14,9 @@ from people_library import ANN, BOB, draw_album, everything, index
 from test_cli_library import documented_keys, keys_of
 from tiles import MODELS, TILE_PX, Colour, draw
 
-from facesearch.calibration import Calibration
+from facesearch.demo import write_album
 from facesearch.errors import LibraryError
+from facesearch.evaluation.calibration import Calibration
 from facesearch.library import Library, forget, verify
 from facesearch.people import (
     change_log,
@@ -27,8 +28,7 @@ from facesearch.people import (
     split_faces,
     undo_change,
 )
-from facesearch.portraits import write_album
-from facesearch.teaching.lessons import read_lessons
+from facesearch.tuning.teaching.lessons import read_lessons
 
 
 def shade(colour: Colour, number: int) -> Colour:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from ordinary_user import acting_as_ordinary_user
 from tiles import MODELS, ColourTower, TileDetector, draw
 
-from facesearch.alignment import TEMPLATE_112
 from facesearch.errors import LibraryError, PhotoError, TowerError
 from facesearch.indexing import (
     DEFAULT_OPTIONS,
@@ -27,10 +26,11 @@ from facesearch.indexing import (
     index_photos,
 )
 from facesearch.library import Library
+from facesearch.library.index.vectors import Vectors
 from facesearch.people import most_prominent
-from facesearch.querying import query_photo
+from facesearch.query import query_photo
 from facesearch.records import DetectedFace, Floats, Pixels
-from facesearch.store.vectors import Vectors
+from facesearch.vision.alignment import TEMPLATE_112
 
 RED, GREEN, BLUE, GREY = (200, 0, 0), (0, 200, 0), (0, 0, 200), (90, 90, 90)
 BY_FOLDER = IndexOptions(people_from_folders=True)

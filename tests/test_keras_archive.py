@@ -13,7 +13,7 @@ import pytest
 from keras import layers
 
 from facesearch.errors import TowerError
-from facesearch.keras_archive import read_keras_archive
+from facesearch.vision.tower.keras_archive import read_keras_archive
 
 RNG = np.random.default_rng(0)
 

@@ -17,7 +17,7 @@ from tiles import MODELS, ColourTower, TileDetector, draw
 from facesearch.errors import LibraryError
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library, verify
-from facesearch.store.vectors import DESCRIPTION_NAME, INDEX_NAME
+from facesearch.library.index.vectors import DESCRIPTION_NAME, INDEX_NAME
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 PHOTOS = 24

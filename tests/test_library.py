@@ -17,9 +17,9 @@ from ordinary_user import acting_as_ordinary_user
 
 from facesearch.errors import LibraryError, LibraryLockedError, TowerError
 from facesearch.library import Library, default_library_path, is_library, verify
+from facesearch.library.index.vectors import DESCRIPTION_NAME, INDEX_NAME
+from facesearch.library.rows import schema
 from facesearch.records import DetectedFace, EmbeddedFace, Models, NewPhoto, PhotoFile
-from facesearch.store import schema
-from facesearch.store.vectors import DESCRIPTION_NAME, INDEX_NAME
 
 MODELS = Models(detector="detector-1", tower="a" * 64, tower_name="first", threshold=1.0)
 

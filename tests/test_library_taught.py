@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 from tiles import MODELS, ColourTower, TileDetector, draw
 
-from facesearch.distance import row_distances
 from facesearch.errors import LibraryError
+from facesearch.evaluation.distance import row_distances
 from facesearch.indexing import IndexOptions, index_photos, reindex
 from facesearch.library import Library, forget, verify
-from facesearch.querying import query_photo
+from facesearch.library.index import partitions
+from facesearch.library.index.vectors import DESCRIPTION_NAME, INDEX_NAME
+from facesearch.library.space import Space, head_bytes
+from facesearch.query import query_photo
 from facesearch.records import Floats
-from facesearch.space import Space, head_bytes
-from facesearch.store import partitions
-from facesearch.store.vectors import DESCRIPTION_NAME, INDEX_NAME
 
 HEAD = (np.eye(32) + np.random.default_rng(5).normal(size=(32, 32)) / 8).astype(np.float32)
 OTHER_HEAD = (HEAD + np.random.default_rng(6).normal(size=(32, 32)) / 8).astype(np.float32)
@@ -209,7 +209,7 @@ def test_vectors_in_the_towers_own_space_are_not_those_of_a_taught_library(path:
     """A file with the right description, size and checksum, that holds the rows as they are."""
     _teach(path)
     with Library.open(path, writable=True) as library:
-        from facesearch.store.vectors import Stamp, Vectors
+        from facesearch.library.index.vectors import Stamp, Vectors
 
         stamp = Stamp(library.library_id, library.status().generation, 36, library.space.digest)
         Vectors.build(*library.catalog.embeddings()).save(path, stamp)

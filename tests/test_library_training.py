@@ -10,9 +10,9 @@ import pytest
 
 from facesearch.errors import LibraryError
 from facesearch.library import Library
+from facesearch.library.index import partitions
+from facesearch.library.index.vectors import INDEX_NAME
 from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, NewPhoto, PhotoFile
-from facesearch.store import partitions
-from facesearch.store.vectors import INDEX_NAME
 
 MODELS = Models("detector-1", "ab" * 32, "tower", 0.5)
 
@@ -101,7 +101,7 @@ def test_a_training_that_fails_leaves_the_search_as_it_was(
         raise MemoryError("no room")
 
     with Library.open(path, writable=True) as library:
-        monkeypatch.setattr("facesearch.store.training.partitioned", failing)
+        monkeypatch.setattr("facesearch.library.index.training.partitioned", failing)
         library.train_vectors()
         library.save_vectors(finish_training=True)
         assert library.status().search == "exact, on the cpu"
@@ -121,7 +121,7 @@ def test_damaged_partitions_are_rebuilt_as_an_exact_search(path: Path) -> None:
 def test_vectors_are_rebuilt_from_more_faces_than_one_piece_of_rows(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facesearch.store.embedding_rows._FACES_A_PIECE", 70)
+    monkeypatch.setattr("facesearch.library.rows.embedding_rows._FACES_A_PIECE", 70)
     (path / INDEX_NAME).unlink()
     with Library.open(path) as reader:
         assert len(reader.vectors()) == 600

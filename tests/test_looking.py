@@ -10,8 +10,8 @@ from tiles import MODELS, ColourTower, TileDetector, draw, embedding_of
 
 from facesearch.errors import NoFaceError
 from facesearch.library import Library
-from facesearch.looking import Probe, look_at, look_at_most_prominent
-from facesearch.querying import query_faces, query_photo
+from facesearch.query import query_faces, query_photo
+from facesearch.query.probe import Probe, look_at, look_at_most_prominent
 
 GREEN, RED = (0, 200, 0), (200, 0, 0)
 

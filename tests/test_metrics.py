@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from facesearch import metrics
+from facesearch.evaluation import metrics
 
 # By hand: four genuine pairs (0) and four impostor pairs (1), nearest first:
 #   distance 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8

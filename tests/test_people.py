@@ -459,7 +459,7 @@ def test_a_change_that_is_cut_short_leaves_nothing(library: Library, monkeypatch
     def power_cut(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("facesearch.store.journal.Journal.add", power_cut)
+    monkeypatch.setattr("facesearch.library.rows.journal.Journal.add", power_cut)
     for change in (
         lambda: merge_people(library, 1, [2, 3]),
         lambda: split_faces(library, 1, [1], to="Dora"),

@@ -13,10 +13,10 @@ from people_library import create, draw_album, everything
 from small_tower import write_small_tower
 from test_cli_library import documented_keys, keys_of
 
+from facesearch.demo import write_album
 from facesearch.errors import UsageError
 from facesearch.library import Library
 from facesearch.people import change_log, name_by_list, name_person, reject_faces, undo_change
-from facesearch.portraits import write_album
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from people_library import create, draw_album, everything
 
 import facesearch
 from facesearch import people
+from facesearch.api.people import PeopleMethods
 from facesearch.errors import LibraryError, UsageError
 from facesearch.library import Library
-from facesearch.people_methods import PeopleMethods
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from tiles import MODELS, THRESHOLD, ColourTower, TileDetector, draw
 from facesearch.errors import UsageError
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
-from facesearch.sheets.people_sheet import render_everybody, render_person
-from facesearch.sheets.person_faces import everybody, faces_of_person, geometric_median
+from facesearch.pages.people_sheet import render_everybody, render_person
+from facesearch.pages.person_faces import everybody, faces_of_person, geometric_median
 
 REDS = [(200, 0, 0), (204, 0, 0), (196, 0, 0), (208, 0, 0)]
 STRANGER = (0, 0, 200)

@@ -13,7 +13,8 @@ from PIL import Image
 from tiles import draw
 
 from facesearch.errors import PhotoError
-from facesearch.photos import DecodingWorker, decode, photo_file, read_photo, worker
+from facesearch.photos import DecodingWorker, photo_file, read_photo
+from facesearch.photos.decoding import decode, worker
 
 # Says when decoding begins and ends, and takes its time in between; "first" dies there, if it is to.
 PROGRAM = """

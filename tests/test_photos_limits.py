@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 
 from facesearch.photos import MAX_SIDE_PX, MEGAPIXEL_LIMITS, WorkerLimits
-from facesearch.photos.decode import (
+from facesearch.photos.decoding.decode import (
     ALONE_OVER_BYTES,
     ALONE_OVER_MEGAPIXELS,
     OTHER_ALONE_OVER_MEGAPIXELS,
     OTHER_MEGAPIXEL_LIMIT,
 )
+from facesearch.photos.decoding.formats import FORMATS
 from facesearch.photos.files import MAX_FILE_BYTES
-from facesearch.photos.formats import FORMATS
 
 PAGE = Path(__file__).parents[1] / "docs" / "formats.md"
 

@@ -21,9 +21,11 @@ from tiles import ColourTower, TileDetector, draw
 from facesearch.errors import FacesearchError, PhotoError
 from facesearch.indexing import index_photos
 from facesearch.library import Library
-from facesearch.photos import DecodingWorker, WorkerLimits, apart, photo_file, read_photo, read_photo_apart, worker
-from facesearch.probing import Unanswered, answers_to
-from facesearch.querying import QueryAnswer, query_photo
+from facesearch.photos import DecodingWorker, WorkerLimits, photo_file, read_photo, read_photo_apart
+from facesearch.photos.decoding import one_worker as apart
+from facesearch.photos.decoding import worker
+from facesearch.query import QueryAnswer, query_photo
+from facesearch.query.many import Unanswered, answers_to
 from facesearch.records import Models, PhotoFile
 
 
@@ -95,7 +97,7 @@ def test_a_photo_that_brings_the_process_down_is_an_error_and_the_next_one_is_re
     if "bytearray" in how:
         if sys.platform != "linux":
             pytest.skip("limits the address space as Linux does")
-        how = "from facesearch.photos.decode import photo_error, _what_is_wrong\n" + textwrap.dedent("""
+        how = "from facesearch.photos.decoding.decode import photo_error, _what_is_wrong\n" + textwrap.dedent("""
             try:
                 bytearray(1 << 30)
             except MemoryError as error:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesearch.alignment import align
-from facesearch.detection import load_detector
+from facesearch.demo import DrawnFace, DrawnPhoto, draw_group, draw_portrait, random_people, write_album
 from facesearch.errors import UsageError
-from facesearch.portraits import DrawnFace, DrawnPhoto, draw_group, draw_portrait, random_people, write_album
 from facesearch.records import Floats
+from facesearch.vision.alignment import align
+from facesearch.vision.detector.detector import load_detector
 
 
 def inside(face: DrawnFace, photo: DrawnPhoto) -> bool:

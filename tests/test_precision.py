@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from small_tower import write_small_tower
 
-from facesearch import runtime
-from facesearch import tower as tower_room
-from facesearch.api import open_library
+from facesearch.api.library import open_library
+from facesearch.demo import write_album
 from facesearch.library import DATABASE_NAME, Library, recorded_precision
-from facesearch.portraits import write_album
-from facesearch.tower import Tower, usable_precision
+from facesearch.vision import runtime
+from facesearch.vision.tower import tower as tower_room
+from facesearch.vision.tower.tower import Tower, usable_precision
 
 
 @pytest.fixture

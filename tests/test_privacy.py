@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from small_tower import write_small_tower
 
-from facesearch.portraits import write_album
+from facesearch.demo import write_album
 
 # The commands of a day in one process, as the console script runs them.
 PROGRAM = """

@@ -11,7 +11,7 @@ import pytest
 from command_line import CommandLine
 from small_tower import write_small_tower
 
-from facesearch.portraits import write_album
+from facesearch.demo import write_album
 
 ROOT = Path(__file__).parents[1]
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facesearch.pyramid import CELL_PX, SCALE_STEP, PatchSource, build_pyramid, pack, pyramid_scales, shrink
+from facesearch.vision.detector.pyramid import (
+    CELL_PX,
+    SCALE_STEP,
+    PatchSource,
+    build_pyramid,
+    pack,
+    pyramid_scales,
+    shrink,
+)
 
 
 def test_scales_reach_from_the_smallest_face_to_the_shorter_side() -> None:

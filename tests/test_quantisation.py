@@ -11,10 +11,10 @@ import pytest
 from small_tower import write_small_tower
 
 from facesearch.errors import TowerError
-from facesearch.keras_archive import read_keras_archive
-from facesearch.quantisation import observe_ranges, quantise
-from facesearch.runtime import RuntimeSettings, compile_network
-from facesearch.tower import Tower, read_card, write_card
+from facesearch.vision.runtime import RuntimeSettings, compile_network
+from facesearch.vision.tower.keras_archive import read_keras_archive
+from facesearch.vision.tower.quantisation import observe_ranges, quantise
+from facesearch.vision.tower.tower import Tower, read_card, write_card
 
 CROPS = np.random.default_rng(0).integers(0, 256, (37, 112, 112, 3), dtype=np.uint8)
 

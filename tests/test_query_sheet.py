@@ -20,17 +20,17 @@ from PIL import Image
 from small_tower import write_small_tower
 from tiles import MODELS, ColourTower, TileDetector, draw
 
-from facesearch.calibration import Calibration
+from facesearch.demo import write_album
+from facesearch.evaluation.calibration import Calibration
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
-from facesearch.looking import Probe
 from facesearch.pages import render_page
+from facesearch.pages.cutting import FACE_PX, PHOTO_PX, cut_face, cut_faces, framed_photo
+from facesearch.pages.query_sheet import QuerySheet
 from facesearch.photos import MAX_SIDE_PX
-from facesearch.portraits import write_album
-from facesearch.querying import meanings, query_faces, query_photo
+from facesearch.query import meanings, query_faces, query_photo
+from facesearch.query.probe import Probe
 from facesearch.records import DetectedFace, EmbeddedFace, NewPhoto, PhotoFile, Pixels
-from facesearch.sheets import QuerySheet
-from facesearch.sheets.cutting import FACE_PX, PHOTO_PX, cut_face, cut_faces, framed_photo
 
 RED, DARK_RED, GREEN, BLUE = (200, 0, 0), (190, 0, 0), (0, 200, 0), (0, 0, 200)
 LINE = Calibration((0.0, 0.4), (6.0, -6.0)).to_card()
@@ -185,7 +185,7 @@ def test_photos_are_listed_with_their_own_faces(library: Library, tmp_path: Path
 def test_a_photo_is_read_once_and_no_larger_than_its_faces_need(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from facesearch.sheets import cutting
+    from facesearch.pages import cutting
 
     read: list[tuple[str, int]] = []
 

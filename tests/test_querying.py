@@ -12,24 +12,16 @@ import tiles
 from PIL import Image
 from tiles import MODELS, THRESHOLD, Colour, ColourTower, TileDetector, draw
 
-from facesearch.calibration import Calibration
-from facesearch.detection import load_detector
+from facesearch.demo import draw_group, draw_portrait, random_people
 from facesearch.errors import NoFaceError, PhotoError, TowerError, UsageError
+from facesearch.evaluation.calibration import Calibration
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
-from facesearch.portraits import draw_group, draw_portrait, random_people
-from facesearch.querying import (
-    Comparison,
-    FaceMatch,
-    PersonMatch,
-    QueryAnswer,
-    compare_photos,
-    query_faces,
-    query_photo,
-)
-from facesearch.querying.neighbours import FIRST_REACH
+from facesearch.library.index.vectors import INDEX_NAME
+from facesearch.query import Comparison, FaceMatch, PersonMatch, QueryAnswer, compare_photos, query_faces, query_photo
+from facesearch.query.neighbours import FIRST_REACH
 from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, NewPhoto, PhotoFile, Pixels
-from facesearch.store.vectors import INDEX_NAME
+from facesearch.vision.detector.detector import load_detector
 
 RED, DARK_RED, GREEN, BLUE, GREY = (200, 0, 0), (190, 0, 0), (0, 200, 0), (0, 0, 200), (90, 90, 90)
 

@@ -8,8 +8,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from facesearch.calibration import Calibration
-from facesearch.ranking import TWICE, Contenders, Values, beliefs, person_distances, set_apart
+from facesearch.evaluation.calibration import Calibration
+from facesearch.query.ranking import TWICE, Contenders, Values, beliefs, person_distances, set_apart
 
 LINE = Calibration((1.0, 2.0), (2.0, -2.0))
 

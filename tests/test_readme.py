@@ -15,7 +15,7 @@ from command_line import CommandLine
 from small_tower import write_small_tower
 
 from facesearch.cli import progress
-from facesearch.portraits import write_album
+from facesearch.demo import write_album
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from tiles import MODELS, ColourTower, TileDetector, draw
 from facesearch.errors import LibraryError, TowerError
 from facesearch.indexing import AbsentFolder, IndexOptions, IndexProgress, ReindexInterrupted, index_photos, reindex
 from facesearch.library import Library, forget, verify
-from facesearch.querying import query_photo
+from facesearch.query import query_photo
 from facesearch.records import DetectedFace, Floats, Models, Pixels
 
 PHOTOS = 40

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facesearch import runtime
-from facesearch.runtime import RuntimeSettings, cache_dir, load_network
+from facesearch.vision import runtime
+from facesearch.vision.runtime import RuntimeSettings, cache_dir, load_network
 
 VALUES = np.array([[1.0, -2.0, 3.5]], dtype=np.float32)
 
@@ -148,7 +148,7 @@ def test_the_mapped_cache_outlives_its_file(cache: Path) -> None:
 
 def test_openvino_comes_without_its_converter() -> None:
     program = (
-        "import sys; from facesearch.runtime import load_network, _core; _core();"
+        "import sys; from facesearch.vision.runtime import load_network, _core; _core();"
         "print('openvino' in sys.modules, 'openvino.tools.ovc' in sys.modules);"
         "from openvino.tools.ovc import convert_model; print(callable(convert_model))"
     )

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesearch.detection import DEFAULT_SETTINGS, Detector, load_detector
+from facesearch.demo.drawing import draw_group
+from facesearch.demo.person import random_people
 from facesearch.errors import PhotoError
 from facesearch.photos import photo_file, read_photo
-from facesearch.portraits.drawing import draw_group
-from facesearch.portraits.person import random_people
 from facesearch.records import DetectedFace, PhotoFile, Pixels
-from facesearch.seeing import SeeingWorker, SeenPhoto, look
+from facesearch.vision.detector.detector import DEFAULT_SETTINGS, Detector, load_detector
+from facesearch.vision.faces import SeeingWorker, SeenPhoto, look
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facesearch.distance import pair_distances
+from facesearch.evaluation.distance import pair_distances
+from facesearch.library.space import Space, head_bytes, head_from_bytes
 from facesearch.records import Floats
-from facesearch.space import Space, head_bytes, head_from_bytes
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from small_tower import write_small_tower
 
-from facesearch.portraits import write_album
+from facesearch.demo import write_album
 
 HEAVY = {
     "PIL",
@@ -119,8 +119,8 @@ def test_a_photo_is_decoded_without_numpy(tmp_path: Path) -> None:
 import json, sys
 from pathlib import Path
 from facesearch.photos import photo_file
-from facesearch.photos.serving import _answer, pixels_of
-from facesearch.photos.decode import read_picture
+from facesearch.photos.decoding.worker_process import _answer, pixels_of
+from facesearch.photos.decoding.decode import read_picture
 file = photo_file(Path(sys.argv[1]))
 request = {"path": sys.argv[1], "size_bytes": 1, "mtime_ns": 1, "max_side_px": 4096}
 answer, pixels = _answer(read_picture, pixels_of, request)

@@ -12,17 +12,25 @@ import pytest
 from command_line import CommandLine
 from small_tower import write_small_tower
 
-from facesearch.calibration import Calibration
-from facesearch.distance import pair_distances
 from facesearch.errors import LibraryError
+from facesearch.evaluation.calibration import Calibration
+from facesearch.evaluation.distance import pair_distances
 from facesearch.library import Library, verify
 from facesearch.people import name_person, reject_faces
 from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, NewPhoto, PhotoFile
-from facesearch.teaching import teach, unteach
-from facesearch.teaching.deciding import bootstrapped_gain
-from facesearch.teaching.held_out import HeldOutPairs, ask_held_out, scale_of
-from facesearch.teaching.learning import PULL, Pairs, contrastive_loss, draw_pairs, learn_head, least_loss, whitening
-from facesearch.teaching.lessons import NOBODY, Lessons, read_lessons
+from facesearch.tuning.teaching import teach, unteach
+from facesearch.tuning.teaching.deciding import bootstrapped_gain
+from facesearch.tuning.teaching.held_out import HeldOutPairs, ask_held_out, scale_of
+from facesearch.tuning.teaching.learning import (
+    PULL,
+    Pairs,
+    contrastive_loss,
+    draw_pairs,
+    learn_head,
+    least_loss,
+    whitening,
+)
+from facesearch.tuning.teaching.lessons import NOBODY, Lessons, read_lessons
 
 ROOT = Path(__file__).parents[1]
 MODELS = Models("detector-1", "ab" * 32, "tower", 1.3)

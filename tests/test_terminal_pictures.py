@@ -25,11 +25,11 @@ from tiles import MODELS, ColourTower, TileDetector, draw
 from facesearch.cli import main
 from facesearch.cli.output import cells
 from facesearch.cli.pictures import _pieces
+from facesearch.demo import write_album
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
 from facesearch.pages import jpeg
-from facesearch.portraits import write_album
-from facesearch.sheets.terminal import shown_as, spoken_by
+from facesearch.pages.terminal import shown_as, spoken_by
 
 RED, GREEN = (200, 0, 0), (0, 200, 0)
 KITTY = re.compile(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\")

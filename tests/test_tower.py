@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from keras import layers
 
-from facesearch import runtime
-from facesearch import tower as tower_room
 from facesearch.errors import TowerError
-from facesearch.tower import TOWER_VARIABLE, Tower, TowerCard, weights_sha256, write_card
+from facesearch.vision import runtime
+from facesearch.vision.tower import tower as tower_room
+from facesearch.vision.tower.tower import TOWER_VARIABLE, Tower, TowerCard, weights_sha256, write_card
 
 CROPS = np.random.default_rng(0).integers(0, 256, (37, 112, 112, 3), dtype=np.uint8)
 
@@ -168,7 +168,7 @@ def test_a_card_with_a_later_format_stops_before_the_weights(saved: tuple[Path, 
 
 def test_embedding_loads_neither_tensorflow_nor_keras(saved: tuple[Path, np.ndarray]) -> None:
     program = (
-        "import sys, numpy; from pathlib import Path; from facesearch.tower import Tower;"
+        "import sys, numpy; from pathlib import Path; from facesearch.vision.tower.tower import Tower;"
         "Tower.load(Path(sys.argv[1])).embed(numpy.zeros((1, 112, 112, 3), numpy.uint8));"
         "print([name for name in ('tensorflow', 'keras') if name in sys.modules])"
     )

@@ -11,7 +11,7 @@ import pytest
 from ordinary_user import acting_as_ordinary_user
 
 from facesearch.errors import TowerError
-from facesearch.tower_card import CARD_NAME, TowerCard, check_weights, read_card, weights_sha256, write_card
+from facesearch.vision.tower.card import CARD_NAME, TowerCard, check_weights, read_card, weights_sha256, write_card
 
 CARD = TowerCard(
     name="small",

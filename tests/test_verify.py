@@ -21,9 +21,9 @@ from tiles import MODELS, ColourTower, TileDetector, draw
 from facesearch.errors import FacesearchError, LibraryError, LibraryLockedError
 from facesearch.indexing import IndexOptions, index_photos, reindex
 from facesearch.library import AREAS, Finding, Library, verify
-from facesearch.store import schema
-from facesearch.store.vector_digest import digest
-from facesearch.store.vectors import DESCRIPTION_NAME, INDEX_NAME, Stamp, Vectors
+from facesearch.library.index.vector_digest import digest
+from facesearch.library.index.vectors import DESCRIPTION_NAME, INDEX_NAME, Stamp, Vectors
+from facesearch.library.rows import schema
 
 PHOTOS = 60
 

@@ -17,10 +17,10 @@ import pytest
 from small_tower import write_small_tower
 from tiles import MODELS, ColourTower, TileDetector, draw
 
+from facesearch.demo import write_album
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
-from facesearch.portraits import write_album
-from facesearch.watching import Gathering, Patience, watch
+from facesearch.photos.watch import Gathering, Patience, watch
 
 PATIENCE = Patience(quiet_s=2.0, longest_s=30.0)
 QUICK = Patience(quiet_s=0.3, longest_s=2.0)

@@ -13,17 +13,17 @@ from PIL import Image
 from small_tower import write_small_tower
 from tiles import draw
 
-from facesearch.detection import Detector, load_detector
+from facesearch.demo import write_album
+from facesearch.demo.drawing import draw_group
+from facesearch.demo.person import random_people
 from facesearch.errors import PhotoError
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.indexing.reading import Known, see_ahead
 from facesearch.library import Library
 from facesearch.photos import photo_file
-from facesearch.portraits import write_album
-from facesearch.portraits.drawing import draw_group
-from facesearch.portraits.person import random_people
 from facesearch.records import Models, Photo, PhotoFile
-from facesearch.tower import Tower
+from facesearch.vision.detector.detector import Detector, load_detector
+from facesearch.vision.tower.tower import Tower
 
 NOTHING_KNOWN = Known(set(), set())
 

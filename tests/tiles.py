@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from facesearch.alignment import TEMPLATE_112
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
 from facesearch.records import DetectedFace, Floats, Models, Pixels
+from facesearch.vision.alignment import TEMPLATE_112
 
 TILE_PX = 40
 WHITE = (255, 255, 255)

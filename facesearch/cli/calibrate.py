@@ -34,7 +34,7 @@ def calibrate(
     changes, and it is said what is missing. Names that come later change nothing: run it again. A reindex to another
     tower, teaching, and forgetting anybody drop it.
     """
-    from facesearch.api import open_library
+    from facesearch.api.library import open_library
 
     if show + reset + dry_run > 1 or (far is not None and (show or reset)):
         raise UsageError("--show and --reset go with nothing else, and --dry-run not with them")

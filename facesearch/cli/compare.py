@@ -30,7 +30,7 @@ def compare(
     json: JsonOption = False,
 ) -> None:
     """Say how far apart the most prominent faces of two photos are. Needs no library, and stores nothing."""
-    from facesearch import api
+    from facesearch.api import library as api
 
     comparison = api.compare(first, second, tower=tower, device=device.value, library=library)
     if json:

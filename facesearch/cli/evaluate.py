@@ -15,9 +15,9 @@ from facesearch.cli.progress import Progress
 from facesearch.errors import TowerError, UsageError
 
 if TYPE_CHECKING:
-    from facesearch.figures.evidence import Evidence
-    from facesearch.figures.report import Report
-    from facesearch.tower import Device, Tower
+    from facesearch.evaluation.evidence import Evidence
+    from facesearch.evaluation.report import Report
+    from facesearch.vision.tower.tower import Device, Tower
     from facesearch_train.protocols import Examination
 
 
@@ -102,7 +102,7 @@ def evaluate(
     if json:
         say_json(figures.to_json())
         return
-    from facesearch.figures.report import report_lines
+    from facesearch.evaluation.report import report_lines
 
     for line in report_lines(figures):
         say(line)
@@ -113,7 +113,7 @@ def evaluate(
 def _of_photos(
     examination: Examination, folder: Path | None, device: Device, threshold: float | None, report: Path | None
 ) -> Report:
-    from facesearch.tower import Tower
+    from facesearch.vision.tower.tower import Tower
     from facesearch_train.protocols import examine
 
     tower = Tower.load(folder, device=device)
@@ -127,10 +127,10 @@ def _of_photos(
 def _of_library(
     path: Path, folder: Path | None, device: Device, threshold: float | None, report: Path | None
 ) -> Report:
-    from facesearch.calibration import Calibration
-    from facesearch.judging import gather_evidence, judge_library
+    from facesearch.evaluation.calibration import Calibration
     from facesearch.library import Library
-    from facesearch.tower import Tower
+    from facesearch.tuning.judging import gather_evidence, judge_library
+    from facesearch.vision.tower.tower import Tower
 
     with Library.open(path) as library:
         tower = Tower.load(folder, device=device)
@@ -141,7 +141,7 @@ def _of_library(
             )
         judged = judge_library(library, threshold, Calibration.from_card(tower.card.calibration))
         if report is not None:
-            from facesearch.detection import load_detector, settings_of
+            from facesearch.vision.detector.detector import load_detector, settings_of
 
             detector = load_detector(settings_of(library.models.detector))
             _write(report, gather_evidence(library, judged, detector), tower)

@@ -37,7 +37,7 @@ def forget(
     of the library is searched for what was forgotten. The photos themselves are not touched: a photo that stays in
     an indexed folder is found again by the next index; a person's faces on it are not.
     """
-    from facesearch.api import open_library
+    from facesearch.api.library import open_library
 
     if everything == (who is not None):
         raise UsageError("say whom to forget: a person's name, a photo's path, or --all")

@@ -21,7 +21,7 @@ from facesearch.cli.output import complain, counted, end_interrupted, report_abs
 from facesearch.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from facesearch.api import FaceLibrary
+    from facesearch.api.library import FaceLibrary
     from facesearch.indexing import IndexSummary
 
 _REASONS_SHOWN = 20  # the rest is in --json
@@ -57,7 +57,7 @@ def index(
     Run it again whenever photos were added: only what changed costs time. Ctrl-C loses nothing that was finished. The
     photos themselves are only read.
     """
-    from facesearch.api import open_library
+    from facesearch.api.library import open_library
 
     with open_library(library, tower=tower, device=device.value) as opened:
         how = {"people_from_folders": people_from_folders, "workers": workers, "smallest_face": smallest_face}
@@ -109,7 +109,7 @@ def _run(
 def _watch(paths: list[Path], run: Callable[..., None], first_run: Callable[..., None]) -> None:
     """Index now and after every change. Ctrl-C while nothing is being indexed is how this ends, and no error."""
     from facesearch.errors import PhotoError
-    from facesearch.watching import watch
+    from facesearch.photos.watch import watch
 
     is_first = True
 

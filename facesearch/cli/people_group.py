@@ -31,7 +31,7 @@ def group(
     a missing one. No face that has a person moves, a rejected face stays rejected, and nobody is named or merged. Run
     it again when photos were added; undo takes a run back.
     """
-    from facesearch.api import open_library
+    from facesearch.api.library import open_library
 
     with open_library(library, tower=tower) as opened, Progress("grouping", "faces") as progress:
         summary = opened.group_people(least_faces=min_size, dry_run=dry_run, on_progress=progress.update)

@@ -51,10 +51,9 @@ def sheet(
     Under each face stands its number, for reject and split: ticked faces make the commands, to be copied. The page
     shows faces: it is one file, for its owner alone.
     """
-    from facesearch.pages import check_page_file, write_page
+    from facesearch.pages import check_page_file, person_faces, write_page
+    from facesearch.pages.people_sheet import render_everybody, render_person
     from facesearch.people import find_person
-    from facesearch.sheets import person_faces
-    from facesearch.sheets.people_sheet import render_everybody, render_person
 
     if everybody == (person is not None):
         raise UsageError("name a person, or give --all for everybody")

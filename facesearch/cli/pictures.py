@@ -15,7 +15,7 @@ from facesearch.cli.output import cells, has_colours, say
 
 if TYPE_CHECKING:
     from facesearch.library import Library
-    from facesearch.sheets.terminal import Protocol
+    from facesearch.pages.terminal import Protocol
 
 COLUMNS, ROWS = 8, 4  # of a picture: square, as a character is about twice as high as wide
 _GAP = 2
@@ -66,7 +66,7 @@ class RowsWithPictures(Rows):
         self._faces: dict[int, bytes | None] = {}
 
     def begin(self, face_ids: Sequence[int]) -> None:
-        from facesearch.sheets import cut_faces
+        from facesearch.pages.cutting import cut_faces
 
         cuts = cut_faces(self._library(), face_ids[:MOST_PICTURES])
         self._faces = {face_id: cut.face for face_id, cut in cuts.items()}
@@ -93,7 +93,7 @@ class RowsWithPictures(Rows):
         typer.echo("".join(out), nl=False, color=True)
 
     def _shown(self, content: bytes) -> str:
-        from facesearch.sheets.terminal import shown_as
+        from facesearch.pages.terminal import shown_as
 
         return shown_as(self._protocol, content, COLUMNS, ROWS, _cell_px())
 
@@ -103,7 +103,7 @@ def rows_for(choice: PicturesChoice, library: Callable[[], Library]) -> Rows:
     else. library: is asked for only then."""
     if choice is PicturesChoice.NEVER or not sys.stdout.isatty():
         return Rows()
-    from facesearch.sheets.terminal import spoken_by
+    from facesearch.pages.terminal import spoken_by
 
     protocol = spoken_by(os.environ) if choice is PicturesChoice.AUTO else _PROTOCOLS[choice]
     return Rows() if protocol is None else RowsWithPictures(protocol, library)

@@ -28,7 +28,7 @@ def portraits(
 
     DIR/people holds a folder for each person, DIR/groups the group photos, and DIR/people.csv says who is where.
     """
-    from facesearch.portraits import write_album
+    from facesearch.demo import write_album
 
     with Progress("drawing", "photos") as progress:
         album = write_album(directory, people, photos, seed, groups=groups, progress=progress.update)

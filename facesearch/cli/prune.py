@@ -35,7 +35,7 @@ def prune(
     """
     if force and not paths:
         raise UsageError("--force drops what was in folders that are not there today: name them, prune FOLDER --force")
-    from facesearch.api import open_library
+    from facesearch.api.library import open_library
 
     with open_library(library) as opened:
         summary = opened.prune(*(paths or ()), force=force, dry_run=dry_run)

@@ -15,9 +15,9 @@ from facesearch.cli.query_text import report_answer
 from facesearch.errors import PhotoError
 
 if TYPE_CHECKING:
-    from facesearch.probing import Unanswered
-    from facesearch.querying import QueryAnswer
-    from facesearch.sheets import QuerySheet
+    from facesearch.pages.query_sheet import QuerySheet
+    from facesearch.query import QueryAnswer
+    from facesearch.query.many import Unanswered
 
 
 def query(
@@ -62,13 +62,13 @@ def query(
     that cannot be answered are named and the others answered. The page shows faces: it is one file, for its owner
     alone. Terminals of kitty, iTerm2 and some others show the faces beside their rows.
     """
-    from facesearch.api import open_library
+    from facesearch.api.library import open_library
 
     sheet = None if html is None else _begun_sheet(html, force)
     all_answered = True
     with open_library(library, tower=tower, device=device.value) as opened:
         opened.load_ahead()
-        from facesearch.probing import is_one_photo
+        from facesearch.query.many import is_one_photo
 
         rows = rows_for(pictures, lambda: opened.reader)
         if is_one_photo(photos):
@@ -89,7 +89,7 @@ def query(
 
 def _begun_sheet(html: Path, force: bool) -> QuerySheet:
     from facesearch.pages import check_page_file
-    from facesearch.sheets import QuerySheet
+    from facesearch.pages.query_sheet import QuerySheet
 
     check_page_file(html, "--html", force=force)
     return QuerySheet()
@@ -107,7 +107,7 @@ def _write_sheet(sheet: QuerySheet, html: Path, library: Path, *, json: bool) ->
 def _tell_all(answers: Iterable[QueryAnswer | Unanswered], rows: Rows, *, json: bool) -> bool:
     """Print the answers as they come, or all as one JSON. False where a photo that was named has none, or none at all
     has one."""
-    from facesearch.querying import QueryAnswer
+    from facesearch.query import QueryAnswer
 
     answered: list[QueryAnswer] = []
     unanswered: list[Unanswered] = []

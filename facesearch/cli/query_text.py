@@ -10,7 +10,7 @@ from facesearch.cli.output import say, shown, shown_path, table
 
 if TYPE_CHECKING:
     from facesearch.cli.pictures import Rows
-    from facesearch.querying import FaceMatch, PersonMatch, ProbeFace, QueryAnswer
+    from facesearch.query import FaceMatch, PersonMatch, ProbeFace, QueryAnswer
 
 _NUMBERS = ("rank", "distance", "probability", "photos")
 _PEOPLE_HEADS: tuple[str, ...] = ("rank", "person", "distance", "same person", "photos", "nearest photo")
@@ -19,7 +19,7 @@ _PHOTOS_HEADS: tuple[str, ...] = ("rank", "photo", "distance", "same person", "p
 
 def report_answer(answer: QueryAnswer, rows: Rows) -> None:
     """Print the answer for every face of a photo, and what its columns mean. rows: how lines are printed."""
-    from facesearch.querying import meanings
+    from facesearch.query import meanings
 
     for number, face in enumerate(answer.faces, start=1):
         if number > 1:
@@ -36,7 +36,7 @@ def report_answer(answer: QueryAnswer, rows: Rows) -> None:
 
 
 def _report_matches(face: ProbeFace, rows: Rows) -> None:
-    from facesearch.querying import SET_APART, likelihood
+    from facesearch.query import SET_APART, likelihood
 
     matches = _matches(face)
     if not matches:

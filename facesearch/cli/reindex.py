@@ -39,7 +39,7 @@ def reindex(
     Every photo is read again. Until all are, queries answer as before; a run that was ended goes on with the next.
     Faces keep their people. The former embeddings go only after the switch.
     """
-    from facesearch.api import open_library
+    from facesearch.api.library import open_library
     from facesearch.indexing import ReindexInterrupted
 
     with open_library(library, tower=tower, device=device.value) as opened, Progress("reading", "photos") as progress:

@@ -21,7 +21,7 @@ def status(
     """Say what the library holds, with which tower and detector it was built, and on which device things run."""
     import dataclasses
 
-    from facesearch.api import open_library
+    from facesearch.api.library import open_library
 
     with open_library(library, tower=tower, device=device.value) as opened:
         now = opened.status()

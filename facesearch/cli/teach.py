@@ -14,7 +14,7 @@ from facesearch.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from facesearch.teaching import Measured, TeachSummary, UntaughtSummary
+    from facesearch.tuning.teaching import Measured, TeachSummary, UntaughtSummary
 
 
 def teach(
@@ -36,7 +36,7 @@ def teach(
     Needs five named people with five faces each. The faces of a group count once it has a name; those that the grouping
     gave to somebody who had one already do not.
     """
-    from facesearch.api import open_library
+    from facesearch.api.library import open_library
 
     if dry_run + undo + reset > 1:
         raise UsageError("--dry-run, --undo and --reset each do something else: give one of them")
@@ -75,7 +75,7 @@ def _report_untaught(untaught: UntaughtSummary) -> None:
 def _report(summary: TeachSummary) -> None:
     from textwrap import wrap
 
-    from facesearch.teaching import RULE
+    from facesearch.tuning.teaching import RULE
 
     beside = f", and from {counted(summary.apart, 'pair')} of faces that are not one person" if summary.apart else ""
     say(f"learned from {counted(summary.faces, 'face')} of {counted(summary.people, 'person', 'people')}{beside}")

@@ -15,7 +15,7 @@ from facesearch.cli.progress import Progress, duration
 from facesearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from facesearch.tower import TowerCard
+    from facesearch.vision.tower.tower import TowerCard
     from facesearch_train.loop import EpochReport
     from facesearch_train.recipe import Order
 

@@ -19,7 +19,7 @@ SHOWN = 10
 
 def check_photos(paths: Sequence[Path], as_json: bool) -> None:
     """Look through labelled photos and print what was found."""
-    from facesearch.tower import Tower
+    from facesearch.vision.tower.tower import Tower
     from facesearch_train.checking import check_data
 
     tower = Tower.load()

@@ -25,7 +25,7 @@ def verify(
 
     The exit code is 4 while anything is wrong. Without --repair nothing is changed.
     """
-    from facesearch.api import open_library
+    from facesearch.api.library import open_library
 
     with open_library(library, tower=tower, device="cpu") as opened:
         report = opened.verify(repair=repair)

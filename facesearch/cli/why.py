@@ -13,7 +13,7 @@ from facesearch.cli.options import DeviceChoice, DeviceOption, ForceOption, Json
 from facesearch.cli.output import say, say_json, shown, shown_path, table
 
 if TYPE_CHECKING:
-    from facesearch.explaining import Explanation
+    from facesearch.query.why import Explanation
 
 
 class CoverChoice(StrEnum):
@@ -76,9 +76,10 @@ def why(
     the face that it hangs on. The page shows faces: it is one file, for its owner alone. With --json a page is written
     only where --out names one.
     """
-    from facesearch.api import open_library
-    from facesearch.explaining import Doubt, Patches, explain, render_explanation
+    from facesearch.api.library import open_library
     from facesearch.pages import check_page_file, write_page
+    from facesearch.pages.explanation import render_explanation
+    from facesearch.query.why import Doubt, Patches, explain
 
     page = out if out is not None or json else Path(f"why-{photo.stem}.html")
     doubt = Doubt(person, face, threshold, prior, Patches(patch, stride, cover.value))
@@ -98,7 +99,7 @@ def why(
 
 
 def _report(found: Explanation) -> None:
-    from facesearch.explaining import SAME_PHOTO, hanging, rivalry, standing, sureness, verdict
+    from facesearch.query.why import SAME_PHOTO, hanging, rivalry, standing, sureness, verdict
 
     say(f"face {found.face} of {len(found.probe.faces)} in {shown_path(found.probe.path)}")
     say(shown(verdict(found)), bold=found.person.same_person)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facesearch import boxes
 from facesearch.records import Floats
+from facesearch.vision import boxes
 
 SAME_FACE = 0.25
 """An area and a box that share this much of their union are of one face: programs draw faces with and without hair and

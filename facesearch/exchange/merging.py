@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from facesearch.boxes import overlap
 from facesearch.exchange.areas import Area, Frame, pair_up
 from facesearch.exchange.editing import Editor
 from facesearch.exchange.fragments import EMPTY_PACKET, Writer
 from facesearch.exchange.packets import Packet
 from facesearch.exchange.regions import Region, as_name, face_regions
 from facesearch.records import Floats
+from facesearch.vision.boxes import overlap
 
 # A name that stands on both sides is of one face if the smaller box lies in the other by this share.
 _SAME_NAME = 0.5

@@ -15,7 +15,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from facesearch.boxes import pair_up
 from facesearch.errors import PhotoError
 from facesearch.indexing.embedding import embedded
 from facesearch.indexing.reading import Known, read_ahead
@@ -32,7 +31,8 @@ from facesearch.records import (
     Photo,
     PhotoFile,
 )
-from facesearch.seeing import cut_out
+from facesearch.vision.boxes import pair_up
+from facesearch.vision.faces import cut_out
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from facesearch.detection import Detector
 from facesearch.errors import PhotoError
 from facesearch.indexing.embedding import embedded
 from facesearch.indexing.reading import Known, see_ahead, work_ahead
@@ -33,7 +32,8 @@ from facesearch.records import (
     PhotoFile,
     SkippedFile,
 )
-from facesearch.seeing import SeeingWorker, SeenPhoto, look
+from facesearch.vision.detector.detector import Detector
+from facesearch.vision.faces import SeeingWorker, SeenPhoto, look
 
 _BATCH_FILES = 64  # a batch is committed after so many files even when they show few faces
 _AHEAD_A_LANE = 4  # photos on their way a lane: enough to keep it busy while a batch is embedded and committed

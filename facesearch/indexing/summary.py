@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesearch.records import SkippedFile
-from facesearch.runtime import available_cores
+from facesearch.vision.runtime import available_cores
 
 
 @dataclass(frozen=True)

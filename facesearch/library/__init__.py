@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from facesearch.first_use import imported_at_first_use
-from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, default_library_path, is_library
-from facesearch.library.opened import Library
-from facesearch.library.recorded import recorded_detector, recorded_precision
-from facesearch.library.status import LibraryStatus
-from facesearch.library.whom import find_person
-from facesearch.store.vectors import load_search
 
 if TYPE_CHECKING:
-    from facesearch.library.forgetting import ForgetSummary, forget
-    from facesearch.library.verifying import AREAS, Finding, VerifyReport, verify
+    from facesearch.library.care.forgetting import ForgetSummary, forget
+    from facesearch.library.care.verifying import AREAS, Finding, VerifyReport, verify
+    from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, default_library_path, is_library
+    from facesearch.library.index.vectors import load_search
+    from facesearch.library.opened import Library
+    from facesearch.library.recorded import recorded_detector, recorded_precision
+    from facesearch.library.status import LibraryStatus
+    from facesearch.library.whom import find_person
 
 __all__ = [
     "AREAS",
@@ -39,15 +39,25 @@ __all__ = [
     "verify",
 ]
 
-# What a question does not need, and what imports much.
+# Completion in a shell reads the rows alone, and a question needs no check: neither loads the rest.
 __getattr__ = imported_at_first_use(
     __name__,
     {
-        "ForgetSummary": "forgetting",
-        "forget": "forgetting",
-        "AREAS": "verifying",
-        "Finding": "verifying",
-        "VerifyReport": "verifying",
-        "verify": "verifying",
+        "AREAS": "care.verifying",
+        "DATABASE_NAME": "folder",
+        "LOCK_NAME": "folder",
+        "Finding": "care.verifying",
+        "ForgetSummary": "care.forgetting",
+        "Library": "opened",
+        "LibraryStatus": "status",
+        "VerifyReport": "care.verifying",
+        "default_library_path": "folder",
+        "find_person": "whom",
+        "forget": "care.forgetting",
+        "is_library": "folder",
+        "load_search": "index.vectors",
+        "recorded_detector": "recorded",
+        "recorded_precision": "recorded",
+        "verify": "care.verifying",
     },
 )

@@ -6,8 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from facesearch.errors import LibraryError, LibraryExistsError
-from facesearch.store.place import DATABASE_NAME, default_library_path
-from facesearch.store.vector_file import DESCRIPTION_NAME, INDEX_NAME
+from facesearch.library.index.vector_file import DESCRIPTION_NAME, INDEX_NAME
+from facesearch.library.place import DATABASE_NAME, default_library_path
 
 __all__ = ["DATABASE_NAME", "LOCK_NAME", "default_library_path", "is_library", "refuse_taken_folder", "size_bytes"]
 

@@ -14,26 +14,26 @@ from typing import Any, Self
 import numpy as np
 
 from facesearch.errors import LibraryError, LibraryExistsError, TowerError
+from facesearch.library.care.strays import is_half_written, is_kept_copy
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refuse_taken_folder, size_bytes
+from facesearch.library.index.gpu import Device
+from facesearch.library.index.vectors import Vectors
+from facesearch.library.lock import WriterLock
+from facesearch.library.private import make_private_folder
+from facesearch.library.rows import schema
+from facesearch.library.rows.catalog import Catalog
+from facesearch.library.rows.database import Database, now
+from facesearch.library.rows.heads import Heads
+from facesearch.library.rows.journal import Journal
+from facesearch.library.rows.own_calibration import OwnCalibration
+from facesearch.library.rows.people import People
+from facesearch.library.rows.succession import Succession
+from facesearch.library.rows.walked import WalkedPaths
+from facesearch.library.space import Space
 from facesearch.library.spaces import Spaces
 from facesearch.library.status import LibraryStatus
-from facesearch.library.strays import is_half_written, is_kept_copy
 from facesearch.library.vectors import LibraryVectors
 from facesearch.records import Floats, Models
-from facesearch.space import Space
-from facesearch.store import schema
-from facesearch.store.catalog import Catalog
-from facesearch.store.database import Database, now
-from facesearch.store.gpu import Device
-from facesearch.store.heads import Heads
-from facesearch.store.journal import Journal
-from facesearch.store.lock import WriterLock
-from facesearch.store.own_calibration import OwnCalibration
-from facesearch.store.people import People
-from facesearch.store.private import make_private_folder
-from facesearch.store.succession import Succession
-from facesearch.store.vectors import Vectors
-from facesearch.store.walked import WalkedPaths
 
 PURGE_SETTING = "purge"
 _REMEDY = "facesearch reindex moves it to this one; or choose another --library, or the one it was built with"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from facesearch.errors import LibraryError
 from facesearch.library.folder import DATABASE_NAME, is_library
-from facesearch.store import schema
-from facesearch.store.database import Database
+from facesearch.library.rows import schema
+from facesearch.library.rows.database import Database
 
 
 def recorded_precision(path: Path) -> str | None:

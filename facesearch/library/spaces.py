@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from facesearch.calibration import Calibration
 from facesearch.errors import LibraryError
-from facesearch.space import Space, head_from_bytes
-from facesearch.store.checks import Problem
-from facesearch.store.database import Database
-from facesearch.store.heads import Heads, StoredHead
-from facesearch.store.partitions import Chunk
+from facesearch.evaluation.calibration import Calibration
+from facesearch.library.care.checks import Problem
+from facesearch.library.index.partitions import Chunk
+from facesearch.library.rows.database import Database
+from facesearch.library.rows.heads import Heads, StoredHead
+from facesearch.library.space import Space, head_from_bytes
 
 
 class Spaces:

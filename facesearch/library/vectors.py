@@ -13,15 +13,15 @@ from pathlib import Path
 
 from facesearch.errors import LibraryError
 from facesearch.library.folder import DATABASE_NAME
+from facesearch.library.index.gpu import Device
+from facesearch.library.index.partitions import Chunks
+from facesearch.library.index.training import BackgroundTraining
+from facesearch.library.index.vectors import DESCRIPTION_NAME, INDEX_NAME, Stamp, Vectors, VectorsUnusableError
+from facesearch.library.rows.catalog import Catalog
+from facesearch.library.rows.database import Database, VectorChanges
+from facesearch.library.rows.embedding_rows import embedding_pieces, stored_embeddings
+from facesearch.library.space import Space
 from facesearch.library.spaces import Spaces, mapped
-from facesearch.space import Space
-from facesearch.store.catalog import Catalog
-from facesearch.store.database import Database, VectorChanges
-from facesearch.store.embedding_rows import embedding_pieces, stored_embeddings
-from facesearch.store.gpu import Device
-from facesearch.store.partitions import Chunks
-from facesearch.store.training import BackgroundTraining
-from facesearch.store.vectors import DESCRIPTION_NAME, INDEX_NAME, Stamp, Vectors, VectorsUnusableError
 
 log = logging.getLogger(__name__)
 

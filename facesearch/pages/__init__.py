@@ -1,8 +1,8 @@
 """One HTML file that shows faces: everything inside it, for its owner alone.
 
 A page loads nothing from anywhere and sends nothing: its pictures are data URIs, and its Content-Security-Policy holds
-it to that. The file is private whatever the umask, and takes the place only of an earlier page of facesearch. Refuses
-to know what is shown: contact sheets, explanations and reports are made elsewhere.
+it to that. The file is private whatever the umask, and takes the place only of an earlier page of facesearch. Contact
+sheets and explanations are modules of their own, imported by name.
 """
 
 from facesearch.pages.file import beside, check_page_file, write_page

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import html
 
-from facesearch.wording import shown
+from facesearch.text import shown
 
 MARK = '<meta name="generator" content="facesearch">'
 """By which a page is known as one of facesearch's."""

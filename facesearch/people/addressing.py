@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from facesearch.boxes import pair_up
 from facesearch.errors import UsageError
 from facesearch.library import Library
 from facesearch.records import Floats, StoredFace
+from facesearch.vision.boxes import pair_up
 
 SAME_FACE = 0.3  # a box means the face that it overlaps by this share of their union, or none: as in a reindex
 _FACE = re.compile(r"(?:face\s*[:#]\s*|#)?(\d{1,18})", re.IGNORECASE)

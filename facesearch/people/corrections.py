@@ -13,11 +13,11 @@ from datetime import UTC, date, datetime
 
 from facesearch.errors import UsageError
 from facesearch.library import Library
+from facesearch.library.rows.people_change import PeopleChange
 from facesearch.people.addressing import is_face, shown_person
 from facesearch.people.grouping import SOURCE as GROUPED
 from facesearch.people.grouping import VOUCHED
 from facesearch.records import PersonRow, StoredFace
-from facesearch.store.people_change import PeopleChange
 
 USER = "user"
 

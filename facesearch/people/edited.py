@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from facesearch.boxes import pair_up
-from facesearch.distance import row_distances
+from facesearch.evaluation.distance import row_distances
 from facesearch.library import Library
 from facesearch.records import Floats
+from facesearch.vision.boxes import pair_up
 
 ACTION = "edit"
 

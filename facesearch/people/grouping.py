@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.calibration import Calibration
-from facesearch.clustering import LEAST_FACES, Bounds, KnownFaces, group_faces
+from facesearch.evaluation.calibration import Calibration
 from facesearch.library import Library
+from facesearch.people.clusters import LEAST_FACES, Bounds, KnownFaces, group_faces
 
 SOURCE = "group"
 """Who says whose a face is, where only the grouping does."""

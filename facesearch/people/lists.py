@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from facesearch.boxes import pair_up
 from facesearch.errors import UsageError
 from facesearch.library import Library
 from facesearch.people.addressing import SAME_FACE, photo_at, shown_person
 from facesearch.people.corrections import checked_name
 from facesearch.people.sources import name_after_source
 from facesearch.records import StoredFace
+from facesearch.vision.boxes import pair_up
 
 SOURCE = "list"
 _BOX = ("x1", "y1", "x2", "y2")

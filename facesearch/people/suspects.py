@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facesearch.distance import pair_distances
+from facesearch.evaluation.distance import pair_distances
 from facesearch.library import Library
 from facesearch.people.likeness import Fits, Ids, Likeness, Values
 from facesearch.people.suspect import KINDS, Suspect, worded

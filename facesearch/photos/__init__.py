@@ -12,16 +12,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from facesearch.first_use import imported_at_first_use
-from facesearch.photos.apart import read_photo_apart, start_reading
+from facesearch.photos.decoding.one_worker import read_photo_apart, start_reading
+from facesearch.photos.decoding.raw import RAW_SUFFIXES
+from facesearch.photos.decoding.worker import DecodingWorker, WorkerLimits
 from facesearch.photos.files import MAX_SIDE_PX, fingerprint, photo_file, shown_path
 from facesearch.photos.ignore import IGNORE_NAME
-from facesearch.photos.raw import RAW_SUFFIXES
 from facesearch.photos.walk import PHOTO_SUFFIXES, Walk, walk
-from facesearch.photos.worker import DecodingWorker, WorkerLimits
 
 if TYPE_CHECKING:
     from facesearch.photos.dates import date_taken
-    from facesearch.photos.decode import MEGAPIXEL_LIMITS, read_photo
+    from facesearch.photos.decoding.decode import MEGAPIXEL_LIMITS, read_photo
     from facesearch.photos.embedded import Embedded, read_embedded
 
 __all__ = [
@@ -49,8 +49,8 @@ __all__ = [
 __getattr__ = imported_at_first_use(
     __name__,
     {
-        "MEGAPIXEL_LIMITS": "decode",
-        "read_photo": "decode",
+        "MEGAPIXEL_LIMITS": "decoding.decode",
+        "read_photo": "decoding.decode",
         "Embedded": "embedded",
         "read_embedded": "embedded",
         "date_taken": "dates",

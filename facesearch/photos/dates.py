@@ -10,10 +10,10 @@ from typing import Any
 from PIL import ExifTags
 
 from facesearch.errors import PhotoError
-from facesearch.photos.decode import DECODER_ERRORS
+from facesearch.photos.decoding.decode import DECODER_ERRORS
+from facesearch.photos.decoding.formats import candidate_formats, opener
+from facesearch.photos.decoding.quiet import pillow_silenced
 from facesearch.photos.files import open_file
-from facesearch.photos.formats import candidate_formats, opener
-from facesearch.photos.quiet import pillow_silenced
 
 _HEAD_BYTES = 64
 # When the shutter opened, when a film was scanned, and when the file was last changed. Source: Exif 3.0 (CIPA DC-008).

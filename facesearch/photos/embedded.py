@@ -14,11 +14,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageFile
 
-from facesearch.photos.decode import DECODER_ERRORS, UPRIGHT, checked_megapixels, exif_orientation
+from facesearch.photos.decoding.decode import DECODER_ERRORS, UPRIGHT, checked_megapixels, exif_orientation
+from facesearch.photos.decoding.formats import FORMATS, candidate_formats, opener
+from facesearch.photos.decoding.quiet import pillow_silenced
+from facesearch.photos.decoding.raw import is_raw, preview_of
 from facesearch.photos.files import open_file, photo_error, read_file, why
-from facesearch.photos.formats import FORMATS, candidate_formats, opener
-from facesearch.photos.quiet import pillow_silenced
-from facesearch.photos.raw import is_raw, preview_of
 
 _HEAD_BYTES = 64
 _EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from facesearch.errors import PhotoError
 from facesearch.records import PhotoFile
-from facesearch.wording import shown
+from facesearch.text import shown
 
 MAX_SIDE_PX = 4096
 """Longer side of the pixels handed on. A 12-megapixel phone photo (4032 px) keeps every pixel."""

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from facesearch.photos.decoding.raw import RAW_SUFFIXES
 from facesearch.photos.files import file_status, special_kind, why
 from facesearch.photos.ignore import IGNORE_NAME, NO_RULES, IgnoreRules, rules_in
-from facesearch.photos.raw import RAW_SUFFIXES
 from facesearch.records import PhotoFile, SkippedFile
 
 _SUFFIXES = """

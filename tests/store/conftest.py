@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from facesearch.store import schema
-from facesearch.store.database import Database
+from facesearch.library.rows import schema
+from facesearch.library.rows.database import Database
 
 
 @pytest.fixture

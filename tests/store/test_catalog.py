@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facesearch.library.rows.catalog import Catalog
+from facesearch.library.rows.database import Database
+from facesearch.library.rows.journal import Journal
+from facesearch.library.rows.people import People
+from facesearch.library.rows.walked import WalkedPaths
 from facesearch.records import DetectedFace, EmbeddedFace, FaceMove, KnownFile, NewPhoto, PhotoFile
-from facesearch.store.catalog import Catalog
-from facesearch.store.database import Database
-from facesearch.store.journal import Journal
-from facesearch.store.people import People
-from facesearch.store.walked import WalkedPaths
 
 ODD_NAMES = [
     b"plain.jpg",

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facesearch.store import vectors as store_vectors
-from facesearch.store.flat import FlatSearch, flat_search
-from facesearch.store.vectors import Stamp, Vectors
+from facesearch.library.index import vectors as store_vectors
+from facesearch.library.index.flat import FlatSearch, flat_search
+from facesearch.library.index.vectors import Stamp, Vectors
 
 FACES = 3000
 

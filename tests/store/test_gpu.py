@@ -7,9 +7,9 @@ import pytest
 from clusters import people
 
 from facesearch.errors import LibraryError
-from facesearch.store import gpu
-from facesearch.store.partitions import partitioned
-from facesearch.store.vectors import Vectors
+from facesearch.library.index import gpu
+from facesearch.library.index.partitions import partitioned
+from facesearch.library.index.vectors import Vectors
 
 
 def gpus() -> int:
@@ -52,7 +52,7 @@ def test_auto_takes_a_gpu_only_when_the_cpu_has_searched_for_as_long_as_a_copy_t
 
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1)
     monkeypatch.setattr(gpu, "GPU_FROM_FACES", 10)
-    monkeypatch.setattr("facesearch.store.vectors.GpuSearch", Copy)
+    monkeypatch.setattr("facesearch.library.index.vectors.GpuSearch", Copy)
     vectors.run_on("auto")
     monkeypatch.setattr(gpu, "COPY_S", 1e9)
     for _ in range(2):

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from clusters import nearest, people
 
+from facesearch.library.index import partitions
+from facesearch.library.index.partitions import Chunks, TrainingCancelledError, partitioned
+from facesearch.library.index.training import BackgroundTraining
+from facesearch.library.index.vectors import Stamp, Training, Vectors
 from facesearch.records import Floats
-from facesearch.store import partitions
-from facesearch.store.partitions import Chunks, TrainingCancelledError, partitioned
-from facesearch.store.training import BackgroundTraining
-from facesearch.store.vectors import Stamp, Training, Vectors
 
 FACES = 6000
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from facesearch.errors import LibraryError
-from facesearch.store import schema
-from facesearch.store.database import Database
+from facesearch.library.rows import schema
+from facesearch.library.rows.database import Database
 
 
 def _set_version(path: Path, number: int) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from facesearch.errors import LibraryError
+from facesearch.library.index.vectors import DESCRIPTION_NAME, INDEX_NAME, Stamp, Vectors, VectorsUnusableError
 from facesearch.records import Floats
-from facesearch.store.vectors import DESCRIPTION_NAME, INDEX_NAME, Stamp, Vectors, VectorsUnusableError
 
 STAMP = Stamp("library", 3, 200)
 

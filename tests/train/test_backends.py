@@ -74,7 +74,7 @@ import json, sys
 from pathlib import Path
 import numpy as np
 from tiny import coloured_people, tiny_config
-from facesearch.tower import Tower
+from facesearch.vision.tower.tower import Tower
 from facesearch_train.export import export_tower, serving_tower
 from facesearch_train.loop import Run
 

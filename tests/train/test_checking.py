@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facesearch.demo import write_album
 from facesearch.errors import TrainingDataError
-from facesearch.portraits import write_album
-from facesearch.tower import Tower
+from facesearch.vision.tower.tower import Tower
 from facesearch_train.checking import DataReport, check_data
 from facesearch_train.duplicates import equal_files, same_shots, thumbnails
 from facesearch_train.suspects import People, find_mislabelled, find_twins, own_distances

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesearch.alignment import TEMPLATE_112
-from facesearch.detection import load_detector
+from facesearch.demo import write_album
 from facesearch.errors import TrainingDataError
-from facesearch.portraits import write_album
 from facesearch.records import DetectedFace
+from facesearch.vision.alignment import TEMPLATE_112
+from facesearch.vision.detector.detector import load_detector
 from facesearch_train import crop_parts
 from facesearch_train.crops import CropSet, open_crops, prepare_crops
 from facesearch_train.cutting import choose_face, usual_landmarks

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesearch.alignment import TEMPLATE_112
+from facesearch.vision.alignment import TEMPLATE_112
 from facesearch_train.degradation import (
     OCCLUSIONS,
     filtered,

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from tiny import STAGE, coloured_people, tiny_config
 
-from facesearch.calibration import Calibration
 from facesearch.errors import TowerError
-from facesearch.metrics import best_threshold, roc_curve
-from facesearch.tower import Tower, TowerCard
+from facesearch.evaluation.calibration import Calibration
+from facesearch.evaluation.metrics import best_threshold, roc_curve
+from facesearch.vision.tower.tower import Tower, TowerCard
 from facesearch_train import export
 from facesearch_train.export import (
     export_tower,

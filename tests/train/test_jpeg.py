@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesearch.portraits import draw_portrait, random_people
+from facesearch.demo import draw_portrait, random_people
 from facesearch_train.jpeg import jpeg
 
 

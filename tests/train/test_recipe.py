@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from tiny import STAGE, tiny_config
 
+from facesearch.demo import write_album
 from facesearch.errors import TowerError, TrainingDataError, UsageError
-from facesearch.portraits import write_album
-from facesearch.tower import Tower
+from facesearch.vision.tower.tower import Tower
 from facesearch_train.config import SMOKE, one_cycle
 from facesearch_train.loop import EpochReport
 from facesearch_train.network import DenseNetShape

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesearch.calibration import Calibration
 from facesearch.errors import UsageError
-from facesearch.figures.all_pairs import NamedFaces, report_all_pairs
-from facesearch.figures.evidence import Evidence, choose_of_all
+from facesearch.evaluation.all_pairs import NamedFaces, report_all_pairs
+from facesearch.evaluation.calibration import Calibration
+from facesearch.evaluation.evidence import Evidence, choose_of_all
 from facesearch.records import Floats, Pixels
 from facesearch_train.report import write_report
 from facesearch_train.report_plots import _thinned, plot_calibration, plot_distances, plot_roc

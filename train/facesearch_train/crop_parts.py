@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from facesearch.detection import load_detector
+from facesearch.vision.detector.detector import load_detector
 from facesearch_train.cutting import Cut, Cutter, are_aligned_crops, detecting_cutter, resizing_cutter
 from facesearch_train.datasets import Dataset, TrainingPhoto
 

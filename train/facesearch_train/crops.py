@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from facesearch.alignment import TEMPLATE_NAME
-from facesearch.detection import load_detector
 from facesearch.errors import TrainingDataError
 from facesearch.records import CROP_SIZE_PX, Floats, Pixels
-from facesearch.runtime import cache_dir
+from facesearch.vision.alignment import TEMPLATE_NAME
+from facesearch.vision.detector.detector import load_detector
+from facesearch.vision.runtime import cache_dir
 from facesearch_train.crop_parts import PhotoCounter, Progress, cut_parts
 from facesearch_train.cutting import CROP_VERSION, NO_FACE, cut_at, usual_landmarks
 from facesearch_train.datasets import Dataset, Layout, TrainingPhoto

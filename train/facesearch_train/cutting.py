@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from facesearch.alignment import align
-from facesearch.detection import Detector
 from facesearch.errors import PhotoError
 from facesearch.photos import photo_file, read_photo
 from facesearch.records import CROP_SIZE_PX, DetectedFace, Floats, Pixels
+from facesearch.vision.alignment import align
+from facesearch.vision.detector.detector import Detector
 
 CROP_VERSION = 1  # raise it when the same photo would be cut otherwise: caches are then made anew
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch import metrics
-from facesearch.calibration import Calibration
 from facesearch.errors import TrainingDataError
-from facesearch.figures.all_pairs import NamedFaces, report_all_pairs
-from facesearch.figures.report import Identification, Report, roc_figures
-from facesearch.figures.search import draw_searches, identify, identify_people
+from facesearch.evaluation import metrics
+from facesearch.evaluation.all_pairs import NamedFaces, report_all_pairs
+from facesearch.evaluation.calibration import Calibration
+from facesearch.evaluation.report import Identification, Report, roc_figures
+from facesearch.evaluation.search import draw_searches, identify, identify_people
 from facesearch.records import Floats, Pixels
 from facesearch_train.crops import CropSet
 from facesearch_train.datasets import TrainingPhoto

@@ -17,15 +17,15 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch import metrics
-from facesearch.calibration import fit_calibration, held_out_error
-from facesearch.distance import pair_distances
 from facesearch.errors import TowerError
-from facesearch.figures.counts import count_pairs
-from facesearch.keras_archive import read_keras_archive
-from facesearch.quantisation import observe_ranges
+from facesearch.evaluation import metrics
+from facesearch.evaluation.calibration import fit_calibration, held_out_error
+from facesearch.evaluation.counts import count_pairs
+from facesearch.evaluation.distance import pair_distances
 from facesearch.records import CROP_SIZE_PX, Floats, Pixels
-from facesearch.tower import CARD_NAME, WEIGHTS_NAME, Tower, TowerCard, weights_sha256, write_card
+from facesearch.vision.tower.keras_archive import read_keras_archive
+from facesearch.vision.tower.quantisation import observe_ranges
+from facesearch.vision.tower.tower import CARD_NAME, WEIGHTS_NAME, Tower, TowerCard, weights_sha256, write_card
 from facesearch_train.config import TrainConfig
 from facesearch_train.loop import CropData
 from facesearch_train.network import build_tower

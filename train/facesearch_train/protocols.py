@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.calibration import Calibration
-from facesearch.figures.all_pairs import report_all_pairs
-from facesearch.figures.evidence import Evidence, ShownPairs, choose_listed, choose_of_all
-from facesearch.figures.report import Report
-from facesearch.metrics import RocCurve
-from facesearch.tower import Tower
+from facesearch.evaluation.all_pairs import report_all_pairs
+from facesearch.evaluation.calibration import Calibration
+from facesearch.evaluation.evidence import Evidence, ShownPairs, choose_listed, choose_of_all
+from facesearch.evaluation.metrics import RocCurve
+from facesearch.evaluation.report import Report
+from facesearch.vision.tower.tower import Tower
 from facesearch_train.crop_parts import Progress
 from facesearch_train.crops import CropSet, prepare_crops
 from facesearch_train.datasets import read_dataset

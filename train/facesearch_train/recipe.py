@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from facesearch.errors import TowerError, UsageError
-from facesearch.tower import CARD_NAME, WEIGHTS_NAME, TowerCard, read_card
+from facesearch.vision.tower.tower import CARD_NAME, WEIGHTS_NAME, TowerCard, read_card
 from facesearch_train.config import TrainConfig
 from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import read_dataset

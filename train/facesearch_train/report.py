@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from facesearch.errors import UsageError
-from facesearch.figures.evidence import Evidence, Pairs
-from facesearch.figures.report import report_lines
+from facesearch.evaluation.evidence import Evidence, Pairs
+from facesearch.evaluation.report import report_lines
 from facesearch.pages import beside, data_uri, jpeg, picture, render_page, text, write_page
 from facesearch.records import Pixels
 from facesearch_train.report_plots import plot_calibration, plot_distances, plot_movements, plot_roc

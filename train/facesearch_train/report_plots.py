@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.calibration import Calibration, reliability
-from facesearch.figures.report import Report
-from facesearch.metrics import RocCurve
+from facesearch.evaluation.calibration import Calibration, reliability
+from facesearch.evaluation.metrics import RocCurve
+from facesearch.evaluation.report import Report
 from facesearch_train.sensitivity import Movement
 
 _GENUINE, _IMPOSTOR = "tab:blue", "tab:orange"

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch import metrics
 from facesearch.errors import TrainingDataError
+from facesearch.evaluation import metrics
 from facesearch.records import Floats, Pixels
 from facesearch_train.pairs import draw_pairs, photos_by_person
 

@@ -1,0 +1,322 @@
+"""The Python front door: open a library, index photos, ask who is on one, compare two, embed crops.
+
+Brings the rooms together and adds nothing of its own. `import facesearch` gives the names below; what is behind them is
+loaded at first use, so that the import costs nothing. Not for two threads at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facesearch.api.loaded import Device, Folder
+from facesearch.api.people import PeopleMethods
+
+if TYPE_CHECKING:
+    from facesearch.indexing import IndexProgress, IndexSummary, PruneSummary, ReindexSummary
+    from facesearch.library import ForgetSummary, LibraryStatus, VerifyReport
+    from facesearch.pages.query_sheet import QuerySheet
+    from facesearch.query import Comparison, QueryAnswer
+    from facesearch.query.many import Unanswered
+    from facesearch.query.probe import Probe
+    from facesearch.tuning.calibration import KeptCalibration
+    from facesearch.tuning.calibration.fitting import Fit
+    from facesearch.tuning.teaching import TeachSummary, UntaughtSummary
+    from facesearch.vision.tower.tower import Tower
+
+
+class FaceLibrary(PeopleMethods):
+    """A library of faces, with the detector and the tower that it works with; use it as a context manager.
+
+    What concerns people, such as naming and merging them, is in `facesearch.api.people`.
+
+    Nothing is opened or loaded before it is needed: a library that is not there yet is created by the first `index`.
+    Between calls it is open for reading only, so that other processes can index.
+    """
+
+    def index(
+        self,
+        *paths: Folder,
+        people_from_folders: bool = False,
+        rehash: bool = False,
+        wait: bool = False,
+        leave_out: Iterable[Path] = (),
+        workers: int = 0,
+        smallest_face: str | None = None,
+        on_progress: Callable[[IndexProgress], None] | None = None,
+    ) -> IndexSummary:
+        """Bring the library up to date with photos and folders of photos; only what changed costs time.
+
+        people_from_folders: the name of a photo's folder is the name of the person it shows. rehash: read every photo
+        again, also those whose time and size are as before. wait: for another process that is writing to the library,
+        which is a LibraryLockedError otherwise. leave_out: files to pass over this time, as when they are still being
+        written. workers: photos worked on at once, 0 for one a core; the outcome is the same. smallest_face: "40" for
+        pixels of a photo at most 1024 px large, or "4%" of its longer side, in a new library; an existing one keeps its
+        own. on_progress is called after every file. Raises PhotoError when one of `paths` does not exist, LibraryError,
+        TowerError, and IndexInterrupted (a KeyboardInterrupt) on Ctrl-C; what was finished is kept.
+        """
+        from facesearch.indexing import IndexOptions, index_photos
+        from facesearch.library import Library, is_library
+        from facesearch.records import Models
+
+        self.close()
+        if not is_library(self.path):
+            self.tower.prepare()  # no library is begun with a tower that does not run
+        options = IndexOptions(people_from_folders, rehash, frozenset(leave_out), workers=workers)
+        detector = self._load_detector(smallest_face, options.lanes)
+        models = Models.of(detector, self.tower)
+        with Library.open_or_create(self.path, models, wait=wait) as library:
+            return index_photos(
+                library,
+                [Path(path) for path in paths],
+                detector,
+                self.tower,
+                options=options,
+                on_progress=on_progress,
+            )
+
+    def reindex(
+        self,
+        *,
+        force: bool = False,
+        wait: bool = False,
+        smallest_face: str | None = None,
+        on_progress: Callable[[IndexProgress], None] | None = None,
+    ) -> ReindexSummary:
+        """Move the library to this tower and detector: every photo is read again, faces keep their people.
+
+        smallest_face: from which size on faces are looked for from now on, as in `index`; None leaves it as it is.
+
+        Answers stay those of the former ones until all is done; a run that was ended goes on with the next. force: give
+        up photos that are out of reach. Raises LibraryError, TowerError, and ReindexInterrupted on Ctrl-C.
+        """
+        from facesearch.indexing import reindex
+        from facesearch.library import Library
+
+        self.close()
+        detector, tower = self._load_detector(smallest_face), self.tower
+        tower.prepare()
+        with Library.open(self.path, writable=True, wait=wait) as library:
+            return reindex(library, detector, tower, force=force, on_progress=on_progress)
+
+    def prune(self, *paths: Folder, force: bool = False, dry_run: bool = False) -> PruneSummary:
+        """Drop the photos that were gone when their folder was last indexed, with their faces.
+
+        paths: only what was in these folders, by default everything. force: also those of folders that are not there
+        today, as on a drive that is not mounted. dry_run: only say what would be dropped. Raises LibraryError.
+        """
+        from facesearch.indexing import prune
+
+        with self._opened(writable=True) as library:
+            return prune(library, map(Path, paths), force=force, dry_run=dry_run)
+
+    def verify(self, *, repair: bool = False) -> VerifyReport:
+        """Check everything in the library; with `repair` mend what can be mended.
+
+        Raises LibraryError when there is none, it is of a newer version, or nothing in it can be read.
+        """
+        from facesearch.errors import TowerError
+        from facesearch.library import verify
+        from facesearch.records import Models
+
+        self.close()
+        try:
+            self.tower.prepare()
+            installed: Models | str = Models.of(self.detector, self.tower)
+        except TowerError as error:
+            installed = str(error)
+        return verify(self.path, installed, repair=repair)
+
+    def forget(self, wanted: Folder | None) -> ForgetSummary:
+        """Forget a person (by name, or `#12`), a photo (by path), or everything where `wanted` is None.
+
+        Nothing of their faces is left in any file of the library, which a search of the files' bytes proves. Raises
+        UsageError when there is no such person or photo, and LibraryError.
+        """
+        from facesearch.library import forget
+
+        self.close()
+        return forget(self.path, None if wanted is None else str(wanted))
+
+    def compare(self, first: Folder, second: Folder) -> Comparison:
+        """How far apart the most prominent faces of two photos are, judged as this library judges.
+
+        Raises PhotoError (unreadable, no face), LibraryError and TowerError.
+        """
+        from facesearch.query import compare_photos
+
+        return compare_photos(Path(first), Path(second), self.detector, self.tower, self._open())
+
+    def calibrate(self, far: float = 0.01, *, dry_run: bool = False) -> Fit:
+        """Fit threshold and probabilities to the people named here, and judge by them from now on.
+
+        far: the share of pairs of different people to pass the threshold. dry_run: only say what they would be. Raises
+        LibraryError, which says what is missing, where too few people have names, and TowerError.
+        """
+        from facesearch.tuning.calibration.service import calibrate
+
+        self.close()
+        return calibrate(self.path, self.tower, far, dry_run=dry_run)
+
+    def own_calibration(self) -> KeptCalibration | None:
+        """What `calibrate` has put in force; None where the tower's calibration, or what was taught, is."""
+        from facesearch.tuning.calibration.service import shown_calibration
+
+        return shown_calibration(self.path)
+
+    def reset_calibration(self) -> bool:
+        """Drop it; whether there was one. Raises LibraryError."""
+        from facesearch.tuning.calibration.service import reset
+
+        self.close()
+        return reset(self.path)
+
+    def query(
+        self,
+        photo: Folder,
+        k: int = 5,
+        threshold: float | None = None,
+        sheet: QuerySheet | None = None,
+        prior: float = 0.5,
+    ) -> QueryAnswer:
+        """The k nearest people of every face in a photo, nearest first. Nothing of the photo is stored.
+
+        threshold: the distance under which two faces count as one person; by default the library's own, or the tower's.
+        sheet: where the answer is drawn too. prior: how likely it is, before looking, that somebody on the photo is in
+        the library. Raises PhotoError (unreadable, no face), LibraryError and TowerError.
+        """
+        from facesearch.query import query_photo
+
+        return self._ask(query_photo, Path(photo), {"k": k, "threshold": threshold, "prior": prior}, sheet)
+
+    def query_faces(
+        self,
+        photo: Folder,
+        k: int = 5,
+        threshold: float | None = None,
+        sheet: QuerySheet | None = None,
+        prior: float = 0.5,
+    ) -> QueryAnswer:
+        """The k nearest faces of every face in a photo, each with the photo that shows it; otherwise as `query`."""
+        from facesearch.query import query_faces
+
+        return self._ask(query_faces, Path(photo), {"k": k, "threshold": threshold, "prior": prior}, sheet)
+
+    def _ask(
+        self,
+        question: Callable[..., QueryAnswer],
+        photo: Path,
+        wish: Mapping[str, float | None],
+        sheet: QuerySheet | None,
+    ) -> QueryAnswer:
+        library = self._open()
+        seen: list[Probe] = []
+        on_probe = None if sheet is None else seen.append
+        answer = question(library, photo, self.detector, self.tower, on_probe=on_probe, **wish)
+        if sheet is not None:
+            sheet.add(library, seen[0], answer)
+        return answer
+
+    def query_all(
+        self,
+        photos: Iterable[Folder],
+        k: int = 5,
+        threshold: float | None = None,
+        *,
+        faces: bool = False,
+        sheet: QuerySheet | None = None,
+        prior: float = 0.5,
+    ) -> Iterator[QueryAnswer | Unanswered]:
+        """The answer to each of several photos and of the photos in folders, in order, as soon as there is one.
+
+        faces: as `query_faces` answers, instead of `query`. A photo that cannot be read, or shows no face, is an
+        Unanswered with the reason. Raises LibraryError and TowerError.
+        """
+        from facesearch.query.many import Unanswered, answers_to
+
+        ask = self.query_faces if faces else self.query
+        for answer in answers_to(map(Path, photos), lambda photo: ask(photo, k, threshold, sheet, prior)):
+            if sheet is not None and isinstance(answer, Unanswered):
+                sheet.fail(answer.photo, answer.reason)
+            yield answer
+
+    def teach(
+        self, *, seed: int = 0, dry_run: bool = False, on_run: Callable[[int, int], None] | None = None
+    ) -> TeachSummary:
+        """Learn from the names and corrections, and keep what was learned where faces that were left out show that it
+        helps.
+
+        dry_run: only learn and measure. on_run: is told how many times was learned, of how many. Queries and changes go
+        on meanwhile; where these concern what it learned from, it learns again. Raises LibraryError where there is too
+        little to learn from, LibraryLockedError while another process is writing, and TowerError.
+        """
+        from facesearch.tuning.teaching import teach
+
+        if not dry_run:
+            with self._opened(writable=True):
+                pass  # whether anybody is writing is better known beforehand
+        with self._opened() as library:
+            card = self.tower.card
+            library.check_tower(self.tower.identity, card.name)
+            return teach(library, card.margin, seed=seed, dry_run=dry_run, on_run=on_run)
+
+    def unteach(self, *, everything: bool = False) -> UntaughtSummary:
+        """Take back what the library was taught last, or everything that it ever was. Raises LibraryError."""
+        from facesearch.tuning.teaching import unteach
+
+        with self._opened(writable=True) as library:
+            return unteach(library, everything=everything)
+
+    def status(self) -> LibraryStatus:
+        """What the library holds. Raises LibraryError."""
+        from facesearch.library import Library
+
+        with Library.open(self.path) as library:
+            library.search_on(self._device)
+            return library.status()
+
+
+def open_library(path: Folder | None = None, *, tower: Folder | None = None, device: Device = "auto") -> FaceLibrary:
+    """A library in a folder, by default FACESEARCH_LIBRARY or the user's data directory; it need not exist yet.
+
+    tower: the folder of a trained tower, by default the one that comes with facesearch.
+    """
+    if path is None:
+        from facesearch.library import default_library_path
+
+        return FaceLibrary(default_library_path(), tower, device)
+    return FaceLibrary(Path(path), tower, device)
+
+
+def load_tower(path: Folder | None = None, *, device: Device = "auto") -> Tower:
+    """A trained tower, by default the one that comes with facesearch: `tower.embed(crops)`, `tower.card`.
+
+    Raises TowerError when it is missing or damaged.
+    """
+    from facesearch.vision.tower.tower import Tower
+
+    return Tower.load(None if path is None else Path(path), device=device)
+
+
+def compare(
+    first: Folder,
+    second: Folder,
+    *,
+    tower: Folder | None = None,
+    device: Device = "auto",
+    library: Folder | None = None,
+) -> Comparison:
+    """How far apart the most prominent faces of two photos are, and whether that is under the tower's threshold.
+
+    library: whose own calibration, and what it was taught, is to count instead. Raises PhotoError (unreadable, no
+    face), TowerError, and LibraryError with a library.
+    """
+    from facesearch.query import compare_photos
+    from facesearch.vision.detector.detector import load_detector
+
+    if library is not None:
+        with FaceLibrary(Path(library), tower, device) as opened:
+            return opened.compare(first, second)
+    detector = load_detector(device=device)
+    return compare_photos(Path(first), Path(second), detector, load_tower(tower, device=device))

@@ -1,0 +1,122 @@
+"""A library with the detector and the tower that it works with, each opened or loaded when it is first needed.
+
+Knows nothing of what is asked of them. Not for two threads at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+from facesearch.errors import FacesearchError
+
+if TYPE_CHECKING:
+    from facesearch.library import Library
+    from facesearch.vision.detector.detector import Detector
+    from facesearch.vision.tower.tower import Tower
+
+Device = Literal["auto", "cpu", "gpu"]
+Folder = str | PathLike[str]
+
+
+class LoadedLibrary:
+    """A library's folder, its detector, its tower and, between `_open` and `close`, the library open for reading."""
+
+    def __init__(self, path: Path, tower: Folder | None = None, device: Device = "auto") -> None:
+        self.path = path
+        self._tower_path = tower
+        self._device = device
+        self._reader: Library | None = None
+        self._loads_ahead = False
+
+    @cached_property
+    def tower(self) -> Tower:
+        """The tower that embeds the faces, in the precision of the library's; for a new one the processor's fastest.
+
+        Raises TowerError. Its network is loaded when it is needed: a run that finds nothing new needs none.
+        """
+        from facesearch.library import recorded_precision
+        from facesearch.vision.tower.tower import Tower, usable_precision
+
+        path = None if self._tower_path is None else Path(self._tower_path)
+        return Tower.load(path, self._device, usable_precision(recorded_precision(self.path)), prepared=False)
+
+    @cached_property
+    def detector(self) -> Detector:
+        """What finds the faces, from the smallest on that the library was built for."""
+        return self._load_detector()
+
+    def _load_detector(self, smallest: str | None = None, lanes: int = 1) -> Detector:
+        """smallest: the smallest face; None for the library's."""
+        from facesearch.library import recorded_detector
+        from facesearch.vision.detector.detector import load_detector, settings_of, smallest_face
+
+        settings = settings_of(recorded_detector(self.path)) if smallest is None else smallest_face(smallest)
+        return load_detector(settings, lanes=lanes, device=self._device)
+
+    @property
+    def reader(self) -> Library:
+        """The library itself, open for reading until `close`. Raises LibraryError and TowerError."""
+        return self._open()
+
+    def load_ahead(self) -> None:
+        """Begin to load what a question needs, beside what the caller does next. Raises TowerError and LibraryError."""
+        from facesearch.library import is_library
+        from facesearch.photos import start_reading
+
+        start_reading()
+        detector, tower = self.detector, self.tower
+        if not self._loads_ahead and is_library(self.path):
+            self._loads_ahead = True
+            threading.Thread(target=_prepare, args=(detector, tower), name="load").start()
+
+    def _open(self) -> Library:
+        """The library for reading, checked against the tower and the detector; kept open for the next question."""
+        if self._reader is None:
+            self.load_ahead()
+            from facesearch.library import Library, load_search
+            from facesearch.records import Models
+
+            self._reader = Library.open(self.path, Models.of(self.detector, self.tower))
+            self._reader.search_on(self._device)
+            threading.Thread(target=load_search, args=(self._reader.catalog.face_count(),), name="search").start()
+        return self._reader
+
+    @contextmanager
+    def _opened(self, *, writable: bool = False) -> Iterator[Library]:
+        """The library for one call, with no other opened beside it. Raises LibraryError, and LibraryLockedError where
+        it cannot be taken for writing."""
+        from facesearch.library import Library
+
+        self.close()
+        with Library.open(self.path, writable=writable) as library:
+            yield library
+
+    def close(self) -> None:
+        """Close the library's files; the next call opens them again, and asks anew which detector it was built with."""
+        self.__dict__.pop("detector", None)
+        self._loads_ahead = False
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _prepare(detector: Detector, tower: Tower) -> None:
+    """Load the networks, in a thread of their own."""
+    with suppress(FacesearchError):  # raised again where they are needed
+        detector.prepare()
+        tower.prepare()

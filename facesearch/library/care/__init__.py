@@ -1,0 +1,1 @@
+"""Looks after a library: verify, repair, forget."""

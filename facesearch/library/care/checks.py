@@ -1,0 +1,150 @@
+"""What can be wrong with the rows of a library, and how each of it is mended.
+
+Refuses to guess at what was lost: what cannot be trusted is dropped, so that the next run reads the photo again.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from facesearch.errors import LibraryError
+from facesearch.library.rows.catalog import Catalog
+from facesearch.library.rows.database import Database
+from facesearch.records import EMBEDDING_SIZE
+
+_FACES_A_PIECE = 10_000
+_AGAIN = "dropped them: the next index reads these photos again"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """area: "database", "rows", "embeddings"... outcome: what `mend`, called inside a transaction, does about it, in
+    words; without `mend` it cannot be mended here, and `outcome` says what to do."""
+
+    area: str
+    problem: str
+    outcome: str
+    mend: Callable[[], object] | None = None
+
+
+def integrity(database: Database) -> list[str]:
+    """What SQLite itself finds wrong with the database file, at most twenty lines; none is sound. What rows say is left
+    to the checks below, which can mend it."""
+    try:
+        database.execute("PRAGMA ignore_check_constraints = ON")
+        lines = [str(row[0]) for row in database.rows("PRAGMA integrity_check(20)")]
+    except LibraryError as error:
+        return [str(error.__cause__ or error)]
+    finally:
+        database.execute("PRAGMA ignore_check_constraints = OFF")
+    return _undecodable(database) if lines == ["ok"] else lines
+
+
+def _undecodable(database: Database) -> list[str]:
+    """The tables with texts that are no UTF-8, which SQLite takes as they are."""
+    errors = []
+    for (table,) in database.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"):
+        columns = database.rows(f"PRAGMA table_info({table})")
+        texts = [name for _, name, kind, *_ in columns if kind == "TEXT"]
+        try:
+            for _ in database.execute(f"SELECT {', '.join(texts)} FROM {table}") if texts else ():
+                pass
+        except (sqlite3.OperationalError, UnicodeDecodeError):
+            errors.append(f"a text in {table} is no UTF-8")
+    return errors
+
+
+def row_problems(database: Database) -> list[Problem]:
+    """Rows that belong to nothing, or that contradict each other. Reads every row."""
+    return [*_file_problems(database), *_face_problems(database), *_photo_problems(database)]
+
+
+def _file_problems(database: Database) -> Iterator[Problem]:
+    for condition, what in (
+        ("photo_id IS NOT NULL AND photo_id NOT IN (SELECT id FROM photos)", "show a photo that is not there"),
+        ("(photo_id IS NULL) = (reason IS NULL)", "neither show a photo nor say why"),
+    ):
+        if files := database.rows(f"SELECT id FROM files WHERE {condition}"):
+            delete = partial(database.execute_many, "DELETE FROM files WHERE id = ?", files)
+            yield Problem("rows", f"{len(files)} files {what}", _AGAIN, delete)
+
+
+def _face_problems(database: Database) -> Iterator[Problem]:
+    if rows := database.rows("SELECT id FROM faces WHERE photo_id NOT IN (SELECT id FROM photos)"):
+        drop = partial(Catalog(database).drop_faces, [row[0] for row in rows])
+        yield Problem("rows", f"{len(rows)} faces are on no photo", "dropped them", drop)
+    people = "SELECT id FROM people"
+    if rows := database.rows(f"SELECT id FROM faces WHERE person_id IS NOT NULL AND person_id NOT IN ({people})"):
+        statement = "UPDATE faces SET person_id = NULL, person_source = NULL WHERE id = ?"
+        free = partial(database.execute_many, statement, rows)
+        problem = f"{len(rows)} faces belong to a person who is not there"
+        yield Problem("rows", problem, "left them without a person", free)
+    lost = f"face_id NOT IN (SELECT id FROM faces) OR person_id NOT IN ({people})"
+    if rows := database.rows(f"SELECT face_id, person_id FROM rejections WHERE {lost}"):
+        forget = partial(database.execute, f"DELETE FROM rejections WHERE {lost}")
+        yield Problem(
+            "rows", f"{len(rows)} rejections are of a face or person that is not there", "dropped them", forget
+        )
+
+
+def _photo_problems(database: Database) -> Iterator[Problem]:
+    catalog = Catalog(database)
+    shown = "SELECT photo_id FROM files WHERE photo_id IS NOT NULL"
+    if rows := database.rows(f"SELECT id FROM photos WHERE id NOT IN ({shown})"):
+        yield Problem("rows", f"{len(rows)} photos are shown by no file", "dropped them", catalog.drop_unshown)
+    count = "SELECT count(*) FROM faces WHERE photo_id = photos.id"
+    if rows := database.rows(f"SELECT id FROM photos WHERE face_count <> ({count})"):
+        drop = partial(catalog.drop_photos, [row[0] for row in rows])
+        yield Problem("rows", f"{len(rows)} photos have lost some of their faces", _AGAIN, drop)
+
+
+def journal_problems(database: Database) -> list[Problem]:
+    """Lines of the journal that are no JSON."""
+
+    def is_damaged(details: object) -> bool:
+        try:
+            return not isinstance(json.loads(str(details)), dict)
+        except ValueError:
+            return True
+
+    lines = [line for line, details in database.rows("SELECT id, details FROM journal") if is_damaged(details)]
+    if not lines:
+        return []
+
+    def mend() -> None:
+        database.execute_many("DELETE FROM journal WHERE id = ?", [(line,) for line in lines])
+
+    return [Problem("rows", f"{len(lines)} lines of the journal cannot be read", "dropped them", mend)]
+
+
+def embedding_problems(database: Database) -> list[Problem]:
+    """Photos with a face whose embedding, box or landmarks are not numbers, or not as many as they must be."""
+    sizes = {"embedding": 4 * EMBEDDING_SIZE, "box": 16, "landmarks": 40}
+    damaged, last = set(), -1
+    while rows := database.rows(
+        "SELECT id, photo_id, embedding, box, landmarks FROM faces WHERE id > ? ORDER BY id LIMIT ?",
+        (last, _FACES_A_PIECE),
+    ):
+        last = rows[-1][0]
+        for _, photo_id, *blobs in rows:
+            right = all(
+                isinstance(blob, bytes) and len(blob) == size for blob, size in zip(blobs, sizes.values(), strict=True)
+            )
+            if not right or not np.isfinite(np.frombuffer(b"".join(blobs), "<f4")).all():
+                damaged.add(photo_id)
+    if not damaged:
+        return []
+    return [
+        Problem(
+            "embeddings",
+            f"{len(damaged)} photos have faces whose numbers are damaged",
+            _AGAIN,
+            lambda: Catalog(database).drop_photos(damaged),
+        )
+    ]

@@ -1,0 +1,240 @@
+"""Forget a person, a photo or everything: out of the rows, out of every file, and proved by a search of their bytes.
+
+Face embeddings are biometric data: a row that is only marked as free, a log, a copy or a file of vectors would keep
+them. Refuses to touch the photos themselves, and to call something forgotten that a search still finds.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from facesearch.errors import LibraryError, UsageError
+from facesearch.library.care.traces import Traces, search_files
+from facesearch.library.folder import DATABASE_NAME, LOCK_NAME
+from facesearch.library.lock import WriterLock
+from facesearch.library.opened import Library
+from facesearch.library.rows import schema
+from facesearch.library.rows.database import Database
+from facesearch.library.rows.embedding_rows import stored_embeddings
+from facesearch.library.rows.lineage import bearers, kin
+from facesearch.library.space import Space, head_from_bytes
+from facesearch.library.whom import known_person, spelled_alike
+from facesearch.records import EMBEDDING_SIZE, Floats
+
+# A shorter name can stand in any file by chance; that no row holds it is all that can be said of it.
+_SHORTEST_TEXT_BYTES = 6
+# Every text that a library keeps, and how often: those with an index stand in the file twice.
+_TEXTS = (
+    ("files", "path", 2),
+    ("files", "reason", 1),
+    ("roots", "path", 2),
+    ("drives", "path", 2),
+    ("people", "name", 2),
+    ("journal", "details", 1),
+)
+
+
+@dataclass(frozen=True)
+class ForgetSummary:
+    """What was forgotten. Plain values only, ready for JSON.
+
+    what: "person", "photo" or "all". photos, people: deleted as a whole. journal: lines deleted or shortened.
+    copies: former databases that were deleted too. heads: how many heads were deleted, with what they were taught.
+    calibration: whether the library's own was dropped.
+    in_paths: paths of photos that a forgotten name still stands in. searched_bytes: how much was searched for what was
+    forgotten, and not found.
+    """
+
+    what: str
+    photos: int
+    faces: int
+    people: int
+    journal: int
+    copies: tuple[str, ...]
+    in_paths: int
+    searched_bytes: int
+    heads: int = 0
+    calibration: bool = False
+
+
+@dataclass(eq=False)
+class _Target:
+    """Who and what is to be forgotten, and what must not be found any more."""
+
+    what: str
+    photos: set[int] = field(default_factory=set)
+    faces: set[int] = field(default_factory=set)
+    people: dict[int, str | None] = field(default_factory=dict)
+    former: frozenset[int] = frozenset()  # people who were merged into these
+    files: set[int] = field(default_factory=set)
+    texts: set[str] = field(default_factory=set)
+    embeddings: Floats = field(default_factory=lambda: np.empty((0, EMBEDDING_SIZE), np.float32))
+
+    @property
+    def names(self) -> set[str]:
+        return {name for name in self.people.values() if name is not None}
+
+
+def forget(path: Path, wanted: str | None) -> ForgetSummary:
+    """Forget a person (by name, or `#12`) or a photo (by path), or everything where `wanted` is None.
+
+    Of a person all faces go, of a photo the photo, wherever it lies, and whoever is on no other. Raises UsageError when
+    there is nobody and no photo of that name, or both, and LibraryError when there is no library, it cannot be written,
+    another process reads it all the time, or traces are left.
+    """
+    with Library.open(path, writable=True) as library:
+        target = _everything(library) if wanted is None else _target(library, wanted)
+        _look_up(library, target)
+        copies = library.kept_copies()
+        with library.changing():
+            journal = _delete(library, target)
+            heads = library.heads.clear()  # whoever is forgotten may have taught it
+            calibration = bool(target.faces) and library.own_calibration.drop()  # or be among those it was fitted to
+            library.begin_purge()
+        if not library.purge():
+            raise LibraryError(
+                f"forgotten, but another process is reading the library in {path}, so that deleted bytes are still in "
+                "its log; stop that process, and run facesearch verify --repair"
+            )
+    with WriterLock(path / LOCK_NAME, wait=True):
+        in_paths, traces = _search(path, target)
+    if traces.pieces or traces.texts:
+        files = ", ".join(sorted({*traces.pieces, *traces.texts}))
+        raise LibraryError(
+            f"forgotten in the rows, but traces are left in {path}, in {files}; delete by hand what is none of the "
+            "library's files (facesearch verify says which), and then forget once more"
+        )
+    return ForgetSummary(
+        what=target.what,
+        photos=len(target.photos),
+        faces=len(target.faces),
+        people=len(target.people),
+        journal=journal,
+        copies=copies,
+        in_paths=in_paths,
+        searched_bytes=traces.size_bytes,
+        heads=heads,
+        calibration=calibration,
+    )
+
+
+def _everything(library: Library) -> _Target:
+    photos = library.catalog.photo_ids()
+    return _Target("all", set(photos.values()), people=library.people.names(), texts=set(photos))
+
+
+def _target(library: Library, wanted: str) -> _Target:
+    person = known_person(library, wanted)
+    path = Path(os.path.abspath(wanted))  # noqa: PTH100 - the paths of a library follow no links
+    file = library.catalog.files_under([path]).get(os.fsencode(path))
+    if person is not None and file is not None:
+        raise UsageError(f"{wanted} is a person and a photo: write ./{wanted} for the photo, #{person} for the person")
+    if person is not None:
+        return _Target("person", people={person: library.people.names()[person]})
+    if file is None and (former := _former(library, wanted)):
+        return _Target("person", people=former)
+    if file is None:
+        alike = spelled_alike(library, wanted)
+        hint = f"; {alike}" if alike else ""
+        raise UsageError(f"the library in {library.path} knows no person and no photo called {wanted}{hint}")
+    target = _Target("photo", files={file.file_id})
+    if file.photo_id is not None:
+        target.photos = {file.photo_id}
+        target.texts = {sha256 for sha256, photo_id in library.catalog.photo_ids().items() if photo_id == file.photo_id}
+    return target
+
+
+def _former(library: Library, name: str) -> dict[int, str | None]:
+    """Who was called so and is no more, but for what the journal says. Raises UsageError where somebody took them over,
+    or is called otherwise today."""
+    lines, names = library.journal.lines(), library.people.names()
+    people = bearers(lines, unicodedata.normalize("NFC", name))
+    for person in sorted(set(names)):
+        if people & kin(lines, [person], names).person_ids:
+            raise UsageError(f"{name} is {names[person] or 'unnamed'} (#{person}) today: forget #{person}")
+    return dict.fromkeys(people, name)
+
+
+def _look_up(library: Library, target: _Target) -> None:
+    """Add the faces of the target, and the people who will be left without any, with whom they took over."""
+    here = library.catalog.faces_in(target.photos)
+    target.faces = {face.face_id for face in here} | {face for face, _ in library.people.faces_of(target.people)}
+    if target.what == "photo":
+        shown = {face.person_id for face in here if face.person_id is not None}
+        elsewhere = {person for face, person in library.people.faces_of(shown) if face not in target.faces}
+        names = library.people.names()
+        target.people = {person: names[person] for person in shown - elsewhere}
+    relatives = kin(library.journal.lines(), target.people, library.people.names())
+    target.former = relatives.person_ids - set(target.people)
+    target.embeddings = _with_heads(library, library.catalog.embeddings_of(target.faces, target.photos))
+    target.texts |= target.names | relatives.names
+
+
+def _with_heads(library: Library, embeddings: Floats) -> Floats:
+    """Some embeddings, where the library's heads put them, and the rows of the heads themselves: float32 (M, 32)."""
+    found = [embeddings]
+    for stored in library.heads.all():
+        with suppress(ValueError):  # damaged: it put nothing anywhere
+            head = head_from_bytes(stored.weights)
+            found += [Space(head).map(embeddings), head]
+    return np.concatenate(found)
+
+
+def _delete(library: Library, target: _Target) -> int:
+    """Delete the rows; returns how many lines of the journal it concerned."""
+    if target.what == "person":
+        library.catalog.forget_faces(target.faces)
+    library.catalog.drop_photos(target.photos)
+    library.catalog.forget_files(target.files)
+    library.people.delete(target.people)
+    if target.what == "all":
+        library.catalog.forget_all_files()
+        return library.journal.clear()
+    return library.journal.forget({*target.people, *target.former}, target.faces, target.names)
+
+
+def _search(path: Path, target: _Target) -> tuple[int, Traces]:
+    """How many paths still hold a forgotten name, and what a search of all files finds that no row accounts for.
+
+    No connection of this process may be open: closing the file after the search would take SQLite's locks away.
+    """
+    texts = [text for text in sorted(target.texts) if len(text.encode()) >= _SHORTEST_TEXT_BYTES]
+    with closing(Database(schema.connect(path / DATABASE_NAME, writable=False))) as database:
+        in_paths = sum(_count(database, "files", "path", name) for name in target.names)
+        allowed = {
+            text: sum(_count(database, table, column, text) * n for table, column, n in _TEXTS) for text in texts
+        }
+    files = sorted(entry for entry in path.iterdir() if entry.is_file() and entry.name != LOCK_NAME)
+    unexplained = [text for text in texts if not allowed[text]]
+    forms = {form for text in unexplained for form in _forms(text)}
+    traces = search_files(files, target.embeddings, _kept(path), sorted(forms))
+    for text in set(texts) - set(unexplained):
+        found = search_files(files, target.embeddings[:0], (), [text.encode()]).texts
+        if sum(found.values()) > allowed[text]:
+            traces.texts.update(found)
+    return in_paths, traces
+
+
+def _forms(text: str) -> set[bytes]:
+    """A text as files may hold it."""
+    return {unicodedata.normalize(form, text).encode("utf-8", "surrogateescape") for form in ("NFC", "NFD")}
+
+
+def _count(database: Database, table: str, column: str, text: str) -> int:
+    """How many times the rows of a column hold a text."""
+    wanted = text.encode()
+    rows = database.rows(f"SELECT {column} FROM {table} WHERE instr(CAST({column} AS BLOB), ?)", (wanted,))
+    return sum((row[0] if isinstance(row[0], bytes) else row[0].encode()).count(wanted) for row in rows)
+
+
+def _kept(path: Path) -> Iterator[Floats]:
+    with stored_embeddings(path / DATABASE_NAME) as chunks:
+        for _, embeddings in chunks():
+            yield embeddings

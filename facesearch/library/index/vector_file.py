@@ -1,0 +1,143 @@
+"""The file of vectors and the description beside it: whose vectors they are, of when, and whether they are whole.
+
+`faces.faiss` is FAISS's own file; `faces.json` says of which library and generation it is, with its size and checksum.
+The file is believed only when all of that agrees. Refuses to unpickle anything, and to hand FAISS a file whose
+checksum is wrong. Both ways are streams: no second copy of the vectors is held.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesearch.library.private import replace_private_file, replacing_private_file
+from facesearch.records import EMBEDDING_SIZE
+
+INDEX_NAME = "faces.faiss"
+DESCRIPTION_NAME = "faces.json"
+_FORMAT = 2
+_PIECE_BYTES = 1 << 20
+
+
+class VectorsUnusableError(Exception):
+    """The cached vectors cannot be used, and why; never leaves the store: the answer is to rebuild."""
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Whose vectors, of when, and in which space: they are those of the rows when library, generation, number of faces
+    and the digest of the head (see facesearch.library.space) agree."""
+
+    library_id: str
+    generation: int
+    faces: int
+    head: str = ""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the partitions of an index were trained on, and how many of the ten nearest faces they find.
+
+    faces: how many there were then. recall: measured then, on the library's own vectors, against the exact answer.
+    """
+
+    faces: int
+    recall: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file that fits. mapped: its bytes, which stay on disk until they are touched."""
+
+    mapped: NDArray[np.uint8]
+    training: Training | None
+
+
+def write_index(folder: Path, stamp: Stamp, index: Any, training: Training | None) -> None:
+    """Write a FAISS index and its description, durably.
+
+    A crash in between leaves a description that does not fit: a rebuild, no harm. Raises LibraryError (disk full).
+    """
+    import faiss
+
+    with replacing_private_file(folder / INDEX_NAME) as file:
+        summed = _Summed(file)
+        faiss.write_index(index, faiss.PyCallbackIOWriter(summed.write, _PIECE_BYTES))
+    description = {
+        "format": _FORMAT,
+        **asdict(stamp),
+        "training": None if training is None else asdict(training),
+        "size_bytes": summed.size_bytes,
+        "crc32": summed.crc32,
+    }
+    replace_private_file(folder / DESCRIPTION_NAME, [json.dumps(description, indent=1).encode()])
+
+
+class _Summed:
+    """Writes to a file, and keeps the checksum of what went through."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.size_bytes = 0
+        self.crc32 = 0
+
+    def write(self, piece: bytes) -> int:
+        self._file.write(piece)
+        self.size_bytes += len(piece)
+        self.crc32 = zlib.crc32(piece, self.crc32)
+        return len(piece)
+
+
+def find_index(folder: Path, stamp: Stamp) -> Found:
+    """The file of vectors in a library's folder; raises VectorsUnusableError unless it is exactly that of `stamp`."""
+    try:
+        # A file from before there were heads says nothing of one.
+        description = {"head": "", **json.loads((folder / DESCRIPTION_NAME).read_bytes())}
+        if description != {**description, **asdict(stamp), "format": _FORMAT}:
+            raise VectorsUnusableError("it belongs to another state of the library")
+        training = None if description["training"] is None else Training(**description["training"])
+        with (folder / INDEX_NAME).open("rb") as file:  # what is mapped stays valid when a writer replaces the file
+            mapped = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+        if description["size_bytes"] != mapped.size or description["crc32"] != zlib.crc32(mapped.data):
+            raise VectorsUnusableError("its checksum is wrong")
+    except FileNotFoundError as error:
+        raise VectorsUnusableError("it is not there") from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise VectorsUnusableError(f"it cannot be read ({error})") from error
+    return Found(mapped, training)
+
+
+def parse_index(mapped: NDArray[np.uint8], *, in_place: bool) -> Any:
+    """A FAISS index from the bytes of its file.
+
+    in_place: it only looks at `mapped`, which has to outlive it, costs no memory, and must never be changed: FAISS
+    ends the process then. Raises VectorsUnusableError when it is no index of a library.
+    """
+    import faiss
+
+    position = 0
+
+    def read(count: int) -> bytes:
+        nonlocal position
+        piece = mapped[position : position + count].tobytes()
+        position += len(piece)
+        return piece
+
+    if in_place:
+        reader = faiss.ZeroCopyIOReader(faiss.swig_ptr(mapped), mapped.size)
+    else:
+        reader = faiss.PyCallbackIOReader(read, _PIECE_BYTES)
+    try:
+        index = faiss.read_index(reader)
+    except RuntimeError as error:
+        raise VectorsUnusableError("FAISS cannot read it") from error
+    if type(index) not in (faiss.IndexIDMap, faiss.IndexIVFFlat) or index.d != EMBEDDING_SIZE:
+        raise VectorsUnusableError("it is another kind of index")
+    return index

@@ -1,0 +1,127 @@
+"""One writer at a time: an advisory lock on a file in the library's folder that says who holds it, and since when.
+
+The kernel drops the lock with the process that held it, so a dead holder is no obstacle. Readers never need it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+from facesearch.errors import LibraryError, LibraryLockedError
+from facesearch.library.private import open_private_file, write_remedy
+
+log = logging.getLogger(__name__)
+
+
+class WriterLock:
+    """The right to change a library, held until `release`.
+
+    wait: stay until another writer gives it up, and say that on the log. Otherwise raises LibraryLockedError when
+    another writer holds it; LibraryError when the folder cannot be written.
+    """
+
+    def __init__(self, path: Path, *, wait: bool = False) -> None:
+        self.path = path
+        try:
+            self._descriptor = open_private_file(path)
+        except OSError as error:
+            usual = "see that the folder can be written, or choose another --library"
+            what = path if isinstance(error, IsADirectoryError) else f"to the library in {path.parent}"
+            raise LibraryError(f"cannot write {what}: {error.strerror}; {write_remedy(error, usual)}") from error
+        try:
+            self._take(wait)
+        except BaseException:  # Ctrl-C while waiting, too
+            os.close(self._descriptor)
+            raise
+        with suppress(OSError):  # a full disk: the lock holds all the same, only nobody can say who has it
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, json.dumps(_this_process()).encode(), 0)
+
+    def _take(self, wait: bool) -> None:
+        import fcntl
+
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = _holder(self._descriptor)
+            if not wait:
+                raise LibraryLockedError(
+                    f"the library in {self.path.parent} is being written by {holder}; wait until it is done (index "
+                    "--wait does), or stop it"
+                ) from error
+            log.warning("waiting until the library in %s is no longer written by %s", self.path.parent, holder)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            raise LibraryError(
+                f"cannot lock {self.path}: {error.strerror}; keep the library on a local disk"
+            ) from error
+
+    def release(self) -> None:
+        """Give the lock up; a second call does nothing."""
+        if self._descriptor >= 0:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> WriterLock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def _this_process() -> dict[str, object]:
+    return {"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def writer_at_work(path: Path) -> str | None:
+    """Who holds the lock now, in words; None where nobody does, as far as can be told.
+
+    The lock itself is tried for an instant, and only where a process of the number in the file lives: after a restart
+    that can be any other one.
+    """
+    import fcntl
+
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        if not _is_alive(int(json.loads(os.pread(descriptor, 4096, 0))["pid"])):
+            return None
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(descriptor)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return None
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's process: it lives
+        pass
+    return True
+
+
+def _holder(descriptor: int) -> str:
+    """Who holds the lock, in words. The file is empty for the instant between locking and writing."""
+    try:
+        holder = json.loads(os.pread(descriptor, 4096, 0))
+        return f"process {int(holder['pid'])} since {holder['since']}"
+    except (ValueError, KeyError, TypeError):
+        return "another process"

@@ -1,0 +1,288 @@
+"""The rows of photos, files and faces.
+
+A photo is its content (sha256); a file is a path that shows a photo, or the reason why it could not be read. Methods
+that change rows are called inside a transaction of the Database. Refuses to know anything about FAISS or people.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesearch.library.rows.database import Database, as_text, now
+from facesearch.records import (
+    EMBEDDING_SIZE,
+    DetectedFace,
+    Floats,
+    KnownFile,
+    NewPhoto,
+    PhotoFile,
+    PhotoPath,
+    StoredFace,
+)
+
+_STORED = np.dtype("<f4")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much a library holds."""
+
+    photos: int
+    files: int
+    files_missing: int
+    files_failed: int
+    faces: int
+    people: int
+    people_named: int
+
+
+class Catalog:
+    """Reads and changes the photos, files and faces of a library."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def files_under(self, folders: Iterable[Path]) -> dict[bytes, KnownFile]:
+        """Every known file that is one of `folders` or lies below one, by os.fsencode(path)."""
+        known = {}
+        for folder in folders:
+            start = os.fsencode(folder).rstrip(b"/")
+            for row in self._database.rows(
+                "SELECT path, id, size_bytes, mtime_ns, photo_id, reason, missing, software FROM files "
+                "WHERE path = ? OR (path > ? AND path < ?)",
+                (start, start + b"/", start + b"0"),  # "0" follows "/"
+            ):
+                path, file_id, size_bytes, mtime_ns, photo_id, reason, missing, software = row
+                known[path] = KnownFile(file_id, size_bytes, mtime_ns, photo_id, reason, bool(missing), software)
+        return known
+
+    def file_sizes(self) -> set[int]:
+        """The sizes in bytes of all known files."""
+        return {row[0] for row in self._database.rows("SELECT DISTINCT size_bytes FROM files")}
+
+    def files_of(self, photo_ids: Iterable[int]) -> list[tuple[bytes, int, int, bool]]:
+        """The files that show some photos: os.fsencode(path), file id, photo id, whether known to be missing."""
+        rows = self._database.rows_in("SELECT path, id, photo_id, missing FROM files WHERE photo_id IN ({})", photo_ids)
+        return [(path, file_id, photo_id, bool(missing)) for path, file_id, photo_id, missing in sorted(rows)]
+
+    def put_file(
+        self, file: PhotoFile, photo_id: int | None, reason: str | None = None, software: str | None = None
+    ) -> None:
+        """Say what a file shows, or why it shows nothing, by which software. What it showed before stays until
+        `drop_unshown`. A file that shows a photo which another file shows too is unsettled until `settle_files`."""
+        path, reason = os.fsencode(file.path), reason and as_text(reason)
+        self._database.execute(
+            "INSERT INTO files (path, size_bytes, mtime_ns, photo_id, reason, software, settled) "
+            "VALUES (?, ?, ?, ?, ?, ?, NOT EXISTS (SELECT 1 FROM files WHERE photo_id = ? AND path <> ?)) "
+            "ON CONFLICT (path) DO UPDATE SET size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, "
+            "photo_id = excluded.photo_id, reason = excluded.reason, missing = 0, software = excluded.software, "
+            "settled = CASE WHEN photo_id IS excluded.photo_id THEN settled ELSE excluded.settled END",
+            (path, file.size_bytes, file.mtime_ns, photo_id, reason, software, photo_id, path),
+        )
+
+    def unsettled_photos(self) -> set[int]:
+        """The photos that were found under one more path since the last `settle_files`."""
+        return {row[0] for row in self._database.rows("SELECT DISTINCT photo_id FROM files WHERE settled = 0")}
+
+    def settle_files(self) -> None:
+        """Note that copies are told from moved photos."""
+        self._database.execute("UPDATE files SET settled = 1 WHERE settled = 0")
+
+    def set_missing(self, file_ids: Iterable[int], *, missing: bool) -> None:
+        self._database.execute_many(
+            "UPDATE files SET missing = ? WHERE id = ?", [(int(missing), file_id) for file_id in file_ids]
+        )
+
+    def forget_files(self, file_ids: Iterable[int]) -> None:
+        """Drop paths whose photo is known under another path (a moved photo's old path)."""
+        self._database.execute_many("DELETE FROM files WHERE id = ?", [(file_id,) for file_id in file_ids])
+
+    def forget_all_files(self) -> None:
+        """Drop every path that is known, walked ones too."""
+        self._database.execute("DELETE FROM files")
+        self._database.execute("DELETE FROM roots")
+        self._database.execute("DELETE FROM drives")
+
+    def missing_files(self) -> list[tuple[bytes, int]]:
+        """The files that were gone when their folder was last indexed: os.fsencode(path) and file id."""
+        return self._database.rows("SELECT path, id FROM files WHERE missing ORDER BY path")
+
+    def photo_ids(self) -> dict[str, int]:
+        """The id of every photo, by sha256."""
+        return dict(self._database.rows("SELECT sha256, id FROM photos"))
+
+    def photo_with(self, sha256: str) -> int | None:
+        """The id of the photo with that content."""
+        rows = self._database.rows("SELECT id FROM photos WHERE sha256 = ?", (sha256,))
+        return int(rows[0][0]) if rows else None
+
+    def add_photo(self, photo: NewPhoto) -> int:
+        """Store a photo and its faces; returns its id. The photo must be new."""
+        changes = self._database.changes
+        photo_id = self._database.insert(
+            "INSERT INTO photos (sha256, width_px, height_px, added_at, face_count) VALUES (?, ?, ?, ?, ?)",
+            (photo.sha256, photo.width_px, photo.height_px, now(), len(photo.faces)),
+        )
+        for embedded in photo.faces:
+            face = embedded.face
+            face_id = self._database.insert(
+                "INSERT INTO faces (photo_id, box, landmarks, score, embedding) VALUES (?, ?, ?, ?, ?)",
+                (photo_id, as_blob(face.box), as_blob(face.landmarks), float(face.score), as_blob(embedded.embedding)),
+            )
+            changes.added.append((face_id, embedded.embedding))
+        return photo_id
+
+    def drop_unshown(self) -> int:
+        """Delete the photos that no file shows any more, with their faces; returns how many photos it were."""
+        unshown = "SELECT id FROM photos WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.photo_id = photos.id)"
+        rows = self._database.rows(f"SELECT id FROM faces WHERE photo_id IN ({unshown})")
+        self._database.changes.removed.extend(row[0] for row in rows)
+        return self._database.execute(f"DELETE FROM photos WHERE id IN ({unshown})").rowcount
+
+    def drop_photos(self, photo_ids: Iterable[int]) -> None:
+        """Delete photos with their faces and files, as if they had never been read."""
+        photo_ids = list(photo_ids)
+        rows = self._database.rows_in("SELECT id FROM faces WHERE photo_id IN ({})", photo_ids)
+        self.drop_faces(row[0] for row in rows)
+        for statement in ("DELETE FROM files WHERE photo_id = ?", "DELETE FROM photos WHERE id = ?"):
+            self._database.execute_many(statement, [(photo_id,) for photo_id in photo_ids])
+
+    def drop_faces(self, face_ids: Iterable[int]) -> None:
+        """Delete faces; what is left of their photos is whole without them."""
+        face_ids = list(face_ids)
+        self._database.changes.removed.extend(face_ids)
+        self._database.execute_many(
+            "UPDATE photos SET face_count = face_count - 1 WHERE id = (SELECT photo_id FROM faces WHERE id = ?)",
+            [(face_id,) for face_id in face_ids],
+        )
+        self._database.execute_many("DELETE FROM faces WHERE id = ?", [(face_id,) for face_id in face_ids])
+
+    def forget_faces(self, face_ids: Iterable[int]) -> None:
+        """Delete faces for good: their photos remember how many it were."""
+        face_ids = list(face_ids)
+        self._database.execute_many(
+            "UPDATE photos SET forgotten = forgotten + 1 WHERE id = (SELECT photo_id FROM faces WHERE id = ?)",
+            [(face_id,) for face_id in face_ids],
+        )
+        self.drop_faces(face_ids)
+
+    def with_forgotten_faces(self, photo_ids: Iterable[int]) -> set[int]:
+        """Those of some photos that once had more faces."""
+        rows = self._database.rows_in("SELECT id FROM photos WHERE forgotten > 0 AND id IN ({})", photo_ids)
+        return {row[0] for row in rows}
+
+    def photo_sizes(self, photo_ids: Iterable[int]) -> dict[int, tuple[int, int]]:
+        """Width and height in pixels, by photo id."""
+        rows = self._database.rows_in("SELECT id, width_px, height_px FROM photos WHERE id IN ({})", photo_ids)
+        return {photo_id: (width, height) for photo_id, width, height in rows}
+
+    def photo_contents(self, photo_ids: Iterable[int]) -> dict[int, str]:
+        """The sha256 of each photo, by photo id."""
+        return dict(self._database.rows_in("SELECT id, sha256 FROM photos WHERE id IN ({})", photo_ids))
+
+    def photo_paths(self, photo_ids: Iterable[int]) -> dict[int, PhotoPath]:
+        """Where each photo lies, by photo id; nothing for a photo that no file shows any more."""
+        rows = self._database.rows_in("SELECT photo_id, path, missing FROM files WHERE photo_id IN ({})", photo_ids)
+        paths: defaultdict[int, list[tuple[Path, bool]]] = defaultdict(list)
+        for photo_id, path, missing in sorted(rows, key=lambda row: (row[2], row[1])):
+            paths[photo_id].append((Path(os.fsdecode(path)), bool(missing)))
+        return {
+            photo_id: PhotoPath(*first, copies=tuple(path for path, _ in others))
+            for photo_id, (first, *others) in paths.items()
+        }
+
+    def faces(self, face_ids: Iterable[int]) -> dict[int, StoredFace]:
+        """Faces by id, without those that are not there."""
+        return {row.face_id: row for row in self._face_rows("faces.id", face_ids)}
+
+    def faces_in(self, photo_ids: Iterable[int]) -> list[StoredFace]:
+        """The faces of some photos, by id."""
+        return self._face_rows("faces.photo_id", photo_ids)
+
+    def embeddings(self) -> tuple[NDArray[np.int64], Floats]:
+        """Every face's id, int64 (N,) ascending, and its embedding, float32 (N, 32)."""
+        rows = self._database.rows("SELECT id, embedding FROM faces ORDER BY id")
+        ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+        vectors = np.frombuffer(b"".join(row[1] for row in rows), _STORED).reshape(-1, EMBEDDING_SIZE)
+        return ids, vectors.astype(np.float32)
+
+    def embeddings_by_id(self, face_ids: Iterable[int]) -> dict[int, Floats]:
+        """The embedding of each face, float32 (32,), by id, without those that are not there."""
+        rows = self._database.rows_in("SELECT id, embedding FROM faces WHERE id IN ({})", face_ids)
+        return {face_id: np.frombuffer(blob, _STORED).astype(np.float32) for face_id, blob in rows}
+
+    def owners(self) -> NDArray[np.int64]:
+        """Every face's id, photo and person, -1 for nobody: int64 (N, 3), ids ascending."""
+        rows = self._database.rows("SELECT id, photo_id, coalesce(person_id, -1) FROM faces ORDER BY id")
+        return np.array(rows, np.int64).reshape(-1, 3)
+
+    def faces_sharing_photos(self) -> list[list[int]]:
+        """The faces of each photo that has several, by id."""
+        photos: defaultdict[int, list[int]] = defaultdict(list)
+        for photo_id, face_id in self._database.rows(
+            "SELECT photo_id, id FROM faces WHERE photo_id IN (SELECT id FROM photos WHERE face_count > 1) ORDER BY id"
+        ):
+            photos[photo_id].append(face_id)
+        return [faces for faces in photos.values() if len(faces) > 1]
+
+    def embeddings_of(self, face_ids: Iterable[int], photo_ids: Iterable[int]) -> Floats:
+        """The embeddings of some faces, float32 (N, 32), in no particular order, with those that a reindex has made of
+        them or of some photos."""
+        face_ids = list(face_ids)
+        rows = [
+            *self._database.rows_in("SELECT embedding FROM faces WHERE id IN ({})", face_ids),
+            *self._database.rows_in("SELECT embedding FROM next_faces WHERE former_id IN ({})", face_ids),
+            *self._database.rows_in("SELECT embedding FROM next_faces WHERE photo_id IN ({})", photo_ids),
+        ]
+        return np.frombuffer(b"".join(row[0] for row in rows), _STORED).reshape(-1, EMBEDDING_SIZE).astype(np.float32)
+
+    def detected_faces(self, photo_id: int) -> list[tuple[int, DetectedFace]]:
+        """The faces of a photo as they were detected, in px of the photo in the file, by id."""
+        rows = self._database.rows(
+            "SELECT id, box, landmarks, score FROM faces WHERE photo_id = ? ORDER BY id", (photo_id,)
+        )
+        return [
+            (
+                face_id,
+                DetectedFace(
+                    np.frombuffer(box, _STORED).astype(np.float32),
+                    np.frombuffer(landmarks, _STORED).reshape(5, 2).astype(np.float32),
+                    score,
+                ),
+            )
+            for face_id, box, landmarks, score in rows
+        ]
+
+    def face_count(self) -> int:
+        return int(self._database.rows("SELECT count(*) FROM faces")[0][0])
+
+    def counts(self) -> Counts:
+        (row,) = self._database.rows(
+            "SELECT (SELECT count(*) FROM photos), count(*), coalesce(sum(missing), 0), "
+            "coalesce(sum(reason IS NOT NULL), 0), (SELECT count(*) FROM faces), (SELECT count(*) FROM people), "
+            "(SELECT count(name) FROM people) FROM files"
+        )
+        return Counts(*row)
+
+    def _face_rows(self, column: str, ids: Iterable[int]) -> list[StoredFace]:
+        rows = self._database.rows_in(
+            "SELECT faces.id, photo_id, box, score, person_id, name FROM faces "
+            f"LEFT JOIN people ON people.id = person_id WHERE {column} IN ({{}})",
+            ids,
+        )
+        return [
+            StoredFace(face_id, photo_id, np.frombuffer(box, _STORED).astype(np.float32), *rest)
+            for face_id, photo_id, box, *rest in sorted(rows)
+        ]
+
+
+def as_blob(values: Floats) -> bytes:
+    """Numbers as a row keeps them: float32, little-endian."""
+    return np.ascontiguousarray(values, _STORED).tobytes()

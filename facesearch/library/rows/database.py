@@ -1,0 +1,154 @@
+"""Transactions and queries over one SQLite connection, for the rooms that hold the SQL.
+
+Every change runs in a transaction, and one that adds or removes embeddings raises the library's generation, so that
+vectors cached elsewhere can tell that they are stale. SQLite's own failures become LibraryError.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from facesearch.errors import LibraryError
+from facesearch.library.rows.failures import FAILURES, remedy, said
+from facesearch.records import Floats
+
+_VARIABLES_A_QUERY = 500  # SQLite's oldest limit is 999
+
+
+@dataclass(eq=False)
+class VectorChanges:
+    """What a transaction did to the embeddings, complete once it has ended. remapped: all of them lie elsewhere in the
+    library's space now. generation: before, and then after it."""
+
+    added: list[tuple[int, Floats]] = field(default_factory=list)
+    removed: list[int] = field(default_factory=list)
+    remapped: bool = False
+    generation: int = 0
+
+    @property
+    def concern_vectors(self) -> bool:
+        """Whether vectors that were current before are no more."""
+        return bool(self.added or self.removed or self.remapped)
+
+
+class Database:
+    """A SQLite connection in autocommit mode: reading at any time, changes only inside `transaction`.
+
+    Raises LibraryError when the disk is full, the file is damaged, or another process keeps it locked for too long.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._changes: VectorChanges | None = None
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[VectorChanges]:
+        """All of the changes inside, or none. Raises the generation when embeddings were added, removed or moved."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            changes = self._changes = VectorChanges(generation=self.generation())
+            yield changes
+            if changes.concern_vectors:
+                changes.generation += 1
+                self.set_settings({"generation": str(changes.generation)})
+            self.execute("COMMIT")
+        finally:
+            self._changes = None
+            if self._connection.in_transaction:
+                self._connection.rollback()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """One view of the library for all the reading inside, whatever a writer commits meanwhile."""
+        if self._connection.in_transaction:
+            yield
+            return
+        self.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.rollback()
+
+    @property
+    def changes(self) -> VectorChanges:
+        """What the open transaction has done so far."""
+        if self._changes is None:
+            raise RuntimeError("rows are changed only inside Database.transaction()")
+        return self._changes
+
+    def execute(self, sql: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        with _failures_named():
+            return self._connection.execute(sql, values)
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        with _failures_named():
+            self._connection.executemany(sql, rows)
+
+    def insert(self, sql: str, values: Sequence[object]) -> int:
+        """Run an INSERT; returns the new row's id."""
+        row_id = self.execute(sql, values).lastrowid
+        assert row_id is not None
+        return row_id
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with _failures_named():
+            return self._connection.execute(sql, values).fetchall()
+
+    def rows_in(self, sql: str, ids: Iterable[int]) -> list[tuple[Any, ...]]:
+        """Rows of a query with `IN ({})`, asked in pieces that fit SQLite's limit of variables."""
+        wanted = sorted(set(ids))
+        rows = []
+        for start in range(0, len(wanted), _VARIABLES_A_QUERY):
+            piece = wanted[start : start + _VARIABLES_A_QUERY]
+            rows += self.rows(sql.format(",".join("?" * len(piece))), piece)
+        return rows
+
+    def vacuum(self) -> bool:
+        """Write the file anew from its rows and empty the log; False where a reader keeps the log from being emptied.
+
+        Outside of any transaction."""
+        self.execute("VACUUM")
+        ((busy, _, _),) = self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        return not busy
+
+    def settings(self) -> dict[str, str]:
+        return dict(self.rows("SELECT key, value FROM settings"))
+
+    def set_settings(self, values: Mapping[str, str]) -> None:
+        self.execute_many(
+            "INSERT INTO settings VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            list(values.items()),
+        )
+
+    def generation(self) -> int:
+        """How many transactions have changed the embeddings."""
+        rows = self.rows("SELECT value FROM settings WHERE key = 'generation'")
+        return int(rows[0][0]) if rows else 0
+
+
+def now() -> str:
+    """The time in UTC as every row keeps it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def as_text(value: str) -> str:
+    """The same without bytes that are no UTF-8, which file names can bring along and SQLite's TEXT cannot hold."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+@contextmanager
+def _failures_named() -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError):
+        raise  # a bug of ours, not a state of the disk
+    except FAILURES as error:
+        raise LibraryError(f"the library's database failed: {said(error)}; {remedy(error)}") from error

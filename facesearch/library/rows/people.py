@@ -1,0 +1,232 @@
+"""The rows of people; every change to them is journaled.
+
+A person has a name, or none yet (an unnamed group). A face belongs to one person at most, and remembers who said so; of
+some faces somebody has said that they are not a person's. Refuses to let a source give away a face that is somebody's
+or that was rejected: only what a user says does that.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesearch.library.rows.database import Database, VectorChanges, as_text, now
+from facesearch.library.rows.deltas import as_json
+from facesearch.library.rows.journal import Journal
+from facesearch.library.rows.lineage import TELLING, heir
+from facesearch.library.rows.people_change import PeopleChange
+from facesearch.records import Floats, PersonRow
+
+_NUMBER = re.compile(r"#[0-9]{1,18}")
+
+
+class People:
+    """Reads and changes the people of a library. Changes are made inside a transaction of the Database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._journal = Journal(database)
+        self._new: dict[int, PersonRow] = {}  # created in this transaction, and in no line of the journal yet
+        self._new_in: VectorChanges | None = None
+
+    @contextmanager
+    def change(self, action: str, facts: Mapping[str, object] | None = None) -> Iterator[PeopleChange]:
+        """One change, which is one line of the journal, unless it changes nothing. facts: what else the line says."""
+        change = PeopleChange(self._database)
+        yield change
+        change.end_part()
+        if change.parts:
+            details = {**(facts or {}), "parts": [as_json(delta) for delta in change.parts]}
+            change.line_id = self._journal.add(action, details)
+
+    def add(self, name: str | None = None) -> int:
+        """A new person, an unnamed group without a name; returns the id. The name must be new.
+
+        That somebody came is a part of the first `label` of the same transaction.
+        """
+        row = PersonRow(None if name is None else normal(name), None, now())
+        values = (row.name, row.created_at)
+        person_id = self._database.insert("INSERT INTO people (name, created_at) VALUES (?, ?)", values)
+        if self._new_in is not self._database.changes:
+            self._new, self._new_in = {}, self._database.changes
+        self._new[person_id] = row
+        return person_id
+
+    def named(self, name: str) -> int:
+        """The id of the person of that name, who is created if new. Names are compared in Unicode's NFC form.
+
+        Where nobody is called so any more, it is who was, or whom they were merged into: a folder keeps its name.
+        """
+        bearer = self.bearer(name)
+        return self.add(name) if bearer is None else bearer
+
+    def bearer(self, name: str) -> int | None:
+        """The id of the person of that name; where nobody is called so any more, of who was, or whom they were merged
+        into."""
+        rows = self._database.rows("SELECT id FROM people WHERE name = ?", (normal(name),))
+        if rows:
+            return int(rows[0][0])
+        if not self._journal.says(normal(name), TELLING):
+            return None
+        return heir(self._journal.lines(actions=TELLING), normal(name), self.names())
+
+    def label(self, person_id: int, face_ids: Iterable[int], source: str) -> int:
+        """Give those faces to a person that have none yet and are not rejected, and journal it; returns how many.
+
+        source: who says so, such as "folder" or "user".
+        """
+        rows = self._database.rows_in("SELECT id FROM faces WHERE person_id IS NULL AND id IN ({})", face_ids)
+        free = {row[0] for row in rows} - self.rejected_from(person_id)
+        with self.change("label", {"source": source}) as change:
+            if self._new_in is self._database.changes and person_id in self._new:
+                change.adopt(person_id, self._new.pop(person_id))
+            return change.move(free, person_id, source)
+
+    def rejections(self) -> set[tuple[int, int]]:
+        """Everything that was rejected: face id, and the id of the person who it is not."""
+        return set(self._database.rows("SELECT face_id, person_id FROM rejections"))
+
+    def rejected_from(self, person_id: int) -> set[int]:
+        """The faces that are not a person's."""
+        return {
+            row[0] for row in self._database.rows("SELECT face_id FROM rejections WHERE person_id = ?", (person_id,))
+        }
+
+    def rejected_people(self, face_id: int) -> list[int]:
+        """The people who a face is not."""
+        rows = self._database.rows("SELECT person_id FROM rejections WHERE face_id = ? ORDER BY person_id", (face_id,))
+        return [row[0] for row in rows]
+
+    def member(self, face_id: int) -> tuple[int, str] | None:
+        """Whose a face is, and who said so; None for nobody's."""
+        rows = self._database.rows(
+            "SELECT person_id, person_source FROM faces WHERE id = ? AND person_id IS NOT NULL", (face_id,)
+        )
+        return rows[0] if rows else None
+
+    def row(self, person_id: int) -> PersonRow | None:
+        """A person by id."""
+        return PeopleChange(self._database).row(person_id)
+
+    def find(self, name: str) -> int | None:
+        """The id of the person of that name, or of `#12` the person or unnamed group with the id 12."""
+        rows = self._database.rows("SELECT id FROM people WHERE name = ?", (normal(name),))
+        if not rows and _NUMBER.fullmatch(name):
+            rows = self._database.rows("SELECT id FROM people WHERE id = ?", (int(name[1:]),))
+        return int(rows[0][0]) if rows else None
+
+    def names(self) -> dict[int, str | None]:
+        """Everybody's name by id, None for an unnamed group."""
+        return dict(self._database.rows("SELECT id, name FROM people"))
+
+    def faces_of(self, person_ids: Iterable[int]) -> list[tuple[int, int]]:
+        """The faces of some people: face id and person id."""
+        return self._database.rows_in("SELECT id, person_id FROM faces WHERE person_id IN ({})", person_ids)
+
+    def told_faces(self, *, but_not_by: str) -> list[tuple[int, int, int]]:
+        """The faces of everybody who has a name: face id, person id and photo id, but for those that a source alone
+        gave to them."""
+        return self._database.rows(
+            "SELECT faces.id, person_id, photo_id FROM faces JOIN people ON people.id = person_id "
+            "WHERE name IS NOT NULL AND person_source <> ? ORDER BY faces.id",
+            (but_not_by,),
+        )
+
+    def faces_without_person(self) -> int:
+        """How many faces are nobody's."""
+        return int(self._database.rows("SELECT count(*) FROM faces WHERE person_id IS NULL")[0][0])
+
+    def delete(self, person_ids: Iterable[int]) -> None:
+        """Delete people for good, their faces are nobody's then. What the journal says of them stays."""
+        self._database.execute_many("DELETE FROM people WHERE id = ?", [(person_id,) for person_id in person_ids])
+
+    def drop_empty(self) -> int:
+        """Delete the unnamed groups that have no face any more, and journal it; returns how many it were."""
+        rows = self._database.rows(
+            "SELECT id FROM people WHERE name IS NULL "
+            "AND NOT EXISTS (SELECT 1 FROM faces WHERE person_id = people.id) ORDER BY id"
+        )
+        with self.change("drop") as change:
+            for row in rows:
+                change.remove(row[0])
+                change.end_part()
+        return len(rows)
+
+    def overview(self) -> list[tuple[int, str | None, str | None, int, int, int]]:
+        """Everybody: id, name, date of birth, and how many faces, photos and rejected faces they have."""
+        return self._database.rows(
+            "SELECT people.id, name, born, count(faces.id), count(DISTINCT photo_id), "
+            "(SELECT count(*) FROM rejections WHERE person_id = people.id) "
+            "FROM people LEFT JOIN faces ON faces.person_id = people.id GROUP BY people.id ORDER BY people.id"
+        )
+
+    def sources_of(self, person_id: int) -> dict[int, str]:
+        """Who said that a person's faces are theirs, by face id."""
+        return dict(self._database.rows("SELECT id, person_source FROM faces WHERE person_id = ?", (person_id,)))
+
+    def all_rows(self) -> dict[int, PersonRow]:
+        """Everybody by id."""
+        rows = self._database.rows("SELECT id, name, born, created_at FROM people")
+        return {person_id: PersonRow(*row) for person_id, *row in rows}
+
+    def members(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Every face that is somebody's: its id, ascending, its photo and its person, int64 (N,) each."""
+        rows = self._database.rows("SELECT id, photo_id, person_id FROM faces WHERE person_id IS NOT NULL ORDER BY id")
+        columns = np.array(rows, np.int64).reshape(-1, 3).T
+        return columns[0], columns[1], columns[2]
+
+    def photo_counts(self, person_ids: Iterable[int]) -> dict[int, int]:
+        """How many photos show each person, by person id."""
+        return dict(
+            self._database.rows_in(
+                "SELECT person_id, count(DISTINCT photo_id) FROM faces WHERE person_id IN ({}) GROUP BY person_id",
+                person_ids,
+            )
+        )
+
+    def sampled_faces(self, person_ids: Iterable[int], most: int) -> dict[int, tuple[int, Floats]]:
+        """By person id how many faces they have, and the embeddings of all, or of `most` to 2 * most - 1 of them evenly
+        through their ids: float32 (M, 32), as the rows keep them. Nothing for people without a face."""
+        rows = self._database.rows_in(
+            "SELECT sampled.person_id, count, embedding FROM ("
+            "SELECT person_id, id AS face_id, row_number() OVER (PARTITION BY person_id ORDER BY id) AS place, "
+            "count(*) OVER (PARTITION BY person_id) AS count FROM faces WHERE person_id IN ({})) AS sampled "
+            f"JOIN faces ON faces.id = face_id WHERE place % max(1, count / {int(most)}) = 0",
+            person_ids,
+        )
+        counts: dict[int, int] = {}
+        blobs: dict[int, list[bytes]] = {}
+        for person_id, count, embedding in rows:
+            counts[person_id] = count
+            blobs.setdefault(person_id, []).append(embedding)
+        return {
+            person_id: (counts[person_id], np.frombuffer(b"".join(own), "<f4").reshape(len(own), -1).astype(np.float32))
+            for person_id, own in blobs.items()
+        }
+
+    def named_faces_by(self, *sources: str) -> int:
+        """How many faces of people with a name some sources have given to them."""
+        ((count,),) = self._database.rows(
+            "SELECT count(*) FROM faces JOIN people ON people.id = person_id "
+            f"WHERE name IS NOT NULL AND person_source IN ({','.join('?' * len(sources))})",
+            sources,
+        )
+        return int(count)
+
+    def hypotheses(self, faces: int) -> int:
+        """How many people a photo can show, as far as is known: people, and faces in no group. faces: how many there
+        are in the library."""
+        ((people, with_person),) = self._database.rows(
+            "SELECT (SELECT count(*) FROM people), (SELECT count(*) FROM faces WHERE person_id IS NOT NULL)"
+        )
+        return int(people) + faces - int(with_person)
+
+
+def normal(name: str) -> str:
+    """A name as it is kept and compared."""
+    return unicodedata.normalize("NFC", as_text(name))

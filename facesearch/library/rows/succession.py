@@ -1,0 +1,106 @@
+"""The faces of another tower or detector, gathered beside the present ones until they take their place, all at once.
+
+Until the switch nothing that anybody sees is changed; the switch is one transaction. Refuses to keep anything of the
+former faces but their ids and people.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from facesearch.library.rows.catalog import as_blob
+from facesearch.library.rows.database import Database, as_text
+from facesearch.records import EmbeddedFace, Models
+
+_SETTING = "next"
+
+
+class Succession:
+    """Reads and changes the faces to come. Changes are made inside a transaction of the Database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def models(self) -> Models | None:
+        """Whose faces are being gathered; None where nobody's are."""
+        text = self._database.settings().get(_SETTING)
+        return None if text is None else Models(**json.loads(text))
+
+    def begin(self, models: Models) -> None:
+        """Gather the faces of some models, from nothing."""
+        self.end()
+        self._database.set_settings({_SETTING: json.dumps(asdict(models))})
+
+    def end(self) -> None:
+        """Drop what has been gathered."""
+        self._database.execute("DELETE FROM next_faces")
+        self._database.execute("DELETE FROM next_photos")
+        self._database.execute("DELETE FROM settings WHERE key = ?", (_SETTING,))
+
+    def pending(self) -> list[int]:
+        """The photos that have not been read with the new models yet, by id."""
+        rows = self._database.rows(
+            "SELECT id FROM photos WHERE id NOT IN (SELECT photo_id FROM next_photos) ORDER BY id"
+        )
+        return [row[0] for row in rows]
+
+    def put(self, photo_id: int, size_px: tuple[int, int], faces: Sequence[tuple[EmbeddedFace, int | None]]) -> None:
+        """A photo that was read, and its faces, each with the id of the present face whose place it takes."""
+        self._database.execute(
+            "INSERT INTO next_photos (photo_id, width_px, height_px) VALUES (?, ?, ?)", (photo_id, *size_px)
+        )
+        for embedded, former_id in faces:
+            face = embedded.face
+            self._database.execute(
+                "INSERT INTO next_faces (photo_id, former_id, box, landmarks, score, embedding) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    photo_id,
+                    former_id,
+                    as_blob(face.box),
+                    as_blob(face.landmarks),
+                    float(face.score),
+                    as_blob(embedded.embedding),
+                ),
+            )
+
+    def put_failed(self, photo_id: int, reason: str | None) -> None:
+        """A photo that can no longer be read, and why; without a reason: its files show something else by now."""
+        self._database.execute(
+            "INSERT INTO next_photos (photo_id, reason) VALUES (?, ?)", (photo_id, as_text(reason or ""))
+        )
+
+    def named_faces_without_successor(self) -> int:
+        """How many faces of people would leave without another one in their place."""
+        rows = self._database.rows(
+            "SELECT count(*) FROM faces WHERE person_id IS NOT NULL "
+            "AND id NOT IN (SELECT former_id FROM next_faces WHERE former_id IS NOT NULL)"
+        )
+        return int(rows[0][0])
+
+    def switch(self, models: Models) -> None:
+        """Put the new faces in the place of the present ones, with their ids and people, and the new models into the
+        settings. Photos that were not gathered, or that show something else by now, are forgotten with their files, so
+        that the next index reads them; those that cannot be read become their reason."""
+        database = self._database
+        database.changes.removed.extend(row[0] for row in database.rows("SELECT id FROM faces"))
+        for statement in (
+            "UPDATE faces SET box = next.box, landmarks = next.landmarks, score = next.score, "
+            "embedding = next.embedding FROM next_faces AS next WHERE next.former_id = faces.id",
+            "DELETE FROM faces WHERE id NOT IN (SELECT former_id FROM next_faces WHERE former_id IS NOT NULL)",
+            "INSERT INTO faces (photo_id, box, landmarks, score, embedding) "
+            "SELECT photo_id, box, landmarks, score, embedding FROM next_faces WHERE former_id IS NULL ORDER BY id",
+            "UPDATE photos SET width_px = next.width_px, height_px = next.height_px FROM next_photos AS next "
+            "WHERE next.photo_id = photos.id AND next.reason IS NULL",
+            "UPDATE photos SET face_count = (SELECT count(*) FROM faces WHERE photo_id = photos.id)",
+            "UPDATE files SET photo_id = NULL, reason = next.reason FROM next_photos AS next "
+            "WHERE next.photo_id = files.photo_id AND next.reason <> ''",
+            "DELETE FROM files WHERE photo_id IS NOT NULL "
+            "AND photo_id NOT IN (SELECT photo_id FROM next_photos WHERE reason IS NULL)",
+            "DELETE FROM photos WHERE id NOT IN (SELECT photo_id FROM next_photos WHERE reason IS NULL)",
+        ):
+            database.execute(statement)
+        self.end()
+        database.set_settings({key: str(value) for key, value in asdict(models).items()})

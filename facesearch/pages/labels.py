@@ -1,0 +1,25 @@
+"""How people, faces and photos are called under their pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from facesearch.pages import text
+from facesearch.text import called
+
+
+def who(name: str | None, person_id: int | None, face_id: int | None = None) -> str:
+    """A name, `unnamed #12` for a group without one, `face #3` for a face in no group; as HTML."""
+    return text(called(name, person_id, face_id))
+
+
+def where(path: Path | None) -> str:
+    """A photo's file and folder, the whole path for who points at it; as HTML."""
+    if path is None:
+        return "in no file any more"
+    return f'<span title="{text(path)}">{text(Path(path.parent.name) / path.name)}</span>'
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 photo`, `2 photos`, `12,345 photos`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

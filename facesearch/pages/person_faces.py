@@ -1,0 +1,152 @@
+"""Which faces a sheet of people shows, and in which order. Reads rows, and of photos no more than their dates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from facesearch.errors import UsageError
+from facesearch.evaluation.distance import row_distances
+from facesearch.library import Library
+from facesearch.people import list_people
+from facesearch.photos import date_taken
+from facesearch.records import Floats
+from facesearch.vision.runtime import available_cores
+
+Order = Literal["doubtful", "typical", "date"]
+
+_SAMPLED_FACES = 64  # of a person, evenly through their ids, among which the most typical is looked for
+_ROUNDS = 50
+_SETTLED = 1e-6
+
+
+@dataclass(frozen=True)
+class SheetFace:
+    """A face of a person. distance: from the person's middle. taken: when its photo was, ISO 8601 without a time zone;
+    None where the photo does not say, or is not shown. photo: None where it is in no file any more."""
+
+    face_id: int
+    distance: float
+    taken: str | None
+    photo: Path | None
+    missing: bool
+
+
+@dataclass(frozen=True)
+class PersonFaces:
+    """A person with the faces to be shown, in order. total: of all their faces. is_far: beyond this distance from the
+    middle a face is marked as far."""
+
+    person_id: int
+    name: str | None
+    order: Order
+    total: int
+    is_far: float
+    faces: tuple[SheetFace, ...]
+
+
+@dataclass(frozen=True)
+class SheetPerson:
+    """A person with the most typical of their faces; None for a person without any."""
+
+    person_id: int
+    name: str | None
+    faces: int
+    photos: int
+    face_id: int | None
+
+
+@dataclass(frozen=True)
+class Everybody:
+    """The people to be shown, those with a name first, and how many there are in all."""
+
+    total: int
+    people: tuple[SheetPerson, ...]
+
+
+def faces_of_person(library: Library, person_id: int, order: Order, limit: int) -> PersonFaces:
+    """A person's faces: the farthest from the middle first ("doubtful"), the nearest ("typical"), or by date, the
+    oldest first and those without one last. limit: how many at most. Raises UsageError for somebody without a face.
+
+    The middle is the geometric median of the embeddings in the library's space: up to half of the faces can be somebody
+    else's before it is drawn away.
+    """
+    with library.snapshot():
+        face_ids = sorted(face_id for face_id, _ in library.people.faces_of([person_id]))
+        if not face_ids:
+            raise UsageError(f"#{person_id} has no face in {library.path}: there is nothing to show")
+        places = library.places(face_ids)
+        stored = library.catalog.faces(face_ids)
+        paths = library.catalog.photo_paths({face.photo_id for face in stored.values()})
+        name, threshold = library.people.names()[person_id], library.models.threshold
+    distances = row_distances(places, geometric_median(places)).tolist()
+    faces = []
+    for face_id, distance in zip(face_ids, distances, strict=True):
+        where = paths.get(stored[face_id].photo_id)
+        path, missing = (None, True) if where is None else (where.path, where.missing)
+        faces.append(SheetFace(face_id, distance, None, path, missing))
+    shown = _ordered(faces, order)[:limit]
+    return PersonFaces(person_id, name, order, len(faces), threshold, tuple(_dated(shown)))
+
+
+def everybody(library: Library, limit: int) -> Everybody:
+    """The people of a library, each with one face."""
+    listed = list_people(library).people
+    people = []
+    with library.snapshot():
+        for person in listed[:limit]:
+            face_ids = sorted(face_id for face_id, _ in library.people.faces_of([person.person_id]))
+            typical = _most_typical(library, face_ids) if face_ids else None
+            people.append(SheetPerson(person.person_id, person.name, person.faces, person.photos, typical))
+    return Everybody(len(listed), tuple(people))
+
+
+def geometric_median(places: Floats) -> Floats:
+    """The point with the least sum of distances to some others: float32 (N, D) -> float32 (D,). Source: Weiszfeld 1937;
+    a point that the search lands on is left out of the step, as Vardi and Zhang 2000 do."""
+    points = np.asarray(places, np.float64)
+    middle = points.mean(axis=0)
+    for _ in range(_ROUNDS):
+        far = np.linalg.norm(points - middle, axis=1)
+        apart = far > _SETTLED
+        if not apart.any():
+            break
+        weights = 1 / far[apart]
+        pull = weights @ (points[apart] - middle)
+        held = float((~apart).sum())
+        strength = float(np.linalg.norm(pull))
+        step = pull / weights.sum() * max(0.0, 1 - held / strength if strength else 0.0)
+        middle = middle + step
+        if np.linalg.norm(step) < _SETTLED:
+            break
+    return np.asarray(middle, np.float32)
+
+
+def _most_typical(library: Library, face_ids: Sequence[int]) -> int:
+    some = list(face_ids)[:: -(-len(face_ids) // _SAMPLED_FACES)]
+    places = library.places(some)
+    return some[int(row_distances(places, geometric_median(places)).argmin())]
+
+
+def _ordered(faces: list[SheetFace], order: Order) -> list[SheetFace]:
+    if order == "date":
+        return sorted(_dated(faces), key=lambda face: (face.taken is None, face.taken or "", face.face_id))
+    sign = -1 if order == "doubtful" else 1
+    return sorted(faces, key=lambda face: (sign * face.distance, face.face_id))
+
+
+def _dated(faces: Sequence[SheetFace]) -> list[SheetFace]:
+    """The same faces with the dates of their photos, each photo read once."""
+    undated = {face.photo: None for face in faces if face.photo is not None and face.taken is None}
+    with ThreadPoolExecutor(available_cores(), thread_name_prefix="dates") as pool:
+        dates = dict(zip(undated, pool.map(date_taken, undated), strict=True))
+    found = []
+    for face in faces:
+        date = None if face.photo is None else dates.get(face.photo)
+        found.append(face if date is None else replace(face, taken=date.isoformat(timespec="seconds")))
+    return found

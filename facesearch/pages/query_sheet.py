@@ -1,0 +1,219 @@
+"""The contact sheet of a query: each face asked about, beside the faces and photos of the people nearest to it.
+
+Filled answer by answer, so that what is held in memory is the page itself; it has a bound, and what does not fit is
+said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from facesearch.library import Library
+from facesearch.pages import picture, render_page, text
+from facesearch.pages.cutting import Cut, cut_face, cut_faces, framed_photo
+from facesearch.pages.labels import counted, where, who
+from facesearch.query import SET_APART, FaceMatch, PersonMatch, ProbeFace, QueryAnswer, likelihood, meanings
+from facesearch.query.probe import Probe
+from facesearch.records import EmbeddedFace, Floats, StoredFace
+
+MOST_PICTURES = 1500
+"""On one page: some 30 MB."""
+
+NEAR_FACES = 3
+"""Of each person at most, the nearest to the probe."""
+
+_PROBE_PX = 960  # longer side of the photo asked about
+_NOBODY = "<p>nobody: the library holds no faces</p>"
+_REACH = 256  # neighbours among which a person's other near faces are looked for
+
+STYLE = """
+.probe img { max-height: 18rem; width: auto; border-radius: .4rem; }
+.asked { display: grid; grid-template-columns: 7.5rem minmax(0, 1fr); gap: 1rem; margin: 1.25rem 0;
+  padding-top: 1.25rem; border-top: 1px solid var(--line); }
+.asked > figure img { width: 7.5rem; border-radius: .4rem; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); gap: .9rem; }
+.card { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: .75rem; }
+.card.same { border-color: var(--yes); }
+.card h3 { margin: 0; font-size: 1rem; } .card h3 small { color: var(--quiet); font-weight: 400; }
+.card p { margin: .1rem 0 .6rem; font-size: .875rem; }
+.near { display: grid; grid-template-columns: 5.5rem minmax(0, 1fr); gap: .5rem; margin-top: .6rem; }
+.near img, .near .missing { border-radius: .3rem; } .near > :first-child { width: 5.5rem; height: 5.5rem; }
+.near > :nth-child(2) { height: 5.5rem; } .near > img:nth-child(2) { width: auto; max-width: 100%; }
+.near img:nth-child(2) { object-fit: contain; object-position: left; }
+.near figcaption { grid-column: 1 / -1; }
+@media (max-width: 40rem) { .asked { grid-template-columns: minmax(0, 1fr); } .asked > figure { display: flex;
+  gap: .75rem; align-items: end; } .asked > figure img { width: 5.5rem; } }
+"""
+
+
+@dataclass(frozen=True)
+class NearFace:
+    """A face of the library near a probe, and its distance where that is known."""
+
+    face_id: int
+    distance: float | None
+
+
+@dataclass
+class QuerySheet:
+    """Add the answers, then render. most_pictures: what is over that is named at the top, without pictures."""
+
+    most_pictures: int = MOST_PICTURES
+    _sections: list[str] = field(default_factory=list)
+    _left_out: list[Path] = field(default_factory=list)
+    _unanswered: list[str] = field(default_factory=list)
+    _pictures: int = 0
+    _faces: int = 0
+    _meanings: dict[str, None] = field(default_factory=dict)  # in the order in which they came
+
+    def add(self, library: Library, probe: Probe, answer: QueryAnswer) -> None:
+        """One photo with its answer. Photos of the library are read again; those that cannot be are said."""
+        near = [
+            near_faces(library, face, matches_of(found)) for face, found in zip(probe.faces, answer.faces, strict=True)
+        ]
+        wanted = {each.face_id for matches in near for faces in matches for each in faces}
+        count = 1 + len(probe.faces) + 2 * sum(len(faces) for matches in near for faces in matches)
+        if self._left_out or self._pictures + count > self.most_pictures:
+            self._left_out.append(answer.photo)
+            return
+        self._meanings |= dict.fromkeys(meanings(answer))
+        self._pictures += count
+        self._faces += len(probe.faces)
+        self._sections.append(_section(library, probe, answer, near, cut_faces(library, wanted, with_photos=wanted)))
+
+    def fail(self, photo: Path, reason: str) -> None:
+        """A photo without an answer."""
+        self._unanswered.append(f"{text(photo)} {text(reason)}")
+
+    def render(self, library: Path) -> str:
+        """The page. library: its folder."""
+        shown = counted(len(self._sections), "photo")
+        rules = "".join(f"<br>{text(said)}" for said in self._meanings)
+        lead = (
+            f"<p>{counted(self._faces, 'face')} in {shown}, and who is nearest to each in the library "
+            f"<code>{text(library)}</code>. A smaller distance is more alike.{rules}</p>"
+            '<p class="quiet">This page shows faces and names. It loads nothing and sends nothing; keep it private.</p>'
+        )
+        rest = ""
+        if self._left_out:
+            rest = (
+                f"<p><b>{counted(len(self._left_out), 'more photo')}</b> would make this page too large, from "
+                f"{where(self._left_out[0])} on: ask about fewer at a time.</p>"
+            )
+        failed = "".join(f"<li>{line}</li>" for line in self._unanswered)
+        ending = f"<h2>Without an answer</h2><ul>{failed}</ul>" if failed else ""
+        return render_page("Who is on these photos", "\n".join([lead, rest, *self._sections, ending]), style=STYLE)
+
+
+def matches_of(face: ProbeFace) -> Sequence[PersonMatch | FaceMatch]:
+    """Whoever, or whatever, was asked for."""
+    return face.people or face.photos
+
+
+def near_faces(
+    library: Library, probe: EmbeddedFace, matches: Sequence[PersonMatch | FaceMatch]
+) -> list[list[NearFace]]:
+    """For each match its face, and then the nearest other faces of the same person, up to NEAR_FACES in all.
+
+    The others are looked for among the nearest faces of the library: a person far away has no others.
+    """
+    found = [[NearFace(match.face_id, match.distance)] for match in matches]
+    people = {
+        match.person_id: place
+        for place, match in enumerate(matches)
+        if isinstance(match, PersonMatch) and match.person_id is not None
+    }
+    if not people:
+        return found
+    with library.snapshot():
+        neighbours = library.vectors().search(library.space.map(probe.embedding), _REACH)
+        faces = library.catalog.faces(neighbour.face_id for neighbour in neighbours)
+    for neighbour in neighbours:
+        place = people.get(_person_of(faces.get(neighbour.face_id)))
+        if place is None or len(found[place]) >= NEAR_FACES:
+            continue
+        if neighbour.face_id != found[place][0].face_id:
+            found[place].append(NearFace(neighbour.face_id, neighbour.distance))
+    return found
+
+
+def _person_of(face: StoredFace | None) -> int:
+    return -1 if face is None or face.person_id is None else face.person_id
+
+
+def _section(
+    library: Library, probe: Probe, answer: QueryAnswer, near: list[list[list[NearFace]]], cuts: dict[int, Cut]
+) -> str:
+    boxes = [on_photo(probe, face) for face in probe.faces]
+    paths = _paths(library, cuts)
+    photo = picture(
+        framed_photo(probe.photo.pixels, boxes, longest_px=_PROBE_PX, numbered=len(boxes) > 1),
+        f"the photo {answer.photo.name} with {counted(len(boxes), 'face')} framed",
+    )
+    asked = []
+    for number, (box, found, faces) in enumerate(zip(boxes, answer.faces, near, strict=True), start=1):
+        crop = picture(cut_face(probe.photo.pixels, box), f"face {number} of {answer.photo.name}")
+        pairs = zip(matches_of(found), faces, strict=True)
+        cards = "".join(_card(match, own, cuts, paths) for match, own in pairs)
+        caption = f"<figcaption><b>face {number}</b> of {len(boxes)}<br>{_size(found.box)}</figcaption>"
+        asked.append(
+            f'<section class="asked"><figure>{crop}{caption}</figure>'
+            f'<div>{_likelihood(found)}<div class="cards">{cards or _NOBODY}</div></div></section>'
+        )
+    return f'<h2>{where(answer.photo)}</h2><div class="probe">{photo}</div>{"".join(asked)}'
+
+
+def _likelihood(face: ProbeFace) -> str:
+    """How likely it is nobody in the library, and how far the first is ahead, where that can be said."""
+    said = likelihood(face)
+    if said is None:
+        return ""
+    said = f"<b>{text(said)}</b>" if face.is_nobody else text(said)
+    return f"<p>{said}{f'<br>{text(SET_APART)}' if face.set_apart else ''}</p>"
+
+
+def _card(match: PersonMatch | FaceMatch, faces: list[NearFace], cuts: dict[int, Cut], paths: dict[int, Path]) -> str:
+    name = who(match.name, match.person_id, match.face_id)
+    verdict = '<span class="yes">same person</span>' if match.same_person else "not the same person"
+    likely, distance = match.probability, match.distance
+    if isinstance(match, PersonMatch):
+        likely, distance = match.posterior, match.person_distance
+    probability = "" if likely is None else f", probability {likely:.1%}"
+    photos = f" · {counted(match.photo_count, 'photo')}" if isinstance(match, PersonMatch) else ""
+    rows = "".join(_near(face, name, cuts[face.face_id], paths.get(face.face_id)) for face in faces)
+    return (
+        f'<article class="card{" same" if match.same_person else ""}">'
+        f"<h3>{match.rank}. {name} <small>{photos}</small></h3>"
+        f"<p>distance {distance:.3f}{probability}<br>{verdict}</p>{rows}</article>"
+    )
+
+
+def _near(face: NearFace, name: str, cut: Cut, path: Path | None) -> str:
+    distance = "" if face.distance is None else f" at {face.distance:.3f}"
+    crop = picture(cut.face, f"face {face.face_id}", cut.reason)
+    photo = picture(cut.photo, f"the photo of face {face.face_id}, which is framed", cut.reason)
+    return (
+        f'<figure class="near">{crop}{photo}'
+        f"<figcaption><b>face {face.face_id}</b>{distance} · {where(path)}</figcaption></figure>"
+    )
+
+
+def on_photo(probe: Probe, face: EmbeddedFace) -> Floats:
+    """A face's box in px of the probe's pixels."""
+    return face.face.box * np.float32(probe.photo.scale)
+
+
+def _paths(library: Library, face_ids: dict[int, Cut]) -> dict[int, Path]:
+    """Where the photo of each face lies, by face id."""
+    with library.snapshot():
+        faces = library.catalog.faces(face_ids)
+        places = library.catalog.photo_paths(face.photo_id for face in faces.values())
+    return {face_id: places[face.photo_id].path for face_id, face in faces.items() if face.photo_id in places}
+
+
+def _size(box: tuple[float, float, float, float]) -> str:
+    return f"{box[2] - box[0]:.0f}×{box[3] - box[1]:.0f} px"

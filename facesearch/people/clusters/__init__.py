@@ -1,0 +1,8 @@
+"""From embeddings to groups: who is whom among many faces, without any name. Refuses to know of libraries and names."""
+
+from facesearch.evaluation.cluster_scores import ClusterScores, score_clusters
+from facesearch.people.clusters.bounds import Bounds
+from facesearch.people.clusters.grouping import LEAST_FACES, KnownFaces, group_faces
+from facesearch.people.clusters.neighbours import Progress
+
+__all__ = ["LEAST_FACES", "Bounds", "ClusterScores", "KnownFaces", "Progress", "group_faces", "score_clusters"]

@@ -1,0 +1,215 @@
+"""A photo's bytes to upright RGB pixels: JPEG, PNG, WebP, GIF, TIFF, BMP, PPM, JPEG 2000, HEIC, AVIF, RAW's previews.
+
+The kind of file is known by its first bytes, not its name. Of an animation or a file with several pictures the first
+one is taken (in HEIC the one it calls primary). The size in the header is checked before any pixel is decoded.
+Refuses whatever else Pillow can open (PostScript, Windows metafiles, video): those run programs or are no photos.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import zlib
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageFile
+
+from facesearch.photos.decoding.colour import eight_bit, to_srgb
+from facesearch.photos.decoding.formats import FORMATS, candidate_formats, opener
+from facesearch.photos.decoding.large_photo_lock import one_at_a_time
+from facesearch.photos.decoding.quiet import pillow_silenced
+from facesearch.photos.decoding.raw import is_raw, preview_of
+from facesearch.photos.files import MAX_SIDE_PX, photo_error, read_file
+from facesearch.records import Photo, PhotoFile
+
+MEGAPIXEL_LIMITS = {"JPEG": 250, "HEIF": 200, "AVIF": 150, "WEBP": 100, "JPEG2000": 100}
+"""Most megapixels in a file, by format: at its limit no photo needs more than some 2 GB while it is decoded. JPEG is
+scaled while it is decoded; HEIF has room for the 200 megapixels of some phones."""
+
+OTHER_MEGAPIXEL_LIMIT = 150
+
+ALONE_OVER_MEGAPIXELS = {"JPEG": 64, "HEIF": 64}
+"""Photos over this size are decoded one at a time, whatever the number of threads and processes: up to it none needs
+more than some 600 MB."""
+
+OTHER_ALONE_OVER_MEGAPIXELS = 24
+ALONE_OVER_BYTES = 32 << 20
+"""So are those in larger files."""
+
+# What Pillow's decoders raise for a damaged file. They parse in Python and in C, and few check every field:
+DECODER_ERRORS = (
+    OSError,  # truncated data, broken streams, unidentified images: the documented one
+    SyntaxError,  # Pillow's plugins: this file is not what its first bytes say
+    ValueError,  # a bad field, a decompressed text chunk too large, UnicodeDecodeError
+    TypeError,  # a tag of the wrong type
+    LookupError,  # IndexError: the data ends early; KeyError: an unknown mode, tag or filter
+    EOFError,  # the first frame is missing
+    ArithmeticError,  # OverflowError and ZeroDivisionError in sizes and rational tags
+    AttributeError,  # a plugin uses what the missing part of the file would have set
+    AssertionError,  # a plugin's own check
+    RuntimeError,  # libheif and the AVIF decoder; NotImplementedError for rare variants
+    MemoryError,  # a size field that asks for too much
+    struct.error,  # a header that ends early
+    zlib.error,  # a damaged PNG or TIFF stream
+    Image.DecompressionBombError,  # Pillow's own limit inside a plugin
+)
+# What is left to go wrong once the pixels are there: a transparency or palette that does not fit them, or no memory.
+CONVERSION_ERRORS = (OSError, ValueError, MemoryError)
+
+_ORIENTATION_TAG = 0x0112
+# EXIF orientation to what makes the photo upright. Source: Exif 3.0 (CIPA DC-008), tag Orientation.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SWAPS_SIDES = {UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A photo's pixels as bare bytes, row after row, three a pixel; the rest as in Photo. shape: (H, W, 3)."""
+
+    file: PhotoFile
+    sha256: str
+    content: bytes
+    shape: tuple[int, int, int]
+    original_size_px: tuple[int, int] | None
+
+
+def read_photo(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Photo:
+    """Read a file once, for its fingerprint and its pixels.
+
+    Returns a Photo with uint8 (H, W, 3) sRGB pixels, upright, read-only, neither side over `max_side_px`; `file` in
+    it is the file as it was when read, which can be newer than the one asked for.
+    Raises PhotoError, which names the file and says what to do, where the photo cannot be read. Safe in threads.
+    """
+    import numpy as np
+
+    picture = read_picture(file, max_side_px)
+    pixels = np.frombuffer(picture.content, np.uint8).reshape(picture.shape)
+    return Photo(picture.file, picture.sha256, pixels, picture.original_size_px)
+
+
+def read_picture(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Picture:
+    """The same without NumPy."""
+    if max_side_px < 1:
+        raise ValueError(f"max_side_px is {max_side_px}; it must be 1 or more")
+    with one_at_a_time if file.size_bytes > ALONE_OVER_BYTES else nullcontext():
+        current, content = read_file(file.path)
+        if not content:
+            raise photo_error(file.path, "is empty (0 bytes): copy it again from where it came")
+        with pillow_silenced:
+            pixels, shape, original_size_px = _decoded(content, file.path, max_side_px)
+        sha256 = hashlib.sha256(content).hexdigest()
+        del content
+    reduced = original_size_px != (shape[1], shape[0])
+    return Picture(current, sha256, pixels, shape, original_size_px if reduced else None)
+
+
+def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[bytes, tuple[int, int, int], tuple[int, int]]:
+    """The upright picture's pixels and shape (H, W, 3), and the upright (width, height) in the file."""
+    preview = preview_of(content, path) if is_raw(content, path) else None
+    image = _opened(content if preview is None else preview.content, path)
+    name = image.format or "photo"
+    megapixels = checked_megapixels(image, path)
+    is_large = megapixels > ALONE_OVER_MEGAPIXELS.get(name, OTHER_ALONE_OVER_MEGAPIXELS)
+    with one_at_a_time if is_large else nullcontext():
+        try:
+            original_size_px = _load(image, max_side_px)
+        except DECODER_ERRORS as error:
+            raise photo_error(path, _what_is_wrong(error, name)) from error
+        orientation = exif_orientation(image)
+        if orientation is None and preview is not None:
+            orientation = preview.orientation_of(original_size_px)
+        transpose = None if orientation is None else UPRIGHT.get(orientation)
+        try:
+            picture = _upright(image, max_side_px, transpose)
+            pixels, shape = picture.tobytes(), (picture.height, picture.width, 3)
+        except CONVERSION_ERRORS as error:
+            raise photo_error(path, _what_is_wrong(error, name)) from error
+    return pixels, shape, original_size_px[::-1] if transpose in _SWAPS_SIDES else original_size_px
+
+
+def _opened(content: bytes, path: Path) -> ImageFile.ImageFile:
+    """Parse the header, without Image.open: its limit on megapixels is one global for the whole process."""
+    formats = candidate_formats(content)
+    if not formats:
+        raise photo_error(path, f"is not a photo of a kind that facesearch reads ({', '.join(FORMATS)}): convert it")
+    for name in formats[:-1]:
+        try:
+            return opener(name)(io.BytesIO(content))
+        except DECODER_ERRORS:
+            continue
+    try:
+        return opener(formats[-1])(io.BytesIO(content))
+    except DECODER_ERRORS as error:
+        raise photo_error(path, _what_is_wrong(error, formats[-1])) from error
+
+
+def checked_megapixels(image: Image.Image, path: Path) -> float:
+    """The size that a header says, in megapixels. Raises PhotoError where it is over the limit of its format."""
+    width, height = image.size
+    megapixels = width * height / 1e6
+    name = image.format or "photo"
+    limit = MEGAPIXEL_LIMITS.get(name, OTHER_MEGAPIXEL_LIMIT)
+    if megapixels > limit:
+        size = f"is {megapixels:.0f} megapixels ({width} x {height})"
+        raise photo_error(path, f"{size}; the limit for {name} is {limit}: export a smaller copy")
+    return megapixels
+
+
+def _load(image: ImageFile.ImageFile, max_side_px: int) -> tuple[int, int]:
+    """Decode the pixels, JPEG as small as `max_side_px` allows. Returns (width, height) as the file stores them."""
+    original_size_px = image.size
+    shrink = max(image.size) // max_side_px
+    drafted = None
+    if image.format == "JPEG" and shrink > 1:  # libjpeg decodes at 1/2, 1/4 or 1/8, never below the size asked for
+        drafted = image.draft(None, (-(-image.width // shrink), -(-image.height // shrink)))
+    image.load()
+    return original_size_px if drafted else image.size  # libheif and libtiff can correct the header's size
+
+
+def _upright(image: Image.Image, max_side_px: int, transpose: Image.Transpose | None) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    known_profile = profile if isinstance(profile, bytes) else None  # a damaged TIFF holds other types there
+    picture = to_srgb(_reduced(eight_bit(image), max_side_px), known_profile)
+    return picture if transpose is None else picture.transpose(transpose)
+
+
+def _reduced(image: Image.Image, max_side_px: int) -> Image.Image:
+    factor = max_side_px / max(image.size)
+    if factor >= 1:
+        return image
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    return image.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0)
+
+
+def exif_orientation(image: Image.Image) -> int | None:
+    """EXIF orientation, from EXIF or XMP, if any. 1 for TIFF and HEIC: their decoders turned the picture already.
+
+    Damaged EXIF makes a photo lie on its side at worst, so it is no reason to refuse the photo.
+    """
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG)
+    except DECODER_ERRORS:
+        return None
+    return value if isinstance(value, int) else None
+
+
+def _what_is_wrong(error: BaseException, name: str) -> str:
+    said = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, MemoryError):
+        return f"does not fit into memory as {name}: close other programs, or export a smaller copy"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"is too large for {name} ({said}): export a smaller copy"
+    if isinstance(error, EOFError) or "truncated" in said.lower() or "end of file" in said.lower():
+        return f"is cut off: its {name} data ends too early ({said}): copy it again from where it came"
+    return f"is damaged or cut off: its {name} data cannot be decoded ({said}): copy it again from where it came"

@@ -1,0 +1,211 @@
+"""Photos decoded in a process of their own, so that a file which brings its decoder down harms nothing else.
+
+Decoders are C and C++, and a hostile or damaged file can crash one, keep it busy for ever, or make it ask for all the
+memory. The process has a limit of time a photo and one of memory; when it ends, the photo is a PhotoError with the
+reason, and the next one gets a new process. Where none may be started, photos are decoded here, with a warning.
+Requests and answers are JSON and bare pixels: nothing is pickled, and the main program is not imported again. What the
+process does is in `serving`. To start one imports neither NumPy nor Pillow, so that it can be the first thing of all.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from facesearch.errors import FacesearchError, PhotoError
+from facesearch.photos.decoding.large_photo_lock import shared_descriptor
+from facesearch.photos.decoding.worker_process import READY
+from facesearch.photos.files import MAX_SIDE_PX, photo_error
+from facesearch.records import Photo, PhotoFile, Pixels
+
+log = logging.getLogger(__name__)
+
+_PROGRAM = "import sys; sys.path[:0] = [sys.argv[1]]; from {} import serve; serve(*sys.argv[2:])"
+_PACKAGE_FOLDER = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class WorkerLimits:
+    """What a photo may cost. seconds: of processors' time, and five times as many by the clock. memory_bytes: address
+    space beyond that of an idle process; held on Linux only."""
+
+    seconds: float = 120.0
+    memory_bytes: int = 3 << 30
+
+
+DEFAULT_LIMITS = WorkerLimits()
+
+
+class DecodingWorker:
+    """Reads photos like `read_photo`, in a process that is started at once and replaced when a photo brings it down.
+
+    Use it as a context manager, from one thread at a time.
+    """
+
+    serving = "facesearch.photos.decoding.worker_process"  # the module whose `serve` the process runs
+
+    def __init__(self, limits: WorkerLimits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_ready = False
+        self._is_here = False  # where no process may be started
+        try:
+            self._process = self._started()
+        except OSError as error:
+            log.warning("photos are decoded in this process, because no other can be started (%s)", error.strerror)
+            self._is_here = True
+
+    def read_photo(self, file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Photo:
+        """Read a file once, as `decode.read_photo`; raises PhotoError too where the photo brings the process down."""
+        if self._is_here:
+            from facesearch.photos.decoding.decode import read_photo
+
+            return read_photo(file, max_side_px)
+        current, answer, pixels = self._answered(file, max_side_px)
+        original = answer["original_size_px"]
+        return Photo(current, answer["sha256"], pixels, None if original is None else (original[0], original[1]))
+
+    def _answered(self, file: PhotoFile, max_side_px: int) -> tuple[PhotoFile, dict[str, Any], Pixels]:
+        """The file as it was when it was read, what the process says of it, and the bytes that come with that."""
+        request = {"path": str(file.path.absolute()), "size_bytes": file.size_bytes, "mtime_ns": file.mtime_ns}
+        process = self._asked(json.dumps({**request, "max_side_px": max_side_px}).encode() + b"\n")
+        answered = _answer_of(process)
+        if answered is None:
+            raise self._brought_down(file.path)
+        answer, content = answered
+        if content is None:
+            raise _as_error(file.path, answer)
+        return PhotoFile(file.path, answer["size_bytes"], answer["mtime_ns"]), answer, content
+
+    def arguments(self) -> list[str]:
+        """What the process is told beside its limits."""
+        return []
+
+    def _asked(self, request: bytes) -> subprocess.Popen[bytes]:
+        """Send a request to a process that is there: one that the system ended since the last photo is replaced."""
+        for _ in range(2):
+            if self._process is None:
+                self._process = self._started()
+            requests, answers = _pipes(self._process)
+            self._is_ready = self._is_ready or answers.readline() == READY
+            if not self._is_ready:
+                break
+            with suppress(OSError):
+                requests.write(request)
+                requests.flush()
+                return self._process
+            self._stop()
+        self.close()
+        raise FacesearchError("the process that decodes photos cannot be started, for the reason given above")
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        self._is_ready = False
+        shared = shared_descriptor()
+        limits = [str(self._limits.seconds), str(self._limits.memory_bytes), str(shared)]
+        return subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM.format(self.serving), str(_PACKAGE_FOLDER), *limits, *self.arguments()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[shared],
+            pipesize=1 << 20,  # pixels in fewer pieces, where the system can do that
+            start_new_session=True,  # Ctrl-C is for the indexer, which lets the photo at hand be finished
+        )
+
+    def _stop(self) -> int:
+        """End the process; returns how it ended."""
+        process, self._process = self._process, None
+        assert process is not None
+        for pipe in _pipes(process):
+            with suppress(OSError):  # what was not sent is not missed
+                pipe.close()
+        try:
+            return process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+    def _brought_down(self, path: Path) -> PhotoError:
+        ended = self._stop()
+        if ended in (-signal.SIGPROF, -signal.SIGALRM):
+            reason = f"takes longer than {self._limits.seconds:.0f} seconds to decode: export a smaller copy"
+        elif ended == -signal.SIGKILL:
+            reason = "was being decoded when the system ended the process, mostly for want of memory: try again"
+        else:
+            how = signal.Signals(-ended).name if ended < 0 else f"exit code {ended}"
+            reason = f"is damaged: it brings its decoder down ({how}): copy it again from where it came"
+        error = photo_error(path, reason)
+        if ended == -signal.SIGKILL:  # not the photo's fault: an error with a number is tried again
+            error.__cause__ = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        return error
+
+    @property
+    def process_id(self) -> int | None:
+        """Of the process that waits for the next photo; None where that will be a new one."""
+        return None if self._process is None else self._process.pid
+
+    def close(self) -> None:
+        """End the process; the next photo would start another one."""
+        if self._process is not None:
+            self._stop()
+
+    def kill(self) -> None:
+        """End the process whatever it is doing; the next photo would start another one."""
+        if self._process is not None:
+            self._process.kill()
+            self._stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], BufferedReader]:
+    """For requests, and for answers."""
+    assert process.stdin is not None and isinstance(process.stdout, BufferedReader)
+    return process.stdin, process.stdout
+
+
+def _answer_of(process: subprocess.Popen[bytes]) -> tuple[dict[str, Any], Pixels | None] | None:
+    """An answer with its bytes, if it has any; None where the process has ended meanwhile."""
+    _, answers = _pipes(process)
+    line = answers.readline()
+    if not line.endswith(b"\n"):
+        return None
+    answer = json.loads(line)
+    if "shape" not in answer:
+        return answer, None
+    import numpy as np
+
+    pixels = np.empty(answer["shape"], np.uint8)
+    left = pixels.data.cast("B")
+    while left:
+        count = answers.readinto(left)
+        if not count:
+            return None
+        left = left[count:]
+    pixels.flags.writeable = False
+    return answer, pixels
+
+
+def _as_error(path: Path, answer: dict[str, Any]) -> Exception:
+    if "bug" in answer:
+        return RuntimeError(f"decoding {path} failed in its process:\n{answer['bug']}")
+    error = photo_error(path, answer["reason"])
+    if answer["errno"] is not None:
+        error.__cause__ = OSError(answer["errno"], os.strerror(answer["errno"]))
+    return error

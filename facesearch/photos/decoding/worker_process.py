@@ -1,0 +1,96 @@
+"""The process that decodes photos: requests from standard input, answers with bare bytes on standard output.
+
+`DecodingWorker` starts it and talks to it. It imports what decodes and no more: NumPy comes only with a photo of a rare
+kind. Refuses to take longer for a photo, or more memory, than it was told. What it makes of a photo is its pixels; a
+process that makes something else of them serves with a function of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facesearch.errors import PhotoError
+from facesearch.photos.decoding.large_photo_lock import one_at_a_time
+from facesearch.records import PhotoFile
+
+if TYPE_CHECKING:
+    from facesearch.photos.decoding.decode import Picture
+
+READY = b"ready\n"
+Answer = tuple[dict[str, Any], bytes]  # with "shape", that of the bytes as an array of uint8
+
+
+def pixels_of(picture: Picture) -> Answer:
+    """What is answered where pixels are asked for."""
+    return {"shape": picture.shape}, picture.content
+
+
+def serve(seconds: str, memory_bytes: str, shared: str, make: Callable[[Picture], Answer] = pixels_of) -> None:
+    """Answer requests from standard input until there are no more. make: what is answered of a photo, beside its
+    fingerprint and the file's size and time; may raise PhotoError."""
+    from facesearch.photos.decoding import decode, formats  # before the limit of memory is set
+
+    formats.opener("JPEG")
+    _limit_memory(int(memory_bytes))
+    one_at_a_time.share(int(shared))
+    answers = os.fdopen(os.dup(1), "wb")
+    try:
+        answers.write(READY)
+        answers.flush()
+        for descriptor in (1, 2):  # decoders in C write lines about damaged files
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+        for request in sys.stdin.buffer:
+            _set_timers(float(seconds))
+            answer, content = _answer(decode.read_picture, make, json.loads(request))
+            _set_timers(0)
+            answers.write(json.dumps(answer).encode() + b"\n")
+            if content is not None:
+                answers.write(content)
+            answers.flush()
+    except BrokenPipeError:  # the indexer has ended; leaving in the usual way would try to write once more
+        os._exit(0)
+
+
+def _set_timers(seconds: float) -> None:
+    """Their signals end the process, also deep in C. 0 stops them."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 5 * seconds)
+
+
+def _limit_memory(memory_bytes: int) -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        limit = pages * resource.getpagesize() + memory_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _answer(
+    read: Callable[[PhotoFile, int], Picture], make: Callable[[Picture], Answer], request: dict[str, Any]
+) -> tuple[dict[str, Any], bytes | None]:
+    file = PhotoFile(Path(request["path"]), request["size_bytes"], request["mtime_ns"])
+    try:
+        picture = read(file, request["max_side_px"])
+        made, content = make(picture)
+    except PhotoError as error:
+        cause = error.__cause__
+        return {"reason": error.reason, "errno": cause.errno if isinstance(cause, OSError) else None}, None
+    except Exception:  # noqa: BLE001 - raised again by whoever asked
+        import traceback
+
+        return {"bug": traceback.format_exc()}, None
+    answer = {
+        "sha256": picture.sha256,
+        "size_bytes": picture.file.size_bytes,
+        "mtime_ns": picture.file.mtime_ns,
+        "original_size_px": picture.original_size_px,
+    }
+    return answer | made, content

@@ -1,0 +1,235 @@
+"""Why a face is near to a person, or far: everything that an explanation says, before it is drawn.
+
+Changes nothing, and decides nothing: the answer is the query's, and this says what it rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facesearch.errors import LibraryError, UsageError
+from facesearch.evaluation.calibration import Calibration
+from facesearch.evaluation.distance import row_distances
+from facesearch.library import Library
+from facesearch.people import find_person
+from facesearch.query import PersonMatch, ProbeFace, judge_of, query_photo, query_probe
+from facesearch.query.probe import Probe
+from facesearch.query.ranking import PRIOR
+from facesearch.query.why.occlusion import Occlusion, Patches, occlude
+from facesearch.query.why.pairs import PairsAround, pairs_around
+from facesearch.query.why.regions import by_region
+from facesearch.records import EmbeddedFace, Embedder, FaceDetector, Floats
+
+NEAREST_FACES = 12
+_PEOPLE_AT_FIRST = 5  # as many as a query shows: the numbers are the same
+_PEOPLE_TO_LOOK_THROUGH = 200  # for a person who is asked about: farther than that no rank is said
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """What is asked. person: a name or a number, None for the nearest. face: of the probe, 1 for the largest.
+    threshold, prior: as of query_photo."""
+
+    person: str | None = None
+    face: int = 1
+    threshold: float | None = None
+    prior: float = PRIOR
+    patches: Patches = field(default_factory=Patches)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A person who the face may show. face_id: the nearest of their faces, `distance` away. rank: among the people
+    near, None where farther than all that were looked through. probability: that faces `distance` apart are one person;
+    posterior: that it is this one, among all in the library and nobody; person_distance: by which that is so, all as a
+    query has them, and None without a calibration, and so far."""
+
+    person_id: int | None
+    name: str | None
+    face_id: int
+    distance: float
+    same_person: bool
+    rank: int | None
+    probability: float | None
+    person_distance: float | None = None
+    posterior: float | None = None
+
+
+@dataclass(frozen=True)
+class FaceNear:
+    """A face of the library near the probe, and whose it is, if anybody's."""
+
+    face_id: int
+    distance: float
+    person_id: int | None
+    name: str | None
+    photo: Path | None
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """The whole answer. found: what the query says of the face. runner_up: the nearest other person, None where there
+    is none. same_photo: whether the person's nearest face is on the photo that is asked about. pairs: None where the
+    library has named too few. occlusion: of the probe's crop, its references the person's nearest face and the
+    runner-up's."""
+
+    probe: Probe
+    face: int
+    found: ProbeFace
+    threshold: float
+    person: Candidate
+    runner_up: Candidate | None
+    same_photo: bool
+    nearest: tuple[FaceNear, ...]
+    pairs: PairsAround | None
+    calibration: Calibration | None
+    occlusion: Occlusion
+
+    @property
+    def asked(self) -> EmbeddedFace:
+        """The face that is explained."""
+        return self.probe.faces[self.face - 1]
+
+    @property
+    def margin(self) -> float | None:
+        """How much farther the runner-up is; negative where they are nearer than the person asked about."""
+        return None if self.runner_up is None else self.runner_up.distance - self.person.distance
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the person comes before the runner-up, or there is none. Not only one face's distance counts there,
+        but the mean of a person's faces too, and how many they are."""
+        if self.runner_up is None or self.runner_up.rank is None:
+            return True
+        return self.person.rank is not None and self.person.rank < self.runner_up.rank
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as docs/json.md describes them."""
+        patches, changes = self.occlusion.patches, self.occlusion.changes
+        return {
+            "photo": self.probe.path,
+            "face": self.face,
+            "faces": len(self.probe.faces),
+            "box": [round(side, 1) for side in self.asked.face.box.tolist()],
+            "threshold": self.threshold,
+            "person": self.person,
+            "runner_up": self.runner_up,
+            "margin": self.margin,
+            "nobody": self.found.nobody,
+            "is_nobody": self.found.is_nobody,
+            "posterior_margin": self.found.margin,
+            "set_apart": self.found.set_apart,
+            "same_photo": self.same_photo,
+            "nearest": self.nearest,
+            "pairs": self.pairs,
+            "occlusion": {
+                **asdict(patches),
+                "starts_px": patches.starts_px,
+                "changes": changes[0],
+                "runner_up_changes": None if self.runner_up is None else changes[1],
+                "regions": by_region(self.occlusion.by_pixel(0)),
+            },
+        }
+
+
+def explain(library: Library, path: Path, detector: FaceDetector, tower: Embedder, doubt: Doubt) -> Explanation:
+    """Why a face on a photo is as far from a person as it is.
+
+    Raises PhotoError, NoFaceError, LibraryError (no faces), TowerError, and UsageError for a person or a face that is
+    not there.
+    """
+    person_id = None if doubt.person is None else find_person(library, doubt.person)
+    seen: list[Probe] = []
+    threshold, prior, first = doubt.threshold, doubt.prior, _PEOPLE_AT_FIRST
+    answer = query_photo(
+        library, path, detector, tower, k=first, threshold=threshold, prior=prior, on_probe=seen.append
+    )
+    probe = seen[0]
+    if not 1 <= doubt.face <= len(probe.faces):
+        raise UsageError(f"{path} has no face {doubt.face}: it has {len(probe.faces)}; facesearch query counts them")
+    with library.snapshot():
+        space = library.space
+        place = space.map(probe.faces[doubt.face - 1].embedding)
+        people = answer.faces[doubt.face - 1].people
+        if person_id is not None and all(match.person_id != person_id for match in people):
+            more = query_probe(library, probe, tower, k=_PEOPLE_TO_LOOK_THROUGH, threshold=threshold, prior=prior)
+            people = more.faces[doubt.face - 1].people
+        person, runner_up = _candidates(library, people, person_id, place, answer.threshold)
+        references = library.places([each.face_id for each in (person, runner_up) if each is not None])
+        photo_id = library.catalog.faces([person.face_id])[person.face_id].photo_id
+        same_photo = library.catalog.photo_with(probe.photo.sha256) == photo_id
+        nearest = _nearest(library, place)
+        pairs = pairs_around(library, person.distance)
+        calibration = judge_of(tower, library).calibration
+    return Explanation(
+        probe=probe,
+        face=doubt.face,
+        found=answer.faces[doubt.face - 1],
+        threshold=answer.threshold,
+        person=person,
+        runner_up=runner_up,
+        same_photo=same_photo,
+        nearest=nearest,
+        pairs=pairs,
+        calibration=calibration,
+        occlusion=occlude(
+            probe.crops[doubt.face - 1], lambda crops: space.map(tower.embed(crops)), references, doubt.patches
+        ),
+    )
+
+
+def _candidates(
+    library: Library, people: Sequence[PersonMatch], person_id: int | None, place: Floats, threshold: float
+) -> tuple[Candidate, Candidate | None]:
+    """The person asked about, or the nearest; and the nearest of the others."""
+    if not people:
+        raise LibraryError(f"the library in {library.path} holds no faces: there is nobody to be near to")
+    if person_id is None:
+        person = _candidate(people[0])
+    else:
+        found = next((match for match in people if match.person_id == person_id), None)
+        person = _far(library, person_id, place, threshold) if found is None else _candidate(found)
+    others = (match for match in people if match.face_id != person.face_id)
+    return person, next((_candidate(match) for match in others), None)
+
+
+def _candidate(match: PersonMatch) -> Candidate:
+    return Candidate(
+        match.person_id,
+        match.name,
+        match.face_id,
+        match.distance,
+        match.same_person,
+        match.rank,
+        match.probability,
+        match.person_distance,
+        match.posterior,
+    )
+
+
+def _far(library: Library, person_id: int, place: Floats, threshold: float) -> Candidate:
+    """A person who is farther than all that a query looked through."""
+    face_ids = [face_id for face_id, _ in library.people.faces_of([person_id])]
+    if not face_ids:
+        raise UsageError(f"the library in {library.path} holds no face of #{person_id}")
+    distances = row_distances(library.places(face_ids), place)
+    nearest = int(distances.argmin())
+    distance = float(distances[nearest])
+    name = library.people.names()[person_id]
+    return Candidate(person_id, name, face_ids[nearest], distance, distance <= threshold, None, None)
+
+
+def _nearest(library: Library, place: Floats) -> tuple[FaceNear, ...]:
+    neighbours = library.vectors().search(place, NEAREST_FACES)
+    faces = library.catalog.faces(neighbour.face_id for neighbour in neighbours)
+    paths = library.catalog.photo_paths(face.photo_id for face in faces.values())
+    found = []
+    for neighbour in neighbours:
+        face = faces[neighbour.face_id]
+        where = paths.get(face.photo_id)
+        photo = None if where is None else where.path
+        found.append(FaceNear(face.face_id, neighbour.distance, face.person_id, face.name, photo))
+    return tuple(found)

@@ -1,0 +1,29 @@
+"""A heat map as a picture: the crop in grey, under the colour of what covering each part did to the distance."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facesearch.query.why.occlusion import Map
+from facesearch.records import Pixels
+
+# Told apart by people who see no red or no green, too. Orange: covered, the face moves away; blue: nearer.
+AWAY, NEARER = (230, 97, 1), (38, 110, 220)
+PICTURE_PX = 336
+_STRONGEST = 0.78  # opacity of the colour at the largest change
+_GREY = 0.8  # the crop's own contrast under it
+
+
+def draw_heat(crop: Pixels, heat: Map, largest: float) -> Pixels:
+    """crop: uint8 (112, 112, 3). heat: float64 (112, 112). largest: the change that has the full colour.
+
+    Returns uint8 (336, 336, 3). Where nothing changes the grey crop shows.
+    """
+    strength = np.clip(np.abs(heat) / max(largest, 1e-9), 0, 1)[..., None] * _STRONGEST
+    colour = np.where((heat > 0)[..., None], np.array(AWAY), np.array(NEARER))
+    grey = 127.5 + _GREY * (crop @ (0.299, 0.587, 0.114) - 127.5)
+    mixed: NDArray[np.float64] = grey[..., None] * (1 - strength) + colour * strength
+    small = Image.fromarray(np.clip(np.rint(mixed), 0, 255).astype(np.uint8))
+    return np.asarray(small.resize((PICTURE_PX, PICTURE_PX), Image.Resampling.BICUBIC))

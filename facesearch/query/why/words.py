@@ -1,0 +1,81 @@
+"""An explanation in words: the same sentences on the page and in the terminal."""
+
+from __future__ import annotations
+
+from facesearch import text as wording
+from facesearch.query import SET_APART, likelihood
+from facesearch.query.why.explanation import Candidate, Explanation
+from facesearch.query.why.regions import by_region
+
+SAME_PHOTO = "That face is on this very photo, which the library holds: the distance says nothing but that."
+
+
+def called(person: Candidate) -> str:
+    """A name, `unnamed #12`, or `face #3` for a face in no group; plain text."""
+    return wording.called(person.name, person.person_id, person.face_id)
+
+
+def verdict(found: Explanation) -> str:
+    """How far the person is, and what that is taken for."""
+    person = found.person
+    same = "the same person" if person.same_person else "not the same person"
+    probability = "" if person.posterior is None else f", probability {person.posterior:.1%}"
+    rank = "farther than everybody near" if person.rank is None else f"rank {person.rank}"
+    return (
+        f"{called(person)} is at a distance of {person.distance:.3f} ({rank}{probability}): {same}, as "
+        f"{'up to' if person.same_person else 'beyond'} {found.threshold:.3f}."
+    )
+
+
+def sureness(found: Explanation) -> list[str]:
+    """What the query says of the face as a whole, and what its probability is of; nothing without a calibration."""
+    said = likelihood(found.found)
+    if said is None:
+        return []
+    among = "The probability is of this person, among all in the library and nobody"
+    return [f"{among}; {said}.", *([f"{SET_APART.capitalize()}."] if found.found.set_apart else [])]
+
+
+def rivalry(found: Explanation) -> str:
+    """The runner-up, and the margin."""
+    if found.runner_up is None or found.margin is None:
+        return "There is nobody else in the library."
+    other = f"{called(found.runner_up)} at {found.runner_up.distance:.3f}"
+    if found.margin < 0 and found.is_first:
+        return (
+            f"The runner-up is {other}: that one face is nearer, by {-found.margin:.3f}, but all their faces together "
+            "are less alike."
+        )
+    if found.margin < 0:
+        return f"Nearer is {other}, by {-found.margin:.3f}."
+    return f"The runner-up is {other}, farther by a margin of {found.margin:.3f}."
+
+
+def standing(found: Explanation) -> str:
+    """Where the distance lies among pairs of one person and of two."""
+    pairs = found.pairs
+    if pairs is None:
+        if found.calibration is None:
+            return "Too few faces have a name to say where that distance lies, and the tower has no calibration."
+        probability = found.calibration.probability(found.person.distance)
+        return (
+            f"By the calibration, faces {found.person.distance:.3f} apart are of one person with a probability "
+            f"of {probability:.1%}, were one and two as likely beforehand; too few faces here have a name to say more."
+        )
+    return (
+        f"Of {pairs.genuine_pairs:,} pairs of one person in this library {_share(pairs.genuine_farther)} are farther "
+        f"apart, and of {pairs.impostor_pairs:,} pairs of two people {_share(pairs.impostor_nearer)} are as near."
+    )
+
+
+def hanging(found: Explanation) -> str:
+    """Which parts of the face the distance hangs on most."""
+    parts = sorted(by_region(found.occlusion.by_pixel(0)).items(), key=lambda part: -part[1])
+    said = ", ".join(f"{name} {change:+.3f}" for name, change in parts)
+    return f"Covering moves the face away (+) or nearer (-), on average: {said}."
+
+
+def _share(share: float) -> str:
+    if share == 0:
+        return "none"
+    return f"{share:.1%}" if share >= 0.001 else f"{share:.2%}"

@@ -1,0 +1,52 @@
+"""The calibration that a library keeps: read, put in force, and dropped. Refuses one of another tower or space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from facesearch.evaluation.calibration import Calibration
+from facesearch.library import Library
+
+
+@dataclass(frozen=True)
+class KeptCalibration:
+    """A threshold and a calibration of a library's own.
+
+    far: the share of pairs of different people that passes the threshold. fitted_at: ISO 8601, UTC. figures: what was
+    measured when it was fitted, by name, ready for JSON (see fitting.Fit).
+    """
+
+    threshold: float
+    far: float
+    calibration: Calibration
+    fitted_at: str
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+
+def kept_calibration(library: Library) -> KeptCalibration | None:
+    """The library's own calibration; None where it has none that holds for its tower and its space as they are now."""
+    values = library.own_calibration.read(library.models.tower, library.space.digest)
+    if values is None:
+        return None
+    try:
+        calibration = Calibration.from_card(values["calibration"])
+        threshold, far = float(values["threshold"]), float(values["far"])
+        fitted_at, figures = str(values["fitted_at"]), dict(values["figures"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return None if calibration is None else KeptCalibration(threshold, far, calibration, fitted_at, figures)
+
+
+def keep_calibration(library: Library, kept: KeptCalibration) -> None:
+    """Put it in force, in the place of any before. Raises LibraryError where the library was opened for reading."""
+    values = {**asdict(kept), "calibration": kept.calibration.to_card()}
+    with library.changing():
+        library.own_calibration.write(values, library.models.tower, library.space.digest)
+
+
+def reset_calibration(library: Library) -> bool:
+    """Drop it: the tower's, or that of what was taught, is in force again. Whether there was one."""
+    with library.changing():
+        return library.own_calibration.drop()

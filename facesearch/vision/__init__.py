@@ -1,0 +1,1 @@
+"""Pixels to faces to embeddings: detector, alignment, tower."""

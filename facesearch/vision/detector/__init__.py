@@ -1,0 +1,1 @@
+"""Pixels to faces: box, five landmarks, score."""

@@ -1,0 +1,10 @@
+"""Photos to faces that are found and cut out, in a process of their own, which is also where the photo is decoded.
+
+Between the many small steps of detection Python lets one thread run at a time: two threads that detect keep one and a
+half cores busy, two processes two. Gives what `look` gives, to the bit; stores nothing and embeds nothing.
+"""
+
+from facesearch.vision.faces.faces_of_photo import SeenPhoto, cut_out, look
+from facesearch.vision.faces.worker import SeeingWorker
+
+__all__ = ["SeeingWorker", "SeenPhoto", "cut_out", "look"]

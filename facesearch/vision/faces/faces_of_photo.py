@@ -1,0 +1,61 @@
+"""What is seen on a photo: its faces, aligned, and as bytes that another process can read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from facesearch.photos.files import photo_error
+from facesearch.records import CROP_SIZE_PX, AlignedFace, DetectedFace, FaceDetector, Photo, PhotoFile, Pixels
+from facesearch.vision.alignment import align_faces
+
+_FACE = np.dtype(
+    [("box", "f4", 4), ("landmarks", "f4", (5, 2)), ("score", "f8"), ("crop", "u1", (CROP_SIZE_PX, CROP_SIZE_PX, 3))]
+)
+
+
+@dataclass(frozen=True, eq=False)
+class SeenPhoto:
+    """A photo's faces. file: as it was when it was read. size_px: width and height in the file; boxes and landmarks are
+    in px of that."""
+
+    file: PhotoFile
+    sha256: str
+    size_px: tuple[int, int]
+    faces: Sequence[AlignedFace]
+
+
+def look(photo: Photo, detector: FaceDetector) -> SeenPhoto:
+    """The faces of a photo. Raises PhotoError for landmarks without extent."""
+    return cut_out(photo, detector.detect(photo.pixels))
+
+
+def cut_out(photo: Photo, faces: Sequence[DetectedFace]) -> SeenPhoto:
+    """A photo with these faces, in px of its pixels. Raises PhotoError for landmarks without extent."""
+    size_px = photo.original_size_px or (photo.width_px, photo.height_px)
+    try:
+        aligned = align_faces(photo.pixels, faces)
+    except ValueError as error:
+        raise photo_error(photo.file.path, f"shows a face that cannot be aligned: {error}") from None
+    in_file = [AlignedFace(face.face.enlarged(1 / photo.scale), face.crop) for face in aligned]
+    return SeenPhoto(photo.file, photo.sha256, size_px, in_file)
+
+
+def packed(faces: Sequence[AlignedFace]) -> bytes:
+    """Faces as bytes, exactly."""
+    rows = np.empty(len(faces), _FACE)
+    for row, face in zip(rows, faces, strict=True):
+        row["box"], row["landmarks"], row["score"] = face.face.box, face.face.landmarks, face.face.score
+        row["crop"] = face.crop
+    return rows.tobytes()
+
+
+def unpacked(content: Pixels) -> list[AlignedFace]:
+    """Faces from the bytes that `packed` made, uint8 (N,)."""
+    rows = np.frombuffer(content, _FACE)
+    return [
+        AlignedFace(DetectedFace(row["box"].copy(), row["landmarks"].copy(), float(row["score"])), row["crop"].copy())
+        for row in rows
+    ]

@@ -1,0 +1,38 @@
+"""Starts the process that decodes photos and finds their faces, and talks to it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from facesearch.photos import MAX_SIDE_PX, DecodingWorker, WorkerLimits
+from facesearch.photos.decoding.worker import DEFAULT_LIMITS
+from facesearch.records import PhotoFile
+from facesearch.vision.detector.detector import Detector
+from facesearch.vision.faces.faces_of_photo import SeenPhoto, look, unpacked
+
+
+class SeeingWorker(DecodingWorker):
+    """Sees photos in a process of its own, which is replaced when a photo brings it down.
+
+    Use it as a context manager, from one thread at a time. detector: one that runs on the CPU; the process has one of
+    the same settings.
+    """
+
+    serving = "facesearch.vision.faces.worker_process"
+
+    def __init__(self, detector: Detector, limits: WorkerLimits = DEFAULT_LIMITS) -> None:
+        self._detector = detector
+        super().__init__(limits)
+
+    def arguments(self) -> list[str]:
+        """What the process is told beside its limits."""
+        return [json.dumps(asdict(self._detector.settings))]
+
+    def see(self, file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> SeenPhoto:
+        """Read a file once, and find its faces. Raises PhotoError, also where the photo brings the process down."""
+        if self._is_here:
+            return look(self.read_photo(file, max_side_px), self._detector)
+        current, answer, content = self._answered(file, max_side_px)
+        width_px, height_px = answer["size_px"]
+        return SeenPhoto(current, answer["sha256"], (width_px, height_px), unpacked(content))

@@ -1,0 +1,229 @@
+"""Run a network on the CPU with OpenVINO: compile once, keep the compiled form on disk, infer from many threads.
+
+Refuses to know what a network means, and to let OpenVINO report anything to its maker; TensorFlow is imported only to
+ask for a GPU, where the driver sees one. The first inference of a process imports OpenVINO.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import openvino
+
+Precision = Literal["f32", "bf16", "int8"]
+Device = Literal["auto", "cpu", "gpu"]
+CACHE_VARIABLE = "FACESEARCH_CACHE"
+# A compiled network from another layout of this file is not read again: raise this when the graphs' builders change.
+_CACHE_FORMAT = 1
+_CONVERTER = "openvino.tools.ovc"
+
+
+@dataclass(frozen=True)
+class RuntimeSettings:
+    """How a network is run.
+
+    lanes: how many threads call it at once, each answered on one core. More cores for one call would wait for one
+    another after every layer: where other programs are busy too, that takes ten times as long instead of half.
+    precision: "bf16" is nearly twice as fast where `has_bf16`, and less exact; slower than "f32" elsewhere. "int8" is
+    for graphs whose convolutions were quantised (see vision.tower.quantisation) and leaves the rest to
+    fastest_precision.
+    """
+
+    lanes: int = 1
+    precision: Precision = "f32"
+
+    def properties(self) -> dict[str, str]:
+        """These settings in OpenVINO's own words."""
+        return {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": fastest_precision() if self.precision == "int8" else self.precision,
+            "NUM_STREAMS": str(self.lanes),
+            "INFERENCE_NUM_THREADS": str(self.lanes),
+            "ENABLE_CPU_PINNING": "NO",
+        }
+
+
+DEFAULT_RUNTIME = RuntimeSettings()
+
+
+class CompiledNetwork:
+    """A network that is ready to run, from any thread: each has a request of its own."""
+
+    def __init__(self, compiled: openvino.CompiledModel, mapped: NDArray[np.uint8] | None = None) -> None:
+        self._compiled = compiled
+        self._mapped = mapped  # the file that the network's weights lie in
+        self._outputs = len(compiled.outputs)
+        self._of_thread = threading.local()
+
+    def __call__(self, *inputs: NDArray[Any]) -> list[NDArray[np.float32]]:
+        """The outputs in the network's order. They are views that this thread's next call overwrites: copy what must
+        stay."""
+        request = getattr(self._of_thread, "request", None)
+        if request is None:
+            request = self._of_thread.request = self._compiled.create_infer_request()
+        request.infer(list(inputs), share_inputs=True)
+        return [request.get_output_tensor(index).data for index in range(self._outputs)]
+
+
+def cache_dir() -> Path | None:
+    """The private folder (0700) of compiled networks, made when missing; None where it cannot be written."""
+    folder = os.environ.get(CACHE_VARIABLE)
+    if folder:
+        path = Path(folder)
+    else:
+        import platformdirs
+
+        path = Path(platformdirs.user_cache_dir("facesearch"))
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return path if os.access(path, os.W_OK | os.X_OK) else None
+
+
+def load_network(
+    key: str, build: Callable[[], openvino.Model], settings: RuntimeSettings = DEFAULT_RUNTIME
+) -> CompiledNetwork:
+    """The compiled network of `key`: from the cache, or built, compiled and cached for the next process.
+
+    key: names the weights and the graph exactly (a digest); another processor or OpenVINO version compiles anew.
+    build: makes the graph; called only when the cache has nothing.
+    """
+    core = _core()
+    folder = cache_dir()
+    blob = folder / f"{_digest(key, settings)}.blob" if folder else None
+    kept = _import(core, blob, settings) if blob else None
+    if kept is not None:
+        return kept
+    compiled = core.compile_model(build(), "CPU", settings.properties())
+    if blob:
+        _keep(blob, compiled.export_model().getvalue())
+    return CompiledNetwork(compiled)
+
+
+def compile_network(model: openvino.Model, settings: RuntimeSettings = DEFAULT_RUNTIME) -> CompiledNetwork:
+    """A network for this process alone: nothing is read from the cache or written to it."""
+    return CompiledNetwork(_core().compile_model(model, "CPU", settings.properties()))
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def has_bf16() -> bool:
+    """Whether this processor multiplies in bf16. OpenVINO cannot be asked: it takes what AVX-512 imitates for it, which
+    is slower than float32. Linux only; elsewhere False."""
+    return not _processor_features().isdisjoint({"avx512_bf16", "amx_bf16"})
+
+
+def has_int8() -> bool:
+    """Whether this processor multiplies and adds up 8-bit numbers at once. Linux only; elsewhere False."""
+    return not _processor_features().isdisjoint({"avx512_vnni", "avx_vnni", "amx_int8"})
+
+
+@cache
+def _processor_features() -> frozenset[str]:
+    """What Linux says that the processor has; nothing elsewhere."""
+    try:
+        return frozenset(Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split())
+    except OSError:
+        return frozenset()
+
+
+def fastest_precision() -> Precision:
+    """What this processor is fastest in, for any network."""
+    return "bf16" if has_bf16() else "f32"
+
+
+@cache
+def has_gpu() -> bool:
+    """Whether NVIDIA's driver sees a GPU; asks the driver, so that no framework has to be imported to find out."""
+    import ctypes
+
+    for name in ("libcuda.so.1", "nvcuda.dll"):
+        try:
+            driver = ctypes.CDLL(name)
+        except OSError:
+            continue
+        count = ctypes.c_int(0)
+        if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0:
+            return count.value > 0
+    return False
+
+
+@cache
+def tensorflow_sees_gpu() -> bool:
+    """Whether TensorFlow can use a GPU. It is imported only where the driver sees one."""
+    if not has_gpu():
+        return False
+    import tensorflow
+
+    return bool(tensorflow.config.list_physical_devices("GPU"))
+
+
+@cache
+def _core() -> openvino.Core:
+    # Importing OpenVINO reports that to its maker over the network, unless this package of its is not to be found.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    # Its converter of other frameworks' models takes as long to import as all the rest of it, and is not needed here.
+    has_converter = _CONVERTER in sys.modules
+    sys.modules.setdefault(_CONVERTER, None)  # type: ignore[arg-type]
+    try:
+        import openvino
+    finally:
+        if not has_converter:
+            del sys.modules[_CONVERTER]
+    return openvino.Core()
+
+
+def _digest(key: str, settings: RuntimeSettings) -> str:
+    core = _core()
+    parts: Sequence[str] = (
+        str(_CACHE_FORMAT),
+        key,
+        core.get_versions("CPU")["CPU"].build_number,
+        core.get_property("CPU", "FULL_DEVICE_NAME"),
+        repr(settings),
+    )
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _import(core: openvino.Core, blob: Path, settings: RuntimeSettings) -> CompiledNetwork | None:
+    """The cached network, or None when there is none or OpenVINO does not accept it."""
+    import openvino
+
+    try:
+        # Mapped, because each copy of a tower's 28 MB costs 50 ms; OpenVINO takes only what could be written to.
+        data = np.memmap(blob, dtype=np.uint8, mode="c")
+    except (OSError, ValueError):  # ValueError: the file is empty
+        return None
+    try:
+        tensor = openvino.Tensor(data, shared_memory=True)
+        return CompiledNetwork(core.import_model(tensor, "CPU", settings.properties()), data)
+    except RuntimeError:
+        blob.unlink(missing_ok=True)
+        return None
+
+
+def _keep(blob: Path, data: bytes) -> None:
+    """Write beside and rename over, so that no reader sees half a file. A full disk costs the cache, not the answer."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=blob.parent, suffix=".part", delete=False) as part:
+            part.write(data)
+        Path(part.name).replace(blob)
+    except OSError:
+        Path(part.name).unlink(missing_ok=True)

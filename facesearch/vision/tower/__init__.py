@@ -1,0 +1,1 @@
+"""The trained tower: crops to embeddings, its file and its card."""
