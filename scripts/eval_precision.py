@@ -97,7 +97,7 @@ class PackageDetector:
 def stock_crops(crops: CropSet) -> CropSet:
     """The same photos cut by the package's landmarks; ours where it finds no face."""
     cut = detecting_cutter(PackageDetector())
-    found = [cut(path).crop for path in crops.paths]
+    found = [cut(photo).crop for photo in crops.dataset.photos]
     print(f"the package finds a face in {sum(crop is not None for crop in found)} of {len(found)} photos")
     anew = [ours if crop is None else crop for ours, crop in zip(crops.crops, found, strict=True)]
     return replace(crops, crops=np.stack(anew))

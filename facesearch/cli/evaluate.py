@@ -33,7 +33,7 @@ def evaluate(
     data: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Labelled photos, in any layout that train reads.", show_default=False, readable=False
+            metavar="PATH", help="Labelled photos, in any form that train reads.", show_default=False, readable=False
         ),
     ] = None,
     library: Annotated[

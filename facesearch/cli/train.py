@@ -32,9 +32,9 @@ DataOption = Annotated[
     list[Path] | None,
     typer.Option(
         "--data",
-        metavar="DIR",
-        help="Labelled photos: CelebA's layout, LFW's, or a folder a person; may be given several times. Without it "
-        "LFW is downloaded.",
+        metavar="PATH",
+        help="Labelled photos: a folder (CelebA's layout, LFW's or a folder a person), a .tar or .tar.gz of one, or "
+        "InsightFace's RecordIO. May be given several times. Without it LFW is downloaded.",
         show_default=False,
         readable=False,
     ),
@@ -94,8 +94,8 @@ CheckOption = Annotated[
     list[Path] | None,
     typer.Option(
         "--check",
-        metavar="DIR",
-        help="Train nothing: look for faults in these labelled photos and say which; may be given several times.",
+        metavar="PATH",
+        help="Train nothing: look for faults in these labelled photos and list them. May be given several times.",
         show_default=False,
         readable=False,
     ),

@@ -21,7 +21,7 @@ from facesearch.photos.walk import PHOTO_SUFFIXES, Walk, walk
 
 if TYPE_CHECKING:
     from facesearch.photos.dates import date_taken
-    from facesearch.photos.decoding.decode import MEGAPIXEL_LIMITS, read_photo
+    from facesearch.photos.decoding.decode import MEGAPIXEL_LIMITS, decode_photo, read_photo
     from facesearch.photos.embedded import Embedded, read_embedded
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Walk",
     "WorkerLimits",
     "date_taken",
+    "decode_photo",
     "fingerprint",
     "photo_file",
     "read_embedded",
@@ -50,6 +51,7 @@ __getattr__ = imported_at_first_use(
     __name__,
     {
         "MEGAPIXEL_LIMITS": "decoding.decode",
+        "decode_photo": "decoding.decode",
         "read_photo": "decoding.decode",
         "Embedded": "embedded",
         "read_embedded": "embedded",

@@ -16,6 +16,7 @@ from facesearch.errors import TrainingDataError
 from facesearch.vision.tower.tower import Tower
 from facesearch_train.checking import DataReport, check_data
 from facesearch_train.duplicates import equal_files, same_shots, thumbnails
+from facesearch_train.packs import TrainingPhoto
 from facesearch_train.suspects import People, find_mislabelled, find_twins, own_distances
 
 PEOPLE, PHOTOS, SIZE = 40, 6, 8
@@ -93,7 +94,8 @@ def test_equal_files_are_grouped_and_missing_ones_passed_over(tmp_path: Path) ->
     for path in paths:
         path.write_bytes(contents[path.name])
     looked_at: list[int] = []
-    assert equal_files([*paths, tmp_path / "gone"], looked_at.append) == [(0, 2, 5), (1, 4)]
+    photos = [TrainingPhoto(path, "Al") for path in (*paths, tmp_path / "gone")]
+    assert equal_files(photos, looked_at.append) == [(0, 2, 5), (1, 4)]
     assert sum(looked_at) == 5  # d has a size of its own
 
 

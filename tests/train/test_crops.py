@@ -188,6 +188,16 @@ def test_aligned_crops_are_taken_as_they_are(tmp_path: Path) -> None:
     )
 
 
+def test_a_damaged_file_does_not_make_aligned_crops_photos(tmp_path: Path) -> None:
+    for number, picture in enumerate(np.random.default_rng(0).integers(0, 256, (4, 112, 112, 3), dtype=np.uint8)):
+        (tmp_path / "set" / f"{number // 2}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(tmp_path / "set" / f"{number // 2}" / f"{number}.png")
+    (tmp_path / "set" / "0" / "1.png").write_bytes(b"no photo")
+    made = prepare_crops(read_dataset(tmp_path / "set"), tmp_path / "cache")
+    assert made.origins == ("aligned",) * 3
+    assert [photo.path.name for photo, _ in made.dropped] == ["1.png"]
+
+
 def celeba_of(photo: Path, root: Path, copies: int) -> Dataset:
     """One photo many times and two without a face, one of them of another size, in CelebA's layout."""
     images = root / "img_align_celeba"
@@ -280,7 +290,7 @@ def test_the_index_holds_no_photo_outside_its_root(crops: CropSet) -> None:
 @pytest.mark.photos
 @pytest.mark.parametrize(
     ("name", "origin"),
-    [("lfw", "detected"), ("celeba", "detected"), ("glint24", "aligned")],
+    [("lfw", "detected"), ("celeba", "detected"), ("packed/pins.tar.gz", "aligned"), ("glint24", "aligned")],
 )
 def test_real_photos_of_every_layout_are_cut(photos_dir: Path, tmp_path: Path, name: str, origin: str) -> None:
     dataset = read_dataset(photos_dir / name)

@@ -142,14 +142,14 @@ def test_empty_files_are_left_out_and_counted(tmp_path: Path) -> None:
 
 def test_no_folder_or_one_that_cannot_be_listed_is_refused() -> None:
     with acting_as_ordinary_user() as folder:
-        with pytest.raises(TrainingDataError, match="is not a folder"):
+        with pytest.raises(TrainingDataError, match="is neither a folder nor a packed set"):
             read_dataset(folder / "nowhere")
         write(folder, "Al/1.jpg", "Bo/1.jpg")
         (folder / "Bo").chmod(0)
         for path in (folder, folder / "Bo"):
             with pytest.raises(TrainingDataError, match=r"Bo cannot be listed .* permission"):
                 read_dataset(path)
-        with pytest.raises(TrainingDataError, match="is not a folder"):
+        with pytest.raises(TrainingDataError, match="is neither a folder nor a packed set"):
             read_dataset(folder / "Bo" / "inside")
 
 
@@ -181,7 +181,7 @@ def test_celebas_ids_join_a_loose_set_and_double_shots_are_kept_once(tmp_path: P
         "celeba/9": ["10.jpg"],
     }
     assert [photo.path.parent.name for photo in merged.photos if photo.path.name == "01.jpg"] == ["7"]
-    assert any(warning.startswith("1 photos are in both") for warning in merged.warnings)
+    assert any(warning.startswith("1 CelebA photos are in several sets") for warning in merged.warnings)
     assert people(merge_datasets([wild, aligned])) == {
         "celeba/7": ["01.jpg", "09.jpg", "02.jpg"],
         "celeba/9": ["10.jpg"],
@@ -203,6 +203,23 @@ def test_numbers_alone_are_not_celebas_ids(tmp_path: Path, names: list[str]) -> 
     merged = merge_datasets([aligned, folders(tmp_path / "other", *names)])
     assert {identity for identity in people(merged) if identity.startswith("celeba/")} == {"celeba/7", "celeba/8"}
     assert len(merged.photos) == 5
+
+
+def test_celebas_photo_numbers_bear_its_ids_out(tmp_path: Path) -> None:
+    more = folders(tmp_path / "more", "7/000011.webp", "9/202599.webp")
+    wild = folders(tmp_path / "wild", "7/000011.jpg", "7/000012.jpg")
+    assert people(merge_datasets([more, wild])) == {"more/7": ["000011.webp", "000012.jpg"], "more/9": ["202599.webp"]}
+    aligned = list_photos(celeba(tmp_path / "celeba", {"000001.jpg": "7", "000012.jpg": "7"}))
+    merged = merge_datasets([more, wild, aligned])
+    assert people(merged) == {
+        "celeba/7": ["000011.webp", "000012.jpg", "000001.jpg"],
+        "celeba/9": ["202599.webp"],
+    }
+    assert merged.warnings[-1].startswith("2 CelebA photos are in several sets")
+    beyond = folders(tmp_path / "beyond", "7/202600.jpg", "7/000013.jpg", "8/000014.jpg")
+    assert "beyond/7" in people(merge_datasets([beyond, aligned]))
+    other = folders(tmp_path / "other", "8/000012.jpg", "8/000015.jpg")  # CelebA says that 000012 shows 7
+    assert "other/8" in people(merge_datasets([aligned, other]))
 
 
 def test_one_full_name_is_one_person(tmp_path: Path) -> None:
@@ -336,16 +353,17 @@ def test_without_the_network_the_error_says_where_to_put_lfw(
 
 @pytest.mark.photos
 def test_the_real_sets_are_read_as_their_list_says(photos_dir: Path) -> None:
-    names = ["celeba", "glint24", "lfw"]
-    found = {name: read_dataset(photos_dir / name) for name in names}
+    paths = ("celeba", "packed/celeba_wild.tar.gz", "glint24", "lfw")
+    found = {dataset.name: dataset for dataset in (read_dataset(photos_dir / path) for path in paths)}
     assert {name: (dataset.layout, len(dataset.photos)) for name, dataset in found.items()} == {
         "celeba": ("celeba", 10_000),
+        "celeba_wild": ("folders", 6_258),
         "glint24": ("folders", 1_439),
         "lfw": ("lfw", 9_502),
     }
     merged = merge_datasets(list(found.values()))
-    assert len(merged.photos) == 10_000 + 1_439 + 9_502
-    assert len(people(merged)) == 5_429 + 19 + 4_416 - 13  # full names in two sets
+    assert len(merged.photos) == 10_000 + 6_258 + 1_439 + 9_502 - 316  # double shots
+    assert len(people(merged)) == 5_429 + 299 - 167 + 19 + 4_416 - 13  # CelebA's ids, and full names, in two sets
     folds = read_lfw_pairs(photos_dir / "lfw" / "pairs.txt")
     assert [len(fold) for fold in folds] == [600] * 7
     assert people_in_folds(folds) <= {photo.identity for photo in found["lfw"].photos}

@@ -17,7 +17,7 @@ from facesearch.evaluation.counts import count_pairs, missed_pairs
 from facesearch.records import Floats, Pixels
 from facesearch_train import evaluate
 from facesearch_train.crops import CropSet
-from facesearch_train.datasets import Dataset, TrainingPhoto
+from facesearch_train.datasets import Dataset
 from facesearch_train.evaluate import (
     choose_searches,
     embed_rows,
@@ -27,6 +27,7 @@ from facesearch_train.evaluate import (
     judge_lfw_pairs,
 )
 from facesearch_train.lfw import LfwPair, LfwPhoto
+from facesearch_train.packs import TrainingPhoto
 
 Place = tuple[float, float]  # a face's embedding, in hundredths, 0 to 255
 

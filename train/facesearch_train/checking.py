@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from facesearch.records import Floats, Pixels
 from facesearch_train.crops import CropSet, prepare_crops
 from facesearch_train.cutting import NO_FACE
-from facesearch_train.datasets import Dataset, TrainingPhoto, list_photos
+from facesearch_train.datasets import Dataset, list_photos
 from facesearch_train.duplicates import equal_files, same_shots, thumbnails
 from facesearch_train.merging import JoinedCrops, merge_datasets
+from facesearch_train.packs import TrainingPhoto
 from facesearch_train.pairs import number_identities
 from facesearch_train.suspects import Suspect, Twins, find_mislabelled, find_twins
 
@@ -132,7 +133,7 @@ def _unusable(
 def _equal(photos: Sequence[TrainingPhoto]) -> tuple[tuple[Copies, ...], int]:
     """Equal files of different people, and the number of surplus copies within people."""
     across, surplus = [], 0
-    for group in equal_files([photo.path for photo in photos]):
+    for group in equal_files(photos):
         members = [photos[number] for number in group]
         people = {photo.identity for photo in members}
         surplus += len(members) - len(people)

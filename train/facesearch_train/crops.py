@@ -23,12 +23,13 @@ import numpy as np
 
 from facesearch.errors import TrainingDataError
 from facesearch.records import CROP_SIZE_PX, Floats, Pixels
-from facesearch.vision.alignment import TEMPLATE_NAME
+from facesearch.vision.alignment import TEMPLATE_NAME, align
 from facesearch.vision.detector.detector import load_detector
 from facesearch.vision.runtime import cache_dir
 from facesearch_train.crop_parts import PhotoCounter, Progress, cut_parts
-from facesearch_train.cutting import CROP_VERSION, NO_FACE, cut_at, usual_landmarks
-from facesearch_train.datasets import Dataset, Layout, TrainingPhoto
+from facesearch_train.cutting import CROP_VERSION, NO_FACE, usual_landmarks
+from facesearch_train.datasets import Dataset, Layout
+from facesearch_train.packs import PhotoReader, TrainingPhoto
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,14 +139,21 @@ def open_crops(folder: Path) -> CropSet:
 def fingerprint_of(dataset: Dataset, detector: str, size_px: int = CROP_SIZE_PX) -> str:
     """What the crops depend on, as a SHA-256 in hex: files with size and time, detector, template and this version."""
     digest = hashlib.sha256(repr((CROP_VERSION, detector, TEMPLATE_NAME, size_px, dataset.layout)).encode())
+    for pack in {photo.pack for photo in dataset.photos[:1] if photo.pack}:
+        digest.update(repr([(str(path), *_stamp(path)) for path in pack.files]).encode())
     for photo in dataset.photos:
-        try:
-            stat = photo.path.stat()
-            seen = (stat.st_size, stat.st_mtime_ns)
-        except OSError:
-            seen = (-1, -1)
+        seen = photo.span if photo.pack else _stamp(photo.path)
         digest.update(repr((str(photo.path), photo.identity, *seen)).encode())
     return digest.hexdigest()
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Size and time of a file, which change when it does."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return (-1, -1)
+    return (stat.st_size, stat.st_mtime_ns)
 
 
 def _folder_name(dataset: Dataset, size_px: int) -> str:
@@ -187,7 +195,7 @@ def _join_parts(dataset: Dataset, partial: Path, size_px: int, fingerprint: str)
     """The parts in `partial` become crops.npy and index.json there; faces not found are cut where they usually are."""
     parts = [np.load(path, allow_pickle=False) for path in sorted(partial.glob("*.npz"))]
     table = {key: np.concatenate([part[key] for part in parts]) for key in parts[0].files if key != "crops"}
-    fallback = _fallback_crops(dataset, table, size_px)
+    fallback = _fallback_crops(dataset, table, size_px, partial)
     kept = table["has_crop"].copy()
     kept[list(fallback)] = True
     if not kept.any():
@@ -216,22 +224,23 @@ def _join_parts(dataset: Dataset, partial: Path, size_px: int, fingerprint: str)
     index = {
         **_header(dataset, fingerprint),
         "paths": [paths[row] for row in rows],
-        "identities": [dataset.photos[row].identity for row in rows],
+        "identities": [dataset.photos[int(row)].identity for row in rows],
         "origins": origins[rows].tolist(),
         "scores": [None if np.isnan(score) else round(float(score), 4) for score in table["scores"][rows]],
-        "dropped": [[paths[row], dataset.photos[row].identity, str(table["reasons"][row])] for row in dropped],
+        "dropped": [[paths[row], dataset.photos[int(row)].identity, str(table["reasons"][row])] for row in dropped],
     }
     (partial / "index.json").write_text(json.dumps(index, indent=0), encoding="utf-8")
 
 
-def _fallback_crops(dataset: Dataset, table: dict[str, Any], size_px: int) -> dict[int, Pixels]:
+def _fallback_crops(dataset: Dataset, table: dict[str, Any], size_px: int, scratch: Path) -> dict[int, Pixels]:
     """Crops for photos without a face found, in layouts that show every face in the same place: photo to crop."""
     if dataset.layout not in ("celeba", "lfw"):
         return {}
     sizes = [(int(width), int(height)) for width, height in table["sizes"]]
     usual = usual_landmarks(sizes, table["landmarks"])
     missed = [row for row in np.flatnonzero(table["reasons"] == NO_FACE) if sizes[row] in usual]
-    return {int(row): cut_at(dataset.photos[row].path, usual[sizes[row]], size_px) for row in missed}
+    with PhotoReader(scratch) as reader:
+        return {int(row): align(reader.pixels(dataset.photos[int(row)]), usual[sizes[row]], size_px) for row in missed}
 
 
 def _header(dataset: Dataset, fingerprint: str) -> dict[str, Any]:

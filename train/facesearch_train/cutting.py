@@ -5,19 +5,19 @@ Knows one photo at a time; lists, caches and progress are the business of `crops
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from facesearch.errors import PhotoError
-from facesearch.photos import photo_file, read_photo
 from facesearch.records import CROP_SIZE_PX, DetectedFace, Floats, Pixels
 from facesearch.vision.alignment import align
 from facesearch.vision.detector.detector import Detector
+from facesearch_train.packs import PhotoReader, TrainingPhoto
 
 CROP_VERSION = 1  # raise it when the same photo would be cut otherwise: caches are then made anew
 
@@ -44,15 +44,17 @@ class Cut:
     reason: str = ""
 
 
-Cutter = Callable[[Path], Cut]
+Cutter = Callable[[TrainingPhoto], Cut]
 
 
-def detecting_cutter(detector: Detector, size_px: int = CROP_SIZE_PX) -> Cutter:
+def detecting_cutter(detector: Detector, size_px: int = CROP_SIZE_PX, reader: PhotoReader | None = None) -> Cutter:
     """A cutter that looks for the face. Not for two threads at once: each takes a detector of its own."""
 
-    def cut(path: Path) -> Cut:
+    photos = reader or PhotoReader()
+
+    def cut(photo: TrainingPhoto) -> Cut:
         try:
-            pixels = read_photo(photo_file(path)).pixels
+            pixels = photos.pixels(photo)
         except PhotoError as error:
             return Cut(None, reason=str(error))
         size = (pixels.shape[1], pixels.shape[0])
@@ -64,12 +66,14 @@ def detecting_cutter(detector: Detector, size_px: int = CROP_SIZE_PX) -> Cutter:
     return cut
 
 
-def resizing_cutter(size_px: int = CROP_SIZE_PX) -> Cutter:
+def resizing_cutter(size_px: int = CROP_SIZE_PX, reader: PhotoReader | None = None) -> Cutter:
     """A cutter for photos that are aligned crops already: takes them as they are, or resized to size_px."""
 
-    def cut(path: Path) -> Cut:
+    photos = reader or PhotoReader()
+
+    def cut(photo: TrainingPhoto) -> Cut:
         try:
-            pixels = read_photo(photo_file(path)).pixels
+            pixels = photos.pixels(photo)
         except PhotoError as error:
             return Cut(None, reason=str(error))
         size = (pixels.shape[1], pixels.shape[0])
@@ -78,12 +82,6 @@ def resizing_cutter(size_px: int = CROP_SIZE_PX) -> Cutter:
         return Cut(pixels, "aligned", size=size)
 
     return cut
-
-
-def cut_at(path: Path, landmarks: Floats, size_px: int = CROP_SIZE_PX) -> Pixels:
-    """The crop where the five landmarks (5, 2) px usually are."""
-    pixels = read_photo(photo_file(path)).pixels
-    return align(pixels, landmarks, size_px)
 
 
 def choose_face(faces: Sequence[DetectedFace], size: Size) -> DetectedFace | None:
@@ -102,16 +100,30 @@ def choose_face(faces: Sequence[DetectedFace], size: Size) -> DetectedFace | Non
     return max(faces, key=weight, default=None)
 
 
-def are_aligned_crops(paths: Sequence[Path]) -> bool:
-    """Whether every photo is 112x112 px, as the crops that face-recognition sets hand out are. Reads headers only."""
-    return all(_size_of(path) == (CROP_SIZE_PX, CROP_SIZE_PX) for path in paths)
+def are_aligned_crops(photos: Sequence[TrainingPhoto], reader: PhotoReader) -> bool:
+    """Whether all photos are 112x112 px, as the crops that face-recognition sets hand out are; those that cannot be
+    read do not count. Decodes headers only."""
+    some = False
+    for photo in photos:
+        size = _size_of(photo, reader)
+        if size is not None and size != (CROP_SIZE_PX, CROP_SIZE_PX):
+            return False
+        some = some or size is not None
+    return some
 
 
-def _size_of(path: Path) -> Size | None:
+def _size_of(photo: TrainingPhoto, reader: PhotoReader) -> Size | None:
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(reader.content(photo)) if photo.pack else photo.path) as image:
             return image.size
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError):
+    except (
+        PhotoError,
+        OSError,
+        UnidentifiedImageError,
+        Image.DecompressionBombError,
+        SyntaxError,
+        ValueError,
+    ):
         return None
 
 

@@ -1,7 +1,7 @@
-"""Labelled photos of faces, from folders as people have them: CelebA's layout, LFW's layout, or a folder a person.
+"""Labelled photos of faces: folders in CelebA's layout, in LFW's or a folder a person, and packed sets (see packs).
 
-Which layout a folder has is found out and said. Reads names, sizes and lists, never a pixel: whether a photo can be
-decoded is seen when the crops are made. Refuses data that nothing can be learned from.
+The layout is detected and printed. Reads names, sizes and lists, never a pixel: whether a photo can be decoded is seen
+when the crops are made. Refuses data that nothing can be learned from.
 """
 
 from __future__ import annotations
@@ -9,23 +9,28 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from facesearch.errors import TrainingDataError
 from facesearch.photos import PHOTO_SUFFIXES
+from facesearch_train.packs import RecordPhotos, TarPack, TrainingPhoto
+from facesearch_train.recordio import RecordFile
+from facesearch_train.tarball import Tarball
 
-Layout = Literal["celeba", "lfw", "folders", "merged"]
+Layout = Literal["celeba", "lfw", "folders", "recordio", "merged"]
 
 LAYOUT_NAMES: dict[Layout, str] = {
     "celeba": "CelebA's layout (img_align_celeba/ and identity_CelebA.txt)",
     "lfw": "LFW's layout (Name/Name_0001.jpg)",
     "folders": "a folder a person",
+    "recordio": "InsightFace's RecordIO (train.rec and train.idx)",
     "merged": "several datasets",
 }
 CELEBA_PEOPLE = 10177  # CelebA's ids are 1 to this
+CELEBA_PHOTOS = 202599  # and its photos 000001 to this
 # Where the people's folders lie in LFW's archives, and in the albums that `facesearch portraits` draws.
 _INNER_FOLDERS = ("lfw-deepfunneled", "lfw_funneled", "lfw-funneled", "lfw", "people")
 _LFW_PHOTO = re.compile(r"(?P<name>.+)_\d{4}\.jpg")
@@ -33,22 +38,14 @@ _SPLIT_FOLDERS = frozenset({"train", "training", "val", "valid", "validation", "
 
 
 @dataclass(frozen=True)
-class TrainingPhoto:
-    """A photo file and whom it shows."""
-
-    path: Path
-    identity: str
-
-
-@dataclass(frozen=True)
 class Dataset:
-    """Labelled photos under one root. warnings: one line each, counted, with what to do."""
+    """Labelled photos under one root."""
 
     name: str
-    root: Path
+    root: Path  # the folder, or the file that all photos are packed into
     layout: Layout
-    photos: tuple[TrainingPhoto, ...]
-    warnings: tuple[str, ...] = ()
+    photos: Sequence[TrainingPhoto]
+    warnings: tuple[str, ...] = ()  # one line each, counted, with what to do
 
     def photos_per_person(self) -> Counter[str]:
         """How many photos each identity has."""
@@ -60,19 +57,21 @@ class Dataset:
         several = sum(count > 1 for count in people.values())
         return (
             f"{self.name}: {len(self.photos):,} photos of {len(people):,} people, {several:,} with two or more; "
-            f"{LAYOUT_NAMES[self.layout]}"
+            f"{LAYOUT_NAMES[self.layout]}{', in a tar file' if isinstance(self.photos[0].pack, TarPack) else ''}"
         )
 
 
 def read_dataset(path: Path) -> Dataset:
-    """The labelled photos of a folder, in the order of their names.
+    """The labelled photos of a folder, in the order of their names, or of a packed set, in its own order.
 
     Layouts: `img_align_celeba/` with `identity_CelebA.txt` beside it (or under `Img/` and `Anno/`, as CelebA is handed
     out); `Name/Name_0001.jpg`, in the folder itself or in its `lfw-deepfunneled/`; else a folder a person, in the
     folder itself or in its `people/`, where all photos below a person's folder, however deep, show that person, and a
-    lone folder around all is stepped into.
+    lone folder around all is stepped into. A tar file, plain or gzipped, is read like the folder that it unpacks to (a
+    folder a person, or LFW's). A folder with `train.rec` and `train.idx`, or that `train.rec`, is InsightFace's
+    RecordIO: each label is a person.
 
-    Raises TrainingDataError where there is no such folder, no photo, one person only or nobody with two photos.
+    Raises TrainingDataError where there is no such folder or file, no photo, one person only or nobody with two photos.
     """
     dataset = list_photos(path)
     require_trainable(dataset)
@@ -80,20 +79,30 @@ def read_dataset(path: Path) -> Dataset:
 
 
 def list_photos(path: Path) -> Dataset:
-    """Like read_dataset, for a folder that is merged with others: one person alone, or single photos, will do."""
-    if not _is_folder(path):
+    """Like read_dataset, for a set that is merged with others: one person alone, or single photos, will do."""
+    if not _is_folder(path) and not _is_file(path):
         raise TrainingDataError(
-            f"{path} is not a folder. Give the folder that holds the training photos (--data), a folder a person."
+            f"{path} is neither a folder nor a packed set. Give the training photos with --data: a folder a person, a "
+            ".tar or .tar.gz of such folders, or a folder with train.rec and train.idx."
         )
     path = path.resolve()
-    celeba = _celeba_parts(path)
-    dataset = _read_celeba(path, *celeba) if celeba else _read_folders(path)
+    dataset = _read_layout(path)
     if not dataset.photos:
         hints = " ".join(dataset.warnings)
         raise TrainingDataError(
             f"{path} holds no training photos. Put each person's photos into a folder of their own. {hints}".strip()
         )
     return dataset
+
+
+def _read_layout(path: Path) -> Dataset:
+    records = path if path.suffix == ".rec" else path / "train.rec"
+    if _is_file(records):
+        return _read_records(RecordFile(records))
+    if _is_file(path):
+        return _read_tar(Tarball(path))
+    celeba = _celeba_parts(path)
+    return _read_celeba(path, *celeba) if celeba else _read_folders(path)
 
 
 def require_trainable(dataset: Dataset) -> None:
@@ -179,6 +188,64 @@ def _read_folders(path: Path) -> Dataset:
     return Dataset(path.name, path, "lfw" if named else "folders", tuple(photos), tuple(warnings))
 
 
+def _read_tar(tarball: Tarball) -> Dataset:
+    """As the folder that the archive would unpack to; CelebA's layout is not looked for."""
+    path = tarball.path
+    pack = TarPack(tarball)
+    entries, damage = tarball.entries()
+    wanted = [entry for entry in entries if entry.parts and _is_photo(entry.parts[-1]) and not _hides(entry.parts)]
+    folders = _common_folders([entry.parts for entry in wanted])
+    photos, loose, empty = [], [], []
+    for entry in wanted:
+        if len(entry.parts) < folders + 2:
+            loose.append("/".join(entry.parts))
+        elif not entry.span[1]:
+            empty.append("/".join(entry.parts))
+        else:
+            photos.append(TrainingPhoto(path.joinpath(*entry.parts), entry.parts[folders], pack, entry.span))
+    cut_off = (
+        [f"{path} is damaged or cut off after {len(entries):,} files ({damage}). Copy it again."] if damage else []
+    )
+    warnings = [
+        *cut_off,
+        *_warning(loose, f"in {path} in no person's folder: left out. Move them into folders named by person"),
+        *_warning(empty, f"empty in {path}: left out. Pack them again"),
+    ]
+    named = bool(photos) and all(_is_lfw_photo(photo) for photo in photos)
+    name = re.sub(r"(\.tar)?(\.gz|\.tgz)?$", "", path.name, flags=re.IGNORECASE)
+    return Dataset(name, path, "lfw" if named else "folders", tuple(photos), tuple(warnings))
+
+
+def _common_folders(names: Sequence[tuple[str, ...]]) -> int:
+    """How many lone folders stand around all people's folders in an archive, as _step_into_lone_folder would enter."""
+    depth = 0
+    while (
+        len({name[depth] for name in names}) == 1
+        and all(len(name) > depth + 1 for name in names)
+        and any(len(name) > depth + 2 for name in names)
+    ):
+        depth += 1
+    return depth
+
+
+def _read_records(file: RecordFile) -> Dataset:
+    records = file.photos()
+    people = len(set(records.labels.tolist()))
+    announced = file.announced()
+    warnings = [
+        f"{count:,} {'records' if count > 1 else 'record'} of {file.path} {what}: left out. Copy train.rec and "
+        "train.idx again."
+        for count, what in ((records.damaged, "damaged"), (records.cut_off, "missing at its end (is it cut off?)"))
+        if count
+    ]
+    if announced and announced[0] != people:
+        warnings.append(
+            f"{file.path.parent / 'property'} announces {announced[0]:,} people, {file.path.name} shows {people:,}."
+        )
+    photos = RecordPhotos(file, records)
+    return Dataset(file.path.parent.name, file.path, "recordio", photos, tuple(warnings))
+
+
 def _step_into_lone_folder(path: Path) -> Path:
     """Down while the folder holds one folder of folders and no photo, as unpacked archives do."""
     while True:
@@ -230,6 +297,17 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:
         return False
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _hides(parts: tuple[str, ...]) -> bool:
+    return any(_is_hidden(part) for part in parts)
 
 
 def _is_empty(entry: os.DirEntry[str]) -> bool:

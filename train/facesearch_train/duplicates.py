@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from facesearch.errors import PhotoError
 from facesearch.records import Floats, Pixels
+from facesearch_train.packs import PhotoReader, TrainingPhoto
 
 THUMBNAIL_PX = 16
 # Correlation of two thumbnails from which on they are one shot. Of 300 LFW photos saved again smaller and coarser 89 %
@@ -25,21 +27,24 @@ _BLOCK = 2048
 Ignored = Callable[[int], Any]
 
 
-def equal_files(paths: Sequence[Path], progress: Ignored | None = None) -> list[tuple[int, ...]]:
-    """Groups of files with the same bytes: N paths -> numbers of two and more, in their order.
+def equal_files(
+    photos: Sequence[TrainingPhoto], progress: Ignored | None = None, scratch: Path | None = None
+) -> list[tuple[int, ...]]:
+    """Groups of photos with the same bytes, packed or not: N photos -> numbers of two and more, in their order.
 
-    Files of a size of their own are not read, nor are those that cannot be. progress: is told how many were looked at.
+    Photos of a size of their own are not read, nor are those that cannot be. progress: is told how many were looked at.
+    scratch: see PhotoReader.
     """
     sizes: dict[int, list[int]] = defaultdict(list)
-    for number, path in enumerate(paths):
+    for number, photo in enumerate(photos):
         try:
-            sizes[path.stat().st_size].append(number)
+            sizes[photo.span[1] if photo.pack else photo.path.stat().st_size].append(number)
         except OSError:
             continue
-    candidates = [number for numbers in sizes.values() if len(numbers) > 1 for number in numbers]
+    candidates = sorted(number for numbers in sizes.values() if len(numbers) > 1 for number in numbers)
     groups: dict[str, list[int]] = defaultdict(list)
-    with ThreadPoolExecutor() as pool:
-        digests = pool.map(_sha256, [paths[number] for number in candidates])
+    with PhotoReader(scratch) as reader, ThreadPoolExecutor() as pool:
+        digests = pool.map(lambda number: _sha256(photos[number], reader), candidates)
         for number, digest in zip(candidates, digests, strict=True):
             if digest:
                 groups[digest].append(number)
@@ -48,11 +53,13 @@ def equal_files(paths: Sequence[Path], progress: Ignored | None = None) -> list[
     return sorted(tuple(sorted(numbers)) for numbers in groups.values() if len(numbers) > 1)
 
 
-def _sha256(path: Path) -> str | None:
+def _sha256(photo: TrainingPhoto, reader: PhotoReader) -> str | None:
     try:
-        with path.open("rb") as stream:
+        if photo.pack:
+            return hashlib.sha256(reader.content(photo)).hexdigest()
+        with photo.path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
+    except (OSError, PhotoError):
         return None
 
 

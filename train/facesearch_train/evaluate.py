@@ -21,8 +21,8 @@ from facesearch.evaluation.report import Identification, Report, roc_figures
 from facesearch.evaluation.search import draw_searches, identify, identify_people
 from facesearch.records import Floats, Pixels
 from facesearch_train.crops import CropSet
-from facesearch_train.datasets import TrainingPhoto
 from facesearch_train.lfw import Fold, require_photos
+from facesearch_train.packs import TrainingPhoto
 
 Embed = Callable[[Pixels], Floats]  # uint8 (N, 112, 112, 3) -> float32 (N, D)
 

@@ -1,8 +1,8 @@
 """Several datasets as one: the same person in two of them becomes one identity, the same shot is kept once.
 
 Knows names and numbers only; whether two faces look alike is never asked. Merging is by these rules, each reported:
-an identity is `dataset/name`, except that (1) a folder-a-person set named by CelebA's ids joins CelebA's people, and
-(2) people called by the same first and last name, spelled alike but for case and separators, are one person.
+an identity is `dataset/name`, except that (1) sets named by CelebA's ids share CelebA's people, and (2) people called
+by the same first and last name, spelled alike but for case and separators, are one person.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from facesearch.errors import TrainingDataError
 from facesearch.records import Pixels
 from facesearch_train.crops import CropSet
-from facesearch_train.datasets import CELEBA_PEOPLE, Dataset, TrainingPhoto, require_trainable
+from facesearch_train.datasets import CELEBA_PEOPLE, CELEBA_PHOTOS, Dataset, require_trainable
+from facesearch_train.packs import TrainingPhoto
 
 _SEPARATORS = re.compile(r"[\s_\-.]+")
 _FULL_NAME = re.compile(r"[^\W\d_]{2,}(_[^\W\d_]+)+")
@@ -37,9 +38,7 @@ def merge_datasets(datasets: Sequence[Dataset]) -> Dataset:
         if names.count(name) > 1:
             roots = " and ".join(str(dataset.root) for dataset in datasets if dataset.name == name)
             raise TrainingDataError(f"{roots} are both called {name}: rename one, their people would be mixed up.")
-    celeba = next((dataset for dataset in datasets if dataset.layout == "celeba"), None)
-    sharing = [dataset for dataset in datasets if celeba and shares_celeba_ids(dataset, celeba)]
-    photos, notes = _merged_photos(datasets, celeba, sharing)
+    photos, notes = _merged_photos(datasets, celeba_sets(datasets))
     merged = Dataset(
         name="+".join(names),
         root=Path(os.path.commonpath([dataset.root for dataset in datasets])),
@@ -51,16 +50,26 @@ def merge_datasets(datasets: Sequence[Dataset]) -> Dataset:
     return merged
 
 
-def shares_celeba_ids(dataset: Dataset, celeba: Dataset) -> bool:
-    """Whether a folder-a-person set is named by CelebA's ids: numbers from 1 to 10,177, borne out by file names.
+def celeba_sets(datasets: Sequence[Dataset]) -> list[Dataset]:
+    """Those whose people are called by CelebA's ids, so that one number is one person in all of them.
 
-    Files that CelebA's list names too must exist and must all have the same id there.
+    They are sets in CelebA's layout, and folder-a-person sets whose people are numbers from 1 to 10,177, borne out by
+    the photos' names: they are CelebA's (000001 to 202599), or some are in another of the sets. A photo that two sets
+    name must show the same person in both. A set alone has nobody to share, unless it is in CelebA's layout.
     """
-    if dataset.layout != "folders" or not all(_is_celeba_id(name) for name in dataset.photos_per_person()):
-        return False
-    listed = {photo.path.name: photo.identity for photo in celeba.photos}
-    common = [photo for photo in dataset.photos if photo.path.name in listed]
-    return bool(common) and all(listed[photo.path.name] == photo.identity for photo in common)
+    known: dict[str, str] = {}  # a photo's name -> whom it shows
+    members = []
+    for dataset in sorted(datasets, key=lambda dataset: dataset.layout != "celeba"):
+        if dataset.layout not in ("celeba", "folders"):
+            continue
+        shown = {photo.path.stem: photo.identity for photo in dataset.photos}
+        common = shown.keys() & known.keys()
+        borne_out = bool(common) or all(_is_celeba_photo(name) for name in shown)
+        named = borne_out and all(_is_celeba_id(identity) for identity in set(shown.values()))
+        if dataset.layout == "celeba" or (named and all(shown[name] == known[name] for name in common)):
+            members.append(dataset)
+            known |= shown
+    return members if len(members) > 1 or any(dataset.layout == "celeba" for dataset in members) else []
 
 
 def same_name(name: str) -> str | None:
@@ -135,20 +144,20 @@ def _is_celeba_id(name: str) -> bool:
     return name.isdecimal() and 1 <= int(name) <= CELEBA_PEOPLE
 
 
-def _merged_photos(
-    datasets: Sequence[Dataset], celeba: Dataset | None, sharing: Sequence[Dataset]
-) -> tuple[list[TrainingPhoto], list[str]]:
-    """All photos under merged identities, and a line on each kind of joining."""
-    loose = {(photo.path.name, photo.identity) for dataset in sharing for photo in dataset.photos}
+def _is_celeba_photo(name: str) -> bool:
+    return len(name) == 6 and name.isdecimal() and 1 <= int(name) <= CELEBA_PHOTOS
+
+
+def _merged_photos(datasets: Sequence[Dataset], celeba: Sequence[Dataset]) -> tuple[list[TrainingPhoto], list[str]]:
+    """All photos under merged identities, and a line on each kind of joining. celeba: see celeba_sets."""
     first_called: dict[str, str] = {}
     joined: set[str] = set()
     photos: list[TrainingPhoto] = []
-    twice = 0
+    copies = _copies(datasets, celeba)
     for dataset in datasets:
-        home = celeba if celeba and dataset in sharing else dataset
+        home = celeba[0] if dataset in celeba else dataset
         for photo in dataset.photos:
-            if dataset is celeba and (photo.path.name, photo.identity) in loose:
-                twice += 1  # CelebA's own copy is at most 178 px wide: the loose one has more to offer
+            if photo.path in copies:
                 continue
             identity = f"{home.name}/{photo.identity}"
             if spelled := same_name(photo.identity):
@@ -158,12 +167,23 @@ def _merged_photos(
                     identity = known
             photos.append(replace(photo, identity=identity))
     notes = [
-        f"{dataset.name} bears CelebA's ids: its people are joined with {celeba.name}'s."
-        for dataset in sharing
-        if celeba
+        f"{member.name} bears CelebA's ids: its people are joined with {celeba[0].name}'s." for member in celeba[1:]
     ]
-    if twice:
-        notes.append(f"{twice:,} photos are in both: the copies in {celeba.name if celeba else ''} are left out.")
+    if copies:
+        notes.append(f"{len(copies):,} CelebA photos are in several sets: one copy of each is used.")
     if joined:
         notes.append(f"{len(joined):,} people have one name in several datasets and are taken as one person each.")
     return photos, notes
+
+
+def _copies(datasets: Sequence[Dataset], celeba: Sequence[Dataset]) -> set[Path]:
+    """The photos of CelebA's sets that another one holds too: all but the one to use. The copies in CelebA's layout go
+    first: they are at most 178 px wide."""
+    used: dict[str, TrainingPhoto] = {}
+    copies: set[Path] = set()
+    members = [dataset for dataset in datasets if dataset in celeba]
+    for dataset in sorted(members, key=lambda dataset: dataset.layout == "celeba"):
+        for photo in dataset.photos:
+            if used.setdefault(photo.path.stem, photo) is not photo:
+                copies.add(photo.path)
+    return copies

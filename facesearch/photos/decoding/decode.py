@@ -23,7 +23,7 @@ from facesearch.photos.decoding.large_photo_lock import one_at_a_time
 from facesearch.photos.decoding.quiet import pillow_silenced
 from facesearch.photos.decoding.raw import is_raw, preview_of
 from facesearch.photos.files import MAX_SIDE_PX, photo_error, read_file
-from facesearch.records import Photo, PhotoFile
+from facesearch.records import Photo, PhotoFile, Pixels
 
 MEGAPIXEL_LIMITS = {"JPEG": 250, "HEIF": 200, "AVIF": 150, "WEBP": 100, "JPEG2000": 100}
 """Most megapixels in a file, by format: at its limit no photo needs more than some 2 GB while it is decoded. JPEG is
@@ -96,6 +96,15 @@ def read_photo(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Photo:
     picture = read_picture(file, max_side_px)
     pixels = np.frombuffer(picture.content, np.uint8).reshape(picture.shape)
     return Photo(picture.file, picture.sha256, pixels, picture.original_size_px)
+
+
+def decode_photo(content: bytes, path: Path, max_side_px: int = MAX_SIDE_PX) -> Pixels:
+    """The pixels of a photo whose bytes are at hand, as read_photo gives them. path: names it in a PhotoError."""
+    import numpy as np
+
+    with pillow_silenced:
+        rows, shape, _ = _decoded(content, path, max_side_px)
+    return np.frombuffer(rows, np.uint8).reshape(shape)
 
 
 def read_picture(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Picture:
