@@ -138,9 +138,23 @@ def test_a_photo_without_a_face_is_exit_code_3(run: CommandLine, tmp_path: Path)
     from PIL import Image
 
     Image.new("RGB", (300, 200), "white").save(tmp_path / "sky.png")
-    ran = run("query", tmp_path / "sky.png", "--json")
-    assert (ran.code, ran.out) == (3, "")
-    assert "sky.png" in ran.err
+    sky = tmp_path / "sky.png"
+    for command in (["query", sky, "--json"], ["why", sky], ["compare", sky, sky]):
+        ran = run(*command)
+        assert (ran.code, ran.out) == (3, "")
+        assert "sky.png: shows no face that was found: turn it upright, leave more room" in ran.err
+
+
+def test_index_ends_with_how_many_photos_show_no_face(run: CommandLine, album: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    photos = tmp_path / "photos"
+    shutil.copytree(portrait(album).parent, photos)
+    Image.new("RGB", (300, 200), "white").save(photos / "sky.png")
+    ran = run("index", photos, "--library", tmp_path / "library")
+    line = r"^no face +1 of 3 photos: facesearch photos --without-faces lists them$"
+    assert re.search(line, ran.out, re.MULTILINE)
+    assert "no face" not in run("index", photos, "--library", tmp_path / "library").out  # nothing is new
 
 
 def test_a_missing_tower_or_another_than_the_librarys_is_exit_code_5(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from facesearch.indexing import IndexProgress, IndexSummary, PruneSummary, ReindexSummary
     from facesearch.library import ForgetSummary, LibraryStatus, VerifyReport
     from facesearch.pages.query_sheet import QuerySheet
+    from facesearch.people import PhotoList
     from facesearch.query import Comparison, QueryAnswer
     from facesearch.query.many import Unanswered
     from facesearch.query.probe import Probe
@@ -99,6 +100,17 @@ class FaceLibrary(PeopleMethods):
         tower.prepare()
         with Library.open(self.path, writable=True, wait=wait) as library:
             return reindex(library, detector, tower, force=force, on_progress=on_progress)
+
+    def photos(self, *, under: Folder | None = None, without_faces: bool = False) -> PhotoList:
+        """The photos of the library that were there when their folder was last indexed, by path.
+
+        under: only those in this folder, at any depth. without_faces: only those in which no face was found. Raises
+        LibraryError, and UsageError where the library knows no photo in `under`.
+        """
+        from facesearch.people import PhotoWish, list_photos
+
+        with self._opened() as library:
+            return list_photos(library, PhotoWish(None if under is None else Path(under), without_faces))
 
     def prune(self, *paths: Folder, force: bool = False, dry_run: bool = False) -> PruneSummary:
         """Drop the photos that were gone when their folder was last indexed, with their faces.

@@ -28,6 +28,7 @@ from facesearch.cli.import_names import import_names
 from facesearch.cli.index import index
 from facesearch.cli.output import complain, log_to_stderr
 from facesearch.cli.people import people_app
+from facesearch.cli.photos import photos
 from facesearch.cli.portraits import portraits
 from facesearch.cli.prune import prune
 from facesearch.cli.query import query
@@ -66,6 +67,7 @@ app.command(short_help="Say who is on a photo, and where else they are.")(query)
 app.command(short_help="Say what a distance rests on.")(why)
 app.command(short_help="Say how alike two faces are.")(compare)
 app.add_typer(people_app)
+app.command(short_help="List the photos of the library.")(photos)
 app.command(short_help="Teach the library its own people.")(teach)
 app.command(short_help="Judge by the people whom you have named.")(calibrate)
 app.command(short_help="Say what the library holds.")(status)

@@ -174,4 +174,7 @@ def _report(summary: IndexSummary) -> None:
     if summary.faces_new and summary.faces_without_person:
         nobody = counted(summary.faces_without_person, "face is", "faces are")
         say(f"people   {nobody} nobody's yet: facesearch people group finds who belongs together")
+    if summary.photos_without_faces and (summary.photos_new or summary.photos_changed):
+        share = f"{summary.photos_without_faces:,} of {counted(summary.photos_present, 'photo')}"
+        say(f"no face  {share}: facesearch photos --without-faces lists them")
     say(f"seconds  {summary.elapsed_s:.1f}")

@@ -189,6 +189,8 @@ class Run:
             faces_named=self.counts["faces_named"],
             faces_kept=self.counts["faces_kept"],
             faces_without_person=self.library.people.faces_without_person(),
+            photos_without_faces=self.library.catalog.present_photo_count(without_faces=True),
+            photos_present=self.library.catalog.present_photo_count(),
             elapsed_s=time.monotonic() - self.started_s,
             interrupted=interrupted,
         )

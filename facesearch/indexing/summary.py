@@ -65,6 +65,8 @@ class IndexSummary:
     knows of them was left as it is. other_files: no photos by
     their names. faces_named: faces that people_from_folders gave to a person. faces_kept: faces of changed photos that
     have the person whom the face at the same place had before. faces_without_person: in the library, after this run.
+    photos_without_faces: photos of the library that are there and in which no face was found, and photos_present: all
+    photos that are there, both after this run.
     """
 
     photos_new: int
@@ -83,6 +85,8 @@ class IndexSummary:
     interrupted: bool
     faces_kept: int = 0
     faces_without_person: int = 0
+    photos_without_faces: int = 0
+    photos_present: int = 0
 
 
 class IndexInterrupted(KeyboardInterrupt):

@@ -21,6 +21,7 @@ from facesearch.people.grouping import GroupedPerson, GroupSummary, group_people
 from facesearch.people.history import LoggedChange, Undone, change_log, undo_change, undo_since
 from facesearch.people.listing import FaceEntry, PeopleList, PersonEntry, PersonShown, list_people, show_person
 from facesearch.people.lists import ListSummary, PassedOver, name_by_list
+from facesearch.people.photo_list import PhotoEntry, PhotoList, PhotoWish, list_photos
 from facesearch.people.sources import name_after_source
 from facesearch.people.suspect import KINDS, Suspect
 from facesearch.people.suspects import SuspectList, find_suspects
@@ -37,6 +38,9 @@ __all__ = [
     "PeopleList",
     "PersonEntry",
     "PersonShown",
+    "PhotoEntry",
+    "PhotoList",
+    "PhotoWish",
     "Suspect",
     "SuspectList",
     "Undone",
@@ -49,6 +53,7 @@ __all__ = [
     "is_face",
     "keep_people",
     "list_people",
+    "list_photos",
     "merge_people",
     "most_prominent",
     "name_after_source",

@@ -49,7 +49,7 @@ def _found(path: Path, detector: FaceDetector) -> tuple[Photo, list[DetectedFace
     photo = read_photo_apart(photo_file(path))
     faces = detector.detect(photo.pixels)
     if not faces:
-        reason = "shows no face that could be found: try a photo in which a face is larger and turned to the camera"
+        reason = "shows no face that was found: turn it upright, leave more room around the face, or use a larger photo"
         raise NoFaceError(f"{shown_path(path)}: {reason}", reason)
     return photo, list(faces)
 

@@ -28,6 +28,7 @@ from facesearch.records import (
 )
 
 _STORED = np.dtype("<f4")
+_WITHOUT_FACES = " AND face_count = 0 AND forgotten = 0"
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,35 @@ class Catalog:
         """The id of the photo with that content."""
         rows = self._database.rows("SELECT id FROM photos WHERE sha256 = ?", (sha256,))
         return int(rows[0][0]) if rows else None
+
+    def present_photos(
+        self, under: Path | None = None, *, without_faces: bool = False
+    ) -> list[tuple[int, bytes, int, int, int]]:
+        """The photos of which a file was there when its folder was last indexed, by path: photo id, the first path of
+        such a file as os.fsencode(path), width and height in px, and the number of faces.
+
+        under: counts only this file and files below this folder. without_faces: leaves out photos in which a face was
+        found, even if it was forgotten since.
+        """
+        condition, values = _WITHOUT_FACES if without_faces else "", list[bytes]()
+        if under is not None:
+            start = os.fsencode(under).rstrip(b"/")
+            condition += " AND (path = ? OR (path > ? AND path < ?))"
+            values = [start, start + b"/", start + b"0"]  # "0" follows "/"
+        return self._database.rows(
+            "SELECT photos.id, min(path), width_px, height_px, face_count FROM files "
+            f"JOIN photos ON photos.id = photo_id WHERE NOT missing{condition} GROUP BY photos.id ORDER BY min(path)",
+            values,
+        )
+
+    def present_photo_count(self, *, without_faces: bool = False) -> int:
+        """How many photos `present_photos` gives."""
+        condition = _WITHOUT_FACES if without_faces else ""
+        ((count,),) = self._database.rows(
+            "SELECT count(DISTINCT photos.id) FROM files JOIN photos ON photos.id = photo_id "
+            f"WHERE NOT missing{condition}"
+        )
+        return int(count)
 
     def add_photo(self, photo: NewPhoto) -> int:
         """Store a photo and its faces; returns its id. The photo must be new."""
