@@ -32,7 +32,7 @@ from facesearch.errors import PhotoError
 from facesearch.photos import DecodingWorker, WorkerLimits, photo_file
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from raw_photos import RED_LEFT, dng, jpeg
+from support.raw_photos import RED_LEFT, dng, jpeg
 
 PICTURE = Image.fromarray(np.random.default_rng(5).integers(0, 256, (20, 28, 3), dtype=np.uint8)).resize((112, 80))
 FRAMES: dict[str, Any] = {"save_all": True, "append_images": [PICTURE.rotate(90)]}

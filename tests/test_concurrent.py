@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiles
-from command_line import CommandLine
-from small_tower import write_small_tower
-from tiles import MODELS, ColourTower, TileDetector, draw
+from support import tiles
+from support.command_line import CommandLine
+from support.small_tower import write_small_tower
+from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.library import Library
 from facesearch.query import query_faces, query_photo
@@ -43,6 +43,9 @@ def _held(path: Path) -> Iterator[subprocess.Popen[bytes]]:
             yield holder
         finally:
             holder.kill()
+
+
+TESTS = Path(__file__).parent
 
 
 def test_readers_see_whole_photos_only_while_a_writer_goes_on(tmp_path: Path) -> None:
@@ -141,7 +144,7 @@ def test_two_processes_that_create_a_library_share_it(tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-import tiles
+from support import tiles
 from facesearch.indexing import index_photos
 from facesearch.library import Library
 with Library.open_or_create(Path(sys.argv[1]), tiles.MODELS, wait=True) as library:
@@ -149,7 +152,9 @@ with Library.open_or_create(Path(sys.argv[1]), tiles.MODELS, wait=True) as libra
 """
     albums = [draw(tmp_path / name / "a.png", (number, 9, 9)).parent for number, name in enumerate("ab")]
     processes = [
-        subprocess.Popen([sys.executable, "-c", program, tmp_path / "library", album], cwd=Path(tiles.__file__).parent)
+        subprocess.Popen(
+            [sys.executable, "-c", program, tmp_path / "library", album], cwd=Path(tiles.__file__).parents[1]
+        )
         for album in albums
     ]
     assert [process.wait(timeout=120) for process in processes] == [0, 0]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiles import MODELS, ColourTower, TileDetector, draw
+from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.errors import LibraryError
 from facesearch.indexing import IndexOptions, index_photos

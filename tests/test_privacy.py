@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_tower import write_small_tower
+from support.small_tower import write_small_tower
 
 from facesearch.demo import write_album
 

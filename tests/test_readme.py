@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import CommandLine
-from small_tower import write_small_tower
+from support.command_line import CommandLine
+from support.small_tower import write_small_tower
 
 from facesearch.cli import progress
 from facesearch.demo import write_album

@@ -9,37 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_tower import write_small_tower
+from support.loaded_modules import HEAVY, PROGRAM
+from support.small_tower import write_small_tower
 
 from facesearch.demo import write_album
 
-HEAVY = {
-    "PIL",
-    "cv2",
-    "faiss",
-    "h5py",
-    "keras",
-    "matplotlib",
-    "numpy",
-    "openvino",
-    "rich",
-    "sqlite_utils",
-    "tensorflow",
-}
 TRAINING_ONLY = {"facesearch_train", "keras", "matplotlib", "mtcnn", "sklearn", "tensorboard", "tensorflow"}
-
-# Runs a command as the console script does, then prints what was loaded, whatever the command's outcome.
-PROGRAM = """
-import atexit, json, sys
-started = set()
-sys.addaudithook(lambda event, arguments: started.add(event) if event == "subprocess.Popen" else None)
-@atexit.register
-def report():
-    names = sorted({name.partition(".")[0] for name in sys.modules} | started)
-    print("LOADED", json.dumps(names), file=sys.__stderr__, flush=True)
-from facesearch.cli import main
-main()
-"""
 
 
 def loaded_by(*arguments: str, environment: dict[str, str] | None = None) -> set[str]:

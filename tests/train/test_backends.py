@@ -19,7 +19,7 @@ import json, sys
 from dataclasses import replace
 from pathlib import Path
 import keras
-from tiny import STAGE, coloured_people, tiny_config
+from support.tiny_training import STAGE, coloured_people, tiny_config
 from facesearch_train.loop import Run
 
 for sampling in ("people", "pairs"):
@@ -40,7 +40,7 @@ def run_program(program: str, backend: str, folder: Path, **environment: str) ->
     """The JSON lines that a program prints under a backend. Skips where that is not installed."""
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
-    paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     variables = {"KERAS_BACKEND": backend, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **environment}
     done = subprocess.run(
         [sys.executable, "-c", program, str(folder)],
@@ -73,7 +73,7 @@ WHOLE_RUN = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from tiny import coloured_people, tiny_config
+from support.tiny_training import coloured_people, tiny_config
 from facesearch.vision.tower.tower import Tower
 from facesearch_train.export import export_tower, serving_tower
 from facesearch_train.loop import Run
@@ -120,7 +120,7 @@ TWO_DEVICES = """
 import json, sys
 from pathlib import Path
 import jax, keras
-from tiny import STAGE, coloured_people, tiny_config
+from support.tiny_training import STAGE, coloured_people, tiny_config
 from facesearch_train.loop import Run
 
 config = tiny_config(stages=(STAGE,), photos_per_epoch=32, memory=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ordinary_user import acting_as_ordinary_user
+from support.ordinary_user import acting_as_ordinary_user
 
 from facesearch.errors import TrainingDataError
 from facesearch_train.datasets import Dataset, list_photos, read_dataset

@@ -11,7 +11,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from tiny import STAGE, coloured_people, tiny_config
+from support.tiny_training import STAGE, coloured_people, tiny_config
 
 from facesearch.errors import TowerError
 from facesearch.evaluation.calibration import Calibration

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from tiny import NETWORK, STAGE, coloured_people, tiny_config
+from support.tiny_training import NETWORK, STAGE, coloured_people, tiny_config
 
 from facesearch.errors import TowerError, TrainingCollapsedError, TrainingDataError, UsageError
 from facesearch_train.config import PRESETS, TrainConfig

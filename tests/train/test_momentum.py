@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from tiny import NETWORK, STAGE, coloured_people, tiny_config
+from support.tiny_training import NETWORK, STAGE, coloured_people, tiny_config
 
 from facesearch.records import CROP_SIZE_PX
 from facesearch_train.config import TrainConfig

@@ -9,7 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from packed import END, MAGIC, image_record, insightface, pictures, png, record, tar, tar_member, write_records
+from support.packed_sets import (
+    END,
+    MAGIC,
+    image_record,
+    insightface,
+    pictures,
+    png,
+    record,
+    tar,
+    tar_member,
+    write_records,
+)
 
 from facesearch.demo import write_album
 from facesearch.errors import PhotoError, TrainingDataError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import STAGE, tiny_config
+from support.tiny_training import STAGE, tiny_config
 
 from facesearch.demo import write_album
 from facesearch.errors import TowerError, TrainingDataError, UsageError

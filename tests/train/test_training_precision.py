@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from tiny import STAGE, coloured_people, tiny_config
+from support.tiny_training import STAGE, coloured_people, tiny_config
 
 from facesearch_train.heads import build_training_model
 from facesearch_train.loop import EpochReport, Run

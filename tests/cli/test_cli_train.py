@@ -1,0 +1,152 @@
+"""`facesearch train` on synthetic people: a tower for the other commands, or clear words why there is none."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.command_line import CommandLine
+
+from facesearch.cli.train import PresetChoice
+from facesearch.demo import write_album
+from facesearch.errors import UsageError
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> CommandLine:
+    monkeypatch.setenv("FACESEARCH_CACHE", str(tmp_path / "cache"))
+    return CommandLine(capsys)
+
+
+def test_the_presets_are_those_of_the_training_package() -> None:
+    from facesearch_train.config import PRESETS
+
+    assert [choice.value for choice in PresetChoice] == list(PRESETS)
+
+
+def test_train_then_index_and_query_with_the_tower(
+    run: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from facesearch_train.config import PRESETS, SMOKE
+
+    network = dataclasses.replace(SMOKE.network, units=(1, 1))
+    monkeypatch.setitem(PRESETS, "smoke", dataclasses.replace(SMOKE, photos_per_epoch=16, network=network))
+    people = write_album(tmp_path / "album", 5, 4, groups=0, seed=2).directory / "people"
+    trained = run("train", "--data", people, "--epochs", "1", "--batch", "8", "--out", tmp_path / "run")
+    assert trained.code == 0, trained.err
+    assert re.search(r"^tower +.*smoke-28px", trained.out, re.MULTILINE)
+    assert re.search(r"epoch 1 of 1: loss \d", trained.err)
+    card = json.loads((tmp_path / "run" / "tower" / "tower.json").read_text(encoding="utf-8"))
+    assert card["training"]["config"]["batch_size"] == 8
+
+    refused = run("train", "--data", people, "--out", tmp_path / "run")
+    assert refused.code == 2
+    assert "--resume" in refused.err
+    resumed = run("train", "--resume", "--out", tmp_path / "run")
+    assert resumed.code == 2
+    assert "trained to its end (1 epochs), its tower is in" in resumed.err
+
+    chosen = ("--tower", tmp_path / "run" / "tower", "--library", tmp_path / "library")
+    assert run("index", people, *chosen).code == 0
+    assert run("query", min(people.rglob("*.jpg")), *chosen).code == 0
+
+
+def test_data_that_cannot_be_trained_on_is_exit_code_6(run: CommandLine, tmp_path: Path) -> None:
+    people = write_album(tmp_path / "album", 1, 2, seed=1, groups=0).directory / "people"
+    (tmp_path / "empty").mkdir()
+    for folder in (people, tmp_path / "empty", tmp_path / "missing"):
+        ran = run("train", "--data", folder, "--out", tmp_path / "run")
+        assert (folder, ran.code, ran.out) == (folder, 6, "")
+        assert "Traceback" not in ran.err
+        assert not (tmp_path / "run").exists()
+
+
+def test_nothing_but_the_programs_own_words_is_said(tmp_path: Path) -> None:
+    """In a process of its own, because TensorFlow speaks when it is loaded."""
+    program = "from facesearch.cli import main; main()"
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    command = [sys.executable, "-c", program, "train", "--data", str(tmp_path), "--out", str(tmp_path / "run")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (ran.returncode, ran.stdout) == (6, "")
+    assert re.fullmatch(r"facesearch: .+ holds no training photos\. .+\n", ran.stderr)
+
+
+def test_resume_needs_a_run_and_takes_no_other_order(run: CommandLine, tmp_path: Path) -> None:
+    for arguments in (
+        ["--resume"],
+        ["--resume", "--out", tmp_path / "none"],
+        ["--resume", "--out", tmp_path / "none", "--epochs", "3"],
+        ["--resume", "--out", tmp_path / "none", "--data", tmp_path],
+    ):
+        ran = run("train", *arguments)
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith("facesearch: ")
+
+
+def test_overrides_change_the_last_stage_and_nothing_else() -> None:
+    from facesearch_train.config import FULL, SEED
+    from facesearch_train.overrides import Overrides
+
+    untouched = Overrides().applied_to(FULL)
+    assert [untouched.stages[-1].schedule.rate(epoch) for epoch in range(10)] == [
+        FULL.stages[-1].schedule.rate(epoch) for epoch in range(10)
+    ]
+    last = FULL.stages[-1]
+    changed = Overrides(epochs=2 * last.epochs, max_rate=1e-5, batch_size=16, seed=9).applied_to(FULL)
+    assert changed.stages[0] == FULL.stages[0]
+    assert changed.batch_sizes == (16,) * len(FULL.stages)
+    assert changed.stages[-1].epochs == 2 * last.epochs
+    share = 1e-5 / last.schedule.max_rate
+    for epoch in range(last.epochs):  # the same curve, twice as long
+        assert changed.stages[-1].schedule.rate(2 * epoch) == pytest.approx(share * last.schedule.rate(epoch))
+    assert (changed.batch_size, changed.seed, changed.memory) == (16, 9, FULL.memory)
+    assert untouched.batch_sizes == FULL.batch_sizes
+    # A schedule of many cycles keeps the length of its cycles.
+    assert Overrides(epochs=6).applied_to(SEED).stages[0].schedule == SEED.stages[0].schedule
+    with pytest.raises(UsageError, match="max_rate"):
+        Overrides(max_rate=-1.0).applied_to(SEED)
+
+
+def test_only_the_last_stages_can_be_run() -> None:
+    from facesearch_train.config import FULL
+    from facesearch_train.overrides import Overrides
+
+    for count in (1, 2):
+        kept = Overrides(stages=count).applied_to(FULL)
+        assert [stage.input_size_px for stage in kept.stages] == [stage.input_size_px for stage in FULL.stages[-count:]]
+        assert kept.epochs == sum(stage.epochs for stage in FULL.stages[-count:])
+    with pytest.raises(UsageError, match=f"has {len(FULL.stages)} stages, not 99"):
+        Overrides(stages=99).applied_to(FULL)
+
+
+def test_check_reports_faults_changes_nothing_and_trains_nothing(run: CommandLine, tmp_path: Path) -> None:
+    people = write_album(tmp_path / "album", 3, 3, groups=0, seed=2).directory / "people"
+    first, second = sorted(people.iterdir())[:2]
+    copy = second / "copy.jpg"
+    copy.write_bytes(min(first.iterdir()).read_bytes())
+    before = sorted(path for path in tmp_path.rglob("*") if "cache" not in path.parts)
+    ran = run("train", "--check", people)
+    assert ran.code == 0, ran.err
+    assert re.search(r"^files that several people have: 1 ", ran.out, re.MULTILINE)
+    assert "copy.jpg" in ran.out
+    assert sorted(path for path in tmp_path.rglob("*") if "cache" not in path.parts) == before
+    found = json.loads(run("train", "--check", people, "--json").out)
+    assert [photo["path"] for photo in found["equal_across_people"][0]["photos"]] == [
+        str(min(first.iterdir())),
+        str(copy),
+    ]
+    assert (found["photos"], found["people"], found["unreadable"]) == (10, 3, [])
+
+
+def test_check_goes_with_nothing_else_and_refuses_what_training_refuses(run: CommandLine, tmp_path: Path) -> None:
+    for arguments in (["--check", tmp_path, "--epochs", "3"], ["--check", tmp_path, "--data", tmp_path], ["--json"]):
+        assert run("train", *arguments).code == 2
+    for folder in (tmp_path, tmp_path / "missing"):
+        ran = run("train", "--check", folder)
+        assert (ran.code, ran.out) == (6, "")

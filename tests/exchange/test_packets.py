@@ -1,0 +1,167 @@
+"""XMP packets: what is read, what is refused, and that an edit leaves every other byte alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support import sidecar_samples as samples
+
+from facesearch.exchange.editing import Editor
+from facesearch.exchange.packets import MAX_PACKET_BYTES, RDF, Packet, PacketError
+from facesearch.exchange.regions import face_regions
+
+MARIE = samples.lightroom(samples.lightroom_region("Marie", 0.5, 0.4, 0.2, 0.3))
+
+
+def test_elements_know_where_they_stand() -> None:
+    packet = Packet(MARIE.encode())
+    (subject,) = packet.properties("http://purl.org/dc/elements/1.1/", "subject")
+    text = packet.utf8[subject.start : subject.end].decode()
+    assert text.startswith("<dc:subject>")
+    assert text.endswith("</dc:subject>")
+    assert packet.utf8[subject.inner : subject.outer].decode().strip().startswith("<rdf:Bag>")
+    (description,) = packet.descriptions
+    assert description.attributes["http://ns.adobe.com/camera-raw-settings/1.0/", "Look"].endswith("odd\nvalue >")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        MARIE,
+        samples.digikam("Marie", 0.5, 0.4, 0.2, 0.3),
+        MARIE.replace("rdf:", "r:").replace("xmlns:rdf", "xmlns:r").replace("mwg-rs", "ns1").replace("stArea", "ns2"),
+        MARIE.replace("/>\n       </rdf:Description>", ' stArea:unit="normalized"/>\n       </rdf:Description>'),
+        MARIE.replace('x="0.5"', 'x="200"')
+        .replace('y="0.4"', 'y="120"')
+        .replace('w="0.2"', 'w="80"')
+        .replace('stArea:h="0.3"', 'stArea:h="90" stArea:unit="pixel"'),
+    ],
+    ids=["lightroom", "digikam", "other prefixes", "unit", "pixels"],
+)
+def test_regions_are_read_in_every_form(text: str) -> None:
+    (region, *twice) = face_regions(Packet(text.encode()))
+    assert region.name == "Marie"
+    assert (region.area.x, region.area.y, region.area.w, region.area.h) == pytest.approx((0.5, 0.4, 0.2, 0.3))
+    assert [other.name for other in twice] == (["Marie"] if "MPReg" in text else [])
+
+
+def test_microsofts_regions_are_those_of_the_same_faces() -> None:
+    first, second = face_regions(Packet(samples.digikam("Zoë", 0.5, 0.4, 0.2, 0.3).encode()))
+    assert (first.name, second.name) == ("Zoë", "Zoë")
+    assert second.area.corners == pytest.approx(first.area.corners)
+    assert second.area.corners == pytest.approx((0.4, 0.25, 0.6, 0.55))
+    assert second.holder is None
+
+
+@pytest.mark.parametrize("kind", ["Pet", "Focus", "BarCode"])
+def test_regions_of_other_things_are_no_faces(kind: str) -> None:
+    text = samples.lightroom(samples.lightroom_region("Rex", 0.5, 0.4, 0.2, 0.3, kind=kind))
+    assert face_regions(Packet(text.encode())) == []
+
+
+@pytest.mark.parametrize("number", ["", "nan", "inf", "-inf", "1e400", "-3", "7", "half", "0,5"])
+def test_a_region_without_a_usable_area_is_none(number: str) -> None:
+    assert face_regions(Packet(MARIE.replace('x="0.5"', f'x="{number}"').encode())) == []
+
+
+def test_a_name_with_qualifiers_is_read() -> None:
+    text = samples.digikam("NAME", 0.5, 0.4, 0.2, 0.3).replace(
+        "<mwg-rs:Name>NAME</mwg-rs:Name>",
+        '<mwg-rs:Name rdf:parseType="Resource"><rdf:value>Zoe\u0308\n Ann</rdf:value></mwg-rs:Name>',
+    )
+    assert face_regions(Packet(text.encode()))[0].name == "Zoë Ann"
+
+
+# What is refused
+
+BOMB = '<!DOCTYPE lol [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is not well-formed XML"),
+        (b"\0\0\0\0", "is not well-formed XML"),
+        (b"\xff\xd8\xff\xe0 a photo", "is not well-formed XML"),
+        (b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>", "is not well-formed XML"),
+        (b"<html/>", "no rdf:RDF"),
+        (b"<a:b/>", "is not well-formed XML"),
+        ((BOMB + samples.plain()).encode(), "document type declaration"),
+        (b"<!DOCTYPE x SYSTEM 'file:///etc/passwd'>" + samples.plain().encode(), "document type declaration"),
+        (samples.plain("&boom;").encode(), "is not well-formed XML"),
+        (samples.plain("<odd:a>" * 5000 + "</odd:a>" * 5000).encode(), "nested more than 100 deep"),
+        (b'<?xml version="1.0" encoding="klingon"?>' + samples.plain().encode(), "encoding"),
+        (samples.plain("ä").encode("latin-1"), "is not well-formed XML"),
+        (("\ufeff" + samples.plain()).encode("utf-16-le")[:-1], "encoding"),
+        (b" " * (MAX_PACKET_BYTES + 1), "larger than 64 MB"),
+    ],
+)
+def test_what_could_harm_or_is_no_xmp_is_refused(content: bytes, reason: str) -> None:
+    with pytest.raises(PacketError, match=reason):
+        Packet(content)
+
+
+def test_no_file_is_fetched_for_an_entity(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    entity = f'<!DOCTYPE x [<!ENTITY s SYSTEM "{(tmp_path / "secret").as_uri()}">]>'
+    with pytest.raises(PacketError):
+        Packet((entity + samples.plain("&s;")).encode())
+
+
+# Edits
+
+
+def edited(text: str, encoding: str = "utf-8") -> str:
+    """A packet's text with one more item in its list of keywords."""
+    packet = Packet(text.encode(encoding))
+    editor = Editor(packet)
+    (subject,) = packet.properties("http://purl.org/dc/elements/1.1/", "subject")
+    bag = subject.child(RDF, "Bag")
+    assert bag is not None
+    editor.append(bag, "<rdf:li>Zoë</rdf:li>")
+    return packet.as_content(editor.result()).decode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_an_edit_leaves_every_other_byte_alone(encoding: str, mark: str) -> None:
+    item = "     <rdf:li>Holiday</rdf:li>"
+    assert edited(mark + MARIE, encoding) == mark + MARIE.replace(item, f"{item}\n     <rdf:li>Zoë</rdf:li>")
+
+
+def test_a_declared_encoding_is_kept() -> None:
+    text = "<?xml version='1.0' encoding='iso-8859-1'?>" + MARIE.replace("Holiday", "Südsee")
+    packet = Packet(text.encode("latin-1"))
+    editor = Editor(packet)
+    (subject,) = packet.properties("http://purl.org/dc/elements/1.1/", "subject")
+    bag = subject.child(RDF, "Bag")
+    assert bag is not None
+    editor.append(bag, "<rdf:li>Zoë Łuk</rdf:li>")
+    assert "<rdf:li>Zoë &#321;uk</rdf:li>" in packet.as_content(editor.result()).decode("latin-1")
+
+
+def test_empty_tags_are_opened() -> None:
+    text = samples.plain('<odd:list ><rdf:Bag /></odd:list><odd:name odd:a="/>"/>')
+    packet = Packet(text.encode())
+    editor = Editor(packet)
+    (listed,) = packet.properties("http://example.org/odd/", "list")
+    editor.append(listed.children[0], "<rdf:li/>")
+    (name,) = packet.properties("http://example.org/odd/", "name")
+    editor.set_attribute(name, "http://example.org/odd/", "a", 'b"<&')
+    result = editor.result().decode()
+    assert "<rdf:Bag>\n <rdf:li/>\n</rdf:Bag>" in result
+    assert "<odd:name odd:a='b\"&lt;&amp;'/>" in result
+    Packet(result.encode())
+
+
+def test_a_property_that_cannot_hold_fields_is_refused() -> None:
+    packet = Packet(samples.plain("<odd:a>text</odd:a>").encode())
+    with pytest.raises(PacketError, match="has a in a form"):
+        Editor(packet).append(packet.properties("http://example.org/odd/", "a")[0], "<rdf:li/>")
+
+
+def test_a_sidecar_with_many_masks_is_read() -> None:
+    items = "\n".join(f"<rdf:li odd:mask='{'0' * 100}'>{number}</rdf:li>" for number in range(50_000))
+    text = samples.plain(f"<odd:masks><rdf:Seq>{items}</rdf:Seq></odd:masks>")
+    assert len(Packet(text.encode()).descriptions[0].children[0].children[0].children) == 50_000

@@ -1,0 +1,184 @@
+"""Photos that another program has edited: whoever stood there before is still known, and nobody else is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.command_line import CommandLine
+from support.people_library import ANN, BOB, STRANGER, create, draw_album, everything, index
+from support.small_tower import write_small_tower
+from support.tiles import MODELS, THRESHOLD, Colour, draw
+
+from facesearch.demo import write_album
+from facesearch.library import Library, forget
+from facesearch.library.space import Space
+from facesearch.people import (
+    change_log,
+    keep_people,
+    name_faces,
+    reject_faces,
+    undo_change,
+)
+from facesearch.records import DetectedFace, EmbeddedFace, Floats, NewPhoto, PhotoFile
+
+
+def brighter(colour: Colour, by: int = 6) -> Colour:
+    return colour[0] + by, colour[1] + by, colour[2] + by
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    return draw_album(tmp_path / "album")
+
+
+@pytest.fixture
+def library(tmp_path: Path, album: Path) -> Iterator[Library]:
+    """Ann (1), Bob (2) and Carl (3), of faces 1 to 9, and 10 to 13 on one photo: Ann, not Bob, nobody, Carl."""
+    with create(tmp_path / "library", album) as library:
+        name_faces(library, [10], "Ann")
+        reject_faces(library, 2, [11])
+        name_faces(library, [13], "Carl")
+        yield library
+
+
+def on(library: Library, photo: Path) -> list[tuple[str | None, list[int]]]:
+    """Of each face of a photo, from left to right, the name and who it is not."""
+    known = library.catalog.files_under([photo])[bytes(photo)]
+    assert known.photo_id is not None
+    faces = sorted(library.catalog.faces_in([known.photo_id]), key=lambda face: float(face.box[0]))
+    return [(face.name, library.people.rejected_people(face.face_id)) for face in faces]
+
+
+def test_faces_at_the_same_place_keep_their_person_and_who_they_are_not(library: Library, album: Path) -> None:
+    photo = album / "together.png"
+    before = everything(library)
+    draw(photo, brighter(ANN), brighter(BOB), (10, 10, 200), (120, 120, 26))
+    summary = index(library, album)
+    assert (summary.photos_changed, summary.faces_new, summary.faces_kept) == (1, 4, 2)
+    assert on(library, photo) == [("Ann", []), (None, [2]), (None, []), ("Carl", [])]
+    assert set(library.people.sources_of(3).values()) == {"folder", "user"}
+    edit = change_log(library, 1)[0]
+    assert (edit.action, edit.names, edit.faces) == ("edit", ("Ann", "Bob", "Carl"), 3)
+    undo_change(library)
+    assert on(library, photo) == [(None, [])] * 4
+    undo_change(library, change_log(library, 1)[0].change)
+    assert on(library, photo) == [("Ann", []), (None, [2]), (None, []), ("Carl", [])]
+    assert index(library, album).faces_kept == 0
+    assert everything(library)[0] == before[0]
+
+
+def test_somebody_else_at_that_place_and_the_same_person_elsewhere_are_nobody_yet(
+    library: Library, album: Path
+) -> None:
+    photo = album / "Ann" / "0.png"
+    draw(photo, STRANGER)
+    index(library, album)
+    assert on(library, photo) == [(None, [])]
+    draw(album / "Ann" / "1.png", STRANGER, brighter(ANN))
+    assert index(library, album).faces_kept == 0
+    assert on(library, album / "Ann" / "1.png") == [(None, []), (None, [])]
+    assert np.linalg.norm(np.subtract(ANN, STRANGER)) / 255 > THRESHOLD
+
+
+def test_photos_that_are_edited_at_once_are_one_change(library: Library, album: Path) -> None:
+    lines = len(change_log(library))
+    for number in range(3):
+        draw(album / "Carl" / f"{number}.png", brighter((10 + number, 10 + number, 200 + number)))
+    assert index(library, album).faces_kept == 3
+    assert len(change_log(library)) == lines + 1
+    undo_change(library)
+    assert [on(library, album / "Carl" / f"{number}.png") for number in range(3)] == [[(None, [])]] * 3
+
+
+def test_a_copy_of_the_former_content_keeps_its_own(library: Library, album: Path) -> None:
+    shutil.copy(album / "Ann" / "0.png", album / "copy.png")
+    index(library, album)
+    draw(album / "copy.png", brighter(ANN))
+    assert index(library, album).faces_kept == 1
+    assert on(library, album / "Ann" / "0.png") == on(library, album / "copy.png") == [("Ann", [])]
+
+
+def test_a_name_by_hand_outweighs_the_folder_of_an_edited_photo(library: Library, album: Path) -> None:
+    """What is kept comes before what folders say, and a rejection is kept from them."""
+    photo = album / "Bob" / "0.png"
+    face = min(face for face, _ in library.people.faces_of([2]))
+    reject_faces(library, 2, [face])
+    draw(photo, brighter(BOB))
+    assert index(library, album / "Bob", names=True).faces_named == 0
+    assert on(library, photo) == [(None, [2])]
+
+
+def test_what_is_kept_is_forgotten_with_its_person(library: Library, album: Path) -> None:
+    draw(album / "together.png", brighter(ANN), brighter(BOB), (10, 10, 200), (120, 120, 26))
+    index(library, album)
+    library.close()
+    forget(library.path, "Ann")
+    with Library.open(library.path) as opened:
+        assert "Ann" not in json.dumps([line.names for line in change_log(opened)])
+        assert on(opened, album / "together.png") == [(None, [2]), (None, []), ("Carl", [])]
+
+
+def photo(library: Library, number: int, size_px: tuple[int, int], box: tuple[float, ...], embedding: Floats) -> int:
+    """A photo with one face; returns the face's id."""
+    face = EmbeddedFace(DetectedFace(np.array(box, np.float32), np.zeros((5, 2), np.float32), 1.0), embedding)
+    photo_id = library.catalog.add_photo(NewPhoto(f"{number:064}", *size_px, [face]))
+    library.catalog.put_file(PhotoFile(library.path / f"{number}.jpg", 1, 1), photo_id)
+    return library.catalog.faces_in([photo_id])[0].face_id
+
+
+@pytest.mark.parametrize(
+    ("size_px", "box", "far", "kept"),
+    [
+        ((400, 300), (100, 100, 200, 200), 0.0, 1),
+        ((400, 300), (120, 100, 220, 200), 0.09, 1),
+        ((400, 300), (150, 100, 250, 200), 0.0, 0),  # a third of the union
+        ((400, 300), (100, 100, 200, 200), 0.11, 0),  # farther than the threshold
+        ((200, 150), (50, 50, 100, 100), 0.0, 1),  # half as large
+        ((200, 150), (100, 100, 200, 200), 0.0, 0),
+        ((300, 400), (100, 100, 200, 200), 0.0, 1),  # another shape, as cut at the right
+        ((300, 400), (75, 133, 150, 267), 0.0, 0),
+    ],
+)
+def test_the_place_is_compared_in_the_photo_as_it_was(
+    tmp_path: Path, size_px: tuple[int, int], box: tuple[float, ...], far: float, kept: int
+) -> None:
+    there, off = np.zeros(32, np.float32), np.zeros(32, np.float32)
+    off[3] = far
+    with Library.create(tmp_path / "library", MODELS) as library, library.changing():
+        face = photo(library, 1, (400, 300), (100, 100, 200, 200), there)
+        library.people.label(library.people.named("Ann"), [face], "user")
+        new = photo(library, 2, size_px, box, off)
+        assert keep_people(library, [(1, 2)]) == kept
+        assert library.people.member(new) == ((1, "user") if kept else None)
+
+
+def test_the_distance_is_that_of_the_taught_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Library, "space", Space(np.eye(32, dtype=np.float32) * 3))
+    there, off = np.zeros(32, np.float32), np.full(32, 0.05 / 32**0.5, np.float32)
+    with Library.create(tmp_path / "library", MODELS) as library, library.changing():
+        face = photo(library, 1, (400, 300), (100, 100, 200, 200), there)
+        library.people.label(library.people.named("Ann"), [face], "user")
+        photo(library, 2, (400, 300), (100, 100, 200, 200), off)
+        assert keep_people(library, [(1, 2)]) == 0
+
+
+def test_the_command_keeps_a_name_through_another_programs_save(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = CommandLine(capsys)
+    people = write_album(tmp_path / "album", 2, 2, seed=4).directory / "people"
+    own = ("--library", tmp_path / "library", "--tower", write_small_tower(tmp_path / "tower"))
+    assert run("index", people, "--people-from-folders", *own).code == 0
+    path = sorted(people.rglob("*.jpg"))[0]
+    Image.open(path).save(path, quality=70, exif=Image.Exif())
+    ran = run("index", people, *own)
+    assert "1 new, 1 of them still whose they were in photos that were edited" in ran.out
+    shown = json.loads(run("people", "show", path.parent.name, "--json", *own[:2]).out)
+    assert str(path) in [face["photo"] for face in shown["faces"]]
+    assert "edit " in run("people", "log", *own[:2]).out

@@ -1,0 +1,340 @@
+"""The people of a library whom nobody has named: found, joined, left alone, and taken back."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.command_line import CommandLine
+from support.documents import documented_keys, keys_of
+from support.people_library import ANN, BOB, draw_album, everything, index
+from support.tiles import MODELS, TILE_PX, Colour, draw
+
+from facesearch.demo import write_album
+from facesearch.errors import LibraryError
+from facesearch.evaluation.calibration import Calibration
+from facesearch.library import Library, forget, verify
+from facesearch.people import (
+    change_log,
+    group_people,
+    merge_people,
+    name_faces,
+    name_person,
+    reject_faces,
+    split_faces,
+    undo_change,
+)
+from facesearch.tuning.teaching.lessons import read_lessons
+
+
+def shade(colour: Colour, number: int) -> Colour:
+    return colour[0] + number, colour[1] + number, colour[2] + number
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    """Three photos each of Ann (faces 1 to 3), Bob and Carl, and one of all of them and a stranger (faces 10 to 13)."""
+    album = draw_album(tmp_path / "album")
+    with Library.create(tmp_path / "library", MODELS) as library:
+        for photos in (album / "Ann", album / "Bob", album / "Carl", album):
+            index(library, photos)
+        yield library
+
+
+def groups_of(library: Library) -> dict[int, set[int]]:
+    """The faces of every person, by number."""
+    return {person: set(library.people.sources_of(person)) for person in library.people.names()}
+
+
+def colours_of(library: Library, photos: Path) -> dict[str, int | None]:
+    """The person of each face, by photo and column of tiles."""
+    found = {}
+    photo_ids = {row[1]: row[0] for row in library._database.rows("SELECT path, photo_id FROM files")}
+    for face in library.catalog.faces_in(photo_ids):
+        path = Path(photo_ids[face.photo_id].decode()).relative_to(photos)
+        found[f"{path}:{int(face.box[0]) // TILE_PX}"] = face.person_id
+    return found
+
+
+def test_people_are_found_without_a_name_and_a_single_face_waits(library: Library) -> None:
+    summary = group_people(library)
+    assert sorted(map(sorted, groups_of(library).values())) == [[1, 2, 3, 10], [4, 5, 6, 11], [7, 8, 9, 12]]
+    assert set(library.people.names().values()) == {None}
+    assert (summary.faces, summary.known, summary.grouped, summary.joined, summary.waiting) == (13, 0, 12, 0, 1)
+    assert [(person.person_id, person.is_new, person.faces, person.total) for person in summary.people] == [
+        (1, True, 4, 4),
+        (2, True, 4, 4),
+        (3, True, 4, 4),
+    ]
+    assert {face for person in summary.people for face in person.face_ids} == set(range(1, 13))
+    assert set(library.people.sources_of(1).values()) == {"group"}
+
+
+def test_a_second_run_changes_nothing(library: Library) -> None:
+    group_people(library)
+    before, lines = everything(library), len(library.journal.lines())
+    summary = group_people(library)
+    assert (summary.change, summary.people, summary.known, summary.waiting) == (None, (), 12, 1)
+    assert (everything(library), len(library.journal.lines())) == (before, lines)
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing(library: Library, tmp_path: Path) -> None:
+    before = everything(library)
+    with Library.open(tmp_path / "library") as reader:
+        said = group_people(reader, dry_run=True)
+    assert everything(library) == before
+    done = group_people(library)
+    assert [person.face_ids for person in said.people] == [person.face_ids for person in done.people]
+    assert {person.person_id for person in said.people} == {None}
+    assert (said.change, said.dry_run, said.grouped, said.waiting) == (None, True, done.grouped, done.waiting)
+
+
+def test_one_undo_takes_a_run_back_and_another_does_it_again(library: Library) -> None:
+    nothing = everything(library)
+    summary = group_people(library)
+    grouped = everything(library)
+    (line,) = change_log(library)
+    assert (line.change, line.action, line.source, line.faces) == (summary.change, "group", "group", 12)
+    undo = undo_change(library)
+    assert everything(library) == nothing
+    undo_change(library, undo.change)
+    assert everything(library) == grouped
+
+
+def test_new_photos_join_named_and_unnamed_people_or_wait(library: Library, tmp_path: Path) -> None:
+    group_people(library)
+    ann = next(person for person, faces in groups_of(library).items() if 1 in faces)
+    name_person(library, ann, "Ann")
+    before = groups_of(library)
+    draw(tmp_path / "more" / "two.png", shade(ANN, 4), shade(BOB, 4))
+    draw(tmp_path / "more" / "new.png", (10, 10, 10))
+    index(library, tmp_path / "more")
+    summary = group_people(library)
+    assert (summary.grouped, summary.joined, summary.waiting) == (0, 2, 2)
+    assert {(person.name, person.is_new, person.faces, person.total) for person in summary.people} == {
+        ("Ann", False, 1, 5),
+        (None, False, 1, 5),
+    }
+    after = groups_of(library)
+    assert after.keys() == before.keys()
+    assert all(before[person] <= after[person] for person in before)
+    assert library.people.names()[ann] == "Ann"
+
+
+def test_what_a_user_said_never_moves(library: Library) -> None:
+    name_faces(library, [1, 4], "Ann")  # wrong for 4, but said
+    name_faces(library, [5], "Bob")
+    before = {face: person for person, faces in groups_of(library).items() for face in faces}
+    group_people(library)
+    after = {face: person for person, faces in groups_of(library).items() for face in faces}
+    assert {face: after[face] for face in before} == before
+    assert library.people.names()[1] == "Ann"
+    assert after[2] == after[3] == before[1]
+    assert 6 not in after or after[6] != after[4] or after[6] == before[4]
+
+
+def test_a_rejected_face_stays_rejected_from_person_and_group(library: Library) -> None:
+    group_people(library)
+    ann = next(person for person, faces in groups_of(library).items() if 1 in faces)
+    reject_faces(library, ann, [2])
+    for _ in range(2):
+        group_people(library)
+        assert groups_of(library)[ann] == {1, 3, 10}
+        assert (2, ann) in library.people.rejections()
+    name_person(library, ann, "Ann")
+    bob = next(person for person, faces in groups_of(library).items() if 4 in faces)
+    merge_people(library, bob, [ann])  # the rejection goes with her
+    group_people(library)
+    assert 2 not in groups_of(library)[bob]
+
+
+def test_rejected_faces_may_become_a_group_of_their_own(library: Library, tmp_path: Path) -> None:
+    for number in range(3):
+        draw(tmp_path / "twin" / f"{number}.png", shade(ANN, 5 + number))
+    index(library, tmp_path / "twin")
+    group_people(library)
+    ann = next(person for person, faces in groups_of(library).items() if 1 in faces)
+    twins = sorted(groups_of(library)[ann] - {1, 2, 3, 10})
+    assert len(twins) == 3
+    reject_faces(library, ann, twins)
+    group_people(library)
+    assert groups_of(library)[ann] == {1, 2, 3, 10}
+    assert not any(set(twins) & faces and {1, 2, 3, 10} & faces for faces in groups_of(library).values())
+
+
+def test_a_split_is_not_undone(library: Library) -> None:
+    group_people(library)
+    ann = next(person for person, faces in groups_of(library).items() if 1 in faces)
+    split_faces(library, ann, [2, 3])
+    before = everything(library)
+    assert group_people(library).change is None
+    assert everything(library) == before
+
+
+def test_two_faces_of_one_photo_are_not_put_together(library: Library, tmp_path: Path) -> None:
+    draw(tmp_path / "mirror" / "0.png", shade(ANN, 1), shade(ANN, 6))
+    index(library, tmp_path / "mirror")
+    group_people(library)
+    for faces in groups_of(library).values():
+        photos = [face.photo_id for face in library.catalog.faces(faces).values()]
+        assert len(photos) == len(set(photos))
+
+
+def test_the_size_of_a_group_can_be_asked_for(library: Library) -> None:
+    assert group_people(library, least_faces=5, dry_run=True).grouped == 0
+    assert group_people(library, least_faces=4, dry_run=True).grouped == 12
+
+
+def test_a_calibration_decides_how_near_is_near_enough(library: Library) -> None:
+    strict = Calibration((0.0001, 0.0005), (6.0, -6.0))
+    assert group_people(library, strict, dry_run=True).grouped == 0
+    blind = Calibration((0.001, 2.0), (30.0, 29.0))  # everything is near: the photo of four keeps four people apart
+    seen = group_people(library, blind, dry_run=True)
+    assert seen.grouped > 0
+    assert max(person.faces for person in seen.people) <= 10
+
+
+def test_groups_do_not_hang_on_the_order_of_indexing(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    people = rng.integers(20, 235, (8, 3))
+    album = tmp_path / "album"
+    for number in range(40):
+        colours = [tuple(int(channel) for channel in people[who] + rng.integers(-3, 4, 3)) for who in rng.choice(8, 2)]
+        draw(album / f"{number:02}.png", *colours)  # type: ignore[arg-type]
+    photos = sorted(album.iterdir())
+    found = []
+    for run in range(3):
+        random.Random(run).shuffle(photos)
+        with Library.create(tmp_path / f"library-{run}", MODELS) as library:
+            for photo in photos:
+                index(library, photo)
+            group_people(library)
+            found.append(colours_of(library, album))
+    assert len(set(found[0].values())) > 3
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_forgotten_group_leaves_no_trace_and_the_library_stays_sound(library: Library, tmp_path: Path) -> None:
+    group_people(library)
+    library.close()
+    forget(tmp_path / "library", "#1")
+    assert verify(tmp_path / "library", MODELS).findings == ()
+    with Library.open(tmp_path / "library", writable=True) as again:
+        assert 1 not in again.people.names()
+        assert not any("1" in str(line.parts) and "person_id=1," in str(line.parts) for line in again.journal.lines())
+        assert group_people(again).change is None
+
+
+def test_a_reader_is_told_that_it_only_reads(library: Library, tmp_path: Path) -> None:
+    with Library.open(tmp_path / "library") as reader, pytest.raises(LibraryError, match="for reading only"):
+        group_people(reader)
+
+
+def test_an_empty_library_has_nobody(tmp_path: Path) -> None:
+    with Library.create(tmp_path / "library", MODELS) as library:
+        summary = group_people(library)
+    assert (summary.faces, summary.people, summary.waiting) == (0, (), 0)
+
+
+@pytest.fixture(scope="module")
+def portraits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Portraits of people who do not exist, indexed with the shipped tower and detector."""
+    from facesearch import open_library
+
+    folder = tmp_path_factory.mktemp("portraits")
+    write_album(folder / "album", 6, 5, seed=2, groups=2)
+    with open_library(folder / "library") as library:
+        library.index(folder / "album")
+    return folder
+
+
+def test_the_command_groups_a_real_library(portraits: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = CommandLine(capsys)
+    library = ("--library", portraits / "library")
+    dry = run("people", "group", "--dry-run", "--json", *library)
+    assert (dry.code, dry.err) == (0, "")
+    said = json.loads(dry.out)
+    assert keys_of(said) | {"people[].name"} == documented_keys("people group")
+    assert said["people"] and said["dry_run"] and said["change"] is None
+
+    done = run("people", "group", *library)
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[0].split() == ["new", "group", "faces", "now"]
+    assert lines[-1].startswith("facesearch people sheet --all ")
+    assert lines[-2].startswith("facesearch people undo ")
+    assert f"{len(said['people'])} new groups of {said['grouped']} faces" in lines[-3]
+    with Library.open(portraits / "library") as opened:
+        paths = opened.catalog.photo_paths(opened.catalog.photo_ids().values())
+        right = total = 0
+        for person in opened.people.names():
+            faces = opened.catalog.faces(opened.people.sources_of(person)).values()
+            folders = [paths[face.photo_id].path.parent for face in faces]
+            alone = [folder.name for folder in folders if folder.parent.name == "people"]
+            total += len(alone)
+            right += max(map(alone.count, alone), default=0)
+        assert total > 0
+        assert right / total >= 0.8  # drawn faces are alike, and the tower never saw one
+
+    again = run("people", "group", *library)
+    assert again.out.startswith("nothing changed: it was so already\n")
+    assert run("people", "undo", *library).code == 0
+    with Library.open(portraits / "library") as opened:
+        assert opened.people.names() == {}
+
+
+def test_the_command_refuses_what_makes_no_sense(
+    portraits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = CommandLine(capsys)
+    assert run("people", "group", "--min-size", "1", "--library", portraits / "library").code == 2
+    missing = run("people", "group", "--library", tmp_path / "nothing")
+    assert missing.code == 4
+    assert "there is no library" in missing.err
+    with Library.create(tmp_path / "other", MODELS):
+        pass
+    other = run("people", "group", "--library", tmp_path / "other")
+    assert other.code == 5
+    assert "built with the tower colours" in other.err
+
+
+def said_by(library: Library, person: int) -> set[str]:
+    return set(library.people.sources_of(person).values())
+
+
+def test_naming_a_group_vouches_for_the_faces_in_it_and_not_for_later_ones(library: Library, tmp_path: Path) -> None:
+    group_people(library)
+    grouped = everything(library)
+    ann, bob = (next(person for person, faces in groups_of(library).items() if face in faces) for face in (1, 4))
+    named = name_person(library, ann, "Ann").change
+    assert (said_by(library, ann), said_by(library, bob)) == ({"named group"}, {"group"})
+    draw(tmp_path / "more" / "new.png", shade(ANN, 4))
+    index(library, tmp_path / "more")
+    group_people(library)
+    assert [face for face, source in library.people.sources_of(ann).items() if source == "group"] == [14]
+    with library.snapshot():
+        assert read_lessons(library).faces_a_person.tolist() == [4]  # 14 only the tower says
+    name_person(library, ann, "Annie")  # another spelling is no look at the faces
+    assert library.people.sources_of(ann)[14] == "group"
+    undo_change(library)
+    undo_change(library)
+    undo_change(library, named)
+    assert everything(library) == grouped
+    said = [line.source for line in change_log(library) if line.action in ("name", "undo")]
+    assert set(said) <= {None, "user"}  # whoever put the faces there before, that was the user
+
+
+def test_saying_whose_group_it_is_vouches_for_it_too(library: Library) -> None:
+    group_people(library)
+    merge_people(library, 3, [2])  # two groups of nobody: nobody is vouched for
+    assert said_by(library, 3) == {"group"}
+    name_person(library, 1, "Ann")
+    before = everything(library)
+    merge_people(library, 1, [3])
+    assert said_by(library, 1) == {"named group"}
+    undo_change(library)
+    assert everything(library) == before
