@@ -23,7 +23,7 @@ def import_names(
         list[Path],
         typer.Argument(
             metavar="PATH",
-            help="Photos, folders of photos, XMP sidecars, and JSON or CSV lists of facesearch export.",
+            help="Photos, folders of photos, XMP sidecars, .picasa.ini, and JSON or CSV lists of facesearch export.",
             readable=False,
         ),
     ],
@@ -35,9 +35,10 @@ def import_names(
 ) -> None:
     """Take over the names that digiKam, Lightroom, Picasa and others gave to faces.
 
-    Read are the face regions in sidecars and in the photos themselves. A region names the face of the library that it
-    overlaps. Who has a name already keeps it; where the metadata says another, that is said. facesearch people undo
-    takes an import back.
+    Reads the face regions in sidecars, in the photos themselves and in Picasa's .picasa.ini (with its contacts.xml,
+    where the names are in there). A region names the face of the library that it overlaps. Existing names stay, and a
+    different one in the metadata is reported. So is a region that cannot be used, such as one that was drawn before the
+    photo was cropped. facesearch people undo takes an import back.
     """
     from facesearch.exchange import import_names as take_names
     from facesearch.library import Library, default_library_path
@@ -67,8 +68,12 @@ def _report(summary: ImportSummary) -> None:
     for rejected in summary.rejected[:_LINES_SHOWN]:
         complain(f"{shown_path(rejected.photo)}: face #{rejected.face_id} is not {rejected.name}, as was once said")
     report_more(summary.rejected)
+    for region in summary.unusable[:_LINES_SHOWN]:
+        complain(f"{shown_path(region.photo)}: the region of {region.name} {region.reason}; it names nobody")
+    report_more(summary.unusable)
     would = "would be " if summary.dry_run else ""
     new = f", {counted(summary.people_new, 'new person', 'new people')}" if summary.people_new else ""
     say(f"faces    {would}{summary.faces_named:,} named{new}; {summary.faces_same:,} had their name already")
     unmatched = f"; {len(summary.unmatched):,} without a face in the library" if summary.unmatched else ""
-    say(f"regions  {summary.regions:,} with a name on {counted(summary.photos, 'photo')}{unmatched}")
+    unusable = f"; {len(summary.unusable):,} could not be used" if summary.unusable else ""
+    say(f"regions  {summary.regions:,} with a name on {counted(summary.photos, 'photo')}{unmatched}{unusable}")

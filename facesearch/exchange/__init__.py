@@ -11,7 +11,8 @@ from facesearch.exchange.exporting import (
     export_listing,
     export_sidecars,
 )
-from facesearch.exchange.importing import ImportConflict, ImportSummary, NotThisPerson, Unmatched, import_names
+from facesearch.exchange.import_summary import ImportConflict, ImportSummary, NotThisPerson, Unmatched, UnusableName
+from facesearch.exchange.importing import import_names
 from facesearch.exchange.listing import ListingSummary, refuse_taken, write_listing
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "SidecarOptions",
     "SidecarSummary",
     "Unmatched",
+    "UnusableName",
     "export_listing",
     "export_sidecars",
     "import_names",

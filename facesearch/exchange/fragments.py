@@ -40,10 +40,16 @@ class Writer:
         self._properties: list[str] = []
 
     def add_regions(
-        self, own: Sequence[tuple[str, Area]], copied: Sequence[tuple[str, Area]], size_px: tuple[int, int]
+        self,
+        own: Sequence[tuple[str, Area]],
+        copied: Sequence[tuple[str, Area]],
+        size_px: tuple[int, int],
+        *,
+        anew: bool = False,
     ) -> None:
-        """Add regions by name and area. copied: they are not facesearch's. size_px: of the photo as it is stored."""
-        there = self._packet.properties(MWG, "Regions")
+        """Add regions by name and area. copied: they are not facesearch's. size_px: of the photo as it is stored. anew:
+        all that were there are removed."""
+        there = [] if anew else self._packet.properties(MWG, "Regions")
         structure = resource_of(there[0]) if there else None
         region_list = None if structure is None else structure.child(MWG, "RegionList")
         array = array_of(region_list)
@@ -90,7 +96,7 @@ class Writer:
         assert extensions is not None
         self._set(resource_of(extensions), "facesearch", "Area", " ".join(_numbers(area).values()))
 
-    def remove_regions(self, items: Sequence[Element], *, is_followed: bool) -> None:
+    def remove_regions(self, items: Sequence[Element], *, is_followed: bool = False) -> None:
         """Take items out of the list of regions. is_followed: others are added. A list that is left empty goes as a
         whole, with what only speaks of it: programs stumble over an empty one."""
         emptied: Element | None = None

@@ -6,88 +6,20 @@ said it is not: both are said. Faces that the detector did not find get no name.
 
 from __future__ import annotations
 
-import os
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from pathlib import Path
 
-from facesearch.errors import PhotoError
-from facesearch.exchange.areas import Frame, pair_up
-from facesearch.exchange.exporting import readable
-from facesearch.exchange.gathering import is_unchanged
-from facesearch.exchange.listing import read_listing
-from facesearch.exchange.packets import Packet
-from facesearch.exchange.regions import as_name, face_regions
-from facesearch.exchange.sidecars import SUFFIX, SidecarError, SidecarNames, read_sidecar
+from facesearch.exchange.areas import pair_up
+from facesearch.exchange.claims import ClaimReader, Claims
+from facesearch.exchange.import_summary import ImportConflict, ImportSummary, NotThisPerson, Unmatched
+from facesearch.exchange.regions import as_name
 from facesearch.library import Library
 from facesearch.people import name_after_source
-from facesearch.photos import fingerprint, photo_file, read_embedded, walk
-from facesearch.records import Floats, PhotoFile, SkippedFile, StoredFace
+from facesearch.records import Floats, StoredFace
 
 SOURCE = "xmp"
-LISTINGS = frozenset({".json", ".csv"})
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class ImportConflict:
-    """A face that has the name `name` in the library, and `other` in the metadata."""
-
-    photo: Path
-    face_id: int
-    name: str
-    other: str
-
-
-@dataclass(frozen=True)
-class NotThisPerson:
-    """A face of whom the metadata says `name`, and of whom somebody said that it is not that person."""
-
-    photo: Path
-    face_id: int
-    name: str
-
-
-@dataclass(frozen=True)
-class Unmatched:
-    """A named region without a face of the library's."""
-
-    photo: Path
-    name: str
-
-
-@dataclass
-class ImportSummary:
-    """What an import did. photos: with names in their metadata; regions: with a name.
-
-    faces_named: that got a name; people_new: created for it; faces_same: that had it already. conflicts, rejected,
-    unmatched: what was not taken. photos_unknown: photos with names that the library does not hold. skipped: files
-    that could not be used, with the reason.
-    """
-
-    photos: int = 0
-    regions: int = 0
-    faces_named: int = 0
-    people_new: int = 0
-    faces_same: int = 0
-    conflicts: list[ImportConflict] = field(default_factory=list)
-    rejected: list[NotThisPerson] = field(default_factory=list)
-    unmatched: list[Unmatched] = field(default_factory=list)
-    photos_unknown: list[Path] = field(default_factory=list)
-    skipped: list[SkippedFile] = field(default_factory=list)
-    dry_run: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class _Claims:
-    """What the metadata says of a photo: from each source names with their boxes, the source that counts most first."""
-
-    path: Path
-    photo_id: int
-    sources: Sequence[Sequence[tuple[str, Floats]]]
 
 
 def import_names(
@@ -102,7 +34,7 @@ def import_names(
     summary = ImportSummary(dry_run=dry_run)
     bearers = _Bearers(library)
     verdicts = _Verdicts(library, summary, bearers)
-    work = _Reader(library, summary).work(list(paths))
+    work = ClaimReader(library, summary).work(list(paths))
     for done, read in enumerate(work, 1):
         for claims in read():
             verdicts.take(claims)
@@ -142,7 +74,7 @@ class _Verdicts:
         self._bearers = bearers
         self._rejections = library.people.rejections()
 
-    def take(self, claims: _Claims) -> None:
+    def take(self, claims: Claims) -> None:
         """Decide about a photo. Where two sources speak of one face the first counts."""
         faces = self._library.catalog.faces_in([claims.photo_id])
         taken: dict[int, str] = {}
@@ -181,88 +113,3 @@ class _Verdicts:
 def _is_said(claim: tuple[str, Floats], said: Sequence[tuple[str, Floats]]) -> bool:
     """Whether a region says again what an earlier one says, as programs write them in two forms."""
     return bool(pair_up([claim[1]], [box for name, box in said if name == claim[0]]))
-
-
-class _Reader:
-    """Reads what is said of photos, and finds each photo in the library."""
-
-    def __init__(self, library: Library, summary: ImportSummary) -> None:
-        self._library = library
-        self._summary = summary
-        self._names = SidecarNames()
-
-    def work(self, paths: Sequence[Path]) -> list[Callable[[], Iterable[_Claims]]]:
-        """What is to be read, in order: lists, sidecars, photos. Each gives the claims about its photos.
-
-        Raises PhotoError where a path does not exist."""
-        paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - a library's paths follow no links
-        listings = [path for path in paths if path.suffix.lower() in LISTINGS]
-        sidecars = [path for path in paths if path.suffix.lower() == SUFFIX]
-        for path in (*listings, *sidecars):
-            photo_file(path)
-        found = list(walk([path for path in paths if path not in {*listings, *sidecars}]))
-        self._summary.skipped += [file for file in found if isinstance(file, SkippedFile)]
-        return [
-            *(partial(self._of_listing, listing) for listing in listings),
-            *(partial(self._of_sidecar, sidecar) for sidecar in sidecars),
-            *(partial(self._of_photo, file.path) for file in found if isinstance(file, PhotoFile)),
-        ]
-
-    def _of_sidecar(self, sidecar: Path) -> Iterator[_Claims]:
-        photos = self._names.photos_of(sidecar)
-        if not photos:
-            self._skip(sidecar, "has no photo beside it that it belongs to")
-        for photo in photos:
-            yield from self._of_photo(photo, sidecar)
-
-    def _of_photo(self, path: Path, only: Path | None = None) -> Iterator[_Claims]:
-        """What the sidecars of a photo say, and then itself; only: nothing but what this sidecar says."""
-        sidecars = self._names.of(path) if only is None else [only]
-        packets = [packet for sidecar in sidecars if (packet := self._packet(sidecar)) is not None]
-        try:
-            embedded = read_embedded(path)
-            if only is None:
-                packets += readable(embedded.packets)
-            regions = [[region for region in face_regions(packet) if region.name] for packet in packets]
-            photo_id = self._photo_id(path) if any(regions) else None
-        except PhotoError as error:
-            self._skip(path, error.reason)
-            return
-        if photo_id is not None:
-            frame = Frame(*self._library.catalog.photo_sizes([photo_id])[photo_id], embedded.orientation)
-            sources = [[(region.name, frame.box_of(region.area)) for region in some] for some in regions]
-            yield _Claims(path, photo_id, sources)
-        elif any(regions):
-            self._summary.photos_unknown.append(path)
-
-    def _packet(self, sidecar: Path) -> Packet | None:
-        try:
-            return read_sidecar(sidecar).packet
-        except SidecarError as error:
-            self._skip(sidecar, str(error))
-            return None
-
-    def _photo_id(self, path: Path) -> int | None:
-        """The library's photo in a file; None where it does not hold it."""
-        known = self._library.catalog.files_under([path]).get(os.fsencode(path))
-        if known is not None and known.photo_id is not None and is_unchanged(path, known, ""):
-            return known.photo_id
-        return self._library.catalog.photo_with(fingerprint(path))
-
-    def _of_listing(self, listing: Path) -> Iterator[_Claims]:
-        by_photo: defaultdict[tuple[str, str], list[tuple[str, Floats]]] = defaultdict(list)
-        for face in read_listing(listing):
-            by_photo[face.photo, face.sha256].append((as_name(face.name), face.box))
-        for (photo, sha256), named in by_photo.items():
-            path = Path(photo)
-            photo_id = self._library.catalog.photo_with(sha256)
-            if photo_id is None and not sha256:
-                known = self._library.catalog.files_under([path]).get(os.fsencode(path))
-                photo_id = None if known is None else known.photo_id
-            if photo_id is None:
-                self._summary.photos_unknown.append(path)
-            else:
-                yield _Claims(path, photo_id, [named])
-
-    def _skip(self, path: Path, reason: str) -> None:
-        self._summary.skipped.append(SkippedFile(path, reason))

@@ -16,7 +16,7 @@ import numpy as np
 from facesearch.exchange.areas import Area, Frame, pair_up
 from facesearch.exchange.editing import Editor
 from facesearch.exchange.fragments import EMPTY_PACKET, Writer
-from facesearch.exchange.packets import Packet
+from facesearch.exchange.packets import Packet, PacketError
 from facesearch.exchange.regions import Region, as_name, face_regions
 from facesearch.records import Floats
 from facesearch.vision.boxes import overlap
@@ -98,10 +98,15 @@ class _Merge:
         self._frame = frame
         self._force = force
         self._embedded = embedded
-        self._there = face_regions(packet)
+        found = face_regions(packet, frame.stored_size_px)
+        self._there, self._stale = found.usable, _own(found.stale)
         self._copied: list[Region] = []
         if not self._there:
-            regions = [replace(region, item=None, holder=None) for other in embedded for region in face_regions(other)]
+            regions = [
+                replace(region, item=None, holder=None)
+                for other in embedded
+                for region in face_regions(other, frame.stored_size_px).usable
+            ]
             self._copied = _once([region for region in regions if region.name], frame)
         self._withdrawn: list[Region] = []
         self._new: list[tuple[str, Area]] = []
@@ -152,10 +157,14 @@ class _Merge:
     def write(self, *, keywords: bool) -> None:
         """Write the new regions, with those that are copied from the photo, and the keywords."""
         withdrawn = [region.item for region in self._withdrawn if region.item is not None]
-        self._writer.remove_regions(withdrawn, is_followed=bool(self._new))
+        if self._stale:  # the size that they are for goes with them
+            self._writer.remove_regions([region.item for region in self._stale if region.item is not None])
+            self.merged.removed += len(self._stale)
+        else:
+            self._writer.remove_regions(withdrawn, is_followed=bool(self._new))
         if self._new:
             copied = [(region.name, region.area) for region in self._copied]
-            self._writer.add_regions(self._new, copied, self._frame.stored_size_px)
+            self._writer.add_regions(self._new, copied, self._frame.stored_size_px, anew=bool(self._stale))
         if keywords and self._names:
             self._writer.add_keywords(self._names, self._embedded)
         self._writer.finish()
@@ -186,6 +195,19 @@ class _Merge:
             self.merged.updated += 1
         else:
             self.merged.kept += 1
+
+
+def _own(stale: Sequence[Region]) -> Sequence[Region]:
+    """The regions for another picture than the photo is now, if all are facesearch's, and so are replaced.
+
+    Raises PacketError where others are among them: regions for this picture cannot stand in one list with those.
+    """
+    if not all(region.is_named and region.is_drawn for region in stale):
+        raise PacketError(
+            "has face regions of another program for the photo before it was cropped or turned: "
+            "let that program write them anew"
+        )
+    return stale
 
 
 def _by_name(faces: Sequence[NamedFace], regions: Sequence[Region], boxes: Sequence[Floats]) -> dict[int, int]:

@@ -10,6 +10,7 @@ Sources: Immich's and digiKam's manuals on XMP sidecars; XMP Specification, Part
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,30 +39,43 @@ class Sidecar:
 
 
 class SidecarNames:
-    """Finds sidecars by their names, whatever their case. Remembers the folders that it has listed last."""
+    """Finds sidecars by their names. Remembers the folders that it has listed last.
+
+    A name in another case, or in another Unicode form, as copying between systems makes of one, is the same name where
+    no photo is called exactly so: `img.jpg.xmp` belongs to IMG.JPG, unless img.jpg lies beside it.
+    """
 
     def __init__(self) -> None:
         self._folders: OrderedDict[Path, _Folder] = OrderedDict()
 
     def of(self, photo: Path) -> list[Path]:
         """The sidecars that are there for a photo: the one of its whole name first."""
-        found = self._listed(photo.parent).called(f"{photo.name}{SUFFIX}")
-        if self.owns_short_name(photo):
-            found = [*found, *self._listed(photo.parent).called(f"{photo.stem}{SUFFIX}")]
-        return [photo.parent / name for name in found]
+        folder = self._listed(photo.parent)
+        found = [name for name in folder.called(f"{photo.name}{SUFFIX}") if photo.name in folder.named_in_full(name)]
+        short = [name for name in folder.called(f"{photo.stem}{SUFFIX}") if photo.name in folder.named_in_short(name)]
+        return [photo.parent / name for name in dict.fromkeys([*found, *short])]
 
     def owns_short_name(self, photo: Path) -> bool:
-        """Whether IMG.xmp is this photo's: of IMG.cr2 and IMG.jpg it is the RAW photo's, of two others nobody's."""
-        same = self._listed(photo.parent).photos.get(photo.stem.lower(), [])
-        raw = [name for name in same if Path(name).suffix.lower() in RAW_SUFFIXES]
-        return (raw or same or [photo.name]) == [photo.name]
+        """Whether IMG.xmp may be made for this photo: of IMG.cr2 and IMG.jpg it is the RAW photo's, of two others
+        nobody's, nor of two whose names only differ in case."""
+        same = self._listed(photo.parent).with_stem(photo.stem)
+        return (_raw_first(same) or [photo.name]) == [photo.name]
 
     def photos_of(self, sidecar: Path) -> list[Path]:
         """The photos that are there for a sidecar."""
         folder = self._listed(sidecar.parent)
-        names = [*folder.called(sidecar.stem), *folder.photos.get(sidecar.stem.lower(), [])]
-        photos = [sidecar.parent / name for name in names if Path(name).suffix.lower() in PHOTO_SUFFIXES]
-        return [photo for photo in photos if sidecar in self.of(photo)]
+        names = dict.fromkeys([*folder.named_in_full(sidecar.name), *folder.named_in_short(sidecar.name)])
+        return [sidecar.parent / name for name in names]
+
+    def disputed(self, photo: Path) -> list[Path]:
+        """The sidecars that may be this photo's or another's, and so are nobody's."""
+        folder = self._listed(photo.parent)
+        found = [*folder.called(f"{photo.name}{SUFFIX}"), *folder.called(f"{photo.stem}{SUFFIX}")]
+        return [photo.parent / name for name in dict.fromkeys(found) if not self.photos_of(photo.parent / name)]
+
+    def photos_called(self, path: Path) -> list[Path]:
+        """The photo of that name, else the only one but for case and Unicode form: one or none."""
+        return [path.parent / name for name in self._listed(path.parent).named_in_full(f"{path.name}{SUFFIX}")]
 
     def _listed(self, folder: Path) -> _Folder:
         if folder not in self._folders:
@@ -72,20 +86,55 @@ class SidecarNames:
 
 
 class _Folder:
-    """The names in a folder. photos: those of photos, by what stands before the last dot, in lower case."""
+    """The names in a folder, found by what they have in common with others but for case and Unicode form."""
 
     def __init__(self, folder: Path) -> None:
         self._names: dict[str, list[str]] = {}
-        self.photos: dict[str, list[str]] = {}
+        self._photos_by_stem: dict[str, list[str]] = {}
         with suppress(OSError):
             for name in sorted(os.listdir(folder)):  # noqa: PTH208 - names are all that is needed
-                self._names.setdefault(name.lower(), []).append(name)
-                if Path(name).suffix.lower() in PHOTO_SUFFIXES:
-                    self.photos.setdefault(Path(name).stem.lower(), []).append(name)
+                self._names.setdefault(_alike(name), []).append(name)
+                if _is_photo(name):
+                    self._photos_by_stem.setdefault(_alike(Path(name).stem), []).append(name)
 
     def called(self, name: str) -> list[str]:
-        """The names that are this one but for their case, itself first."""
-        return sorted(self._names.get(name.lower(), []), key=lambda other: other != name)
+        """The names that are this one but for case and Unicode form, itself first."""
+        return sorted(self._names.get(_alike(name), []), key=lambda other: other != name)
+
+    def with_stem(self, stem: str) -> list[str]:
+        """The photos of that name without their suffix, but for case and Unicode form."""
+        return self._photos_by_stem.get(_alike(stem), [])
+
+    def named_in_full(self, sidecar: str) -> list[str]:
+        """Whose IMG.jpg.xmp is: the photo of exactly that name, else the only one but for case and Unicode form."""
+        photos = [photo for photo in self.called(Path(sidecar).stem) if _is_photo(photo)]
+        exact = [photo for photo in photos if photo == Path(sidecar).stem]
+        return exact or _the_only(photos)
+
+    def named_in_short(self, sidecar: str) -> list[str]:
+        """Whose IMG.xmp is, likewise; of a RAW photo and others it is the RAW photo's."""
+        stem = Path(sidecar).stem
+        photos = self.with_stem(stem)
+        return _the_only(_raw_first([photo for photo in photos if Path(photo).stem == stem] or photos))
+
+
+def _alike(name: str) -> str:
+    """What names have in common that differ in case or Unicode form alone."""
+    return unicodedata.normalize("NFC", name).lower()
+
+
+def _is_photo(name: str) -> bool:
+    return Path(name).suffix.lower() in PHOTO_SUFFIXES
+
+
+def _raw_first(photos: list[str]) -> list[str]:
+    """The RAW photos where there are any, else all."""
+    return [name for name in photos if Path(name).suffix.lower() in RAW_SUFFIXES] or photos
+
+
+def _the_only(photos: list[str]) -> list[str]:
+    """The only one; of several that may be meant none is."""
+    return photos if len(photos) == 1 else []
 
 
 def sidecar_path(photo: Path, names: SidecarNames, *, short: bool = False) -> Path:
@@ -94,8 +143,8 @@ def sidecar_path(photo: Path, names: SidecarNames, *, short: bool = False) -> Pa
     short: IMG.xmp, where it is the photo's alone; otherwise IMG.jpg.xmp.
     """
     there = names.of(photo)
-    short_name = f"{photo.stem}{SUFFIX}".lower()
-    wanted = [path for path in there if (path.name.lower() == short_name) == short]
+    short_name = _alike(f"{photo.stem}{SUFFIX}")
+    wanted = [path for path in there if (_alike(path.name) == short_name) == short]
     if wanted or there:
         return (wanted or there)[0]
     if short and names.owns_short_name(photo):

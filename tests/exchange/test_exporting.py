@@ -24,7 +24,6 @@ from support.tiles import MODELS, TILE_PX, draw
 from facesearch.exchange import SidecarOptions, export_sidecars
 from facesearch.exchange.listing import COLUMNS
 from facesearch.exchange.packets import Packet
-from facesearch.exchange.regions import mwg_regions
 from facesearch.library import Library
 
 
@@ -52,7 +51,7 @@ def run(path: Path, capsys: pytest.CaptureFixture[str]) -> CommandLine:
 
 
 def names_in(path: Path) -> list[str]:
-    return [region.name for region in mwg_regions(Packet(path.read_bytes()))]
+    return [region.name for region in samples.mwg_regions(Packet(path.read_bytes()))]
 
 
 # Sidecars
@@ -105,7 +104,7 @@ def test_exiftool_reads_the_names_where_the_faces_are_stored(tmp_path: Path, ori
 
 
 def test_an_existing_sidecar_is_merged(run: CommandLine, photos: Path) -> None:
-    text = samples.lightroom(samples.lightroom_region("Ann", 0.25, 0.5, 0.5, 1.0))
+    text = samples.lightroom(samples.lightroom_region("Ann", 0.25, 0.5, 0.5, 1.0), size=(80, 40))
     (photos / "both.xmp").write_text(text, encoding="utf-8")
     assert run("export").out.startswith("sidecars  2 new, 1 changed")
     assert not (photos / "both.png.xmp").exists()
@@ -115,7 +114,7 @@ def test_an_existing_sidecar_is_merged(run: CommandLine, photos: Path) -> None:
 
 
 def test_a_conflict_is_said_and_kept_unless_forced(run: CommandLine, photos: Path) -> None:
-    text = samples.lightroom(samples.lightroom_region("Carl", 0.25, 0.5, 0.5, 1.0))
+    text = samples.lightroom(samples.lightroom_region("Carl", 0.25, 0.5, 0.5, 1.0), size=(80, 40))
     (photos / "both.xmp").write_text(text, encoding="utf-8")
     ran = run("export")
     assert "both.png: the face at 0,0 is Ann here and Carl in the photo's metadata, which was kept; --force" in ran.err
@@ -162,7 +161,7 @@ def test_a_sidecar_that_is_no_xmp_is_left_alone_and_said(run: CommandLine, photo
 def test_no_damage_to_a_sidecar_loses_it(path: Path, photos: Path, seed: int) -> None:
     chance = random.Random(seed)
     sidecar = photos / "both.png.xmp"
-    whole = samples.lightroom(samples.lightroom_region("Carl", 0.25, 0.5, 0.5, 1.0)).encode()
+    whole = samples.lightroom(samples.lightroom_region("Carl", 0.25, 0.5, 0.5, 1.0), size=(80, 40)).encode()
     with Library.open(path) as library:
         for _ in range(10):
             before = samples.mutated(whole, chance)
@@ -172,7 +171,7 @@ def test_no_damage_to_a_sidecar_loses_it(path: Path, photos: Path, seed: int) ->
             if any(file.path == sidecar for file in summary.skipped):
                 assert after == before
             else:
-                assert "Ann" in [region.name for region in mwg_regions(Packet(after))]
+                assert "Ann" in [region.name for region in samples.mwg_regions(Packet(after))]
             assert sorted(entry.suffix for entry in photos.iterdir()) == ["", ".png", ".xmp"]
 
 
@@ -282,7 +281,7 @@ def test_options_that_do_not_go_together_are_refused(run: CommandLine, arguments
 
 
 def test_json_has_the_documented_keys(run: CommandLine, photos: Path, tmp_path: Path) -> None:
-    text = samples.lightroom(samples.lightroom_region("Carl", 0.25, 0.5, 0.5, 1.0))
+    text = samples.lightroom(samples.lightroom_region("Carl", 0.25, 0.5, 0.5, 1.0), size=(80, 40))
     (photos / "both.xmp").write_text(text, encoding="utf-8")
     (photos / "sub" / "copy.png.xmp").write_bytes(b"")
     summary = json.loads(run("export", "--json").out)

@@ -66,7 +66,7 @@ def sidecar(photo: Path, *names: str | None, kind: str = "Face") -> Path:
         if name is not None
     ]
     path = photo.with_name(f"{photo.name}.xmp")
-    path.write_text(samples.lightroom(*regions), encoding="utf-8")
+    path.write_text(samples.lightroom(*regions, size=(len(names), 1)), encoding="utf-8")
     return path
 
 
@@ -96,7 +96,7 @@ def test_every_programs_regions_are_read(path: Path, photos: Path, form: str) ->
     area = (0.25, 0.5, 0.45, 0.9)
     text = samples.digikam("Ann", *area)
     if form == "lightroom":
-        text = samples.lightroom(samples.lightroom_region("Ann", *area))
+        text = samples.lightroom(samples.lightroom_region("Ann", *area), size=(80, 40))
     elif form == "microsoft":
         text = text[: text.index("   <mwg-rs:Regions")] + text[text.index("  </rdf:Description>") :]
     (photos / "both.xmp").write_text(text, encoding="utf-8")
@@ -111,7 +111,9 @@ def test_what_is_in_the_photo_counts_less_than_its_sidecar(tmp_path: Path) -> No
     photo.parent.mkdir()
     picture = Image.open(draw(tmp_path / "both.png", ANN, BOB, SOMEBODY))
     embedded = samples.lightroom(
-        samples.lightroom_region("Old", 1 / 6, 0.5, 0.3, 0.9), samples.lightroom_region("Bob", 0.5, 0.5, 0.3, 0.9)
+        samples.lightroom_region("Old", 1 / 6, 0.5, 0.3, 0.9),
+        samples.lightroom_region("Bob", 0.5, 0.5, 0.3, 0.9),
+        size=(120, 40),
     )
     picture.save(photo, quality=95, xmp=embedded.replace('tiff:Orientation="6"', "").encode())
     sidecar(photo, "Ann", None, None)
@@ -130,7 +132,7 @@ def test_packets_are_read_in_every_format(tmp_path: Path, suffix: str) -> None:
     pillow_heif.register_heif_opener()
     photo = tmp_path / "photos" / f"ann{suffix}"
     photo.parent.mkdir()
-    text = samples.lightroom(samples.lightroom_region("Ann", 0.5, 0.5, 0.9, 0.9)).encode()
+    text = samples.lightroom(samples.lightroom_region("Ann", 0.5, 0.5, 0.9, 0.9), size=(80, 40)).encode()
     picture = Image.open(draw(tmp_path / "ann.png", ANN, ANN))
     if suffix == ".png":
         info = PngImagePlugin.PngInfo()
@@ -325,8 +327,178 @@ def test_json_has_the_documented_keys(run: CommandLine, path: Path, photos: Path
         with library.changing(), library.people.change("reject") as change:
             faces = [face for face in library.catalog.faces_in([1, 2]) if int(face.box[0]) == 80]
             change.reject(library.people.named("Bob"), [face.face_id for face in faces])
-    sidecar(photos / "both.png", "Ann", "Bob")
     sidecar(photos / "sub" / "bob.png", "A ghost", "Bob", "Bob")
     sidecar(draw(photos / "new.png", SOMEBODY), "Carl")
-    (photos / "empty.png").touch()
+    (photos / "broken.png").touch()
+    without_area = sidecar(photos / "both.png", "Ann", "Bob")
+    without_area.write_text(without_area.read_text().replace('stArea:x="0.75"', 'stArea:x="right"'))
     assert keys_of(json.loads(run("import", photos, "--json").out)) == documented_keys("import")
+
+
+# Photos that are not what the metadata speaks of
+
+
+def test_two_photos_whose_names_differ_in_case_keep_their_own_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = tmp_path / "photos"
+    draw(photos / "IMG.png", ANN)
+    draw(photos / "IMG.PNG", BOB)
+    monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "library"))
+    with Library.create(tmp_path / "library", MODELS) as library:
+        index(library, photos)
+        with library.changing():
+            for photo in (1, 2):
+                (face,) = library.catalog.faces_in([photo])
+                path = library.catalog.photo_paths([photo])[photo].path
+                library.people.label(
+                    library.people.named("Ann" if path.suffix == ".png" else "Bob"), [face.face_id], "user"
+                )
+    run = CommandLine(capsys)
+    assert run("export").out.startswith("sidecars  2 new, 0 changed, 0 unchanged\nregions   2 added")
+    assert b"<mwg-rs:Name>Ann<" in (photos / "IMG.png.xmp").read_bytes()
+    assert b"<mwg-rs:Name>Bob<" in (photos / "IMG.PNG.xmp").read_bytes()
+    assert run("export").out.startswith("sidecars  0 new, 0 changed, 2 unchanged")
+    with Library.create(tmp_path / "other", MODELS) as library:
+        index(library, photos)
+        summary = import_names(library, [photos])
+        assert (summary.faces_named, summary.conflicts, summary.skipped) == (2, [], [])
+    assert named(tmp_path / "other") == {"IMG.png 0": "Ann", "IMG.PNG 0": "Bob"}
+
+
+def test_a_sidecar_of_two_photos_is_said_and_names_nobody(run: CommandLine, path: Path, photos: Path) -> None:
+    given = sidecar(photos / "both.png", "Ann", "Bob").rename(photos / "both.xmp")
+    (photos / "both.jpg").write_bytes((photos / "both.png").read_bytes())
+    ran = run("import", photos)
+    assert ran.err.count("both.xmp: may be of more than one photo") == 1
+    assert run("import", given).code == 0
+    assert named(path) == {}
+
+
+def test_regions_from_before_a_crop_name_nobody(run: CommandLine, path: Path, photos: Path, tmp_path: Path) -> None:
+    """Ann, Bob and somebody stood on it; Ann was cropped off, so that Bob is where she was."""
+    given = sidecar(photos / "sub" / "bob.png", None, "Ann", "Bob")
+    text = given.read_text(encoding="utf-8").replace('stDim:w="3"', 'stDim:w="4"')
+    given.write_text(text, encoding="utf-8")
+    ran = run("import", photos)
+    assert (ran.code, named(path)) == (0, {})
+    assert "bob.png: the region of Ann is for a picture of 4 x 1 px, and the photo has 120 x 40" in ran.err
+    assert "regions  0 with a name on 1 photo; 2 could not be used" in ran.out
+    # Nor does an export give them a name, or leave its own among them.
+    with Library.open(path, writable=True) as library:
+        name_faces(library, tile_1="Robert")
+    ran = run("export")
+    assert "bob.png.xmp: has face regions of another program for the photo before it was cropped" in ran.err
+    assert given.read_text(encoding="utf-8") == text
+
+
+def test_facesearchs_own_regions_follow_a_photo_that_was_cropped(tmp_path: Path) -> None:
+    photo = draw(tmp_path / "photos" / "a.png", SOMEBODY, ANN, BOB)
+    with Library.create(tmp_path / "library", MODELS) as library:
+        index(library, photo.parent)
+        name_faces(library, tile_1="Ann", tile_2="Bob")
+        assert export_sidecars(library).regions_added == 2
+        draw(photo, ANN, BOB)
+        index(library, photo.parent)
+        name_faces(library, tile_0="Ann", tile_1="Bob")
+        summary = export_sidecars(library)
+        assert (summary.skipped, summary.sidecars_changed) == ([], 1)
+        assert (summary.regions_added, summary.regions_removed) == (2, 2)
+        assert import_names(library, [photo.parent]).faces_same == 2
+    text = photo.with_name("a.png.xmp").read_text(encoding="utf-8")
+    assert (text.count("<mwg-rs:Name>"), text.count('stDim:w="80" stDim:h="40"')) == (2, 1)
+
+
+def test_regions_in_the_photo_from_before_a_crop_are_not_copied_into_its_sidecar(tmp_path: Path) -> None:
+    photo = tmp_path / "photos" / "a.jpg"
+    photo.parent.mkdir()
+    embedded = samples.lightroom(samples.lightroom_region("Carl", 0.75, 0.5, 0.5, 1.0), size=(50, 40))
+    picture = Image.open(draw(tmp_path / "a.png", ANN, BOB))
+    picture.save(photo, quality=95, xmp=embedded.replace('tiff:Orientation="6"', "").encode())
+    with Library.create(tmp_path / "library", MODELS) as library:
+        index(library, photo.parent)
+        name_faces(library, tile_0="Ann", tile_1="Bob")
+        summary = export_sidecars(library)
+    assert (summary.regions_added, summary.conflicts) == (2, [])
+    assert b"Carl" not in photo.with_name("a.jpg.xmp").read_bytes()
+
+
+def test_a_named_region_without_an_area_is_said(run: CommandLine, path: Path, photos: Path) -> None:
+    given = sidecar(photos / "both.png", "Ann", "Bob")
+    text = given.read_text(encoding="utf-8")
+    given.write_text(text.replace('stArea:x="0.75"', 'stArea:x="right"'), encoding="utf-8")
+    ran = run("import", photos)
+    assert named(path) == {"both.png 0": "Ann"}
+    assert "both.png: the region of Bob has no area that can be read; it names nobody" in ran.err
+    assert "regions  1 with a name on 1 photo; 1 could not be used" in ran.out
+
+
+# Picasa
+
+
+def rect64(x1: float, y1: float, x2: float, y2: float) -> str:
+    """As Picasa writes an area: without the zeros at the front."""
+    digits = "".join(f"{round(side * 65535):04x}" for side in (x1, y1, x2, y2))
+    return f"rect64({digits.lstrip('0')})"
+
+
+LEFT, RIGHT = rect64(0.0, 0.05, 0.5, 0.95), rect64(0.5, 0.05, 1.0, 0.95)
+ANNS, BOBS, NOBODYS = "8e62398ebda8c1a5", "00e2398ebda8c1a5", "ffffffffffffffff"
+
+
+def test_picasas_faces_are_read(run: CommandLine, path: Path, photos: Path) -> None:
+    text = (
+        f"[.album:1]\r\nname=x\r\n[Contacts2]\r\n{ANNS}=Zo\u00eb \u00c5;;\r\n"
+        f"{BOBS.lstrip('0')}=Bob;bob@example.org;\r\n"
+        f"[both.PNG]\r\nbackuphash=1\r\nfaces={LEFT},{ANNS};{RIGHT},{BOBS}\r\n"
+    )
+    (photos / ".picasa.ini").write_bytes(text.encode("utf-8-sig"))
+    (photos / "sub" / "Picasa.ini").write_text(f"[bob.png]\nfaces={LEFT},{NOBODYS}\n", encoding="utf-8")
+    ran = run("import", photos)
+    assert (ran.code, ran.err) == (0, "")
+    assert named(path) == {"both.png 0": "Zo\u00eb \u00c5", "both.png 1": "Bob"}
+    assert run("import", photos / ".picasa.ini").out.startswith("faces    0 named; 2 had their name already")
+
+
+def test_picasas_contacts_may_be_in_a_file_of_their_own(
+    run: CommandLine, path: Path, photos: Path, tmp_path: Path
+) -> None:
+    (photos / ".picasa.ini").write_text(f"[both.png]\nfaces={LEFT},{ANNS};{RIGHT},{BOBS}\n", encoding="utf-8")
+    ran = run("import", photos)
+    assert f"the region of contact {ANNS} has its name in Picasa's contacts.xml alone" in ran.err
+    assert named(path) == {}
+    contacts = tmp_path / "contacts.xml"
+    contacts.write_text(
+        f'<?xml version="1.0"?>\n<contacts>\n <contact id="{ANNS}" name="Ann &amp; Co"/>\n</contacts>\n',
+        encoding="utf-8",
+    )
+    ran = run("import", contacts, photos)
+    assert named(path) == {"both.png 0": "Ann & Co"}
+    assert f"the region of contact {BOBS}" in ran.err
+    contacts.write_text("<other/>", encoding="utf-8")
+    assert "contacts.xml: is XML, but not Picasa's contacts.xml" in run("import", contacts, photos).err
+
+
+@pytest.mark.parametrize("change", ["rotate=rotate(1)", "crop=rect64(3f845bcb59418507)", "filters=crop64=1,3f845bcb;"])
+def test_faces_of_a_photo_that_picasa_shows_otherwise_name_nobody(
+    run: CommandLine, path: Path, photos: Path, change: str
+) -> None:
+    text = f"[Contacts2]\n{ANNS}=Ann;;\n[both.png]\n{change}\nfaces={LEFT},{ANNS}\n"
+    (photos / ".picasa.ini").write_text(text, encoding="utf-8")
+    assert "the region of Ann was drawn on a photo that Picasa shows cropped or turned" in run("import", photos).err
+    assert named(path) == {}
+
+
+def test_picasas_faces_are_shares_of_the_stored_photo(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = tmp_path / "photos" / "a.png"
+    photo.parent.mkdir()
+    upright = Image.open(draw(tmp_path / "a.png", ANN, WHITE, BOB))
+    upright.transpose(Image.Transpose.ROTATE_90).save(photo, exif=exif)  # Ann is at the bottom as it is stored
+    text = f"[Contacts2]\n{ANNS}=Ann;;\n[a.png]\nfaces={rect64(0, 2 / 3, 1, 1)},{ANNS}\n"
+    (photo.parent / ".picasa.ini").write_text(text, encoding="utf-8")
+    with Library.create(tmp_path / "library", MODELS) as library:
+        index(library, photo.parent)
+        assert import_names(library, [photo.parent]).faces_named == 1
+    assert named(tmp_path / "library") == {"a.png 0": "Ann"}

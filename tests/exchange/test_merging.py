@@ -16,7 +16,6 @@ from support import sidecar_samples as samples
 from facesearch.exchange.areas import Area, Frame
 from facesearch.exchange.merging import Merged, NamedFace, merge
 from facesearch.exchange.packets import Packet, PacketError
-from facesearch.exchange.regions import face_regions, mwg_regions
 from facesearch.records import Floats
 
 FRAME = Frame(400, 300)
@@ -36,7 +35,7 @@ def merged(text: str | bytes, *faces: tuple[str, Floats], **options: bool) -> Me
 
 def names(content: bytes | None) -> list[str]:
     assert content is not None
-    return [region.name for region in mwg_regions(Packet(content))]
+    return [region.name for region in samples.mwg_regions(Packet(content))]
 
 
 def result(merge_done: Merged) -> bytes:
@@ -125,14 +124,14 @@ def test_microsofts_region_of_another_name_is_a_conflict_too() -> None:
 
 def test_a_name_that_is_forced_is_forced_in_both_forms() -> None:
     done = result(merged(samples.digikam("Bob", *area(LEFT)), ("Ann", LEFT), force=True))
-    assert [region.name for region in face_regions(Packet(done))] == ["Ann", "Ann"]
+    assert [region.name for region in samples.face_regions(Packet(done))] == ["Ann", "Ann"]
 
 
 def test_a_region_of_facesearchs_follows_the_library() -> None:
     first = result(merged(samples.lightroom(), ("Ann", LEFT)))
     renamed = merged(first, ("Anna", LEFT + np.float32(3)))
     assert (renamed.added, renamed.updated, names(renamed.content)) == (0, 1, ["Anna"])
-    (region,) = mwg_regions(Packet(result(renamed)))
+    (region,) = samples.mwg_regions(Packet(result(renamed)))
     assert region.area.x == pytest.approx(83 / 400, abs=1e-5)
     moved = merged(first, ("Ann", LEFT + np.float32(3)))
     assert (moved.updated, moved.kept) == (1, 0)
@@ -143,7 +142,7 @@ def test_a_region_that_somebody_else_drew_stays_where_it_is() -> None:
     named = result(merged(text, ("Ann", LEFT)))
     for name in ("Ann", "Anna"):
         done = merged(named, (name, LEFT + np.float32(5)))
-        (region,) = mwg_regions(Packet(done.content or named))
+        (region,) = samples.mwg_regions(Packet(done.content or named))
         assert (region.name, region.area.x) == (name, pytest.approx(0.2))
     drawn = result(merged(samples.lightroom(), ("Ann", LEFT))).decode()
     redrawn = drawn.replace('stArea:x="0.200000"', 'stArea:x="0.21"')
@@ -246,7 +245,7 @@ def test_the_regions_in_the_photo_are_not_hidden_by_a_sidecar() -> None:
     assert (same.content, same.kept) == (None, 1)  # programs read it in the photo
     done = merge(None, [NamedFace("Ann", LEFT)], FRAME, embedded=embedded)
     assert sorted(names(done.content)) == ["Ann", "Bob"]
-    assert [region.is_named for region in mwg_regions(Packet(result(done)))] == [True, False]
+    assert [region.is_named for region in samples.mwg_regions(Packet(result(done)))] == [True, False]
     against = merge(None, [NamedFace("Ann", RIGHT)], FRAME, embedded=embedded)
     assert (against.content, [conflict.other for conflict in against.conflicts]) == (None, ["Bob"])
     forced = merge(None, [NamedFace("Ann", RIGHT)], FRAME, embedded=embedded, force=True)
@@ -403,6 +402,6 @@ def test_damaged_sidecars_are_refused_or_merged_and_never_spoilt(seed: int) -> N
         outcomes.add("merged" if done.content else "kept")
         if done.content:
             before, after = Packet(content), Packet(done.content)
-            assert len(face_regions(after)) >= len(face_regions(before))
+            assert len(samples.face_regions(after)) >= len(samples.face_regions(before))
             assert [name for name in names(done.content) if name in ("Ann", "Cara")]
     assert {"refused", "merged"} <= outcomes

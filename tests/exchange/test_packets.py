@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support import sidecar_samples as samples
 
+from facesearch.exchange.areas import Area
 from facesearch.exchange.editing import Editor
 from facesearch.exchange.packets import MAX_PACKET_BYTES, RDF, Packet, PacketError
 from facesearch.exchange.regions import face_regions
@@ -40,14 +41,14 @@ def test_elements_know_where_they_stand() -> None:
     ids=["lightroom", "digikam", "other prefixes", "unit", "pixels"],
 )
 def test_regions_are_read_in_every_form(text: str) -> None:
-    (region, *twice) = face_regions(Packet(text.encode()))
+    (region, *twice) = samples.face_regions(Packet(text.encode()))
     assert region.name == "Marie"
     assert (region.area.x, region.area.y, region.area.w, region.area.h) == pytest.approx((0.5, 0.4, 0.2, 0.3))
     assert [other.name for other in twice] == (["Marie"] if "MPReg" in text else [])
 
 
 def test_microsofts_regions_are_those_of_the_same_faces() -> None:
-    first, second = face_regions(Packet(samples.digikam("Zoë", 0.5, 0.4, 0.2, 0.3).encode()))
+    first, second = samples.face_regions(Packet(samples.digikam("Zoë", 0.5, 0.4, 0.2, 0.3).encode()))
     assert (first.name, second.name) == ("Zoë", "Zoë")
     assert second.area.corners == pytest.approx(first.area.corners)
     assert second.area.corners == pytest.approx((0.4, 0.25, 0.6, 0.55))
@@ -57,12 +58,128 @@ def test_microsofts_regions_are_those_of_the_same_faces() -> None:
 @pytest.mark.parametrize("kind", ["Pet", "Focus", "BarCode"])
 def test_regions_of_other_things_are_no_faces(kind: str) -> None:
     text = samples.lightroom(samples.lightroom_region("Rex", 0.5, 0.4, 0.2, 0.3, kind=kind))
-    assert face_regions(Packet(text.encode())) == []
+    assert samples.face_regions(Packet(text.encode())) == []
 
 
-@pytest.mark.parametrize("number", ["", "nan", "inf", "-inf", "1e400", "-3", "7", "half", "0,5"])
+@pytest.mark.parametrize("number", ["", "nan", "inf", "-inf", "1e400", "-3", "7", "half", "0,5,0"])
 def test_a_region_without_a_usable_area_is_none(number: str) -> None:
-    assert face_regions(Packet(MARIE.replace('x="0.5"', f'x="{number}"').encode())) == []
+    assert samples.face_regions(Packet(MARIE.replace('x="0.5"', f'x="{number}"').encode())) == []
+
+
+def acdsee(*items: str, size: tuple[int, int] = (400, 300)) -> str:
+    """As ACDSee writes; items: type, name and areas."""
+    listed = "".join(f'<rdf:li rdf:parseType="Resource">{item}</rdf:li>' for item in items)
+    return samples.plain(
+        '<a:Regions xmlns:a="http://ns.acdsee.com/regions/" xmlns:s="http://ns.acdsee.com/sType/Area#" '
+        'xmlns:d="http://ns.acdsee.com/sType/Dimensions#" rdf:parseType="Resource">'
+        f'<a:AppliedToDimensions d:w="{size[0]}" d:h="{size[1]}" d:unit="pixel"/>'
+        f"<a:RegionList><rdf:Bag>{listed}</rdf:Bag></a:RegionList></a:Regions>"
+    )
+
+
+ACDSEE_ANN = (
+    "<a:Name>Ann</a:Name><a:Type>Face</a:Type>"
+    '<a:ALGArea s:x="0.1" s:y="0.1" s:w="0.1" s:h="0.1"/><a:DLYArea s:x="0.5" s:y="0.4" s:w="0.2" s:h="0.3"/>'
+)
+ACDSEE_BOB = '<a:Name>Bob</a:Name><a:ALGArea s:x="0.7" s:y="0.6" s:w="0.1" s:h="0.2"/>'
+ACDSEE_CHAIR = '<a:Name>Chair</a:Name><a:Type>Object</a:Type><a:DLYArea s:x="0.7" s:y="0.6" s:w="0.1" s:h="0.2"/>'
+
+
+def test_acdsees_regions_are_read() -> None:
+    found = face_regions(Packet(acdsee(ACDSEE_ANN, ACDSEE_BOB, ACDSEE_CHAIR).encode()), samples.SIZE)
+    assert [(region.name, region.area) for region in found.usable] == [
+        ("Ann", Area(0.5, 0.4, 0.2, 0.3)),  # as the user sees it, not as the detection had drawn it
+        ("Bob", Area(0.7, 0.6, 0.1, 0.2)),
+    ]
+    assert (found.unusable, found.stale) == ([], [])
+    cropped = face_regions(Packet(acdsee(ACDSEE_ANN, size=(400, 200)).encode()), samples.SIZE)
+    assert (cropped.usable, [each.name for each in cropped.unusable]) == ([], ["Ann"])
+
+
+def area_of(fields: str, size: tuple[int, int] = samples.SIZE) -> Area | None:
+    """The area of a region of the Metadata Working Group's with these fields; None where it is named as unusable."""
+    text = samples.lightroom(samples.lightroom_region("Ann", 1, 2, 3, 4), size=size)
+    start = text.index("<mwg-rs:Area")
+    text = f"{text[:start]}<mwg-rs:Area {fields}/>{text[text.index('/>', start) + 2 :]}"
+    found = face_regions(Packet(text.encode()), samples.SIZE)
+    assert [each.name for each in found.unusable] == ([] if found.usable else ["Ann"])
+    return found.usable[0].area if found.usable else None
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ('stArea:x="0,5" stArea:y="0,4" stArea:w="0,2" stArea:h=",3"', Area(0.5, 0.4, 0.2, 0.3)),
+        ('stArea:x="50" stArea:y="40" stArea:w="20" stArea:h="30" stArea:unit="percent"', Area(0.5, 0.4, 0.2, 0.3)),
+        ('stArea:x="50%" stArea:y="40%" stArea:w="20%" stArea:h="30%"', Area(0.5, 0.4, 0.2, 0.3)),
+        ('stArea:x="200" stArea:y="120" stArea:w="80" stArea:h="90" stArea:unit="Pixel"', Area(0.5, 0.4, 0.2, 0.3)),
+        # A circle of 0.3 times 300 px: 90 px of 400 across.
+        ('stArea:x="0.5" stArea:y="0.4" stArea:d="0.3" stArea:unit="normalized"', Area(0.5, 0.4, 0.225, 0.3)),
+        ('stArea:x="200" stArea:y="120" stArea:d="90" stArea:unit="pixel"', Area(0.5, 0.4, 0.225, 0.3)),
+        ('stArea:x="0.5" stArea:y="0.4" stArea:unit="normalized"', None),  # a point
+        ('stArea:x="50" stArea:y="40" stArea:w="20" stArea:h="30"', None),  # percent, or px of a small picture?
+    ],
+)
+def test_areas_are_read_as_programs_write_them(fields: str, expected: Area | None) -> None:
+    found = area_of(fields)
+    if expected is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert found.is_at(expected.x, expected.y, expected.w, expected.h)
+
+
+@pytest.mark.parametrize(
+    ("size", "is_of_this_photo"),
+    [
+        ((400, 300), True),
+        ((4000, 3000), True),  # of the same picture, larger
+        ((133, 100), True),
+        ((4004, 3000), True),  # as RAW developers and cameras differ
+        ((300, 300), False),
+        ((300, 400), False),  # turned since, or written by a program that is at odds with the standard
+        ((400, 280), False),
+        ((0, 0), True),  # says nothing
+    ],
+)
+def test_regions_for_another_picture_are_not_used(size: tuple[int, int], is_of_this_photo: bool) -> None:
+    assert (
+        area_of('stArea:x="0.5" stArea:y="0.4" stArea:w="0.2" stArea:h="0.3"', size) is not None
+    ) is is_of_this_photo
+
+
+@pytest.mark.parametrize("numbers", ["0,4, 0,25, 0,2, 0,3", "0,4,0,25,0,2,0,3", "0.4;0.25;0.2;0.3", "0.4 0.25 0.2 0.3"])
+def test_microsofts_rectangle_is_read_however_its_numbers_are_set_apart(numbers: str) -> None:
+    text = samples.digikam("Ann", 0.5, 0.4, 0.2, 0.3)
+    start = text.index('MPReg:Rectangle="')
+    text = f'{text[:start]}MPReg:Rectangle="{numbers}"{text[text.index(chr(10), start) :]}'
+    (region,) = [region for region in samples.face_regions(Packet(text.encode())) if region.holder is None]
+    assert region.area.corners == pytest.approx((0.4, 0.25, 0.6, 0.55))
+
+
+def test_microsofts_regions_share_the_fate_of_those_that_say_their_size() -> None:
+    text = samples.digikam("Ann", 0.5, 0.4, 0.2, 0.3)
+    text = text.replace(
+        "    <mwg-rs:RegionList>",
+        '<mwg-rs:AppliedToDimensions xmlns:d="http://ns.adobe.com/xap/1.0/sType/Dimensions#" d:w="300" d:h="300"/>'
+        "    <mwg-rs:RegionList>",
+    )
+    found = face_regions(Packet(text.encode()), samples.SIZE)
+    assert (found.usable, {each.name for each in found.unusable}) == ([], {"Ann"})
+
+
+def test_a_name_in_the_extensions_counts_where_there_is_no_other() -> None:
+    text = samples.lightroom(samples.lightroom_region(None, 0.5, 0.4, 0.2, 0.3))
+    inside = (
+        '<i:PersonInImage xmlns:i="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"><rdf:Bag>{}</rdf:Bag></i:PersonInImage>'
+    )
+    for people, expected in ((["Ann"], "Ann"), (["Ann", "Bob"], "")):
+        listed = inside.format("".join(f"<rdf:li>{person}</rdf:li>" for person in people))
+        extended = text.replace(
+            "       </rdf:Description>\n",
+            f'<mwg-rs:Extensions rdf:parseType="Resource">{listed}</mwg-rs:Extensions></rdf:Description>',
+        )
+        assert [region.name for region in samples.face_regions(Packet(extended.encode()))] == [expected]
 
 
 def test_a_name_with_qualifiers_is_read() -> None:
@@ -70,7 +187,7 @@ def test_a_name_with_qualifiers_is_read() -> None:
         "<mwg-rs:Name>NAME</mwg-rs:Name>",
         '<mwg-rs:Name rdf:parseType="Resource"><rdf:value>Zoe\u0308\n Ann</rdf:value></mwg-rs:Name>',
     )
-    assert face_regions(Packet(text.encode()))[0].name == "Zoë Ann"
+    assert samples.face_regions(Packet(text.encode()))[0].name == "Zoë Ann"
 
 
 # What is refused

@@ -33,6 +33,14 @@ TEXT = samples.plain().encode()
         (["IMG.png"], "IMG.jpg", True, "IMG.jpg.xmp"),
         (["IMG.txt"], "IMG.jpg", True, "IMG.xmp"),
         (["a.b.xmp"], "a.b.jpg", False, "a.b.xmp"),
+        (["IMG.jpg", "IMG.jpg.xmp"], "IMG.JPG", False, "IMG.JPG.xmp"),  # the other photo's, to the letter
+        (["IMG.JPG", "IMG.jpg.xmp"], "IMG.jpg", False, "IMG.jpg.xmp"),
+        (["IMG.JPG", "img.jpg.xmp"], "IMG.jpg", False, "IMG.jpg.xmp"),  # one of the two's, and nobody knows whose
+        (["img.jpg", "IMG.xmp"], "IMG.jpg", False, "IMG.xmp"),
+        (["IMG.jpg", "IMG.xmp"], "img.jpg", False, "img.jpg.xmp"),
+        (["img.jpg"], "IMG.jpg", True, "IMG.jpg.xmp"),
+        (["Zoe\u0308.jpg.xmp"], "Zo\xeb.jpg", False, "Zoe\u0308.jpg.xmp"),  # as macOS and rsync make of a name
+        (["Zoe\u0308.jpg", "Zoe\u0308.jpg.xmp"], "Zo\xeb.jpg", False, "Zo\xeb.jpg.xmp"),
     ],
 )
 def test_which_sidecar_is_a_photos(tmp_path: Path, there: list[str], photo: str, short: bool, expected: str) -> None:
@@ -47,6 +55,16 @@ def test_which_photo_is_a_sidecars(tmp_path: Path) -> None:
     names = SidecarNames()
     found = {path.name: [photo.name for photo in names.photos_of(path)] for path in sorted(tmp_path.glob("*.xmp"))}
     assert found == {"a.xmp": ["a.jpg"], "b.jpg.xmp": ["b.jpg"], "c.xmp": ["c.cr2"], "d.xmp": [], "e.xmp": []}
+
+
+def test_a_sidecar_is_never_of_two_photos(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.JPG", "a.jpg.xmp", "a.JPG.xmp", "A.JPG.XMP", "b.jpg", "b.JPG", "b.xmp", "c.jpg", "C.xmp"):
+        (tmp_path / name).touch()
+    names = SidecarNames()
+    found = {path.name: [photo.name for photo in names.photos_of(path)] for path in tmp_path.glob("*.[xX]*")}
+    assert found == {"a.jpg.xmp": ["a.jpg"], "a.JPG.xmp": ["a.JPG"], "A.JPG.XMP": [], "b.xmp": [], "C.xmp": ["c.jpg"]}
+    assert [path.name for path in names.disputed(tmp_path / "b.JPG")] == ["b.xmp"]
+    assert [path.name for path in names.disputed(tmp_path / "c.jpg")] == []
 
 
 @pytest.fixture

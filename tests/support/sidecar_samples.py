@@ -5,6 +5,13 @@ from __future__ import annotations
 
 import random
 
+from facesearch.exchange.packets import Packet
+from facesearch.exchange.regions import Region
+from facesearch.exchange.regions import face_regions as read_regions
+
+SIZE = (400, 300)
+"""Width and height in px of the stored photo that the samples speak of."""
+
 NAMESPACES = """\
     xmlns:xmp="http://ns.adobe.com/xap/1.0/"
     xmlns:tiff="http://ns.adobe.com/tiff/1.0/"
@@ -15,10 +22,10 @@ NAMESPACES = """\
     xmlns:stArea="http://ns.adobe.com/xmp/sType/Area#\""""
 
 
-def lightroom(*regions: str) -> str:
+def lightroom(*regions: str, size: tuple[int, int] = SIZE) -> str:
     """As Adobe's toolkit writes: an attribute a line, structures as rdf:Description, settings of the development.
 
-    regions: the items of the list, as `lightroom_region` gives them.
+    regions: the items of the list, as `lightroom_region` gives them. size: width and height in px of the stored photo.
     """
     listed = "\n".join(regions)
     return f"""\
@@ -45,8 +52,8 @@ def lightroom(*regions: str) -> str:
    <!-- a comment <with> tags & such -->
    <mwg-rs:Regions rdf:parseType="Resource">
     <mwg-rs:AppliedToDimensions
-     stDim:w="400"
-     stDim:h="300"
+     stDim:w="{size[0]}"
+     stDim:h="{size[1]}"
      stDim:unit="pixel"/>
     <mwg-rs:RegionList>
      <rdf:Bag>
@@ -214,3 +221,14 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
         else:
             del data[start:]
     return bytes(data)
+
+
+def face_regions(packet: Packet, size: tuple[int, int] = SIZE) -> list[Region]:
+    """The regions of a packet that can be used, of every form."""
+    return read_regions(packet, size).usable
+
+
+def mwg_regions(packet: Packet) -> list[Region]:
+    """Those of the Metadata Working Group's form alone, whatever picture they are for."""
+    found = read_regions(packet, SIZE)
+    return [region for region in (*found.usable, *found.stale) if region.holder is not None]

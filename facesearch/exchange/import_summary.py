@@ -1,0 +1,62 @@
+"""What an import of names says about itself: plain records, ready to be printed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from facesearch.records import SkippedFile
+
+
+@dataclass(frozen=True)
+class ImportConflict:
+    """A face that has the name `name` in the library, and `other` in the metadata."""
+
+    photo: Path
+    face_id: int
+    name: str
+    other: str
+
+
+@dataclass(frozen=True)
+class NotThisPerson:
+    """A face of whom the metadata says `name`, and of whom somebody said that it is not that person."""
+
+    photo: Path
+    face_id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """A named region without a face of the library's."""
+
+    photo: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class UnusableName:
+    """A name in a photo's metadata whose region says of no face for certain that it is theirs, and why."""
+
+    photo: Path
+    name: str
+    reason: str
+
+
+@dataclass
+class ImportSummary:
+    """What an import did."""
+
+    photos: int = 0  # with names in their metadata
+    regions: int = 0  # with a name and an area that can be used, each face once
+    faces_named: int = 0  # that got a name
+    people_new: int = 0  # created for it
+    faces_same: int = 0  # that had it already
+    conflicts: list[ImportConflict] = field(default_factory=list)
+    rejected: list[NotThisPerson] = field(default_factory=list)
+    unmatched: list[Unmatched] = field(default_factory=list)
+    unusable: list[UnusableName] = field(default_factory=list)
+    photos_unknown: list[Path] = field(default_factory=list)  # with names, but not in the library
+    skipped: list[SkippedFile] = field(default_factory=list)  # that could not be used, with the reason
+    dry_run: bool = False
