@@ -20,7 +20,7 @@ from support.small_tower import write_small_tower
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.library import Library
-from facesearch.query import query_faces, query_photo
+from facesearch.query import QueryOptions, ask, probe_photo
 
 # Writes until a line comes in, or this process is killed.
 HOLDER = """
@@ -69,13 +69,15 @@ def test_readers_see_whole_photos_only_while_a_writer_goes_on(tmp_path: Path) ->
                 assert status.files == status.photos
             seen.add(status.photos)
             if status.photos:
-                (face,) = query_faces(reader, probe, TileDetector(), ColourTower(), k=3).faces
+                (face,) = ask(
+                    reader, probe_photo(probe, TileDetector(), ColourTower()), QueryOptions(k=3, faces=True)
+                ).faces
                 assert all(match.photo.parent == many for match in face.photos)
                 assert [match.distance for match in face.photos] == sorted(match.distance for match in face.photos)
         assert writer.returncode == 0
     assert len(seen) > 3  # it has read in the midst of the work
     with Library.open(path, MODELS) as reader:
-        (face,) = query_photo(reader, probe, TileDetector(), ColourTower(), k=1).faces
+        (face,) = ask(reader, probe_photo(probe, TileDetector(), ColourTower()), QueryOptions(k=1)).faces
         assert (face.people[0].distance, face.people[0].nearest_photo) == (pytest.approx(0, abs=1e-5), many / "040.png")
 
 

@@ -6,7 +6,7 @@ loaded at first use, so that the import costs nothing. Not for two threads at on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,8 @@ from facesearch.api.people import PeopleMethods
 if TYPE_CHECKING:
     from facesearch.indexing import IndexProgress, IndexSummary, PruneSummary, ReindexSummary
     from facesearch.library import ForgetSummary, LibraryStatus, VerifyReport
-    from facesearch.pages.query_sheet import QuerySheet
     from facesearch.people import PhotoList
-    from facesearch.query import Comparison, QueryAnswer
-    from facesearch.query.many import Unanswered
-    from facesearch.query.probe import Probe
+    from facesearch.query import Comparison, FailedProbe, Probe, QueryAnswer, QueryOptions
     from facesearch.tuning.calibration import KeptCalibration
     from facesearch.tuning.calibration.fitting import Fit
     from facesearch.tuning.teaching import TeachSummary, UntaughtSummary
@@ -156,9 +153,11 @@ class FaceLibrary(PeopleMethods):
 
         Raises PhotoError (unreadable, no face), LibraryError and TowerError.
         """
-        from facesearch.query import compare_photos
+        from facesearch.query import compare_probes, probe_prominent_face
 
-        return compare_photos(Path(first), Path(second), self.detector, self.tower, self._open())
+        library = self._open()
+        one, two = (probe_prominent_face(Path(photo), self.detector, self.tower) for photo in (first, second))
+        return compare_probes(one, two, library)
 
     def calibrate(self, far: float = 0.01, *, dry_run: bool = False) -> Fit:
         """Fit threshold and probabilities to the people named here, and judge by them from now on.
@@ -185,73 +184,46 @@ class FaceLibrary(PeopleMethods):
         return reset(self.path)
 
     def query(
-        self,
-        photo: Folder,
-        k: int = 5,
-        threshold: float | None = None,
-        sheet: QuerySheet | None = None,
-        prior: float = 0.5,
+        self, photo: Folder, k: int = 5, threshold: float | None = None, prior: float = 0.5, *, faces: bool = False
     ) -> QueryAnswer:
-        """The k nearest people of every face in a photo, nearest first. Nothing of the photo is stored.
+        """The k nearest people of every face in a photo: `probe`, then `ask`. Nothing of the photo is stored.
 
-        threshold: the distance under which two faces count as one person; by default the library's own, or the tower's.
-        sheet: where the answer is drawn too. prior: how likely it is, before looking, that somebody on the photo is in
-        the library. Raises PhotoError (unreadable, no face), LibraryError and TowerError.
+        threshold: the distance up to which two faces count as one person; by default the library's own, or the tower's.
+        prior: the probability, before looking, that somebody on the photo is in the library. faces: list the
+        nearest faces, whoever they are, instead of people. Raises PhotoError (unreadable, no face), LibraryError and
+        TowerError.
         """
-        from facesearch.query import query_photo
+        from facesearch.query import QueryOptions
 
-        return self._ask(query_photo, Path(photo), {"k": k, "threshold": threshold, "prior": prior}, sheet)
+        options = QueryOptions(k, threshold, prior, faces)
+        return self.ask(self.probe(photo), options)
 
-    def query_faces(
-        self,
-        photo: Folder,
-        k: int = 5,
-        threshold: float | None = None,
-        sheet: QuerySheet | None = None,
-        prior: float = 0.5,
-    ) -> QueryAnswer:
-        """The k nearest faces of every face in a photo, each with the photo that shows it; otherwise as `query`."""
-        from facesearch.query import query_faces
+    def probe(self, photo: Folder) -> Probe:
+        """A photo with its faces, found and embedded: what `ask` and a contact sheet take.
 
-        return self._ask(query_faces, Path(photo), {"k": k, "threshold": threshold, "prior": prior}, sheet)
-
-    def _ask(
-        self,
-        question: Callable[..., QueryAnswer],
-        photo: Path,
-        wish: Mapping[str, float | None],
-        sheet: QuerySheet | None,
-    ) -> QueryAnswer:
-        library = self._open()
-        seen: list[Probe] = []
-        on_probe = None if sheet is None else seen.append
-        answer = question(library, photo, self.detector, self.tower, on_probe=on_probe, **wish)
-        if sheet is not None:
-            sheet.add(library, seen[0], answer)
-        return answer
-
-    def query_all(
-        self,
-        photos: Iterable[Folder],
-        k: int = 5,
-        threshold: float | None = None,
-        *,
-        faces: bool = False,
-        sheet: QuerySheet | None = None,
-        prior: float = 0.5,
-    ) -> Iterator[QueryAnswer | Unanswered]:
-        """The answer to each of several photos and of the photos in folders, in order, as soon as there is one.
-
-        faces: as `query_faces` answers, instead of `query`. A photo that cannot be read, or shows no face, is an
-        Unanswered with the reason. Raises LibraryError and TowerError.
+        Raises PhotoError (unreadable, no face), LibraryError and TowerError.
         """
-        from facesearch.query.many import Unanswered, answers_to
+        from facesearch.query import probe_photo
 
-        ask = self.query_faces if faces else self.query
-        for answer in answers_to(map(Path, photos), lambda photo: ask(photo, k, threshold, sheet, prior)):
-            if sheet is not None and isinstance(answer, Unanswered):
-                sheet.fail(answer.photo, answer.reason)
-            yield answer
+        self._open()
+        return probe_photo(Path(photo), self.detector, self.tower)
+
+    def probes(self, photos: Iterable[Folder]) -> Iterator[Probe | FailedProbe]:
+        """Each of several photos, and of the photos in folders, in order, as soon as it is looked at.
+
+        A photo that cannot be read, or shows no face, is a FailedProbe with the reason. Raises LibraryError and
+        TowerError.
+        """
+        from facesearch.query import probe_each
+
+        self._open()
+        return probe_each(map(Path, photos), self.detector, self.tower)
+
+    def ask(self, probe: Probe, options: QueryOptions | None = None) -> QueryAnswer:
+        """The people, or faces, nearest to every face of a probe. Raises LibraryError and TowerError."""
+        from facesearch.query import DEFAULT_OPTIONS, ask
+
+        return ask(self._open(), probe, DEFAULT_OPTIONS if options is None else options)
 
     def teach(
         self, *, seed: int = 0, dry_run: bool = False, on_run: Callable[[int, int], None] | None = None
@@ -324,11 +296,12 @@ def compare(
     library: whose own calibration, and what it was taught, is to count instead. Raises PhotoError (unreadable, no
     face), TowerError, and LibraryError with a library.
     """
-    from facesearch.query import compare_photos
+    from facesearch.query import compare_probes, probe_prominent_face
     from facesearch.vision.detector.detector import load_detector
 
     if library is not None:
         with FaceLibrary(Path(library), tower, device) as opened:
             return opened.compare(first, second)
-    detector = load_detector(device=device)
-    return compare_photos(Path(first), Path(second), detector, load_tower(tower, device=device))
+    detector, loaded = load_detector(device=device), load_tower(tower, device=device)
+    one, two = (probe_prominent_face(Path(photo), detector, loaded) for photo in (first, second))
+    return compare_probes(one, two)

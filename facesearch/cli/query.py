@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,9 +15,9 @@ from facesearch.cli.query_text import report_answer
 from facesearch.errors import PhotoError
 
 if TYPE_CHECKING:
+    from facesearch.api.library import FaceLibrary
     from facesearch.pages.query_sheet import QuerySheet
-    from facesearch.query import QueryAnswer
-    from facesearch.query.many import Unanswered
+    from facesearch.query import FailedProbe, Probe, QueryAnswer, QueryOptions
 
 
 def query(
@@ -68,23 +68,45 @@ def query(
     all_answered = True
     with open_library(library, tower=tower, device=device.value) as opened:
         opened.load_ahead()
-        from facesearch.query.many import is_one_photo
+        from facesearch.query import QueryOptions, is_one_photo
 
+        options = QueryOptions(k, threshold, prior, faces)
         rows = rows_for(pictures, lambda: opened.reader)
         if is_one_photo(photos):
-            ask = opened.query_faces if faces else opened.query
-            answer = ask(photos[0], k=k, threshold=threshold, sheet=sheet, prior=prior)
+            answer = _answer(opened, opened.probe(photos[0]), options, sheet)
             if json:
                 say_json(answer)
             else:
                 report_answer(answer, rows)
         else:
-            answers = opened.query_all(photos, k, threshold, faces=faces, sheet=sheet, prior=prior)
+            answers = _answers(opened, photos, options, sheet)
             all_answered = _tell_all(answers, rows, json=json)
         if sheet is not None and html is not None:
             _write_sheet(sheet, html, opened.path, json=json)
     if not all_answered:
         raise typer.Exit(PhotoError.exit_code)
+
+
+def _answer(opened: FaceLibrary, probe: Probe, options: QueryOptions, sheet: QuerySheet | None) -> QueryAnswer:
+    answer = opened.ask(probe, options)
+    if sheet is not None:
+        sheet.add(opened.reader, probe, answer)
+    return answer
+
+
+def _answers(
+    opened: FaceLibrary, photos: Iterable[Path], options: QueryOptions, sheet: QuerySheet | None
+) -> Iterator[QueryAnswer | FailedProbe]:
+    """The answer to each photo, as soon as there is one, or why it has none."""
+    from facesearch.query import Probe
+
+    for probe in opened.probes(photos):
+        if isinstance(probe, Probe):
+            yield _answer(opened, probe, options, sheet)
+            continue
+        if sheet is not None:
+            sheet.fail(probe.photo, probe.reason)
+        yield probe
 
 
 def _begun_sheet(html: Path, force: bool) -> QuerySheet:
@@ -104,13 +126,13 @@ def _write_sheet(sheet: QuerySheet, html: Path, library: Path, *, json: bool) ->
         say(f"page: {shown_path(html)}")
 
 
-def _tell_all(answers: Iterable[QueryAnswer | Unanswered], rows: Rows, *, json: bool) -> bool:
+def _tell_all(answers: Iterable[QueryAnswer | FailedProbe], rows: Rows, *, json: bool) -> bool:
     """Print the answers as they come, or all as one JSON. False where a photo that was named has none, or none at all
     has one."""
     from facesearch.query import QueryAnswer
 
     answered: list[QueryAnswer] = []
-    unanswered: list[Unanswered] = []
+    unanswered: list[FailedProbe] = []
     for answer in answers:
         if not isinstance(answer, QueryAnswer):
             complain(f"{shown_path(answer.photo)}: {answer.reason}")

@@ -79,14 +79,16 @@ def why(
     from facesearch.api.library import open_library
     from facesearch.pages import check_page_file, write_page
     from facesearch.pages.explanation import render_explanation
-    from facesearch.query.why import Doubt, Patches, explain
+    from facesearch.query import QueryOptions
+    from facesearch.query.why import Patches, WhyOptions, explain
 
     page = out if out is not None or json else Path(f"why-{photo.stem}.html")
-    doubt = Doubt(person, face, threshold, prior, Patches(patch, stride, cover.value))
+    query = QueryOptions(threshold=threshold, prior=prior)
+    options = WhyOptions(person, face, query, Patches(patch, stride, cover.value))
     if page is not None:
         check_page_file(page, "--out", force=force)
     with open_library(library, tower=tower, device=device.value) as opened:
-        found = explain(opened.reader, photo, opened.detector, opened.tower, doubt)
+        found = explain(opened.reader, opened.probe(photo), opened.tower, options)
         if page is not None:
             write_page(page, render_explanation(found, opened.reader), "--out")
     if json:

@@ -17,8 +17,9 @@ from facesearch.pages import picture, render_page, text
 from facesearch.pages.cutting import Cut, cut_face, cut_faces, framed_photo
 from facesearch.pages.labels import counted, where, who
 from facesearch.query import SET_APART, FaceMatch, PersonMatch, ProbeFace, QueryAnswer, likelihood, meanings
+from facesearch.query.candidates import near_faces
 from facesearch.query.probe import Probe
-from facesearch.records import EmbeddedFace, Floats, StoredFace
+from facesearch.records import EmbeddedFace, Floats
 
 MOST_PICTURES = 1500
 """On one page: some 30 MB."""
@@ -51,11 +52,11 @@ STYLE = """
 
 
 @dataclass(frozen=True)
-class NearFace:
-    """A face of the library near a probe, and its distance where that is known."""
+class ShownFace:
+    """A face of the library beside a face of the probe."""
 
     face_id: int
-    distance: float | None
+    distance: float
 
 
 @dataclass
@@ -73,7 +74,8 @@ class QuerySheet:
     def add(self, library: Library, probe: Probe, answer: QueryAnswer) -> None:
         """One photo with its answer. Photos of the library are read again; those that cannot be are said."""
         near = [
-            near_faces(library, face, matches_of(found)) for face, found in zip(probe.faces, answer.faces, strict=True)
+            faces_beside(library, face, matches_of(found))
+            for face, found in zip(probe.faces, answer.faces, strict=True)
         ]
         wanted = {each.face_id for matches in near for faces in matches for each in faces}
         count = 1 + len(probe.faces) + 2 * sum(len(faces) for matches in near for faces in matches)
@@ -114,14 +116,14 @@ def matches_of(face: ProbeFace) -> Sequence[PersonMatch | FaceMatch]:
     return face.people or face.photos
 
 
-def near_faces(
+def faces_beside(
     library: Library, probe: EmbeddedFace, matches: Sequence[PersonMatch | FaceMatch]
-) -> list[list[NearFace]]:
+) -> list[list[ShownFace]]:
     """For each match its face, and then the nearest other faces of the same person, up to NEAR_FACES in all.
 
     The others are looked for among the nearest faces of the library: a person far away has no others.
     """
-    found = [[NearFace(match.face_id, match.distance)] for match in matches]
+    found = [[ShownFace(match.face_id, match.distance)] for match in matches]
     people = {
         match.person_id: place
         for place, match in enumerate(matches)
@@ -130,23 +132,18 @@ def near_faces(
     if not people:
         return found
     with library.snapshot():
-        neighbours = library.vectors().search(library.space.map(probe.embedding), _REACH)
-        faces = library.catalog.faces(neighbour.face_id for neighbour in neighbours)
-    for neighbour in neighbours:
-        place = people.get(_person_of(faces.get(neighbour.face_id)))
+        near = near_faces(library, library.space.map(probe.embedding), _REACH)
+    for each in near:
+        place = None if each.face.person_id is None else people.get(each.face.person_id)
         if place is None or len(found[place]) >= NEAR_FACES:
             continue
-        if neighbour.face_id != found[place][0].face_id:
-            found[place].append(NearFace(neighbour.face_id, neighbour.distance))
+        if each.face.face_id != found[place][0].face_id:
+            found[place].append(ShownFace(each.face.face_id, each.distance))
     return found
 
 
-def _person_of(face: StoredFace | None) -> int:
-    return -1 if face is None or face.person_id is None else face.person_id
-
-
 def _section(
-    library: Library, probe: Probe, answer: QueryAnswer, near: list[list[list[NearFace]]], cuts: dict[int, Cut]
+    library: Library, probe: Probe, answer: QueryAnswer, near: list[list[list[ShownFace]]], cuts: dict[int, Cut]
 ) -> str:
     boxes = [on_photo(probe, face) for face in probe.faces]
     paths = _paths(library, cuts)
@@ -176,7 +173,7 @@ def _likelihood(face: ProbeFace) -> str:
     return f"<p>{said}{f'<br>{text(SET_APART)}' if face.set_apart else ''}</p>"
 
 
-def _card(match: PersonMatch | FaceMatch, faces: list[NearFace], cuts: dict[int, Cut], paths: dict[int, Path]) -> str:
+def _card(match: PersonMatch | FaceMatch, faces: list[ShownFace], cuts: dict[int, Cut], paths: dict[int, Path]) -> str:
     name = who(match.name, match.person_id, match.face_id)
     verdict = '<span class="yes">same person</span>' if match.same_person else "not the same person"
     likely, distance = match.probability, match.distance
@@ -192,13 +189,12 @@ def _card(match: PersonMatch | FaceMatch, faces: list[NearFace], cuts: dict[int,
     )
 
 
-def _near(face: NearFace, name: str, cut: Cut, path: Path | None) -> str:
-    distance = "" if face.distance is None else f" at {face.distance:.3f}"
+def _near(face: ShownFace, name: str, cut: Cut, path: Path | None) -> str:
     crop = picture(cut.face, f"face {face.face_id}", cut.reason)
     photo = picture(cut.photo, f"the photo of face {face.face_id}, which is framed", cut.reason)
     return (
         f'<figure class="near">{crop}{photo}'
-        f"<figcaption><b>face {face.face_id}</b>{distance} · {where(path)}</figcaption></figure>"
+        f"<figcaption><b>face {face.face_id}</b> at {face.distance:.3f} · {where(path)}</figcaption></figure>"
     )
 
 

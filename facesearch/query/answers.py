@@ -1,52 +1,45 @@
-"""What a question about a photo is answered with: plain values, ready for JSON."""
+"""The answer to a question about a photo: plain values, ready for JSON."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from facesearch.records import DetectedFace, StoredFace
+
 Box = tuple[float, float, float, float]  # x1 y1 x2 y2 px
 
 
 @dataclass(frozen=True)
 class PersonMatch:
-    """A person of the library and how near the probe is.
+    """A person of the library near a face of the probe: a named one, an unnamed group, or a face in no group."""
 
-    A person is a named one, an unnamed group (name is None), or a single face in no group yet (person_id is None too).
-    distance: to the nearest of their faces; same_person: whether that is at most the threshold. nearest_photo: where
-    that face is; missing: the file was not there at the last run. photo_count: photos that show the person, copies
-    counted once. probability: that two faces `distance` apart are one person, were one and two as likely beforehand.
-    person_distance: halfway between that and the distance of the mean of the faces. posterior: that it is this
-    person, among all in the library and nobody; both are None where neither tower nor library has a calibration.
-    """
-
-    rank: int
-    person_id: int | None
-    name: str | None
-    face_id: int
-    distance: float
-    same_person: bool
-    nearest_photo: Path
-    missing: bool
-    photo_count: int
-    probability: float | None = None
-    person_distance: float = 0.0
-    posterior: float | None = None
+    rank: int  # from 1
+    person_id: int | None  # None for a face in no group
+    name: str | None  # None for an unnamed group and a face in no group
+    face_id: int  # their face that is nearest to the probe
+    distance: float  # of that face
+    same_person: bool  # whether `distance` is at most the threshold
+    nearest_photo: Path  # shows that face
+    missing: bool  # that photo was gone at the last run
+    photo_count: int  # photos that show the person, copies counted once
+    probability: float | None = None  # that two faces `distance` apart are one person, assuming even odds beforehand
+    person_distance: float = 0.0  # halfway between `distance` and the distance of the mean of their faces
+    posterior: float | None = None  # that the face is this person, among all in the library and nobody
 
 
 @dataclass(frozen=True)
 class FaceMatch:
-    """A face of the library, the photo that shows it, and its person, if any. box: x1 y1 x2 y2 px in that photo.
-    copies: other files with the same content."""
+    """A face of the library near a face of the probe, the photo that shows it, and its person, if any."""
 
-    rank: int
+    rank: int  # from 1
     face_id: int
     distance: float
-    same_person: bool
+    same_person: bool  # whether `distance` is at most the threshold
     photo: Path
-    missing: bool
-    copies: tuple[Path, ...]
-    box: Box
+    missing: bool  # that photo was gone at the last run
+    copies: tuple[Path, ...]  # other files with the same content
+    box: Box  # of the face in that photo
     person_id: int | None
     name: str | None
     probability: float | None = None  # as in PersonMatch
@@ -54,49 +47,45 @@ class FaceMatch:
 
 @dataclass(frozen=True)
 class ProbeFace:
-    """A face in the probe. box: x1 y1 x2 y2 px. `people` is filled by query_photo, `photos` by query_faces.
-
-    nobody: the posterior of nobody in the library. is_nobody: whether that is likelier than anybody. margin: how much
-    likelier the first is than the runner-up, as a difference of posteriors. set_apart: the other faces of the photo
-    changed who is likeliest, for one person rarely stands twice in a photo. All but set_apart None, and that False,
-    without a calibration.
-    """
+    """A face of the probe with its matches. Without a calibration nothing is said of nobody."""
 
     box: Box
-    score: float
-    people: tuple[PersonMatch, ...] = ()
-    photos: tuple[FaceMatch, ...] = ()
-    nobody: float | None = None
-    is_nobody: bool | None = None
-    margin: float | None = None
-    set_apart: bool = False
+    score: float  # the detector's, 0 to 1
+    people: tuple[PersonMatch, ...] = ()  # the likeliest first; empty where faces were asked for
+    photos: tuple[FaceMatch, ...] = ()  # the nearest first; filled where faces were asked for
+    nobody: float | None = None  # the posterior of nobody in the library
+    is_nobody: bool | None = None  # whether that is more likely than anybody
+    margin: float | None = None  # by how much the first is likelier than the second, as a difference of posteriors
+    set_apart: bool = False  # the other faces of the photo changed who is likeliest: one person is rarely on it twice
 
 
 @dataclass(frozen=True)
 class QueryAnswer:
-    """The faces in the probe, the largest first, each with its matches, the nearest first.
-
-    prior: how likely it was taken to be that somebody on the photo is in the library. calibrated_by: "tower", "head"
-    (what was taught) or "library" (its own names); None where nothing was.
-    """
+    """The faces of a probe, the largest first, each with its matches."""
 
     photo: Path
-    threshold: float
+    threshold: float  # up to this distance two faces count as one person
     faces: tuple[ProbeFace, ...]
-    prior: float
-    calibrated_by: str | None = None
+    prior: float  # the probability, before looking, that somebody on the photo is in the library
+    calibrated_by: str | None = None  # "tower", "head" (what was taught), "library" (its own names) or None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The distance between the most prominent face of one photo and that of another. Boxes: x1 y1 x2 y2 px."""
+    """How far apart the most prominent faces of two photos are."""
 
     first: Path
     second: Path
     first_box: Box
     second_box: Box
     distance: float
-    threshold: float
-    same_person: bool
+    threshold: float  # up to this distance two faces count as one person
+    same_person: bool  # whether `distance` is at most the threshold
     probability: float | None = None  # as in PersonMatch
     calibrated_by: str | None = None  # as in QueryAnswer
+
+
+def box_of(face: DetectedFace | StoredFace) -> Box:
+    """A face's box, rounded to a tenth of a pixel."""
+    left, top, right, bottom = (round(side, 1) for side in face.box.tolist())
+    return left, top, right, bottom

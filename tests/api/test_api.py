@@ -51,7 +51,7 @@ def test_index_then_query_then_index_again(library: facesearch.FaceLibrary, peop
     match = library.query(str(probe), k=1).faces[0].people[0]
     assert (match.name, match.nearest_photo, match.photo_count) == (second.name, probe, 2)
     assert match.distance < 1e-3
-    assert library.query_faces(probe, k=1).faces[0].photos[0].photo == probe
+    assert library.query(probe, k=1, faces=True).faces[0].photos[0].photo == probe
     assert library.query(probe, threshold=0.0).threshold == 0.0
 
 

@@ -23,7 +23,7 @@ from facesearch.indexing import (
 )
 from facesearch.indexing.software import software_of
 from facesearch.library import Library
-from facesearch.query import query_faces
+from facesearch.query import QueryOptions, ask, probe_photo
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
 
@@ -99,7 +99,7 @@ def test_the_software_is_told_by_decoder_and_detector() -> None:
 def test_a_copy_is_listed_with_both_paths(library: Library, album: Path) -> None:
     shutil.copy(album / "red.png", album / "deep" / "again.png")
     _index(library, album)
-    answer = query_faces(library, album / "red.png", TileDetector(), ColourTower(), k=2)
+    answer = ask(library, probe_photo(album / "red.png", TileDetector(), ColourTower()), QueryOptions(k=2, faces=True))
     first, second = answer.faces[0].photos
     assert {first.photo, *first.copies} == {album / "red.png", album / "deep" / "again.png"}
     assert (second.photo, second.copies) == (album / "deep" / "green.png", ())
@@ -155,7 +155,9 @@ def test_a_renamed_root_is_said_and_answers_show_the_new_paths(library: Library,
     summary, calls = _index(library, renamed)
     assert (summary.photos_copied, summary.photos_moved, calls) == (2, 0, 0)
     assert summary.absent == (AbsentFolder(album, 2),)
-    (face, *_) = query_faces(library, renamed / "red.png", TileDetector(), ColourTower(), k=1).faces
+    (face, *_) = ask(
+        library, probe_photo(renamed / "red.png", TileDetector(), ColourTower()), QueryOptions(k=1, faces=True)
+    ).faces
     assert (face.photos[0].photo, face.photos[0].missing) == (renamed / "red.png", False)
     assert face.photos[0].copies == (album / "red.png",)
     assert _index(library, renamed)[0].absent == ()  # said once

@@ -28,7 +28,7 @@ from facesearch.indexing import (
 from facesearch.library import Library
 from facesearch.library.index.vectors import Vectors
 from facesearch.people import most_prominent
-from facesearch.query import query_photo
+from facesearch.query import ask, probe_photo
 from facesearch.records import DetectedFace, Floats, Pixels
 from facesearch.vision.alignment import TEMPLATE_112
 
@@ -328,7 +328,7 @@ def test_boxes_are_in_pixels_of_the_file_also_when_it_was_reduced(library: Libra
     assert library.catalog.photo_sizes([photo_id]) == {photo_id: (6000, 40)}
     (stored,) = library.catalog.faces_in([photo_id])
     np.testing.assert_allclose(stored.box, [2700, 0, 3300, 40], rtol=0.02)
-    (asked,) = query_photo(library, photo, _MiddleDetector(), ColourTower()).faces
+    (asked,) = ask(library, probe_photo(photo, _MiddleDetector(), ColourTower())).faces
     np.testing.assert_allclose(asked.box, stored.box, atol=0.1)
 
 

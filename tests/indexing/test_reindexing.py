@@ -14,7 +14,7 @@ from support.tiles import MODELS, ColourTower, TileDetector, draw
 from facesearch.errors import LibraryError, TowerError
 from facesearch.indexing import AbsentFolder, IndexOptions, IndexProgress, ReindexInterrupted, index_photos, reindex
 from facesearch.library import Library, forget, verify
-from facesearch.query import query_photo
+from facesearch.query import ask, probe_photo
 from facesearch.records import DetectedFace, Floats, Models, Pixels
 
 PHOTOS = 40
@@ -80,7 +80,7 @@ def test_another_tower_takes_over_with_people_and_ids(library: Library, album: P
     assert verify(library.path, models).findings == ()
     with Library.open(library.path, models, writable=True) as moved:
         assert index_photos(moved, [album], TileDetector(), OtherTower()).photos_unchanged == PHOTOS
-        (face,) = query_photo(moved, draw(tmp_path / "probe.png", (3, 9, 99)), TileDetector(), OtherTower()).faces
+        (face,) = ask(moved, probe_photo(draw(tmp_path / "probe.png", (3, 9, 99)), TileDetector(), OtherTower())).faces
         assert face.people[0].name == "Ann"
     with pytest.raises(TowerError, match="facesearch reindex"):
         Library.open(library.path, MODELS)
@@ -114,7 +114,7 @@ def test_answers_stay_until_the_switch_and_a_run_goes_on_where_it_was_ended(libr
     assert (caught.value.summary.photos, caught.value.summary.switched) == (30, False)
     assert (library.status().generation, library.models) == (generation, MODELS)
     with Library.open(library.path, MODELS) as reader:
-        (face,) = query_photo(reader, album / "Ann" / "03.png", TileDetector(), ColourTower()).faces[:1]
+        (face,) = ask(reader, probe_photo(album / "Ann" / "03.png", TileDetector(), ColourTower())).faces[:1]
         assert face.people[0].distance == pytest.approx(0, abs=1e-5)
     (album / "Ann" / "00.png").unlink()
     draw(album / "Ann" / "01.png", (200, 200, 1))
@@ -124,7 +124,7 @@ def test_answers_stay_until_the_switch_and_a_run_goes_on_where_it_was_ended(libr
         summary = reindex(library, detector, OtherTower(), force=True)
         assert (summary.switched, summary.photos, detector.calls) == (True, 11, 11)
         with pytest.raises(TowerError, match="cannot be compared"):  # not a mixture of two towers
-            query_photo(reader, album / "Ann" / "03.png", TileDetector(), ColourTower())
+            ask(reader, probe_photo(album / "Ann" / "03.png", TileDetector(), ColourTower()))
     assert library.status().photos == PHOTOS
 
 

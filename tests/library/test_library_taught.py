@@ -22,7 +22,7 @@ from facesearch.library import Library, forget, verify
 from facesearch.library.index import partitions
 from facesearch.library.index.vectors import DESCRIPTION_NAME, INDEX_NAME
 from facesearch.library.space import Space, head_bytes
-from facesearch.query import query_photo
+from facesearch.query import QueryOptions, ask, probe_photo
 from facesearch.records import Floats
 
 HEAD = (np.eye(32) + np.random.default_rng(5).normal(size=(32, 32)) / 8).astype(np.float32)
@@ -82,12 +82,12 @@ def _assert_equals_brute_force(library: Library, head: Floats | None) -> None:
 def test_vectors_and_probes_lie_where_the_head_puts_them(path: Path, tmp_path: Path) -> None:
     probe = draw(tmp_path / "probe.png", (11, 22, 198))
     with Library.open(path) as library:
-        before = query_photo(library, probe, TileDetector(), ColourTower(), threshold=1.0)
+        before = ask(library, probe_photo(probe, TileDetector(), ColourTower()), QueryOptions(threshold=1.0))
     _teach(path)
     with Library.open(path) as library:
         assert library.status().vectors == "current"
         _assert_equals_brute_force(library, HEAD)
-        after = query_photo(library, probe, TileDetector(), ColourTower(), threshold=1.0)
+        after = ask(library, probe_photo(probe, TileDetector(), ColourTower()), QueryOptions(threshold=1.0))
         embedding = ColourTower().embed(np.tile(np.array((11, 22, 198), np.uint8), (1, 112, 112, 1)))
         _, rows = library.catalog.embeddings()
         near = after.faces[0].people[0]

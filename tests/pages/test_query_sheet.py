@@ -26,8 +26,7 @@ from facesearch.pages import render_page
 from facesearch.pages.cutting import FACE_PX, PHOTO_PX, cut_face, cut_faces, framed_photo
 from facesearch.pages.query_sheet import QuerySheet
 from facesearch.photos import MAX_SIDE_PX
-from facesearch.query import meanings, query_faces, query_photo
-from facesearch.query.probe import Probe
+from facesearch.query import QueryOptions, ask, meanings, probe_photo
 from facesearch.records import DetectedFace, EmbeddedFace, NewPhoto, PhotoFile
 
 RED, DARK_RED, GREEN, BLUE = (200, 0, 0), (190, 0, 0), (0, 200, 0), (0, 0, 200)
@@ -50,9 +49,8 @@ def library(tmp_path: Path) -> Iterator[Library]:
 def sheet_of(library: Library, *photos: Path, most_pictures: int = 1000, k: int = 5) -> str:
     sheet = QuerySheet(most_pictures)
     for photo in photos:
-        seen: list[Probe] = []
-        answer = query_photo(library, photo, TileDetector(), ColourTower(), k=k, on_probe=seen.append)
-        sheet.add(library, seen[0], answer)
+        probe = probe_photo(photo, TileDetector(), ColourTower())
+        sheet.add(library, probe, ask(library, probe, QueryOptions(k)))
     return sheet.render(library.path)
 
 
@@ -77,11 +75,11 @@ def test_the_faces_asked_about_stand_beside_the_nearest_faces_of_each_person(lib
 def test_the_page_says_what_the_command_says(library: Library, tmp_path: Path) -> None:
     """The same words and numbers for each face: who, how likely, nobody, how far ahead, and what that means."""
     tower = ColourTower(LINE)
-    probe = draw(tmp_path / "probe.png", (205, 0, 0), (60, 60, 60))
-    seen: list[Probe] = []
-    answer = query_photo(library, probe, TileDetector(), tower, on_probe=seen.append)
+    photo = draw(tmp_path / "probe.png", (205, 0, 0), (60, 60, 60))
+    probe = probe_photo(photo, TileDetector(), tower)
+    answer = ask(library, probe)
     sheet = QuerySheet()
-    sheet.add(library, seen[0], answer)
+    sheet.add(library, probe, answer)
     page = html.unescape(re.sub(r"</?b>", "", sheet.render(library.path)))
     known, stranger = sorted(answer.faces, key=lambda face: face.box)
     assert known.margin is not None
@@ -94,7 +92,7 @@ def test_the_page_says_what_the_command_says(library: Library, tmp_path: Path) -
     ):
         assert said in page
     assert len(meanings(answer)) == 2
-    assert "probability" not in html.unescape(sheet_of(library, probe))  # without a calibration nobody knows
+    assert "probability" not in html.unescape(sheet_of(library, photo))  # without a calibration nobody knows
 
 
 def test_the_page_is_whole_and_loads_nothing(library: Library, tmp_path: Path) -> None:
@@ -139,11 +137,9 @@ def test_what_does_not_fit_on_the_page_is_said(library: Library, tmp_path: Path)
 
 
 def test_photos_are_listed_with_their_own_faces(library: Library, tmp_path: Path) -> None:
-    seen: list[Probe] = []
-    probe = draw(tmp_path / "probe.png", RED)
-    answer = query_faces(library, probe, TileDetector(), ColourTower(), k=2, on_probe=seen.append)
+    probe = probe_photo(draw(tmp_path / "probe.png", RED), TileDetector(), ColourTower())
     sheet = QuerySheet()
-    sheet.add(library, seen[0], answer)
+    sheet.add(library, probe, ask(library, probe, QueryOptions(k=2, faces=True)))
     cards = re.findall(r"<article.*?</article>", sheet.render(library.path), re.DOTALL)
     assert [re.findall(r"<b>face (\d+)</b>", card) for card in cards] == [["1"], ["2"]]
 

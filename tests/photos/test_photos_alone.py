@@ -20,7 +20,7 @@ from facesearch.photos.decoding import decode, worker
 PROGRAM = """
 import os, signal, sys, time
 sys.path[:0] = [sys.argv[1]]
-from facesearch.photos import decode, serving
+from facesearch.photos.decoding import decode, worker_process
 usual = decode._load
 def load(image, max_side_px):
     log = os.open(os.environ["FACESEARCH_TEST_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -32,7 +32,7 @@ def load(image, max_side_px):
     os.write(log, b"end\\n")
     return usual(image, max_side_px)
 decode._load = load
-serving.serve(*sys.argv[2:])
+worker_process.serve(*sys.argv[2:])
 """
 
 

@@ -24,8 +24,7 @@ from facesearch.library import Library
 from facesearch.photos import DecodingWorker, WorkerLimits, photo_file, read_photo, read_photo_apart
 from facesearch.photos.decoding import one_worker as apart
 from facesearch.photos.decoding import worker
-from facesearch.query import QueryAnswer, query_photo
-from facesearch.query.many import Unanswered, answers_to
+from facesearch.query import FailedProbe, Probe, probe_each
 from facesearch.records import Models, PhotoFile
 
 
@@ -46,14 +45,14 @@ def bringing_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program = textwrap.dedent("""
         import os, signal, sys, time
         sys.path[:0] = [sys.argv[1]]
-        from facesearch.photos import decode, serving
+        from facesearch.photos.decoding import decode, worker_process
         usual = decode.read_picture
         def read_picture(file, max_side_px):
             if file.path.name == "bad.png":
                 exec(os.environ["FACESEARCH_TEST_DOWN"])
             return usual(file, max_side_px)
         decode.read_picture = read_picture
-        serving.serve(*sys.argv[2:])
+        worker_process.serve(*sys.argv[2:])
     """)
     monkeypatch.setattr(worker, "_PROGRAM", program)
     return draw(tmp_path / "bad.png", (1, 2, 3))
@@ -228,12 +227,10 @@ def test_a_question_survives_a_photo_that_brings_its_decoder_down(
 ) -> None:
     monkeypatch.setenv("FACESEARCH_TEST_DOWN", "os.kill(os.getpid(), signal.SIGSEGV)")
     detector, tower = TileDetector(), ColourTower()
-    with Library.create(tmp_path / "library", Models.of(detector, tower)) as library:
-        answers = answers_to([bringing_down, photo.path], lambda path: query_photo(library, path, detector, tower))
-        lost, found = answers
-    assert isinstance(lost, Unanswered)
+    lost, found = probe_each([bringing_down, photo.path], detector, tower)
+    assert isinstance(lost, FailedProbe)
     assert "brings its decoder down (SIGSEGV)" in lost.reason
-    assert isinstance(found, QueryAnswer)
+    assert isinstance(found, Probe)
     assert len(found.faces) == 2
 
 

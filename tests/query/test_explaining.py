@@ -23,8 +23,8 @@ from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
 from facesearch.library.space import Space
 from facesearch.pages.explanation import render_explanation
-from facesearch.query import likelihood, query_photo
-from facesearch.query.why import Doubt, Patches, explain, rivalry, standing, sureness, verdict
+from facesearch.query import QueryOptions, ask, likelihood, probe_photo
+from facesearch.query.why import Explanation, Patches, WhyOptions, explain, rivalry, standing, sureness, verdict
 from facesearch.query.why.heat import AWAY, NEARER, PICTURE_PX, draw_heat
 from facesearch.query.why.occlusion import MOST_COVERED, occlude
 from facesearch.query.why.pairs import pairs_around
@@ -131,6 +131,20 @@ def test_the_colours_say_which_way(crop: Pixels) -> None:
     assert plain.max() - plain.min() <= 2  # grey
 
 
+def why(
+    library: Library,
+    photo: Path,
+    person: str | None = None,
+    face: int = 1,
+    *,
+    tower: ColourTower | None = None,
+    query: QueryOptions | None = None,
+) -> Explanation:
+    tower = tower or ColourTower()
+    options = WhyOptions(person, face, query or QueryOptions())
+    return explain(library, probe_photo(photo, TileDetector(), tower), tower, options)
+
+
 @pytest.fixture
 def library(tmp_path: Path) -> Iterator[Library]:
     """Ann (two reds), Bea (two greens), and a blue nobody."""
@@ -149,7 +163,7 @@ def library(tmp_path: Path) -> Iterator[Library]:
 
 def test_the_nearest_person_the_runner_up_and_the_margin(library: Library, tmp_path: Path) -> None:
     probe = draw(tmp_path / "probe.png", GREEN, (205, 0, 0))
-    found = explain(library, probe, TileDetector(), ColourTower(), Doubt(face=2))
+    found = why(library, probe, face=2)
     assert (found.person.name, found.person.face_id, found.person.rank) == ("Ann", 1, 1)
     assert found.person.distance == pytest.approx(5 / 255, abs=1e-4)
     assert found.runner_up is not None
@@ -167,9 +181,9 @@ def test_it_says_how_likely_that_is_in_the_numbers_of_the_query(library: Library
     tower = ColourTower(Calibration((0.0, 0.4), (6.0, -6.0)).to_card())
     probe = draw(tmp_path / "probe.png", GREEN, (205, 0, 0))
     for prior in (0.5, 0.9):
-        face = query_photo(library, probe, TileDetector(), tower, prior=prior).faces[1]
+        face = ask(library, probe_photo(probe, TileDetector(), tower), QueryOptions(prior=prior)).faces[1]
         for asked in (None, "Ann", "Bea"):
-            found = explain(library, probe, TileDetector(), tower, Doubt(asked, face=2, prior=prior))
+            found = why(library, probe, asked, face=2, query=QueryOptions(prior=prior), tower=tower)
             match = next(each for each in face.people if each.name == (asked or "Ann"))
             same = (match.rank, match.posterior, match.person_distance, match.probability)
             person = found.person
@@ -182,34 +196,34 @@ def test_it_says_how_likely_that_is_in_the_numbers_of_the_query(library: Library
     page = render_explanation(found, library)
     assert f"nobody you have: {face.nobody:.1%}" in page
     stranger = draw(tmp_path / "stranger.png", (60, 60, 60))
-    assert "likelier than anybody" in sureness(explain(library, stranger, TileDetector(), tower, Doubt()))[0]
-    assert sureness(explain(library, probe, TileDetector(), ColourTower(), Doubt())) == []
+    assert "likelier than anybody" in sureness(why(library, stranger, tower=tower))[0]
+    assert sureness(why(library, probe)) == []
 
 
 def test_a_face_that_is_itself_in_the_library_is_said_to_be(library: Library, tmp_path: Path) -> None:
-    own = explain(library, tmp_path / "photos" / "Ann" / "0.png", TileDetector(), ColourTower(), Doubt())
+    own = why(library, tmp_path / "photos" / "Ann" / "0.png")
     assert own.same_photo
     assert "on this very photo" in render_explanation(own, library)
     copy = draw(tmp_path / "copy.bmp", RED)  # the same face from another file
-    other = explain(library, copy, TileDetector(), ColourTower(), Doubt())
+    other = why(library, copy)
     assert not other.same_photo
     assert "on this very photo" not in render_explanation(other, library)
 
 
 def test_somebody_else_can_be_asked_about(library: Library, tmp_path: Path) -> None:
     probe = draw(tmp_path / "probe.png", RED)
-    found = explain(library, probe, TileDetector(), ColourTower(), Doubt("Bea"))
+    found = why(library, probe, "Bea")
     assert (found.person.name, found.person.same_person) == ("Bea", False)
     assert found.runner_up is not None
     assert found.runner_up.name == "Ann"
     assert found.margin is not None
     assert found.margin < 0
     assert "Nearer is Ann at 0.000" in rivalry(found)
-    assert explain(library, probe, TileDetector(), ColourTower(), Doubt("#2")).person == found.person
+    assert why(library, probe, "#2").person == found.person
     with pytest.raises(UsageError, match="Zoe"):
-        explain(library, probe, TileDetector(), ColourTower(), Doubt("Zoe"))
+        why(library, probe, "Zoe")
     with pytest.raises(UsageError, match=r"has no face 2: it has 1"):
-        explain(library, probe, TileDetector(), ColourTower(), Doubt(face=2))
+        why(library, probe, face=2)
 
 
 def test_somebody_who_is_far_behind_all_others_is_explained_too(
@@ -218,9 +232,8 @@ def test_somebody_who_is_far_behind_all_others_is_explained_too(
 
     from facesearch.query.why import explanation
 
-    monkeypatch.setattr(explanation, "_PEOPLE_AT_FIRST", 1)
     monkeypatch.setattr(explanation, "_PEOPLE_TO_LOOK_THROUGH", 2)
-    found = explain(library, draw(tmp_path / "probe.png", RED), TileDetector(), ColourTower(), Doubt("Bea"))
+    found = why(library, draw(tmp_path / "probe.png", RED), "Bea", query=QueryOptions(k=1))
     assert (found.person.rank, found.person.probability) == (None, None)
     expected = min(np.linalg.norm(np.subtract(RED, green)) / 255 for green in (GREEN, (0, 180, 0)))
     assert found.person.distance == pytest.approx(expected, abs=1e-4)
@@ -229,7 +242,7 @@ def test_somebody_who_is_far_behind_all_others_is_explained_too(
 
 def test_an_empty_library_has_nobody_to_be_near_to(tmp_path: Path) -> None:
     with Library.create(tmp_path / "empty", MODELS) as library, pytest.raises(LibraryError, match="nobody"):
-        explain(library, draw(tmp_path / "probe.png", RED), TileDetector(), ColourTower(), Doubt())
+        why(library, draw(tmp_path / "probe.png", RED))
 
 
 def test_a_taught_space_is_the_one_that_is_explained(
@@ -240,7 +253,7 @@ def test_a_taught_space_is_the_one_that_is_explained(
     probe = draw(tmp_path / "probe.png", (210, 0, 0))
     with library.snapshot():
         around = pairs_around(library, 0.1)
-    found = explain(library, probe, TileDetector(), ColourTower(), Doubt("Ann"))
+    found = why(library, probe, "Ann")
     assert around is None
     assert found.occlusion.distances[0] == pytest.approx(3 * 10 / 255, abs=1e-3)
 
@@ -277,7 +290,7 @@ def test_pairs_around_a_distance_are_counted_as_by_a_naive_loop(tmp_path: Path) 
 
 def test_the_page_shows_what_was_found(library: Library, tmp_path: Path) -> None:
     probe = draw(tmp_path / "probe <x>.png", (205, 0, 0))
-    found = explain(library, probe, TileDetector(), ColourTower(), Doubt())
+    found = why(library, probe)
     page = render_explanation(found, library)
     for said in (
         "Why Ann?",
@@ -330,6 +343,6 @@ def test_the_command_says_it_in_words_in_numbers_and_on_a_page(
 
 
 def test_the_threshold_is_the_towers(library: Library, tmp_path: Path) -> None:
-    found = explain(library, draw(tmp_path / "p.png", RED), TileDetector(), ColourTower(), Doubt())
+    found = why(library, draw(tmp_path / "p.png", RED))
     assert found.threshold == THRESHOLD
     assert set(asdict(found.occlusion.patches)) == {"side_px", "stride_px", "fill"}

@@ -18,8 +18,19 @@ from facesearch.evaluation.calibration import Calibration
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
 from facesearch.library.index.vectors import INDEX_NAME
-from facesearch.query import Comparison, FaceMatch, PersonMatch, QueryAnswer, compare_photos, query_faces, query_photo
-from facesearch.query.neighbours import FIRST_REACH
+from facesearch.query import (
+    Comparison,
+    FaceMatch,
+    PersonMatch,
+    ProbeFace,
+    QueryAnswer,
+    QueryOptions,
+    ask,
+    compare_probes,
+    probe_photo,
+    probe_prominent_face,
+)
+from facesearch.query.candidates import FIRST_REACH
 from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, NewPhoto, PhotoFile, Pixels
 from facesearch.vision.detector.detector import load_detector
 
@@ -45,7 +56,19 @@ def library(tmp_path: Path) -> Iterator[Library]:
 
 
 def _query(library: Library, photo: Path, k: int = 5, threshold: float | None = None) -> QueryAnswer:
-    return query_photo(library, photo, TileDetector(), ColourTower(), k=k, threshold=threshold)
+    options = QueryOptions(k, threshold)
+    return ask(library, probe_photo(photo, TileDetector(), ColourTower()), options)
+
+
+def _faces(library: Library, photo: Path, k: int = 5, tower: ColourTower | None = None) -> ProbeFace:
+    options = QueryOptions(k, faces=True)
+    (face,) = ask(library, probe_photo(photo, TileDetector(), tower or ColourTower()), options).faces
+    return face
+
+
+def _compare(first: Path, second: Path, tower: ColourTower | None = None) -> Comparison:
+    one, two = (probe_prominent_face(photo, TileDetector(), tower or ColourTower()) for photo in (first, second))
+    return compare_probes(one, two)
 
 
 def _people(library: Library, photo: Path, k: int = 5) -> tuple[PersonMatch, ...]:
@@ -96,7 +119,7 @@ def test_every_face_of_the_probe_is_answered_the_largest_first(library: Library,
             return [first, DetectedFace(second.box * 2, second.landmarks, second.score)]
 
     probe = draw(tmp_path / "probe.png", GREEN, RED)
-    answer = query_photo(library, probe, Detector(), ColourTower())
+    answer = ask(library, probe_photo(probe, Detector(), ColourTower()))
     assert [face.people[0].name for face in answer.faces] == ["Ann", "Bea"]
     assert [face.box for face in answer.faces] == [(80, 0, 160, 80), (0, 0, 40, 40)]
     assert answer.photo == probe
@@ -104,7 +127,7 @@ def test_every_face_of_the_probe_is_answered_the_largest_first(library: Library,
 
 def test_photos_instead_of_people(library: Library, tmp_path: Path) -> None:
     probe = draw(tmp_path / "probe.png", RED)
-    (face,) = query_faces(library, probe, TileDetector(), ColourTower(), k=3).faces
+    face = _faces(library, probe, k=3)
     assert face.people == ()
     photos = tmp_path / "photos" / "Ann"
     distances = [_distance(RED, colour) for colour in (RED, DARK_RED, GREY)]
@@ -154,7 +177,7 @@ def test_nothing_of_the_probe_is_stored(library: Library, tmp_path: Path) -> Non
     probe = draw(tmp_path / "probe.png", (1, 2, 3))
     with Library.open(library.path, MODELS) as reader:
         assert _people(reader, probe)
-        assert query_faces(reader, probe, TileDetector(), ColourTower()).faces
+        assert _faces(reader, probe).photos
     assert content() == before
 
 
@@ -177,8 +200,9 @@ def test_errors_name_the_photo_and_the_remedy(library: Library, tmp_path: Path) 
     class OtherTower(ColourTower):
         identity = "d1" * 32
 
+    probe = draw(tmp_path / "probe.png", RED)
     with pytest.raises(TowerError, match="cannot be compared"):
-        query_photo(library, tmp_path / "probe.png", TileDetector(), OtherTower())
+        ask(library, probe_photo(probe, TileDetector(), OtherTower()))
 
 
 # Against brute force
@@ -294,10 +318,10 @@ def test_synthetic_people_through_the_real_detector(tmp_path: Path) -> None:
     with Library.create(tmp_path / "library", Models.of(detector, _GridTower())) as library:
         summary = index_photos(library, [album], detector, _GridTower(), IndexOptions(people_from_folders=True))
         assert (summary.photos_new, summary.faces_new, summary.faces_named) == (4, 4, 4)
-        again = query_photo(library, album / ada.name / "1.png", detector, _GridTower())
+        again = ask(library, probe_photo(album / ada.name / "1.png", detector, _GridTower()))
         assert (again.faces[0].people[0].name, again.faces[0].people[0].photo_count) == (ada.name, 2)
         assert again.faces[0].people[0].distance == pytest.approx(0, abs=1e-4)
-        answer = query_photo(library, tmp_path / "group.png", detector, _GridTower())
+        answer = ask(library, probe_photo(tmp_path / "group.png", detector, _GridTower()))
     assert len(answer.faces) == 2
     for drawn in group.faces:  # each drawn face is one of the answered ones: its centre lies in that box alone
         x, y = (drawn.box[:2] + drawn.box[2:]) / 2
@@ -313,7 +337,7 @@ def test_synthetic_people_through_the_real_detector(tmp_path: Path) -> None:
 def test_two_photos_are_compared_by_their_most_prominent_faces(tmp_path: Path) -> None:
     group = draw(tmp_path / "group.png", GREEN, RED, BLUE)
     alone = draw(tmp_path / "alone.png", DARK_RED)
-    comparison = compare_photos(group, alone, TileDetector(), ColourTower())
+    comparison = _compare(group, alone)
     assert comparison == Comparison(
         first=group,
         second=alone,
@@ -323,9 +347,9 @@ def test_two_photos_are_compared_by_their_most_prominent_faces(tmp_path: Path) -
         threshold=THRESHOLD,
         same_person=True,
     )
-    assert not compare_photos(group, draw(tmp_path / "b.png", BLUE), TileDetector(), ColourTower()).same_person
+    assert not _compare(group, draw(tmp_path / "b.png", BLUE)).same_person
     with pytest.raises(NoFaceError, match=r"sky\.png"):
-        compare_photos(alone, draw(tmp_path / "sky.png"), TileDetector(), ColourTower())
+        _compare(alone, draw(tmp_path / "sky.png"))
 
 
 # Probability
@@ -336,11 +360,11 @@ def test_a_tower_with_a_calibration_says_probabilities(library: Library, tmp_pat
     tower = ColourTower()
     tower.card = tiles.ColourCard(calibration=calibration.to_card())
     probe = draw(tmp_path / "probe.png", RED)
-    (face,) = query_photo(library, probe, TileDetector(), tower).faces
+    (face,) = ask(library, probe_photo(probe, TileDetector(), tower)).faces
     expected = [1 / (1 + np.exp(4 * match.distance - 2)) for match in face.people if match.distance <= 1]
     assert len(expected) > 1
     assert [match.probability for match in face.people][: len(expected)] == pytest.approx(expected, abs=1e-4)
-    (face,) = query_faces(library, probe, TileDetector(), tower, k=1).faces
+    face = _faces(library, probe, 1, tower)
     assert face.photos[0].probability == pytest.approx(1 / (1 + np.exp(-2)), abs=1e-4)
-    assert compare_photos(probe, probe, TileDetector(), tower).probability == face.photos[0].probability
-    assert compare_photos(probe, probe, TileDetector(), ColourTower()).probability is None
+    assert _compare(probe, probe, tower).probability == face.photos[0].probability
+    assert _compare(probe, probe).probability is None

@@ -22,7 +22,7 @@ from facesearch.evaluation.calibration import Calibration
 from facesearch.indexing import reindex
 from facesearch.library import Library, forget
 from facesearch.library.space import head_bytes
-from facesearch.query import compare_photos, query_photo
+from facesearch.query import QueryOptions, ask, compare_probes, probe_photo, probe_prominent_face
 from facesearch.records import DetectedFace, EmbeddedFace, NewPhoto, PhotoFile
 from facesearch.tuning.calibration import keep_calibration, kept_calibration, reset_calibration
 from facesearch.tuning.calibration.fitting import InForce, fit_library, least_people
@@ -200,11 +200,13 @@ def test_what_is_kept_comes_back_and_is_judged_by(path: Path, tmp_path: Path) ->
         assert (back.threshold, back.far, back.calibration) == (fit.threshold, 0.01, fit.calibration)
         assert back.figures["people"] == 40
         assert library.status().own_threshold == fit.threshold
-        answer = query_photo(library, one, TileDetector(), ColourTower())
+        answer = ask(library, probe_photo(one, TileDetector(), ColourTower()))
         assert (answer.threshold, answer.calibrated_by) == (fit.threshold, "library")
-        assert query_photo(library, one, TileDetector(), ColourTower(), threshold=0.2).threshold == 0.2
-        with_library = compare_photos(one, two, TileDetector(), ColourTower(), library)
-    alone = compare_photos(one, two, TileDetector(), ColourTower())
+        given = ask(library, probe_photo(one, TileDetector(), ColourTower()), QueryOptions(threshold=0.2))
+        assert given.threshold == 0.2
+        first, second = (probe_prominent_face(photo, TileDetector(), ColourTower()) for photo in (one, two))
+        with_library = compare_probes(first, second, library)
+    alone = compare_probes(first, second)
     assert with_library.distance == alone.distance
     assert (alone.threshold, alone.probability, alone.calibrated_by) == (THRESHOLD, None, None)
     assert (with_library.threshold, with_library.calibrated_by) == (fit.threshold, "library")

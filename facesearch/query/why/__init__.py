@@ -3,15 +3,15 @@
 Refuses to decide anything, and to give reasons where there is only a number: it shows what the number depends on.
 """
 
-from facesearch.query.why.explanation import Doubt, Explanation, explain
+from facesearch.query.why.explanation import Explanation, WhyOptions, explain
 from facesearch.query.why.occlusion import Patches
 from facesearch.query.why.words import SAME_PHOTO, called, hanging, rivalry, standing, sureness, verdict
 
 __all__ = [
     "SAME_PHOTO",
-    "Doubt",
     "Explanation",
     "Patches",
+    "WhyOptions",
     "called",
     "explain",
     "hanging",

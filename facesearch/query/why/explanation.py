@@ -6,7 +6,7 @@ Changes nothing, and decides nothing: the answer is the query's, and this says w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,29 +15,27 @@ from facesearch.evaluation.calibration import Calibration
 from facesearch.evaluation.distance import row_distances
 from facesearch.library import Library
 from facesearch.people import find_person
-from facesearch.query import PersonMatch, ProbeFace, judge_of, query_photo, query_probe
+from facesearch.query import PersonMatch, ProbeFace, QueryOptions, ask
+from facesearch.query.ask import judge_of
+from facesearch.query.candidates import near_faces
 from facesearch.query.probe import Probe
-from facesearch.query.ranking import PRIOR
 from facesearch.query.why.occlusion import Occlusion, Patches, occlude
 from facesearch.query.why.pairs import PairsAround, pairs_around
 from facesearch.query.why.regions import by_region
-from facesearch.records import EmbeddedFace, Embedder, FaceDetector, Floats
+from facesearch.records import EmbeddedFace, Embedder, Floats
 
 NEAREST_FACES = 12
-_PEOPLE_AT_FIRST = 5  # as many as a query shows: the numbers are the same
 _PEOPLE_TO_LOOK_THROUGH = 200  # for a person who is asked about: farther than that no rank is said
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """What is asked. person: a name or a number, None for the nearest. face: of the probe, 1 for the largest.
-    threshold, prior: as of query_photo."""
+class WhyOptions:
+    """What to explain."""
 
-    person: str | None = None
-    face: int = 1
-    threshold: float | None = None
-    prior: float = PRIOR
-    patches: Patches = field(default_factory=Patches)
+    person: str | None = None  # a name or a number; None for the likeliest
+    face: int = 1  # of the probe, 1 for the largest
+    query: QueryOptions = field(default_factory=QueryOptions)  # as a query has them: the numbers are the same
+    patches: Patches = field(default_factory=Patches)  # how the face is covered for the heat map
 
 
 @dataclass(frozen=True)
@@ -135,39 +133,44 @@ class Explanation:
         }
 
 
-def explain(library: Library, path: Path, detector: FaceDetector, tower: Embedder, doubt: Doubt) -> Explanation:
-    """Why a face on a photo is as far from a person as it is.
+def explain(library: Library, probe: Probe, tower: Embedder, options: WhyOptions) -> Explanation:
+    """Why a face of a probe is as far from a person as it is. tower: the one that embedded the probe.
 
-    Raises PhotoError, NoFaceError, LibraryError (no faces), TowerError, and UsageError for a person or a face that is
-    not there.
+    Raises LibraryError (no faces), TowerError, and UsageError for a person or a face that is not there.
     """
-    person_id = None if doubt.person is None else find_person(library, doubt.person)
-    seen: list[Probe] = []
-    threshold, prior, first = doubt.threshold, doubt.prior, _PEOPLE_AT_FIRST
-    answer = query_photo(
-        library, path, detector, tower, k=first, threshold=threshold, prior=prior, on_probe=seen.append
-    )
-    probe = seen[0]
-    if not 1 <= doubt.face <= len(probe.faces):
-        raise UsageError(f"{path} has no face {doubt.face}: it has {len(probe.faces)}; facesearch query counts them")
+    person_id = None if options.person is None else find_person(library, options.person)
+    if not 1 <= options.face <= len(probe.faces):
+        count = len(probe.faces)
+        raise UsageError(f"{probe.path} has no face {options.face}: it has {count}; facesearch query counts them")
+    row = options.face - 1
     with library.snapshot():
+        answer = ask(library, probe, options.query)
         space = library.space
-        place = space.map(probe.faces[doubt.face - 1].embedding)
-        people = answer.faces[doubt.face - 1].people
+        place = space.map(probe.faces[row].embedding)
+        people = answer.faces[row].people
         if person_id is not None and all(match.person_id != person_id for match in people):
-            more = query_probe(library, probe, tower, k=_PEOPLE_TO_LOOK_THROUGH, threshold=threshold, prior=prior)
-            people = more.faces[doubt.face - 1].people
+            more = ask(library, probe, replace(options.query, k=_PEOPLE_TO_LOOK_THROUGH))
+            people = more.faces[row].people
         person, runner_up = _candidates(library, people, person_id, place, answer.threshold)
         references = library.places([each.face_id for each in (person, runner_up) if each is not None])
         photo_id = library.catalog.faces([person.face_id])[person.face_id].photo_id
         same_photo = library.catalog.photo_with(probe.photo.sha256) == photo_id
-        nearest = _nearest(library, place)
+        nearest = tuple(
+            FaceNear(
+                near.face.face_id,
+                near.distance,
+                near.face.person_id,
+                near.face.name,
+                None if near.photo is None else near.photo.path,
+            )
+            for near in near_faces(library, place, NEAREST_FACES)
+        )
         pairs = pairs_around(library, person.distance)
-        calibration = judge_of(tower, library).calibration
+        calibration = judge_of(probe, library).calibration
     return Explanation(
         probe=probe,
-        face=doubt.face,
-        found=answer.faces[doubt.face - 1],
+        face=options.face,
+        found=answer.faces[row],
         threshold=answer.threshold,
         person=person,
         runner_up=runner_up,
@@ -175,9 +178,7 @@ def explain(library: Library, path: Path, detector: FaceDetector, tower: Embedde
         nearest=nearest,
         pairs=pairs,
         calibration=calibration,
-        occlusion=occlude(
-            probe.crops[doubt.face - 1], lambda crops: space.map(tower.embed(crops)), references, doubt.patches
-        ),
+        occlusion=occlude(probe.crops[row], lambda crops: space.map(tower.embed(crops)), references, options.patches),
     )
 
 
@@ -220,16 +221,3 @@ def _far(library: Library, person_id: int, place: Floats, threshold: float) -> C
     distance = float(distances[nearest])
     name = library.people.names()[person_id]
     return Candidate(person_id, name, face_ids[nearest], distance, distance <= threshold, None, None)
-
-
-def _nearest(library: Library, place: Floats) -> tuple[FaceNear, ...]:
-    neighbours = library.vectors().search(place, NEAREST_FACES)
-    faces = library.catalog.faces(neighbour.face_id for neighbour in neighbours)
-    paths = library.catalog.photo_paths(face.photo_id for face in faces.values())
-    found = []
-    for neighbour in neighbours:
-        face = faces[neighbour.face_id]
-        where = paths.get(face.photo_id)
-        photo = None if where is None else where.path
-        found.append(FaceNear(face.face_id, neighbour.distance, face.person_id, face.name, photo))
-    return tuple(found)

@@ -1,0 +1,117 @@
+"""A probe against a library: the nearest people, or faces, for every face on it; and one probe against another.
+
+Stores nothing. Refuses to compare across towers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from facesearch.errors import TowerError, UsageError
+from facesearch.evaluation.distance import row_distances
+from facesearch.library import Library
+from facesearch.query.answers import Comparison, FaceMatch, ProbeFace, QueryAnswer, box_of
+from facesearch.query.candidates import by_face, nearest_groups
+from facesearch.query.identities import identify
+from facesearch.query.probe import Probe
+from facesearch.query.ranking import PRIOR
+from facesearch.records import EmbeddedFace
+from facesearch.tuning.calibration import Judge, judge_in
+
+
+@dataclass(frozen=True)
+class QueryOptions:
+    """What to ask of a probe. Raises UsageError for a value out of range."""
+
+    k: int = 5  # people for each face of the probe
+    threshold: float | None = None  # a distance; None for the library's own, or the tower's
+    prior: float = PRIOR  # the probability, before looking, that somebody on the photo is in the library
+    faces: bool = False  # list the k nearest faces, whoever they are, instead of people
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise UsageError(f"k is {self.k}; ask for 1 or more")
+        if self.threshold is not None and not (math.isfinite(self.threshold) and self.threshold >= 0):
+            raise UsageError(f"the threshold is {self.threshold}; it is a distance, so give 0 or more")
+        if not 0 < self.prior < 1:
+            raise UsageError(f"the prior is {self.prior}; it is a probability, so give more than 0 and less than 1")
+
+
+DEFAULT_OPTIONS = QueryOptions()
+
+
+def ask(library: Library, probe: Probe, options: QueryOptions = DEFAULT_OPTIONS) -> QueryAnswer:
+    """The nearest people, or faces, for every face of a probe, from the library as it is at one moment.
+
+    Fewer than k where the library holds fewer. `ranking` says how people are ranked and the faces of one photo are kept
+    apart; people at the same distance come by face id. Raises LibraryError, and TowerError where the library was built
+    with another tower than the probe.
+    """
+    with library.snapshot():
+        library.check_models(probe.models)
+        judge = judge_of(probe, library, options.threshold)
+        if options.faces:
+            faces = tuple(_with_photos(library, face, judge, options.k) for face in probe.faces)
+        else:
+            faces = identify(library, probe.faces, judge, options.k, options.prior)
+        return QueryAnswer(probe.path, judge.threshold, faces, options.prior, judge.calibrated_by)
+
+
+def compare_probes(first: Probe, second: Probe, library: Library | None = None) -> Comparison:
+    """How far apart the first faces of two probes are. Raises TowerError for probes of different towers.
+
+    library: its space, threshold and calibration replace the tower's; nothing else of it is read.
+    """
+    if first.models.tower != second.models.tower:
+        names = f"{first.models.tower_name} and {second.models.tower_name}"
+        raise TowerError(f"distances of different towers cannot be compared: {names}; use one tower for both photos")
+    one, two = first.faces[0], second.faces[0]
+    if library is None:
+        return _compared(first, second, float(row_distances(one.embedding, two.embedding)), judge_of(first))
+    with library.snapshot():
+        library.check_models(first.models)
+        space = library.space
+        distance = float(row_distances(space.map(one.embedding), space.map(two.embedding)))
+        return _compared(first, second, distance, judge_of(first, library))
+
+
+def judge_of(probe: Probe, library: Library | None = None, threshold: float | None = None) -> Judge:
+    """The threshold and calibration that apply to a probe; threshold: replaces the one in force. Inside a snapshot."""
+    judge = judge_in(library, probe.models.threshold, probe.calibration)
+    return judge if threshold is None else replace(judge, threshold=threshold)
+
+
+def _compared(first: Probe, second: Probe, distance: float, judge: Judge) -> Comparison:
+    return Comparison(
+        first=first.path,
+        second=second.path,
+        first_box=box_of(first.faces[0].face),
+        second_box=box_of(second.faces[0].face),
+        distance=distance,
+        threshold=judge.threshold,
+        same_person=distance <= judge.threshold,
+        probability=judge.probability(distance),
+        calibrated_by=judge.calibrated_by,
+    )
+
+
+def _with_photos(library: Library, face: EmbeddedFace, judge: Judge, k: int) -> ProbeFace:
+    near = nearest_groups(library, library.space.map(face.embedding), k, by_face).candidates[:k]
+    photos = tuple(
+        FaceMatch(
+            rank=rank,
+            face_id=each.face.face_id,
+            distance=each.distance,
+            same_person=each.distance <= judge.threshold,
+            photo=each.photo.path,
+            missing=each.photo.missing,
+            copies=each.photo.copies,
+            box=box_of(each.face),
+            person_id=each.face.person_id,
+            name=each.face.name,
+            probability=judge.probability(each.distance),
+        )
+        for rank, each in enumerate(near, start=1)
+    )
+    return ProbeFace(box_of(face.face), face.face.score, photos=photos)
