@@ -1,8 +1,8 @@
 """Walks through a library from nothing to named people on the demo album, and puts the commands with what they print
-into docs/people.md, between `<!-- walk -->` and `<!-- /walk -->`. To be run when the shipped tower, the synthetic
+into docs/guide/people.md, between `<!-- walk -->` and `<!-- /walk -->`. To be run when the shipped tower, the synthetic
 people, the grouping or the way something is printed changed.
 
-python scripts/update_people_walk.py            rewrite docs/people.md
+python scripts/update_people_walk.py            rewrite docs/guide/people.md
 python scripts/update_people_walk.py --print    print what it would write
 
 Which group is whose, and which faces of a group are somebody else's, is what a user sees on the sheet: the album's own
@@ -24,7 +24,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).parents[1] / "docs" / "people.md"
+PAGE = Path(__file__).parents[1] / "docs" / "guide" / "people.md"
 BLOCK = re.compile(r"(<!-- walk -->\n).*?(<!-- /walk -->)", re.DOTALL)
 ALBUM = ["portraits", "demo-album", "--people", "12", "--photos", "8"]
 LINES_SHOWN = 9

@@ -54,5 +54,5 @@ SmallestFaceOption = Annotated[
         show_default=False,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, as docs/json.md describes it.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, as docs/reference/json.md describes it.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace FILE even if it is no page of facesearch.")]

@@ -193,7 +193,7 @@ def test_json_has_the_documented_keys(run: CommandLine, people: Path, tower: Pat
     calibration = Calibration((0.0, 1.0), (2.0, -2.0)).to_card()
     write_card(calibrated, dataclasses.replace(read_card(calibrated), calibration=calibration))
     figures = json.loads(run("evaluate", "--data", people, "--tower", calibrated, "--json").out)
-    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
     section = page.split("## `facesearch evaluate ")[1].split("\n## ")[0]
     keys = {key for row in re.findall(r"^\| (`.+?) \|", section, re.MULTILINE) for key in re.findall(r"`([^`]+)`", row)}
     assert set(figures) == keys

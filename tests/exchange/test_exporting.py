@@ -290,7 +290,7 @@ def test_json_has_the_documented_keys(run: CommandLine, photos: Path, tmp_path: 
     ran = [json.loads(run("export", "--format", form, "--out", out, "--json").out) for form, out in lists.items()]
     assert keys_of(summary) | keys_of(ran[0]) == documented_keys("export")
     assert keys_of(ran[0]) == keys_of(ran[1])
-    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
     section = page.split("## The lists of `facesearch export`")[1].split("\n## ")[0]
     documented = {key for row in re.findall(r"^\| (`.+?) \|", section, re.M) for key in re.findall(r"`([^`]+)`", row)}
     assert keys_of(json.loads(lists["json"].read_bytes())) == documented

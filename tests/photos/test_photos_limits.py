@@ -1,4 +1,4 @@
-"""The largest photos: within bounded memory, and with the limits that docs/formats.md states."""
+"""The largest photos: within bounded memory, and with the limits that docs/reference/formats.md states."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from facesearch.photos.decoding.decode import (
 from facesearch.photos.decoding.formats import FORMATS
 from facesearch.photos.files import MAX_FILE_BYTES
 
-PAGE = Path(__file__).parents[2] / "docs" / "formats.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "formats.md"
 
 READ_WITHIN = """
 import resource, sys

@@ -75,7 +75,11 @@ def test_bad_photos_of_a_folder_are_named_and_no_error(run: CommandLine, album: 
     assert failed == {"photo": str(tmp_path / "mixed" / "a.jpg"), "reason": failed["reason"]}
     assert "is empty" in failed["reason"]
     assert "a.jpg: is empty" in ran.err
-    page = (ROOT / "docs" / "json.md").read_text(encoding="utf-8").split("## `facesearch query PHOTO... --json`")[1]
+    page = (
+        (ROOT / "docs" / "reference" / "json.md")
+        .read_text(encoding="utf-8")
+        .split("## `facesearch query PHOTO... --json`")[1]
+    )
     keys = set(re.findall(r"^\| `(.+?)` \|", page.split("\n## ")[0], re.MULTILINE))
     assert keys == {*answered, *(f"unanswered[].{key}" for key in failed)}
 

@@ -10,14 +10,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def documented_keys(command: str) -> set[str]:
-    """The keys that docs/json.md lists for a command."""
-    page = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    """The keys that docs/reference/json.md lists for a command."""
+    page = (ROOT / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
     section = page.split(f"## `facesearch {command} ")[1].split("\n## ")[0]
     return {key for row in re.findall(r"^\| (`.+?) \|", section, re.MULTILINE) for key in re.findall(r"`([^`]+)`", row)}
 
 
 def keys_of(value: Any, prefix: str = "") -> set[str]:
-    """All keys of a JSON value, as docs/json.md writes them."""
+    """All keys of a JSON value, as docs/reference/json.md writes them."""
     if isinstance(value, list):
         return set().union(*(keys_of(entry, f"{prefix}[]") for entry in value), set())
     if isinstance(value, dict):

@@ -312,7 +312,7 @@ def test_the_command_fits_shows_and_resets(
 
 
 def documented_keys() -> set[str]:
-    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
     section = page.split("## `facesearch calibrate ")[1].split("\n## ")[0]
     return {
         key for line in section.splitlines() if line.startswith("| `") for key in line.split("|")[1].split("`")[1::2]

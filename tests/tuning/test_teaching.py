@@ -489,7 +489,7 @@ def test_the_command_teaches_and_takes_back(run: CommandLine) -> None:
 def test_the_json_is_documented(run: CommandLine) -> None:
     summary = json.loads(run("teach", "--json").out)
     assert summary["taught"] is True
-    page = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
     section = page.split("## `facesearch teach --json`")[1].split("\n## ")[0]
     documented = set(re.findall(r"`([a-z_0-9.]+)`", "\n".join(re.findall(r"^\| ([^|]+) \|", section, re.MULTILINE))))
     keys = {

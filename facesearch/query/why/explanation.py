@@ -105,7 +105,7 @@ class Explanation:
         return self.person.rank is not None and self.person.rank < self.runner_up.rank
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, as docs/json.md describes them."""
+        """Plain values, as docs/reference/json.md describes them."""
         patches, changes = self.occlusion.patches, self.occlusion.changes
         return {
             "photo": self.probe.path,
