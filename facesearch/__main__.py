@@ -2,16 +2,17 @@
 
 Ctrl-C while the command line is still being loaded ends it with a line, and the exit code that later ones have. For a
 question about a photo the process that decodes it is started first of all, so that it loads beside everything else.
+Nothing is imported before it is settled where from, not even `__future__`.
 """
 
-from __future__ import annotations
-
-import atexit
-import gc
 import os
-import signal
 import sys
-from types import FrameType
+
+from facesearch.import_path import how_to_find, leave_out_chance_folders
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
 
 _QUESTIONS = ("query", "compare", "why")
 _HELP = {"-h", "--help"}
@@ -19,19 +20,27 @@ _HELP = {"-h", "--help"}
 
 def main() -> None:
     """Run the command that the process was started with, and exit."""
+    leave_out_chance_folders()
+    import atexit
+    import gc
+    import signal
+
     before = signal.signal(signal.SIGINT, _end)
     atexit.register(gc.freeze)  # or all that was imported would be searched for garbage once more, for 40 ms
     if sys.argv[1:2] and sys.argv[1] in _QUESTIONS and not _HELP & set(sys.argv):
         from facesearch.photos import start_reading
 
         start_reading()
-    from facesearch.cli import main as run
+    try:
+        from facesearch.cli import main as run
+    except ModuleNotFoundError as error:
+        sys.exit(f"facesearch: {how_to_find(error)}")
 
     signal.signal(signal.SIGINT, before)
     run()
 
 
-def _end(number: int, frame: FrameType | None) -> None:
+def _end(number: int, frame: "FrameType | None") -> None:
     """At once: an exception could be taken for a failed import by whatever is being imported."""
     os.write(2, b"facesearch: interrupted\n")
     os._exit(130)

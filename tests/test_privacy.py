@@ -13,6 +13,7 @@ import pytest
 from support.small_tower import write_small_tower
 
 from facesearch.demo import write_album
+from facesearch.import_path import TRUST_VARIABLE
 
 # The commands of a day in one process, as the console script runs them.
 PROGRAM = """
@@ -98,7 +99,8 @@ def test_a_day_with_sockets_refused(tmp_path: Path, album: Path, tower: Path) ->
     (tmp_path / "hook").mkdir()
     (tmp_path / "hook" / "sitecustomize.py").write_text(REFUSES_SOCKETS)
     log = tmp_path / "network.log"
-    environment = _environment(tmp_path, tower, PYTHONPATH=str(tmp_path / "hook"), NETWORK_LOG=str(log))
+    hook = {"PYTHONPATH": str(tmp_path / "hook"), TRUST_VARIABLE: "1"}  # child processes run it too
+    environment = _environment(tmp_path, tower, NETWORK_LOG=str(log), **hook)
     probe = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=False, env=environment)
     assert "RuntimeError: network: socket." in probe.stderr
     assert log.read_text()

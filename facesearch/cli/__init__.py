@@ -120,6 +120,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         log.debug("%s", type(error).__name__, exc_info=True)
         complain(str(error))
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        log.debug("%s", type(error).__name__, exc_info=True)
+        from facesearch.import_path import how_to_find
+
+        complain(how_to_find(error))
+        sys.exit(1)
     except Exception as error:
         log.debug("%s", type(error).__name__, exc_info=True)
         complain(

@@ -93,7 +93,6 @@ def test_what_bash_puts_into_the_line_is_read_as_the_name(library: Path, tmp_pat
         **os.environ,
         "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
         "FACESEARCH_LIBRARY": str(library),
-        "PYTHONPATH": os.pathsep.join(sys.path),
     }
     ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, env=environment)
     found = ran.stdout.splitlines()

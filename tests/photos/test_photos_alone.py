@@ -19,7 +19,7 @@ from facesearch.photos.decoding import decode, worker
 # Says when decoding begins and ends, and takes its time in between; "first" dies there, if it is to.
 PROGRAM = """
 import os, signal, sys, time
-sys.path[:0] = [sys.argv[1]]
+sys.path[:] = sys.argv[1].split("\\n")
 from facesearch.photos.decoding import decode, worker_process
 usual = decode._load
 def load(image, max_side_px):

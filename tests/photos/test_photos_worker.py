@@ -44,7 +44,7 @@ def bringing_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A photo during which each new process does what FACESEARCH_TEST_DOWN says, as a bad decoder would."""
     program = textwrap.dedent("""
         import os, signal, sys, time
-        sys.path[:0] = [sys.argv[1]]
+        sys.path[:] = sys.argv[1].split("\\n")
         from facesearch.photos.decoding import decode, worker_process
         usual = decode.read_picture
         def read_picture(file, max_side_px):

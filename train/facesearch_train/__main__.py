@@ -1,13 +1,15 @@
 """`python -m facesearch_train` is `facesearch train`, by way of the installed command: no room here knows the other."""
 
-from __future__ import annotations
-
 import sys
-from importlib.metadata import entry_points
+
+from facesearch.import_path import leave_out_chance_folders
 
 
 def main() -> None:
     """Run the installed `facesearch` with `train` put before the arguments."""
+    leave_out_chance_folders()
+    from importlib.metadata import entry_points
+
     (command,) = entry_points(group="console_scripts", name="facesearch")
     sys.argv[1:1] = ["train"]
     sys.exit(command.load()())

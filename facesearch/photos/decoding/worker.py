@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from facesearch.errors import FacesearchError, PhotoError
+from facesearch.import_path import environment_of_children, installed_path
 from facesearch.photos.decoding.large_photo_lock import shared_descriptor
 from facesearch.photos.decoding.worker_process import READY
 from facesearch.photos.files import MAX_SIDE_PX, photo_error
@@ -31,8 +32,8 @@ from facesearch.records import Photo, PhotoFile, Pixels
 
 log = logging.getLogger(__name__)
 
-_PROGRAM = "import sys; sys.path[:0] = [sys.argv[1]]; from {} import serve; serve(*sys.argv[2:])"
-_PACKAGE_FOLDER = Path(__file__).parents[3]
+# Where it imports from is settled before it imports anything. A newline is in no folder of an installation.
+_PROGRAM = "import sys; sys.path[:] = sys.argv[1].split('\\n'); from {} import serve; serve(*sys.argv[2:])"
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,10 @@ class DecodingWorker:
         self._is_ready = False
         shared = shared_descriptor()
         limits = [str(self._limits.seconds), str(self._limits.memory_bytes), str(shared)]
+        program, path = _PROGRAM.format(self.serving), "\n".join(installed_path())
         return subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM.format(self.serving), str(_PACKAGE_FOLDER), *limits, *self.arguments()],
+            [sys.executable, "-P", "-c", program, path, *limits, *self.arguments()],
+            env=environment_of_children(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=[shared],

@@ -1,0 +1,84 @@
+"""Where the program, and every process that it starts, imports modules from: its installation, and nowhere else.
+
+Python looks first in the working directory (`python -c`, `python -m`) or beside the script, and then in PYTHONPATH: a
+`json.py` among somebody's photos would be run in place of Python's own. This module is what runs first, so it loads
+nothing that could come from there: only `sys` and `os`, which every Python has loaded by then, and not `__future__`.
+"""
+
+import os
+import sys
+
+TRUST_VARIABLE = "FACESEARCH_TRUST_PYTHONPATH"  # set by who installs packages into folders that only PYTHONPATH names
+_PACKAGE_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def leave_out_chance_folders() -> None:
+    """Import no longer from the working directory, the script's folder or PYTHONPATH, in this process and in those
+    that it starts."""
+    sys.path[:] = installed_path()
+    os.environ.update(environment_of_children())
+    if not _trusts_pythonpath():
+        os.environ.pop("PYTHONPATH", None)
+
+
+def installed_path() -> list[str]:
+    """`sys.path` without the folders that are there by chance. A folder that holds facesearch itself, Python's own
+    library or its installed packages stays in its place, whatever names it."""
+    keep = {_PACKAGE_FOLDER, *_pythons_folders()}
+    path = list(sys.path)
+    if path and not sys.flags.safe_path and path[0] in _first_folders() - keep:
+        del path[0]
+    chance = _named_by_pythonpath() - keep
+    return [folder for folder in path if os.path.isabs(folder) and folder not in chance]
+
+
+def environment_of_children() -> dict[str, str]:
+    """The environment for a process that is to import from where this one does."""
+    environment = dict(os.environ, PYTHONSAFEPATH="1")
+    if not _trusts_pythonpath():
+        environment.pop("PYTHONPATH", None)
+    return environment
+
+
+def how_to_find(error: ModuleNotFoundError) -> str:
+    """What to do about a package that is missing."""
+    return (
+        f"{error}: install facesearch anew, with all that it needs; or where packages lie in folders that only "
+        f"PYTHONPATH names, set {TRUST_VARIABLE}=1"
+    )
+
+
+def _trusts_pythonpath() -> bool:
+    return bool(os.environ.get(TRUST_VARIABLE))
+
+
+def _named_by_pythonpath() -> set[str]:
+    """What to leave out of PYTHONPATH, as `site` has made it absolute: all of it, or where it is trusted what names a
+    folder from the working directory."""
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if not os.environ.get("PYTHONPATH") or sys.flags.ignore_environment:
+        return set()
+    if _trusts_pythonpath():
+        entries = [entry for entry in entries if not os.path.isabs(entry)]
+    try:
+        return {os.path.abspath(entry) for entry in entries}
+    except FileNotFoundError:  # the working directory was deleted: nothing can be imported from there
+        return {os.path.normpath(entry) for entry in entries if os.path.isabs(entry)}
+
+
+def _first_folders() -> set[str]:
+    """What Python puts before everything else: the working directory, or the folder of the script, links followed."""
+    script = sys.argv[0] if sys.argv else ""
+    folders = {"", os.path.dirname(os.path.realpath(script))}
+    try:
+        folders.add(os.getcwd())
+    except FileNotFoundError:
+        pass
+    return folders
+
+
+def _pythons_folders() -> set[str]:
+    library = os.path.dirname(os.path.abspath(os.__file__))
+    site = sys.modules.get("site")  # not there under python -S
+    packages = [] if site is None else [*site.getsitepackages(), site.getusersitepackages()]
+    return {library, os.path.join(library, "lib-dynload"), *packages}
