@@ -13,7 +13,7 @@ from pathlib import Path
 
 from facesearch.photos.decoding.raw import RAW_SUFFIXES
 from facesearch.photos.files import file_status, special_kind, why
-from facesearch.photos.ignore import IGNORE_NAME, NO_RULES, IgnoreRules, rules_in
+from facesearch.photos.ignore import IGNORE_NAME, NO_RULES, IgnoreRules, UnreadableRulesError, misnamed_rules, rules_in
 from facesearch.records import PhotoFile, SkippedFile
 
 _SUFFIXES = """
@@ -86,8 +86,12 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
                 yield SkippedFile(folder, f"folder {why(error)}")
                 continue
             rules = outer
-            if any(entry.name == IGNORE_NAME for entry in entries):
-                rules, complaints = rules_in(folder, outer)
+            if name := _ignore_name(entries):
+                try:
+                    rules, complaints = rules_in(folder, outer, name)
+                except UnreadableRulesError as error:
+                    yield error.file
+                    continue
                 yield from complaints
             paths = [(folder / entry.name, kind) for entry, kind in kinds]
             kept = [each for each in paths if not rules.ignores(each[0], is_folder=each[1] == "folder")]
@@ -131,6 +135,12 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
             return False
         self._seen.add(identity)
         return True
+
+
+def _ignore_name(entries: list[os.DirEntry[str]]) -> str | None:
+    """What the folder's `.facesearchignore` is called, if there is one; a name that is not quite right comes first."""
+    names = [entry.name for entry in entries if entry.name.lower().startswith(IGNORE_NAME)]
+    return next(filter(misnamed_rules, names), IGNORE_NAME if IGNORE_NAME in names else None)
 
 
 def _kind(entry: os.DirEntry[str]) -> str:

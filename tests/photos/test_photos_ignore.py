@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -85,10 +87,80 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
     assert [os.fsencode(found.path.name) for found in walk([tmp_path])] == [b"\xfe.jpg"]
 
 
-def test_a_pipe_in_its_place_is_named_and_never_opened(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").touch()
-    os.mkfifo(tmp_path / IGNORE)
-    complaint, photo = walk([tmp_path])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfprivate/\n",
+        "private/\r\n".encode("utf-16"),  # with its mark
+        b"\xfe\xff" + "private/\n".encode("utf-16-be"),
+        "private/\n".encode("utf-16-le"),  # without
+        "private/\n".encode("utf-16-be"),
+        "private/\n".encode("utf-32"),
+        b"\xef\xbb\xbf# mine\r\nprivate\r",
+        b"private\\\r\n",
+        b"/private\\secret.jpg\n",
+    ],
+)
+def test_a_file_that_an_editor_of_another_system_wrote_is_obeyed(tmp_path: Path, content: bytes) -> None:
+    lay_out(tmp_path, "a.jpg", "private/secret.jpg", top="")
+    (tmp_path / IGNORE).write_bytes(content)
+    assert listed(tmp_path) == ["a.jpg"]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("pattern", ["privé/", "privé*", "*é"])
+def test_an_accent_may_be_written_in_either_way(tmp_path: Path, form: Literal["NFC", "NFD"], pattern: str) -> None:
+    lay_out(tmp_path, "a.jpg", f"{unicodedata.normalize(form, 'privé')}/b.jpg", top="")
+    for other in ("NFC", "NFD"):
+        (tmp_path / IGNORE).write_text(unicodedata.normalize(other, pattern), encoding="utf-8")
+        assert listed(tmp_path) == ["a.jpg"]
+
+
+def test_a_pattern_in_the_western_code_page_is_obeyed_too(tmp_path: Path) -> None:
+    lay_out(tmp_path, "a.jpg", "privé/b.jpg", top="")
+    (tmp_path / IGNORE).write_bytes("privé/\n".encode("cp1252"))
+    assert listed(tmp_path) == ["a.jpg"]
+
+
+def test_a_letter_that_is_escaped_needlessly_and_wildcards_are_as_in_git(tmp_path: Path) -> None:
+    lay_out(tmp_path, "#a.jpg", "!b.jpg", "c.jpg", "[d].jpg", top="\\#a.jpg\n\\!b.jpg\n\\c.jpg\n\\[d\\].jpg\n")
+    assert listed(tmp_path) == []
+
+
+def left_out(folder: Path) -> SkippedFile:
+    """That the folder is left out, what lies below it too, and what is said of it."""
+    lay_out(folder, "sub/a.jpg", "sub/deep/b.jpg", "c.jpg", top="")
+    photo, complaint = walk([folder])
+    assert photo.path.name == "c.jpg"
     assert isinstance(complaint, SkippedFile)
-    assert complaint.reason == "is a named pipe, not a photo's file: name a photo"
-    assert photo.path.name == "a.jpg"
+    assert complaint.reason.endswith("its folder is left out until then")
+    return complaint
+
+
+def test_a_folder_whose_rules_cannot_be_read_is_left_out_and_named(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / IGNORE).write_bytes(b"private\0/\0\0\n\xff")
+    complaint = left_out(tmp_path)
+    assert complaint.path == tmp_path / "sub" / IGNORE
+    assert complaint.reason.startswith("is no text (")
+
+
+@pytest.mark.parametrize("name", [f"{IGNORE}.txt", ".FaceSearchIgnore", f"{IGNORE}.TXT"])
+def test_a_folder_whose_rules_are_misnamed_is_left_out_and_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / name).write_text("private/\n")
+    if (tmp_path / "sub" / IGNORE).exists():
+        pytest.skip("a file system that does not tell upper case from lower")
+    assert left_out(tmp_path).reason.startswith(f"is not obeyed: rename it to {IGNORE}; ")
+
+
+def test_rules_that_lead_nowhere_leave_the_folder_out(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / IGNORE).symlink_to(tmp_path / "gone")
+    assert left_out(tmp_path).reason.startswith("does not exist: ")
+
+
+def test_a_pipe_in_its_place_is_named_and_never_opened(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    os.mkfifo(tmp_path / "sub" / IGNORE)
+    assert left_out(tmp_path).reason.startswith("is a named pipe, not a photo's file: ")
