@@ -63,7 +63,7 @@ def index(
         how = {"people_from_folders": people_from_folders, "workers": workers, "smallest_face": smallest_face}
         run = partial(_run, opened, paths, how=how, json=json)
         if watch:
-            _watch(paths, partial(run, rehash=False, wait=True), partial(run, rehash=rehash, wait=True))
+            _watch(paths, opened.path, partial(run, rehash=False, wait=True), partial(run, rehash=rehash, wait=True))
         else:
             run(rehash=rehash, wait=wait)
 
@@ -106,23 +106,32 @@ def _run(
         end_interrupted()
 
 
-def _watch(paths: list[Path], run: Callable[..., None], first_run: Callable[..., None]) -> None:
-    """Index now and after every change. Ctrl-C while nothing is being indexed is how this ends, and no error."""
-    from facesearch.errors import PhotoError
+def _watch(paths: list[Path], library: Path, run: Callable[..., None], first_run: Callable[..., None]) -> None:
+    """Index now and after every change. Ctrl-C while nothing is being indexed is how this ends, and no error.
+
+    A run that fails is reported and tried again, unless it is the first or the library is gone."""
+    from facesearch.errors import FacesearchError, LibraryError, LibraryLockedError
+    from facesearch.library import is_library
     from facesearch.photos.watch import watch
 
-    is_first = True
+    has_run = False
 
-    def index_again(unfinished: frozenset[Path]) -> None:
-        nonlocal is_first
-        if is_first:  # a folder that was never there is a wrong name
-            is_first = False
-            first_run(leave_out=unfinished)
-            return
+    def index_again(unfinished: frozenset[Path]) -> bool:
+        nonlocal has_run
+        if has_run and not is_library(library):
+            raise LibraryError(f"the library in {library} is gone: no longer watching")
         try:
-            run(leave_out=unfinished, quiet=True)
-        except PhotoError as error:  # one that is gone for the moment
+            if has_run:
+                run(leave_out=unfinished, quiet=True)
+            else:  # of which a wrong name is an error
+                first_run(leave_out=unfinished)
+            has_run = True
+        except FacesearchError as error:
+            if not (has_run or isinstance(error, LibraryLockedError)):
+                raise
             complain(f"{error}; still watching")
+            return False
+        return True
 
     complain("watching for changes; Ctrl-C ends it")
     try:

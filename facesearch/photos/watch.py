@@ -7,6 +7,8 @@ shares), are looked through every hour.
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import threading
 import time
@@ -25,15 +27,19 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY_S = 0.25
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Patience:
     """quiet_s: how long a file has to stay as it is to count as written. longest_s: how long finished files wait
-    for others of their burst. every_s: how often everything is looked through whatever was told."""
+    for others of their burst. every_s: how often everything is looked through whatever was told. retry_s: when what
+    failed is tried again."""
 
     quiet_s: float = 2.0
     longest_s: float = 30.0
     every_s: float = 3600.0
+    retry_s: float = 30.0
 
 
 DEFAULT_PATIENCE = Patience()
@@ -98,29 +104,31 @@ def _look(path: Path) -> tuple[int, int] | None:
 
 def watch(
     paths: Iterable[Path],
-    index: Callable[[frozenset[Path]], None],
+    index: Callable[[frozenset[Path]], bool],
     patience: Patience = DEFAULT_PATIENCE,
     stop: threading.Event | None = None,
 ) -> None:
     """Call `index` soon, and again whenever photos under some paths have changed, until Ctrl-C or `stop`.
 
-    index: gets the files to leave out because they are still being written; for them it is called again. Raises
-    PhotoError where a path cannot be watched.
+    index: gets the files to leave out as they are still being written; for them it is called again. Returns whether
+    it did its work; otherwise it is called again after a while. Raises PhotoError where a path cannot be watched from
+    the beginning.
     """
     roots = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - as the indexer names them: links kept
     stop = stop or threading.Event()
     gathering = Gathering(patience)
     with _Watches(roots, gathering) as watches:
-        indexed_s = time.monotonic()
+        indexed_s, retry_s = time.monotonic(), math.inf
         while not stop.wait(_LOOK_EVERY_S):
             watches.renew()
             now_s = time.monotonic()
             unfinished = gathering.due(now_s)
-            if unfinished is None and now_s - indexed_s >= patience.every_s:
+            if unfinished is None and (now_s - indexed_s >= patience.every_s or now_s >= retry_s):
                 unfinished = gathering.unfinished(now_s)
             if unfinished is not None:
-                index(unfinished)
+                is_done = index(unfinished)
                 indexed_s = time.monotonic()
+                retry_s = math.inf if is_done else indexed_s + patience.retry_s
 
 
 class _Watches:
@@ -132,12 +140,14 @@ class _Watches:
         self._roots = roots
         self._gathering = gathering
         self._observer = Observer()
+        self._has_begun = False
         self._watched: dict[Path, tuple[ObservedWatch | None, tuple[int, int] | None]] = {}
 
     def __enter__(self) -> Self:
         self._observer.start()
         try:
             self.renew()
+            self._has_begun = True
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -158,7 +168,14 @@ class _Watches:
                 continue
             if watched is not None:
                 self._observer.unschedule(watched)
-            self._watched[root] = (self._schedule(root) if now is not None else None, now)
+            try:
+                self._watched[root] = (self._schedule(root) if now is not None else None, now)
+            except PhotoError as error:
+                if not self._has_begun:
+                    raise
+                self._watched[root] = (None, now)
+                if root.exists():  # else it went again meanwhile
+                    log.warning("%s; it is looked through every hour until then", error)
             self._gathering.note(root, time.monotonic())
 
     def _schedule(self, root: Path) -> ObservedWatch:

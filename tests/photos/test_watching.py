@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,6 +22,7 @@ from support.small_tower import write_small_tower
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.demo import write_album
+from facesearch.errors import LibraryError
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
 from facesearch.photos.watch import Gathering, Patience, watch
@@ -222,6 +227,100 @@ def test_a_folder_that_was_never_there_is_not_waited_for(tmp_path: Path) -> None
     )
     assert ran.returncode == 3
     assert ran.stderr.splitlines()[-1].startswith(f"facesearch: {tmp_path / 'nowhere'}: does not exist: check the name")
+
+
+# A watcher that waits half a second for a database instead of 30, and tries again after a second instead of 30.
+IMPATIENT = """
+from facesearch.library.rows import schema
+from facesearch.photos import watch
+schema.BUSY_TIMEOUT_S = 0.5
+watch.watch.__defaults__ = (watch.Patience(0.3, 2.0, retry_s=1.0), None)
+from facesearch.cli import main
+main()
+"""
+
+
+def test_a_watcher_outlives_a_database_that_others_hold_and_ends_when_the_library_is_gone(
+    tower: Path, tmp_path: Path
+) -> None:
+    portraits = sorted(write_album(tmp_path / "album", 2, 2, seed=3).directory.rglob("people/*/*.jpg"))
+    photos, library = tmp_path / "photos", tmp_path / "library"
+    photos.mkdir()
+    shutil.copy(portraits[0], photos / "0.jpg")
+    environment = {**os.environ, "FACESEARCH_TOWER": str(tower), "FACESEARCH_LIBRARY": str(library)}
+    command = [sys.executable, "-c", IMPATIENT, "index", "--watch", str(photos), "--device", "cpu"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    assert process.stdout is not None
+    reader = threading.Thread(target=lambda stream: [lines.put(line) for line in stream], args=(process.stdout,))
+    reader.start()
+    try:
+        assert _next(lines, "photos").startswith("photos   1 new")
+        with closing(sqlite3.connect(library / "library.db", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            shutil.copy(portraits[1], photos / "1.jpg")
+            said = _next(lines, "facesearch: ")
+            assert "database is locked" in said and said.endswith("; still watching\n")
+        assert _next(lines, "photos").startswith("photos   1 new, 1 unchanged")  # without another change
+        library.rename(tmp_path / "elsewhere")
+        shutil.copy(portraits[2], photos / "2.jpg")
+        assert _next(lines, "facesearch: the library").endswith(f"{library} is gone: no longer watching\n")
+        assert process.wait(timeout=60) == LibraryError.exit_code
+        assert not library.exists()
+    finally:
+        process.kill()
+        process.wait(timeout=60)
+        reader.join(timeout=60)
+        process.stdout.close()
+
+
+def test_what_failed_is_tried_again_without_another_change(tmp_path: Path) -> None:
+    calls: list[float] = []
+    stop = threading.Event()
+
+    def index(_: frozenset[Path]) -> bool:
+        calls.append(time.monotonic())
+        if len(calls) == 3:
+            stop.set()
+        return len(calls) == 3
+
+    watch([tmp_path], index, Patience(0.1, 1.0, retry_s=0.6), stop)
+    assert len(calls) == 3
+    assert all(later - earlier >= 0.6 for earlier, later in pairwise(calls))
+
+
+def test_a_folder_that_can_no_longer_be_watched_is_named_and_the_others_still_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when the system has no watches left by the time that a drive comes back."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    calls: queue.SimpleQueue[float] = queue.SimpleQueue()
+    stop = threading.Event()
+
+    def index(_: frozenset[Path]) -> bool:
+        calls.put(time.monotonic())
+        return True
+
+    watching = threading.Thread(target=watch, args=([tmp_path / "a", tmp_path / "b"], index, QUICK, stop))
+    watching.start()
+    try:
+        calls.get(timeout=60)
+
+        def full(*_: object, **__: object) -> None:
+            raise OSError(errno.ENOSPC, "inotify watch limit reached")
+
+        monkeypatch.setattr("watchdog.observers.api.BaseObserver.schedule", full)
+        (tmp_path / "a").rename(tmp_path / "c")
+        (tmp_path / "a").mkdir()
+        calls.get(timeout=60)
+        (tmp_path / "b" / "new.jpg").write_bytes(b"new")
+        calls.get(timeout=60)
+        assert watching.is_alive()
+        assert "fs.inotify.max_user_watches" in caplog.text
+    finally:
+        stop.set()
+        watching.join(timeout=60)
 
 
 def _next(lines: queue.SimpleQueue[str], beginning: str) -> str:

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from facesearch.errors import LibraryError
-from facesearch.library.rows.failures import FAILURES, remedy, said
+from facesearch.library.rows.failures import FAILURES, library_error
 from facesearch.records import Floats
 
 _VARIABLES_A_QUERY = 500  # SQLite's oldest limit is 999
@@ -39,7 +38,8 @@ class VectorChanges:
 class Database:
     """A SQLite connection in autocommit mode: reading at any time, changes only inside `transaction`.
 
-    Raises LibraryError when the disk is full, the file is damaged, or another process keeps it locked for too long.
+    Raises LibraryError when the disk is full or the file is damaged, LibraryLockedError when another process keeps it
+    locked for too long.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -151,4 +151,4 @@ def _failures_named() -> Iterator[None]:
     except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError):
         raise  # a bug of ours, not a state of the disk
     except FAILURES as error:
-        raise LibraryError(f"the library's database failed: {said(error)}; {remedy(error)}") from error
+        raise library_error("the library's database failed", error) from error

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from facesearch.errors import LibraryError, LibraryLockedError
+
 _REPAIR = "facesearch verify --repair saves what can be read of it; otherwise restore a backup"
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "free disk space",
@@ -32,6 +34,12 @@ def said(error: BaseException) -> str:
 def remedy(error: BaseException) -> str:
     """What to do about it."""
     return _REMEDIES.get(_code(error), "free disk space, or restore a backup")
+
+
+def library_error(what: str, error: BaseException) -> LibraryError:
+    """An error that begins with `what`: a LibraryLockedError where it passes when another process is done."""
+    kind = LibraryLockedError if _code(error) == sqlite3.SQLITE_BUSY else LibraryError
+    return kind(f"{what}: {said(error)}; {remedy(error)}")
 
 
 def is_damage(error: BaseException | None) -> bool:

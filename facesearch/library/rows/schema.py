@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from facesearch.errors import LibraryError
 from facesearch.library.private import open_private_file, sync_folder
-from facesearch.library.rows.failures import FAILURES, remedy, said
+from facesearch.library.rows.failures import FAILURES, library_error
 from facesearch.library.rows.migrations import MIGRATIONS
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def connect(path: Path, *, writable: bool, lenient: bool = False) -> sqlite3.Con
             connection.execute("PRAGMA writable_schema = ON")  # before anything reads the list
         return _configured(connection, writable=writable)
     except FAILURES as error:
-        raise LibraryError(f"cannot open {path}: {said(error)}; {remedy(error)}") from error
+        raise library_error(f"cannot open {path}", error) from error
 
 
 def current_version() -> int:
@@ -75,7 +75,7 @@ def version(path: Path) -> int:
             (application_id,) = connection.execute("PRAGMA application_id").fetchone()
             (number,) = connection.execute("PRAGMA user_version").fetchone()
     except FAILURES as error:
-        raise LibraryError(f"cannot read {path}: {said(error)}; {remedy(error)}") from error
+        raise library_error(f"cannot read {path}", error) from error
     if application_id != APPLICATION_ID or number < 1:
         raise LibraryError(f"{path} is not a facesearch library; choose another place with --library")
     if number > current_version():
@@ -109,7 +109,7 @@ def failures_named(what: str) -> Iterator[None]:
     try:
         yield
     except FAILURES as error:
-        raise LibraryError(f"{what}: {said(error)}; {remedy(error)}") from error
+        raise library_error(what, error) from error
 
 
 def _apply_migrations(path: Path) -> None:
