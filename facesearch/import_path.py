@@ -69,12 +69,10 @@ def _named_by_pythonpath() -> set[str]:
 def _first_folders() -> set[str]:
     """What Python puts before everything else: the working directory, or the folder of the script, links followed."""
     script = sys.argv[0] if sys.argv else ""
-    folders = {"", os.path.dirname(os.path.realpath(script))}
     try:
-        folders.add(os.getcwd())
-    except FileNotFoundError:
-        pass
-    return folders
+        return {"", os.path.dirname(os.path.realpath(script)), os.getcwd()}
+    except FileNotFoundError:  # the working directory was deleted
+        return {"", os.path.dirname(script)}
 
 
 def _pythons_folders() -> set[str]:

@@ -13,7 +13,9 @@ import os
 import sys
 from collections.abc import Sequence
 from copy import copy
-from typing import Annotated, Any
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -115,7 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         given = sys.argv[1:] if arguments is None else arguments
         _refuse_empty(given)
-        _app_for(given)(arguments, prog_name="facesearch")
+        given = [_at_home(argument, before) for before, argument in pairwise(["", *given])]
+        _app_for(given)(given, prog_name="facesearch")
     except FacesearchError as error:
         log.debug("%s", type(error).__name__, exc_info=True)
         complain(str(error))
@@ -126,12 +129,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         complain(how_to_find(error))
         sys.exit(1)
-    except Exception as error:
+    except FileNotFoundError as error:
+        if error.filename is not None or _has_working_directory():
+            _report_bug(error)
         log.debug("%s", type(error).__name__, exc_info=True)
-        complain(
-            f"a bug: {type(error).__name__}: {error}; please report it with what `facesearch --debug ...` prints here"
-        )
-        sys.exit(1)
+        complain("the working directory was deleted: change to another one, or give whole paths")
+        sys.exit(UsageError.exit_code)
+    except Exception as error:  # noqa: BLE001 - reported
+        _report_bug(error)
+
+
+def _report_bug(error: Exception) -> NoReturn:
+    log.debug("%s", type(error).__name__, exc_info=True)
+    complain(f"a bug: {type(error).__name__}: {error}; please report it with what `facesearch --debug ...` prints here")
+    sys.exit(1)
+
+
+def _has_working_directory() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def _app_for(arguments: Sequence[str]) -> typer.Typer:
@@ -154,3 +173,17 @@ def _refuse_empty(arguments: Sequence[str]) -> None:
     for number, argument in enumerate(arguments, start=1):
         if not argument or (argument.startswith("--") and argument.endswith("=")):
             raise UsageError(f"argument {number} is empty: name a file or a folder, or . for this one")
+
+
+def _at_home(argument: str, before: str) -> str:
+    """An option's value that begins with ~: the shell leaves that to the program in `--library=~/faces`, and where
+    another program starts this one. Anything else is as it was given."""
+    option, equals, value = argument.partition("=")
+    if not (equals and option.startswith("--")):
+        option, equals, value = before, "", argument
+    if option == "--" or not option.startswith("--") or not value.startswith("~") or not ("/" in value or value == "~"):
+        return argument
+    whole = os.path.expanduser(value)  # noqa: PTH111 - pathlib raises RuntimeError
+    if whole == value:
+        raise UsageError(f"{option}: there is no home folder {value.partition('/')[0]}: give the whole path")
+    return f"{option}={whole}" if equals else whole

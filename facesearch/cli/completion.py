@@ -59,8 +59,8 @@ def changes(library: Path | None, start: str) -> list[tuple[str, str]]:
 
 
 def _rows(library: Path | None, sql: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-    path = (library or default_library_path()) / DATABASE_NAME
     try:
+        path = (library or default_library_path()) / DATABASE_NAME
         if not path.is_file():
             return []
         with closing(schema.connect(path, writable=False)) as connection:

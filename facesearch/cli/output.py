@@ -35,7 +35,10 @@ def _escaped(letter: str) -> str:
 
 def shown_path(path: PurePath) -> str:
     """A path as it is shown: below the working directory without it."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:  # it was deleted
+        return shown(path)
     return shown(path.relative_to(here) if path.is_relative_to(here) else path)
 
 

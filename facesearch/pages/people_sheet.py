@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 
-from facesearch.library import Library, default_library_path
+from facesearch.library import Library
+from facesearch.library.place import is_default_library
 from facesearch.pages import picture, render_page, text
 from facesearch.pages.cutting import Cut, cut_faces
 from facesearch.pages.labels import counted, where, who
@@ -97,7 +98,7 @@ def _person(person: SheetPerson, cuts: dict[int, Cut]) -> str:
 def _chosen(library: Library, shown: PersonFaces) -> str:
     """The commands for the faces that are ticked, to be copied into a shell."""
     whom = shlex.quote(f"#{shown.person_id}" if shown.name is None else shown.name)
-    ending = "" if library.path == default_library_path() else f" --library {shlex.quote(str(library.path.absolute()))}"
+    ending = "" if is_default_library(library.path) else f" --library {shlex.quote(str(library.path.absolute()))}"
     lines = "".join(
         f'<code data-start="{text(f"facesearch people {verb} {whom}")}" data-end="{text(ending)}"></code>'
         for verb in ("reject", "split")

@@ -18,6 +18,8 @@ MAX_SIDE_PX = 4096
 MAX_FILE_BYTES = 1 << 30
 """A photo's file is held in memory while it is decoded; the largest that cameras write are some 300 MB."""
 
+_MOST_NS = (1 << 63) - 1  # of a database's whole numbers: 2262-04-11, and 1677 before 1970
+
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
@@ -73,7 +75,13 @@ def photo_file(path: Path) -> PhotoFile:
 def _photo_file(path: Path, status: os.stat_result) -> PhotoFile:
     if kind := special_kind(status.st_mode):
         raise photo_error(path, f"is {kind}, not a photo's file: name a photo")
-    return PhotoFile(path, status.st_size, status.st_mtime_ns)
+    return photo_file_of(path, status)
+
+
+def photo_file_of(path: Path, status: os.stat_result) -> PhotoFile:
+    """A regular file as the file system describes it. A time beyond what a library can hold (some cameras' clocks, and
+    damaged file systems, give the year 2446) counts as the last one that it can."""
+    return PhotoFile(path, status.st_size, max(-_MOST_NS, min(status.st_mtime_ns, _MOST_NS)))
 
 
 def fingerprint(path: Path) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from facesearch.photos.decoding.raw import RAW_SUFFIXES
-from facesearch.photos.files import file_status, special_kind, why
+from facesearch.photos.files import file_status, photo_file_of, special_kind, why
 from facesearch.photos.ignore import IGNORE_NAME, NO_RULES, IgnoreRules, UnreadableRulesError, misnamed_rules, rules_in
 from facesearch.records import PhotoFile, SkippedFile
 
@@ -127,7 +127,7 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
         if kind := special_kind(status.st_mode):
             yield SkippedFile(path, f"is {kind}, not a photo's file")
         elif self._first_time(status):
-            yield PhotoFile(path, status.st_size, status.st_mtime_ns)
+            yield photo_file_of(path, status)
 
     def _first_time(self, status: os.stat_result) -> bool:
         identity = (status.st_dev, status.st_ino)

@@ -79,17 +79,18 @@ class CompiledNetwork:
 
 
 def cache_dir() -> Path | None:
-    """The private folder (0700) of compiled networks, made when missing; None where it cannot be written."""
+    """The private folder (0700) of compiled networks, made when missing; None where it cannot be written, or would lie
+    in a home folder that the user does not have."""
     folder = os.environ.get(CACHE_VARIABLE)
-    if folder:
-        path = Path(folder)
-    else:
-        import platformdirs
-
-        path = Path(platformdirs.user_cache_dir("facesearch"))
     try:
+        if folder:
+            path = Path(folder).expanduser()
+        else:
+            import platformdirs
+
+            path = Path(platformdirs.user_cache_dir("facesearch")).expanduser()
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):
         return None
     return path if os.access(path, os.W_OK | os.X_OK) else None
 

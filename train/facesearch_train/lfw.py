@@ -118,7 +118,12 @@ def fetch_lfw(folder: Path | None = None) -> Path:
     folder: scikit-learn's data folder, by default one in the cache directory. Raises TrainingDataError, which says
     where to put the files, without scikit-learn or without the network.
     """
-    home = folder or (cache_dir() or Path.home()) / "datasets"
+    cache = cache_dir()
+    if folder is None and cache is None:
+        raise TrainingDataError(
+            "there is no folder to keep LFW's photos in: set FACESEARCH_CACHE to one, or give --data"
+        )
+    home = folder or (cache or Path()) / "datasets"
     lfw = home / "lfw_home"
     if (lfw / "lfw_funneled").is_dir():
         return lfw

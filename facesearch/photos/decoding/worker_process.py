@@ -70,6 +70,8 @@ def _limit_memory(memory_bytes: int) -> None:
     if sys.platform == "linux":
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         limit = pages * resource.getpagesize() + memory_bytes
+        for set_already in resource.getrlimit(resource.RLIMIT_AS):  # by `ulimit -v`, which no process may raise
+            limit = limit if set_already == resource.RLIM_INFINITY else min(limit, set_already)
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 

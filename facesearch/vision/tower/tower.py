@@ -87,7 +87,7 @@ class Tower:
         `embed`. Raises TowerError when a file is missing or damaged, the two files do not
         belong together, or there is no such device.
         """
-        folder = path or Path(os.environ.get(TOWER_VARIABLE) or SHIPPED_TOWER)
+        folder = path or Path(os.path.expanduser(os.environ.get(TOWER_VARIABLE) or SHIPPED_TOWER))  # noqa: PTH111
         card = read_card(folder / CARD_NAME)
         weights = folder / WEIGHTS_NAME
         check_weights(weights, card)

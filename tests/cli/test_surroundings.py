@@ -1,0 +1,164 @@
+"""The program in odd surroundings: no home folder, no working directory, limits, times that no database can hold."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support.small_tower import write_small_tower
+
+from facesearch.demo import write_album
+from facesearch.library import Library, default_library_path
+from facesearch.photos import photo_file, walk
+
+# As the console script; a container's user often has no line in the list of users.
+PROGRAM = """
+import os, sys
+if os.environ.pop("WITHOUT_USER", None):
+    import pwd
+    def getpwuid(number):
+        raise KeyError(number)
+    pwd.getpwuid = getpwuid
+if gone := os.environ.pop("WITHOUT_FOLDER", None):
+    os.chdir(gone)
+    os.rmdir(gone)
+from facesearch.__main__ import main
+main()
+"""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Runs the program. photos: a folder of them."""
+
+    folder: Path
+    photos: Path
+    tower: Path
+
+    @property
+    def library(self) -> Path:
+        return self.folder / "library"
+
+    @property
+    def photo(self) -> Path:
+        return min(self.photos.rglob("*.jpg"))
+
+    def run(self, *arguments: str | Path, shell: str = "", **settings: str | None) -> subprocess.CompletedProcess[str]:
+        """shell: what a shell does before. settings: environment variables; None for one that is not set."""
+        wanted = {**os.environ, "FACESEARCH_TOWER": str(self.tower), "FACESEARCH_LIBRARY": None, **settings}
+        environment = {key: value for key, value in wanted.items() if value is not None}
+        command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
+        if shell:
+            command = ["sh", "-c", f'{shell}; exec "$@"', "sh", *command]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=self.folder)
+
+
+@pytest.fixture(scope="module")
+def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small_tower(tmp_path_factory.mktemp("tower"))
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_album(tmp_path_factory.mktemp("album"), 1, 2, seed=4).directory / "people"
+
+
+@pytest.fixture
+def here(tmp_path: Path, photos: Path, tower: Path) -> Surroundings:
+    return Surroundings(tmp_path, photos, tower)
+
+
+def test_without_a_home_folder_everything_works_that_is_told_where_its_library_is(here: Surroundings) -> None:
+    settings = {"HOME": None, "WITHOUT_USER": "1", "XDG_CACHE_HOME": None, "XDG_DATA_HOME": None}
+    for arguments in (["index", here.photos], ["query", here.photo], ["people", "group"], ["status"]):
+        ran = here.run(*arguments, "--library", here.library, **settings)
+        assert (ran.returncode, "a bug" in ran.stderr) == (0, False), ran.stderr
+    sheet = here.run("people", "sheet", "--all", "--out", "all.html", "--library", here.library, **settings)
+    assert sheet.returncode == 0, sheet.stderr
+    named = here.run("status", FACESEARCH_LIBRARY=str(here.library), **settings)
+    assert named.returncode == 0
+    for asked in (here.run("status", **settings), here.run("status", FACESEARCH_LIBRARY="~/faces", **settings)):
+        assert asked.returncode == 4
+        assert asked.stderr == (
+            "facesearch: this user has no home folder (HOME is not set): name the library's folder with --library, or "
+            "in FACESEARCH_LIBRARY\n"
+        )
+    tilde = here.run("status", "--library=~/faces", **settings)
+    assert (tilde.returncode, tilde.stderr) == (
+        2,
+        "facesearch: --library: there is no home folder ~: give the whole path\n",
+    )
+    assert sorted(entry.name for entry in here.folder.iterdir()) == ["all.html", "library"]
+
+
+@pytest.mark.parametrize("form", ["--library=~/faces", "--library ~/faces"])
+def test_a_tilde_in_an_option_is_the_home_folder(here: Surroundings, form: str) -> None:
+    home = here.folder / "home"
+    home.mkdir()
+    ran = here.run("index", here.photos, *form.split(), HOME=str(home))
+    assert ran.returncode == 0, ran.stderr
+    with Library.open(home / "faces") as library:
+        assert library.catalog.counts().photos == 2
+    assert not (here.folder / "~").exists()
+    nobody = here.run("status", "--library=~nobody-of-that-name/faces")
+    assert nobody.returncode == 2
+    assert "~nobody-of-that-name" in nobody.stderr
+    cache = here.run("status", "--library", "~/faces", HOME=str(home), FACESEARCH_CACHE="~/cache")
+    assert cache.returncode == 0
+
+
+def test_a_name_that_begins_with_a_tilde_is_a_name(here: Surroundings) -> None:
+    assert here.run("index", here.photos, "--library", here.library).returncode == 0
+    ran = here.run("people", "group", "--library", here.library)
+    assert ran.returncode == 0
+    ran = here.run("export", "--format=csv", "--person=~root", "--library", here.library)
+    assert "~root" in ran.stderr
+
+
+def test_without_a_working_directory(here: Surroundings) -> None:
+    gone = here.folder / "gone"
+    where = ["--library", here.library]
+    for arguments in (["index", here.photos], ["query", here.photo], ["query", here.photo, "--faces"], ["status"]):
+        gone.mkdir()
+        ran = here.run(*arguments, *where, WITHOUT_FOLDER=str(gone))
+        assert (ran.returncode, "a bug" in ran.stderr) == (0, False), ran.stderr
+    for arguments in (["index", "photos"], ["forget", "photo.jpg", "--yes"], ["prune", "photos"]):
+        gone.mkdir()
+        ran = here.run(*arguments, *where, WITHOUT_FOLDER=str(gone))
+        assert ran.returncode in {2, 3, 4}
+        assert ran.stderr.count("\n") == 1 and "a bug" not in ran.stderr, ran.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space are Linux's")
+def test_under_a_limit_of_address_space_that_cannot_be_raised(here: Surroundings) -> None:
+    ran = here.run("index", here.photos, "--library", here.library, shell="ulimit -v 2500000")
+    assert ran.returncode == 0, ran.stderr
+    assert "2 new" in ran.stdout
+
+
+@pytest.mark.parametrize("seconds", [2**33, 14_000_000_000, -(2**33)])
+def test_a_time_that_no_database_can_hold(here: Surroundings, seconds: int) -> None:
+    photos = here.folder / "photos"
+    photos.mkdir()
+    for number, photo in enumerate(here.photos.rglob("*.jpg")):
+        (photos / f"{number}.jpg").write_bytes(photo.read_bytes())
+    os.utime(photos / "0.jpg", (seconds, seconds))
+    if not -(2**63) < (photos / "0.jpg").stat().st_mtime_ns < 2**63 or abs(seconds) < 2**33:
+        assert abs(photo_file(photos / "0.jpg").mtime_ns) == 2**63 - 1
+    assert [found.path.name for found in walk([photos])] == ["0.jpg", "1.jpg"]
+    first = here.run("index", photos, "--library", here.library)
+    assert first.returncode == 0, first.stderr
+    assert "2 new" in first.stdout
+    assert "2 unchanged" in here.run("index", photos, "--library", here.library).stdout
+    os.utime(photos / "0.jpg", (1, 1))
+    assert here.run("index", photos, "--library", here.library).returncode == 0
+
+
+def test_the_default_library_is_known_without_a_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path))
+    monkeypatch.delenv("HOME", raising=False)
+    assert default_library_path() == tmp_path
