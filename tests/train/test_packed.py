@@ -314,7 +314,10 @@ def test_listing_a_record_file_holds_no_photo(tmp_path: Path) -> None:
     assert held < 200_000
 
 
-def test_packed_sets_and_folders_are_merged_and_checked_together(records: Path, tmp_path: Path) -> None:
+def test_packed_sets_and_folders_are_merged_and_checked_together(
+    records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACESEARCH_CACHE", str(tmp_path / "crops"))
     for name, content in FILES.items():
         target = tmp_path / "loose" / name.replace("Bo", "Cy")
         target.parent.mkdir(parents=True, exist_ok=True)

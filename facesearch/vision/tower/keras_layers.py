@@ -1,4 +1,5 @@
-"""The layers of a DenseNet, in inference, as OpenVINO's operations: channels last in Keras, first in the graph.
+"""The layers of a DenseNet or ResNet, in inference, as OpenVINO's operations: channels last in Keras, first in the
+graph.
 
 Refuses any other layer, and any setting that it does not build for, by name.
 """
@@ -116,6 +117,16 @@ def _zero_padding(layer: Layer, inputs: list[Node]) -> Node:
     return _ops().pad(inputs[0], begin, end, "constant")
 
 
+def _cropping(layer: Layer, inputs: list[Node]) -> Node:
+    """An image without some of its outermost rows and columns."""
+    layer.must_be(data_format="channels_last")
+    ops, image = _ops(), inputs[0]
+    (top, bottom), (left, right) = layer.config["cropping"]
+    _, height, width = _shape(image)
+    ends = np.array([height - bottom, width - right])
+    return ops.slice(image, np.array([top, left]), ends, np.array([1, 1]), np.array([2, 3]))
+
+
 def _convolution(layer: Layer, inputs: list[Node]) -> Node:
     layer.must_be(groups=1)
     ops, config = _ops(), layer.config
@@ -167,6 +178,13 @@ def _average_pooling(layer: Layer, inputs: list[Node]) -> Node:
 def _global_average(layer: Layer, inputs: list[Node]) -> Node:
     layer.must_be(keepdims=False)
     return _ops().reduce_mean(inputs[0], _ops().constant(np.array([2, 3])), False)
+
+
+def _add(_: Layer, inputs: list[Node]) -> Node:
+    node, *others = inputs
+    for other in others:
+        node = _ops().add(node, other)
+    return node
 
 
 def _concatenate(layer: Layer, inputs: list[Node]) -> Node:
@@ -240,6 +258,7 @@ _BUILDERS: dict[str, Callable[[Layer, list[Node]], Node]] = {
     "Rescaling": _rescaling,
     "Resizing": _resizing,
     "ZeroPadding2D": _zero_padding,
+    "Cropping2D": _cropping,
     "Conv2D": _convolution,
     "BatchNormalization": _batch_normalization,
     "Activation": lambda layer, inputs: _activated(layer, inputs[0]),
@@ -247,6 +266,7 @@ _BUILDERS: dict[str, Callable[[Layer, list[Node]], Node]] = {
     "MaxPooling2D": _max_pooling,
     "AveragePooling2D": _average_pooling,
     "GlobalAveragePooling2D": _global_average,
+    "Add": _add,
     "Concatenate": _concatenate,
     "Dense": _dense,
     "Dropout": _same,
