@@ -20,6 +20,7 @@ _HELP = {"-h", "--help"}
 
 def main() -> None:
     """Run the command that the process was started with, and exit."""
+    _open_missing_streams()
     leave_out_chance_folders()
     import atexit
     import gc
@@ -38,6 +39,16 @@ def main() -> None:
 
     signal.signal(signal.SIGINT, before)
     run()
+
+
+def _open_missing_streams() -> None:
+    """Take the places of standard streams that are closed, or the next files would get them: a library's, say. Nothing
+    can be written to such a standard output; what is written to standard error is lost."""
+    for descriptor, access in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, access), True)  # the lowest that is free
 
 
 def _end(number: int, frame: "FrameType | None") -> None:

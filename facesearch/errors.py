@@ -56,5 +56,11 @@ class TrainingDataError(FacesearchError):
     exit_code = 6
 
 
+class OutputError(FacesearchError):
+    """The results cannot be written to standard output."""
+
+    exit_code = 7
+
+
 class TrainingCollapsedError(TrainingDataError):
     """All embeddings became alike: the training run cannot recover."""

@@ -2,12 +2,11 @@
 
 Imports nothing heavy: each command imports its services when it runs, so that `facesearch --help` answers at once.
 Only here are errors printed and turned into exit codes: 0 done (no match is done too), 1 a bug, 2 usage, 3 photo,
-4 library, 5 tower, 6 training data, 130 interrupted.
+4 library, 5 tower, 6 training data, 7 results not written, 130 interrupted.
 """
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import sys
@@ -36,11 +35,12 @@ from facesearch.cli.prune import prune
 from facesearch.cli.query import query
 from facesearch.cli.reindex import reindex
 from facesearch.cli.status import status
+from facesearch.cli.streams import end_unwritten, prepare_streams
 from facesearch.cli.teach import teach
 from facesearch.cli.train import train
 from facesearch.cli.verify import verify
 from facesearch.cli.why import why
-from facesearch.errors import FacesearchError, UsageError
+from facesearch.errors import FacesearchError, OutputError, UsageError
 
 log = logging.getLogger("facesearch")
 
@@ -110,15 +110,17 @@ def settings(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit. arguments: without the program's name; None takes the process's own."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # whatever a terminal cannot show is escaped, never fatal
+    prepare_streams()
     log_to_stderr(logging.WARNING)
     try:
         given = sys.argv[1:] if arguments is None else arguments
         _refuse_empty(given)
         given = [_at_home(argument, before) for before, argument in pairwise(["", *given])]
         _app_for(given)(given, prog_name="facesearch")
+    except OutputError as error:
+        if not isinstance(error.__cause__, BrokenPipeError):
+            complain(str(error))
+        end_unwritten(error)
     except FacesearchError as error:
         log.debug("%s", type(error).__name__, exc_info=True)
         complain(str(error))

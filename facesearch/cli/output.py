@@ -68,8 +68,13 @@ def _plain(value: Any) -> Any:
 
 
 def has_colours(stream: TextIO) -> bool:
-    """Whether colours are welcome: on a terminal, unless NO_COLOR is set (no-color.org)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR")
+    """Whether colours are welcome: on a terminal that has them, unless NO_COLOR is set (no-color.org)."""
+    return is_terminal(stream) and not os.environ.get("NO_COLOR")
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that can do more than print one line after another."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> list[str]:

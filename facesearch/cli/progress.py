@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from facesearch.cli.output import complain, has_colours
+from facesearch.cli.output import complain, has_colours, is_terminal
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -27,7 +27,7 @@ class Progress:
         self._unit = unit
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
-        self._on_terminal = sys.stderr.isatty()
+        self._on_terminal = is_terminal(sys.stderr)
         self._started_s = self._said_s = time.monotonic()
 
     def update(self, done: int, total: int) -> None:

@@ -34,12 +34,14 @@ def pixels_of(picture: Picture) -> Answer:
 def serve(seconds: str, memory_bytes: str, shared: str, make: Callable[[Picture], Answer] = pixels_of) -> None:
     """Answer requests from standard input until there are no more. make: what is answered of a photo, beside its
     fingerprint and the file's size and time; may raise PhotoError."""
+    import fcntl
+
     from facesearch.photos.decoding import decode, formats  # before the limit of memory is set
 
     formats.opener("JPEG")
     _limit_memory(int(memory_bytes))
     one_at_a_time.share(int(shared))
-    answers = os.fdopen(os.dup(1), "wb")
+    answers = os.fdopen(fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3), "wb")  # 3: beyond one that may be closed
     try:
         answers.write(READY)
         answers.flush()

@@ -1,0 +1,73 @@
+"""The standard streams, which may be closed, full, slow, or no longer read by anybody.
+
+Results that cannot be written are an OutputError, with a line and an exit code. Where nobody reads them any more, as
+after `facesearch query ... | head`, the process ends as every Unix tool does then, by SIGPIPE and in silence. What
+cannot be written to standard error is lost, and nothing else: a run over thousands of photos does not end for it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import signal
+import sys
+from typing import Any, NoReturn, TextIO
+
+from facesearch.errors import OutputError
+
+
+class _Results(io.FileIO):
+    """Standard output. Waits for a reader that is slower, where whoever started the program made it non-blocking."""
+
+    def write(self, content: Any, /) -> int:
+        try:
+            while (written := super().write(content)) is None:
+                select.select([], [self.fileno()], [])
+        except OSError as error:
+            raise OutputError(
+                f"the results cannot be written to standard output: {error.strerror}; write them elsewhere"
+            ) from error
+        return written
+
+
+class _Messages(io.FileIO):
+    """Standard error."""
+
+    def write(self, content: Any, /) -> int:
+        try:
+            return super().write(content) or len(memoryview(content))
+        except OSError:
+            return len(memoryview(content))
+
+
+def prepare_streams() -> None:
+    """Let what is printed from now on go by these rules. A stream that was put in place of Python's own is left alone.
+
+    Whatever a terminal cannot show is escaped, never fatal.
+    """
+    sys.stdout = _prepared(sys.stdout, _Results, 1)
+    sys.stderr = _prepared(sys.stderr, _Messages, 2)
+    if sys.stdin is None:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
+
+
+def _prepared(stream: TextIO | None, kind: type[io.FileIO], descriptor: int) -> TextIO:
+    if stream is not None and type(stream) is not io.TextIOWrapper:
+        return stream
+    if stream is not None:
+        if stream.fileno() != descriptor:
+            return stream
+        stream.flush()
+    buffer = io.BufferedWriter(kind(descriptor, "wb", closefd=False))
+    encoding = None if stream is None else stream.encoding
+    return io.TextIOWrapper(buffer, encoding, "backslashreplace", line_buffering=os.isatty(descriptor))
+
+
+def end_unwritten(error: OutputError) -> NoReturn:
+    """End the process after results could not be written, without another try."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer
+    if isinstance(error.__cause__, BrokenPipeError) and hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGPIPE)
+    sys.exit(error.exit_code)
