@@ -23,3 +23,9 @@ def _escaped(letter: str) -> str:
     if "\udc80" <= letter <= "\udcff":  # a byte that is no UTF-8, as os.fsdecode keeps it (PEP 383)
         return f"\\x{ord(letter) - 0xDC00:02x}"
     return letter.encode("unicode_escape").decode("ascii")
+
+
+def percent(share: float, decimals: int = 0) -> str:
+    """A share from 0 to 1 as `97 %`, or `97.2 %`; what is not quite nothing as `< 1 %`, or `< 0.1 %`."""
+    least = 10.0**-decimals
+    return f"< {least:.{decimals}f} %" if 0 < 100 * share < least / 2 else f"{100 * share:.{decimals}f} %"

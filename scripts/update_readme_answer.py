@@ -36,8 +36,8 @@ def run(folder: Path, *command: str) -> str:
 def abridged(printed: str) -> str:
     """The demo's last command and its answer for the first faces: the paragraphs between and the last one are kept."""
     command, _, answer = printed[printed.rindex("$ facesearch query") :].partition("\n")
-    *faces, closing = answer.strip().split("\n\n")
-    return "\n\n".join([f"{command}\n{faces[0]}", *faces[1:FACES_SHOWN], "...", closing])
+    title, *faces, closing = answer.strip().split("\n\n")
+    return "\n\n".join([f"{command}\n{title}", *faces[:FACES_SHOWN], "...", closing])
 
 
 def ranks(album: Path, answer: dict[str, Any]) -> list[int | None]:

@@ -181,7 +181,7 @@ def test_the_command_line_imports_only_what_is_light() -> None:
     at_top = [found for found in at_top if found.module != "facesearch.cli.completion"]  # loaded only after Tab
     ours = {room_of(found.target) for found in at_top if is_ours(found.target)}
     libraries = {top_name(found.target) for found in at_top} - set(sys.stdlib_module_names)
-    assert ours <= {"cli", "errors"}
+    assert ours <= {"cli", "errors", "text"}
     assert libraries <= {"facesearch", "typer"}
 
 

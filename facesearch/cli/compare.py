@@ -29,14 +29,15 @@ def compare(
     device: DeviceOption = DeviceChoice.AUTO,
     json: JsonOption = False,
 ) -> None:
-    """Say how far apart the most prominent faces of two photos are. Needs no library, and stores nothing."""
+    """Say whether the most prominent faces of two photos are one person. Needs no library, and stores nothing."""
     from facesearch.api import library as api
 
     comparison = api.compare(first, second, tower=tower, device=device.value, library=library)
     if json:
         say_json(comparison)
         return
-    verdict = "the same person" if comparison.same_person else "two people"
-    say(f"distance {comparison.distance:.3f}: {verdict} (one person up to {comparison.threshold:.3f})")
-    if comparison.probability is not None:
-        say(f"probability {comparison.probability:.1%} of one person, were one and two as likely beforehand")
+    say(comparison.verdict.text)
+    if comparison.probability is None:
+        say(f"distance {comparison.distance:.3f}; up to {comparison.threshold:.3f} counts as the same person")
+    else:
+        say(f"distance {comparison.distance:.3f}; the probability assumes even odds beforehand")

@@ -54,5 +54,17 @@ SmallestFaceOption = Annotated[
         show_default=False,
     ),
 ]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        help="Farthest distance of a match. By default the probability decides; without a calibration, the threshold "
+        "of the library or the tower.",
+        show_default=False,
+    ),
+]
+PriorOption = Annotated[
+    float, typer.Option(help="Probability, before looking, that somebody on a photo is in the library.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, as docs/reference/json.md describes it.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace FILE even if it is no page of facesearch.")]

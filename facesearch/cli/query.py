@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facesearch.cli.options import DeviceChoice, DeviceOption, ForceOption, JsonOption, LibraryOption, TowerOption
+from facesearch.cli.options import (
+    DeviceChoice,
+    DeviceOption,
+    ForceOption,
+    JsonOption,
+    LibraryOption,
+    PriorOption,
+    ThresholdOption,
+    TowerOption,
+)
 from facesearch.cli.output import complain, say, say_json, shown_path
 from facesearch.cli.pictures import PicturesChoice, PicturesOption, Rows, rows_for
 from facesearch.cli.query_text import report_answer
@@ -28,17 +37,8 @@ def query(
     *,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many to show for each face.")] = 5,
     faces: Annotated[bool, typer.Option("--faces", help="List photos instead of people.")] = False,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            help="Up to which distance two faces count as one person; by default the library's own, or the tower's.",
-            show_default=False,
-        ),
-    ] = None,
-    prior: Annotated[
-        float, typer.Option(help="How likely it is, before looking, that somebody on a photo is in the library.")
-    ] = 0.5,
+    threshold: ThresholdOption = None,
+    prior: PriorOption = 0.5,
     html: Annotated[
         Path | None,
         typer.Option(
@@ -55,12 +55,12 @@ def query(
     device: DeviceOption = DeviceChoice.AUTO,
     json: JsonOption = False,
 ) -> None:
-    """Find the people who are nearest to each face in a photo.
+    """Say who each face in a photo is.
 
-    A smaller distance is more alike. People without a name are shown by number. It is said how likely each of them is,
-    and when nobody in the library is likelier than anybody. Nothing of the photo is stored. Of several photos, those
-    that cannot be answered are named and the others answered. The page shows faces: it is one file, for its owner
-    alone. Terminals of kitty, iTerm2 and some others show the faces beside their rows.
+    Gives one answer a face, with its probability, or says that the face probably belongs to nobody in the library; then
+    the people near, each with the distance of their nearest face. Unnamed people are shown by number. Stores nothing of
+    the photo. Of several photos, names those that it cannot read and answers the others. The page shows faces and is
+    readable by its owner only. Terminals such as kitty and iTerm2 show the faces beside the rows.
     """
     from facesearch.api.library import open_library
 

@@ -1,4 +1,4 @@
-"""The answer to a query in words: a table for each face of the photo, and what is said of the face as a whole."""
+"""The answer to a query in words: for each face of the photo a verdict, and a table of what it rests on."""
 
 from __future__ import annotations
 
@@ -6,41 +6,45 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facesearch.cli.output import say, shown, shown_path, table
+from facesearch.cli.output import counted, say, shown, shown_path, table
 
 if TYPE_CHECKING:
     from facesearch.cli.pictures import Rows
     from facesearch.query import FaceMatch, PersonMatch, ProbeFace, QueryAnswer
 
 _NUMBERS = ("rank", "distance", "probability", "photos")
-_PEOPLE_HEADS: tuple[str, ...] = ("rank", "person", "distance", "same person", "photos", "nearest photo")
-_PHOTOS_HEADS: tuple[str, ...] = ("rank", "photo", "distance", "same person", "person")
+_PEOPLE_HEADS: tuple[str, ...] = ("rank", "person", "distance", "photos", "nearest photo")
+_PHOTOS_HEADS: tuple[str, ...] = ("rank", "photo", "distance", "person")
 
 
 def report_answer(answer: QueryAnswer, rows: Rows) -> None:
-    """Print the answer for every face of a photo, and what its columns mean. rows: how lines are printed."""
-    from facesearch.query import meanings
+    """Print the verdict on every face of a photo, what it rests on, and a line on what the numbers mean.
 
+    rows: how lines are printed.
+    """
+    from facesearch.query import footer
+
+    say(f"{counted(len(answer.faces), 'face')} in {shown_path(answer.photo)}")
     for number, face in enumerate(answer.faces, start=1):
-        if number > 1:
-            say()
+        say()
         left, top, right, bottom = face.box
         where = f"{right - left:.0f}x{bottom - top:.0f} px at {left:.0f},{top:.0f}"
-        say(f"face {number} of {len(answer.faces)} in {shown_path(answer.photo)} ({where})")
+        verdict = "" if face.verdict is None else f": {shown(face.verdict.text)}"
+        say(f"face {number}{verdict}  [{where}]")
         _report_matches(face, rows)
-    said = meanings(answer)
-    if said:
+    said = footer(answer)
+    if said is not None:
         say()
-    for sentence in said:
-        say(sentence)
+        say(said)
 
 
 def _report_matches(face: ProbeFace, rows: Rows) -> None:
-    from facesearch.query import SET_APART, likelihood
+    from facesearch.query import SET_APART
 
-    matches = _matches(face)
+    matches: tuple[PersonMatch | FaceMatch, ...] = face.people or face.photos
     if not matches:
-        say("  nobody: the library holds no faces")
+        if face.verdict is None:
+            say("  the library holds no faces")
         return
     if face.people:
         heads, texts, said = _PEOPLE_HEADS, _people(face.people), [match.posterior for match in face.people]
@@ -49,28 +53,24 @@ def _report_matches(face: ProbeFace, rows: Rows) -> None:
     lines = table(*_with_probability(heads, texts, said), _NUMBERS)
     rows.begin([match.face_id for match in matches])
     rows.head(lines[0])
+    first = face.verdict.first if face.verdict is not None else None
     for line, match in zip(lines[1:], matches, strict=True):
-        rows.row(line, match.face_id, bold=match.same_person)
-    likely = likelihood(face)
-    if likely is not None:
-        say(f"  {likely}")
-        if face.set_apart:
-            say(f"  {SET_APART}")
-
-
-def _matches(face: ProbeFace) -> tuple[PersonMatch | FaceMatch, ...]:
-    return face.people or face.photos
+        rows.row(line, match.face_id, bold=first is not None and match.face_id == first.face_id)
+    if face.set_apart:
+        say(f"  {SET_APART}")
 
 
 def _with_probability(
     heads: tuple[str, ...], rows: list[tuple[str, ...]], said: Sequence[float | None]
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """The table with a column for the probability, after the distance, where there is a calibration."""
+    from facesearch.text import percent
+
     known = [probability for probability in said if probability is not None]
     if len(known) < len(rows):
         return heads, rows
     place = heads.index("distance") + 1
-    rows = [(*row[:place], f"{probability:.1%}", *row[place:]) for row, probability in zip(rows, known, strict=True)]
+    rows = [(*row[:place], percent(probability, 1), *row[place:]) for row, probability in zip(rows, known, strict=True)]
     return (*heads[:place], "probability", *heads[place:]), rows
 
 
@@ -79,8 +79,7 @@ def _people(matches: Iterable[PersonMatch]) -> list[tuple[str, ...]]:
         (
             str(match.rank),
             _person(match),
-            f"{match.person_distance:.3f}",
-            "yes" if match.same_person else "no",
+            f"{match.distance:.3f}",
             f"{match.photo_count:,}",
             _photo(match.nearest_photo, match.missing),
         )
@@ -94,7 +93,6 @@ def _photos(matches: Iterable[FaceMatch]) -> list[tuple[str, ...]]:
             str(match.rank),
             ", ".join([_photo(match.photo, match.missing), *map(shown_path, match.copies)]),
             f"{match.distance:.3f}",
-            "yes" if match.same_person else "no",
             _person(match),
         )
         for match in matches

@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facesearch.cli.completing import complete_person
-from facesearch.cli.options import DeviceChoice, DeviceOption, ForceOption, JsonOption, LibraryOption, TowerOption
-from facesearch.cli.output import say, say_json, shown, shown_path, table
+from facesearch.cli.options import (
+    DeviceChoice,
+    DeviceOption,
+    ForceOption,
+    JsonOption,
+    LibraryOption,
+    PriorOption,
+    ThresholdOption,
+    TowerOption,
+)
+from facesearch.cli.output import counted, say, say_json, shown, shown_path, table
 
 if TYPE_CHECKING:
     from facesearch.query.why import Explanation
@@ -53,28 +62,18 @@ def why(
     cover: Annotated[
         CoverChoice, typer.Option(help="What a patch shows: the face's mean colour, or the face blurred.")
     ] = CoverChoice.BLUR,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            help="Up to which distance two faces count as one person; by default the library's own, or the tower's.",
-            show_default=False,
-        ),
-    ] = None,
-    prior: Annotated[
-        float, typer.Option(help="How likely it is, before looking, that somebody on a photo is in the library.")
-    ] = 0.5,
+    threshold: ThresholdOption = None,
+    prior: PriorOption = 0.5,
     library: LibraryOption = None,
     tower: TowerOption = None,
     device: DeviceOption = DeviceChoice.AUTO,
     json: JsonOption = False,
 ) -> None:
-    """Say what the distance between a face and a person rests on.
+    """Explain the distance between a face and a person.
 
-    How likely that is, and how likely nobody you have, is what query says. Writes a page with pictures: the nearest
-    faces, the runner-up, where the distance lies among pairs of one person and of two, and a heat map of the parts of
-    the face that it hangs on. The page shows faces: it is one file, for its owner alone. With --json a page is written
-    only where --out names one.
+    Repeats the answer of query and writes a page: the nearest faces, the runner-up, where the distance lies among pairs
+    of the same person and of different people, and a heat map of the parts of the face that it depends on. The page
+    shows faces and is readable by its owner only. With --json, writes a page only where --out names one.
     """
     from facesearch.api.library import open_library
     from facesearch.pages import check_page_file, write_page
@@ -101,13 +100,17 @@ def why(
 
 
 def _report(found: Explanation) -> None:
-    from facesearch.query.why import SAME_PHOTO, hanging, rivalry, standing, sureness, verdict
+    from facesearch.query import SET_APART
+    from facesearch.query.why import SAME_PHOTO, asked_about, hanging, rivalry, standing, verdict
 
-    say(f"face {found.face} of {len(found.probe.faces)} in {shown_path(found.probe.path)}")
-    say(shown(verdict(found)), bold=found.person.same_person)
+    say(f"{counted(len(found.probe.faces), 'face')} in {shown_path(found.probe.path)}")
+    say(shown(verdict(found)), bold=True)
+    if found.found.set_apart:
+        say(SET_APART)
+    say(shown(asked_about(found)))
     if found.same_photo:
         say(SAME_PHOTO)
-    for sentence in (*sureness(found), rivalry(found), standing(found), hanging(found)):
+    for sentence in (rivalry(found), standing(found), hanging(found)):
         say(shown(sentence))
     say()
     rows = [

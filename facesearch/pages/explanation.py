@@ -9,9 +9,10 @@ from facesearch.pages import jpeg, picture, render_page, text
 from facesearch.pages.cutting import Cut, cut_face, cut_faces, framed_photo
 from facesearch.pages.labels import where, who
 from facesearch.pages.plots import PLOT_STYLE, Axes, Bars, Mark, curve, histograms
+from facesearch.query import SET_APART
 from facesearch.query.why.explanation import Candidate, Explanation
 from facesearch.query.why.heat import AWAY, NEARER, draw_heat
-from facesearch.query.why.words import SAME_PHOTO, called, hanging, rivalry, standing, sureness, verdict
+from facesearch.query.why.words import SAME_PHOTO, asked_about, called, hanging, rivalry, standing, verdict
 
 _STYLE = (
     PLOT_STYLE
@@ -44,8 +45,9 @@ def render_explanation(found: Explanation, library: Library) -> str:
     cuts = cut_faces(library, wanted, with_photos=framed)
     paths = _captions(library, framed)
     body = [
-        f"<p><b>{text(verdict(found))}</b> {text(rivalry(found))}</p>",
-        *(f"<p>{text(said)}</p>" for said in sureness(found)),
+        f"<p><b>{text(verdict(found))}</b></p>",
+        f"<p>{text(SET_APART)}</p>" if found.found.set_apart else "",
+        f"<p>{text(asked_about(found))} {text(rivalry(found))}</p>",
         f"<p>{text(SAME_PHOTO)}</p>" if found.same_photo else "",
         '<p class="quiet">This page shows faces and names. It loads nothing and sends nothing; keep it private.</p>',
         "<h2>The faces</h2>",
@@ -96,7 +98,7 @@ def _strip(found: Explanation, cuts: dict[int, Cut]) -> str:
         cut = cuts[near.face_id]
         whose = "nobody yet" if near.person_id is None else who(near.name, near.person_id)
         caption = f"<b>{near.distance:.3f}</b><br>{whose}<br>face {near.face_id}"
-        mark = "same" if near.distance <= found.threshold else ""
+        mark = "same" if near.person_id is not None and near.person_id == found.person.person_id else ""
         pieces.append(_figure(picture(cut.face, f"face {near.face_id}", cut.reason), caption, mark))
     return f'<div class="faces strip">{"".join(pieces)}</div>'
 
@@ -104,7 +106,7 @@ def _strip(found: Explanation, cuts: dict[int, Cut]) -> str:
 def _plot(found: Explanation) -> str:
     marks = [
         Mark(found.person.distance, f"{called(found.person)} {found.person.distance:.3f}"),
-        Mark(found.threshold, f"one person up to {found.threshold:.3f}", dashed=True),
+        Mark(found.threshold, f"threshold {found.threshold:.3f}", dashed=True),
     ]
     if found.runner_up is not None:
         marks.append(Mark(found.runner_up.distance, f"{called(found.runner_up)} {found.runner_up.distance:.3f}"))

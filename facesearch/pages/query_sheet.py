@@ -16,10 +16,11 @@ from facesearch.library import Library
 from facesearch.pages import picture, render_page, text
 from facesearch.pages.cutting import Cut, cut_face, cut_faces, framed_photo
 from facesearch.pages.labels import counted, where, who
-from facesearch.query import SET_APART, FaceMatch, PersonMatch, ProbeFace, QueryAnswer, likelihood, meanings
+from facesearch.query import SET_APART, FaceMatch, PersonMatch, ProbeFace, QueryAnswer, footer
 from facesearch.query.candidates import near_faces
 from facesearch.query.probe import Probe
 from facesearch.records import EmbeddedFace, Floats
+from facesearch.text import percent
 
 MOST_PICTURES = 1500
 """On one page: some 30 MB."""
@@ -28,7 +29,6 @@ NEAR_FACES = 3
 """Of each person at most, the nearest to the probe."""
 
 _PROBE_PX = 960  # longer side of the photo asked about
-_NOBODY = "<p>nobody: the library holds no faces</p>"
 _REACH = 256  # neighbours among which a person's other near faces are looked for
 
 STYLE = """
@@ -38,7 +38,7 @@ STYLE = """
 .asked > figure img { width: 7.5rem; border-radius: .4rem; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); gap: .9rem; }
 .card { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: .75rem; }
-.card.same { border-color: var(--yes); }
+.card.first { border-color: var(--yes); }
 .card h3 { margin: 0; font-size: 1rem; } .card h3 small { color: var(--quiet); font-weight: 400; }
 .card p { margin: .1rem 0 .6rem; font-size: .875rem; }
 .near { display: grid; grid-template-columns: 5.5rem minmax(0, 1fr); gap: .5rem; margin-top: .6rem; }
@@ -69,7 +69,7 @@ class QuerySheet:
     _unanswered: list[str] = field(default_factory=list)
     _pictures: int = 0
     _faces: int = 0
-    _meanings: dict[str, None] = field(default_factory=dict)  # in the order in which they came
+    _footers: dict[str, None] = field(default_factory=dict)  # in the order in which they came
 
     def add(self, library: Library, probe: Probe, answer: QueryAnswer) -> None:
         """One photo with its answer. Photos of the library are read again; those that cannot be are said."""
@@ -82,7 +82,8 @@ class QuerySheet:
         if self._left_out or self._pictures + count > self.most_pictures:
             self._left_out.append(answer.photo)
             return
-        self._meanings |= dict.fromkeys(meanings(answer))
+        if (said := footer(answer)) is not None:
+            self._footers[said] = None
         self._pictures += count
         self._faces += len(probe.faces)
         self._sections.append(_section(library, probe, answer, near, cut_faces(library, wanted, with_photos=wanted)))
@@ -94,10 +95,10 @@ class QuerySheet:
     def render(self, library: Path) -> str:
         """The page. library: its folder."""
         shown = counted(len(self._sections), "photo")
-        rules = "".join(f"<br>{text(said)}" for said in self._meanings)
+        rules = "".join(f"<br>{text(said)}" for said in self._footers)
         lead = (
             f"<p>{counted(self._faces, 'face')} in {shown}, and who is nearest to each in the library "
-            f"<code>{text(library)}</code>. A smaller distance is more alike.{rules}</p>"
+            f"<code>{text(library)}</code>.{rules}</p>"
             '<p class="quiet">This page shows faces and names. It loads nothing and sends nothing; keep it private.</p>'
         )
         rest = ""
@@ -155,37 +156,40 @@ def _section(
     for number, (box, found, faces) in enumerate(zip(boxes, answer.faces, near, strict=True), start=1):
         crop = picture(cut_face(probe.photo.pixels, box), f"face {number} of {answer.photo.name}")
         pairs = zip(matches_of(found), faces, strict=True)
-        cards = "".join(_card(match, own, cuts, paths) for match, own in pairs)
+        first = None if found.verdict is None or found.verdict.first is None else found.verdict.first.face_id
+        cards = "".join(_card(match, own, cuts, paths, match.face_id == first) for match, own in pairs)
         caption = f"<figcaption><b>face {number}</b> of {len(boxes)}<br>{_size(found.box)}</figcaption>"
         asked.append(
             f'<section class="asked"><figure>{crop}{caption}</figure>'
-            f'<div>{_likelihood(found)}<div class="cards">{cards or _NOBODY}</div></div></section>'
+            f'<div>{_verdict(found, number)}<div class="cards">{cards}</div></div></section>'
         )
     return f'<h2>{where(answer.photo)}</h2><div class="probe">{photo}</div>{"".join(asked)}'
 
 
-def _likelihood(face: ProbeFace) -> str:
-    """How likely it is nobody in the library, and how far the first is ahead, where that can be said."""
-    said = likelihood(face)
-    if said is None:
-        return ""
-    said = f"<b>{text(said)}</b>" if face.is_nobody else text(said)
-    return f"<p>{said}{f'<br>{text(SET_APART)}' if face.set_apart else ''}</p>"
+def _verdict(face: ProbeFace, number: int) -> str:
+    """The one answer for a face, as a query prints it."""
+    if face.verdict is None:
+        return "" if face.photos else "<p>the library holds no faces</p>"
+    note = f'<br><span class="quiet">{text(SET_APART)}</span>' if face.set_apart else ""
+    return f'<p class="verdict"><b>face {number}: {text(face.verdict.text)}</b>{note}</p>'
 
 
-def _card(match: PersonMatch | FaceMatch, faces: list[ShownFace], cuts: dict[int, Cut], paths: dict[int, Path]) -> str:
+def _card(
+    match: PersonMatch | FaceMatch,
+    faces: list[ShownFace],
+    cuts: dict[int, Cut],
+    paths: dict[int, Path],
+    is_first: bool,
+) -> str:
     name = who(match.name, match.person_id, match.face_id)
-    verdict = '<span class="yes">same person</span>' if match.same_person else "not the same person"
-    likely, distance = match.probability, match.distance
-    if isinstance(match, PersonMatch):
-        likely, distance = match.posterior, match.person_distance
-    probability = "" if likely is None else f", probability {likely:.1%}"
+    likely = match.posterior if isinstance(match, PersonMatch) else match.probability
+    probability = "" if likely is None else f", probability {percent(likely, 1)}"
     photos = f" · {counted(match.photo_count, 'photo')}" if isinstance(match, PersonMatch) else ""
     rows = "".join(_near(face, name, cuts[face.face_id], paths.get(face.face_id)) for face in faces)
     return (
-        f'<article class="card{" same" if match.same_person else ""}">'
+        f'<article class="card{" first" if is_first else ""}">'
         f"<h3>{match.rank}. {name} <small>{photos}</small></h3>"
-        f"<p>distance {distance:.3f}{probability}<br>{verdict}</p>{rows}</article>"
+        f"<p>distance {match.distance:.3f}{probability}</p>{rows}</article>"
     )
 
 

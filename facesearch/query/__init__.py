@@ -4,17 +4,30 @@ Nothing of the probe is stored, and a library that is open for reading stays as 
 somebody is: an answer gives distances and probabilities, and the probability that it is nobody in the library.
 """
 
-from facesearch.query.answers import Comparison, FaceMatch, PersonMatch, ProbeFace, QueryAnswer
-from facesearch.query.ask import DEFAULT_OPTIONS, QueryOptions, ask, compare_probes
+from facesearch.query.answers import (
+    Choice,
+    Comparison,
+    FaceMatch,
+    FaceVerdict,
+    PairVerdict,
+    PersonMatch,
+    ProbeFace,
+    QueryAnswer,
+)
+from facesearch.query.ask import ask, compare_probes
+from facesearch.query.options import DEFAULT_OPTIONS, QueryOptions
 from facesearch.query.probe import FailedProbe, Probe, is_one_photo, probe_each, probe_photo, probe_prominent_face
-from facesearch.query.words import SET_APART, likelihood, meanings
+from facesearch.query.verdict import SET_APART, footer
 
 __all__ = [
     "DEFAULT_OPTIONS",
     "SET_APART",
+    "Choice",
     "Comparison",
     "FaceMatch",
+    "FaceVerdict",
     "FailedProbe",
+    "PairVerdict",
     "PersonMatch",
     "Probe",
     "ProbeFace",
@@ -22,9 +35,8 @@ __all__ = [
     "QueryOptions",
     "ask",
     "compare_probes",
+    "footer",
     "is_one_photo",
-    "likelihood",
-    "meanings",
     "probe_each",
     "probe_photo",
     "probe_prominent_face",

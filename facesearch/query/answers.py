@@ -46,6 +46,36 @@ class FaceMatch:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Somebody whom a face may show, or nobody in the library."""
+
+    person_id: int | None  # None for a face in no group, and for nobody
+    name: str | None
+    face_id: int | None  # their face that is nearest to the probe; None for nobody in the library
+    probability: float | None  # among all people in the library and nobody; None without a calibration
+
+
+@dataclass(frozen=True)
+class PairVerdict:
+    """Whether two faces are one person."""
+
+    text: str  # in words, as every page and terminal prints it
+    is_match: bool  # the same person
+    is_clear: bool  # the probability is at least 90 %, or the threshold alone decided
+
+
+@dataclass(frozen=True)
+class FaceVerdict:
+    """The one answer for a face."""
+
+    text: str  # in words, as every page and terminal prints it
+    is_match: bool  # whether it names a person of the library first
+    is_clear: bool  # the probability is at least 90 %, or the threshold alone decided
+    first: Choice | None = None  # the likeliest; None where nobody is within the threshold, or nobody is there
+    second: Choice | None = None  # the next, where the first is not clear
+
+
+@dataclass(frozen=True)
 class ProbeFace:
     """A face of the probe with its matches. Without a calibration nothing is said of nobody."""
 
@@ -57,6 +87,7 @@ class ProbeFace:
     is_nobody: bool | None = None  # whether that is more likely than anybody
     margin: float | None = None  # by how much the first is likelier than the second, as a difference of posteriors
     set_apart: bool = False  # the other faces of the photo changed who is likeliest: one person is rarely on it twice
+    verdict: FaceVerdict | None = None  # None where faces were asked for
 
 
 @dataclass(frozen=True)
@@ -81,6 +112,7 @@ class Comparison:
     distance: float
     threshold: float  # up to this distance two faces count as one person
     same_person: bool  # whether `distance` is at most the threshold
+    verdict: PairVerdict
     probability: float | None = None  # as in PersonMatch
     calibrated_by: str | None = None  # as in QueryAnswer
 

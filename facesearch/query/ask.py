@@ -5,40 +5,19 @@ Stores nothing. Refuses to compare across towers.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from facesearch.errors import TowerError, UsageError
+from facesearch.errors import TowerError
 from facesearch.evaluation.distance import row_distances
 from facesearch.library import Library
 from facesearch.query.answers import Comparison, FaceMatch, ProbeFace, QueryAnswer, box_of
 from facesearch.query.candidates import by_face, nearest_groups
 from facesearch.query.identities import identify
+from facesearch.query.options import DEFAULT_OPTIONS, QueryOptions
 from facesearch.query.probe import Probe
-from facesearch.query.ranking import PRIOR
+from facesearch.query.verdict import pair_verdict
 from facesearch.records import EmbeddedFace
 from facesearch.tuning.calibration import Judge, judge_in
-
-
-@dataclass(frozen=True)
-class QueryOptions:
-    """What to ask of a probe. Raises UsageError for a value out of range."""
-
-    k: int = 5  # people for each face of the probe
-    threshold: float | None = None  # a distance; None for the library's own, or the tower's
-    prior: float = PRIOR  # the probability, before looking, that somebody on the photo is in the library
-    faces: bool = False  # list the k nearest faces, whoever they are, instead of people
-
-    def __post_init__(self) -> None:
-        if self.k < 1:
-            raise UsageError(f"k is {self.k}; ask for 1 or more")
-        if self.threshold is not None and not (math.isfinite(self.threshold) and self.threshold >= 0):
-            raise UsageError(f"the threshold is {self.threshold}; it is a distance, so give 0 or more")
-        if not 0 < self.prior < 1:
-            raise UsageError(f"the prior is {self.prior}; it is a probability, so give more than 0 and less than 1")
-
-
-DEFAULT_OPTIONS = QueryOptions()
 
 
 def ask(library: Library, probe: Probe, options: QueryOptions = DEFAULT_OPTIONS) -> QueryAnswer:
@@ -54,7 +33,7 @@ def ask(library: Library, probe: Probe, options: QueryOptions = DEFAULT_OPTIONS)
         if options.faces:
             faces = tuple(_with_photos(library, face, judge, options.k) for face in probe.faces)
         else:
-            faces = identify(library, probe.faces, judge, options.k, options.prior)
+            faces = identify(library, probe.faces, judge, options)
         return QueryAnswer(probe.path, judge.threshold, faces, options.prior, judge.calibrated_by)
 
 
@@ -83,6 +62,7 @@ def judge_of(probe: Probe, library: Library | None = None, threshold: float | No
 
 
 def _compared(first: Probe, second: Probe, distance: float, judge: Judge) -> Comparison:
+    probability = judge.probability(distance)
     return Comparison(
         first=first.path,
         second=second.path,
@@ -91,7 +71,8 @@ def _compared(first: Probe, second: Probe, distance: float, judge: Judge) -> Com
         distance=distance,
         threshold=judge.threshold,
         same_person=distance <= judge.threshold,
-        probability=judge.probability(distance),
+        verdict=pair_verdict(distance, judge.threshold, probability),
+        probability=probability,
         calibrated_by=judge.calibrated_by,
     )
 

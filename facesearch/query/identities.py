@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,9 @@ from facesearch.evaluation.distance import row_distances
 from facesearch.library import Library
 from facesearch.query.answers import PersonMatch, ProbeFace, box_of
 from facesearch.query.candidates import Candidate, Within, by_person, nearest_groups
+from facesearch.query.options import QueryOptions
 from facesearch.query.ranking import PROTOTYPE_FACES, Belief, Contenders, beliefs, person_distances
+from facesearch.query.verdict import verdict_of
 from facesearch.records import EmbeddedFace, Floats
 from facesearch.tuning.calibration import Judge
 
@@ -29,16 +32,16 @@ class _Ranked:
 
 
 def identify(
-    library: Library, faces: Sequence[EmbeddedFace], judge: Judge, k: int, prior: float
+    library: Library, faces: Sequence[EmbeddedFace], judge: Judge, options: QueryOptions
 ) -> tuple[ProbeFace, ...]:
-    """The faces of one probe, each with its k likeliest people. Call it inside a snapshot.
+    """The faces of one probe, each with its likeliest people and a verdict. Call it inside a snapshot.
 
     Everybody with a face within reach is ranked: with a calibration by the posterior, which discounts how near somebody
     with many faces comes by chance, otherwise by the person's distance.
     """
     space = library.space
     places = [space.map(face.embedding) for face in faces]
-    within = [nearest_groups(library, place, k, by_person) for place in places]
+    within = [nearest_groups(library, place, options.k, by_person) for place in places]
     people = {each.face.person_id for near in within for each in near.candidates}
     samples = library.people.sampled_faces((each for each in people if each is not None), PROTOTYPE_FACES)
     known = {person: (count, space.map(embeddings)) for person, (count, embeddings) in samples.items()}
@@ -46,9 +49,12 @@ def identify(
     believed: Sequence[Belief | None] = [None] * len(faces)
     if judge.calibration is not None:
         hypotheses = library.people.hypotheses(len(library.vectors()))
-        believed = beliefs(contenders, judge.calibration, hypotheses, prior)
+        believed = beliefs(contenders, judge.calibration, hypotheses, options.prior)
+    limit, wanted = options.threshold, max(options.k, 2)  # a verdict that is not clear names two
+    if judge.calibration is None:
+        limit, wanted = judge.threshold, sys.maxsize  # any of them can be the first within the threshold
     return tuple(
-        _probe_face(face, _matches(library, _ranked(near, contender, belief, k), judge), belief)
+        _probe_face(face, _matches(library, _ranked(near, contender, belief, wanted), judge), belief, limit, options.k)
         for face, near, contender, belief in zip(faces, within, contenders, believed, strict=True)
     )
 
@@ -106,17 +112,19 @@ def _matches(library: Library, ranked: Sequence[_Ranked], judge: Judge) -> tuple
     )
 
 
-def _probe_face(face: EmbeddedFace, people: tuple[PersonMatch, ...], belief: Belief | None) -> ProbeFace:
-    box, score = box_of(face.face), face.face.score
+def _probe_face(
+    face: EmbeddedFace, people: tuple[PersonMatch, ...], belief: Belief | None, limit: float | None, k: int
+) -> ProbeFace:
+    found = ProbeFace(box_of(face.face), face.face.score, people[:k])
     if belief is None:
-        return ProbeFace(box, score, people)
+        return replace(found, verdict=verdict_of(people, None, limit))
     best = [*np.sort(belief.posterior)[::-1][:2].tolist(), 0.0, 0.0]
-    return ProbeFace(
-        box,
-        score,
-        people,
-        nobody=round(belief.nobody, 4),
+    nobody = round(belief.nobody, 4)
+    return replace(
+        found,
+        nobody=nobody,
         is_nobody=belief.likeliest is None,
         margin=round(best[0] - best[1], 4),
         set_apart=belief.likeliest != belief.likeliest_alone,
+        verdict=verdict_of(people, nobody, limit),
     )

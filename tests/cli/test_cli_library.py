@@ -106,24 +106,25 @@ def test_query_finds_the_photo_itself_first(run: CommandLine, album: Path) -> No
     photo = portrait(album)
     ran = run("query", photo, "--k", "2")
     assert ran.code == 0
-    title, heads, first, second, *_ = ran.out.splitlines()
-    assert title.startswith("face 1 of ")
-    assert heads.split() == ["rank", "person", "distance", "same", "person", "photos", "nearest", "photo"]
-    assert re.fullmatch(rf" +1  {photo.parent.name} +0\.0\d\d  yes +2  .*{re.escape(photo.name)}", first)
+    title, _, verdict, heads, first, second, *_ = ran.out.splitlines()
+    assert re.fullmatch(r"1 face in .+\.jpg", title)
+    assert re.fullmatch(rf"face 1: {photo.parent.name} \(distance 0\.0\d\d\)  \[\d+x\d+ px at \d+,\d+\]", verdict)
+    assert heads.split() == ["rank", "person", "distance", "photos", "nearest", "photo"]
+    assert re.fullmatch(rf" +1  {photo.parent.name} +0\.0\d\d +2  .*{re.escape(photo.name)}", first)
     assert second.split()[0] == "2"
-    assert "same person: at a distance of at most 0.050" in ran.out
+    assert ran.out.endswith("\nA smaller distance is more alike; up to 0.050 counts as the same person.\n")
 
 
 def test_query_lists_photos_instead_of_people(run: CommandLine, album: Path) -> None:
     ran = run("query", portrait(album), "--faces", "--k", "3")
     assert ran.code == 0
-    first = ran.out.splitlines()[2]
-    assert re.fullmatch(rf" +1  .*{portrait(album).name} +0\.000  yes +{portrait(album).parent.name}", first)
+    first = ran.out.splitlines()[4]
+    assert re.fullmatch(rf" +1  .*{portrait(album).name} +0\.000  {portrait(album).parent.name}", first)
 
 
 def test_a_face_without_a_name_is_shown_by_number(run: CommandLine, album: Path, tmp_path: Path) -> None:
     run("index", portrait(album), "--library", tmp_path / "library")
-    assert re.search(r"1  face #1 +0\.000  yes", run("query", portrait(album), "--library", tmp_path / "library").out)
+    assert re.search(r"1  face #1 +0\.000 +1 ", run("query", portrait(album), "--library", tmp_path / "library").out)
 
 
 def test_the_threshold_decides_who_is_the_same(run: CommandLine, album: Path) -> None:
@@ -177,7 +178,7 @@ def test_a_query_leaves_the_library_as_it_is(run: CommandLine, album: Path, inde
 def test_compare_says_how_far(run: CommandLine, album: Path) -> None:
     photo = portrait(album)
     ran = run("compare", photo, photo)
-    assert (ran.code, ran.out) == (0, "distance 0.000: the same person (one person up to 0.050)\n")
+    assert (ran.code, ran.out) == (0, "the same person\ndistance 0.000; up to 0.050 counts as the same person\n")
 
 
 def test_status_says_what_there_is(run: CommandLine, indexed: Path) -> None:
@@ -236,7 +237,7 @@ def test_reindex_moves_a_library_to_another_tower(run: CommandLine, album: Path,
     assert re.search(r"^photos +6 read$", ran.out, re.MULTILINE)
     assert re.search(r"^tower +other$", ran.out, re.MULTILINE)
     asked = run("query", portrait(album), "--k", "1", *own)
-    assert re.search(rf"1  {portrait(album).parent.name} +0\.0\d\d  yes", asked.out)
+    assert re.search(rf"1  {portrait(album).parent.name} +0\.0\d\d +2 ", asked.out)
     assert run("verify", *own).code == 0
     assert run("reindex", *own).out == "nothing to read: the library is one of the tower other\n"
 
@@ -305,21 +306,23 @@ def test_a_calibrated_tower_shows_the_probability(
     write_card(folder, dataclasses.replace(card, calibration=calibration))
     photo = portrait(album)
     ran = run("compare", photo, photo, "--tower", folder)
-    assert "\nprobability 88.1% of one person, were one and two as likely beforehand\n" in ran.out
+    assert ran.out == "probably the same person (88 %)\ndistance 0.000; the probability assumes even odds beforehand\n"
     assert json.loads(run("compare", photo, photo, "--tower", folder, "--json").out)["probability"] == 0.8808
     out = run("query", photo, "--tower", folder).out
-    assert re.search(r"rank +person +distance +probability +same person", out)
+    assert re.search(r"rank +person +distance +probability +photos", out)
     answer = json.loads(run("query", photo, "--tower", folder, "--json").out)
     (face,) = answer["faces"]
     first, second = face["people"][:2]
     assert (first["probability"], first["distance"]) == (0.8808, pytest.approx(0, abs=1e-4))
-    assert re.search(rf" 0\.0\d\d +{first['posterior']:.1%} +yes", out)
+    assert re.search(rf" 0\.0\d\d +{100 * first['posterior']:.1f} % +2 ", out)
     everybody = sum(person["posterior"] for person in face["people"]) + face["nobody"]
     assert everybody == pytest.approx(1, abs=1e-3)  # all of the library is within reach
     assert face["margin"] == pytest.approx(first["posterior"] - second["posterior"], abs=2e-4)
     assert (face["is_nobody"], answer["calibrated_by"], answer["prior"]) == (False, "tower", 0.5)
-    assert f"nobody you have: {face['nobody']:.1%}; the first is {100 * face['margin']:.1f} points ahead" in out
+    assert f"\nface 1: {face['verdict']['text']}  [" in out
+    assert out.endswith("Probabilities assume a 50 % chance beforehand that the person is in this library.\n")
     doubtful = run("query", photo, "--tower", folder, "--prior", "0.01")
-    assert re.search(r"nobody you have: 9\d\.\d%, likelier than anybody", doubtful.out)
+    assert re.search(r"^face 1: not in this library \(9\d %\)  \[", doubtful.out, re.MULTILINE)
+    assert "a 1 % chance" in doubtful.out
     assert run("query", photo, "--tower", folder, "--prior", "1").code == 2
     assert "probability" not in run("query", photo).out

@@ -26,8 +26,9 @@ from facesearch.pages import render_page
 from facesearch.pages.cutting import FACE_PX, PHOTO_PX, cut_face, cut_faces, framed_photo
 from facesearch.pages.query_sheet import QuerySheet
 from facesearch.photos import MAX_SIDE_PX
-from facesearch.query import QueryOptions, ask, meanings, probe_photo
+from facesearch.query import QueryOptions, ask, footer, probe_photo
 from facesearch.records import DetectedFace, EmbeddedFace, NewPhoto, PhotoFile
+from facesearch.text import percent
 
 RED, DARK_RED, GREEN, BLUE = (200, 0, 0), (190, 0, 0), (0, 200, 0), (0, 0, 200)
 LINE = Calibration((0.0, 0.4), (6.0, -6.0)).to_card()
@@ -60,8 +61,10 @@ def test_the_faces_asked_about_stand_beside_the_nearest_faces_of_each_person(lib
     assert [re.findall(r"<b>face (\d+)</b>", card) for card in cards] == [["1", "2"], ["3"]]
     assert "1. Ann" in cards[0]
     assert "2 photos" in cards[0]
-    assert "distance 0.029" in cards[0]
-    assert "same person" in cards[0]
+    assert "distance 0.020" in cards[0]
+    assert 'class="card first"' in cards[0]
+    assert 'class="card"' in cards[1]
+    assert "<b>face 1: Ann (distance 0.020)</b>" in page
     assert "at 0.059" in cards[0]
     pictures = Pictures(page)
     np.testing.assert_allclose(middle(pictures.shown["face 1"]), RED, atol=6)
@@ -73,7 +76,7 @@ def test_the_faces_asked_about_stand_beside_the_nearest_faces_of_each_person(lib
 
 
 def test_the_page_says_what_the_command_says(library: Library, tmp_path: Path) -> None:
-    """The same words and numbers for each face: who, how likely, nobody, how far ahead, and what that means."""
+    """The same words and numbers for each face: the verdict, who, how likely, and what that means."""
     tower = ColourTower(LINE)
     photo = draw(tmp_path / "probe.png", (205, 0, 0), (60, 60, 60))
     probe = probe_photo(photo, TileDetector(), tower)
@@ -82,17 +85,20 @@ def test_the_page_says_what_the_command_says(library: Library, tmp_path: Path) -
     sheet.add(library, probe, answer)
     page = html.unescape(re.sub(r"</?b>", "", sheet.render(library.path)))
     known, stranger = sorted(answer.faces, key=lambda face: face.box)
-    assert known.margin is not None
-    assert (known.is_nobody, stranger.is_nobody) == (False, True)
+    assert known.verdict is not None
+    assert stranger.verdict is not None
+    assert known.verdict.text.startswith("Ann (")
+    assert stranger.verdict.text.startswith("not in this library (")
     for said in (
-        f"<p>nobody you have: {known.nobody:.1%}; the first is {100 * known.margin:.1f} points ahead of the next</p>",
-        f"<p>nobody you have: {stranger.nobody:.1%}, likelier than anybody</p>",
-        *(f"distance {match.person_distance:.3f}, probability {match.posterior:.1%}" for match in known.people),
-        *meanings(answer),
+        f": {known.verdict.text}</p>",
+        f": {stranger.verdict.text}</p>",
+        *(f"distance {match.distance:.3f}, probability {percent(match.posterior or 0.0, 1)}" for match in known.people),
+        footer(answer),
     ):
+        assert said is not None
         assert said in page
-    assert len(meanings(answer)) == 2
-    assert "probability" not in html.unescape(sheet_of(library, photo))  # without a calibration nobody knows
+    assert page.count('class="card first"') == 1  # the stranger is none of those who are listed
+    assert "robabilit" not in html.unescape(sheet_of(library, photo))  # without a calibration nobody knows
 
 
 def test_the_page_is_whole_and_loads_nothing(library: Library, tmp_path: Path) -> None:

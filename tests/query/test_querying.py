@@ -21,6 +21,7 @@ from facesearch.library.index.vectors import INDEX_NAME
 from facesearch.query import (
     Comparison,
     FaceMatch,
+    PairVerdict,
     PersonMatch,
     ProbeFace,
     QueryAnswer,
@@ -346,6 +347,7 @@ def test_two_photos_are_compared_by_their_most_prominent_faces(tmp_path: Path) -
         distance=pytest.approx(_distance(RED, DARK_RED), abs=1e-6),
         threshold=THRESHOLD,
         same_person=True,
+        verdict=PairVerdict("the same person", is_match=True, is_clear=True),
     )
     assert not _compare(group, draw(tmp_path / "b.png", BLUE)).same_person
     with pytest.raises(NoFaceError, match=r"sky\.png"):

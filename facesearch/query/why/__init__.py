@@ -5,18 +5,18 @@ Refuses to decide anything, and to give reasons where there is only a number: it
 
 from facesearch.query.why.explanation import Explanation, WhyOptions, explain
 from facesearch.query.why.occlusion import Patches
-from facesearch.query.why.words import SAME_PHOTO, called, hanging, rivalry, standing, sureness, verdict
+from facesearch.query.why.words import SAME_PHOTO, asked_about, called, hanging, rivalry, standing, verdict
 
 __all__ = [
     "SAME_PHOTO",
     "Explanation",
     "Patches",
     "WhyOptions",
+    "asked_about",
     "called",
     "explain",
     "hanging",
     "rivalry",
     "standing",
-    "sureness",
     "verdict",
 ]

@@ -120,6 +120,7 @@ class Explanation:
             "is_nobody": self.found.is_nobody,
             "posterior_margin": self.found.margin,
             "set_apart": self.found.set_apart,
+            "verdict": self.found.verdict,
             "same_photo": self.same_photo,
             "nearest": self.nearest,
             "pairs": self.pairs,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from facesearch import text as wording
-from facesearch.query import SET_APART, likelihood
 from facesearch.query.why.explanation import Candidate, Explanation
 from facesearch.query.why.regions import by_region
+from facesearch.text import percent
 
 SAME_PHOTO = "That face is on this very photo, which the library holds: the distance says nothing but that."
 
@@ -16,24 +16,17 @@ def called(person: Candidate) -> str:
 
 
 def verdict(found: Explanation) -> str:
-    """How far the person is, and what that is taken for."""
+    """The query's verdict on the face."""
+    assert found.found.verdict is not None  # people were asked for
+    return f"face {found.face}: {found.found.verdict.text}"
+
+
+def asked_about(found: Explanation) -> str:
+    """Where the person who is explained stands: distance, probability, rank."""
     person = found.person
-    same = "the same person" if person.same_person else "not the same person"
-    probability = "" if person.posterior is None else f", probability {person.posterior:.1%}"
-    rank = "farther than everybody near" if person.rank is None else f"rank {person.rank}"
-    return (
-        f"{called(person)} is at a distance of {person.distance:.3f} ({rank}{probability}): {same}, as "
-        f"{'up to' if person.same_person else 'beyond'} {found.threshold:.3f}."
-    )
-
-
-def sureness(found: Explanation) -> list[str]:
-    """What the query says of the face as a whole, and what its probability is of; nothing without a calibration."""
-    said = likelihood(found.found)
-    if said is None:
-        return []
-    among = "The probability is of this person, among all in the library and nobody"
-    return [f"{among}; {said}.", *([f"{SET_APART.capitalize()}."] if found.found.set_apart else [])]
+    probability = "" if person.posterior is None else f", probability {percent(person.posterior, 1)}"
+    rank = "not among the nearest people" if person.rank is None else f"rank {person.rank}"
+    return f"{called(person)}: distance {person.distance:.3f} to the nearest face{probability}, {rank}."
 
 
 def rivalry(found: Explanation) -> str:
@@ -59,8 +52,8 @@ def standing(found: Explanation) -> str:
             return "Too few faces have a name to say where that distance lies, and the tower has no calibration."
         probability = found.calibration.probability(found.person.distance)
         return (
-            f"By the calibration, faces {found.person.distance:.3f} apart are of one person with a probability "
-            f"of {probability:.1%}, were one and two as likely beforehand; too few faces here have a name to say more."
+            f"Faces {found.person.distance:.3f} apart are the same person with a probability of "
+            f"{percent(probability, 1)}, assuming even odds beforehand; too few faces here have a name to say more."
         )
     return (
         f"Of {pairs.genuine_pairs:,} pairs of one person in this library {_share(pairs.genuine_farther)} are farther "
@@ -78,4 +71,4 @@ def hanging(found: Explanation) -> str:
 def _share(share: float) -> str:
     if share == 0:
         return "none"
-    return f"{share:.1%}" if share >= 0.001 else f"{share:.2%}"
+    return percent(share, 1 if share >= 0.001 else 2)
