@@ -1,4 +1,5 @@
 # make test    build .venv, then lint, types and the whole test suite
+# make docs    build .venv, then the documentation as a site in build/docs; a broken link is an error
 # make demo    build .venv, draw an album of synthetic people, index it and look somebody up in it
 #
 # Both are safe to run again: what is built already is kept. PYTHON=python3.12 picks another interpreter (3.11 to 3.13).
@@ -11,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
 
-.PHONY: help test lint demo clean
+.PHONY: help test lint docs demo clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -38,6 +39,10 @@ lint: $(VENV)/installed-dev
 
 test: lint
 	$(BIN)/pytest
+
+docs: $(VENV)/installed-dev
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "open build/docs/index.html"
 
 demo: $(VENV)/installed
 	@scripts/demo.sh $(BIN)/facesearch

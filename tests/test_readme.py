@@ -138,3 +138,10 @@ def test_links_to_files_lead_somewhere() -> None:
         if not (page.parent / link).exists()
     ]
     assert links == []
+
+
+def test_the_site_builds_and_has_no_broken_link(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", str(DOCS), str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (tmp_path / "guide" / "people.html").is_file()
