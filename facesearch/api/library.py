@@ -42,6 +42,7 @@ class FaceLibrary(PeopleMethods):
         leave_out: Iterable[Path] = (),
         workers: int = 0,
         smallest_face: str | None = None,
+        foreign_folders: bool = False,
         on_progress: Callable[[IndexProgress], None] | None = None,
     ) -> IndexSummary:
         """Bring the library up to date with photos and folders of photos; only what changed costs time.
@@ -51,8 +52,10 @@ class FaceLibrary(PeopleMethods):
         which is a LibraryLockedError otherwise. leave_out: files to pass over this time, as when they are still being
         written. workers: photos worked on at once, 0 for one a core; the outcome is the same. smallest_face: "40" for
         pixels of a photo at most 1024 px large, or "4%" of its longer side, in a new library; an existing one keeps its
-        own. on_progress is called after every file. Raises PhotoError when one of `paths` does not exist, LibraryError,
-        TowerError, and IndexInterrupted (a KeyboardInterrupt) on Ctrl-C; what was finished is kept.
+        own. foreign_folders: look into the folders that NAS systems and photo programs keep for themselves, as for
+        thumbnails and deleted files, too. on_progress is called after every file. Raises PhotoError when one of `paths`
+        does not exist, LibraryError, TowerError, and IndexInterrupted (a KeyboardInterrupt) on Ctrl-C; what was
+        finished is kept.
         """
         from facesearch.indexing import IndexOptions, index_photos
         from facesearch.library import Library, is_library
@@ -61,7 +64,9 @@ class FaceLibrary(PeopleMethods):
         self.close()
         if not is_library(self.path):
             self.tower.prepare()  # no library is begun with a tower that does not run
-        options = IndexOptions(people_from_folders, rehash, frozenset(leave_out), workers=workers)
+        options = IndexOptions(
+            people_from_folders, rehash, frozenset(leave_out), workers=workers, foreign_folders=foreign_folders
+        )
         detector = self._load_detector(smallest_face, options.lanes)
         models = Models.of(detector, self.tower)
         with Library.open_or_create(self.path, models, wait=wait) as library:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from facesearch.indexing import IndexSummary
 
 _REASONS_SHOWN = 20  # the rest is in --json
+_NAMES_SHOWN = 5
 
 
 def index(
@@ -46,6 +47,14 @@ def index(
     workers: Annotated[
         int, typer.Option("--workers", min=0, help="Photos worked on at once; 0 for one a processor core.")
     ] = 0,
+    foreign_folders: Annotated[
+        bool,
+        typer.Option(
+            "--foreign-folders",
+            help="Look into the folders that NAS systems and photo programs keep for themselves, too: thumbnails, "
+            "deleted files, the insides of *.photoslibrary.",
+        ),
+    ] = False,
     smallest_face: SmallestFaceOption = None,
     library: LibraryOption = None,
     tower: TowerOption = None,
@@ -60,7 +69,12 @@ def index(
     from facesearch.api.library import open_library
 
     with open_library(library, tower=tower, device=device.value) as opened:
-        how = {"people_from_folders": people_from_folders, "workers": workers, "smallest_face": smallest_face}
+        how = {
+            "people_from_folders": people_from_folders,
+            "workers": workers,
+            "smallest_face": smallest_face,
+            "foreign_folders": foreign_folders,
+        }
         run = partial(_run, opened, paths, how=how, json=json)
         if watch:
             _watch(paths, opened.path, partial(run, rehash=False, wait=True), partial(run, rehash=rehash, wait=True))
@@ -172,7 +186,13 @@ def _report(summary: IndexSummary) -> None:
         f"{skipped:,} skipped{before}" if skipped else "",
     ]
     others = f"; {counted(summary.other_files, 'file')} of other kinds" if summary.other_files else ""
+    if summary.folders_left_out:
+        others += f"; {counted(summary.folders_left_out, 'folder')} of other programs left out"
     say(f"photos   {', '.join(part for part in parts if part)}{others}")
+    if misnamed := summary.photos_misnamed:
+        shown_names = ", ".join(shown_path(path) for path in misnamed[:_NAMES_SHOWN])
+        more = f" and {len(misnamed) - _NAMES_SHOWN:,} more" if len(misnamed) > _NAMES_SHOWN else ""
+        say(f"names    {counted(len(misnamed), 'photo')} not named like one: {shown_names}{more}")
     named = f", {summary.faces_named:,} of them named after their folders" if summary.faces_named else ""
     kept = (
         f", {summary.faces_kept:,} of them still whose they were in photos that were edited"

@@ -23,6 +23,7 @@ from facesearch.indexing.summary import IndexOptions, IndexProgress, IndexSummar
 from facesearch.indexing.survey import Survey, look_around
 from facesearch.library import Library
 from facesearch.people import keep_people, name_by_folder, name_by_folder_at_once
+from facesearch.photos import is_named_as_photo
 from facesearch.records import (
     AlignedFace,
     EmbeddedFace,
@@ -173,6 +174,12 @@ class Run:
         if self.options.people_from_folders:
             self.counts["faces_named"] += name_by_folder(self.library, self.survey.unchanged)
 
+    def _misnamed(self) -> tuple[Path, ...]:
+        skipped = {file.path for file in self.skipped}
+        return tuple(
+            file.path for file in self.survey.work if not is_named_as_photo(file.path.name) and file.path not in skipped
+        )
+
     def summary(self, *, interrupted: bool) -> IndexSummary:
         return IndexSummary(
             photos_new=self.counts["new"],
@@ -185,6 +192,8 @@ class Run:
             skipped_known=self.survey.skipped_known,
             absent=tuple(self.survey.absent),
             other_files=self.survey.other_files,
+            folders_left_out=self.survey.folders_left_out,
+            photos_misnamed=self._misnamed(),
             faces_new=self.counts["faces_new"],
             faces_named=self.counts["faces_named"],
             faces_kept=self.counts["faces_kept"],

@@ -15,7 +15,8 @@ class IndexOptions:
 
     rehash: read every photo again, also those whose time and size are as before. leave_out: files to pass over this
     time. batch_faces: faces embedded and committed together. workers: photos worked on at once, each up to 50 MB; 0 is
-    as many as there are cores. save_every_s: seconds after which the file of vectors is brought up to date in between.
+    as many as there are cores. foreign_folders: look into the folders that NAS systems and photo programs keep for
+    themselves, too. save_every_s: seconds after which the file of vectors is brought up to date in between.
     """
 
     people_from_folders: bool = False
@@ -23,6 +24,7 @@ class IndexOptions:
     leave_out: frozenset[Path] = frozenset()
     batch_faces: int = 32
     workers: int = 0
+    foreign_folders: bool = False
     save_every_s: float = 60.0
 
     @property
@@ -62,11 +64,12 @@ class IndexSummary:
     of the former one. photos_missing: files that were there at the last run. skipped: what could not be read in this
     run; skipped_known: files that could not be read before and have not changed since, nor has the software. absent:
     folders that are not there today, given ones and former ones of photos that were found elsewhere; what the library
-    knows of them was left as it is. other_files: no photos by
-    their names. faces_named: faces that people_from_folders gave to a person. faces_kept: faces of changed photos that
-    have the person whom the face at the same place had before. faces_without_person: in the library, after this run.
-    photos_without_faces: photos of the library that are there and in which no face was found, and photos_present: all
-    photos that are there, both after this run.
+    knows of them was left as it is. other_files: no photos, by name or first bytes. folders_left_out: those of NAS
+    systems and photo programs. photos_misnamed: read in this run, and photos by their first bytes alone. faces_named:
+    faces that people_from_folders gave to a person. faces_kept: faces of changed photos that have the person whom the
+    face at the same place had before. faces_without_person: in the library, after this run. photos_without_faces:
+    photos of the library that are there and in which no face was found, and photos_present: all photos that are there,
+    both after this run.
     """
 
     photos_new: int
@@ -87,6 +90,8 @@ class IndexSummary:
     faces_without_person: int = 0
     photos_without_faces: int = 0
     photos_present: int = 0
+    folders_left_out: int = 0
+    photos_misnamed: tuple[Path, ...] = ()
 
 
 class IndexInterrupted(KeyboardInterrupt):

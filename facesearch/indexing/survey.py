@@ -30,6 +30,7 @@ class Survey:
     skipped_known: int = 0
     drives: list[Path] = field(default_factory=list)
     other_files: int = 0
+    folders_left_out: int = 0
 
 
 def look_around(library: Library, paths: Iterable[Path], software: str, options: IndexOptions) -> Survey:
@@ -39,7 +40,7 @@ def look_around(library: Library, paths: Iterable[Path], software: str, options:
     failed. Raises PhotoError where a path does not exist that the library does not know as a folder of photos.
     """
     roots, absent = _present(library, paths)
-    walking = walk(roots)
+    walking = walk(roots, foreign_folders=options.foreign_folders)
     survey = Survey(roots, absent, library.catalog.files_under(roots))
     returned = []
     for found in walking:
@@ -59,7 +60,7 @@ def look_around(library: Library, paths: Iterable[Path], software: str, options:
             survey.unchanged.append((found.path, known.photo_id))
         if known is not None and known.missing:
             returned.append(known.file_id)
-    survey.other_files = walking.other_files
+    survey.other_files, survey.folders_left_out = walking.other_files, walking.folders_left_out
     survey.drives = walking.drives
     if returned:
         with library.changing():

@@ -17,7 +17,8 @@ from facesearch.photos.decoding.raw import RAW_SUFFIXES
 from facesearch.photos.decoding.worker import DecodingWorker, WorkerLimits
 from facesearch.photos.files import MAX_SIDE_PX, fingerprint, photo_file, shown_path
 from facesearch.photos.ignore import IGNORE_NAME
-from facesearch.photos.walk import PHOTO_SUFFIXES, Walk, walk
+from facesearch.photos.names import PHOTO_SUFFIXES, is_named_as_photo
+from facesearch.photos.walk import Walk, walk
 
 if TYPE_CHECKING:
     from facesearch.photos.dates import date_taken
@@ -37,6 +38,7 @@ __all__ = [
     "date_taken",
     "decode_photo",
     "fingerprint",
+    "is_named_as_photo",
     "photo_file",
     "read_embedded",
     "read_photo",

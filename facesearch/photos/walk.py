@@ -1,6 +1,6 @@
 """Find the photos in folders, in an order that is the same every time.
 
-Opens no file but `.facesearchignore`, and stops at no bad folder.
+Opens no file but `.facesearchignore` and those whose names tell nothing, and stops at no bad folder.
 """
 
 from __future__ import annotations
@@ -11,49 +11,53 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from facesearch.photos.decoding.raw import RAW_SUFFIXES
-from facesearch.photos.files import file_status, photo_file_of, special_kind, why
+from facesearch.errors import PhotoError
+from facesearch.photos.decoding.formats import is_surely_photo
+from facesearch.photos.files import file_status, open_file, photo_file_of, special_kind, why
 from facesearch.photos.ignore import IGNORE_NAME, NO_RULES, IgnoreRules, UnreadableRulesError, misnamed_rules, rules_in
+from facesearch.photos.names import is_foreign_folder, is_named_as_photo, may_be_photo
 from facesearch.records import PhotoFile, SkippedFile
 
-_SUFFIXES = """
-.apng .avif .bmp .dib .gif .heic .heif .hif .j2k .jfif .jp2 .jpe .jpeg .jpf .jpg .jpx .mpo .pbm .pgm .png .pnm .ppm
-.tif .tiff .webp
-"""
-PHOTO_SUFFIXES = frozenset(_SUFFIXES.split()) | RAW_SUFFIXES
+_HEAD_BYTES = 32
 
 
-def walk(paths: Iterable[Path]) -> Walk:
+def walk(paths: Iterable[Path], *, foreign_folders: bool = False) -> Walk:
     """Every photo file under these files and folders, each once: see Walk.
 
     Raises PhotoError at once, before anything is listed, where a given path does not exist or cannot be looked up.
     """
-    return Walk(paths)
+    return Walk(paths, foreign_folders=foreign_folders)
 
 
 class Walk(Iterator[PhotoFile | SkippedFile]):
     """Iterates over the photo files under the given paths, and over what had to be skipped, with the reason.
 
     - Order: the given paths one after another; in a folder its files by name, then its folders by name.
-    - A file in a folder is a photo by its suffix (PHOTO_SUFFIXES, in upper or lower case); `other_files` counts the
-      rest. A file that is itself given is taken whatever it is called.
+    - A file in a folder is a photo by its name (`names.is_named_as_photo`). A file whose name tells nothing, as without
+      a suffix, is one where its first bytes are a photo's; `other_files` counts the rest. A file that is itself given
+      is taken whatever it is called.
     - Names that begin with a dot are passed over, unless they are themselves given; and so is what a
-      `.facesearchignore` names.
+      `.facesearchignore` names. So are the folders that NAS systems and photo programs keep for themselves, as for
+      thumbnails and deleted files (`names.is_foreign_folder`), without `foreign_folders`; `folders_left_out` counts.
     - Links to files and to folders are followed after everything else, so that a photo is listed under its real name
-      where that is reached too. Every file and folder (device and inode) is listed once: links cannot loop, and one
-      photo under two given paths, or under two hard links, is one photo.
+      where that is reached too. Every file and folder is listed once, by its path without links: they cannot loop, and
+      a photo under two given paths is one photo. So it is under two hard links. The numbers that a file system gives
+      its folders and files (inodes) prove nothing else: union and network file systems give one number to several.
     - `drives` grows by every folder, or link to one, below a given path in which another device begins than the one
       that it lies on: a mounted drive.
     - A folder that cannot be listed, a link that leads nowhere, a pipe, socket or device with a photo's suffix: a
       SkippedFile. None of them is opened.
     """
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+    def __init__(self, paths: Iterable[Path], *, foreign_folders: bool = False) -> None:
         self.other_files = 0
+        self.folders_left_out = 0
+        self._takes_foreign_folders = foreign_folders
         self.drives: list[Path] = []
         self._given: deque[tuple[Path, os.stat_result]] = deque((path, file_status(path)) for path in paths)
         self._links: deque[tuple[Path, IgnoreRules]] = deque()
-        self._seen: set[tuple[int, int]] = set()
+        self._seen: set[str] = set()  # paths without links
+        self._hard_links: set[tuple[int, ...]] = set()
         self._found = self._walk()
 
     def __next__(self) -> PhotoFile | SkippedFile:
@@ -64,19 +68,21 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
             if stat.S_ISDIR(status.st_mode):
                 yield from self._folder_tree(path, NO_RULES, status.st_dev)
             else:
-                yield from self._file(path, status)
+                yield from self._file(path, status, os.path.realpath(path))
         while self._links:
             yield from self._link(*self._links.popleft())
 
     def _folder_tree(self, top: Path, rules: IgnoreRules, device: int) -> Iterator[PhotoFile | SkippedFile]:
         """device: st_dev of where the folder, or the link to it, lies."""
-        waiting = [(top, rules, device)]  # a stack, not recursion: folders can be nested deeper than Python's calls
+        waiting = [
+            (top, os.path.realpath(top), rules, device)
+        ]  # a stack, not recursion: folders can be nested deeper than Python's calls
         while waiting:
-            folder, outer, device = waiting.pop()
+            folder, real, outer, device = waiting.pop()
+            if not self._first_time(real):
+                continue
             try:
                 status = folder.stat()
-                if not self._first_time(status):
-                    continue
                 if status.st_dev != device:
                     self.drives.append(folder)
                 with os.scandir(folder) as listing:
@@ -95,12 +101,15 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
                 yield from complaints
             paths = [(folder / entry.name, kind) for entry, kind in kinds]
             kept = [each for each in paths if not rules.ignores(each[0], is_folder=each[1] == "folder")]
+            kept = [each for each in kept if each[1] != "folder" or self._is_wanted(each[0])]
             for path, kind in kept:
                 if kind == "link":
                     self._links.append((path, rules))
                 elif kind == "file":
-                    yield from self._candidate(path)
-            waiting.extend((path, rules, status.st_dev) for path, kind in reversed(kept) if kind == "folder")
+                    yield from self._candidate(path, _below(real, path))
+            waiting.extend(
+                (path, _below(real, path), rules, status.st_dev) for path, kind in reversed(kept) if kind == "folder"
+            )
 
     def _link(self, path: Path, rules: IgnoreRules) -> Iterator[PhotoFile | SkippedFile]:
         try:
@@ -108,12 +117,19 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
         except OSError:
             is_folder = False  # a link to nothing: worth a word only where it is named like a photo
         if not is_folder:
-            yield from self._candidate(path)
-        elif not rules.ignores(path, is_folder=True):
+            yield from self._candidate(path, os.path.realpath(path))
+        elif self._is_wanted(path) and not rules.ignores(path, is_folder=True):
             yield from self._folder_tree(path, rules, path.lstat().st_dev)
 
-    def _candidate(self, path: Path) -> Iterator[PhotoFile | SkippedFile]:
-        if path.suffix.lower() not in PHOTO_SUFFIXES:
+    def _is_wanted(self, folder: Path) -> bool:
+        if self._takes_foreign_folders or not is_foreign_folder(folder.name):
+            return True
+        self.folders_left_out += 1
+        return False
+
+    def _candidate(self, path: Path, real: str) -> Iterator[PhotoFile | SkippedFile]:
+        """real: the path without links."""
+        if not is_named_as_photo(path.name) and not (may_be_photo(path.name) and _begins_like_photo(path)):
             self.other_files += 1
             return
         try:
@@ -121,20 +137,40 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
         except OSError as error:
             yield SkippedFile(path, "is a link that leads nowhere" if path.is_symlink() else why(error))
             return
-        yield from self._file(path, status)
+        yield from self._file(path, status, real)
 
-    def _file(self, path: Path, status: os.stat_result) -> Iterator[PhotoFile | SkippedFile]:
+    def _file(self, path: Path, status: os.stat_result, real: str) -> Iterator[PhotoFile | SkippedFile]:
         if kind := special_kind(status.st_mode):
             yield SkippedFile(path, f"is {kind}, not a photo's file")
-        elif self._first_time(status):
+        elif self._first_time(real) and self._first_hard_link(status):
             yield photo_file_of(path, status)
 
-    def _first_time(self, status: os.stat_result) -> bool:
-        identity = (status.st_dev, status.st_ino)
-        if identity in self._seen:
+    def _first_time(self, real: str) -> bool:
+        if real in self._seen:
             return False
-        self._seen.add(identity)
+        self._seen.add(real)
         return True
+
+    def _first_hard_link(self, status: os.stat_result) -> bool:
+        if status.st_nlink < 2:
+            return True
+        identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        if identity in self._hard_links:
+            return False
+        self._hard_links.add(identity)
+        return True
+
+
+def _below(real: str, path: Path) -> str:
+    return os.path.join(real, path.name)  # noqa: PTH118 - a text takes less than a path, for each of a million photos
+
+
+def _begins_like_photo(path: Path) -> bool:
+    try:
+        with open_file(path) as file:
+            return is_surely_photo(file.read(_HEAD_BYTES))
+    except (OSError, PhotoError):
+        return False
 
 
 def _ignore_name(entries: list[os.DirEntry[str]]) -> str | None:
@@ -144,6 +180,6 @@ def _ignore_name(entries: list[os.DirEntry[str]]) -> str | None:
 
 
 def _kind(entry: os.DirEntry[str]) -> str:
-    if entry.is_symlink():
+    if entry.is_symlink() or getattr(entry, "is_junction", bool)():  # Windows' links to folders, from Python 3.12 on
         return "link"
     return "folder" if entry.is_dir(follow_symlinks=False) else "file"

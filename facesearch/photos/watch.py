@@ -19,7 +19,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from facesearch.errors import PhotoError
-from facesearch.photos import IGNORE_NAME, PHOTO_SUFFIXES
+from facesearch.photos import IGNORE_NAME
+from facesearch.photos.names import is_named_as_photo, may_be_photo
 
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent
@@ -217,7 +218,7 @@ def _matters(root: Path, path: Path) -> bool:
     *folders, name = path.relative_to(root).parts
     if any(folder.startswith(".") for folder in folders):
         return False
-    return name == IGNORE_NAME or (not name.startswith(".") and path.suffix.lower() in PHOTO_SUFFIXES)
+    return name == IGNORE_NAME or (not name.startswith(".") and (is_named_as_photo(name) or may_be_photo(name)))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -306,9 +306,9 @@ def test_prune_drops_what_was_deleted_and_nothing_else(library: Library, album: 
 
 def test_prune_keeps_what_came_back(library: Library, album: Path) -> None:
     _index(library, album)
-    (album / "red.png").rename(album / "aside")
+    (album / "red.png").rename(album / "aside.bak")
     _index(library, album)
-    (album / "aside").rename(album / "red.png")
+    (album / "aside.bak").rename(album / "red.png")
     assert prune(library).files == 0
     assert _paths(library) == ["green.png", "red.png"]
 

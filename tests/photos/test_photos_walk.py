@@ -225,3 +225,33 @@ def test_a_link_to_a_folder_on_another_device_is_a_drive(tmp_path: Path) -> None
         walking = walk([tmp_path])
         assert [item.path.name for item in walking] == ["b.jpg", "a.jpg"]
     assert walking.drives == [tmp_path / "link"]
+
+
+def test_numbers_that_repeat_hide_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on union and FUSE file systems, which give many folders and files one inode number."""
+    names = ["a.jpg", "b.jpg", "one/c.jpg", "one/two/d.jpg", "three/e.jpg"]
+    for name in names:
+        touch(tmp_path / "album" / name)
+    (tmp_path / "album" / "one" / "up").symlink_to(tmp_path / "album")
+    (tmp_path / "album" / "z.jpg").symlink_to(tmp_path / "album" / "a.jpg")
+    usual = Path.stat
+
+    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        found = usual(path, follow_symlinks=follow_symlinks)
+        values = [*found][:10]
+        values[1] = 7  # st_ino
+        return os.stat_result(values, {"st_mtime_ns": found.st_mtime_ns})
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert (tmp_path / "album" / "one").stat().st_ino == (tmp_path / "album" / "three").stat().st_ino
+    assert listed(tmp_path / "album") == [tmp_path / "album" / name for name in names]
+    assert listed(tmp_path / "album", tmp_path / "album" / "one") == [tmp_path / "album" / name for name in names]
+
+
+def test_a_circle_of_links_through_given_folders_ends(tmp_path: Path) -> None:
+    for name in ("a/1.jpg", "b/2.jpg"):
+        touch(tmp_path / name)
+    (tmp_path / "a" / "to-b").symlink_to(tmp_path / "b")
+    (tmp_path / "b" / "to-a").symlink_to(tmp_path / "a")
+    (tmp_path / "to-a").symlink_to(tmp_path / "a")
+    assert listed(tmp_path / "to-a") == [tmp_path / "to-a" / "1.jpg", tmp_path / "to-a" / "to-b" / "2.jpg"]

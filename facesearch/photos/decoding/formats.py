@@ -7,6 +7,7 @@ process-wide limit. Each decoder is imported when the first photo of its kind co
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -58,6 +59,15 @@ def candidate_formats(content: bytes) -> list[str]:
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return ["WEBP"]
     return [name for signature, name in _SIGNATURES.items() if content.startswith(signature)]
+
+
+def is_surely_photo(head: bytes) -> bool:
+    """Whether the first 32 bytes of a file are a photo's, whatever it is called: two letters alone are not enough."""
+    if head.startswith(b"BM"):  # then two unused fields, and the size of one of the headers that there are
+        return head[6:10] == bytes(4) and int.from_bytes(head[14:18], "little") in {12, 40, 52, 56, 64, 108, 124}
+    if head[:1] == b"P":
+        return head[1:2] in {b"1", b"2", b"3", b"4", b"5", b"6"} and re.match(rb"\s+(#|\d+\s)", head[2:]) is not None
+    return bool(candidate_formats(head))
 
 
 def opener(name: str) -> Callable[[BinaryIO], ImageFile.ImageFile]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from facesearch.errors import PhotoError
@@ -41,11 +41,16 @@ class Preview:
         return 1 if is_turned else self.orientation
 
 
+def suffix_of(name: str) -> str:
+    """What a name ends with from its last dot on, in lower case; other systems leave dots and spaces behind that."""
+    return PurePath(name.rstrip(" .")).suffix.lower()
+
+
 def is_raw(content: bytes, path: Path) -> bool:
     """Whether a file is a RAW photo, by its first bytes, and where those are TIFF's by its name."""
     if content.startswith(_SIGNATURES) or content[4:12] == b"ftypcrx ":
         return True
-    return content.startswith(_TIFF) and (content[8:11] == b"CR\x02" or path.suffix.lower() in RAW_SUFFIXES)
+    return content.startswith(_TIFF) and (content[8:11] == b"CR\x02" or suffix_of(path.name) in RAW_SUFFIXES)
 
 
 def preview_of(content: bytes, path: Path) -> Preview:
