@@ -5,6 +5,10 @@ people with six photos or more are cut in two. Shots: photos are saved again at 
 and found anew. What is flagged in the data as they are comes first: some of it is real.
 
     python scripts/bench_checking.py DIR [DIR ...] --shots 300
+    python scripts/bench_checking.py PATH --teacher dlib
+
+With a teacher (dlib, or a file as for `facesearch train --check --teacher`) it judges labels beside the tower, and no
+photos are saved again.
 """
 
 from __future__ import annotations
@@ -28,6 +32,8 @@ from facesearch_train.duplicates import SAME_SHOT, thumbnails
 from facesearch_train.merging import JoinedCrops, merge_datasets
 from facesearch_train.pairs import number_identities
 from facesearch_train.suspects import find_mislabelled, find_twins
+from facesearch_train.teacher import taught_places
+from facesearch_train.teacher_embeddings import teacher_files
 
 
 def main() -> None:
@@ -35,9 +41,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="+", help="labelled photos")
     parser.add_argument("--shots", type=int, default=300, help="photos saved again (default 300)")
+    parser.add_argument("--teacher", type=Path, action="append", help="dlib, or a teacher's .npz; several times")
     options = parser.parse_args()
     datasets = [list_photos(path) for path in options.data]
-    crops = JoinedCrops(merge_datasets(datasets), [prepare_crops(dataset) for dataset in datasets])
+    crop_sets = [prepare_crops(dataset) for dataset in datasets]
+    crops = JoinedCrops(merge_datasets(datasets), crop_sets)
     tower = Tower.load()
     people = number_identities(crops.identities)
     parts = [crops[start : start + 512] for start in range(0, len(crops), 512)]
@@ -46,20 +54,27 @@ def main() -> None:
     for name, embeddings in (("embeddings", raw), ("their directions", directions(raw))):
         plant_labels(name, embeddings, people)
     plant_twins(directions(raw), people)
+    if options.teacher:
+        files = teacher_files(options.teacher, crop_sets)
+        places = taught_places(files, [dataset.root for dataset in datasets], crops.paths)
+        known = np.flatnonzero(np.isfinite(places[:, 0]))
+        plant_labels("the teacher", places[known], people[known], 1.0)
+        plant_twins(places[known], people[known])
+        return
     small = np.concatenate([thumbnails(part) for part in parts])
     chosen = np.random.default_rng(0).permutation(len(crops))[: options.shots]
     save_again(crops, chosen, Known(people, small, directions(raw)), tower)
 
 
-def plant_labels(name: str, embeddings: np.ndarray, people: np.ndarray) -> None:
-    clean = len(find_mislabelled(embeddings, people))
+def plant_labels(name: str, embeddings: np.ndarray, people: np.ndarray, threshold: float | None = None) -> None:
+    clean = len(find_mislabelled(embeddings, people, threshold))
     counts = np.bincount(people)
     rows = np.random.default_rng(0).permutation(np.flatnonzero(counts[people] >= 4))
     rows = rows[: len(rows) // 50]
     wrong = people.copy()
     wrong[rows] = people[np.roll(rows, 1)]
     planted = set(rows[wrong[rows] != people[rows]].tolist())
-    found = find_mislabelled(embeddings, wrong)
+    found = find_mislabelled(embeddings, wrong, threshold)
     right = [suspect for suspect in found if suspect.row in planted]
     named = sum(suspect.person == people[suspect.row] for suspect in right)
     worst = sum(suspect.row in planted for suspect in found[:20])

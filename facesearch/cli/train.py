@@ -90,6 +90,18 @@ StartFromOption = Annotated[
     Path | None,
     typer.Option("--start-from", metavar="DIR", help="Fine-tune this tower.", show_default=False, readable=False),
 ]
+TeacherOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--teacher",
+        metavar="dlib|FILE",
+        help="With --check: let a teacher judge the labels instead of the tower. dlib: the network behind "
+        "face_recognition (extra `teacher`). FILE: another network's embeddings of these photos, an .npz of paths and "
+        "embeddings; may be given several times, once for each set.",
+        show_default=False,
+        readable=False,
+    ),
+]
 CheckOption = Annotated[
     list[Path] | None,
     typer.Option(
@@ -115,6 +127,7 @@ def train(
     stages: StagesOption = None,
     hold_out_fold: HoldOutOption = None,
     start_from: StartFromOption = None,
+    teacher: TeacherOption = None,
     check: CheckOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -125,7 +138,7 @@ def train(
     torch trains with these instead of TensorFlow.
 
     --check finds files that cannot be read, photos without a face, copies and shots under several people, doubtful
-    labels and people with two names. It changes nothing, and what a tower doubts is a suggestion to look.
+    labels and people with two names. It changes nothing, and what a tower or a teacher doubts is a suggestion to look.
     """
     from facesearch_train.quiet import import_keras_quietly
 
@@ -133,7 +146,7 @@ def train(
     ordered = data or hold_out_fold or start_from or any(value is not None for value in settings)
     if check and (ordered or out or resume or preset is not PresetChoice.SMOKE):
         raise UsageError(
-            "--check trains nothing: give it the folders to look through, perhaps --json, and nothing else"
+            "--check trains nothing: give it the sets to look through, perhaps --teacher and --json, and nothing else"
         )
     if json and not check:
         raise UsageError("--json goes with --check only: a run's figures are in its folder (history.csv, tower/)")
@@ -141,8 +154,10 @@ def train(
     if check:
         from facesearch.cli.train_check import check_photos
 
-        check_photos(check, json)
+        check_photos(check, teacher or (), json)
         return
+    if teacher:
+        raise UsageError("--teacher goes with --check only")
     from facesearch_train.config import PRESETS
     from facesearch_train.overrides import Overrides
     from facesearch_train.recipe import Order

@@ -17,28 +17,29 @@ if TYPE_CHECKING:
 SHOWN = 10
 
 
-def check_photos(paths: Sequence[Path], as_json: bool) -> None:
-    """Look through labelled photos and print what was found."""
+def check_photos(paths: Sequence[Path], teachers: Sequence[Path], as_json: bool) -> None:
+    """Look through labelled photos and print what was found. teachers: who judges the labels, else the tower does."""
     from facesearch.vision.tower.tower import Tower
     from facesearch_train.checking import check_data
 
-    tower = Tower.load()
+    tower = None if teachers else Tower.load()
+    judge = tower.embed if tower else teachers
     with Progress("cutting crops", "photos") as cutting, Progress("comparing faces", "photos") as comparing:
-        report = check_data(paths, tower.embed, cutting.update, comparing.update)
+        report = check_data(paths, judge, cutting.update, comparing.update)
     if as_json:
         say_json(report)
         return
     for warning in report.warnings:
         complain(f"warning: {warning}")
-    for line in report_lines(report, tower.card.name):
+    for line in report_lines(report, f"tower {shown(tower.card.name)}" if tower else "the teacher"):
         say(line)
 
 
-def report_lines(report: DataReport, tower: str) -> list[str]:
+def report_lines(report: DataReport, judge: str) -> list[str]:
     """The report, kind by kind: how many, what to do about them, and the worst cases."""
     lines = [
         f"{counted(report.photos, 'photo')} of {counted(report.people, 'person', 'people')}, "
-        f"{counted(report.crops, 'crop')}; faces compared by tower {shown(tower)}",
+        f"{counted(report.crops, 'crop')}, {report.judged:,} of them compared by {judge}",
     ]
     kinds = [
         ("unreadable files", "copy them again, or delete them", [_unread(*entry) for entry in report.unreadable]),

@@ -1,4 +1,5 @@
-"""What is wrong with training data, found without training: files, faces, copies, and labels that the tower doubts.
+"""What is wrong with training data, found without training: files, faces, copies, and labels that the tower or a
+teacher doubts.
 
 What `facesearch train --check` calls. Changes nothing but the cache of crops; every finding is a suggestion to look at.
 """
@@ -21,6 +22,8 @@ from facesearch_train.merging import JoinedCrops, merge_datasets
 from facesearch_train.packs import TrainingPhoto
 from facesearch_train.pairs import number_identities
 from facesearch_train.suspects import Suspect, Twins, find_mislabelled, find_twins
+from facesearch_train.teacher import taught_places
+from facesearch_train.teacher_embeddings import teacher_files
 
 Embed = Callable[[Pixels], Floats]  # uint8 (N, 112, 112, 3) -> float32 (N, D)
 Progress = Callable[[int, int], None]  # done, in all
@@ -40,8 +43,8 @@ class Copies:
 @dataclass(frozen=True)
 class DoubtfulLabel:
     """A photo that is far from the others of its person, and the person whom it is near to, if one stands out.
-    Distances are between directions of embeddings (0 to 2), root mean squares: to the other photos of its own person,
-    and to those of the nearest other."""
+    Distances are root mean squares, to the other photos of its own person and to those of the nearest other: between
+    directions of the tower's embeddings (0 to 2), or by a teacher, whose threshold is 1."""
 
     photo: TrainingPhoto
     distance: float
@@ -51,8 +54,8 @@ class DoubtfulLabel:
 
 @dataclass(frozen=True)
 class OnePersonTwice:
-    """Two people who look like one. distance: between their photos; within: between photos of each (between
-    directions, root mean squares). photos: one of each."""
+    """Two people who look like one. distance: between their photos; within: between photos of each (as in
+    DoubtfulLabel). photos: one of each."""
 
     people: tuple[str, str]
     distance: float
@@ -62,13 +65,14 @@ class OnePersonTwice:
 
 @dataclass(frozen=True)
 class DataReport:
-    """All that was found, each list the worst first. unreadable: with reasons. no_face: photos in which no face was
-    found (`cut_anyway` of them are cut where faces of their layout usually lie). copies_of_one: surplus copies within
-    people. single: people with one photo that can be used."""
+    """All that was found, each list the worst first. judged: crops whose label was judged. unreadable: with reasons.
+    no_face: photos in which no face was found (`cut_anyway` of them are cut where faces of their layout usually lie).
+    copies_of_one: surplus copies within people. single: people with one photo that can be used."""
 
     photos: int
     people: int
     crops: int
+    judged: int
     warnings: tuple[str, ...]
     unreadable: tuple[tuple[TrainingPhoto, str], ...]
     no_face: tuple[TrainingPhoto, ...]
@@ -82,12 +86,16 @@ class DataReport:
 
 
 def check_data(
-    paths: Sequence[Path], embed: Embed, cutting: Progress | None = None, embedding: Progress | None = None
+    paths: Sequence[Path],
+    judge: Embed | Sequence[Path],
+    cutting: Progress | None = None,
+    embedding: Progress | None = None,
 ) -> DataReport:
-    """Look through folders of labelled photos, as training would read them together.
+    """Look through sets of labelled photos, as training would read them together.
 
-    embed: a tower's. cutting, embedding: told of photos done and photos in all. Raises TrainingDataError for data that
-    training refuses.
+    judge: what tells faces apart: a tower's `embed`, or a teacher's files (see teacher_embeddings.teacher_files).
+    cutting, embedding: told of photos done and photos in all. Raises TrainingDataError for data that training refuses,
+    and for a teacher file that belongs to none of them.
     """
     datasets = [list_photos(path) for path in paths]
     merged = merge_datasets(datasets)
@@ -96,8 +104,9 @@ def check_data(
     people = number_identities(joined.identities)
     equal_across, within = _equal(merged.photos)
     photos = [TrainingPhoto(path, name) for path, name in zip(joined.paths, joined.identities, strict=True)]
-    embeddings = _embeddings(joined, embed, embedding)
-    doubts, twins = find_mislabelled(embeddings, people), find_twins(embeddings, people)
+    known, embeddings, threshold = _judged(judge, crop_sets, joined, embedding)
+    doubts = find_mislabelled(embeddings, people[known], threshold)
+    twins = find_twins(embeddings, people[known])
     sizes = np.bincount(people)
     names = sorted(set(joined.identities))
     unreadable, no_face, cut_anyway = _unusable(merged, crop_sets, joined)
@@ -105,6 +114,7 @@ def check_data(
         photos=len(merged.photos),
         people=len(merged.photos_per_person()),
         crops=len(joined),
+        judged=len(known),
         warnings=merged.warnings,
         unreadable=unreadable,
         no_face=no_face,
@@ -112,7 +122,7 @@ def check_data(
         equal_across_people=equal_across,
         copies_of_one=within,
         same_shot_across_people=_same_shots(joined, photos, people, equal_across),
-        mislabelled=tuple(_doubtful(doubt, photos, names) for doubt in doubts),
+        mislabelled=tuple(_doubtful(doubt, photos[int(known[doubt.row])], names) for doubt in doubts),
         one_person_twice=tuple(_twice(pair, photos, people, names) for pair in twins),
         single=tuple(names[number] for number in np.flatnonzero(sizes == 1)),
     )
@@ -160,6 +170,18 @@ def _all_thumbnails(joined: JoinedCrops) -> Floats:
     return np.concatenate([thumbnails(joined[start : start + _EMBEDDED_AT_ONCE]) for start in parts])
 
 
+def _judged(
+    judge: Embed | Sequence[Path], crop_sets: Sequence[CropSet], joined: JoinedCrops, progress: Progress | None
+) -> tuple[NDArray[np.int64], Floats, float | None]:
+    """The rows that the judge knows, their embeddings, and its threshold where it has one."""
+    if callable(judge):
+        return np.arange(len(joined)), _embeddings(joined, judge, progress), None
+    files = teacher_files(judge, crop_sets, progress)
+    places = taught_places(files, [crops.dataset.root for crops in crop_sets], joined.paths)
+    known = np.flatnonzero(np.isfinite(places[:, 0]))
+    return known, places[known], 1.0
+
+
 def _embeddings(joined: JoinedCrops, embed: Embed, progress: Progress | None) -> Floats:
     parts = []
     for start in range(0, len(joined), _EMBEDDED_AT_ONCE):
@@ -179,9 +201,9 @@ def directions(embeddings: Floats) -> Floats:
     return np.asarray(embeddings / np.where(lengths > 0, lengths, 1.0), np.float32)
 
 
-def _doubtful(suspect: Suspect, photos: Sequence[TrainingPhoto], names: Sequence[str]) -> DoubtfulLabel:
+def _doubtful(suspect: Suspect, photo: TrainingPhoto, names: Sequence[str]) -> DoubtfulLabel:
     person = None if suspect.person is None else names[suspect.person]
-    return DoubtfulLabel(photos[suspect.row], suspect.own, person, suspect.other)
+    return DoubtfulLabel(photo, suspect.own, person, suspect.other)
 
 
 def _twice(

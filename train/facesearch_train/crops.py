@@ -49,6 +49,7 @@ class CropSet:
     origins: tuple[str, ...]
     scores: Floats
     dropped: tuple[tuple[TrainingPhoto, str], ...]
+    fingerprint: str = ""  # changes when any crop does
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -101,7 +102,7 @@ def prepare_crops(
     counter = PhotoCounter(len(dataset.photos), progress)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _one_builder(folder):
+        with one_builder(folder):
             if _index_of(folder).get("fingerprint") != fingerprint or not _is_whole(folder):
                 partial = folder.with_name(f".{folder.name}-{fingerprint[:16]}.partial")
                 partial.mkdir(mode=0o700, exist_ok=True)
@@ -133,6 +134,7 @@ def open_crops(folder: Path) -> CropSet:
         origins=tuple(index["origins"]),
         scores=np.array([np.nan if score is None else score for score in index["scores"]], dtype=np.float32),
         dropped=tuple((TrainingPhoto(root / path, identity), reason) for path, identity, reason in index["dropped"]),
+        fingerprint=index["fingerprint"],
     )
 
 
@@ -162,8 +164,8 @@ def _folder_name(dataset: Dataset, size_px: int) -> str:
 
 
 @contextmanager
-def _one_builder(folder: Path) -> Iterator[None]:
-    """Wait until no other process builds this cache. (Where the system has no flock: no protection.)"""
+def one_builder(folder: Path) -> Iterator[None]:
+    """Wait until no other process builds this folder or file. (Where the system has no flock: no protection.)"""
     try:
         import fcntl
     except ImportError:

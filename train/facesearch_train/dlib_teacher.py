@@ -23,11 +23,10 @@ from facesearch.records import CROP_SIZE_PX, Floats, Pixels
 from facesearch.vision.runtime import CompiledNetwork, RuntimeSettings, available_cores, load_network
 from facesearch.vision.tower.keras_archive import read_keras_archive
 from facesearch_train.dlib_weights import DlibLayer, DlibNetwork, read_dlib_network
+from facesearch_train.teacher import DLIB_THRESHOLD
 
-THRESHOLD = 0.6  # the distance under which dlib's documentation takes two faces for one person
 EMBEDDING_SIZE = 128
 CHIP_PX = 150  # the side of the image that the network was trained on
-_BATCH = 16
 
 # How dlib's chip lies on a crop, as fractions of its side: the left and upper edge, and the width. dlib finds five
 # landmarks in every photo and cuts by those; this place is the median of 400 such cuts.
@@ -181,9 +180,12 @@ class DlibTeacher:
     """The teacher on a CPU, by OpenVINO: crops to embeddings."""
 
     name = "dlib"
+    threshold = DLIB_THRESHOLD
 
-    def __init__(self, path: Path | None = None) -> None:
-        """path: the weights' file, by default the installed one. Raises TrainingDataError where there is none."""
+    def __init__(self, path: Path | None = None, batch_size: int = 16) -> None:
+        """path: the weights' file, by default the installed one. batch_size: crops that the network takes at once, of
+        which fewer cost as much. Raises TrainingDataError where there is no file."""
+        self._batch_size = batch_size
         self._path = path or dlib_weights_path()
         self.identity = f"{hashlib.sha256(self._path.read_bytes()).hexdigest()}-{_PLACEMENT_VERSION}"
         self._network: CompiledNetwork | None = None
@@ -194,28 +196,29 @@ class DlibTeacher:
         if self._network is None:
             self._network = self._loaded()
         network = self._network
-        starts = range(0, len(crops), _BATCH)
-        parts = list(self._pool.map(lambda start: _embed_batch(network, crops[start : start + _BATCH]), starts))
+        starts = range(0, len(crops), self._batch_size)
+        parts = list(
+            self._pool.map(lambda start: self._embed_batch(network, crops[start : start + self._batch_size]), starts)
+        )
         return np.concatenate(parts) if parts else np.empty((0, EMBEDDING_SIZE), np.float32)
+
+    def _embed_batch(self, network: CompiledNetwork, crops: Pixels) -> Floats:
+        """A batch, filled up where it is not whole."""
+        batch = np.zeros((self._batch_size, CROP_SIZE_PX, CROP_SIZE_PX, 3), np.float32)
+        batch[: len(crops)] = crops
+        return network(batch)[0][: len(crops)].copy()
 
     def _loaded(self) -> CompiledNetwork:
         settings = RuntimeSettings(available_cores())
-        return load_network(f"{self.identity}-dlib-teacher-batch{_BATCH}", self._graph(), settings)
+        return load_network(f"{self.identity}-dlib-teacher-batch{self._batch_size}", self._graph(), settings)
 
     def _graph(self) -> Callable[[], Any]:
         def build() -> Any:
             graph = openvino_graph(teacher_network(read_dlib_network(self._path)))
-            graph.reshape([_BATCH, CROP_SIZE_PX, CROP_SIZE_PX, 3])
+            graph.reshape([self._batch_size, CROP_SIZE_PX, CROP_SIZE_PX, 3])
             return graph
 
         return build
-
-
-def _embed_batch(network: CompiledNetwork, crops: Pixels) -> Floats:
-    """Up to _BATCH crops; the network's batch is fixed, and filled up."""
-    batch = np.zeros((_BATCH, CROP_SIZE_PX, CROP_SIZE_PX, 3), np.float32)
-    batch[: len(crops)] = crops
-    return network(batch)[0][: len(crops)].copy()
 
 
 def openvino_graph(model: Any) -> Any:

@@ -23,6 +23,9 @@ LEAST_OTHERS = 2
 ONE_PERSON = 0.5
 # The nearest person stands out who is no farther than this share of the second nearest's distance.
 STANDS_OUT = 0.6
+# Where the judge says from which distance on two photos show one person, and that person lies within it, a smaller
+# lead will do. Figures: scripts/bench_checking.py.
+STANDS_OUT_WITHIN = 0.95
 _BLOCK = 2048
 
 Doubles = NDArray[np.float64]
@@ -90,12 +93,13 @@ def own_distances(embeddings: Floats, people: NDArray[np.int32]) -> Doubles:
     return np.asarray(np.where(counts > LEAST_OTHERS, np.sqrt(squared), np.nan))
 
 
-def find_mislabelled(embeddings: Floats, people: NDArray[np.int32]) -> list[Suspect]:
+def find_mislabelled(embeddings: Floats, people: NDArray[np.int32], threshold: float | None = None) -> list[Suspect]:
     """Photos far from their own person's others, the farthest first.
 
-    embeddings: (N, D). people: (N,) numbers from 0. Far means FAR robust standard deviations (1.4826 times the median
-    absolute deviation) above the median of all photos. A wrong photo makes its neighbours look far too, so each
-    person's farthest is taken out before the others are judged again.
+    embeddings: (N, D). people: (N,) numbers from 0. threshold: the distance below which whoever made the embeddings
+    takes two photos for one person, where that is known: it helps to say whom a photo shows instead. Far means FAR
+    robust standard deviations (1.4826 times the median absolute deviation) above the median of all photos. A wrong
+    photo makes its neighbours look far too, so each person's farthest is taken out before the others are judged again.
     """
     own = own_distances(embeddings, people)
     if np.isnan(own).all():
@@ -112,7 +116,10 @@ def find_mislabelled(embeddings: Floats, people: NDArray[np.int32]) -> list[Susp
     found = []
     for row, distance in farther.items():
         person, other, second = _nearest_other(known, embeddings[row], int(people[row]))
-        likely = person if other < min(least, STANDS_OUT * second) else None
+        stands_out = other < min(least, STANDS_OUT * second)
+        if threshold is not None:
+            stands_out = other < min(threshold, STANDS_OUT_WITHIN * second)
+        likely = person if stands_out else None
         found.append(Suspect(row, distance, likely, other))
     return sorted(found, key=lambda suspect: -suspect.own)
 
