@@ -64,23 +64,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(short_help="Keep the faces of a photo collection.")(index)
-app.command(short_help="Say who is on a photo, and where else they are.")(query)
-app.command(short_help="Say what a distance rests on.")(why)
-app.command(short_help="Say how alike two faces are.")(compare)
+app.command(short_help="Index the faces in a photo collection.")(index)
+app.command(short_help="Find who is on a photo, and where else they are.")(query)
+app.command(short_help="Explain a distance.")(why)
+app.command(short_help="Compare the faces on two photos.")(compare)
 app.add_typer(people_app)
 app.command(short_help="List the photos of the library.")(photos)
 app.command(short_help="Teach the library its own people.")(teach)
-app.command(short_help="Judge by the people whom you have named.")(calibrate)
-app.command(short_help="Say what the library holds.")(status)
-app.command(short_help="Drop photos that are gone for good.")(prune)
-app.command(short_help="Check the library, and mend it.")(verify)
+app.command(short_help="Fit the threshold to the people you named.")(calibrate)
+app.command(short_help="Show what the library holds.")(status)
+app.command(short_help="Drop photos that were deleted.")(prune)
+app.command(short_help="Check the library, and repair it.")(verify)
 app.command(short_help="Forget a person, a photo, or everything.")(forget)
 app.command(short_help="Move the library to another tower.")(reindex)
-app.command(short_help="Names for other programs: XMP, JSON, CSV.")(export)
-app.command("import", short_help="Names from other programs.")(import_names)
+app.command(short_help="Write names for other programs: XMP, JSON, CSV.")(export)
+app.command("import", short_help="Read names from other programs.")(import_names)
 app.command(short_help="Train a tower on labelled photos of faces.")(train)
-app.command(short_help="Say how well a tower tells people apart.")(evaluate)
+app.command(short_help="Measure how well a tower tells people apart.")(evaluate)
 app.command(short_help="Draw an album of synthetic people.")(portraits)
 
 
@@ -98,7 +98,7 @@ def settings(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", envvar="FACESEARCH_DEBUG", help="Say more, and show tracebacks.")
+        bool, typer.Option("--debug", envvar="FACESEARCH_DEBUG", help="Show more messages, and tracebacks.")
     ] = False,
 ) -> None:
     """Find people in a photo collection, on your own machine.

@@ -20,19 +20,19 @@ def calibrate(
             help="The share of pairs of different people to pass the threshold; by default 0.01.", show_default=False
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what they would be.")] = False,
-    show: Annotated[bool, typer.Option("--show", help="Say what the library's own calibration is.")] = False,
-    reset: Annotated[bool, typer.Option("--reset", help="Drop it: the tower's is in force again.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what they would be, and change nothing.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Show the library's own calibration.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Drop the library's calibration and use the tower's.")] = False,
     library: LibraryOption = None,
     tower: TowerOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Fit threshold and probabilities to the people whom you have named, and judge this library by them.
+    """Fit threshold and probabilities to the people you named, and use them for this library.
 
-    All pairs of different photos count; unnamed groups do not. What is left out of a fit says how far it can be
-    trusted, beside what was in force before, and people are drawn again for the intervals. With too few names nothing
-    changes, and it is said what is missing. Names that come later change nothing: run it again. A reindex to another
-    tower, teaching, and forgetting anybody drop it.
+    Uses all pairs of different photos of named people. Leaves people out to estimate the error, compares it with
+    the former calibration, and resamples people for the intervals. With too few names it says what is missing and
+    changes nothing. Run it again after naming more people. A reindex to another tower, teach, and forget drop the
+    calibration.
     """
     from facesearch.api.library import open_library
 
@@ -61,14 +61,12 @@ def _result(
 
 
 def _report_reset(dropped: bool) -> None:
-    say(
-        "dropped: the tower's calibration is in force again" if dropped else "the library has no calibration of its own"
-    )
+    say("dropped: the tower's calibration is used again" if dropped else "the library has no calibration of its own")
 
 
 def _report_kept(figures: Mapping[str, Any] | None, fitted_at: str | None) -> None:
     if figures is None:
-        say("the library has no calibration of its own: the tower's is in force")
+        say("the library has no calibration of its own: the tower's is used")
         return
     say(f"fitted               {fitted_at}")
     _report(figures)
@@ -82,11 +80,11 @@ def _report_fit(figures: Mapping[str, Any], dry_run: bool) -> None:
         )
     own, before = figures["own"], figures["tower"]
     if own["accuracy"] < before["accuracy"] and (own["calibration_error"] or 0) > (before["calibration_error"] or 1):
-        complain("on people left out it does no better than what was in force before: more names would help")
+        complain("on people left out it is no better than the former one: more names would help")
     if dry_run:
         say("nothing was changed")
     else:
-        say("in force for this library; facesearch calibrate --reset takes it back")
+        say("now used for this library; facesearch calibrate --reset returns to the tower's")
 
 
 def _report(figures: Mapping[str, Any]) -> None:

@@ -29,7 +29,7 @@ def compare(
     device: DeviceOption = DeviceChoice.AUTO,
     json: JsonOption = False,
 ) -> None:
-    """Say whether the most prominent faces of two photos are one person. Needs no library, and stores nothing."""
+    """Compare the most prominent faces of two photos. Needs no library, and stores nothing."""
     from facesearch.api import library as api
 
     comparison = api.compare(first, second, tower=tower, device=device.value, library=library)

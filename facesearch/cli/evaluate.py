@@ -40,13 +40,13 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Judge by the named people of this library instead; no photo is needed.",
+            help="Use the named people of this library instead; needs no photos.",
             show_default=False,
             readable=False,
         ),
     ] = None,
     protocol: Annotated[
-        ProtocolChoice, typer.Option(help="lfw: the pairs of a list, fold by fold; folders: all pairs of the photos.")
+        ProtocolChoice, typer.Option(help="lfw: the listed pairs, fold by fold; folders: all pairs of photos.")
     ] = ProtocolChoice.FOLDERS,
     pairs: Annotated[
         Path | None,
@@ -59,16 +59,16 @@ def evaluate(
     ] = None,
     fold: Annotated[
         list[int] | None,
-        typer.Option(min=1, help="Only the photos of this fold of the list; several times.", show_default=False),
+        typer.Option(min=1, help="Only this fold of the list. Repeatable.", show_default=False),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0.0, help="Judge this distance; by default the tower's.", show_default=False)
+        float | None, typer.Option(min=0.0, help="Use this threshold; by default the tower's.", show_default=False)
     ] = None,
     report: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Write report.html there: curves, pairs of faces, mistakes.",
+            help="Write report.html there, with curves and mistakes.",
             show_default=False,
             readable=False,
         ),
@@ -77,10 +77,10 @@ def evaluate(
     device: DeviceOption = DeviceChoice.AUTO,
     json: JsonOption = False,
 ) -> None:
-    """Say how well a tower tells people apart, on labelled photos that it was not trained on.
+    """Measure how well a tower tells people apart, on labelled photos that it was not trained on.
 
-    Each fold is judged at the threshold that is best on the other folds. A face that is not found counts against the
-    tower. Photos of a pair that are missing are an error. The report shows faces from the photos: keep it private.
+    Judges each fold at the threshold that is best on the other folds. A face that is not found counts as a mistake;
+    a missing photo of a pair is an error. The report shows faces from the photos: keep it private.
     """
     if (data is None) == (library is None):
         raise UsageError("give either --data, a folder of labelled photos, or --library, a library with named people")

@@ -46,45 +46,48 @@ def export(
     ] = Format.XMP,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Where the list goes, instead of stdout.", readable=False),
+        typer.Option("--out", metavar="FILE", help="Write the list to FILE instead of stdout.", readable=False),
     ] = None,
     person: Annotated[
         list[str] | None,
         typer.Option(
             "--person",
             metavar="NAME",
-            help="Only this person, by name or number; may be given several times.",
+            help="Only this person, by name or number. Repeatable.",
             autocompletion=complete_person,
         ),
     ] = None,
-    unnamed: Annotated[bool, typer.Option("--unnamed", help="Groups without a name too; json and csv only.")] = False,
+    unnamed: Annotated[
+        bool, typer.Option("--unnamed", help="Include groups without a name; json and csv only.")
+    ] = False,
     sidecar_name: Annotated[
         SidecarName,
         typer.Option(
             "--sidecar-name",
-            help="What new sidecars are called: as digiKam, Immich and darktable do, or as Adobe's programs do.",
+            help="Name new sidecars as digiKam, Immich and darktable do, or as Adobe's programs do.",
         ),
     ] = SidecarName.FULL,
     keywords: Annotated[
-        bool, typer.Option("--keywords", help="Add the names to the photo's keywords too; xmp only.")
+        bool, typer.Option("--keywords", help="Also add names to the photo's keywords; xmp only.")
     ] = False,
     withdraw: Annotated[
         bool,
         typer.Option(
-            "--withdraw", help="Take out of sidecars what facesearch wrote and the library no longer has; xmp only."
+            "--withdraw",
+            help="Remove names from sidecars that facesearch wrote and the library no longer has; xmp only.",
         ),
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace other names in sidecars, and a FILE that is there.")
+        bool, typer.Option("--force", help="Replace other names in sidecars, and an existing FILE.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing, only say what would be written.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written, and write nothing.")] = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write the named faces where digiKam, Immich and Lightroom read them, or into one list.
 
-    Photos are never written to. A sidecar that is there is merged: everything else in it stays, byte for byte. Where
-    another program has given a face another name, that one is kept and said. Lists hold names: they are private.
+    Never writes to photos. Merges into an existing sidecar and leaves everything else in it unchanged, byte for
+    byte. If another program named a face differently, keeps and reports the existing name. Lists are private.
     """
     from facesearch.exchange import SidecarOptions
     from facesearch.library import Library, default_library_path
@@ -179,7 +182,7 @@ def _report(summary: SidecarSummary) -> None:
 def report_missing(paths: Sequence[Path]) -> None:
     """A line on stderr for each photo that is not there."""
     for path in paths[:_LINES_SHOWN]:
-        complain(f"left out {shown_path(path)}: it is not there today")
+        complain(f"left out {shown_path(path)}: it is missing today")
     report_more(paths)
 
 

@@ -27,15 +27,15 @@ def forget(
     ] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Forget every face, name and photo.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Remove a person's faces, a photo with its faces, or everything, for good.
+    """Delete a person's faces, a photo with its faces, or everything, for good.
 
-    The rows, the names, the journal, the vectors, what was taught, the log and older copies: afterwards every file
-    of the library is searched for what was forgotten. The photos themselves are not touched: a photo that stays in
-    an indexed folder is found again by the next index; a person's faces on it are not.
+    Deletes rows, names, journal lines, vectors, what was taught, log lines and older copies, then searches every
+    file of the library to make sure. The photos themselves stay. If a photo stays in an indexed folder, the next
+    index finds its faces again, but not the faces of a forgotten person.
     """
     from facesearch.api.library import open_library
 

@@ -28,17 +28,17 @@ def import_names(
         ),
     ],
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Name nobody, only say who would be named.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show who would be named, and change nothing.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait while another process is writing to the library.")] = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Take over the names that digiKam, Lightroom, Picasa and others gave to faces.
+    """Import the names that digiKam, Lightroom, Picasa and others gave to faces.
 
-    Reads the face regions in sidecars, in the photos themselves and in Picasa's .picasa.ini (with its contacts.xml,
-    where the names are in there). A region names the face of the library that it overlaps. Existing names stay, and a
-    different one in the metadata is reported. So is a region that cannot be used, such as one that was drawn before the
-    photo was cropped. facesearch people undo takes an import back.
+    Reads face regions from sidecars, from the photos themselves and from Picasa's .picasa.ini (and its
+    contacts.xml). A region names the face of the library that it overlaps. Existing names stay, and conflicts are
+    reported, as are regions that cannot be used, such as one drawn before the photo was cropped. facesearch people
+    undo undoes an import.
     """
     from facesearch.exchange import import_names as take_names
     from facesearch.library import Library, default_library_path

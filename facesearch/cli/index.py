@@ -35,17 +35,17 @@ def index(
     ],
     *,
     people_from_folders: Annotated[
-        bool, typer.Option("--people-from-folders", help="The folder that a photo lies in is named after its person.")
+        bool, typer.Option("--people-from-folders", help="Each folder is named after the person on its photos.")
     ] = False,
     rehash: Annotated[
         bool, typer.Option("--rehash", help="Read every photo again, also those whose time and size are as before.")
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait while another process is writing to the library.")] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Stay, and index again whenever photos change, until Ctrl-C.")
+        bool, typer.Option("--watch", help="Keep running, and index again whenever photos change, until Ctrl-C.")
     ] = False,
     workers: Annotated[
-        int, typer.Option("--workers", min=0, help="Photos worked on at once; 0 for one a processor core.")
+        int, typer.Option("--workers", min=0, help="Photos processed at once; 0: one for each processor core.")
     ] = 0,
     foreign_folders: Annotated[
         bool,
@@ -61,10 +61,10 @@ def index(
     device: DeviceOption = DeviceChoice.AUTO,
     json: JsonOption = False,
 ) -> None:
-    """Find the faces in a photo collection and keep them in the library.
+    """Find the faces in a photo collection and add them to the library.
 
-    Run it again whenever photos were added: only what changed costs time. Ctrl-C loses nothing that was finished. The
-    photos themselves are only read.
+    Run it again whenever photos were added: only changed photos are read. Ctrl-C loses nothing that was finished.
+    The photos themselves are never changed.
     """
     from facesearch.api.library import open_library
 
@@ -147,7 +147,7 @@ def _watch(paths: list[Path], library: Path, run: Callable[..., None], first_run
             return False
         return True
 
-    complain("watching for changes; Ctrl-C ends it")
+    complain("watching for changes; press Ctrl-C to stop")
     try:
         watch(paths, index_again)
     except KeyboardInterrupt:
@@ -194,15 +194,11 @@ def _report(summary: IndexSummary) -> None:
         more = f" and {len(misnamed) - _NAMES_SHOWN:,} more" if len(misnamed) > _NAMES_SHOWN else ""
         say(f"names    {counted(len(misnamed), 'photo')} not named like one: {shown_names}{more}")
     named = f", {summary.faces_named:,} of them named after their folders" if summary.faces_named else ""
-    kept = (
-        f", {summary.faces_kept:,} of them still whose they were in photos that were edited"
-        if summary.faces_kept
-        else ""
-    )
+    kept = f", {summary.faces_kept:,} of them kept their person after an edit" if summary.faces_kept else ""
     say(f"faces    {summary.faces_new:,} new{named}{kept}")
     if summary.faces_new and summary.faces_without_person:
         nobody = counted(summary.faces_without_person, "face is", "faces are")
-        say(f"people   {nobody} nobody's yet: facesearch people group finds who belongs together")
+        say(f"people   {nobody} without a person: facesearch people group finds groups")
     if summary.photos_without_faces and (summary.photos_new or summary.photos_changed):
         share = f"{summary.photos_without_faces:,} of {counted(summary.photos_present, 'photo')}"
         say(f"no face  {share}: facesearch photos --without-faces lists them")

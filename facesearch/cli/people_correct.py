@@ -56,10 +56,10 @@ def name(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Name an unnamed group, a single face, or a person anew.
+    """Name a group or a single face, or rename a person.
 
-    A face goes to the person of that name, who may be new. A group or a person cannot take a name that somebody has:
-    merge makes two people one.
+    A face goes to the person of that name, who may be new. A group or person cannot take a name that is in use:
+    merge the two instead.
     """
     from facesearch import people
 
@@ -83,7 +83,7 @@ def born(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Say when a person was born; suspects then names photos that were taken before."""
+    """Set a person's date of birth; review then lists photos taken before it."""
     from facesearch import people
 
     with opened(library, writable=True) as opened_library:
@@ -108,9 +108,9 @@ def merge(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Make several people one. All faces go to the first, who keeps the name; without one, takes the next one's.
+    """Merge several people into one. The first keeps the name, or takes the next one's if it has none.
 
-    Faces that were rejected from any of them are rejected from the one.
+    Faces rejected from any of them are rejected from the merged person.
     """
     from facesearch import people
 
@@ -139,9 +139,9 @@ def split(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Make faces of a person another person.
+    """Move some of a person's faces to a new person.
 
-    They are rejected from the person whom they leave, so that nothing puts them back.
+    The faces are rejected from the former person, so that nothing puts them back.
     """
     from facesearch import people
 
@@ -157,10 +157,9 @@ def split(
 def reject(
     person: PersonArgument, faces: FacesArgument, *, library: LibraryOption = None, json: JsonOption = False
 ) -> None:
-    """Say that faces are not a person's: they leave the person, and stay rejected for good.
+    """Reject faces: they leave the person, and stay rejected.
 
-    No grouping, no name of a folder and no list gives them back, also after a reindex. Naming such a face after the
-    person by hand does.
+    No grouping, folder name or list gives them back, even after a reindex. Naming such a face by hand does.
     """
     from facesearch import people
 

@@ -25,11 +25,12 @@ def group(
     tower: TowerOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Find people without any name: faces that are very likely one person's become an unnamed group.
+    """Group the faces that have no person.
 
-    Faces that are as likely a known person's join them. What is in doubt waits: a wrong face in a group costs more than
-    a missing one. No face that has a person moves, a rejected face stays rejected, and nobody is named or merged. Run
-    it again when photos were added; undo takes a run back.
+    Faces that very likely show one person become an unnamed group; faces that as likely show a known person join
+    that person. Doubtful faces wait, because a wrong face in a group costs more than a missing one. Faces that have
+    a person stay, rejected faces stay rejected, and nobody is named or merged. Run it again when photos were added;
+    undo undoes a run.
     """
     from facesearch.api.library import open_library
 

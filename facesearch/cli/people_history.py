@@ -36,10 +36,10 @@ def undo(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Take back a change to people: the last one, or any by its number.
+    """Undo a change to people: the last one, or any one by its number.
 
-    That is a change too: taking it back does the first one again. Where later changes concern the same faces or people
-    they are named, and nothing is changed.
+    An undo is a change too: undo it to redo. If later changes concern the same faces or people, lists them and
+    changes nothing.
     """
     from facesearch import people
 
@@ -69,9 +69,9 @@ def log(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List the changes to people, the latest first: number, time, and what was done.
+    """List the changes to people, latest first: number, time, and what was done.
 
-    Names from folders, from lists and from grouping are changes too.
+    Includes names from folders and lists, and groups.
     """
     from facesearch import people
 

@@ -36,11 +36,11 @@ def import_csv(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Name faces after a list: who is on which photo, and where on it.
+    """Name faces from a list: who is on which photo, and where.
 
-    The columns path and person; for photos with several faces also x1, y1, x2, y2, a box in pixels, or face, a face's
-    number. Faces that have a name keep it, and rejected ones stay so. What cannot be used is said line by line. All of
-    it is one change, that undo takes back.
+    Needs the columns path and person; for photos with several faces also x1, y1, x2, y2 (a box in pixels) or face
+    (a face's number). Named faces keep their names, and rejected ones stay rejected. Reports each line that cannot
+    be used. The whole list is one change, which undo undoes.
     """
     from facesearch import people
 

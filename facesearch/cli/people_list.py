@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def list_people(*, library: LibraryOption = None, json: JsonOption = False) -> None:
-    """List everybody: people with a name, then unnamed groups, the largest first, each with its number.
+    """List everybody with their numbers: named people, then unnamed groups, largest first.
 
-    The number stands for the person in every other command.
+    Every other command accepts the number in place of the name.
     """
     from facesearch import people
 
@@ -35,10 +35,9 @@ def show(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show a person: every face by its number, with the photo, where on it, and who said so.
+    """Show a person: every face with its number, photo, position, and who named it.
 
-    Faces that are known not to be the person's come last. Terminals of kitty, iTerm2 and some others show the first 50
-    faces of either beside their rows.
+    Rejected faces come last. Terminals such as kitty and iTerm2 show the first 50 faces beside their rows.
     """
     from facesearch import people
 

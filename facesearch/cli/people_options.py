@@ -52,7 +52,7 @@ def shown_name(name: str | None, person_id: int) -> str:
 def say_change(line_id: int | None, text: str) -> None:
     """What was changed, and how it is taken back."""
     if line_id is None:
-        say("nothing changed: it was so already")
+        say("nothing to change")
     else:
         say(text)
         say(f"facesearch people undo {line_id} takes that back")

@@ -46,10 +46,10 @@ def sheet(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Write a page with all faces of a person, or with one face of everybody.
+    """Write a page with all faces of a person, or one face of everybody.
 
-    Under each face stands its number, for reject and split: ticked faces make the commands, to be copied. The page
-    shows faces: it is one file, for its owner alone.
+    Each face shows its number; tick faces to get the reject and split commands to copy. The page shows faces and is
+    readable by its owner only.
     """
     from facesearch.pages import check_page_file, person_faces, write_page
     from facesearch.pages.people_sheet import render_everybody, render_person

@@ -27,11 +27,10 @@ def suspects(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Name the likely mistakes first, each with the command that would mend it. Changes nothing.
+    """List likely mistakes, most likely first, each with the command that corrects it. Changes nothing.
 
-    A person twice on one photo; a face far from its own person, near another or nobody; two people who look like one,
-    of whom nobody has said that they are two; and, where a date of birth is known, photos that were taken before. For
-    that the photos' headers are read; those that are not there are counted.
+    Finds: one person twice on a photo; a face far from its person and near another; two people who look like one;
+    and photos taken before a person was born, if a date of birth is set. Photos that cannot be read are counted.
     """
     from facesearch import people
 

@@ -33,8 +33,8 @@ def photos(
 ) -> None:
     """List the photos of the library, by path.
 
-    Several files with the same content are one photo. Photos that were gone when their folder was last indexed are left
-    out.
+    Files with the same content count as one photo. Leaves out photos that were gone when their folder was last
+    indexed.
     """
     from facesearch.api.library import open_library
 

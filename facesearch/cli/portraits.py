@@ -16,17 +16,17 @@ def portraits(
         Path, typer.Argument(metavar="DIR", help="A new or empty folder, or an earlier album.", readable=False)
     ],
     *,
-    people: Annotated[int, typer.Option(min=1, help="How many people.")] = 12,
-    photos: Annotated[int, typer.Option(min=1, help="Portraits of each of them.")] = 8,
+    people: Annotated[int, typer.Option(min=1, help="Number of people.")] = 12,
+    photos: Annotated[int, typer.Option(min=1, help="Portraits for each person.")] = 8,
     groups: Annotated[
         int | None,
-        typer.Option(min=0, help="How many group photos; by default one for every three people.", show_default=False),
+        typer.Option(min=0, help="Number of group photos; by default one for every three people.", show_default=False),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Another number draws other people.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
 ) -> None:
     """Draw an album of people who do not exist.
 
-    DIR/people holds a folder for each person, DIR/groups the group photos, and DIR/people.csv says who is where.
+    DIR/people has a folder for each person, DIR/groups the group photos, and DIR/people.csv lists who is where.
     """
     from facesearch.demo import write_album
 

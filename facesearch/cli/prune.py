@@ -15,7 +15,7 @@ from facesearch.errors import UsageError
 def prune(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FOLDER", help="Only what was in these folders; by default everywhere.", readable=False),
+        typer.Argument(metavar="FOLDER", help="Only photos from these folders; by default from all.", readable=False),
     ] = None,
     *,
     force: Annotated[
@@ -24,14 +24,14 @@ def prune(
             "--force", help="Also what was in those folders that are not there today, as on an unplugged drive."
         ),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be dropped.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be dropped, and change nothing.")] = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
     """Drop photos that were gone when their folder was last indexed, with their faces and names.
 
-    What was in a folder that is not there today, or is empty, is kept: it may be on a drive that is not mounted. A
-    folder that was renamed is one that is not there: name it, with --force.
+    Keeps photos from a folder that is missing or empty today: it may be on an unmounted drive. If you renamed the
+    folder, name its former path and use --force.
     """
     if force and not paths:
         raise UsageError("--force drops what was in folders that are not there today: name them, prune FOLDER --force")
@@ -42,7 +42,7 @@ def prune(
     if json:
         say_json(summary)
         return
-    report_absent(summary.kept, "kept; prune FOLDER --force drops them too")
+    report_absent(summary.kept, "kept; prune FOLDER --force drops them")
     groups = f" and {counted(summary.people, 'unnamed group')}" if summary.people else ""
     say(
         f"{'would drop' if dry_run else 'dropped'} {counted(summary.files, 'file')}: "

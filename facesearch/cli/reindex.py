@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def reindex(
     *,
     force: Annotated[
-        bool, typer.Option("--force", help="Give up the photos that are out of reach, with their names.")
+        bool, typer.Option("--force", help="Drop photos that cannot be reached, with their names.")
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait while another process is writing to the library.")] = False,
     smallest_face: SmallestFaceOption = None,
@@ -36,8 +36,8 @@ def reindex(
 ) -> None:
     """Move the library to the installed tower and detector, to --tower, or to another --smallest-face.
 
-    Every photo is read again. Until all are, queries answer as before; a run that was ended goes on with the next.
-    Faces keep their people. The former embeddings go only after the switch.
+    Reads every photo again. Until all are read, queries answer as before; the next run continues an interrupted
+    one. Faces keep their people. The former embeddings are deleted after the switch.
     """
     from facesearch.api.library import open_library
     from facesearch.indexing import ReindexInterrupted

@@ -18,7 +18,7 @@ def status(
     device: DeviceOption = DeviceChoice.AUTO,
     json: JsonOption = False,
 ) -> None:
-    """Say what the library holds, with which tower and detector it was built, and on which device things run."""
+    """Show what the library holds, which tower and detector built it, and on which device they run."""
     import dataclasses
 
     from facesearch.api.library import open_library

@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 def teach(
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Learn and measure, and change nothing.")] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Take back what was taught last.")] = False,
-    reset: Annotated[bool, typer.Option("--reset", help="Take back all that was ever taught.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Another number draws otherwise.")] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Learn and measure, but change nothing.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Undo the last lesson.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Undo all lessons.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     library: LibraryOption = None,
     tower: TowerOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Teach the library its own people: distances that tell them apart better.
+    """Teach the library your people: learn distances that tell them apart better.
 
-    Learns from named faces, from faces that were rejected, and from faces that stand in one photo: a linear map over
-    the tower's 32 numbers, in seconds. It is tried on photos and on people that were left out, and kept only if it
-    helps there. The tower and the photos stay as they are, and --undo takes it back.
+    Learns a linear map over the tower's 32 numbers, in seconds, from named faces, rejected faces, and faces on the
+    same photo. Tests it on photos and people left out, and keeps it only if it helps. Tower and photos stay as they
+    are; --undo undoes a lesson.
 
-    Needs five named people with five faces each. The faces of a group count once it has a name; those that the grouping
-    gave to somebody who had one already do not.
+    Needs five named people with five faces each. Faces of a group count once the group has a name; faces that
+    grouping added to a named person do not.
     """
     from facesearch.api.library import open_library
 
@@ -65,7 +65,7 @@ def teach(
 
 def _report_untaught(untaught: UntaughtSummary) -> None:
     if not untaught.dropped:
-        say("nothing to take back: distances are the tower's own")
+        say("nothing to undo: distances are the tower's own")
     elif untaught.taught_at is None:
         say("distances are the tower's own again")
     else:
@@ -97,13 +97,13 @@ def _report(summary: TeachSummary) -> None:
 
 def _conclude(summary: TeachSummary) -> None:
     if summary.taught:
-        say("kept: distances follow what was learned from now on; facesearch teach --undo takes it back", bold=True)
+        say("kept: from now on distances follow what was learned; facesearch teach --undo undoes it", bold=True)
     elif summary.kept:
         say("would be kept; nothing was changed", bold=True)
     else:
-        say("not kept: it does not help for certain; nothing was changed", bold=True)
+        say("not kept: no certain improvement; nothing was changed", bold=True)
         if summary.was_taught:
-            complain("what the library was taught before stays in force; facesearch teach --undo takes it back")
+            complain("what the library learned before stays in use; facesearch teach --undo undoes it")
 
 
 def _rows(what: str, part: Measured) -> list[Sequence[str]]:

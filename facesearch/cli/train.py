@@ -53,7 +53,7 @@ OutOption = Annotated[
         readable=False,
     ),
 ]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, to the same numbers.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Continue the run in --out, with the same result.")]
 EpochsOption = Annotated[
     int | None, typer.Option("--epochs", min=1, help="Epochs of the preset's last stage.", show_default=False)
 ]
@@ -63,16 +63,14 @@ RateOption = Annotated[
 BatchOption = Annotated[
     int | None, typer.Option("--batch", min=1, help="Pairs or photos in a batch.", show_default=False)
 ]
-SeedOption = Annotated[
-    int | None, typer.Option("--seed", min=0, help="Another number draws otherwise.", show_default=False)
-]
+SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Random seed.", show_default=False)]
 StagesOption = Annotated[
     int | None,
     typer.Option(
         "--stages",
         metavar="N",
         min=1,
-        help="Only the preset's last N stages, as to fine-tune a tower by --start-from.",
+        help="Run only the preset's last N stages, for example to fine-tune with --start-from.",
         show_default=False,
     ),
 ]
@@ -82,7 +80,7 @@ HoldOutOption = Annotated[
         "--hold-out-fold",
         metavar="N",
         min=1,
-        help="Validate with the people of this fold of the data's pairs.txt, and with nobody else; several times.",
+        help="Validate on the people of this fold of the data's pairs.txt only. Repeatable.",
         show_default=False,
     ),
 ]
@@ -107,7 +105,7 @@ CheckOption = Annotated[
     typer.Option(
         "--check",
         metavar="PATH",
-        help="Train nothing: look for faults in these labelled photos and list them. May be given several times.",
+        help="Do not train: check these labelled photos and list what looks wrong. Repeatable.",
         show_default=False,
         readable=False,
     ),
@@ -133,12 +131,12 @@ def train(
 ) -> None:
     """Train a tower on labelled photos of faces.
 
-    Which layout a folder has is found out. Crops are cut once and kept; people are split into training and validation.
-    DIR/tower holds the tower with the lowest validation loss, for --tower of the other commands. KERAS_BACKEND=jax or
-    torch trains with these instead of TensorFlow.
+    Detects and prints the layout of each folder. Cuts crops once and keeps them; splits people, not photos, into
+    training and validation. DIR/tower holds the tower with the lowest validation loss, ready for --tower of the
+    other commands. Set KERAS_BACKEND=jax or torch to train with these instead of TensorFlow.
 
-    --check finds files that cannot be read, photos without a face, copies and shots under several people, doubtful
-    labels and people with two names. It changes nothing, and what a tower or a teacher doubts is a suggestion to look.
+    --check finds unreadable files, photos without a face, duplicates under several people, doubtful labels and
+    people with two names. It changes nothing, and its doubts are suggestions.
     """
     from facesearch_train.quiet import import_keras_quietly
 

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 def verify(
     *,
-    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended, and say what was done.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Repair what can be repaired.")] = False,
     library: LibraryOption = None,
     tower: TowerOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Check everything in the library: the database, every face, the vectors, the tower and detector, the files.
+    """Check everything in the library: database, faces, vectors, tower, detector, files.
 
-    The exit code is 4 while anything is wrong. Without --repair nothing is changed.
+    Exits with 4 while anything is wrong. Changes nothing without --repair.
     """
     from facesearch.api.library import open_library
 

@@ -218,7 +218,7 @@ def test_prune_says_what_it_dropped_and_what_it_kept(run: CommandLine, album: Pa
     assert (ran.code, ran.out) == (0, dry.out.replace("would drop", "dropped"))
     assert (
         ran.err
-        == f"facesearch: {kept} is not there today, or empty: 2 known files kept; prune FOLDER --force drops them too\n"
+        == f"facesearch: {kept} is not there today, or empty: 2 known files kept; prune FOLDER --force drops them\n"
     )
     unnamed = run("prune", "--force", *own)
     assert unnamed.code == 2

@@ -180,7 +180,7 @@ def test_photos_that_are_gone_or_others_now_are_said(run: CommandLine, photos: P
     draw(photos / "both.png", SOMEBODY, BOB)
     ran = run("export")
     assert ran.code == 0
-    assert "bob.png: it is not there today" in ran.err
+    assert "bob.png: it is missing today" in ran.err
     assert "both.png: has changed since it was indexed: run facesearch index" in ran.err
     assert {name for name in contents(photos) if name.endswith(".xmp")} == {"sub/copy.png.xmp"}
     os.utime(photos / "sub" / "copy.png", ns=(1, 1))  # touched, but the same photo

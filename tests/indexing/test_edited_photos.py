@@ -178,7 +178,7 @@ def test_the_command_keeps_a_name_through_another_programs_save(
     path = sorted(people.rglob("*.jpg"))[0]
     Image.open(path).save(path, quality=70, exif=Image.Exif())
     ran = run("index", people, *own)
-    assert "1 new, 1 of them still whose they were in photos that were edited" in ran.out
+    assert "1 new, 1 of them kept their person after an edit" in ran.out
     shown = json.loads(run("people", "show", path.parent.name, "--json", *own[:2]).out)
     assert str(path) in [face["photo"] for face in shown["faces"]]
     assert "edit " in run("people", "log", *own[:2]).out

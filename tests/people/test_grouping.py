@@ -281,7 +281,7 @@ def test_the_command_groups_a_real_library(portraits: Path, capsys: pytest.Captu
         assert right / total >= 0.8  # drawn faces are alike, and the tower never saw one
 
     again = run("people", "group", *library)
-    assert again.out.startswith("nothing changed: it was so already\n")
+    assert again.out.startswith("nothing to change\n")
     assert run("people", "undo", *library).code == 0
     with Library.open(portraits / "library") as opened:
         assert opened.people.names() == {}

@@ -210,7 +210,7 @@ def test_the_command_keeps_a_library_current_and_leaves_it_to_others(tower: Path
     process.stdout.close()
     assert code == 0, said
     assert "Traceback" not in said
-    assert said.splitlines()[0] == "facesearch: watching for changes; Ctrl-C ends it"
+    assert said.splitlines()[0] == "facesearch: watching for changes; press Ctrl-C to stop"
     assert said.splitlines()[-1] == "facesearch: no longer watching"
 
 

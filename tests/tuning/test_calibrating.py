@@ -305,7 +305,7 @@ def test_the_command_fits_shows_and_resets(
     assert (judged["calibrated_by"], judged["threshold"]) == ("library", dry["fit"]["threshold"])
     compared = json.loads(run("compare", photo, photo, "--library", tmp_path / "library", "--json").out)
     assert (compared["calibrated_by"], compared["threshold"]) == ("library", dry["fit"]["threshold"])
-    assert run("calibrate", "--reset").out == "dropped: the tower's calibration is in force again\n"
+    assert run("calibrate", "--reset").out == "dropped: the tower's calibration is used again\n"
     assert json.loads(run("calibrate", "--reset", "--json").out)["dropped"] is False
     for wrong in (["--show", "--reset"], ["--show", "--far", "0.1"], ["--far", "2"]):
         assert run("calibrate", *wrong).code == 2

@@ -37,7 +37,7 @@ class NamedSample:
 
     @property
     def people_count(self) -> int:
-        """How many people."""
+        """Number of people."""
         return len(np.unique(self.people))
 
     @property
