@@ -12,6 +12,7 @@ from support.small_tower import write_small_tower
 
 from facesearch.errors import TowerError
 from facesearch.vision.runtime import RuntimeSettings, compile_network
+from facesearch.vision.tower import quantisation
 from facesearch.vision.tower.keras_archive import read_keras_archive
 from facesearch.vision.tower.quantisation import observe_ranges, quantise
 from facesearch.vision.tower.tower import Tower, read_card, write_card
@@ -51,6 +52,21 @@ def test_values_and_kernel_are_rounded_to_8_bits_and_clamped(pointwise: tuple[Pa
     np.testing.assert_allclose(np.moveaxis(found, 1, -1) if found.shape[1] == 5 else found, expected, atol=0.02)
     exact = (crops / 64 - 1) @ kernel
     assert np.abs(expected - exact).max() > 0.1  # what was clamped
+
+
+def test_without_8_bit_instructions_large_sums_do_not_overflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """288 products of the largest values: in 16 bits, as AVX2 alone adds them up, they are cut off at 32,767."""
+    monkeypatch.setattr(quantisation, "has_int8", lambda: False)
+    crops = keras.Input((8, 8, 32))
+    kernel = keras.initializers.Constant(0.5)
+    keras.Model(crops, keras.layers.Conv2D(4, 3, use_bias=False, kernel_initializer=kernel, name="sum")(crops)).save(
+        tmp_path / "sum.keras"
+    )
+    network = read_keras_archive(tmp_path / "sum.keras")
+    quantise(network, {"sum": [0.0, 255.0]})
+    network.reshape([1, 8, 8, 32])
+    sums = compile_network(network, RuntimeSettings())(np.full((1, 8, 8, 32), 255, np.float32))[0]
+    np.testing.assert_allclose(sums, 288 * 255 * 0.5, rtol=1e-5)
 
 
 def test_a_layer_without_a_range_is_named(pointwise: tuple[Path, np.ndarray]) -> None:

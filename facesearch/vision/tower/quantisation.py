@@ -14,7 +14,7 @@ import numpy as np
 
 from facesearch.errors import TowerError
 from facesearch.records import Pixels
-from facesearch.vision.runtime import compile_network
+from facesearch.vision.runtime import compile_network, has_int8
 
 if TYPE_CHECKING:
     import openvino
@@ -49,6 +49,9 @@ def observe_ranges(network: openvino.Model, crops: Pixels) -> Ranges:
 def quantise(network: openvino.Model, ranges: Ranges) -> None:
     """Round each convolution's kernel and what goes into it to 8 bits, in place.
 
+    A processor without instructions for 8-bit sums computes the rounded values in float32: slower, but right. Its
+    16-bit sums would overflow (with AVX2 alone, embeddings moved by a sixth of their length).
+
     Raises TowerError where a convolution has no range.
     """
     from openvino import opset13 as ops
@@ -65,8 +68,12 @@ def quantise(network: openvino.Model, ranges: Ranges) -> None:
         values = kernel.get_node().data
         largest = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True).astype(np.float32)
         largest = np.maximum(largest, np.float32(_LEAST_RANGE))
-        rounded = ops.fake_quantize(kernel, -largest, largest, -largest, largest, _KERNEL_LEVELS)
-        convolution.input(1).replace_source_output(rounded.output(0))
+        if has_int8():
+            kernel_8_bit = ops.fake_quantize(kernel, -largest, largest, -largest, largest, _KERNEL_LEVELS)
+        else:
+            step = largest / np.float32(_KERNEL_LEVELS // 2)
+            kernel_8_bit = ops.constant(np.rint(values / step) * step, dtype=np.float32)
+        convolution.input(1).replace_source_output(kernel_8_bit.output(0))
     network.validate_nodes_and_infer_types()
 
 
