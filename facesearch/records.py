@@ -87,18 +87,20 @@ class DetectedFace:
 
 @dataclass(frozen=True, eq=False)
 class AlignedFace:
-    """A face and its crop. crop: uint8 (112, 112, 3) RGB on the five-point template."""
+    """A face and its crop."""
 
     face: DetectedFace
-    crop: Pixels
+    crop: Pixels  # uint8 (112, 112, 3) RGB on the five-point template
+    quality: float | None = None  # how well it can be recognised, 0..1 (vision.quality); None where nobody has asked
 
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedFace:
-    """A face and where it lies in the distance space. embedding: float32 (32,)."""
+    """A face and where it lies in the distance space."""
 
     face: DetectedFace
-    embedding: Floats
+    embedding: Floats  # float32 (32,)
+    quality: float | None = None  # as in AlignedFace
 
 
 @dataclass(frozen=True)
@@ -135,12 +137,13 @@ class NewPhoto:
 
 @dataclass(frozen=True, eq=False)
 class StoredFace:
-    """A stored face without its embedding, and the person it belongs to, if any. box: float32 (4,) px."""
+    """A stored face without its embedding, and the person it belongs to, if any."""
 
     face_id: int
     photo_id: int
-    box: Floats
+    box: Floats  # float32 (4,) px
     score: float
+    quality: float | None  # as in AlignedFace; None for a face from before there was one
     person_id: int | None
     name: str | None
 

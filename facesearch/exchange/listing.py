@@ -75,6 +75,7 @@ def as_json(photos: Iterable[tuple[PhotoFaces, list[Path]]]) -> bytes:
                     "face_id": face.face_id,
                     "box": _rounded(face.box),
                     "score": round(face.score, 4),
+                    "quality": face.quality,
                     "person_id": face.person_id,
                     "name": face.name,
                 }

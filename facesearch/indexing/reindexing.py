@@ -211,7 +211,7 @@ class _Reindexing:
         counts: Counter[str] = Counter()
         with self.library.changing():
             for photo_id, size_px, faces, former in self.batch:
-                new = [EmbeddedFace(face.face, next(embeddings)) for face in faces]
+                new = [EmbeddedFace(face.face, next(embeddings), face.quality) for face in faces]
                 self.library.succession.put(photo_id, size_px, list(zip(new, former, strict=True)))
                 counts.update(photos=1, faces=len(new), kept=sum(face_id is not None for face_id in former))
         self.batch = []

@@ -135,7 +135,7 @@ class Run:
         edited: list[tuple[int, int]] = []
         with self.library.changing():
             for finished in self.batch:
-                faces = [EmbeddedFace(face.face, next(embeddings)) for face in finished.faces]
+                faces = [EmbeddedFace(face.face, next(embeddings), face.quality) for face in finished.faces]
                 photo_id, outcome = self._place(finished, faces, edited)
                 counts[outcome] += 1
                 if photo_id is not None:

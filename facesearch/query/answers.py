@@ -43,6 +43,7 @@ class FaceMatch:
     person_id: int | None
     name: str | None
     probability: float | None = None  # as in PersonMatch
+    quality: float | None = None  # as in ProbeFace; None for a face that was indexed before faces had one
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class ProbeFace:
     nobody: float | None = None  # the posterior of nobody in the library
     is_nobody: bool | None = None  # whether that is more likely than anybody
     margin: float | None = None  # by how much the first is likelier than the second, as a difference of posteriors
+    quality: float | None = None  # how well the face can be recognised, 0 to 1
     set_apart: bool = False  # the other faces of the photo changed who is likeliest: one person is rarely on it twice
     verdict: FaceVerdict | None = None  # None where faces were asked for
 
@@ -115,6 +117,8 @@ class Comparison:
     verdict: PairVerdict
     probability: float | None = None  # as in PersonMatch
     calibrated_by: str | None = None  # as in QueryAnswer
+    first_quality: float | None = None  # as in ProbeFace
+    second_quality: float | None = None
 
 
 def box_of(face: DetectedFace | StoredFace) -> Box:

@@ -74,6 +74,8 @@ def _compared(first: Probe, second: Probe, distance: float, judge: Judge) -> Com
         verdict=pair_verdict(distance, judge.threshold, probability),
         probability=probability,
         calibrated_by=judge.calibrated_by,
+        first_quality=first.faces[0].quality,
+        second_quality=second.faces[0].quality,
     )
 
 
@@ -92,7 +94,8 @@ def _with_photos(library: Library, face: EmbeddedFace, judge: Judge, k: int) -> 
             person_id=each.face.person_id,
             name=each.face.name,
             probability=judge.probability(each.distance),
+            quality=each.face.quality,
         )
         for rank, each in enumerate(near, start=1)
     )
-    return ProbeFace(box_of(face.face), face.face.score, photos=photos)
+    return ProbeFace(box_of(face.face), face.face.score, quality=face.quality, photos=photos)

@@ -115,7 +115,7 @@ def _matches(library: Library, ranked: Sequence[_Ranked], judge: Judge) -> tuple
 def _probe_face(
     face: EmbeddedFace, people: tuple[PersonMatch, ...], belief: Belief | None, limit: float | None, k: int
 ) -> ProbeFace:
-    found = ProbeFace(box_of(face.face), face.face.score, people[:k])
+    found = ProbeFace(box_of(face.face), face.face.score, people[:k], quality=face.quality)
     if belief is None:
         return replace(found, verdict=verdict_of(people, None, limit))
     best = [*np.sort(belief.posterior)[::-1][:2].tolist(), 0.0, 0.0]

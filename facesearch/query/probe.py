@@ -17,6 +17,7 @@ from facesearch.evaluation.calibration import Calibration
 from facesearch.photos import photo_file, read_photo_apart, shown_path, walk
 from facesearch.records import DetectedFace, EmbeddedFace, Embedder, FaceDetector, Models, Photo, Pixels, SkippedFile
 from facesearch.vision.alignment import align_faces
+from facesearch.vision.quality import quality_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +101,8 @@ def _embedded(
     crops = np.stack([aligned.crop for aligned in align_faces(photo.pixels, faces)])
     embeddings = tower.embed(crops)
     embedded = tuple(
-        EmbeddedFace(face.enlarged(1 / photo.scale), embedding)
-        for face, embedding in zip(faces, embeddings, strict=True)
+        EmbeddedFace(face.enlarged(1 / photo.scale), embedding, quality_of(face, crop))
+        for face, crop, embedding in zip(faces, crops, embeddings, strict=True)
     )
     calibration = Calibration.from_card(tower.card.calibration)
     return Probe(path, photo, embedded, crops, Models.of(detector, tower), calibration)

@@ -86,6 +86,18 @@ def test_another_tower_takes_over_with_people_and_ids(library: Library, album: P
         Library.open(library.path, MODELS)
 
 
+@pytest.mark.parametrize("detector", [TileDetector, OtherDetector])
+def test_faces_from_before_faces_had_a_quality_get_one(library: Library, detector: type[TileDetector]) -> None:
+    before = library.catalog.qualities()
+    library._database.execute("UPDATE faces SET quality = NULL")
+    assert reindex(library, detector(), OtherTower()).switched
+    after = library.catalog.qualities()
+    assert len(before) == len(after) == 2 * PHOTOS
+    assert np.isfinite(after).all()
+    if detector is TileDetector:
+        np.testing.assert_array_equal(after, before)
+
+
 def test_another_detector_finds_the_same_people_by_their_boxes(library: Library, album: Path) -> None:
     draw(album / "Ann" / "hidden.png", (7, 7, 7), (5, 5, 5))
     index_photos(library, [album], TileDetector(), ColourTower())

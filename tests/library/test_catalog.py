@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,14 @@ def test_embeddings_come_back_as_they_were(database: Database, catalog: Catalog)
     assert ids.dtype == np.int64
     assert embeddings.dtype == np.float32
     np.testing.assert_array_equal(embeddings, [_face(seed).embedding for seed in (1, 2, 3)])
+
+
+def test_the_quality_of_a_face_comes_back_and_can_be_unknown(database: Database, catalog: Catalog) -> None:
+    rated = replace(_face(1), quality=0.625)
+    with database.transaction():
+        catalog.add_photo(NewPhoto("a", 640, 480, [rated, _face(2)]))
+    assert [face.quality for face in catalog.faces([1, 2]).values()] == [0.625, None]
+    np.testing.assert_array_equal(catalog.qualities(), [0.625, np.nan])
 
 
 def test_an_empty_catalog_has_no_embeddings(catalog: Catalog) -> None:

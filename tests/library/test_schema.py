@@ -122,3 +122,17 @@ def test_a_migration_that_fails_leaves_the_older_version_whole(
     assert schema.version(database_path) == current
     with closing(sqlite3.connect(database_path)) as connection:
         assert connection.execute("SELECT count(*) FROM journal").fetchone() == (0,)
+
+
+def test_faces_from_before_faces_had_a_quality_have_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, every = tmp_path / "library.db", schema.MIGRATIONS
+    monkeypatch.setattr(schema, "MIGRATIONS", every[:8])
+    schema.create(path, {})
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO photos (sha256, width_px, height_px, added_at) VALUES ('a', 1, 1, '')")
+        row = (bytes(16), bytes(40), bytes(128))
+        connection.execute("INSERT INTO faces (photo_id, box, landmarks, score, embedding) VALUES (1, ?, ?, 1, ?)", row)
+    monkeypatch.setattr(schema, "MIGRATIONS", every)
+    schema.migrate(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT quality FROM faces").fetchall() == [(None,)]

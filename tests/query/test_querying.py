@@ -147,6 +147,7 @@ def test_photos_instead_of_people(library: Library, tmp_path: Path) -> None:
             box=boxes[rank],
             person_id=1 if names[rank] else None,
             name=names[rank],
+            quality=1.0,
         )
 
 
@@ -348,6 +349,8 @@ def test_two_photos_are_compared_by_their_most_prominent_faces(tmp_path: Path) -
         threshold=THRESHOLD,
         same_person=True,
         verdict=PairVerdict("the same person", is_match=True, is_clear=True),
+        first_quality=1.0,
+        second_quality=1.0,
     )
     assert not _compare(group, draw(tmp_path / "b.png", BLUE)).same_person
     with pytest.raises(NoFaceError, match=r"sky\.png"):

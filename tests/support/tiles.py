@@ -23,6 +23,7 @@ from facesearch.records import DetectedFace, Floats, Models, Pixels
 from facesearch.vision.alignment import TEMPLATE_112
 
 TILE_PX = 40
+RIM_PX = 12
 WHITE = (255, 255, 255)
 THRESHOLD = 0.1
 
@@ -32,10 +33,18 @@ BASIS = np.linalg.qr(np.random.default_rng(0).normal(size=(32, 3)))[0].T.astype(
 
 
 def draw(path: Path, *colours: Colour) -> Path:
-    """A photo of these people, side by side; without any, an empty scene. The format follows the suffix."""
+    """A photo of these people, side by side; without any, an empty scene. The format follows the suffix.
+
+    A person's tile has a chequered rim, RIM_PX wide, without which it would be as blurred as a face can be.
+    """
     row = np.repeat(np.array(colours or (WHITE,), np.uint8), TILE_PX, axis=0)
+    pixels = np.tile(row, (TILE_PX, 1, 1))
+    inside = np.zeros((TILE_PX, TILE_PX), bool)
+    inside[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX] = True
+    chequers = np.tile((np.indices((TILE_PX, TILE_PX)).sum(0) % 2 == 1) & ~inside, (1, len(colours or (WHITE,))))
+    pixels[chequers & (pixels != 255).any(axis=2)] ^= 128
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.tile(row, (TILE_PX, 1, 1))).save(path)
+    Image.fromarray(pixels).save(path)
     return path
 
 

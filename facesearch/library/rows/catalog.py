@@ -163,8 +163,15 @@ class Catalog:
         for embedded in photo.faces:
             face = embedded.face
             face_id = self._database.insert(
-                "INSERT INTO faces (photo_id, box, landmarks, score, embedding) VALUES (?, ?, ?, ?, ?)",
-                (photo_id, as_blob(face.box), as_blob(face.landmarks), float(face.score), as_blob(embedded.embedding)),
+                "INSERT INTO faces (photo_id, box, landmarks, score, quality, embedding) VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    photo_id,
+                    as_blob(face.box),
+                    as_blob(face.landmarks),
+                    float(face.score),
+                    embedded.quality,
+                    as_blob(embedded.embedding),
+                ),
             )
             changes.added.append((face_id, embedded.embedding))
         return photo_id
@@ -253,6 +260,11 @@ class Catalog:
         rows = self._database.rows("SELECT id, photo_id, coalesce(person_id, -1) FROM faces ORDER BY id")
         return np.array(rows, np.int64).reshape(-1, 3)
 
+    def qualities(self) -> NDArray[np.float64]:
+        """Every face's quality, NaN where it has none: float64 (N,), in the order of the faces' ids."""
+        rows = self._database.rows("SELECT quality FROM faces ORDER BY id")
+        return np.array([row[0] for row in rows], np.float64)
+
     def faces_sharing_photos(self) -> list[list[int]]:
         """The faces of each photo that has several, by id."""
         photos: defaultdict[int, list[int]] = defaultdict(list)
@@ -303,13 +315,13 @@ class Catalog:
 
     def _face_rows(self, column: str, ids: Iterable[int]) -> list[StoredFace]:
         rows = self._database.rows_in(
-            "SELECT faces.id, photo_id, box, score, person_id, name FROM faces "
+            "SELECT faces.id, photo_id, box, score, quality, person_id, name FROM faces "
             f"LEFT JOIN people ON people.id = person_id WHERE {column} IN ({{}})",
             ids,
         )
         return [
             StoredFace(face_id, photo_id, np.frombuffer(box, _STORED).astype(np.float32), *rest)
-            for face_id, photo_id, box, *rest in sorted(rows)
+            for face_id, photo_id, box, *rest in sorted(rows, key=lambda row: row[0])
         ]
 
 

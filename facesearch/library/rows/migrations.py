@@ -142,6 +142,12 @@ def _drives(db: Database) -> None:
     )
 
 
+def _quality(db: Database) -> None:
+    """Version 9. How well a face can be recognised, 0 to 1; NULL for faces from before."""
+    for table in ("faces", "next_faces"):
+        db.execute(f"ALTER TABLE {table} ADD COLUMN quality REAL CHECK (quality BETWEEN 0 AND 1)")
+
+
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _first_tables,
@@ -152,4 +158,5 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _rejections,
     _heads,
     _drives,
+    _quality,
 )

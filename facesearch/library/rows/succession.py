@@ -54,14 +54,15 @@ class Succession:
         for embedded, former_id in faces:
             face = embedded.face
             self._database.execute(
-                "INSERT INTO next_faces (photo_id, former_id, box, landmarks, score, embedding) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO next_faces (photo_id, former_id, box, landmarks, score, quality, embedding) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     photo_id,
                     former_id,
                     as_blob(face.box),
                     as_blob(face.landmarks),
                     float(face.score),
+                    embedded.quality,
                     as_blob(embedded.embedding),
                 ),
             )
@@ -88,10 +89,12 @@ class Succession:
         database.changes.removed.extend(row[0] for row in database.rows("SELECT id FROM faces"))
         for statement in (
             "UPDATE faces SET box = next.box, landmarks = next.landmarks, score = next.score, "
-            "embedding = next.embedding FROM next_faces AS next WHERE next.former_id = faces.id",
+            "quality = next.quality, embedding = next.embedding FROM next_faces AS next "
+            "WHERE next.former_id = faces.id",
             "DELETE FROM faces WHERE id NOT IN (SELECT former_id FROM next_faces WHERE former_id IS NOT NULL)",
-            "INSERT INTO faces (photo_id, box, landmarks, score, embedding) "
-            "SELECT photo_id, box, landmarks, score, embedding FROM next_faces WHERE former_id IS NULL ORDER BY id",
+            "INSERT INTO faces (photo_id, box, landmarks, score, quality, embedding) "
+            "SELECT photo_id, box, landmarks, score, quality, embedding FROM next_faces "
+            "WHERE former_id IS NULL ORDER BY id",
             "UPDATE photos SET width_px = next.width_px, height_px = next.height_px FROM next_photos AS next "
             "WHERE next.photo_id = photos.id AND next.reason IS NULL",
             "UPDATE photos SET face_count = (SELECT count(*) FROM faces WHERE photo_id = photos.id)",

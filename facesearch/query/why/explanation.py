@@ -65,6 +65,7 @@ class FaceNear:
     person_id: int | None
     name: str | None
     photo: Path | None
+    quality: float | None  # how well the face can be recognised, 0 to 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +113,7 @@ class Explanation:
             "face": self.face,
             "faces": len(self.probe.faces),
             "box": [round(side, 1) for side in self.asked.face.box.tolist()],
+            "quality": self.asked.quality,
             "threshold": self.threshold,
             "person": self.person,
             "runner_up": self.runner_up,
@@ -163,6 +165,7 @@ def explain(library: Library, probe: Probe, tower: Embedder, options: WhyOptions
                 near.face.person_id,
                 near.face.name,
                 None if near.photo is None else near.photo.path,
+                near.face.quality,
             )
             for near in near_faces(library, place, NEAREST_FACES)
         )

@@ -10,9 +10,16 @@ import numpy as np
 from facesearch.photos.files import photo_error
 from facesearch.records import CROP_SIZE_PX, AlignedFace, DetectedFace, FaceDetector, Photo, PhotoFile, Pixels
 from facesearch.vision.alignment import align_faces
+from facesearch.vision.quality import quality_of
 
 _FACE = np.dtype(
-    [("box", "f4", 4), ("landmarks", "f4", (5, 2)), ("score", "f8"), ("crop", "u1", (CROP_SIZE_PX, CROP_SIZE_PX, 3))]
+    [
+        ("box", "f4", 4),
+        ("landmarks", "f4", (5, 2)),
+        ("score", "f8"),
+        ("quality", "f8"),
+        ("crop", "u1", (CROP_SIZE_PX, CROP_SIZE_PX, 3)),
+    ]
 )
 
 
@@ -39,15 +46,19 @@ def cut_out(photo: Photo, faces: Sequence[DetectedFace]) -> SeenPhoto:
         aligned = align_faces(photo.pixels, faces)
     except ValueError as error:
         raise photo_error(photo.file.path, f"shows a face that cannot be aligned: {error}") from None
-    in_file = [AlignedFace(face.face.enlarged(1 / photo.scale), face.crop) for face in aligned]
+    in_file = [
+        AlignedFace(each.face.enlarged(1 / photo.scale), each.crop, quality_of(each.face, each.crop))
+        for each in aligned
+    ]
     return SeenPhoto(photo.file, photo.sha256, size_px, in_file)
 
 
 def packed(faces: Sequence[AlignedFace]) -> bytes:
-    """Faces as bytes, exactly."""
+    """Faces that `cut_out` gave, as bytes, exactly."""
     rows = np.empty(len(faces), _FACE)
     for row, face in zip(rows, faces, strict=True):
         row["box"], row["landmarks"], row["score"] = face.face.box, face.face.landmarks, face.face.score
+        row["quality"] = np.nan if face.quality is None else face.quality
         row["crop"] = face.crop
     return rows.tobytes()
 
@@ -56,6 +67,10 @@ def unpacked(content: Pixels) -> list[AlignedFace]:
     """Faces from the bytes that `packed` made, uint8 (N,)."""
     rows = np.frombuffer(content, _FACE)
     return [
-        AlignedFace(DetectedFace(row["box"].copy(), row["landmarks"].copy(), float(row["score"])), row["crop"].copy())
+        AlignedFace(
+            DetectedFace(row["box"].copy(), row["landmarks"].copy(), float(row["score"])),
+            row["crop"].copy(),
+            float(row["quality"]),
+        )
         for row in rows
     ]
