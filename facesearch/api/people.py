@@ -53,13 +53,15 @@ class PeopleMethods(LoadedLibrary):
         self,
         *,
         least_faces: int | None = None,
+        least_quality: float | None = None,
         dry_run: bool = False,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> GroupSummary:
         """Find the people whom nobody has named yet, and give faces to people who are known; what is in doubt waits.
 
-        least_faces: of a new group, by default three. dry_run: only say what would be done. on_progress: faces compared
-        and faces in all. Raises TowerError where the library was built with another tower.
+        least_faces: of a new group, by default three. least_quality: a face of less neither starts nor joins a group;
+        by default 0.35. dry_run: only say what would be done. on_progress: faces compared and faces in all. Raises
+        UsageError for a quality outside 0 to 1, and TowerError where the library was built with another tower.
         """
         from facesearch.evaluation.calibration import Calibration
         from facesearch.people import group_people
@@ -67,7 +69,14 @@ class PeopleMethods(LoadedLibrary):
         with self._opened(writable=not dry_run) as library:
             library.check_tower(self.tower.identity, self.tower.card.name)
             calibration = Calibration.from_card(self.tower.card.calibration)
-            return group_people(library, calibration, least_faces, dry_run=dry_run, on_progress=on_progress)
+            return group_people(
+                library,
+                calibration,
+                least_faces,
+                least_quality=least_quality,
+                dry_run=dry_run,
+                on_progress=on_progress,
+            )
 
     def name_person(self, who: Who, name: str, *, born: str | None = None) -> PeopleChanged:
         """Give a group without a name one, or a person another. born: a date of birth, as 1984-05-17.

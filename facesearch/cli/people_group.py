@@ -20,6 +20,15 @@ _ROWS_SHOWN = 20  # the rest is in --json, and in people list
 def group(
     *,
     min_size: Annotated[int, typer.Option("--min-size", min=2, help="How many faces a new group has at least.")] = 3,
+    min_quality: Annotated[
+        float,
+        typer.Option(
+            "--min-quality",
+            min=0,
+            max=1,
+            help="Let faces of less quality wait: small, blurred or turned away. 0 takes all.",
+        ),
+    ] = 0.35,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     library: LibraryOption = None,
     tower: TowerOption = None,
@@ -35,7 +44,9 @@ def group(
     from facesearch.api.library import open_library
 
     with open_library(library, tower=tower) as opened, Progress("grouping", "faces") as progress:
-        summary = opened.group_people(least_faces=min_size, dry_run=dry_run, on_progress=progress.update)
+        summary = opened.group_people(
+            least_faces=min_size, least_quality=min_quality, dry_run=dry_run, on_progress=progress.update
+        )
     if json:
         say_json(summary)
     else:
@@ -53,18 +64,21 @@ def _report(summary: GroupSummary) -> None:
             if len(people) > _ROWS_SHOWN:
                 say(f"and {len(people) - _ROWS_SHOWN:,} more; --json lists them all")
             say()
+    waiting = f"{counted(summary.waiting, 'face')} waiting"
+    if summary.poor:
+        waiting += f" ({summary.poor:,} too small, blurred or turned away)"
     would = "would be " if summary.dry_run else ""
     text = (
         f"{counted(len(new), 'new group')} of {counted(summary.grouped, 'face')}, "
         f"{counted(summary.joined, 'face')} {would}joined to {counted(len(known), 'known person', 'known people')}, "
-        f"{counted(summary.waiting, 'face')} waiting; {summary.known:,} had a person before"
+        f"{waiting}; {summary.known:,} had a person before"
     )
     if summary.dry_run:
         say(text)
     else:
         say_change(summary.change, text)
         if summary.change is None:
-            say(f"{counted(summary.waiting, 'face')} waiting; {summary.known:,} of {summary.faces:,} have a person")
+            say(f"{waiting}; {summary.known:,} of {summary.faces:,} have a person")
         if new:
             name = f"facesearch people name {new[0].person_id} NAME names one"
             say(f"facesearch people sheet --all --out people.html shows them, {name}")

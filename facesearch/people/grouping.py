@@ -13,12 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facesearch.errors import UsageError
 from facesearch.evaluation.calibration import Calibration
 from facesearch.library import Library
 from facesearch.people.clusters import LEAST_FACES, Bounds, KnownFaces, group_faces
 
 SOURCE = "group"
 """Who says whose a face is, where only the grouping does."""
+
+LEAST_QUALITY = 0.35
+"""A face of less quality neither starts nor joins a group: docs/research/quality.md measures what that is worth."""
 
 VOUCHED = "named group"
 """The same where the user has named the group that it was in, or said whose group that is."""
@@ -42,21 +46,17 @@ class GroupedPerson:
 
 @dataclass(frozen=True)
 class GroupSummary:
-    """What a grouping did. change: its number in the journal, None where it changed nothing.
+    """What a grouping did."""
 
-    faces: in the library. known: that had a person before. grouped: that are in new groups now. joined: that joined a
-    person who was known. waiting: that are nobody's. least_faces: of a new group. people: the known ones whom faces
-    joined, and then the new groups, the largest first.
-    """
-
-    change: int | None
-    faces: int
-    known: int
-    grouped: int
-    joined: int
-    waiting: int
-    least_faces: int
-    people: tuple[GroupedPerson, ...]
+    change: int | None  # its number in the journal; None where it changed nothing
+    faces: int  # in the library
+    known: int  # that had a person before
+    grouped: int  # that are in new groups now
+    joined: int  # that joined a known person
+    waiting: int  # that are nobody's
+    poor: int  # those of them whose quality is too low to start or join a group
+    least_faces: int  # of a new group
+    people: tuple[GroupedPerson, ...]  # the known ones whom faces joined, then the new groups, the largest first
     dry_run: bool
 
 
@@ -65,22 +65,31 @@ def group_people(
     calibration: Calibration | None = None,
     least_faces: int | None = None,
     *,
+    least_quality: float | None = None,
     dry_run: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> GroupSummary:
     """Group the faces that are nobody's. Running it again changes nothing, until faces or people change.
 
     calibration: of the library's tower; what a library was taught brings its own. least_faces: of a new group, by
-    default LEAST_FACES. on_progress: called with the number of faces compared, and of all.
+    default LEAST_FACES. least_quality: a face that is nobody's and has less waits; by default LEAST_QUALITY. A face
+    without a known quality counts as good. on_progress: called with the number of faces compared, and of all. Raises
+    UsageError for a quality outside 0 to 1.
     """
     least_faces = LEAST_FACES if least_faces is None else least_faces
+    least_quality = LEAST_QUALITY if least_quality is None else least_quality
+    if not 0 <= least_quality <= 1:
+        raise UsageError(f"the least quality is {least_quality}; give a number from 0 to 1")
     with library.snapshot():
         space = library.space
         ids, embeddings = library.catalog.embeddings()
         owners = library.catalog.owners()
+        is_poor = library.catalog.qualities() < least_quality  # never where there is none, which is NaN
         rejections = library.people.rejections()
         names = library.people.names()
         bounds = Bounds.of(space.calibration or calibration, library.models.threshold)
+    faces, taken = len(ids), ~is_poor | (owners[:, 2] >= 0)
+    ids, embeddings, owners = ids[taken], embeddings[taken], owners[taken]
     known = _known(ids, owners, rejections, highest=max(names, default=0))
     people = group_faces(space.map(embeddings), known, bounds, least_faces, on_progress)
     moved = np.flatnonzero(people != known.people)
@@ -93,11 +102,12 @@ def group_people(
     joined = sum(len(face_ids) for person, face_ids in by_person.items() if person in names)
     return GroupSummary(
         change=change,
-        faces=len(ids),
+        faces=faces,
         known=int((known.people >= 0).sum()),
         grouped=len(moved) - joined,
         joined=joined,
-        waiting=int((people < 0).sum()),
+        waiting=int((people < 0).sum()) + faces - len(ids),
+        poor=faces - len(ids),
         least_faces=least_faces,
         people=tuple(
             GroupedPerson(
@@ -119,6 +129,7 @@ def _known(
 ) -> KnownFaces:
     """What the rows say, by position in `ids`. highest: the highest number of a person, who may have no face."""
     pairs = np.array(sorted(rejections), np.int64).reshape(-1, 2)
+    pairs = pairs[np.isin(pairs[:, 0], ids)]
     pairs[:, 0] = np.searchsorted(ids, pairs[:, 0])
     return KnownFaces(owners[:, 2], owners[:, 1], pairs, highest)
 

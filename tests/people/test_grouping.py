@@ -15,7 +15,7 @@ from support.people_library import ANN, BOB, draw_album, everything, index
 from support.tiles import MODELS, TILE_PX, Colour, draw
 
 from facesearch.demo import write_album
-from facesearch.errors import LibraryError
+from facesearch.errors import LibraryError, UsageError
 from facesearch.evaluation.calibration import Calibration
 from facesearch.library import Library, forget, verify
 from facesearch.people import (
@@ -338,3 +338,56 @@ def test_saying_whose_group_it_is_vouches_for_it_too(library: Library) -> None:
     assert said_by(library, 1) == {"named group"}
     undo_change(library)
     assert everything(library) == before
+
+
+def set_quality(library: Library, quality: float | None, *face_ids: int) -> None:
+    with library.changing():
+        for face_id in face_ids:
+            library._database.execute("UPDATE faces SET quality = ? WHERE id = ?", (quality, face_id))
+
+
+def test_a_poor_face_neither_starts_nor_joins_a_group(library: Library) -> None:
+    set_quality(library, 0.2, 1, 2, 4)  # of three of Ann's portraits two: she has a good one left, and a group photo
+    summary = group_people(library)
+    assert sorted(map(sorted, groups_of(library).values())) == [[5, 6, 11], [7, 8, 9, 12]]
+    assert (summary.faces, summary.waiting, summary.poor) == (13, 6, 3)
+    set_quality(library, 0.9, 4)
+    again = group_people(library)
+    assert sorted(map(sorted, groups_of(library).values())) == [[4, 5, 6, 11], [7, 8, 9, 12]]
+    assert (again.joined, again.waiting, again.poor) == (1, 5, 2)
+
+
+def test_a_face_of_unknown_quality_counts_as_good_and_zero_takes_all(library: Library) -> None:
+    set_quality(library, None, *range(1, 7))
+    assert group_people(library, dry_run=True).grouped == 12
+    set_quality(library, 0.0, *range(1, 14))
+    assert group_people(library, dry_run=True).grouped == 0
+    assert group_people(library, least_quality=0, dry_run=True).grouped == 12
+
+
+def test_a_poor_face_that_has_a_person_stays_and_still_counts(library: Library) -> None:
+    name_faces(library, [1, 2], "Ann")
+    set_quality(library, 0.1, 1, 2)
+    summary = group_people(library)
+    assert groups_of(library)[1] == {1, 2, 3, 10}
+    assert (summary.known, summary.poor) == (2, 0)
+
+
+def test_a_rejection_of_a_poor_face_is_kept_in_mind(library: Library) -> None:
+    name_faces(library, [1, 2, 10], "Ann")
+    reject_faces(library, 1, [1])
+    set_quality(library, 0.1, 1)
+    assert groups_of_after(library)[1] == {2, 3, 10}
+    set_quality(library, 0.9, 1)
+    assert groups_of_after(library)[1] == {2, 3, 10}
+
+
+def groups_of_after(library: Library) -> dict[int, set[int]]:
+    group_people(library)
+    return groups_of(library)
+
+
+@pytest.mark.parametrize("quality", [-0.1, 1.1, float("nan")])
+def test_a_quality_that_cannot_be_is_refused(library: Library, quality: float) -> None:
+    with pytest.raises(UsageError, match="from 0 to 1"):
+        group_people(library, least_quality=quality)
