@@ -14,6 +14,7 @@ from facesearch.evaluation.calibration import Calibration
 from facesearch.evaluation.counts import PairCounts, count_pairs, longest_distance, missed_pairs
 from facesearch.evaluation.report import Identification, Report, roc_figures
 from facesearch.evaluation.search import identify_people
+from facesearch.records import Floats
 
 FOLDS = 10
 _SEED = 1
@@ -21,13 +22,15 @@ _SEED = 1
 
 @dataclass(frozen=True, eq=False)
 class NamedFaces:
-    """The faces of a protocol. embeddings: float64 (N, D). names: N. absent: whom each photo without a face shows."""
+    """The faces of a protocol. embeddings: float64 (N, D). names: N. absent: whom each photo without a face shows.
+    scales: local scales (N,), by which distances are judged (see cohort); None for plain distances."""
 
     protocol: str
     dataset: str
     embeddings: NDArray[np.float64]
     names: Sequence[str]
     absent: Sequence[str] = field(default=())
+    scales: Floats | None = None
 
     @property
     def numbers(self) -> NDArray[np.int64]:
@@ -52,7 +55,7 @@ def report_all_pairs(
     if not faces.has_pairs:
         raise ValueError("two people or more are needed, some of them in two photos")
     numbers = faces.numbers
-    counts = count_pairs(faces.embeddings, numbers, threshold)
+    counts = count_pairs(faces.embeddings, numbers, threshold, scales=faces.scales)
     missed = missed_pairs(faces.names, faces.absent)
     roc = _roc(counts, missed)
     report = Report(
@@ -82,12 +85,13 @@ def _accuracy_by_folds(faces: NamedFaces) -> metrics.FoldedAccuracy | None:
     folds = _folds_of_people(faces)
     if len(folds) < 2:
         return None
-    longest = longest_distance(faces.embeddings)
+    longest = longest_distance(faces.embeddings, faces.scales)
     numbers = faces.numbers
     counted = []
     for people in folds:
         rows = [row for row, name in enumerate(faces.names) if name in people]
-        counts = count_pairs(faces.embeddings[rows], numbers[rows], 0.0, longest)
+        scales = None if faces.scales is None else faces.scales[rows]
+        counts = count_pairs(faces.embeddings[rows], numbers[rows], 0.0, longest, scales)
         absent = [name for name in faces.absent if name in people]
         missed = missed_pairs([faces.names[row] for row in rows], absent)
         counted.append((np.append(counts.genuine, missed[0]), np.append(counts.impostor, missed[1])))
@@ -120,4 +124,5 @@ def _folds_of_people(faces: NamedFaces) -> list[set[str]]:
 
 def _identification(faces: NamedFaces) -> Identification | None:
     missing = np.full((len(faces.absent), faces.embeddings.shape[1]), np.nan)
-    return identify_people([*faces.names, *faces.absent], np.concatenate([faces.embeddings, missing]))
+    scales = None if faces.scales is None else np.append(faces.scales, np.ones(len(faces.absent), np.float32))
+    return identify_people([*faces.names, *faces.absent], np.concatenate([faces.embeddings, missing]), scales)

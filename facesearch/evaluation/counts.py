@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facesearch.records import Floats
+
 # Bins over the range that distances can have: with the usual embeddings they are 0.00005 apart.
 BINS = 1 << 17
 _BLOCK_VALUES = 1 << 21  # distances held at once, 16 MB
@@ -34,14 +36,19 @@ class PairCounts:
 
 
 def count_pairs(
-    embeddings: NDArray[np.float64], people: NDArray[np.int64], threshold: float, longest: float | None = None
+    embeddings: NDArray[np.float64],
+    people: NDArray[np.int64],
+    threshold: float,
+    longest: float | None = None,
+    scales: Floats | None = None,
 ) -> PairCounts:
     """Count all pairs of different rows. embeddings: (N, D). people: (N,) numbers. longest: the last edge, no distance
-    being longer; by default as far as these embeddings can lie apart."""
-    longest = longest_distance(embeddings) if longest is None else longest
+    being longer; by default as far as these embeddings can lie apart. scales: local scales (N,), by which distances are
+    judged (see cohort)."""
+    longest = longest_distance(embeddings, scales) if longest is None else longest
     counts = np.zeros((2, BINS), dtype=np.int64)
     sums, right = [0.0, 0.0], 0
-    for start, block, later in pair_blocks(embeddings):
+    for start, block, later in pair_blocks(embeddings, scales):
         impostor = (people[start : start + len(block), None] != people[None, start:])[later]
         distances = block[later]
         bins = np.minimum((distances * (BINS / longest)).astype(np.int64), BINS - 1)
@@ -54,17 +61,19 @@ def count_pairs(
     return PairCounts(edges, counts[0], counts[1], (sums[0], sums[1]), threshold, right)
 
 
-def longest_distance(embeddings: NDArray[np.float64]) -> float:
-    """What no two of these (N, D) lie farther apart than; 1 where all are equal."""
+def longest_distance(embeddings: NDArray[np.float64], scales: Floats | None = None) -> float:
+    """What no two of these (N, D) lie farther apart than; 1 where all are equal. scales: local scales (N,)."""
     centred = embeddings - embeddings.mean(axis=0)
-    return 2 * float(np.sqrt((centred**2).sum(axis=1).max())) or 1.0
+    longest = 2 * float(np.sqrt((centred**2).sum(axis=1).max())) or 1.0
+    return longest if scales is None else longest / float(scales.min())
 
 
 def pair_blocks(
-    embeddings: NDArray[np.float64],
+    embeddings: NDArray[np.float64], scales: Floats | None = None
 ) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.bool_]]]:
     """All distances of (N, D), block by block: the first row `start` of each, the distances of its R rows to all rows
-    from `start` on (R, N - start), and which of them are pairs not met before."""
+    from `start` on (R, N - start), and which of them are pairs not met before. scales: local scales (N,)."""
+    halves = None if scales is None else scales.astype(np.float64) / 2
     centred = embeddings - embeddings.mean(axis=0)
     squares = (centred**2).sum(axis=1)
     height = max(_BLOCK_VALUES // len(centred), 1)
@@ -72,6 +81,8 @@ def pair_blocks(
         stop = min(start + height, len(centred))
         products = centred[start:stop] @ centred[start:].T
         distances = np.sqrt(np.maximum(squares[start:stop, None] + squares[None, start:] - 2 * products, 0))
+        if halves is not None:
+            distances /= halves[start:stop, None] + halves[None, start:]
         yield start, distances, np.arange(start, len(centred))[None, :] > np.arange(start, stop)[:, None]
 
 

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.evaluation.calibration import Calibration
+from facesearch.evaluation.cohort import judged_distances
 from facesearch.evaluation.counts import pair_blocks
 from facesearch.evaluation.metrics import GENUINE, IMPOSTOR, RocCurve
 from facesearch.evaluation.report import Report
-from facesearch.records import Pixels
+from facesearch.records import Floats, Pixels
 
 SHOWN_PAIRS = 15
 _SEED = 1
@@ -92,13 +93,18 @@ def choose_listed(
     return ShownPairs(drawn[0], drawn[1], wrong[0], wrong[1])
 
 
-def choose_of_all(embeddings: NDArray[np.float64], people: NDArray[np.int64], threshold: float) -> ShownPairs:
-    """The pairs to show of all pairs. embeddings: (N, D). people: (N,) numbers. Needs pairs of both kinds."""
+def choose_of_all(
+    embeddings: NDArray[np.float64], people: NDArray[np.int64], threshold: float, scales: Floats | None = None
+) -> ShownPairs:
+    """The pairs to show of all pairs. embeddings: (N, D). people: (N,) numbers. scales: local scales (N,). Needs pairs
+    of both kinds."""
     drawn = [_drawn_pairs(people, kind) for kind in (GENUINE, IMPOSTOR)]
-    extreme = _extreme_pairs(embeddings, people)
+    extreme = _extreme_pairs(embeddings, people, scales)
     rows = np.concatenate([*drawn, *extreme])
     unique, place = np.unique(rows, axis=0, return_index=True)
     distances = np.linalg.norm(embeddings[unique[:, 0]] - embeddings[unique[:, 1]], axis=1)
+    if scales is not None:
+        distances = judged_distances(distances, *scales[unique.T]).astype(np.float64)
     labels = (people[unique[:, 0]] != people[unique[:, 1]]).astype(np.int64)
     first, second = unique.T
     worst = choose_listed(first, second, distances, labels, threshold)
@@ -121,11 +127,11 @@ def _drawn_pairs(people: NDArray[np.int64], kind: int) -> NDArray[np.int64]:
 
 
 def _extreme_pairs(
-    embeddings: NDArray[np.float64], people: NDArray[np.int64]
+    embeddings: NDArray[np.float64], people: NDArray[np.int64], scales: Floats | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The SHOWN_PAIRS genuine pairs farthest apart, and the nearest impostor pairs: int64 (P, 2) each."""
     kept: list[list[tuple[float, int, int]]] = [[], []]
-    for start, distances, later in pair_blocks(embeddings):
+    for start, distances, later in pair_blocks(embeddings, scales):
         impostor = people[start : start + len(distances), None] != people[None, start:]
         for kind, sign in ((GENUINE, -1.0), (IMPOSTOR, 1.0)):
             rows, columns = np.nonzero(later & (impostor == bool(kind)))

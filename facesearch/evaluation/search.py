@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facesearch.evaluation import metrics
+from facesearch.evaluation.cohort import judged_distances
 from facesearch.evaluation.distance import pair_distances
 from facesearch.evaluation.report import Identification
+from facesearch.records import Floats
 
 MOST_PEOPLE = 2000  # looked up at most: their distances are 32 MB
 SEED = 1
@@ -35,11 +37,14 @@ def draw_searches(identities: Sequence[Hashable], people: int, seed: int = SEED)
     return drawn
 
 
-def identify(gallery: ArrayLike, probes: ArrayLike) -> Identification:
-    """Rank-1 and rank-5 of P people. gallery, probes: (P, D) embeddings, row by row the same person; NaN: not found."""
+def identify(gallery: ArrayLike, probes: ArrayLike, scales: tuple[Floats, Floats] | None = None) -> Identification:
+    """Rank-1 and rank-5 of P people. gallery, probes: (P, D) embeddings, row by row the same person; NaN: not found.
+    scales: local scales of both, (P,) each, by which distances are judged (see cohort)."""
     stored, sought = np.asarray(gallery, dtype=np.float64), np.asarray(probes, dtype=np.float64)
     missing = [np.isnan(rows).any(axis=1) for rows in (stored, sought)]
     distances = pair_distances(np.nan_to_num(sought), np.nan_to_num(stored)).astype(np.float64)
+    if scales is not None:
+        distances = judged_distances(distances, scales[1][:, None], scales[0]).astype(np.float64)
     distances[missing[1]] = np.inf
     distances[:, missing[0]] = np.inf
     people = np.arange(len(stored))
@@ -47,11 +52,14 @@ def identify(gallery: ArrayLike, probes: ArrayLike) -> Identification:
     return Identification(len(people), rates[1], rates[5], int(missing[0].sum() + missing[1].sum()))
 
 
-def identify_people(identities: Sequence[Hashable], embeddings: NDArray[np.float64]) -> Identification | None:
+def identify_people(
+    identities: Sequence[Hashable], embeddings: NDArray[np.float64], scales: Floats | None = None
+) -> Identification | None:
     """Rank-1 and rank-5 of everybody with two photos or more, or of 2,000 of them drawn by a fixed seed; None where
-    nobody has. identities: N names. embeddings: (N, D), NaN where no face was found."""
+    nobody has. identities: N names. embeddings: (N, D), NaN where no face was found. scales: local scales (N,)."""
     several = sum(count > 1 for count in Counter(identities).values())
     if not several:
         return None
     drawn = np.array(draw_searches(identities, min(several, MOST_PEOPLE)))
-    return identify(embeddings[drawn[:, 0]], embeddings[drawn[:, 1]])
+    sides = None if scales is None else (scales[drawn[:, 0]], scales[drawn[:, 1]])
+    return identify(embeddings[drawn[:, 0]], embeddings[drawn[:, 1]], sides)

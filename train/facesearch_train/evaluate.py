@@ -17,6 +17,7 @@ from facesearch.errors import TrainingDataError
 from facesearch.evaluation import metrics
 from facesearch.evaluation.all_pairs import NamedFaces, report_all_pairs
 from facesearch.evaluation.calibration import Calibration
+from facesearch.evaluation.cohort import judged_distances
 from facesearch.evaluation.report import Identification, Report, roc_figures
 from facesearch.evaluation.search import draw_searches, identify, identify_people
 from facesearch.records import Floats, Pixels
@@ -25,6 +26,7 @@ from facesearch_train.lfw import Fold, require_photos
 from facesearch_train.packs import TrainingPhoto
 
 Embed = Callable[[Pixels], Floats]  # uint8 (N, 112, 112, 3) -> float32 (N, D)
+Scale = Callable[[Floats], Floats]  # embeddings, float32 (N, D), to local scales, float32 (N,)
 
 NOT_FOUND = -1  # in place of a crop's row
 EMBED_BATCH = 256
@@ -56,8 +58,8 @@ class Search:
     probe: TrainingPhoto
 
 
-def judge_lfw_pairs(crops: CropSet, folds: Sequence[Fold], embed: Embed) -> JudgedPairs:
-    """The distance of every pair of the list, in its order.
+def judge_lfw_pairs(crops: CropSet, folds: Sequence[Fold], embed: Embed, scale: Scale | None = None) -> JudgedPairs:
+    """The distance of every pair of the list, in its order. scale: local scales, for judged distances.
 
     A pair with a face that was not found is judged wrongly whatever the threshold. Raises TrainingDataError where a
     photo of the list is not in the dataset at all.
@@ -73,12 +75,15 @@ def judge_lfw_pairs(crops: CropSet, folds: Sequence[Fold], embed: Embed) -> Judg
     named = sorted({(photo.name, photo.path.name) for fold in folds for p in fold for photo in (p.first, p.second)})
     rows = np.array([row_of.get(file, NOT_FOUND) for _, file in named])
     embeddings = _embeddings_or_nan(crops, rows, embed)
+    scales = None if scale is None else _scales_of(embeddings, scale)
     if found.any():
         place_of = {row: place for place, row in enumerate(rows.tolist())}
-        sides = [embeddings[[place_of[row] for row in side[found].tolist()]] for side in (first, second)]
-        distances[found] = np.linalg.norm(sides[0] - sides[1], axis=1)
+        sides = [[place_of[row] for row in side[found].tolist()] for side in (first, second)]
+        distances[found] = np.linalg.norm(embeddings[sides[0]] - embeddings[sides[1]], axis=1)
+        if scales is not None:
+            distances[found] = judged_distances(distances[found], scales[sides[0]], scales[sides[1]])
     number = np.repeat(np.arange(len(folds)), [len(fold) for fold in folds])
-    identification = identify_people([name for name, _ in named], embeddings)
+    identification = identify_people([name for name, _ in named], embeddings, scales)
     return JudgedPairs(first, second, distances, labels, number, identification)
 
 
@@ -127,9 +132,10 @@ def evaluate_folders(
 
 
 def named_faces(
-    crops: CropSet, embed: Embed, identities: Collection[str] | None = None
+    crops: CropSet, embed: Embed, identities: Collection[str] | None = None, scale: Scale | None = None
 ) -> tuple[NamedFaces, NDArray[np.int64]]:
-    """The faces of a set, or those of some people, and the row of each. Raises TrainingDataError without pairs."""
+    """The faces of a set, or those of some people, and the row of each. scale: local scales, for judged distances.
+    Raises TrainingDataError without pairs."""
 
     def wanted(identity: str) -> bool:
         return identities is None or identity in identities
@@ -142,7 +148,8 @@ def named_faces(
             f"{crops.dataset.name} has no pairs to judge. Give two people or more, some of them in two photos."
         )
     embeddings = embed_rows(crops, rows, embed)
-    return NamedFaces("folders", crops.dataset.name, embeddings, names, absent), np.array(rows)
+    scales = None if scale is None else _scales_of(embeddings, scale)
+    return NamedFaces("folders", crops.dataset.name, embeddings, names, absent, scales), np.array(rows)
 
 
 def choose_searches(photos: Sequence[TrainingPhoto], people: int, seed: int) -> list[Search]:
@@ -162,7 +169,8 @@ def evaluate_identification(crops: CropSet, embed: Embed, people: int = 200, see
     row_of = {crops.dataset.photos[row].path: row for row in _found_rows(crops)}
     photos = [search.gallery for search in searches] + [search.probe for search in searches]
     rows = np.array([row_of.get(photo.path, NOT_FOUND) for photo in photos])
-    return identify(*np.split(_embeddings_or_nan(crops, rows, embed), 2))
+    gallery, probes = np.split(_embeddings_or_nan(crops, rows, embed), 2)
+    return identify(gallery, probes)
 
 
 def _embeddings_or_nan(crops: CropSet, rows: NDArray[np.int64], embed: Embed) -> NDArray[np.float64]:
@@ -180,6 +188,15 @@ def embed_rows(crops: CropSet, rows: Sequence[int] | NDArray[np.int64], embed: E
     """Embeddings of these rows, float64 (len(rows), D), computed EMBED_BATCH crops at a time."""
     chunks = [np.asarray(rows[start : start + EMBED_BATCH]) for start in range(0, len(rows), EMBED_BATCH)]
     return np.concatenate([np.asarray(embed(np.asarray(crops.crops[chunk])), dtype=np.float64) for chunk in chunks])
+
+
+def _scales_of(embeddings: NDArray[np.float64], scale: Scale) -> Floats:
+    """Local scales, (N,); 1 where no face was found."""
+    found = ~np.isnan(embeddings).any(axis=1)
+    scales = np.ones(len(embeddings), np.float32)
+    if found.any():
+        scales[found] = scale(embeddings[found].astype(np.float32))
+    return scales
 
 
 def _found_rows(crops: CropSet) -> list[int]:

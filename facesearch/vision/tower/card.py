@@ -15,6 +15,7 @@ from typing import Any
 
 from facesearch.errors import TowerError
 from facesearch.evaluation.calibration import Calibration
+from facesearch.evaluation.cohort import Cohort
 from facesearch.records import CROP_SIZE_PX, EMBEDDING_SIZE
 
 CARD_NAME = "tower.json"
@@ -34,6 +35,9 @@ class TowerCard:
     training: data, people, photos, config. figures: what was measured, by name. calibration: what turns a
     distance into a probability, if anything does (see evaluation.calibration). int8_ranges: by layer the least and the
     largest value that went into it on photos that it was trained on; None where it cannot run in int8.
+    cohort: strangers of all groups, from whom local scales and judged distances come, with the threshold and the
+    calibration of those (see evaluation.cohort); None where the tower has plain distances only. threshold and
+    calibration are of plain distances.
     """
 
     name: str
@@ -50,6 +54,7 @@ class TowerCard:
     figures: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] | None = None
     int8_ranges: dict[str, list[float]] | None = None
+    cohort: dict[str, Any] | None = None
     format_version: int = FORMAT_VERSION
 
 
@@ -117,7 +122,7 @@ def _checked(file: Path, values: Any) -> TowerCard:
     card = TowerCard(**{name: value for name, value in values.items() if name in fields})
     for name, right in _rules(card).items():
         if not right:
-            value = getattr(card, name)
+            value = getattr(card, name) if name != "cohort" else "..."  # it is long
             raise TowerError(f"{file} has {name}={value!r}, which this facesearch cannot use: export the tower again")
     return card
 
@@ -138,6 +143,7 @@ def _rules(card: TowerCard) -> dict[str, bool]:
         "training": isinstance(card.training, dict),
         "figures": isinstance(card.figures, dict),
         "calibration": _is_calibration(card.calibration),
+        "cohort": _is_cohort(card.cohort, card.embedding_size),
         "int8_ranges": card.int8_ranges is None or _are_ranges(card.int8_ranges),
     }
 
@@ -151,6 +157,17 @@ def _is_calibration(value: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_cohort(value: Any, embedding_size: int) -> bool:
+    """Whether it is none, one of this tower's space, or one of a method that a later facesearch knows."""
+    if value is not None and not isinstance(value, dict):
+        return False
+    try:
+        cohort = Cohort.from_card(value)
+    except ValueError:
+        return False
+    return cohort is None or cohort.centres.shape[1] == embedding_size
 
 
 def _are_ranges(value: Any) -> bool:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from facesearch.errors import TowerError
+from facesearch.evaluation.cohort import Cohort
 from facesearch.records import Floats, Pixels
 from facesearch.vision.runtime import (
     CompiledNetwork,
@@ -72,6 +73,7 @@ class Tower:
 
     def __init__(self, card: TowerCard, network: _Network) -> None:
         self.card = card
+        self.cohort = Cohort.from_card(card.cohort)
         self._network = network
         self._preparing = threading.Lock()
 
@@ -129,6 +131,17 @@ class Tower:
             return np.empty((0, self.card.embedding_size), dtype=np.float32)
         self.prepare()
         return self._network.embed(crops)
+
+    def local_scale(self, embeddings: Floats) -> Floats:
+        """How far apart strangers lie around each face, 1 on average: float32 (N, 32) -> float32 (N,).
+
+        The judged distance of two faces is their plain distance divided by the mean of both: about 1 divides one
+        person from two, whichever group they belong to. A tower without a cohort knows plain distances only: every
+        scale is 1 then.
+        """
+        if self.cohort is None:
+            return np.ones(len(embeddings), dtype=np.float32)
+        return self.cohort.local_scale(embeddings)
 
 
 def usable_precision(recorded: str | None) -> Precision:

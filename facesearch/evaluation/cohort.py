@@ -1,0 +1,126 @@
+"""How densely faces lie around a face, from a cohort of strangers; a distance divided by it means the same everywhere.
+
+Faces of some groups lie closer together in a tower's space than others, so that one threshold lets far more of their
+strangers pass. A face's local scale is its mean distance to its nearest neighbours in a cohort that contains all
+groups, and nobody's group need be known. A judged distance is the plain one divided by the mean of both local scales.
+Source: adaptive score normalisation, Auckenthaler and others 2000, Matejka and others 2017. NumPy only.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from facesearch.evaluation.calibration import Calibration
+from facesearch.records import Floats
+
+METHOD = "nearest-centres"
+_STORED = np.dtype("<f4")
+_LEAST_SCALE = 0.1  # a face on top of a centre would be infinitely far from everybody else
+_VALUES_AT_ONCE = 1 << 19  # differences held at once, 4 MB of float64
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Strangers of all groups as points of one tower's space, and what was fitted to the distances that they judge.
+
+    Raises ValueError for numbers that cannot be used.
+    """
+
+    centres: Floats  # (C, D); each the mean of several people, so that it is nobody's face
+    neighbours: int  # how many of the nearest centres make a local scale
+    unit: float  # a local scale of 1 in the tower's distances: it puts the best judged threshold at 1
+    threshold: float  # judged distance up to which two faces count as one person
+    threshold_far: float = 0.01  # share of pairs of different people that passes it
+    calibration: Calibration | None = None  # from judged distances to probabilities
+
+    def __post_init__(self) -> None:
+        if self.centres.ndim != 2 or not np.isfinite(self.centres).all():
+            raise ValueError("a cohort's centres are rows of finite numbers")
+        if not 1 <= self.neighbours <= len(self.centres):
+            raise ValueError(f"{self.neighbours} neighbours cannot be taken from {len(self.centres)} centres")
+        for name in ("unit", "threshold", "threshold_far"):
+            if not np.isfinite(getattr(self, name)) or getattr(self, name) <= 0:
+                raise ValueError(f"a cohort's {name} is a number above 0, not {getattr(self, name)}")
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of what a local scale depends on: those of two cohorts cannot be compared."""
+        settings = f"{METHOD} {self.neighbours} {self.unit!r} {self.centres.shape}"
+        return hashlib.sha256(settings.encode() + _bytes_of(self.centres)).hexdigest()
+
+    def local_scale(self, embeddings: Floats) -> Floats:
+        """How far apart strangers lie around each face, 1 on average: (N, D) -> float32 (N,).
+
+        A face's number is the same to the bit in whatever company it comes.
+        """
+        rows, centres = np.asarray(embeddings, np.float64), self.centres.astype(np.float64)
+        scales = np.empty(len(rows), np.float64)
+        height = max(_VALUES_AT_ONCE // centres.size, 1)
+        for start in range(0, len(rows), height):
+            squared = ((rows[start : start + height, None] - centres) ** 2).sum(axis=2)
+            nearest = np.sort(np.partition(squared, self.neighbours - 1, axis=1)[:, : self.neighbours], axis=1)
+            scales[start : start + height] = np.sqrt(nearest).mean(axis=1)
+        return np.maximum(scales / self.unit, _LEAST_SCALE).astype(np.float32)
+
+    def mapped(self, into: Callable[[Floats], Floats], unit: float | None = None) -> Cohort:
+        """The same strangers in another space. into: the map, (C, D) -> (C, D). unit: the new one, if it is another."""
+        return replace(self, centres=into(self.centres), unit=self.unit if unit is None else unit)
+
+    def to_card(self) -> dict[str, Any]:
+        """As a tower's card keeps it."""
+        return {
+            "method": METHOD,
+            "identity": self.identity,
+            "neighbours": self.neighbours,
+            "unit": self.unit,
+            "threshold": self.threshold,
+            "threshold_far": self.threshold_far,
+            "calibration": None if self.calibration is None else self.calibration.to_card(),
+            "centres": {
+                "shape": list(self.centres.shape),
+                "float32": base64.b64encode(_bytes_of(self.centres)).decode(),
+            },
+        }
+
+    @classmethod
+    def from_card(cls, values: Mapping[str, Any] | None) -> Cohort | None:
+        """The cohort of a card; None where it has none, or one of a method that this version does not know.
+
+        Raises ValueError where the method is known and its numbers cannot be used, or are not those of its identity.
+        """
+        if values is None or values.get("method") != METHOD:
+            return None
+        try:
+            count, size = (int(side) for side in values["centres"]["shape"])
+            content = base64.b64decode(values["centres"]["float32"], validate=True)
+            cohort = cls(
+                np.frombuffer(content, _STORED).reshape(count, size).astype(np.float32),
+                int(values["neighbours"]),
+                float(values["unit"]),
+                float(values["threshold"]),
+                float(values["threshold_far"]),
+                Calibration.from_card(values.get("calibration")),
+            )
+        except (KeyError, TypeError, AttributeError, binascii.Error) as error:
+            raise ValueError(f"a cohort is incomplete ({error})") from error
+        if cohort.identity != values.get("identity"):
+            raise ValueError("a cohort's identity is not that of its numbers")
+        return cohort
+
+
+def judged_distances(distances: ArrayLike, first_scales: ArrayLike, second_scales: ArrayLike) -> Floats:
+    """Plain distances divided by the mean of both faces' local scales: all broadcast -> float32."""
+    scales = (np.asarray(first_scales, np.float64) + np.asarray(second_scales, np.float64)) / 2
+    return np.asarray(np.asarray(distances, np.float64) / scales, np.float32)
+
+
+def _bytes_of(centres: Floats) -> bytes:
+    return np.ascontiguousarray(centres, _STORED).tobytes()
