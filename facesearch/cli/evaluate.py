@@ -61,6 +61,16 @@ def evaluate(
         list[int] | None,
         typer.Option(min=1, help="Only this fold of the list. Repeatable.", show_default=False),
     ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Show how often strangers pass within each group of people: a CSV file with a photo of --data and its "
+            "group a line.",
+            show_default=False,
+            readable=False,
+        ),
+    ] = None,
     threshold: Annotated[
         float | None, typer.Option(min=0.0, help="Use this threshold; by default the tower's.", show_default=False)
     ] = None,
@@ -86,11 +96,24 @@ def evaluate(
         raise UsageError("give either --data, a folder of labelled photos, or --library, a library with named people")
     if library is not None and (pairs or fold or protocol is ProtocolChoice.LFW):
         raise UsageError("--protocol lfw, --pairs and --fold choose among the photos of --data; leave them out")
+    if groups is not None and (data is None or pairs or protocol is ProtocolChoice.LFW):
+        raise UsageError(
+            "--groups takes photos from --data, and all their pairs: leave out --library, --protocol, --pairs"
+        )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if report is not None:
         from facesearch_train.report import make_report_folder
 
         make_report_folder(report)
+    if groups is not None:
+        from facesearch.vision.tower.tower import Tower
+
+        assert data is not None
+        from facesearch_train.protocols import Examination
+
+        by_groups = Examination("folders", data, folds=tuple(fold or ()), groups=groups)
+        _by_groups(by_groups, Tower.load(tower, device=device.value), threshold, report, json=json)
+        return
     if library is not None:
         figures = _of_library(library, tower, device.value, threshold, report)
     else:
@@ -106,6 +129,32 @@ def evaluate(
 
     for line in report_lines(figures):
         say(line)
+    if report is not None:
+        say(f"report            {shown_path(report / 'report.html')}")
+
+
+def _by_groups(
+    examination: Examination, tower: Tower, threshold: float | None, report: Path | None, *, json: bool
+) -> None:
+    from facesearch.evaluation.groups import group_lines
+    from facesearch_train.group_list import examine_groups
+
+    with Progress("cutting crops", "photos") as progress:
+        found = examine_groups(examination, tower, threshold, complain, progress.update)
+    if report is not None:
+        from facesearch_train.report import write_groups_report
+
+        write_groups_report(
+            report, found.judged, found.plain, f"{tower.card.name} by groups of {examination.data.name}"
+        )
+    if json:
+        judged = None if found.judged is None else found.judged.to_json()
+        say_json({"judged": judged, "plain": found.plain.to_json()})
+        return
+    for line in group_lines(found.plain) if found.judged is None else group_lines(found.judged, found.plain):
+        say(line)
+    if found.judged is None:
+        say("The tower has no cohort of strangers, so that distances are plain ones: facesearch train --cohort")
     if report is not None:
         say(f"report            {shown_path(report / 'report.html')}")
 

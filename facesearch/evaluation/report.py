@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,8 @@ class Report:
     intervals take pairs as independent, which pairs that share a person are not quite. calibration_error: the expected
     calibration error of the card's probabilities; None without any. identification: None where nobody has two photos.
     calibrated_by: of a library, whose threshold and probabilities: "tower", "head" or "library", whose own were fitted
-    to the very people who are judged.
+    to the very people who are judged. judged: whether distances are judged by local scales (see cohort), or plain; of
+    judged ones plain is the same report by plain distances.
     """
 
     protocol: str
@@ -65,10 +66,13 @@ class Report:
     calibration_error: float | None
     identification: Identification | None
     calibrated_by: str | None = None
+    judged: bool = False
+    plain: Report | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All figures under these names, and the accuracy's mean, std and standard_error. None: no finite number."""
-        values = asdict(self)
+        values = asdict(replace(self, plain=None))
+        values["plain"] = None if self.plain is None else self.plain.to_json()
         if self.accuracy:
             values["accuracy"]["mean"] = self.accuracy.mean
             values["accuracy"]["std"] = self.accuracy.std
@@ -121,7 +125,20 @@ def report_lines(report: Report) -> list[str]:
         f"AUC               {report.auc:.4f}",
         f"equal error rate  {report.equal_error_rate:.2%}",
     ]
-    return [*lines, *_accept_lines(report.true_accepts), *_last_lines(report)]
+    lines += [*_accept_lines(report.true_accepts), *_last_lines(report)]
+    if report.plain is not None:
+        return [*lines, "by plain distances:", *(f"  {line}" for line in _short_lines(report.plain))]
+    return lines if report.judged else [*lines, "distances         plain: no cohort of strangers judges them"]
+
+
+def _short_lines(report: Report) -> list[str]:
+    """What tells two measures apart."""
+    return [
+        f"best threshold    {report.balanced.distance:.3f}: {report.balanced.accuracy:.2%} judged rightly",
+        f"equal error rate  {report.equal_error_rate:.2%}",
+        *_accept_lines(report.true_accepts),
+        *_last_lines(report),
+    ]
 
 
 def _at(head: str, threshold: float, accuracy: float, best: float) -> str:

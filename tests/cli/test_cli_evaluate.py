@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -14,14 +15,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.command_line import CommandLine
+from support.documents import documented_keys
 from support.small_tower import write_small_tower
 
 from facesearch.demo import write_album
 from facesearch.evaluation.calibration import Calibration
+from facesearch.evaluation.cohort import Cohort
 from facesearch.library import Library, recorded_precision
 from facesearch.tuning.judging import gather_evidence, judge_library
 from facesearch.vision.detector.detector import load_detector
 from facesearch.vision.tower.tower import Tower, read_card, usable_precision, write_card
+from facesearch_train.crops import prepare_crops
+from facesearch_train.datasets import read_dataset
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +46,6 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, peo
 
 
 def test_all_pairs_of_a_folder_a_person(run: CommandLine, people: Path, tower: Path) -> None:
-    from facesearch.vision.tower.tower import Tower
-    from facesearch_train.crops import prepare_crops
-    from facesearch_train.datasets import read_dataset
-
     ran = run("evaluate", "--data", people, "--tower", tower, "--threshold", "0.05", "--json")
     assert ran.code == 0, ran.err
     figures = json.loads(ran.out)
@@ -186,6 +187,95 @@ def test_the_report_of_labelled_photos(run: CommandLine, people: Path, tower: Pa
     assert page.count("jpeg;base64") > 40
     taken = run("evaluate", "--data", people, "--tower", tower, "--report", people)
     assert taken.code == 2
+
+
+@pytest.fixture
+def with_cohort(tower: Path, tmp_path: Path) -> Path:
+    """The tower, its card with a cohort near where faces lie."""
+    folder = Path(shutil.copytree(tower, tmp_path / "with_cohort"))
+    places = Tower.load(folder, device="cpu").embed(np.full((1, 112, 112, 3), 128, np.uint8))
+    centres = places + np.random.default_rng(6).normal(scale=0.1, size=(12, 32)).astype(np.float32)
+    cohort = Cohort(centres, 3, 0.5, 0.2)
+    write_card(folder, dataclasses.replace(read_card(folder), cohort=cohort.to_card()))
+    return folder
+
+
+def test_a_tower_with_a_cohort_is_judged_by_judged_and_by_plain_distances(
+    run: CommandLine, people: Path, tower: Path, with_cohort: Path
+) -> None:
+    ran = run("evaluate", "--data", people, "--tower", with_cohort, "--json")
+    assert ran.code == 0, ran.err
+    both = json.loads(ran.out)
+    alone = json.loads(run("evaluate", "--data", people, "--tower", tower, "--json").out)
+    assert (alone["judged"], alone["plain"]) == (False, None)
+    assert both["judged"]
+    assert both["plain"] == alone
+    crops = prepare_crops(read_dataset(people))
+    loaded = Tower.load(with_cohort, device="cpu")
+    places = loaded.embed(np.asarray(crops.crops))
+    scales = loaded.local_scale(places).astype(np.float64)
+    apart = [
+        math.dist(places[row], places[other]) / ((scales[row] + scales[other]) / 2)
+        for row, other in combinations(range(len(crops)), 2)
+        if crops.identities[row] != crops.identities[other]
+    ]
+    assert both["impostor_distance"] == pytest.approx(np.mean(apart), rel=1e-4)
+    assert both["threshold"] == 0.2
+    listed = run("evaluate", "--data", people, "--tower", with_cohort).out
+    assert "by plain distances:" in listed
+    assert "no cohort" not in listed
+    assert "no cohort" in run("evaluate", "--data", people, "--tower", tower).out
+
+
+def test_false_matches_and_misses_by_group(run: CommandLine, people: Path, with_cohort: Path, tmp_path: Path) -> None:
+    names = sorted(folder.name for folder in people.iterdir())
+    lines = [
+        f"{name}/{photo.name},{'first' if name in names[:2] else 'second'}"
+        for name in names
+        for photo in sorted((people / name).iterdir())
+    ]
+    groups = tmp_path / "groups.csv"
+    groups.write_text("photo,group\n" + "\n".join([*lines, lines[0].replace("first", "third")]) + "\n")
+    ran = run("evaluate", "--data", people, "--groups", groups, "--tower", with_cohort, "--threshold", "0.15", "--json")
+    assert ran.code == 0, ran.err
+    found = json.loads(ran.out)
+    assert set(found) == {"judged", "plain"}
+    documented = documented_keys("evaluate --groups")
+    listed = {key.removeprefix("plain.").split(".")[0].removesuffix("[]") for key in documented}
+    assert set(found["plain"]) == set(found["judged"]) == listed - {"judged", "plain"} | {"judged"}
+    assert {f"plain.groups[].{part}" for part in ("false_matches", "misses")} <= documented
+    assert [each["group"] for each in found["judged"]["groups"]] == ["first", "second", "third"]
+    crops = prepare_crops(read_dataset(people))
+    loaded = Tower.load(with_cohort, device="cpu")
+    places = loaded.embed(np.asarray(crops.crops))
+    scales = loaded.local_scale(places).astype(np.float64)
+    for group, members in zip(found["judged"]["groups"], (names[:2], names[2:]), strict=False):
+        passed: dict[bool, list[bool]] = {True: [], False: []}
+        rows = [row for row in range(len(crops)) if crops.identities[row] in members]
+        for row, other in combinations(rows, 2):
+            judged = math.dist(places[row], places[other]) / ((scales[row] + scales[other]) / 2)
+            passed[crops.identities[row] == crops.identities[other]].append(judged <= 0.15)
+        assert group["false_matches"]["share"] == pytest.approx(np.mean(passed[False]))
+        assert group["misses"]["share"] == pytest.approx(1 - np.mean(passed[True]))
+    assert found["judged"]["groups"][2]["false_matches"] is None
+    report = tmp_path / "report"
+    shown = run("evaluate", "--data", people, "--groups", groups, "--tower", with_cohort, "--report", report)
+    assert shown.code == 0, shown.err
+    assert "worst to best" in shown.out or "second" in shown.out
+    assert "png;base64" in (report / "report.html").read_text(encoding="utf-8")
+    plain = json.loads(run("evaluate", "--data", people, "--groups", groups, "--tower", with_cohort, "--json").out)
+    assert plain["plain"]["threshold"] == read_card(with_cohort).threshold
+
+
+def test_a_list_of_groups_that_does_not_fit_is_exit_code_6(
+    run: CommandLine, people: Path, tower: Path, tmp_path: Path
+) -> None:
+    for text, wrong in (("nowhere.jpg,one", "names are not in"), ("a.jpg", "line 2"), ("", "lists no photo")):
+        (tmp_path / "groups.csv").write_text(f"photo,group\n{text}\n")
+        ran = run("evaluate", "--data", people, "--groups", tmp_path / "groups.csv", "--tower", tower)
+        assert ran.code == 6
+        assert wrong in ran.err
+    assert run("evaluate", "--library", tmp_path, "--groups", tmp_path / "groups.csv").code == 2
 
 
 def test_json_has_the_documented_keys(run: CommandLine, people: Path, tower: Path, tmp_path: Path) -> None:

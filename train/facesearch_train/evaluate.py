@@ -67,7 +67,7 @@ def judge_lfw_pairs(crops: CropSet, folds: Sequence[Fold], embed: Embed, scale: 
     names = [(pair.first.path.name, pair.second.path.name) for fold in folds for pair in fold]
     cut_or_dropped = {path.name for path in crops.paths} | {photo.path.name for photo, _ in crops.dropped}
     require_photos({name for pair in names for name in pair}, cut_or_dropped, crops.dataset.root)
-    row_of = {crops.paths[row].name: row for row in _found_rows(crops)}
+    row_of = {crops.paths[row].name: row for row in found_rows(crops)}
     first, second = (np.array([row_of.get(pair[side], NOT_FOUND) for pair in names]) for side in (0, 1))
     labels = np.array([metrics.GENUINE if pair.genuine else metrics.IMPOSTOR for fold in folds for pair in fold])
     found = (first != NOT_FOUND) & (second != NOT_FOUND)
@@ -109,7 +109,7 @@ def report_lfw(
         protocol="lfw",
         dataset=crops.dataset.name,
         photos=len(named),
-        photos_not_found=len(named - {crops.paths[row].name for row in _found_rows(crops)}),
+        photos_not_found=len(named - {crops.paths[row].name for row in found_rows(crops)}),
         pairs_not_found=int((~found).sum()),
         accuracy=metrics.folded_accuracy(by_fold) if len(folds) > 1 else None,
         accuracy_at_threshold=metrics.accuracy_at(pairs.distances, pairs.labels, threshold),
@@ -140,7 +140,7 @@ def named_faces(
     def wanted(identity: str) -> bool:
         return identities is None or identity in identities
 
-    rows = [row for row in _found_rows(crops) if wanted(crops.dataset.photos[row].identity)]
+    rows = [row for row in found_rows(crops) if wanted(crops.dataset.photos[row].identity)]
     names = [crops.dataset.photos[row].identity for row in rows]
     absent = [photo.identity for photo in _photos_not_found(crops) if wanted(photo.identity)]
     if len(set(names)) < 2 or len(set(names)) == len(names):
@@ -166,7 +166,7 @@ def evaluate_identification(crops: CropSet, embed: Embed, people: int = 200, see
     """Look people up by one photo in a gallery of one other photo each."""
     photos = sorted([*crops.dataset.photos, *(photo for photo, _ in crops.dropped)], key=lambda photo: photo.path)
     searches = choose_searches(photos, people, seed)
-    row_of = {crops.dataset.photos[row].path: row for row in _found_rows(crops)}
+    row_of = {crops.dataset.photos[row].path: row for row in found_rows(crops)}
     photos = [search.gallery for search in searches] + [search.probe for search in searches]
     rows = np.array([row_of.get(photo.path, NOT_FOUND) for photo in photos])
     gallery, probes = np.split(_embeddings_or_nan(crops, rows, embed), 2)
@@ -199,7 +199,8 @@ def _scales_of(embeddings: NDArray[np.float64], scale: Scale) -> Floats:
     return scales
 
 
-def _found_rows(crops: CropSet) -> list[int]:
+def found_rows(crops: CropSet) -> list[int]:
+    """The rows whose face was found, or that were crops already."""
     return [row for row, origin in enumerate(crops.origins) if origin != "fallback"]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -13,14 +14,16 @@ from numpy.typing import NDArray
 
 from facesearch.evaluation.all_pairs import report_all_pairs
 from facesearch.evaluation.calibration import Calibration
+from facesearch.evaluation.cohort import Cohort
 from facesearch.evaluation.evidence import Evidence, ShownPairs, choose_listed, choose_of_all
 from facesearch.evaluation.metrics import RocCurve
 from facesearch.evaluation.report import Report
+from facesearch.records import Floats, Pixels
 from facesearch.vision.tower.tower import Tower
 from facesearch_train.crop_parts import Progress
 from facesearch_train.crops import CropSet, prepare_crops
 from facesearch_train.datasets import read_dataset
-from facesearch_train.evaluate import judge_lfw_pairs, named_faces, report_lfw
+from facesearch_train.evaluate import Embed, Scale, judge_lfw_pairs, named_faces, report_lfw
 from facesearch_train.lfw import Fold, photos_of_pairs, read_folds
 
 Protocol = Literal["lfw", "folders"]
@@ -33,13 +36,15 @@ class Examination:
 
     protocol: "lfw" judges the pairs of a list, fold by fold; "folders" all pairs of the photos. data: labelled photos,
     in any layout that training reads. pairs: LFW's list, by default `pairs.txt` in data. folds: only these of the
-    list, from 1; with "folders", all pairs of the photos that they name.
+    list, from 1; with "folders", all pairs of the photos that they name. groups: a list of photos and their groups (see
+    group_list).
     """
 
     protocol: Protocol
     data: Path
     pairs: Path | None = None
     folds: tuple[int, ...] = ()
+    groups: Path | None = None
 
     def chosen_folds(self) -> tuple[Fold, ...]:
         """The folds of the list that count. Raises UsageError for a fold that the list does not have."""
@@ -84,11 +89,11 @@ def examine(
     say: Callable[[str], None] = lambda _: None,
     progress: Progress | None = None,
 ) -> Examined:
-    """A tower's figures. threshold: the distance to judge beside the best one, by default the card's.
+    """A tower's figures, by judged distances where it has a cohort, and by plain ones. threshold: the distance to judge
+    beside the best one, by default the card's.
 
     Raises TrainingDataError for data that cannot be judged on and UsageError for folds that do not exist.
     """
-    asked = tower.card.threshold if threshold is None else threshold
     wants_list = examination.protocol == "lfw" or examination.folds
     folds = examination.chosen_folds() if wants_list else ()
     dataset = read_dataset(examination.data)
@@ -97,14 +102,57 @@ def examine(
     say(dataset.describe())
     crops = prepare_crops(dataset, progress=progress)
     say(crops.describe())
-    calibration = Calibration.from_card(tower.card.calibration)
+    embed = _remembered(tower.embed)
+    plain = _judged(examination, folds, crops, embed, _Measure.plain(tower, threshold))
+    if tower.cohort is None:
+        return plain
+    judged = _judged(examination, folds, crops, embed, _Measure.judged(tower.cohort, tower, threshold))
+    return replace(judged, report=replace(judged.report, judged=True, plain=plain.report))
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """By what distances are taken and judged."""
+
+    threshold: float
+    calibration: Calibration | None
+    scale: Scale | None  # None for plain distances
+
+    @classmethod
+    def plain(cls, tower: Tower, threshold: float | None) -> _Measure:
+        own = tower.card.threshold
+        asked = own if threshold is None or tower.cohort is not None else threshold
+        return cls(asked, Calibration.from_card(tower.card.calibration), None)
+
+    @classmethod
+    def judged(cls, cohort: Cohort, tower: Tower, threshold: float | None) -> _Measure:
+        return cls(cohort.threshold if threshold is None else threshold, cohort.calibration, tower.local_scale)
+
+
+def _remembered(embed: Embed) -> Embed:
+    """The same, which embeds no batch of crops twice."""
+    known: dict[bytes, Floats] = {}
+
+    def remembering(crops: Pixels) -> Floats:
+        key = hashlib.sha256(crops.tobytes()).digest()
+        if key not in known:
+            known[key] = embed(crops)
+        return known[key]
+
+    return remembering
+
+
+def _judged(
+    examination: Examination, folds: tuple[Fold, ...], crops: CropSet, embed: Embed, measure: _Measure
+) -> Examined:
+    calibration = measure.calibration
     if examination.protocol == "lfw":
-        pairs = judge_lfw_pairs(crops, folds, tower.embed)
-        report, roc = report_lfw(crops, folds, pairs, asked, calibration)
+        pairs = judge_lfw_pairs(crops, folds, embed, measure.scale)
+        report, roc = report_lfw(crops, folds, pairs, measure.threshold, calibration)
         listed = (pairs.first, pairs.second, pairs.distances, pairs.labels)
         choose = partial(choose_listed, *listed, report.balanced.distance)
         return Examined(report, roc, calibration, crops, np.arange(len(crops)), choose)
-    faces, rows = named_faces(crops, tower.embed)
-    report, roc = report_all_pairs(faces, asked, calibration)
-    choose = partial(choose_of_all, faces.embeddings, faces.numbers, report.balanced.distance)
+    faces, rows = named_faces(crops, embed, scale=measure.scale)
+    report, roc = report_all_pairs(faces, measure.threshold, calibration)
+    choose = partial(choose_of_all, faces.embeddings, faces.numbers, report.balanced.distance, faces.scales)
     return Examined(report, roc, calibration, crops, rows, choose)

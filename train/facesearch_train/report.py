@@ -11,10 +11,11 @@ from pathlib import Path
 
 from facesearch.errors import UsageError
 from facesearch.evaluation.evidence import Evidence, Pairs
+from facesearch.evaluation.groups import GroupReport, group_lines
 from facesearch.evaluation.report import report_lines
 from facesearch.pages import beside, data_uri, jpeg, picture, render_page, text, write_page
 from facesearch.records import Pixels
-from facesearch_train.report_plots import plot_calibration, plot_distances, plot_movements, plot_roc
+from facesearch_train.report_plots import plot_calibration, plot_distances, plot_groups, plot_movements, plot_roc
 from facesearch_train.sensitivity import Embed, Movement, measure_sensitivity
 
 PAGE = "report.html"
@@ -38,6 +39,15 @@ def write_report(folder: Path, evidence: Evidence, title: str, embed: Embed | No
     if embed is not None and evidence.samples is not None:
         movements = measure_sensitivity(evidence.samples, embed)
     return write_page(folder / PAGE, render(evidence, title, movements), "--report")
+
+
+def write_groups_report(folder: Path, judged: GroupReport | None, plain: GroupReport, title: str) -> Path:
+    """The same with the figures by group, of which no photo is shown."""
+    make_report_folder(folder)
+    lines = group_lines(plain) if judged is None else group_lines(judged, plain)
+    plot = _picture(plot_groups(judged, plain), "share of strangers that passes, by group")
+    page = render_page(title, f"<pre>{chr(10).join(map(text, lines))}</pre>\n{plot}", style=_STYLE)
+    return write_page(folder / PAGE, page, "--report")
 
 
 def render(evidence: Evidence, title: str, movements: list[Movement]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.evaluation.calibration import Calibration, reliability
+from facesearch.evaluation.groups import GroupReport
 from facesearch.evaluation.metrics import RocCurve
 from facesearch.evaluation.report import Report
 from facesearch_train.sensitivity import Movement
@@ -53,6 +54,29 @@ def plot_distances(roc: RocCurve, report: Report) -> bytes:
     axes.set(xlabel="distance; the farthest pairs lie beyond the right edge", ylabel="share of the pairs of a kind")
     axes.set_xlim(0, edges[-1])
     axes.legend()
+    return _png(figure)
+
+
+def plot_groups(judged: GroupReport | None, plain: GroupReport) -> bytes:
+    """The share of strangers that passes in each group, with its interval: by judged and by plain distances."""
+    reports = [(kind, report) for kind, report in (("judged", judged), ("plain", plain)) if report is not None]
+    groups = [*plain.groups, plain.everybody]
+    figure, axes = _figure(9, 1.5 + 0.42 * len(groups))
+    height = 0.8 / len(reports)
+    for place, (kind, report) in enumerate(reports):
+        rows = [(row, each.false_matches) for row, each in enumerate((*report.groups, report.everybody))]
+        drawn = [(row, share) for row, share in rows if share is not None]
+        shares = np.array([(share.share, share.low, share.high) for _, share in drawn]).reshape(-1, 3).T * 100
+        spread = np.abs(shares[1:] - shares[0])
+        middles = [row + (place - (len(reports) - 1) / 2) * height for row, _ in drawn]
+        colour = _GENUINE if kind == "judged" else _IMPOSTOR
+        label = f"{kind} distance up to {report.threshold:.3f}"
+        axes.barh(middles, shares[0], height, xerr=spread, color=colour, label=label, ecolor="black", capsize=2)
+    axes.set_yticks(range(len(groups)), [each.group for each in groups])
+    axes.invert_yaxis()
+    axes.set(xlabel="% of pairs of different people that pass; lines: 95 % intervals")
+    axes.grid(visible=True, axis="x", alpha=0.3)
+    axes.legend(loc="lower right")
     return _png(figure)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_tower import write_small_tower
+from support.small_tower import write_small_tower
 
 from facesearch.errors import TowerError
 from facesearch.evaluation.all_pairs import NamedFaces, report_all_pairs
