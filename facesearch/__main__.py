@@ -2,6 +2,10 @@
 
 Ctrl-C while the command line is still being loaded ends it with a line, and the exit code that later ones have. For a
 question about a photo the process that decodes it is started first of all, so that it loads beside everything else.
+
+SIGTERM and SIGHUP, of a system that is shut down and of a terminal that is closed, keep what is finished as Ctrl-C does,
+and whoever waits for the process sees that it ended by them.
+
 Nothing is imported before it is settled where from, not even `__future__`.
 """
 
@@ -38,7 +42,22 @@ def main() -> None:
         sys.exit(f"facesearch: {how_to_find(error)}")
 
     signal.signal(signal.SIGINT, before)
-    run()
+    ended_by: list[int] = []
+
+    def end(number: int, frame: "FrameType | None") -> None:
+        ended_by.append(number)
+        signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # and not ignored, as under nohup
+            signal.signal(number, end)
+    try:
+        run()
+    finally:
+        if ended_by:
+            signal.signal(ended_by[0], signal.SIG_DFL)
+            os.kill(os.getpid(), ended_by[0])
 
 
 def _open_missing_streams() -> None:

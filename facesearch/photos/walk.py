@@ -19,6 +19,7 @@ from facesearch.photos.names import is_foreign_folder, is_named_as_photo, may_be
 from facesearch.records import PhotoFile, SkippedFile
 
 _HEAD_BYTES = 32
+_SMALLEST_PHOTO_BYTES = 32  # no such file is opened: the systems' own files, as in /proc, say that they have 0 bytes
 
 
 def walk(paths: Iterable[Path], *, foreign_folders: bool = False) -> Walk:
@@ -167,6 +168,8 @@ def _below(real: str, path: Path) -> str:
 
 def _begins_like_photo(path: Path) -> bool:
     try:
+        if path.stat().st_size < _SMALLEST_PHOTO_BYTES:
+            return False
         with open_file(path) as file:
             return is_surely_photo(file.read(_HEAD_BYTES))
     except (OSError, PhotoError):

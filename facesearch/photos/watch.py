@@ -140,7 +140,13 @@ class _Watches:
 
         self._roots = roots
         self._gathering = gathering
-        self._observer = Observer()
+        try:
+            self._observer = Observer()
+        except OSError as error:
+            raise PhotoError(
+                f"folders cannot be watched ({error.strerror}): allow more (on Linux the setting "
+                "fs.inotify.max_user_instances), or run index from time to time"
+            ) from error
         self._has_begun = False
         self._watched: dict[Path, tuple[ObservedWatch | None, tuple[int, int] | None]] = {}
 

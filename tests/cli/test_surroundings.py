@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,6 +140,42 @@ def test_under_a_limit_of_address_space_that_cannot_be_raised(here: Surroundings
     ran = here.run("index", here.photos, "--library", here.library, shell="ulimit -v 2500000")
     assert ran.returncode == 0, ran.stderr
     assert "2 new" in ran.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_system_that_shuts_down_and_a_terminal_that_closes_lose_nothing_finished(
+    here: Surroundings, number: signal.Signals
+) -> None:
+    photos = here.folder / "photos"
+    photos.mkdir()
+    for copy in range(200):
+        (photos / f"{copy}.jpg").write_bytes(here.photo.read_bytes() + str(copy).encode())
+    environment = {**os.environ, "FACESEARCH_TOWER": str(here.tower), "FACESEARCH_LIBRARY": str(here.library)}
+    command = [sys.executable, "-c", PROGRAM, "--debug", "index", str(photos), "--workers", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    while process.poll() is None and not committed(here.library):
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, said = process.communicate(timeout=120)
+    assert process.returncode == -number, said
+    assert "interrupted; what is finished is kept" in said
+    with Library.open(here.library) as library:
+        kept = library.catalog.counts().photos
+    assert 0 < kept < 200, said
+    assert f"photos   {kept:,} new" in out
+
+
+def committed(library: Path) -> int:
+    """How many photos are in a library that may not be there yet."""
+    if not (library / "library.db").exists():
+        return 0
+    with Library.open(library) as opened:
+        return opened.catalog.counts().photos
+
+
+def test_nohup_is_obeyed(here: Surroundings) -> None:
+    ran = here.run("index", here.photos, "--library", here.library, shell="trap '' HUP; (sleep 1; kill -HUP $$) & :")
+    assert ran.returncode == 0, ran.stderr
 
 
 @pytest.mark.parametrize("seconds", [2**33, 14_000_000_000, -(2**33)])

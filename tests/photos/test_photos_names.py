@@ -80,6 +80,12 @@ def test_photos_without_a_photos_name_are_indexed_and_named(tmp_path: Path) -> N
         assert (again.photos_unchanged, again.photos_misnamed) == (6, ())
 
 
+def test_a_file_that_is_too_small_for_a_photo_is_not_opened(tmp_path: Path) -> None:
+    """Files of the system, as in /proc, say that they have no bytes, and to read some of them has effects."""
+    (tmp_path / "small").write_bytes(saved("JPEG")[:31])
+    assert list(walk([tmp_path])) == []
+
+
 FOREIGN = """
 @eaDir/IMG.jpg/SYNOPHOTO_THUMB_XL.jpg #recycle/a.jpg #snapshot/GMT-1/a.jpg @Recycle/a.jpg $RECYCLE.BIN/S-1-5/$R1.jpg
 .thumbnails/normal/a.png Photos.photoslibrary/resources/derivatives/a.jpeg Old.photolibrary/a.jpg __MACOSX/a.jpg

@@ -22,7 +22,7 @@ from support.small_tower import write_small_tower
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.demo import write_album
-from facesearch.errors import LibraryError
+from facesearch.errors import LibraryError, PhotoError
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
 from facesearch.photos.watch import Gathering, Patience, watch
@@ -272,6 +272,15 @@ def test_a_watcher_outlives_a_database_that_others_hold_and_ends_when_the_librar
         process.wait(timeout=60)
         reader.join(timeout=60)
         process.stdout.close()
+
+
+def test_a_system_that_gives_no_watches_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "inotify instance limit reached")
+
+    monkeypatch.setattr("watchdog.observers.Observer.__init__", full)
+    with pytest.raises(PhotoError, match=r"inotify instance limit reached.*max_user_instances"):
+        watch([tmp_path], lambda _: True, QUICK)
 
 
 def test_what_failed_is_tried_again_without_another_change(tmp_path: Path) -> None:
