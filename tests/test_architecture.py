@@ -178,7 +178,6 @@ def test_heavy_libraries_are_imported_inside_functions() -> None:
 
 def test_the_command_line_imports_only_what_is_light() -> None:
     at_top = [found for found in all_imports() if found.at_top and room_of(found.module) == "cli"]
-    at_top = [found for found in at_top if found.module != "facesearch.cli.completion"]  # loaded only after Tab
     ours = {room_of(found.target) for found in at_top if is_ours(found.target)}
     libraries = {top_name(found.target) for found in at_top} - set(sys.stdlib_module_names)
     assert ours <= {"cli", "errors", "text"}

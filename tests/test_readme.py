@@ -39,7 +39,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_python_examples_run(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_album(workplace / "demo-album", 4, 2, seed=1, groups=2)
     examples = [*blocks("python"), *blocks("python", (DOCS / "reference" / "python.md").read_text(encoding="utf-8"))]
-    assert len(examples) == 4
+    assert len(examples) == 5
     printed = []
     for example in examples:
         exec(compile(example, "README.md", "exec"), {"__name__": "__main__"})

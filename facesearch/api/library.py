@@ -6,32 +6,117 @@ loaded at first use, so that the import costs nothing. Not for two threads at on
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
-from facesearch.api.loaded import Device, Folder
-from facesearch.api.people import PeopleMethods
+from facesearch.api.exchange import Exchange
+from facesearch.api.pages import Pages
+from facesearch.api.people import People
+from facesearch.api.session import Device, Folder, Session
 
 if TYPE_CHECKING:
+    from facesearch.evaluation.evidence import Evidence
     from facesearch.indexing import IndexProgress, IndexSummary, PruneSummary, ReindexSummary
-    from facesearch.library import ForgetSummary, LibraryStatus, VerifyReport
+    from facesearch.library import ForgetSummary, Library, LibraryStatus, VerifyReport
     from facesearch.people import PhotoList
     from facesearch.query import Comparison, FailedProbe, Probe, QueryAnswer, QueryOptions
+    from facesearch.query.why import Explanation, WhyOptions
     from facesearch.tuning.calibration import KeptCalibration
     from facesearch.tuning.calibration.fitting import Fit
+    from facesearch.tuning.judging import LibraryJudged
     from facesearch.tuning.teaching import TeachSummary, UntaughtSummary
+    from facesearch.vision.detector.detector import Detector
     from facesearch.vision.tower.tower import Tower
 
 
-class FaceLibrary(PeopleMethods):
-    """A library of faces, with the detector and the tower that it works with; use it as a context manager.
+# Names of one release ago: FaceLibrary's own method, and the method of `people` that does it now.
+_FORMER = {
+    "change_log": "log",
+    "group_people": "group",
+    "merge_people": "merge",
+    "name_by_list": "import_csv",
+    "name_faces": "name_faces",
+    "name_person": "name",
+    "reject_faces": "reject",
+    "set_born": "set_born",
+    "show_person": "show",
+    "split_faces": "split",
+    "suspects": "review",
+    "undo_change": "undo",
+    "undo_since": "undo_since",
+}
 
-    What concerns people, such as naming and merging them, is in `facesearch.api.people`.
+
+class FaceLibrary:
+    """A library of faces, with the detector and the tower that it works with; use it as a context manager.
 
     Nothing is opened or loaded before it is needed: a library that is not there yet is created by the first `index`.
     Between calls it is open for reading only, so that other processes can index.
+
+    people: naming, correcting and listing people, such as `library.people.name("#3", "Anna")`.
+    exchange: names to and from other programs. pages: answers and people as HTML.
     """
+
+    def __init__(self, path: Path, tower: Folder | None = None, device: Device = "auto") -> None:
+        self._session = Session(path, tower, device)
+        self.people = People(self._session)
+        self.exchange = Exchange(self._session)
+        self.pages = Pages(self._session)
+
+    if not TYPE_CHECKING:  # a type checker is to see that these names are gone
+
+        def __getattr__(self, name: str) -> Any:
+            """The methods that moved to `people`, with a DeprecationWarning; they go with the next release."""
+            if name not in _FORMER:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            warnings.warn(f"library.{name} is now library.people.{_FORMER[name]}", DeprecationWarning, stacklevel=2)
+            return getattr(self.people, _FORMER[name])
+
+    @property
+    def path(self) -> Path:
+        """The library's folder."""
+        return self._session.path
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a library in the folder."""
+        from facesearch.library import is_library
+
+        return is_library(self.path)
+
+    @property
+    def tower(self) -> Tower:
+        """The tower that embeds the faces. Raises TowerError."""
+        return self._session.tower
+
+    @property
+    def detector(self) -> Detector:
+        """What finds the faces, from the smallest on that the library was built for."""
+        return self._session.detector
+
+    @property
+    def reader(self) -> Library:
+        """The library itself, open for reading until `close`. Raises LibraryError and TowerError."""
+        return self._session.open()
+
+    def load_ahead(self) -> None:
+        """Begin to load what a question needs, beside what the caller does next. Raises TowerError and LibraryError."""
+        self._session.load_ahead()
+
+    def close(self) -> None:
+        """Close the library's files; the next call opens them again."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def index(
         self,
@@ -67,7 +152,7 @@ class FaceLibrary(PeopleMethods):
         options = IndexOptions(
             people_from_folders, rehash, frozenset(leave_out), workers=workers, foreign_folders=foreign_folders
         )
-        detector = self._load_detector(smallest_face, options.lanes)
+        detector = self._session.load_detector_for(smallest_face, options.lanes)
         models = Models.of(detector, self.tower)
         with Library.open_or_create(self.path, models, wait=wait) as library:
             return index_photos(
@@ -98,7 +183,7 @@ class FaceLibrary(PeopleMethods):
         from facesearch.library import Library
 
         self.close()
-        detector, tower = self._load_detector(smallest_face), self.tower
+        detector, tower = self._session.load_detector_for(smallest_face), self.tower
         tower.prepare()
         with Library.open(self.path, writable=True, wait=wait) as library:
             return reindex(library, detector, tower, force=force, on_progress=on_progress)
@@ -111,7 +196,7 @@ class FaceLibrary(PeopleMethods):
         """
         from facesearch.people import PhotoWish, list_photos
 
-        with self._opened() as library:
+        with self._session.opened() as library:
             return list_photos(library, PhotoWish(None if under is None else Path(under), without_faces))
 
     def prune(self, *paths: Folder, force: bool = False, dry_run: bool = False) -> PruneSummary:
@@ -122,7 +207,7 @@ class FaceLibrary(PeopleMethods):
         """
         from facesearch.indexing import prune
 
-        with self._opened(writable=True) as library:
+        with self._session.opened(writable=True) as library:
             return prune(library, map(Path, paths), force=force, dry_run=dry_run)
 
     def verify(self, *, repair: bool = False) -> VerifyReport:
@@ -160,7 +245,7 @@ class FaceLibrary(PeopleMethods):
         """
         from facesearch.query import compare_probes, probe_prominent_face
 
-        library = self._open()
+        library = self.reader
         one, two = (probe_prominent_face(Path(photo), self.detector, self.tower) for photo in (first, second))
         return compare_probes(one, two, library)
 
@@ -210,7 +295,7 @@ class FaceLibrary(PeopleMethods):
         """
         from facesearch.query import probe_photo
 
-        self._open()
+        self._session.open()
         return probe_photo(Path(photo), self.detector, self.tower)
 
     def probes(self, photos: Iterable[Folder]) -> Iterator[Probe | FailedProbe]:
@@ -221,14 +306,50 @@ class FaceLibrary(PeopleMethods):
         """
         from facesearch.query import probe_each
 
-        self._open()
+        self._session.open()
         return probe_each(map(Path, photos), self.detector, self.tower)
 
     def ask(self, probe: Probe, options: QueryOptions | None = None) -> QueryAnswer:
         """The people, or faces, nearest to every face of a probe. Raises LibraryError and TowerError."""
         from facesearch.query import DEFAULT_OPTIONS, ask
 
-        return ask(self._open(), probe, DEFAULT_OPTIONS if options is None else options)
+        return ask(self.reader, probe, DEFAULT_OPTIONS if options is None else options)
+
+    def why(self, photo: Folder, options: WhyOptions | None = None) -> Explanation:
+        """What the distance between a face and a person rests on.
+
+        Raises PhotoError (unreadable, no face), LibraryError, TowerError, and UsageError for a person or a face that is
+        not there.
+        """
+        from facesearch.query.why import WhyOptions, explain
+
+        return explain(self.reader, self.probe(photo), self.tower, WhyOptions() if options is None else options)
+
+    def evaluate(self, threshold: float | None = None) -> LibraryJudged:
+        """How well the tower tells the named people of this library apart, by all pairs of their faces.
+
+        threshold: a distance, by default the one in force. Raises LibraryError where the named people give too few
+        pairs, and TowerError.
+        """
+        from facesearch.errors import TowerError
+        from facesearch.evaluation.calibration import Calibration
+        from facesearch.tuning.judging import judge_library
+
+        with self._session.opened() as library:
+            built, card = library.models, self.tower.card
+            if self.tower.identity != built.tower:
+                raise TowerError(
+                    f"the library in {self.path} was built with the tower {built.tower_name} ({built.tower[:12]}), not "
+                    f"with {card.name}; name that tower's folder with --tower"
+                )
+            return judge_library(library, threshold, Calibration.from_card(card.calibration))
+
+    def evidence(self, judged: LibraryJudged) -> Evidence:
+        """The pairs most wrongly judged, with their crops cut from the photos again, for a report."""
+        from facesearch.tuning.judging import gather_evidence
+
+        with self._session.opened() as library:
+            return gather_evidence(library, judged, self.detector)
 
     def teach(
         self, *, seed: int = 0, dry_run: bool = False, on_run: Callable[[int, int], None] | None = None
@@ -243,9 +364,9 @@ class FaceLibrary(PeopleMethods):
         from facesearch.tuning.teaching import teach
 
         if not dry_run:
-            with self._opened(writable=True):
+            with self._session.opened(writable=True):
                 pass  # whether anybody is writing is better known beforehand
-        with self._opened() as library:
+        with self._session.opened() as library:
             card = self.tower.card
             library.check_tower(self.tower.identity, card.name)
             return teach(library, card.margin, seed=seed, dry_run=dry_run, on_run=on_run)
@@ -254,7 +375,7 @@ class FaceLibrary(PeopleMethods):
         """Take back what the library was taught last, or everything that it ever was. Raises LibraryError."""
         from facesearch.tuning.teaching import unteach
 
-        with self._opened(writable=True) as library:
+        with self._session.opened(writable=True) as library:
             return unteach(library, everything=everything)
 
     def status(self) -> LibraryStatus:
@@ -262,7 +383,7 @@ class FaceLibrary(PeopleMethods):
         from facesearch.library import Library
 
         with Library.open(self.path) as library:
-            library.search_on(self._device)
+            library.search_on(self._session.device)
             return library.status()
 
 

@@ -1,15 +1,17 @@
-"""What the Python front door offers for people: each method opens the library, finds who is meant, and asks `people`.
+"""The people of a library: listed, named, corrected, grouped. `library.people` of a FaceLibrary.
 
-Adds nothing of its own. Every change is one line of the journal and can be taken back.
+Each method opens the library, finds who is meant, and asks the room `people`. Every change is one line of the journal
+and can be undone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facesearch.api.loaded import Folder, LoadedLibrary
+from facesearch.api.session import Folder, Session
 
 if TYPE_CHECKING:
     from facesearch.library import Library
@@ -31,25 +33,33 @@ Face = int | Folder
 """A face: by number as 3 or "face:3", or the photo that shows it."""
 
 
-class PeopleMethods(LoadedLibrary):
-    """The people of a library: grouped, listed, named, corrected. All raise LibraryError, LibraryLockedError where they
-    change something while another process is writing, and UsageError for who or what is not there."""
+class People:
+    """The people of a library. All methods raise LibraryError, LibraryLockedError where they change something while
+    another process is writing, and UsageError for who or what is not there."""
 
-    def people(self) -> PeopleList:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __call__(self) -> PeopleList:
+        """Everybody, as `list` gives them; deprecated, and gone with the next release."""
+        warnings.warn("library.people() is now library.people.list()", DeprecationWarning, stacklevel=2)
+        return self.list()
+
+    def list(self) -> PeopleList:
         """Everybody: those with a name, then the groups without one, the largest first."""
         from facesearch.people import list_people
 
-        with self._opened() as library:
+        with self._session.opened() as library:
             return list_people(library)
 
-    def show_person(self, who: Who) -> PersonShown:
+    def show(self, who: Who) -> PersonShown:
         """A person with every face, by photo, who said so, and the faces that are known not to be theirs."""
         from facesearch.people import show_person
 
-        with self._opened() as library:
+        with self._session.opened() as library:
             return show_person(library, _person(library, who))
 
-    def group_people(
+    def group(
         self,
         *,
         least_faces: int | None = None,
@@ -66,113 +76,127 @@ class PeopleMethods(LoadedLibrary):
         from facesearch.evaluation.calibration import Calibration
         from facesearch.people import group_people
 
-        with self._opened(writable=not dry_run) as library:
-            library.check_tower(self.tower.identity, self.tower.card.name)
-            calibration = Calibration.from_card(self.tower.card.calibration)
+        with self._session.opened(writable=not dry_run) as library:
+            tower = self._session.tower
+            library.check_tower(tower.identity, tower.card.name)
             return group_people(
                 library,
-                calibration,
+                Calibration.from_card(tower.card.calibration),
                 least_faces,
                 least_quality=least_quality,
                 dry_run=dry_run,
                 on_progress=on_progress,
             )
 
-    def name_person(self, who: Who, name: str, *, born: str | None = None) -> PeopleChanged:
-        """Give a group without a name one, or a person another. born: a date of birth, as 1984-05-17.
+    def name(
+        self,
+        who: Who | Path,
+        name: str,
+        *,
+        born: str | None = None,
+        face: int | None = None,
+        box: Sequence[float] | None = None,
+    ) -> PeopleChanged:
+        """Name a group without a name, give a person another name, or name one face.
 
-        Raises UsageError for a name that somebody else has: `merge_people` makes two people one.
+        who: a person by name or number, a face as "face:3", or a photo with one face. face: of a photo with several,
+        counted as a query does; box: or the one there, x1 y1 x2 y2 px. born: a date of birth, as 1984-05-17. A face
+        goes to the person of that name, who is created if new. Raises UsageError for a name that somebody else has
+        (`merge` makes two people one), and for a face that is somebody's (`split` moves it).
         """
-        from facesearch.people import name_person
+        from facesearch.people import faces_meant, name_faces, name_person
 
-        with self._opened(writable=True) as library:
-            return name_person(library, _person(library, who), name, born)
+        with self._session.opened(writable=True) as library:
+            face_ids = [] if isinstance(who, int) else faces_meant(library, who, face, box)
+            if face_ids:
+                return name_faces(library, face_ids, name, born)
+            return name_person(library, _person(library, who if isinstance(who, int) else str(who)), name, born)
 
     def name_faces(self, faces: Iterable[Face], name: str, *, born: str | None = None) -> PeopleChanged:
         """Give faces that are nobody's to the person of that name, who is created if new. A photo means its only face.
 
-        Raises UsageError for a face that is somebody's: `split_faces` moves it.
+        Raises UsageError for a face that is somebody's: `split` moves it.
         """
         from facesearch.people import find_faces, name_faces
 
-        with self._opened(writable=True) as library:
+        with self._session.opened(writable=True) as library:
             return name_faces(library, find_faces(library, map(_word, faces)), name, born)
 
-    def name_by_list(self, file: Folder, *, root: Folder | None = None, dry_run: bool = False) -> ListSummary:
+    def import_csv(self, file: Folder, *, root: Folder | None = None, dry_run: bool = False) -> ListSummary:
         """Name faces after a CSV file of paths, people and boxes, as one change (`facesearch people import-csv`).
 
         root: where relative paths begin, by default the file's folder. dry_run: only say what would be named.
         """
         from facesearch.people import name_by_list
 
-        with self._opened(writable=not dry_run) as library:
+        with self._session.opened(writable=not dry_run) as library:
             return name_by_list(library, Path(file), root=None if root is None else Path(root), dry_run=dry_run)
 
     def set_born(self, who: Who, born: str | None) -> PeopleChanged:
         """Remember when a person was born, as 1984-05-17; None: that is not known."""
         from facesearch.people import set_born
 
-        with self._opened(writable=True) as library:
+        with self._session.opened(writable=True) as library:
             return set_born(library, _person(library, who), born)
 
-    def merge_people(self, who: Who, *others: Who) -> PeopleChanged:
+    def merge(self, who: Who, *others: Who) -> PeopleChanged:
         """Make several people one: all faces go to the first, who keeps the name, or takes the next one's."""
         from facesearch.people import merge_people
 
-        with self._opened(writable=True) as library:
+        with self._session.opened(writable=True) as library:
             first, *rest = [_person(library, each) for each in (who, *others)]
             return merge_people(library, first, rest)
 
-    def split_faces(self, who: Who, faces: Iterable[Face], to: Who | None = None) -> PeopleChanged:
+    def split(self, who: Who, faces: Iterable[Face], to: Who | None = None) -> PeopleChanged:
         """Make faces of a person another one: whoever `to` says, a name that may be new, or a new group without one.
 
         They are rejected from the person whom they leave. A photo means the person's face on it.
         """
         from facesearch.people import find_faces, split_faces
 
-        with self._opened(writable=True) as library:
+        with self._session.opened(writable=True) as library:
             person_id = _person(library, who)
             is_number = isinstance(to, int) or (to is not None and to.startswith("#"))
             whose = _person(library, to) if to is not None and is_number else to
             return split_faces(library, person_id, find_faces(library, map(_word, faces), person_id), whose)
 
-    def reject_faces(self, who: Who, faces: Iterable[Face]) -> PeopleChanged:
+    def reject(self, who: Who, faces: Iterable[Face]) -> PeopleChanged:
         """Say that faces are not a person's: they leave the person, and nothing but a name by hand gives them back."""
         from facesearch.people import find_faces, reject_faces
 
-        with self._opened(writable=True) as library:
+        with self._session.opened(writable=True) as library:
             person_id = _person(library, who)
             return reject_faces(library, person_id, find_faces(library, map(_word, faces), person_id))
 
-    def suspects(self, top: int | None = 20) -> SuspectList:
+    def review(self, top: int | None = 20) -> SuspectList:
         """The `top` likeliest mistakes, or all. Changes nothing."""
         from facesearch.people import find_suspects
 
-        with self._opened() as library:
+        with self._session.opened() as library:
             return find_suspects(library, top)
 
-    def change_log(self, last: int | None = None) -> tuple[LoggedChange, ...]:
+    def log(self, last: int | None = None) -> tuple[LoggedChange, ...]:
         """The changes to people, the latest first; `last` many, or all."""
         from facesearch.people import change_log
 
-        with self._opened() as library:
+        with self._session.opened() as library:
             return change_log(library, last)
 
-    def undo_change(self, change: int | None = None) -> Undone:
+    def undo(self, change: int | None = None) -> Undone:
         """Take a change back: that of a number, or the latest that holds. Of an undo: do it again.
 
         Raises UsageError where later changes stand in the way, and says which.
         """
         from facesearch.people import undo_change
 
-        with self._opened(writable=True) as library:
+        with self._session.opened(writable=True) as library:
             return undo_change(library, change)
 
     def undo_since(self, change: int) -> tuple[Undone, ...]:
         """Take back every change from a number on that still holds: all of them or none."""
         from facesearch.people import undo_since
 
-        with self._opened(writable=True) as library:
+        with self._session.opened(writable=True) as library:
             return undo_since(library, change)
 
 

@@ -1,4 +1,4 @@
-"""What the shell completes after Tab: the words of `cli.completion`, written as the shell has to read them."""
+"""What the shell completes after Tab: the words of `api.completion`, written as the shell has to read them."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ class _ZshWord(_Word):
 
 def complete_person(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """People, by name or number."""
-    from facesearch.cli import completion
+    from facesearch.api import completion
 
     return _words(completion.people(_library(ctx), incomplete))
 
 
 def complete_face(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """The faces of the person who was named before."""
-    from facesearch.cli import completion
+    from facesearch.api import completion
 
     return _words(completion.faces(_library(ctx), str(ctx.params.get("person") or ""), incomplete))
 
 
 def complete_change(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """The latest changes."""
-    from facesearch.cli import completion
+    from facesearch.api import completion
 
     return _words(completion.changes(_library(ctx), incomplete))
 

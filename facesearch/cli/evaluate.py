@@ -12,12 +12,11 @@ import typer
 from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, TowerOption
 from facesearch.cli.output import complain, say, say_json, shown_path
 from facesearch.cli.progress import Progress
-from facesearch.errors import TowerError, UsageError
+from facesearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from facesearch.evaluation.evidence import Evidence
-    from facesearch.evaluation.report import Report
-    from facesearch.vision.tower.tower import Device, Tower
+    from facesearch.api.session import Device
+    from facesearch.api.values import Evidence, Report, Tower
     from facesearch_train.protocols import Examination
 
 
@@ -106,13 +105,13 @@ def evaluate(
 
         make_report_folder(report)
     if groups is not None:
-        from facesearch.vision.tower.tower import Tower
+        from facesearch.api.library import load_tower
 
         assert data is not None
         from facesearch_train.protocols import Examination
 
         by_groups = Examination("folders", data, folds=tuple(fold or ()), groups=groups)
-        _by_groups(by_groups, Tower.load(tower, device=device.value), threshold, report, json=json)
+        _by_groups(by_groups, load_tower(tower, device=device.value), threshold, report, json=json)
         return
     if library is not None:
         figures = _of_library(library, tower, device.value, threshold, report)
@@ -125,7 +124,7 @@ def evaluate(
     if json:
         say_json(figures.to_json())
         return
-    from facesearch.evaluation.report import report_lines
+    from facesearch.api.values import report_lines
 
     for line in report_lines(figures):
         say(line)
@@ -136,7 +135,7 @@ def evaluate(
 def _by_groups(
     examination: Examination, tower: Tower, threshold: float | None, report: Path | None, *, json: bool
 ) -> None:
-    from facesearch.evaluation.groups import group_lines
+    from facesearch.api.values import group_lines
     from facesearch_train.group_list import examine_groups
 
     with Progress("cutting crops", "photos") as progress:
@@ -162,10 +161,10 @@ def _by_groups(
 def _of_photos(
     examination: Examination, folder: Path | None, device: Device, threshold: float | None, report: Path | None
 ) -> Report:
-    from facesearch.vision.tower.tower import Tower
+    from facesearch.api.library import load_tower
     from facesearch_train.protocols import examine
 
-    tower = Tower.load(folder, device=device)
+    tower = load_tower(folder, device=device)
     with Progress("cutting crops", "photos") as progress:
         examined = examine(examination, tower, threshold, complain, progress.update)
     if report is not None:
@@ -176,24 +175,12 @@ def _of_photos(
 def _of_library(
     path: Path, folder: Path | None, device: Device, threshold: float | None, report: Path | None
 ) -> Report:
-    from facesearch.evaluation.calibration import Calibration
-    from facesearch.library import Library
-    from facesearch.tuning.judging import gather_evidence, judge_library
-    from facesearch.vision.tower.tower import Tower
+    from facesearch.api.library import open_library
 
-    with Library.open(path) as library:
-        tower = Tower.load(folder, device=device)
-        if tower.identity != library.models.tower:
-            raise TowerError(
-                f"the library in {path} was built with the tower {library.models.tower_name} "
-                f"({library.models.tower[:12]}), not with {tower.card.name}; name that tower's folder with --tower"
-            )
-        judged = judge_library(library, threshold, Calibration.from_card(tower.card.calibration))
+    with open_library(path, tower=folder, device=device) as library:
+        judged = library.evaluate(threshold)
         if report is not None:
-            from facesearch.vision.detector.detector import load_detector, settings_of
-
-            detector = load_detector(settings_of(library.models.detector))
-            _write(report, gather_evidence(library, judged, detector), tower)
+            _write(report, library.evidence(judged), library.tower)
     return judged.report
 
 

@@ -17,9 +17,8 @@ from facesearch.cli.progress import Progress
 from facesearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from facesearch.exchange import ListingSummary, SidecarOptions, SidecarSummary
-    from facesearch.library import Library
-    from facesearch.records import SkippedFile
+    from facesearch.api.library import FaceLibrary
+    from facesearch.api.values import ListingSummary, SidecarOptions, SidecarSummary, SkippedFile
 
 _LINES_SHOWN = 20  # the rest is in --json
 
@@ -89,8 +88,8 @@ def export(
     Never writes to photos. Merges into an existing sidecar and leaves everything else in it unchanged, byte for
     byte. If another program named a face differently, keeps and reports the existing name. Lists are private.
     """
-    from facesearch.exchange import SidecarOptions
-    from facesearch.library import Library, default_library_path
+    from facesearch.api.library import open_library
+    from facesearch.api.values import SidecarOptions
 
     if form is Format.XMP and (out is not None or unnamed):
         raise UsageError("--out and --unnamed go with --format json or csv: sidecars lie beside their photos")
@@ -98,7 +97,7 @@ def export(
         raise UsageError("--keywords and --withdraw go with --format xmp")
     if form is not Format.XMP and json and out is None:
         raise UsageError("--json prints a summary on stdout, where the list would go: name a file for that with --out")
-    with Library.open(library or default_library_path()) as opened:
+    with open_library(library) as opened:
         if form is Format.XMP:
             options = SidecarOptions(sidecar_name is SidecarName.SHORT, keywords, withdraw, force, dry_run)
             _sidecars(opened, person or [], options, json=json)
@@ -106,11 +105,9 @@ def export(
             _listing(opened, form, person or [], out, unnamed=unnamed, force=force, dry_run=dry_run, json=json)
 
 
-def _sidecars(opened: Library, people: Sequence[str], options: SidecarOptions, *, json: bool) -> None:
-    from facesearch.exchange import export_sidecars
-
+def _sidecars(opened: FaceLibrary, people: Sequence[str], options: SidecarOptions, *, json: bool) -> None:
     with Progress("exporting", "files") as progress:
-        summary = export_sidecars(opened, people, options, progress.update)
+        summary = opened.exchange.export_sidecars(people, options, progress.update)
     if json:
         say_json(summary)
     else:
@@ -118,7 +115,7 @@ def _sidecars(opened: Library, people: Sequence[str], options: SidecarOptions, *
 
 
 def _listing(
-    opened: Library,
+    opened: FaceLibrary,
     form: Format,
     people: Sequence[str],
     out: Path | None,
@@ -128,11 +125,11 @@ def _listing(
     dry_run: bool,
     json: bool,
 ) -> None:
-    from facesearch.exchange import export_listing, refuse_taken, write_listing
+    from facesearch.api.values import refuse_taken, write_listing
 
     if out is not None:
         refuse_taken(out, force=force)
-    content, summary = export_listing(opened, "csv" if form is Format.CSV else "json", people, unnamed=unnamed)
+    content, summary = opened.exchange.export_listing("csv" if form is Format.CSV else "json", people, unnamed=unnamed)
     if out is not None and not dry_run:
         write_listing(out, content, force=force)
     if json:

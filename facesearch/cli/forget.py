@@ -13,7 +13,7 @@ from facesearch.cli.output import complain, counted, say, say_json, shown
 from facesearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from facesearch.library import ForgetSummary
+    from facesearch.api.values import ForgetSummary
 
 
 def forget(

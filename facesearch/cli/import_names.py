@@ -13,7 +13,7 @@ from facesearch.cli.output import complain, counted, say, say_json, shown_path
 from facesearch.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from facesearch.exchange import ImportSummary
+    from facesearch.api.values import ImportSummary
 
 _LINES_SHOWN = 20  # the rest is in --json
 
@@ -40,14 +40,10 @@ def import_names(
     reported, as are regions that cannot be used, such as one drawn before the photo was cropped. facesearch people
     undo undoes an import.
     """
-    from facesearch.exchange import import_names as take_names
-    from facesearch.library import Library, default_library_path
+    from facesearch.api.library import open_library
 
-    with (
-        Library.open(library or default_library_path(), writable=not dry_run, wait=wait) as opened,
-        Progress("importing", "files") as progress,
-    ):
-        summary = take_names(opened, paths, dry_run=dry_run, on_progress=progress.update)
+    with open_library(library) as opened, Progress("importing", "files") as progress:
+        summary = opened.exchange.import_names(paths, dry_run=dry_run, wait=wait, on_file=progress.update)
     if json:
         say_json(summary)
     else:

@@ -22,7 +22,7 @@ from facesearch.cli.progress import Progress
 
 if TYPE_CHECKING:
     from facesearch.api.library import FaceLibrary
-    from facesearch.indexing import IndexSummary
+    from facesearch.api.values import IndexSummary
 
 _REASONS_SHOWN = 20  # the rest is in --json
 _NAMES_SHOWN = 5
@@ -77,7 +77,7 @@ def index(
         }
         run = partial(_run, opened, paths, how=how, json=json)
         if watch:
-            _watch(paths, opened.path, partial(run, rehash=False, wait=True), partial(run, rehash=rehash, wait=True))
+            _watch(paths, opened, partial(run, rehash=False, wait=True), partial(run, rehash=rehash, wait=True))
         else:
             run(rehash=rehash, wait=wait)
 
@@ -97,7 +97,7 @@ def _run(
 
     Exits with 130 when it was interrupted.
     """
-    from facesearch.indexing import IndexInterrupted
+    from facesearch.api.values import IndexInterrupted
 
     with Progress("indexing", "photos") as progress:
         try:
@@ -120,20 +120,19 @@ def _run(
         end_interrupted()
 
 
-def _watch(paths: list[Path], library: Path, run: Callable[..., None], first_run: Callable[..., None]) -> None:
+def _watch(paths: list[Path], opened: FaceLibrary, run: Callable[..., None], first_run: Callable[..., None]) -> None:
     """Index now and after every change. Ctrl-C while nothing is being indexed is how this ends, and no error.
 
     A run that fails is reported and tried again, unless it is the first or the library is gone."""
+    from facesearch.api.values import watch
     from facesearch.errors import FacesearchError, LibraryError, LibraryLockedError
-    from facesearch.library import is_library
-    from facesearch.photos.watch import watch
 
     has_run = False
 
     def index_again(unfinished: frozenset[Path]) -> bool:
         nonlocal has_run
-        if has_run and not is_library(library):
-            raise LibraryError(f"the library in {library} is gone: no longer watching")
+        if has_run and not opened.exists:
+            raise LibraryError(f"the library in {opened.path} is gone: no longer watching")
         try:
             if has_run:
                 run(leave_out=unfinished, quiet=True)

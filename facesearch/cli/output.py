@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 import typer
 
 if TYPE_CHECKING:
-    from facesearch.indexing import AbsentFolder
+    from facesearch.api.values import AbsentFolder
 
 
 def shown(value: object) -> str:

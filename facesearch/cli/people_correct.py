@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,15 +9,13 @@ import typer
 from facesearch.cli.completing import complete_person
 from facesearch.cli.options import JsonOption, LibraryOption
 from facesearch.cli.output import counted, say_json, shown
-from facesearch.cli.people_options import FacesArgument, PersonArgument, opened, say_change, shown_name
+from facesearch.cli.people_options import FacesArgument, PersonArgument, say_change, shown_name
 from facesearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from facesearch.library import Library
-    from facesearch.people import PeopleChanged
+    from facesearch.api.values import PeopleChanged
 
 _DATE = "YYYY-MM-DD"
-_LIKE_A_FILE = re.compile(r"/|\.\w{3,5}$")
 
 
 def name(
@@ -61,16 +57,13 @@ def name(
     A face goes to the person of that name, who may be new. A group or person cannot take a name that is in use:
     merge the two instead.
     """
-    from facesearch import people
+    from facesearch.api.library import open_library
 
     if face is not None and box is not None:
         raise UsageError("--face and --box both say which face: give one of them")
-    with opened(library, writable=True) as opened_library:
-        face_ids = _face_meant(opened_library, who, face, box)
-        if face_ids:
-            changed = people.name_faces(opened_library, face_ids, name, born)
-        else:
-            changed = people.name_person(opened_library, people.find_person(opened_library, who), name, born)
+    at = None if box is None else parsed_box(box)
+    with open_library(library) as opened:
+        changed = opened.people.name(who, name, born=born, face=face, box=at)
     _report(changed, f"{shown(changed.name)} (number {changed.person_id}) has {_faces(changed.total)} now", json=json)
 
 
@@ -84,11 +77,10 @@ def born(
     json: JsonOption = False,
 ) -> None:
     """Set a person's date of birth; review then lists photos taken before it."""
-    from facesearch import people
+    from facesearch.api.library import open_library
 
-    with opened(library, writable=True) as opened_library:
-        person_id = people.find_person(opened_library, person)
-        changed = people.set_born(opened_library, person_id, None if date == "unknown" else date)
+    with open_library(library) as opened:
+        changed = opened.people.set_born(person, None if date == "unknown" else date)
     who = shown_name(changed.name, changed.person_id)
     _report(changed, f"{who} was born {changed.born or 'at a time that is not known'}", json=json)
 
@@ -112,11 +104,10 @@ def merge(
 
     Faces rejected from any of them are rejected from the merged person.
     """
-    from facesearch import people
+    from facesearch.api.library import open_library
 
-    with opened(library, writable=True) as opened_library:
-        found = [people.find_person(opened_library, who) for who in (first, *others)]
-        changed = people.merge_people(opened_library, found[0], found[1:])
+    with open_library(library) as opened:
+        changed = opened.people.merge(first, *others)
     who = shown_name(changed.name, changed.person_id)
     gained = f"{_faces(changed.faces)} of {counted(changed.people, 'person', 'people')}"
     _report(changed, f"{who} takes over {gained}, and has {_faces(changed.total)} now", json=json)
@@ -143,13 +134,10 @@ def split(
 
     The faces are rejected from the former person, so that nothing puts them back.
     """
-    from facesearch import people
+    from facesearch.api.library import open_library
 
-    with opened(library, writable=True) as opened_library:
-        person_id = people.find_person(opened_library, person)
-        found = people.find_faces(opened_library, faces, person_id)
-        whose = people.find_person(opened_library, to) if to is not None and _is_number(to) else to
-        changed = people.split_faces(opened_library, person_id, found, whose)
+    with open_library(library) as opened:
+        changed = opened.people.split(person, faces, to)
     who = shown_name(changed.name, changed.person_id)
     _report(changed, f"{_faces(changed.faces)} went from {shown(person)} to {who}", json=json)
 
@@ -161,38 +149,11 @@ def reject(
 
     No grouping, folder name or list gives them back, even after a reindex. Naming such a face by hand does.
     """
-    from facesearch import people
+    from facesearch.api.library import open_library
 
-    with opened(library, writable=True) as opened_library:
-        person_id = people.find_person(opened_library, person)
-        found = people.find_faces(opened_library, faces, person_id)
-        changed = people.reject_faces(opened_library, person_id, found)
+    with open_library(library) as opened:
+        changed = opened.people.reject(person, faces)
     _report(changed, f"{_faces(changed.faces)} rejected: not {shown(person)}", json=json)
-
-
-def _face_meant(library: Library, who: str, face: int | None, box: str | None) -> list[int]:
-    """The face that is to be named; empty where a person is meant."""
-    from facesearch import people
-
-    if face is not None:
-        return [people.face_in_photo(library, Path(who), number=face)]
-    if box is not None:
-        return [people.face_in_photo(library, Path(who), box=parsed_box(box))]
-    if people.is_face(who):
-        return people.find_faces(library, [who])
-    is_person = library.people.find(who) is not None
-    if people.photo_at(library, Path(who)) is None:
-        if not is_person and _LIKE_A_FILE.search(who):
-            place = f"the library in {library.path}"
-            raise UsageError(f"{who} is nobody's name, and no photo that {place} knows; index it first")
-        return []
-    if is_person:
-        raise UsageError(f"{who} is a person and a photo: write ./{who} for the photo")
-    return people.find_faces(library, [who])
-
-
-def _is_number(who: str) -> bool:
-    return who.removeprefix("#").isdecimal()
 
 
 def parsed_box(text: str) -> list[float]:

@@ -12,7 +12,7 @@ from facesearch.cli.people_options import say_change
 from facesearch.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from facesearch.people import GroupedPerson, GroupSummary
+    from facesearch.api.values import GroupedPerson, GroupSummary
 
 _ROWS_SHOWN = 20  # the rest is in --json, and in people list
 
@@ -44,7 +44,7 @@ def group(
     from facesearch.api.library import open_library
 
     with open_library(library, tower=tower) as opened, Progress("grouping", "faces") as progress:
-        summary = opened.group_people(
+        summary = opened.people.group(
             least_faces=min_size, least_quality=min_quality, dry_run=dry_run, on_progress=progress.update
         )
     if json:

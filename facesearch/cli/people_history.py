@@ -9,11 +9,11 @@ import typer
 from facesearch.cli.completing import complete_change
 from facesearch.cli.options import JsonOption, LibraryOption
 from facesearch.cli.output import counted, say, say_json, shown, table
-from facesearch.cli.people_options import opened, say_change, shown_name
+from facesearch.cli.people_options import say_change, shown_name
 from facesearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from facesearch.people import LoggedChange, Undone
+    from facesearch.api.values import LoggedChange, Undone
 
 _NAMES_SHOWN = 3
 
@@ -41,15 +41,13 @@ def undo(
     An undo is a change too: undo it to redo. If later changes concern the same faces or people, lists them and
     changes nothing.
     """
-    from facesearch import people
+    from facesearch.api.library import open_library
 
     if since and change is None:
         raise UsageError("say since which change: facesearch people log lists them")
-    with opened(library, writable=True) as opened_library:
-        if since and change is not None:
-            all_undone = people.undo_since(opened_library, change)
-        else:
-            all_undone = (people.undo_change(opened_library, change),)
+    with open_library(library) as opened:
+        people = opened.people
+        all_undone = people.undo_since(change) if since and change is not None else (people.undo(change),)
     if json:
         say_json({"undone": all_undone})
         return
@@ -73,10 +71,10 @@ def log(
 
     Includes names from folders and lists, and groups.
     """
-    from facesearch import people
+    from facesearch.api.library import open_library
 
-    with opened(library) as opened_library:
-        changes = people.change_log(opened_library, last or None)
+    with open_library(library) as opened:
+        changes = opened.people.log(last or None)
     if json:
         say_json({"changes": changes})
         return

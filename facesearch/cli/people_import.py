@@ -9,10 +9,9 @@ import typer
 
 from facesearch.cli.options import JsonOption, LibraryOption
 from facesearch.cli.output import complain, counted, say, say_json, shown, shown_path
-from facesearch.cli.people_options import opened
 
 if TYPE_CHECKING:
-    from facesearch.people import ListSummary
+    from facesearch.api.values import ListSummary
 
 _LINES_SHOWN = 20  # the rest is in --json
 
@@ -42,10 +41,10 @@ def import_csv(
     (a face's number). Named faces keep their names, and rejected ones stay rejected. Reports each line that cannot
     be used. The whole list is one change, which undo undoes.
     """
-    from facesearch import people
+    from facesearch.api.library import open_library
 
-    with opened(library, writable=not dry_run) as opened_library:
-        summary = people.name_by_list(opened_library, file, root=root, dry_run=dry_run)
+    with open_library(library) as opened:
+        summary = opened.people.import_csv(file, root=root, dry_run=dry_run)
     if json:
         say_json(summary)
     else:

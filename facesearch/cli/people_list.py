@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from facesearch.cli.options import JsonOption, LibraryOption
 from facesearch.cli.output import counted, say, say_json, shown, shown_path, table
-from facesearch.cli.people_options import PersonArgument, opened, shown_name
+from facesearch.cli.people_options import PersonArgument, shown_name
 from facesearch.cli.pictures import PicturesChoice, PicturesOption, Rows, rows_for
 
 if TYPE_CHECKING:
-    from facesearch.people import FaceEntry, PeopleList, PersonShown
+    from facesearch.api.values import FaceEntry, PeopleList, PersonShown
 
 
 def list_people(*, library: LibraryOption = None, json: JsonOption = False) -> None:
@@ -18,10 +18,10 @@ def list_people(*, library: LibraryOption = None, json: JsonOption = False) -> N
 
     Every other command accepts the number in place of the name.
     """
-    from facesearch import people
+    from facesearch.api.library import open_library
 
-    with opened(library) as opened_library:
-        everybody = people.list_people(opened_library)
+    with open_library(library) as opened:
+        everybody = opened.people.list()
     if json:
         say_json(everybody)
     else:
@@ -39,14 +39,14 @@ def show(
 
     Rejected faces come last. Terminals such as kitty and iTerm2 show the first 50 faces beside their rows.
     """
-    from facesearch import people
+    from facesearch.api.library import open_library
 
-    with opened(library) as opened_library:
-        known = people.show_person(opened_library, people.find_person(opened_library, person))
+    with open_library(library) as opened:
+        known = opened.people.show(person)
         if json:
             say_json(known)
         else:
-            _report_person(known, rows_for(pictures, lambda: opened_library))
+            _report_person(known, rows_for(pictures, opened.pages.face_pictures))
 
 
 def _report_list(everybody: PeopleList) -> None:

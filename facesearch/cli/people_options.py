@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from facesearch.cli.completing import complete_face, complete_person
 from facesearch.cli.output import say, shown
-
-if TYPE_CHECKING:
-    from facesearch.library import Library
 
 PersonArgument = Annotated[
     str,
@@ -33,15 +27,6 @@ FacesArgument = Annotated[
         autocompletion=complete_face,
     ),
 ]
-
-
-@contextmanager
-def opened(path: Path | None, *, writable: bool = False) -> Iterator[Library]:
-    """The library of --library, FACESEARCH_LIBRARY or the user's data directory."""
-    from facesearch.library import Library, default_library_path
-
-    with Library.open(path or default_library_path(), writable=writable) as library:
-        yield library
 
 
 def shown_name(name: str | None, person_id: int) -> str:

@@ -11,7 +11,7 @@ import typer
 from facesearch.cli.completing import complete_person
 from facesearch.cli.options import ForceOption, JsonOption, LibraryOption
 from facesearch.cli.output import counted, say, say_json, shown_path
-from facesearch.cli.people_options import opened, shown_name
+from facesearch.cli.people_options import shown_name
 from facesearch.cli.progress import Progress
 from facesearch.errors import UsageError
 
@@ -51,24 +51,19 @@ def sheet(
     Each face shows its number; tick faces to get the reject and split commands to copy. The page shows faces and is
     readable by its owner only.
     """
-    from facesearch.pages import check_page_file, person_faces, write_page
-    from facesearch.pages.people_sheet import render_everybody, render_person
-    from facesearch.people import find_person
+    from facesearch.api.library import open_library
+    from facesearch.api.values import check_page_file, write_page
 
     if everybody == (person is not None):
         raise UsageError("name a person, or give --all for everybody")
     check_page_file(out, "--out", force=force)
-    with opened(library) as opened_library, Progress("cutting faces", "photos") as progress:
+    with open_library(library) as opened, Progress("cutting faces", "photos") as progress:
         if person is None:
-            people = person_faces.everybody(opened_library, limit)
-            page = render_everybody(opened_library, people, progress.update)
+            people, page = opened.pages.everybody(limit, progress.update)
             result: object = people
             done = f"{counted(len(people.people), 'person', 'people')} of {people.total:,}"
         else:
-            found = person_faces.faces_of_person(
-                opened_library, find_person(opened_library, person), order.value, limit
-            )
-            page = render_person(opened_library, found, progress.update)
+            found, page = opened.pages.person(person, order.value, limit, progress.update)
             result = found
             name = shown_name(found.name, found.person_id)
             done = f"{name}: {len(found.faces):,} of {counted(found.total, 'face')}"

@@ -8,10 +8,9 @@ import typer
 
 from facesearch.cli.options import JsonOption, LibraryOption
 from facesearch.cli.output import counted, say, say_json, shown, shown_path
-from facesearch.cli.people_options import opened
 
 if TYPE_CHECKING:
-    from facesearch.people import SuspectList
+    from facesearch.api.values import SuspectList
 
 _KINDS = {
     "unborn": "too early",
@@ -32,10 +31,10 @@ def suspects(
     Finds: one person twice on a photo; a face far from its person and near another; two people who look like one;
     and photos taken before a person was born, if a date of birth is set. Photos that cannot be read are counted.
     """
-    from facesearch import people
+    from facesearch.api.library import open_library
 
-    with opened(library) as opened_library:
-        found = people.find_suspects(opened_library, top or None)
+    with open_library(library) as opened:
+        found = opened.people.review(top or None)
     if json:
         say_json(found)
     else:

@@ -13,7 +13,7 @@ from facesearch.cli.output import counted, say, say_json, shown_path
 from facesearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from facesearch.people import PhotoList
+    from facesearch.api.values import PhotoList
 
 
 def photos(

@@ -14,8 +14,9 @@ import typer
 from facesearch.cli.output import cells, has_colours, say
 
 if TYPE_CHECKING:
-    from facesearch.library import Library
-    from facesearch.pages.terminal import Protocol
+    from facesearch.api.values import Protocol
+
+    FacePictures = Callable[[Sequence[int]], Mapping[int, bytes | None]]
 
 COLUMNS, ROWS = 8, 4  # of a picture: square, as a character is about twice as high as wide
 _GAP = 2
@@ -60,16 +61,13 @@ class Rows:
 class RowsWithPictures(Rows):
     """The same with each face at the left, MOST_PICTURES a table."""
 
-    def __init__(self, protocol: Protocol, library: Callable[[], Library]) -> None:
+    def __init__(self, protocol: Protocol, pictures: FacePictures) -> None:
         self._protocol = protocol
-        self._library = library
-        self._faces: dict[int, bytes | None] = {}
+        self._pictures = pictures
+        self._faces: Mapping[int, bytes | None] = {}
 
     def begin(self, face_ids: Sequence[int]) -> None:
-        from facesearch.pages.cutting import cut_faces
-
-        cuts = cut_faces(self._library(), face_ids[:MOST_PICTURES])
-        self._faces = {face_id: cut.face for face_id, cut in cuts.items()}
+        self._faces = self._pictures(face_ids[:MOST_PICTURES])
 
     def head(self, line: str) -> None:
         say(" " * (COLUMNS + _GAP) + line)
@@ -93,20 +91,20 @@ class RowsWithPictures(Rows):
         typer.echo("".join(out), nl=False, color=True)
 
     def _shown(self, content: bytes) -> str:
-        from facesearch.pages.terminal import shown_as
+        from facesearch.api.values import shown_as
 
         return shown_as(self._protocol, content, COLUMNS, ROWS, _cell_px())
 
 
-def rows_for(choice: PicturesChoice, library: Callable[[], Library]) -> Rows:
+def rows_for(choice: PicturesChoice, pictures: FacePictures) -> Rows:
     """How rows about faces are printed: with pictures where they are wanted, on a terminal that shows them, and nowhere
-    else. library: is asked for only then."""
+    else. pictures: of faces by id, asked for only then."""
     if choice is PicturesChoice.NEVER or not sys.stdout.isatty():
         return Rows()
-    from facesearch.pages.terminal import spoken_by
+    from facesearch.api.values import spoken_by
 
     protocol = spoken_by(os.environ) if choice is PicturesChoice.AUTO else _PROTOCOLS[choice]
-    return Rows() if protocol is None else RowsWithPictures(protocol, library)
+    return Rows() if protocol is None else RowsWithPictures(protocol, pictures)
 
 
 def _pieces(line: str, width: int) -> list[str]:

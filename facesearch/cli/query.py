@@ -25,8 +25,7 @@ from facesearch.errors import PhotoError
 
 if TYPE_CHECKING:
     from facesearch.api.library import FaceLibrary
-    from facesearch.pages.query_sheet import QuerySheet
-    from facesearch.query import FailedProbe, Probe, QueryAnswer, QueryOptions
+    from facesearch.api.values import FailedProbe, Probe, QueryAnswer, QueryOptions, QuerySheet
 
 
 def query(
@@ -68,10 +67,10 @@ def query(
     all_answered = True
     with open_library(library, tower=tower, device=device.value) as opened:
         opened.load_ahead()
-        from facesearch.query import QueryOptions, is_one_photo
+        from facesearch.api.values import QueryOptions, is_one_photo
 
         options = QueryOptions(k, threshold, prior, faces)
-        rows = rows_for(pictures, lambda: opened.reader)
+        rows = rows_for(pictures, opened.pages.face_pictures)
         if is_one_photo(photos):
             answer = _answer(opened, opened.probe(photos[0]), options, sheet)
             if json:
@@ -90,7 +89,7 @@ def query(
 def _answer(opened: FaceLibrary, probe: Probe, options: QueryOptions, sheet: QuerySheet | None) -> QueryAnswer:
     answer = opened.ask(probe, options)
     if sheet is not None:
-        sheet.add(opened.reader, probe, answer)
+        opened.pages.add_to_sheet(sheet, probe, answer)
     return answer
 
 
@@ -98,7 +97,7 @@ def _answers(
     opened: FaceLibrary, photos: Iterable[Path], options: QueryOptions, sheet: QuerySheet | None
 ) -> Iterator[QueryAnswer | FailedProbe]:
     """The answer to each photo, as soon as there is one, or why it has none."""
-    from facesearch.query import Probe
+    from facesearch.api.values import Probe
 
     for probe in opened.probes(photos):
         if isinstance(probe, Probe):
@@ -110,15 +109,14 @@ def _answers(
 
 
 def _begun_sheet(html: Path, force: bool) -> QuerySheet:
-    from facesearch.pages import check_page_file
-    from facesearch.pages.query_sheet import QuerySheet
+    from facesearch.api.values import QuerySheet, check_page_file
 
     check_page_file(html, "--html", force=force)
     return QuerySheet()
 
 
 def _write_sheet(sheet: QuerySheet, html: Path, library: Path, *, json: bool) -> None:
-    from facesearch.pages import write_page
+    from facesearch.api.values import write_page
 
     write_page(html, sheet.render(library), "--html")
     if not json:
@@ -129,7 +127,7 @@ def _write_sheet(sheet: QuerySheet, html: Path, library: Path, *, json: bool) ->
 def _tell_all(answers: Iterable[QueryAnswer | FailedProbe], rows: Rows, *, json: bool) -> bool:
     """Print the answers as they come, or all as one JSON. False where a photo that was named has none, or none at all
     has one."""
-    from facesearch.query import QueryAnswer
+    from facesearch.api.values import QueryAnswer
 
     answered: list[QueryAnswer] = []
     unanswered: list[FailedProbe] = []

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from facesearch.cli.output import counted, say, shown, shown_path, table
 
 if TYPE_CHECKING:
+    from facesearch.api.values import FaceMatch, PersonMatch, ProbeFace, QueryAnswer
     from facesearch.cli.pictures import Rows
-    from facesearch.query import FaceMatch, PersonMatch, ProbeFace, QueryAnswer
 
 _NUMBERS = ("rank", "distance", "probability", "photos")
 _PEOPLE_HEADS: tuple[str, ...] = ("rank", "person", "distance", "photos", "nearest photo")
@@ -22,7 +22,7 @@ def report_answer(answer: QueryAnswer, rows: Rows) -> None:
 
     rows: how lines are printed.
     """
-    from facesearch.query import footer
+    from facesearch.api.values import footer
 
     say(f"{counted(len(answer.faces), 'face')} in {shown_path(answer.photo)}")
     for number, face in enumerate(answer.faces, start=1):
@@ -39,7 +39,7 @@ def report_answer(answer: QueryAnswer, rows: Rows) -> None:
 
 
 def _report_matches(face: ProbeFace, rows: Rows) -> None:
-    from facesearch.query import SET_APART
+    from facesearch.api.values import SET_APART
 
     matches: tuple[PersonMatch | FaceMatch, ...] = face.people or face.photos
     if not matches:

@@ -19,7 +19,7 @@ from facesearch.cli.progress import Progress
 from facesearch.errors import LibraryError
 
 if TYPE_CHECKING:
-    from facesearch.indexing import ReindexSummary
+    from facesearch.api.values import ReindexSummary
 
 
 def reindex(
@@ -40,7 +40,7 @@ def reindex(
     one. Faces keep their people. The former embeddings are deleted after the switch.
     """
     from facesearch.api.library import open_library
-    from facesearch.indexing import ReindexInterrupted
+    from facesearch.api.values import ReindexInterrupted
 
     with open_library(library, tower=tower, device=device.value) as opened, Progress("reading", "photos") as progress:
         try:

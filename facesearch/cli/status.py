@@ -8,7 +8,7 @@ from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, Libra
 from facesearch.cli.output import counted, say, say_json, shown
 
 if TYPE_CHECKING:
-    from facesearch.library import LibraryStatus
+    from facesearch.api.values import LibraryStatus
 
 
 def status(

@@ -14,7 +14,7 @@ from facesearch.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from facesearch.tuning.teaching import Measured, TeachSummary, UntaughtSummary
+    from facesearch.api.values import Measured, TeachSummary, UntaughtSummary
 
 
 def teach(
@@ -75,7 +75,7 @@ def _report_untaught(untaught: UntaughtSummary) -> None:
 def _report(summary: TeachSummary) -> None:
     from textwrap import wrap
 
-    from facesearch.tuning.teaching import RULE
+    from facesearch.api.values import RULE
 
     beside = f", and from {counted(summary.apart, 'pair')} of faces that are not one person" if summary.apart else ""
     say(f"learned from {counted(summary.faces, 'face')} of {counted(summary.people, 'person', 'people')}{beside}")

@@ -15,7 +15,7 @@ from facesearch.cli.progress import Progress, duration
 from facesearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from facesearch.vision.tower.tower import TowerCard
+    from facesearch.api.values import TowerCard
     from facesearch_train.loop import EpochReport
     from facesearch_train.recipe import Order
 

@@ -19,10 +19,10 @@ SHOWN = 10
 
 def check_photos(paths: Sequence[Path], teachers: Sequence[Path], as_json: bool) -> None:
     """Look through labelled photos and print what was found. teachers: who judges the labels, else the tower does."""
-    from facesearch.vision.tower.tower import Tower
+    from facesearch.api.library import load_tower
     from facesearch_train.checking import check_data
 
-    tower = None if teachers else Tower.load()
+    tower = None if teachers else load_tower()
     judge = tower.embed if tower else teachers
     with Progress("cutting crops", "photos") as cutting, Progress("comparing faces", "photos") as comparing:
         report = check_data(paths, judge, cutting.update, comparing.update)

@@ -11,7 +11,7 @@ from facesearch.cli.output import counted, say, say_json, shown
 from facesearch.errors import LibraryError
 
 if TYPE_CHECKING:
-    from facesearch.library import VerifyReport
+    from facesearch.api.values import VerifyReport
 
 
 def verify(
@@ -38,7 +38,7 @@ def verify(
 
 
 def _report(report: VerifyReport) -> None:
-    from facesearch.library import AREAS
+    from facesearch.api.values import AREAS
 
     say(f"library    {shown(report.path)}: {counted(report.photos, 'photo')}, {counted(report.faces, 'face')}")
     for area in AREAS:

@@ -22,7 +22,7 @@ from facesearch.cli.options import (
 from facesearch.cli.output import counted, say, say_json, shown, shown_path, table
 
 if TYPE_CHECKING:
-    from facesearch.query.why import Explanation
+    from facesearch.api.values import Explanation
 
 
 class CoverChoice(StrEnum):
@@ -76,10 +76,7 @@ def why(
     shows faces and is readable by its owner only. With --json, writes a page only where --out names one.
     """
     from facesearch.api.library import open_library
-    from facesearch.pages import check_page_file, write_page
-    from facesearch.pages.explanation import render_explanation
-    from facesearch.query import QueryOptions
-    from facesearch.query.why import Patches, WhyOptions, explain
+    from facesearch.api.values import Patches, QueryOptions, WhyOptions, check_page_file, write_page
 
     page = out if out is not None or json else Path(f"why-{photo.stem}.html")
     query = QueryOptions(threshold=threshold, prior=prior)
@@ -87,9 +84,9 @@ def why(
     if page is not None:
         check_page_file(page, "--out", force=force)
     with open_library(library, tower=tower, device=device.value) as opened:
-        found = explain(opened.reader, opened.probe(photo), opened.tower, options)
+        found = opened.why(photo, options)
         if page is not None:
-            write_page(page, render_explanation(found, opened.reader), "--out")
+            write_page(page, opened.pages.explanation(found), "--out")
     if json:
         say_json({**found.to_json(), "page": page})
     else:
@@ -100,8 +97,7 @@ def why(
 
 
 def _report(found: Explanation) -> None:
-    from facesearch.query import SET_APART
-    from facesearch.query.why import SAME_PHOTO, asked_about, hanging, rivalry, standing, verdict
+    from facesearch.api.values import SAME_PHOTO, SET_APART, asked_about, hanging, rivalry, standing, verdict
 
     say(f"{counted(len(found.probe.faces), 'face')} in {shown_path(found.probe.path)}")
     say(shown(verdict(found)), bold=True)

@@ -5,7 +5,7 @@ person to another by itself: only what a user says does that.
 """
 
 from facesearch.library import find_person
-from facesearch.people.addressing import face_in_photo, find_faces, is_face, photo_at
+from facesearch.people.addressing import face_in_photo, faces_meant, find_faces, is_face, photo_at
 from facesearch.people.corrections import (
     PeopleChanged,
     merge_people,
@@ -46,6 +46,7 @@ __all__ = [
     "Undone",
     "change_log",
     "face_in_photo",
+    "faces_meant",
     "find_faces",
     "find_person",
     "find_suspects",

@@ -17,6 +17,7 @@ from facesearch.library import Library
 from facesearch.records import Floats, StoredFace
 from facesearch.vision.boxes import pair_up
 
+_LIKE_A_FILE = re.compile(r"/|\.\w{3,5}$")
 SAME_FACE = 0.3  # a box means the face that it overlaps by this share of their union, or none: as in a reindex
 _FACE = re.compile(r"(?:face\s*[:#]\s*|#)?(\d{1,18})", re.IGNORECASE)
 
@@ -34,6 +35,30 @@ def find_faces(library: Library, words: Iterable[str], person_id: int | None = N
     """
     found = [_face(library, word, person_id) for word in words]
     return list(dict.fromkeys(found))
+
+
+def faces_meant(
+    library: Library, who: str | Path, number: int | None = None, box: Sequence[float] | None = None
+) -> list[int]:
+    """The ids of the faces that somebody means who is to be named; none where a person is meant.
+
+    who: a person by name or number, a face as `face:3`, or a photo, of which `number` or `box` say which face. Raises
+    UsageError for what is both a person and a photo, and for a photo that the library does not know.
+    """
+    photo, word = Path(who), str(who)
+    if number is not None or box is not None:
+        return [face_in_photo(library, photo, number, box)]
+    if is_face(word):
+        return find_faces(library, [word])
+    is_person = library.people.find(word) is not None and not isinstance(who, Path)
+    if photo_at(library, photo) is None:
+        if isinstance(who, Path) or (not is_person and _LIKE_A_FILE.search(word)):
+            place = f"the library in {library.path}"
+            raise UsageError(f"{who} is nobody's name, and no photo that {place} knows; index it first")
+        return []
+    if is_person:
+        raise UsageError(f"{who} is a person and a photo: write ./{who} for the photo")
+    return find_faces(library, [word])
 
 
 def face_in_photo(library: Library, photo: Path, number: int | None = None, box: Sequence[float] | None = None) -> int:

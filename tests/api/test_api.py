@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from support.small_tower import write_small_tower
 
 import facesearch
+from facesearch.api import values
 from facesearch.demo import write_album
 from facesearch.errors import LibraryError, NoFaceError, TowerError, UsageError
 
@@ -127,3 +129,16 @@ def test_a_question_loads_tower_and_search_while_it_looks_for_faces(
     monkeypatch.setattr(type(library.detector), "detect", detect)
     with pytest.raises(NoFaceError):
         library.query(min(people.rglob("*.jpg")))
+
+
+def test_every_value_of_the_api_comes_from_the_room_that_a_type_checker_sees() -> None:
+    tree = ast.parse(Path(values.__file__).read_text(encoding="utf-8"))
+    checked = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {
+        alias.name: found.module for found in checked.body if isinstance(found, ast.ImportFrom) for alias in found.names
+    }
+    assert seen == values._ROOM_OF
+    assert set(values.__all__) == set(seen)
+    assert all(getattr(values, name) is not None for name in values.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'gallery'"):
+        getattr(values, "gallery")  # noqa: B009 - mypy knows that it is not there

@@ -11,8 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 from facesearch.errors import FacesearchError
 
@@ -25,13 +24,16 @@ Device = Literal["auto", "cpu", "gpu"]
 Folder = str | PathLike[str]
 
 
-class LoadedLibrary:
-    """A library's folder, its detector, its tower and, between `_open` and `close`, the library open for reading."""
+class Session:
+    """A library's folder, its detector, its tower and, between `open` and `close`, the library open for reading.
+
+    The parts of a FaceLibrary share one.
+    """
 
     def __init__(self, path: Path, tower: Folder | None = None, device: Device = "auto") -> None:
         self.path = path
         self._tower_path = tower
-        self._device = device
+        self.device = device
         self._reader: Library | None = None
         self._loads_ahead = False
 
@@ -45,25 +47,20 @@ class LoadedLibrary:
         from facesearch.vision.tower.tower import Tower, usable_precision
 
         path = None if self._tower_path is None else Path(self._tower_path)
-        return Tower.load(path, self._device, usable_precision(recorded_precision(self.path)), prepared=False)
+        return Tower.load(path, self.device, usable_precision(recorded_precision(self.path)), prepared=False)
 
     @cached_property
     def detector(self) -> Detector:
         """What finds the faces, from the smallest on that the library was built for."""
-        return self._load_detector()
+        return self.load_detector_for()
 
-    def _load_detector(self, smallest: str | None = None, lanes: int = 1) -> Detector:
-        """smallest: the smallest face; None for the library's."""
+    def load_detector_for(self, smallest: str | None = None, lanes: int = 1) -> Detector:
+        """A detector of its own. smallest: the smallest face; None for the library's."""
         from facesearch.library import recorded_detector
         from facesearch.vision.detector.detector import load_detector, settings_of, smallest_face
 
         settings = settings_of(recorded_detector(self.path)) if smallest is None else smallest_face(smallest)
-        return load_detector(settings, lanes=lanes, device=self._device)
-
-    @property
-    def reader(self) -> Library:
-        """The library itself, open for reading until `close`. Raises LibraryError and TowerError."""
-        return self._open()
+        return load_detector(settings, lanes=lanes, device=self.device)
 
     def load_ahead(self) -> None:
         """Begin to load what a question needs, beside what the caller does next. Raises TowerError and LibraryError."""
@@ -76,7 +73,7 @@ class LoadedLibrary:
             self._loads_ahead = True
             threading.Thread(target=_prepare, args=(detector, tower), name="load").start()
 
-    def _open(self) -> Library:
+    def open(self) -> Library:
         """The library for reading, checked against the tower and the detector; kept open for the next question."""
         if self._reader is None:
             self.load_ahead()
@@ -84,18 +81,29 @@ class LoadedLibrary:
             from facesearch.records import Models
 
             self._reader = Library.open(self.path, Models.of(self.detector, self.tower))
-            self._reader.search_on(self._device)
+            self._reader.search_on(self.device)
             threading.Thread(target=load_search, args=(self._reader.catalog.face_count(),), name="search").start()
         return self._reader
 
     @contextmanager
-    def _opened(self, *, writable: bool = False) -> Iterator[Library]:
+    def opened(self, *, writable: bool = False, wait: bool = False) -> Iterator[Library]:
         """The library for one call, with no other opened beside it. Raises LibraryError, and LibraryLockedError where
         it cannot be taken for writing."""
         from facesearch.library import Library
 
         self.close()
-        with Library.open(self.path, writable=writable) as library:
+        with Library.open(self.path, writable=writable, wait=wait) as library:
+            yield library
+
+    @contextmanager
+    def reading(self) -> Iterator[Library]:
+        """The library for reading, without tower and detector: the one that is open, or one for this call."""
+        from facesearch.library import Library
+
+        if self._reader is not None:
+            yield self._reader
+            return
+        with Library.open(self.path) as library:
             yield library
 
     def close(self) -> None:
@@ -105,14 +113,6 @@ class LoadedLibrary:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _prepare(detector: Detector, tower: Tower) -> None:

@@ -1,0 +1,52 @@
+"""Names to and from other programs. `library.exchange` of a FaceLibrary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from facesearch.api.session import Folder, Session
+
+if TYPE_CHECKING:
+    from facesearch.exchange import ImportSummary, ListingSummary, SidecarOptions, SidecarSummary
+
+OnFile = Callable[[int, int], None]  # how many files are done, and of how many
+
+
+class Exchange:
+    """XMP sidecars, JSON and CSV. All methods raise LibraryError, and UsageError for people who are not there."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def import_names(
+        self, paths: Sequence[Folder], *, dry_run: bool = False, wait: bool = False, on_file: OnFile | None = None
+    ) -> ImportSummary:
+        """Take over the names that other programs gave to faces, as one change.
+
+        paths: photos, folders of photos, sidecars, .picasa.ini, and lists that facesearch exported. dry_run: change
+        nothing. wait: for another process that is writing, which is a LibraryLockedError otherwise.
+        """
+        from facesearch.exchange import import_names
+
+        with self._session.opened(writable=not dry_run, wait=wait) as library:
+            return import_names(library, [Path(path) for path in paths], dry_run=dry_run, on_progress=on_file)
+
+    def export_sidecars(
+        self, people: Sequence[str] = (), options: SidecarOptions | None = None, on_file: OnFile | None = None
+    ) -> SidecarSummary:
+        """Write the named faces into XMP files beside the photos. people: only these, by name or number."""
+        from facesearch.exchange import SidecarOptions, export_sidecars
+
+        with self._session.opened() as library:
+            return export_sidecars(library, people, SidecarOptions() if options is None else options, on_file)
+
+    def export_listing(
+        self, form: Literal["json", "csv"], people: Sequence[str] = (), *, unnamed: bool = False
+    ) -> tuple[bytes, ListingSummary]:
+        """One list of all named faces, and what is in it. unnamed: groups without a name too."""
+        from facesearch.exchange import export_listing
+
+        with self._session.opened() as library:
+            return export_listing(library, form, people, unnamed=unnamed)
