@@ -55,7 +55,9 @@ def test_the_commands_run_as_written(
     workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "_LINE_EVERY_S", math.inf)  # on a slow machine stderr would not be empty
-    commands = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
+    pages = [README, (DOCS / "guide" / "index-photos.md").read_text(encoding="utf-8")]
+    shown = [line for page in pages for block in blocks("console", page) for line in block.splitlines()]
+    commands = [line[2:] for line in shown if line.startswith("$ ")]
     run = CommandLine(capsys)
     names = []
     for command in commands:
