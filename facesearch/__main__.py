@@ -3,8 +3,8 @@
 Ctrl-C while the command line is still being loaded ends it with a line, and the exit code that later ones have. For a
 question about a photo the process that decodes it is started first of all, so that it loads beside everything else.
 
-SIGTERM and SIGHUP, of a system that is shut down and of a terminal that is closed, keep what is finished as Ctrl-C does,
-and whoever waits for the process sees that it ended by them.
+SIGTERM and SIGHUP, of a system that is shut down and of a terminal that is closed, keep what is finished as Ctrl-C
+does, and whoever waits for the process sees that it ended by them.
 
 Nothing is imported before it is settled where from, not even `__future__`.
 """
