@@ -20,6 +20,7 @@ import numpy as np
 from facesearch.photos import read_photo, walk
 from facesearch.records import PhotoFile
 from facesearch.vision.alignment import align_faces
+from facesearch.vision.detector import centerface
 from facesearch.vision.detector import detector as detection
 from facesearch.vision.faces.faces_of_photo import packed, unpacked
 from facesearch.vision.tower.tower import Tower, usable_precision
@@ -43,14 +44,12 @@ def measured(stage: str, action: Callable[..., Any]) -> Callable[..., Any]:
 def measured_detector() -> Callable[..., Any]:
     """The detector with its parts measured: what each adds stands in `spent`."""
     detector = detection.load_detector()
-    for stage, name in (("  shrink", "shrink"), ("  pyramid", "build_pyramid"), ("  suppression", "suppress")):
-        setattr(detection, name, measured(stage, getattr(detection, name)))
-    patches = detection.PatchSource.patches
-    detection.PatchSource.patches = measured("  patches", patches)  # type: ignore[method-assign]
-    networks = detector._networks
-    detector._loaded = networks._replace(
-        **{field: measured(f"  {field} network", getattr(networks, field)) for field in networks._fields}
-    )
+    for module, stage, name in (
+        (detection, "  shrinking", "view"),
+        (centerface, "  suppression", "suppress"),
+    ):
+        setattr(module, name, measured(stage, getattr(module, name)))
+    detector._loaded = measured("  network", detector._network)  # type: ignore[assignment]
     return measured("detect", detector.detect)
 
 

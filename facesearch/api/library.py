@@ -428,6 +428,6 @@ def compare(
     if library is not None:
         with FaceLibrary(Path(library), tower, device) as opened:
             return opened.compare(first, second)
-    detector, loaded = load_detector(device=device), load_tower(tower, device=device)
+    detector, loaded = load_detector(), load_tower(tower, device=device)
     one, two = (probe_prominent_face(Path(photo), detector, loaded) for photo in (first, second))
     return compare_probes(one, two)

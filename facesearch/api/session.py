@@ -60,7 +60,7 @@ class Session:
         from facesearch.vision.detector.detector import load_detector, settings_of, smallest_face
 
         settings = settings_of(recorded_detector(self.path)) if smallest is None else smallest_face(smallest)
-        return load_detector(settings, lanes=lanes, device=self.device)
+        return load_detector(settings, lanes=lanes)
 
     def load_ahead(self) -> None:
         """Begin to load what a question needs, beside what the caller does next. Raises TowerError and LibraryError."""
@@ -74,7 +74,7 @@ class Session:
             threading.Thread(target=_prepare, args=(detector, tower), name="load").start()
 
     def open(self) -> Library:
-        """The library for reading, checked against the tower and the detector; kept open for the next question."""
+        """The library for reading, checked against the tower; kept open for the next question."""
         if self._reader is None:
             self.load_ahead()
             from facesearch.library import Library, load_search

@@ -42,7 +42,7 @@ TowerOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[
-    DeviceChoice, typer.Option("--device", help="Where networks and search run; auto takes a GPU if there is one.")
+    DeviceChoice, typer.Option("--device", help="Where the tower and the search run; auto takes a GPU if there is one.")
 ]
 SmallestFaceOption = Annotated[
     str | None,
@@ -50,7 +50,7 @@ SmallestFaceOption = Annotated[
         "--smallest-face",
         metavar="PX|%",
         help="Look for faces from this size on: pixels of a photo at most 1024 px large (40), or a share of its longer "
-        "side (4%). Larger is faster. By default the library's, 20 for a new one.",
+        "side (4%). Larger is faster. By default the library's; a new one takes every face that is found.",
         show_default=False,
     ),
 ]

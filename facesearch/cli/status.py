@@ -25,20 +25,21 @@ def status(
 
     with open_library(library, tower=tower, device=device.value) as opened:
         now = opened.status()
-        runs_on = opened.tower.device
+        runs_on, installed = opened.tower.device, opened.detector.identity
     if json:
-        say_json({**dataclasses.asdict(now), "device": runs_on})
+        say_json({**dataclasses.asdict(now), "device": runs_on, "detector_installed": installed})
     else:
-        _report(now, runs_on)
+        _report(now, runs_on, installed)
 
 
-def _report(now: LibraryStatus, runs_on: str) -> None:
+def _report(now: LibraryStatus, runs_on: str, installed: str) -> None:
     missing = f", {now.files_missing:,} of them missing" if now.files_missing else ""
     failed = f"; {now.files_failed:,} more could not be read" if now.files_failed else ""
     unnamed = now.people - now.people_named
     own = "the tower's"
     if now.calibrated_at and now.own_threshold is not None:
         own = f"its own, of {now.calibrated_at[:10]}: one person under a distance of {now.own_threshold:.3f}"
+    outdated = "" if now.detector == installed else f"; `facesearch reindex` moves the library to {installed}"
     lines = {
         "library": f"{shown(now.path)}, {now.size_bytes / 1e6:.1f} MB, created {now.created_at[:10]}",
         "photos": f"{now.photos:,} in {counted(now.files - now.files_failed, 'file')}{missing}{failed}",
@@ -47,7 +48,7 @@ def _report(now: LibraryStatus, runs_on: str) -> None:
         "tower": f"{shown(now.tower_name)} ({now.tower[:12]}), one person under a distance of {now.threshold:.3f}",
         "taught": f"on {now.taught_at[:10]}" if now.taught_at else "nothing; distances are the tower's own",
         "judged": f"by {own}",
-        "detector": shown(now.detector),
+        "detector": shown(now.detector) + outdated,
         "vectors": shown(now.vectors),
         "search": now.search,
         "runs on": runs_on,

@@ -101,7 +101,7 @@ class Run:
         hashes = set(catalog.photo_ids()) if maybe_copies else set()
         known, lanes = Known(maybe_copies, hashes), min(self.options.lanes, len(work))
         ahead = _AHEAD_A_LANE * lanes
-        if isinstance(self.detector, Detector) and self.detector.runs_apart:
+        if isinstance(self.detector, Detector):
             return work_ahead(work, known, partial(SeeingWorker, self.detector), lanes=lanes, ahead=ahead)
         return see_ahead(work, known, partial(look, detector=self.detector), lanes=lanes, ahead=ahead)
 

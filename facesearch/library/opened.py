@@ -93,8 +93,8 @@ class Library:
     def open(cls, path: Path, models: Models | None = None, *, writable: bool = False, wait: bool = False) -> Self:
         """Open a library for reading, or for writing as its only writer; an older version is migrated first.
 
-        models: what the caller will work with; another detector or tower than the library's is refused. wait: for
-        another writer to end.
+        models: what the caller will work with; another tower than the library's is refused, and for writing another
+        detector too: a reader compares faces, whoever found them. wait: for another writer to end.
         Raises LibraryError (missing, damaged, of a newer version, not writable, built with another detector),
         LibraryLockedError (another writer) and TowerError (built with another tower).
         """
@@ -132,7 +132,10 @@ class Library:
             undo.callback(database.close)
             library = cls(path, database, lock)
             if models is not None:
-                library.check_models(models)
+                if lock is None:
+                    library.check_tower(models.tower, models.tower_name)
+                else:
+                    library.check_models(models)
                 if models.precision != library.models.precision:
                     log.warning(
                         "faces are embedded in %s here, and those in %s were in %s: distances can be 1 %% off",

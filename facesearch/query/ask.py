@@ -28,7 +28,7 @@ def ask(library: Library, probe: Probe, options: QueryOptions = DEFAULT_OPTIONS)
     with another tower than the probe.
     """
     with library.snapshot():
-        library.check_models(probe.models)
+        library.check_tower(probe.models.tower, probe.models.tower_name)
         judge = judge_of(probe, library, options.threshold)
         if options.faces:
             faces = tuple(_with_photos(library, face, judge, options.k) for face in probe.faces)
@@ -49,7 +49,7 @@ def compare_probes(first: Probe, second: Probe, library: Library | None = None) 
     if library is None:
         return _compared(first, second, float(row_distances(one.embedding, two.embedding)), judge_of(first))
     with library.snapshot():
-        library.check_models(first.models)
+        library.check_tower(first.models.tower, first.models.tower_name)
         space = library.space
         distance = float(row_distances(space.map(one.embedding), space.map(two.embedding)))
         return _compared(first, second, distance, judge_of(first, library))

@@ -1,4 +1,4 @@
-"""Boxes as arrays: overlap, suppression, squares. Pure NumPy; knows no network and no photo.
+"""Boxes as arrays: overlap, suppression. Pure NumPy; knows no network and no photo.
 
 A box is a row x1 y1 x2 y2 in px.
 """
@@ -67,8 +67,8 @@ def pair_up(first: Sequence[Floats], second: Sequence[Floats], at_least: float) 
 def suppress(boxes: Floats, scores: Floats, threshold: float, measure: Measure = "union") -> np.ndarray:
     """Indices, best score first, of the boxes that no better-scored box overlaps by more than `threshold`.
 
-    boxes: (N, 4). scores: (N,). As in the mtcnn package a suppressed box suppresses others too, which makes the answer
-    one comparison with all better boxes: it is done in blocks, so that memory stays bounded for any N.
+    boxes: (N, 4). scores: (N,). A suppressed box suppresses others too, which makes the answer one comparison with all
+    better boxes: it is done in blocks, so that memory stays bounded for any N.
     """
     order = np.argsort(-scores, kind="stable")
     ranked = boxes[order]
@@ -79,13 +79,6 @@ def suppress(boxes: Floats, scores: Floats, threshold: float, measure: Measure =
         better = np.arange(stop)[None, :] < np.arange(start, stop)[:, None]
         keep[start:stop] = ~(shared & better).any(axis=1)
     return np.asarray(order[keep])
-
-
-def to_squares(boxes: Floats) -> Floats:
-    """Squares around the same centres with the longer side: (N, 4) -> (N, 4)."""
-    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
-    half = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True) / 2
-    return np.concatenate([centre - half, centre + half], axis=1)
 
 
 def _area(boxes: Floats) -> Floats:

@@ -137,11 +137,13 @@ def test_a_reader_migrates_an_older_library_and_keeps_a_copy(path: Path, monkeyp
     assert schema.version(path / "library.db") == current + 1
 
 
-def test_another_tower_or_detector_is_refused(path: Path) -> None:
+def test_another_tower_is_refused_and_for_writing_another_detector(path: Path) -> None:
     with pytest.raises(TowerError, match=r"first \(aaaaaaaaaaaa\), not with second"):
         Library.open(path, dataclasses.replace(MODELS, tower="b" * 64, tower_name="second"))
     with pytest.raises(LibraryError, match="detector-1, not with detector-2"):
         Library.open(path, dataclasses.replace(MODELS, detector="detector-2"), writable=True)
+    with Library.open(path, dataclasses.replace(MODELS, detector="detector-2")) as library:
+        assert library.models == MODELS
     with Library.open(path, MODELS, writable=True) as library:  # the refusal above let go of the lock
         assert library.models == MODELS
 

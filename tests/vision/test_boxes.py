@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facesearch.vision import boxes as boxes_room
-from facesearch.vision.boxes import Measure, overlap, suppress, to_squares
+from facesearch.vision.boxes import Measure, overlap, suppress
 
 A = [0, 0, 10, 10]
 B = [5, 0, 15, 10]  # half of A
@@ -53,7 +53,3 @@ def test_suppression_equals_a_naive_loop(measure: Measure, count: int, monkeypat
 def test_a_suppressed_box_suppresses_too() -> None:
     chain = rows([0, 0, 10, 10], [3, 0, 13, 10], [6, 0, 16, 10])  # neighbours share 7 of 13, the outer two 4 of 16
     assert suppress(chain, np.array([0.9, 0.8, 0.7], np.float32), 0.5).tolist() == [0]
-
-
-def test_squares_keep_the_centre_and_the_longer_side() -> None:
-    np.testing.assert_allclose(to_squares(rows([0, 0, 10, 4], [2, 2, 4, 8])), [[0, -3, 10, 7], [0, 2, 6, 8]])

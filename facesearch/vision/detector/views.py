@@ -1,0 +1,84 @@
+"""Which parts of a photo are looked at, how large, and what is in them. Knows no network: pixels in, pixels out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from facesearch.records import Floats, Pixels
+
+_GREY = 128
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle of a photo, in its px."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A region of a photo as a network sees it."""
+
+    pixels: Pixels  # uint8 (H, W, 3), sides multiples of the step, grey where there is no photo
+    region: Region  # what it shows
+    scale: Floats  # (2,): photo px for one px of the view, across and down
+    border_px: int  # grey at the left and the top
+
+    def in_photo(self, points: Floats) -> Floats:
+        """Points (..., 2) of the view, x y, in px of the photo."""
+        moved = (points - self.border_px) * self.scale + (self.region.left, self.region.top)
+        return np.asarray(moved, dtype=np.float32)
+
+
+def view(pixels: Pixels, region: Region, side_px: int, step_px: int, border: float = 0.0) -> View:
+    """A region. side_px: of its longer side; border: grey around it, as a share of that."""
+    part = pixels[region.top : region.bottom, region.left : region.right]
+    small = resized(part, side_px)
+    height, width = small.shape[:2]
+    border_px = round(border * max(height, width))
+    canvas = np.full((*(_up(side + 2 * border_px, step_px) for side in (height, width)), 3), _GREY, dtype=np.uint8)
+    canvas[border_px : border_px + height, border_px : border_px + width] = small
+    scale = np.array([part.shape[1] / width, part.shape[0] / height], dtype=np.float32)
+    return View(canvas, region, scale, border_px)
+
+
+def tiles(width: int, height: int, tile_px: int, overlap_px: int) -> list[Region]:
+    """Equal tiles that cover a photo, each side at most tile_px, neighbours sharing at least overlap_px."""
+    across, down = (_starts(side, tile_px, overlap_px) for side in (width, height))
+    return [Region(left, top, right, bottom) for top, bottom in down for left, right in across]
+
+
+def _starts(side: int, tile_px: int, overlap_px: int) -> list[tuple[int, int]]:
+    count = max(-(-(side - overlap_px) // (tile_px - overlap_px)), 1)
+    length = min(-(-(side + (count - 1) * overlap_px) // count), side)
+    starts = [round(place * (side - length) / max(count - 1, 1)) for place in range(count)]
+    return [(start, start + length) for start in starts]
+
+
+def shrink(pixels: Pixels, max_side_px: int) -> Pixels:
+    """The photo with its longer side at most max_side_px; the photo itself when it is not larger."""
+    return pixels if max(pixels.shape[:2]) <= max_side_px else resized(pixels, max_side_px)
+
+
+def resized(pixels: Pixels, side_px: int) -> Pixels:
+    """The photo with its longer side side_px."""
+    height, width = pixels.shape[:2]
+    factor = side_px / max(height, width, 1)
+    if factor == 1:
+        return pixels
+    size = (max(round(width * factor), 1), max(round(height * factor), 1))
+    image = Image.fromarray(pixels)
+    while image.width >= 8 * size[0] and image.height >= 8 * size[1]:
+        image = image.reduce(2)  # fast, and the averages stay true
+    return np.asarray(image.resize(size, Image.Resampling.BOX if factor < 1 else Image.Resampling.BILINEAR))
+
+
+def _up(side: int, multiple: int) -> int:
+    return -(-side // multiple) * multiple
