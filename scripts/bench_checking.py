@@ -7,8 +7,8 @@ and found anew. What is flagged in the data as they are comes first: some of it 
     python scripts/bench_checking.py DIR [DIR ...] --shots 300
     python scripts/bench_checking.py PATH --teacher dlib
 
-With a teacher (dlib, or a file as for `facesearch train --check --teacher`) it judges labels beside the tower, and no
-photos are saved again.
+With a teacher (dlib, or a file as for `facesearch train --check --teacher`) it judges the labels instead of the tower,
+and no photos are saved again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from facesearch_train.duplicates import SAME_SHOT, thumbnails
 from facesearch_train.merging import JoinedCrops, merge_datasets
 from facesearch_train.pairs import number_identities
 from facesearch_train.suspects import find_mislabelled, find_twins
-from facesearch_train.teacher import taught_places
+from facesearch_train.teacher import read_teacher, taught_places
 from facesearch_train.teacher_embeddings import teacher_files
 
 
@@ -46,21 +46,24 @@ def main() -> None:
     datasets = [list_photos(path) for path in options.data]
     crop_sets = [prepare_crops(dataset) for dataset in datasets]
     crops = JoinedCrops(merge_datasets(datasets), crop_sets)
-    tower = Tower.load()
     people = number_identities(crops.identities)
+    if options.teacher:
+        teachers = [read_teacher(path) for path in teacher_files(options.teacher, crop_sets)]
+        places = taught_places(teachers, [dataset.root for dataset in datasets], crops.paths)
+        known = np.flatnonzero(np.isfinite(places[:, 0]))
+        print(
+            f"{len(known):,} of {len(crops):,} crops of {len(set(crops.identities)):,} people are known to the teacher"
+        )
+        plant_labels("the teacher", places[known], people[known], 1.0)
+        plant_twins(places[known], people[known])
+        return
+    tower = Tower.load()
     parts = [crops[start : start + 512] for start in range(0, len(crops), 512)]
     raw = np.concatenate([tower.embed(part) for part in parts])
     print(f"{len(crops):,} crops of {len(set(crops.identities)):,} people, tower {tower.card.name}")
     for name, embeddings in (("embeddings", raw), ("their directions", directions(raw))):
         plant_labels(name, embeddings, people)
     plant_twins(directions(raw), people)
-    if options.teacher:
-        files = teacher_files(options.teacher, crop_sets)
-        places = taught_places(files, [dataset.root for dataset in datasets], crops.paths)
-        known = np.flatnonzero(np.isfinite(places[:, 0]))
-        plant_labels("the teacher", places[known], people[known], 1.0)
-        plant_twins(places[known], people[known])
-        return
     small = np.concatenate([thumbnails(part) for part in parts])
     chosen = np.random.default_rng(0).permutation(len(crops))[: options.shots]
     save_again(crops, chosen, Known(people, small, directions(raw)), tower)

@@ -22,7 +22,7 @@ from facesearch_train.merging import JoinedCrops, merge_datasets
 from facesearch_train.packs import TrainingPhoto
 from facesearch_train.pairs import number_identities
 from facesearch_train.suspects import Suspect, Twins, find_mislabelled, find_twins
-from facesearch_train.teacher import taught_places
+from facesearch_train.teacher import read_teacher, taught_places
 from facesearch_train.teacher_embeddings import teacher_files
 
 Embed = Callable[[Pixels], Floats]  # uint8 (N, 112, 112, 3) -> float32 (N, D)
@@ -177,7 +177,8 @@ def _judged(
     if callable(judge):
         return np.arange(len(joined)), _embeddings(joined, judge, progress), None
     files = teacher_files(judge, crop_sets, progress)
-    places = taught_places(files, [crops.dataset.root for crops in crop_sets], joined.paths)
+    teachers = [read_teacher(path) for path in files]
+    places = taught_places(teachers, [crops.dataset.root for crops in crop_sets], joined.paths)
     known = np.flatnonzero(np.isfinite(places[:, 0]))
     return known, places[known], 1.0
 

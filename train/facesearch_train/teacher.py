@@ -51,7 +51,7 @@ def read_teacher(path: Path) -> TeacherFile:
     return TeacherFile(path, rows, embeddings / np.float32(threshold), root)
 
 
-def taught_places(files: Sequence[Path], roots: Sequence[Path], paths: Sequence[Path]) -> Floats:
+def taught_places(teachers: Sequence[TeacherFile], roots: Sequence[Path], paths: Sequence[Path]) -> Floats:
     """What the teacher says of every photo: float32 (N, K), its threshold at 1; NaN for photos that no file knows.
 
     roots: the datasets'. paths: (N,), the photos', each below one of the roots. A file that names none of the roots is
@@ -63,7 +63,6 @@ def taught_places(files: Sequence[Path], roots: Sequence[Path], paths: Sequence[
         for number, root in enumerate(roots):
             if path.is_relative_to(root):
                 names[number].append((row, path.relative_to(root).as_posix()))
-    teachers = [read_teacher(path) for path in files]
     sizes = {teacher.embeddings.shape[1] for teacher in teachers}
     if len(sizes) != 1:
         raise TrainingDataError(f"The teacher files have {sorted(sizes)} numbers a photo: give those of one teacher.")

@@ -128,9 +128,9 @@ def test_each_file_is_taken_for_the_set_of_which_it_knows_most(tmp_path: Path) -
         tmp_path / "1.npz", ["Al/1.png", "Al/9.png"], np.array([[3, 4], [0, 0]], np.float16), threshold=2
     )
     two = write_teacher(tmp_path / "2.npz", ["Bo/1.png", "Al/1.png"], np.array([[0.6, 0], [0, 1.2]]))
-    places = taught_places([two, one], roots, paths)
+    places = taught_places([read_teacher(two), read_teacher(one)], roots, paths)
     np.testing.assert_allclose(places, [[1.5, 2], [0, 2], [1, 0]], rtol=1e-6)
-    assert np.isnan(taught_places([one], roots, paths)[1:]).all()
+    assert np.isnan(taught_places([read_teacher(one)], roots, paths)[1:]).all()
 
 
 @pytest.mark.parametrize(
@@ -157,10 +157,10 @@ def test_missing_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:
             read_teacher(tmp_path / name)
     foreign = write_teacher(tmp_path / "a.npz", ["x/1.png"], np.zeros((1, 2)))
     with pytest.raises(TrainingDataError, match=r"knows no photo of the data: its first is x/1\.png"):
-        taught_places([foreign], [Path("/data")], [Path("/data/y.png")])
+        taught_places([read_teacher(foreign)], [Path("/data")], [Path("/data/y.png")])
     wider = write_teacher(tmp_path / "b.npz", ["y.png"], np.zeros((1, 3)))
     with pytest.raises(TrainingDataError, match=r"have \[2, 3\] numbers a photo"):
-        taught_places([foreign, wider], [Path("/data")], [Path("/data/y.png")])
+        taught_places([read_teacher(foreign), read_teacher(wider)], [Path("/data")], [Path("/data/y.png")])
 
 
 def test_a_teacher_names_the_crops_whose_label_it_doubts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,5 +220,5 @@ def test_dlib_stands_for_a_file_of_every_set(tmp_path: Path) -> None:
     assert files == (given, *(tmp_path / "caches" / f"{name}-dlib.npz" for name in "ab"))
     assert told == [(4, 8), (8, 8)]
     joined = JoinedCrops(merge_datasets(sets), crop_sets)
-    places = taught_places(files[1:], [data.root for data in sets], joined.paths)
+    places = taught_places([read_teacher(path) for path in files[1:]], [data.root for data in sets], joined.paths)
     assert places.shape == (8, 128) and np.isfinite(places).all()  # although both sets have the same names
