@@ -77,6 +77,8 @@ def _report_person(known: PersonShown, rows: Rows) -> None:
     born = f", born {person.born}" if person.born else ""
     faces = f"{counted(person.faces, 'face')} on {counted(person.photos, 'photo')}"
     say(f"{shown_name(person.name, person.person_id)} (number {person.person_id}{born}): {faces}", bold=True)
+    if person.cover_face_id is not None:
+        say(f"cover: face:{person.cover_face_id}, the best of the typical ones")
     _report_faces(known.faces, "said by", rows)
     if known.rejected:
         say()
@@ -91,9 +93,17 @@ def _report_faces(faces: tuple[FaceEntry, ...], source: str, rows: Rows) -> None
         where = f"{right - left:.0f}x{bottom - top:.0f} px at {left:.0f},{top:.0f}"
         photo = "(no photo any more)" if face.photo is None else shown_path(face.photo)
         missing = " (missing)" if face.missing and face.photo is not None else ""
-        texts.append((f"face:{face.face_id}", where, shown(face.source or ""), photo + missing))
+        texts.append(
+            (
+                f"face:{face.face_id}",
+                where,
+                "" if face.quality is None else f"{face.quality:.2f}",
+                shown(face.source or ""),
+                photo + missing,
+            )
+        )
     if texts:
-        head, *lines = table(("face", "where", source, "photo"), texts)
+        head, *lines = table(("face", "where", "quality", source, "photo"), texts, ("quality",))
         rows.begin([face.face_id for face in faces])
         rows.head(head)
         for line, face in zip(lines, faces, strict=True):

@@ -67,7 +67,8 @@ def render_everybody(library: Library, shown: Everybody, on_photo: OnPhoto | Non
     more = f" <b>{rest:,} more</b> would make this page too large: --limit shows more." if rest else ""
     lead = (
         f"<p>{counted(shown.total, 'person or group', 'people and groups')} in the library "
-        f"<code>{text(library.path)}</code>, each with the most typical face; those with a name first.{more}</p>"
+        f"<code>{text(library.path)}</code>, each with the best of their typical faces; "
+        f"those with a name first.{more}</p>"
         '<p class="quiet">This page shows faces and names. It loads nothing and sends nothing; keep it private.</p>'
     )
     figures = "".join(_person(person, cuts) for person in shown.people)

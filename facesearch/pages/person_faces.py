@@ -8,21 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from facesearch.errors import UsageError
 from facesearch.evaluation.distance import row_distances
 from facesearch.library import Library
 from facesearch.people import list_people
+from facesearch.people.cover import geometric_median
 from facesearch.photos import date_taken
-from facesearch.records import Floats
 from facesearch.vision.runtime import available_cores
 
 Order = Literal["doubtful", "typical", "date"]
-
-_SAMPLED_FACES = 64  # of a person, evenly through their ids, among which the most typical is looked for
-_ROUNDS = 50
-_SETTLED = 1e-6
 
 
 @dataclass(frozen=True)
@@ -35,6 +29,7 @@ class SheetFace:
     taken: str | None
     photo: Path | None
     missing: bool
+    quality: float | None  # how well it can be recognised, 0 to 1
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ class PersonFaces:
 
 @dataclass(frozen=True)
 class SheetPerson:
-    """A person with the most typical of their faces; None for a person without any."""
+    """A person with the face that stands for them; None for a person without any."""
 
     person_id: int
     name: str | None
@@ -89,7 +84,7 @@ def faces_of_person(library: Library, person_id: int, order: Order, limit: int) 
     for face_id, distance in zip(face_ids, distances, strict=True):
         where = paths.get(stored[face_id].photo_id)
         path, missing = (None, True) if where is None else (where.path, where.missing)
-        faces.append(SheetFace(face_id, distance, None, path, missing))
+        faces.append(SheetFace(face_id, distance, None, path, missing, stored[face_id].quality))
     shown = _ordered(faces, order)[:limit]
     return PersonFaces(person_id, name, order, len(faces), threshold, tuple(_dated(shown)))
 
@@ -97,40 +92,11 @@ def faces_of_person(library: Library, person_id: int, order: Order, limit: int) 
 def everybody(library: Library, limit: int) -> Everybody:
     """The people of a library, each with one face."""
     listed = list_people(library).people
-    people = []
-    with library.snapshot():
-        for person in listed[:limit]:
-            face_ids = sorted(face_id for face_id, _ in library.people.faces_of([person.person_id]))
-            typical = _most_typical(library, face_ids) if face_ids else None
-            people.append(SheetPerson(person.person_id, person.name, person.faces, person.photos, typical))
+    people = [
+        SheetPerson(person.person_id, person.name, person.faces, person.photos, person.cover_face_id)
+        for person in listed[:limit]
+    ]
     return Everybody(len(listed), tuple(people))
-
-
-def geometric_median(places: Floats) -> Floats:
-    """The point with the least sum of distances to some others: float32 (N, D) -> float32 (D,). Source: Weiszfeld 1937;
-    a point that the search lands on is left out of the step, as Vardi and Zhang 2000 do."""
-    points = np.asarray(places, np.float64)
-    middle = points.mean(axis=0)
-    for _ in range(_ROUNDS):
-        far = np.linalg.norm(points - middle, axis=1)
-        apart = far > _SETTLED
-        if not apart.any():
-            break
-        weights = 1 / far[apart]
-        pull = weights @ (points[apart] - middle)
-        held = float((~apart).sum())
-        strength = float(np.linalg.norm(pull))
-        step = pull / weights.sum() * max(0.0, 1 - held / strength if strength else 0.0)
-        middle = middle + step
-        if np.linalg.norm(step) < _SETTLED:
-            break
-    return np.asarray(middle, np.float32)
-
-
-def _most_typical(library: Library, face_ids: Sequence[int]) -> int:
-    some = list(face_ids)[:: -(-len(face_ids) // _SAMPLED_FACES)]
-    places = library.places(some)
-    return some[int(row_distances(places, geometric_median(places)).argmin())]
 
 
 def _ordered(faces: list[SheetFace], order: Order) -> list[SheetFace]:

@@ -8,19 +8,21 @@ from pathlib import Path
 
 from facesearch.errors import UsageError
 from facesearch.library import Library
+from facesearch.people.cover import cover_faces
 from facesearch.records import StoredFace
 
 
 @dataclass(frozen=True)
 class PersonEntry:
-    """A person, or an unnamed group (no name). born: an ISO date. rejected: faces that are known not to be theirs."""
+    """A person, or an unnamed group."""
 
     person_id: int
-    name: str | None
-    born: str | None
+    name: str | None  # None for a group
+    born: str | None  # an ISO date
     faces: int
     photos: int
-    rejected: int
+    rejected: int  # faces that are known not to be theirs
+    cover_face_id: int | None = None  # the face that stands for them (people.cover); None for somebody without a face
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,14 @@ class PeopleList:
 
 @dataclass(frozen=True)
 class FaceEntry:
-    """A face on a photo. box: x1 y1 x2 y2 px. source: who said whose it is: "user", "folder" and so on; None for a
-    rejected face. missing: whether the photo was gone when its folder was last indexed."""
+    """A face on a photo."""
 
     face_id: int
     photo: Path | None
-    missing: bool
-    box: tuple[float, float, float, float]
-    source: str | None
+    missing: bool  # the photo was gone when its folder was last indexed
+    box: tuple[float, float, float, float]  # x1 y1 x2 y2 px
+    source: str | None  # who said whose it is: "user", "folder" and so on; None for a rejected face
+    quality: float | None  # how well it can be recognised, 0 to 1; None for a face from before there was one
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ class PersonShown:
 def list_people(library: Library) -> PeopleList:
     """Everybody in a library."""
     with library.snapshot():
-        people = [PersonEntry(*row) for row in library.people.overview()]
+        rows = library.people.overview()
+        covers = cover_faces(library, [row[0] for row in rows])
+        people = [PersonEntry(*row, covers.get(row[0])) for row in rows]
         without = library.catalog.face_count() - sum(person.faces for person in people)
     people.sort(key=lambda each: (each.name is None, (each.name or "").casefold(), -each.faces, each.person_id))
     return PeopleList(tuple(people), without)
@@ -72,8 +76,9 @@ def show_person(library: Library, person_id: int) -> PersonShown:
         rejected = library.catalog.faces(library.people.rejected_from(person_id))
         faces = _entries(library, theirs.values(), sources)
         others = _entries(library, rejected.values(), {})
+        cover = cover_faces(library, [person_id]).get(person_id)
     photos = len({face.photo_id for face in theirs.values()})
-    person = PersonEntry(person_id, row.name, row.born, len(faces), photos, len(others))
+    person = PersonEntry(person_id, row.name, row.born, len(faces), photos, len(others), cover)
     return PersonShown(person, faces, others)
 
 
@@ -85,5 +90,6 @@ def _entries(library: Library, faces: Iterable[StoredFace], sources: dict[int, s
         where = paths.get(face.photo_id)
         left, top, right, bottom = (round(side, 1) for side in face.box.tolist())
         path, missing = (None, True) if where is None else (where.path, where.missing)
-        entries.append(FaceEntry(face.face_id, path, missing, (left, top, right, bottom), sources.get(face.face_id)))
+        box, source = (left, top, right, bottom), sources.get(face.face_id)
+        entries.append(FaceEntry(face.face_id, path, missing, box, source, face.quality))
     return tuple(sorted(entries, key=lambda entry: (str(entry.photo), entry.face_id)))

@@ -62,7 +62,8 @@ def test_from_faces_to_people_and_back(run: CommandLine, tmp_path: Path) -> None
     assert said(run("people", "born", "Ann", "1984-05-17")).startswith("Ann was born 1984-05-17\n")
     shown = said(run("people", "show", "Bob"))
     assert re.search(r"^Bob \(number 5\): 1 face on 1 photo$", shown, re.MULTILINE)
-    assert re.search(r"^  face:5  40x40 px at 0,0  user     album/Bob/1.png$", shown, re.MULTILINE)
+    assert "cover: face:5, the best of the typical ones\n" in shown
+    assert re.search(r"^  face:5  40x40 px at 0,0     1.00  user     album/Bob/1.png$", shown, re.MULTILINE)
     assert "not Bob: 1 face\n" in shown
     log = said(run("people", "log", "--last", "3")).splitlines()
     assert [re.sub(r"\d\d:\d\d:\d\d|\d{4}-\d\d-\d\d", "*", line) for line in log] == [

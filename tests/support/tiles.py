@@ -23,7 +23,7 @@ from facesearch.records import DetectedFace, Floats, Models, Pixels
 from facesearch.vision.alignment import TEMPLATE_112
 
 TILE_PX = 40
-RIM_PX = 12
+RIM_PX = 8
 WHITE = (255, 255, 255)
 THRESHOLD = 0.1
 
@@ -42,7 +42,7 @@ def draw(path: Path, *colours: Colour) -> Path:
     inside = np.zeros((TILE_PX, TILE_PX), bool)
     inside[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX] = True
     chequers = np.tile((np.indices((TILE_PX, TILE_PX)).sum(0) % 2 == 1) & ~inside, (1, len(colours or (WHITE,))))
-    pixels[chequers & (pixels != 255).any(axis=2)] ^= 128
+    pixels[chequers & (pixels != 255).any(axis=2)] ^= 32
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
     return path

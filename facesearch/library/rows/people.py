@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,15 @@ from facesearch.library.rows.people_change import PeopleChange
 from facesearch.records import Floats, PersonRow
 
 _NUMBER = re.compile(r"#[0-9]{1,18}")
+
+
+@dataclass(frozen=True, eq=False)
+class FaceSample:
+    """Some faces of a person."""
+
+    face_ids: NDArray[np.int64]  # (N,), ascending
+    qualities: NDArray[np.float64]  # (N,), NaN where there is none
+    embeddings: Floats  # float32 (N, 32), as the rows keep them
 
 
 class People:
@@ -188,6 +198,30 @@ class People:
                 person_ids,
             )
         )
+
+    def sampled_rows(self, person_ids: Iterable[int], most: int) -> dict[int, FaceSample]:
+        """By person id all of their faces, or `most` to 2 * most - 1 of them evenly through their ids, by id.
+
+        Leaves out people without a face.
+        """
+        rows = self._database.rows_in(
+            "SELECT sampled.person_id, face_id, quality, embedding FROM ("
+            "SELECT person_id, id AS face_id, row_number() OVER (PARTITION BY person_id ORDER BY id) AS place, "
+            "count(*) OVER (PARTITION BY person_id) AS count FROM faces WHERE person_id IN ({})) AS sampled "
+            f"JOIN faces ON faces.id = face_id WHERE place % max(1, count / {int(most)}) = 0 ORDER BY face_id",
+            person_ids,
+        )
+        by_person: dict[int, list[tuple[int, float | None, bytes]]] = {}
+        for person_id, *row in rows:
+            by_person.setdefault(person_id, []).append((row[0], row[1], row[2]))
+        return {
+            person_id: FaceSample(
+                np.array([row[0] for row in own], np.int64),
+                np.array([row[1] for row in own], np.float64),
+                np.frombuffer(b"".join(row[2] for row in own), "<f4").reshape(len(own), -1).astype(np.float32),
+            )
+            for person_id, own in by_person.items()
+        }
 
     def sampled_faces(self, person_ids: Iterable[int], most: int) -> dict[int, tuple[int, Floats]]:
         """By person id how many faces they have, and the embeddings of all, or of `most` to 2 * most - 1 of them evenly

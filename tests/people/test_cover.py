@@ -1,0 +1,75 @@
+"""The face that stands for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.people_library import create, draw_album
+from support.tiles import draw
+
+from facesearch.library import Library
+from facesearch.pages.person_faces import everybody
+from facesearch.people import list_people, name_faces, show_person
+from facesearch.people.cover import cover_faces
+
+ANN_ID, BOB_ID = 1, 2
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    """Ann has faces 1 to 5, a shade apart each, and face 18, a blue one that is not hers."""
+    album = draw_album(tmp_path / "album", photos=5)
+    draw(album / "blue.png", (9, 9, 250))
+    with create(tmp_path / "library", album) as library:
+        (blue,) = (face_id for face_id in range(16, 22) if _is_alone(library, face_id))
+        name_faces(library, [blue], "Ann")
+        yield library
+
+
+def _is_alone(library: Library, face_id: int) -> bool:
+    found = library.catalog.faces([face_id])
+    return bool(found) and len(library.catalog.faces_in([found[face_id].photo_id])) == 1
+
+
+def rate(library: Library, person_id: int, *qualities: float | None) -> list[int]:
+    """Set the qualities of a person's faces, by id; returns the ids."""
+    face_ids = sorted(library.people.sources_of(person_id))
+    with library.changing():
+        for face_id, quality in zip(face_ids, qualities, strict=True):
+            library._database.execute("UPDATE faces SET quality = ? WHERE id = ?", (quality, face_id))
+    return face_ids
+
+
+def test_of_the_typical_half_the_best_is_the_cover(library: Library) -> None:
+    """The median of the shades 0 to 4 and an outlier lies at shade 2 or 3: faces 2 to 4, of 6 the nearer half."""
+    face_ids = rate(library, ANN_ID, 0.1, 0.5, 0.4, 0.9, 0.1, 1.0)
+    assert cover_faces(library, [ANN_ID]) == {ANN_ID: face_ids[3]}
+    rate(library, ANN_ID, 0.1, 0.1, 0.8, 0.3, 0.1, 1.0)
+    assert cover_faces(library, [ANN_ID]) == {ANN_ID: face_ids[2]}
+
+
+def test_the_best_face_of_all_is_no_cover_where_it_lies_far_off(library: Library) -> None:
+    face_ids = rate(library, ANN_ID, 0.1, 0.1, 0.1, 0.1, 0.1, 1.0)
+    assert cover_faces(library, [ANN_ID])[ANN_ID] != face_ids[5]
+
+
+def test_without_qualities_it_is_the_most_typical(library: Library) -> None:
+    face_ids = rate(library, BOB_ID, *[None] * 5)
+    assert cover_faces(library, [BOB_ID, ANN_ID, 99])[BOB_ID] == face_ids[2]  # the middle of five shades
+    assert 99 not in cover_faces(library, [99])
+
+
+def test_a_known_quality_is_better_than_an_unknown_one(library: Library) -> None:
+    face_ids = rate(library, BOB_ID, None, None, None, 0.0, None)
+    assert cover_faces(library, [BOB_ID])[BOB_ID] == face_ids[3]
+
+
+def test_lists_and_sheets_show_the_cover(library: Library) -> None:
+    covers = cover_faces(library, [1, 2, 3])
+    assert {each.person_id: each.cover_face_id for each in list_people(library).people} == covers
+    assert {each.person_id: each.face_id for each in everybody(library, 10).people} == covers
+    shown = show_person(library, ANN_ID)
+    assert shown.person.cover_face_id == covers[ANN_ID]
+    assert {face.quality for face in shown.faces} == {1.0}
