@@ -100,6 +100,17 @@ TeacherOption = Annotated[
         readable=False,
     ),
 ]
+CohortOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--cohort",
+        metavar="PATH",
+        help="Photos of strangers of all groups of people, in the same forms as --data, from which the tower judges "
+        "how densely faces lie around a face. Repeatable.",
+        show_default=False,
+        readable=False,
+    ),
+]
 CheckOption = Annotated[
     list[Path] | None,
     typer.Option(
@@ -125,6 +136,7 @@ def train(
     stages: StagesOption = None,
     hold_out_fold: HoldOutOption = None,
     start_from: StartFromOption = None,
+    cohort: CohortOption = None,
     teacher: TeacherOption = None,
     check: CheckOption = None,
     json: JsonOption = False,
@@ -141,7 +153,7 @@ def train(
     from facesearch_train.quiet import import_keras_quietly
 
     settings = (epochs, rate, batch, seed, stages)
-    ordered = data or hold_out_fold or start_from or any(value is not None for value in settings)
+    ordered = data or hold_out_fold or start_from or cohort or any(value is not None for value in settings)
     if check and (ordered or out or resume or preset is not PresetChoice.SMOKE):
         raise UsageError(
             "--check trains nothing: give it the sets to look through, perhaps --teacher and --json, and nothing else"
@@ -169,7 +181,7 @@ def train(
         if (folder / "config.json").exists():
             raise UsageError(f"{folder} holds a run already; go on with it by --resume, or choose another --out")
         config = Overrides(*settings).applied_to(PRESETS[preset.value])
-        order = Order(config, folder, tuple(data or ()), tuple(hold_out_fold or ()), start_from)
+        order = Order(config, folder, tuple(data or ()), tuple(hold_out_fold or ()), start_from, tuple(cohort or ()))
     _report(order, _train(order, resume))
 
 

@@ -57,7 +57,7 @@ class Cohort:
         return hashlib.sha256(settings.encode() + _bytes_of(self.centres)).hexdigest()
 
     def local_scale(self, embeddings: Floats) -> Floats:
-        """How far apart strangers lie around each face, 1 on average: (N, D) -> float32 (N,).
+        """How far apart strangers lie around each face, about 1 on average: (N, D) -> float32 (N,).
 
         A face's number is the same to the bit in whatever company it comes.
         """

@@ -40,8 +40,8 @@ class Report:
     intervals take pairs as independent, which pairs that share a person are not quite. calibration_error: the expected
     calibration error of the card's probabilities; None without any. identification: None where nobody has two photos.
     calibrated_by: of a library, whose threshold and probabilities: "tower", "head" or "library", whose own were fitted
-    to the very people who are judged. judged: whether distances are judged by local scales (see cohort), or plain; of
-    judged ones plain is the same report by plain distances.
+    to the very people who are judged. judged: the same figures by distances that the tower's cohort judges (see
+    cohort); None without one. All others are of plain distances.
     """
 
     protocol: str
@@ -66,13 +66,12 @@ class Report:
     calibration_error: float | None
     identification: Identification | None
     calibrated_by: str | None = None
-    judged: bool = False
-    plain: Report | None = None
+    judged: Report | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All figures under these names, and the accuracy's mean, std and standard_error. None: no finite number."""
-        values = asdict(replace(self, plain=None))
-        values["plain"] = None if self.plain is None else self.plain.to_json()
+        values = asdict(replace(self, judged=None))
+        values["judged"] = None if self.judged is None else self.judged.to_json()
         if self.accuracy:
             values["accuracy"]["mean"] = self.accuracy.mean
             values["accuracy"]["std"] = self.accuracy.std
@@ -126,9 +125,13 @@ def report_lines(report: Report) -> list[str]:
         f"equal error rate  {report.equal_error_rate:.2%}",
     ]
     lines += [*_accept_lines(report.true_accepts), *_last_lines(report)]
-    if report.plain is not None:
-        return [*lines, "by plain distances:", *(f"  {line}" for line in _short_lines(report.plain))]
-    return lines if report.judged else [*lines, "distances         plain: no cohort of strangers judges them"]
+    if report.judged is None:
+        return lines
+    return [
+        *lines,
+        "by distances that the tower's cohort judges:",
+        *(f"  {line}" for line in _short_lines(report.judged)),
+    ]
 
 
 def _short_lines(report: Report) -> list[str]:

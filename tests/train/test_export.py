@@ -11,6 +11,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from support.packed_sets import png, tar
 from support.tiny_training import STAGE, coloured_people, tiny_config
 
 from facesearch.errors import TowerError
@@ -68,6 +69,23 @@ def test_the_file_is_half_the_size_and_its_kernels_are_float16(exported: Exporte
     with h5py.File(tmp_path / "model.weights.h5", "r") as weights:
         weights.visititems(note)
     assert kinds == {True: {"float16"}, False: {"float32"}}
+
+
+def test_strangers_make_the_cards_cohort(exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACESEARCH_CACHE", str(tmp_path / "cache"))
+    strangers = tmp_path / "strangers.tar"
+    crops = coloured_people(20, 1, seed=8).crops
+    strangers.write_bytes(tar({f"p{row}/a.png": png(np.asarray(crops[row])) for row in range(20)}))
+    card = export_tower(exported.serving, tmp_path / "tower", CONFIG, VALIDATION, {}, cohort=[strangers])
+    assert exported.card.cohort is None
+    tower = Tower.load(tmp_path / "tower", device="cpu")
+    assert tower.cohort is not None
+    assert card.cohort is not None
+    assert tower.cohort.identity == card.cohort["identity"]
+    assert len(tower.cohort.centres) <= 4  # of five people or more each
+    scales = tower.local_scale(tower.embed(VALIDATION.crops))
+    assert scales.shape == (24,)
+    assert (scales > 0).all()
 
 
 def test_the_tower_gives_the_networks_numbers(exported: Exported) -> None:

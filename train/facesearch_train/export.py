@@ -9,6 +9,7 @@ import dataclasses
 import datetime
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,15 @@ from numpy.typing import NDArray
 
 from facesearch.errors import TowerError
 from facesearch.evaluation import metrics
-from facesearch.evaluation.calibration import fit_calibration, held_out_error
+from facesearch.evaluation.calibration import Calibration, fit_calibration, held_out_error
+from facesearch.evaluation.cohort import judged_distances
 from facesearch.evaluation.counts import count_pairs
 from facesearch.evaluation.distance import pair_distances
 from facesearch.records import CROP_SIZE_PX, Floats, Pixels
 from facesearch.vision.tower.keras_archive import read_keras_archive
 from facesearch.vision.tower.quantisation import observe_ranges
 from facesearch.vision.tower.tower import CARD_NAME, WEIGHTS_NAME, Tower, TowerCard, weights_sha256, write_card
+from facesearch_train.cohort import cohort_embeddings, described, fit_cohort, gather_centres
 from facesearch_train.config import TrainConfig
 from facesearch_train.loop import CropData
 from facesearch_train.network import build_tower
@@ -68,6 +71,7 @@ def export_tower(
     *,
     unit_threshold: bool = False,
     sample: Pixels | None = None,
+    cohort: Sequence[Path] = (),
 ) -> TowerCard:
     """Write `tower.keras` and `tower.json` into a folder and return the card. Both appear whole or not at all.
 
@@ -75,7 +79,9 @@ def export_tower(
     card says of the data. unit_threshold: first bring the best threshold to 1 (see rescale_to_unit_threshold); the
     card's margin follows, and its training says the factor. sample: crops of people trained on, uint8
     (N, 112, 112, 3), that show which values the network meets, so that it can run in int8; without them it cannot.
-    Raises TowerError when the runtime that serves it does not give the network's numbers.
+    cohort: labelled photos of strangers of all groups, for judged distances (see facesearch_train.cohort).
+    Raises TowerError when the runtime that serves it does not give the network's numbers, and TrainingDataError for a
+    cohort of too few people.
     """
     folder.mkdir(parents=True, exist_ok=True)
     factor = rescale_to_unit_threshold(serving, validation) if unit_threshold else 1.0
@@ -98,7 +104,12 @@ def export_tower(
         write_card(temporary, draft)
         tower = Tower.load(temporary, device="cpu")
         _check_runtime(serving, tower, validation.crops)
-        card = dataclasses.replace(draft, **judge(tower.embed(np.asarray(validation.crops)), validation))
+        embeddings = tower.embed(np.asarray(validation.crops))
+        card = dataclasses.replace(draft, **judge(embeddings, validation))
+        if cohort:
+            centres = gather_centres(cohort_embeddings(cohort, tower.embed))
+            fitted = fit_cohort(centres, embeddings, validation.identities, THRESHOLD_FAR)
+            card = dataclasses.replace(card, cohort=described(fitted, cohort))
         if sample is not None:
             ranges = observe_ranges(read_keras_archive(temporary / WEIGHTS_NAME), sample)
             card = dataclasses.replace(card, int8_ranges=ranges)
@@ -125,18 +136,19 @@ def rescale_to_unit_threshold(serving: keras.Model, validation: CropData) -> flo
     return factor
 
 
-def threshold_by_person(embeddings: Floats, identities: Identities) -> metrics.Threshold:
-    """The best threshold where all people weigh alike: float32 (N, D), (N,) person numbers.
+def threshold_by_person(embeddings: Floats, identities: Identities, scales: Floats | None = None) -> metrics.Threshold:
+    """The best threshold where all people weigh alike: float32 (N, D), (N,) person numbers. scales: local scales (N,),
+    for judged distances.
 
     Its accuracy is the mean of two shares judged rightly: of impostor pairs, and of genuine pairs as the mean over
     people. Otherwise the few people with the most photos would decide, for pairs grow as the square of photos.
     """
-    roc = _pairs_roc(embeddings, identities)
+    roc = pairs_roc(embeddings, identities, scales)
     distances, weights = [], []
     for photos in photos_by_person(identities):
         if len(photos) > 1:
             first, second = np.triu_indices(len(photos), k=1)
-            own = pair_distances(embeddings[photos], embeddings[photos])[first, second]
+            own = _all_distances(embeddings[photos], None if scales is None else scales[photos])[first, second]
             distances.append(own)
             weights.append(np.full(len(own), 1 / len(own)))
     genuine = np.concatenate(distances)
@@ -165,7 +177,7 @@ def multiply_distances(network: keras.Model, factor: float) -> None:
 
 def judge(embeddings: Floats, validation: CropData) -> dict[str, Any]:
     """The card's threshold, figures and calibration, from all pairs of people never trained on."""
-    roc = _pairs_roc(embeddings, validation.identities)
+    roc = pairs_roc(embeddings, validation.identities)
     best, balanced = metrics.best_threshold(roc), metrics.best_threshold(roc, balanced=True)
     means = [np.average(roc.thresholds[1:], weights=np.diff(shares)) for shares in (roc.tar, roc.far)]
     figures: dict[str, Any] = {
@@ -185,14 +197,17 @@ def judge(embeddings: Floats, validation: CropData) -> dict[str, Any]:
     for far in (0.1, 0.01, 0.001):
         if accepts := metrics.tar_at_far(roc, far):
             figures[f"tar_at_far_{far:g}"] = round(accepts.tar, 5)
-    measured = {"figures": figures, "calibration": _calibration(roc, embeddings, validation.identities)}
+    calibration = calibrate_pairs(roc, embeddings, validation.identities)
+    measured = {"figures": figures, "calibration": None if calibration is None else calibration.to_card()}
     accepts = metrics.tar_at_far(roc, THRESHOLD_FAR)
     if accepts is None:
         return {"threshold": best.distance, "threshold_far": max(_far_at(roc, best.distance), 1e-6), **measured}
     return {"threshold": round(accepts.threshold, 4), "threshold_far": THRESHOLD_FAR, **measured}
 
 
-def _calibration(roc: metrics.RocCurve, embeddings: Floats, identities: Identities) -> dict[str, Any] | None:
+def calibrate_pairs(
+    roc: metrics.RocCurve, embeddings: Floats, identities: Identities, scales: Floats | None = None
+) -> Calibration | None:
     """Fitted on all pairs, its error measured on halves: each half of the people by a fit on the other half."""
     fitted = fit_calibration(roc)
     if fitted is None:
@@ -202,29 +217,35 @@ def _calibration(roc: metrics.RocCurve, embeddings: Floats, identities: Identiti
     for half in np.array_split(people, 2):
         rows = np.isin(identities, half)
         if not 1 < len(half) < rows.sum():  # no pairs of both kinds: the error stays unknown
-            return fitted.to_card()
-        rocs.append(_pairs_roc(embeddings[rows], identities[rows]))
+            return fitted
+        rocs.append(pairs_roc(embeddings[rows], identities[rows], None if scales is None else scales[rows]))
     error = held_out_error(rocs)
     return dataclasses.replace(
         fitted,
         log_odds=tuple(round(odds, 4) for odds in fitted.log_odds),
         expected_calibration_error=None if error is None else round(error, 5),
-    ).to_card()
+    )
 
 
-def _pairs_roc(embeddings: Floats, identities: Identities) -> metrics.RocCurve:
-    """Of all pairs; of many photos they are only counted, in steps of some 0.00005 of distance.
+def pairs_roc(embeddings: Floats, identities: Identities, scales: Floats | None = None) -> metrics.RocCurve:
+    """Of all pairs; of many photos they are only counted, in steps of some 0.00005 of distance. scales: local scales
+    (N,), for judged distances.
 
     Raises TowerError for embeddings that are no numbers.
     """
     if not np.isfinite(embeddings).all():
         raise TowerError("the network's embeddings are not finite: it was not written. Train it again.")
     if len(embeddings) > _MOST_LISTED:
-        counts = count_pairs(embeddings.astype(np.float64), identities.astype(np.int64), 0.0)
+        counts = count_pairs(embeddings.astype(np.float64), identities.astype(np.int64), 0.0, scales=scales)
         return metrics.roc_from_counts(counts.edges, counts.genuine, counts.impostor)
     first, second = np.triu_indices(len(embeddings), k=1)
-    distances = pair_distances(embeddings, embeddings)[first, second]
+    distances = _all_distances(embeddings, scales)[first, second]
     return metrics.roc_curve(distances, (identities[first] != identities[second]).astype(np.int64))
+
+
+def _all_distances(embeddings: Floats, scales: Floats | None) -> Floats:
+    distances = pair_distances(embeddings, embeddings)
+    return distances if scales is None else judged_distances(distances, scales[:, None], scales)
 
 
 def _far_at(roc: metrics.RocCurve, threshold: float) -> float:

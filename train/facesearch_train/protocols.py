@@ -89,8 +89,8 @@ def examine(
     say: Callable[[str], None] = lambda _: None,
     progress: Progress | None = None,
 ) -> Examined:
-    """A tower's figures, by judged distances where it has a cohort, and by plain ones. threshold: the distance to judge
-    beside the best one, by default the card's.
+    """A tower's figures, by plain distances, and by judged ones where it has a cohort. threshold: the plain distance to
+    judge beside the best one, by default the card's.
 
     Raises TrainingDataError for data that cannot be judged on and UsageError for folds that do not exist.
     """
@@ -106,8 +106,8 @@ def examine(
     plain = _judged(examination, folds, crops, embed, _Measure.plain(tower, threshold))
     if tower.cohort is None:
         return plain
-    judged = _judged(examination, folds, crops, embed, _Measure.judged(tower.cohort, tower, threshold))
-    return replace(judged, report=replace(judged.report, judged=True, plain=plain.report))
+    judged = _judged(examination, folds, crops, embed, _Measure.judged(tower.cohort))
+    return replace(plain, report=replace(plain.report, judged=judged.report))
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,12 @@ class _Measure:
 
     @classmethod
     def plain(cls, tower: Tower, threshold: float | None) -> _Measure:
-        own = tower.card.threshold
-        asked = own if threshold is None or tower.cohort is not None else threshold
+        asked = tower.card.threshold if threshold is None else threshold
         return cls(asked, Calibration.from_card(tower.card.calibration), None)
 
     @classmethod
-    def judged(cls, cohort: Cohort, tower: Tower, threshold: float | None) -> _Measure:
-        return cls(cohort.threshold if threshold is None else threshold, cohort.calibration, tower.local_scale)
+    def judged(cls, cohort: Cohort) -> _Measure:
+        return cls(cohort.threshold, cohort.calibration, cohort.local_scale)
 
 
 def _remembered(embed: Embed) -> Embed:

@@ -17,7 +17,7 @@ from facesearch.errors import TowerError, UsageError
 from facesearch.vision.tower.tower import CARD_NAME, WEIGHTS_NAME, TowerCard, read_card
 from facesearch_train.config import TrainConfig
 from facesearch_train.crops import prepare_crops
-from facesearch_train.datasets import read_dataset
+from facesearch_train.datasets import list_photos, read_dataset
 from facesearch_train.lfw import fetch_lfw, people_in_folds, read_folds
 from facesearch_train.merging import JoinedCrops, merge_datasets
 from facesearch_train.pairs import number_identities
@@ -47,6 +47,7 @@ class Order:
     data: tuple[Path, ...] = ()
     hold_out_folds: tuple[int, ...] = ()
     start_from: Path | None = None
+    cohort: tuple[Path, ...] = ()  # labelled photos of strangers, for judged distances
 
     def save(self) -> None:
         """Keep it in the run's folder, for `resume`."""
@@ -54,6 +55,7 @@ class Order:
             "data": [str(path.resolve()) for path in self.data],
             "hold_out_folds": list(self.hold_out_folds),
             "start_from": str(self.start_from.resolve()) if self.start_from else None,
+            "cohort": [str(path.resolve()) for path in self.cohort],
         }
         (self.folder / ORDER_NAME).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
@@ -75,6 +77,7 @@ class Order:
             data=tuple(Path(path) for path in order["data"]),
             hold_out_folds=tuple(order["hold_out_folds"]),
             start_from=Path(order["start_from"]) if order["start_from"] else None,
+            cohort=tuple(Path(path) for path in order.get("cohort", ())),
         )
 
 
@@ -111,6 +114,8 @@ def train_tower(order: Order, resume: bool = False, listener: Listener | None = 
             f"{order.folder} is trained to its end ({order.config.epochs} epochs), its tower is in "
             f"{order.folder / TOWER_FOLDER}. To export it anew, delete that folder; to train on, --start-from it."
         )
+    for path in order.cohort:
+        list_photos(path)  # a mistyped path is found before hours are spent
     people = read_people(order, listener)
     from facesearch_train.export import export_tower, serving_tower
     from facesearch_train.loop import CropData, Run
@@ -132,6 +137,7 @@ def train_tower(order: Order, resume: bool = False, listener: Listener | None = 
         _described(order, people),
         unit_threshold=order.config.unit_threshold,
         sample=_sample(people),
+        cohort=order.cohort,
     )
 
 

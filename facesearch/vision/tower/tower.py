@@ -133,7 +133,7 @@ class Tower:
         return self._network.embed(crops)
 
     def local_scale(self, embeddings: Floats) -> Floats:
-        """How far apart strangers lie around each face, 1 on average: float32 (N, 32) -> float32 (N,).
+        """How far apart strangers lie around each face, about 1 on average: float32 (N, 32) -> float32 (N,).
 
         The judged distance of two faces is their plain distance divided by the mean of both: about 1 divides one
         person from two, whichever group they belong to. A tower without a cohort knows plain distances only: every

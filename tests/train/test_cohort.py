@@ -1,0 +1,99 @@
+"""A tower's cohort of strangers: centres that are nobody's face, fitted to people never trained on, on the card."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.packed_sets import pictures, png, tar
+from support.small_tower import write_small_tower
+from support.tiny_training import coloured_people
+
+from facesearch.errors import TrainingDataError
+from facesearch.evaluation.cohort import Cohort, judged_distances
+from facesearch.evaluation.metrics import IMPOSTOR, best_threshold, roc_curve
+from facesearch.vision.tower.tower import Tower, read_card, write_card
+from facesearch_train.cohort import add_cohort, cohort_embeddings, fit_cohort, gather_centres
+from facesearch_train.export import threshold_by_person
+
+
+def test_a_centre_is_the_mean_of_five_people_or_more() -> None:
+    rng = np.random.default_rng(0)
+    # Forty people in two crowds, and three who stand alone and must not become centres of their own.
+    crowds = np.repeat([[0.0, 0.0], [10.0, 0.0]], 20, axis=0) + rng.normal(scale=0.1, size=(40, 2))
+    people = np.concatenate([crowds, [[5, 50], [5, 51], [5, -50]]]).astype(np.float32)
+    centres = gather_centres(people, 5)
+    assert 1 <= len(centres) <= 5
+    apart = np.linalg.norm(people[:, None] - centres[None], axis=2).min(axis=1)
+    assert apart.min() > 1e-3  # nobody's own face
+    # The means, weighed by how many people each stands for, make up the mean of all.
+    assert abs(centres[:, 1]).max() < 20
+    few = gather_centres(people[:12], 300)
+    assert len(few) <= 2
+    np.testing.assert_allclose(gather_centres(people[:9], 300), [people[:9].mean(axis=0)], rtol=1e-5)
+
+
+def test_the_best_judged_threshold_is_1_and_the_share_of_strangers_is_kept() -> None:
+    rng = np.random.default_rng(1)
+    middles = rng.normal(size=(40, 4)) * np.repeat([1.0, 0.2], 20)[:, None] + np.repeat([[0.0], [9.0]], 20, axis=0)
+    spread = np.repeat([0.3, 0.06], 60)[:, None]  # the second twenty people lie five times as densely
+    places = (np.repeat(middles, 3, axis=0) + rng.normal(size=(120, 4)) * spread).astype(np.float32)
+    whose = np.repeat(np.arange(40), 3).astype(np.int32)
+    cohort = fit_cohort(middles.astype(np.float32)[::2], places, whose, 0.05)
+    scales = cohort.local_scale(places)
+    assert threshold_by_person(places, whose, scales).distance == pytest.approx(1, abs=1e-3)
+    row, column = np.triu_indices(120, 1)
+    judged = judged_distances(np.linalg.norm(places[row] - places[column], axis=1), scales[row], scales[column])
+    kinds = (whose[row] != whose[column]).astype(np.int64)
+    assert (judged[kinds == IMPOSTOR] <= cohort.threshold + 1e-4).mean() == pytest.approx(0.05, abs=0.003)
+    assert cohort.calibration is not None
+    assert cohort.calibration.probability(0.5) > 0.5 > cohort.calibration.probability(2.0)
+    plain = np.linalg.norm(places[row] - places[column], axis=1)
+    by_judged, by_plain = (best_threshold(roc_curve(each, kinds), balanced=True) for each in (judged, plain))
+    assert by_judged.accuracy > by_plain.accuracy
+
+
+def _packed(path: Path, people: int, photos: int = 1, seed: int = 0) -> Path:
+    crops = coloured_people(people, photos, seed).crops
+    files = {f"p{row // photos:03d}/{row:04d}.png": png(crop) for row, crop in enumerate(np.asarray(crops))}
+    path.write_bytes(tar(files))
+    return path
+
+
+def test_a_finished_tower_gets_a_cohort_and_keeps_its_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACESEARCH_CACHE", str(tmp_path / "cache"))
+    folder = write_small_tower(tmp_path / "tower")
+    before = read_card(folder)
+    strangers = _packed(tmp_path / "strangers.tar", 30)
+    known = _packed(tmp_path / "known.tar", 12, 4, seed=3)
+    said: list[str] = []
+    card = add_cohort(folder, [strangers], known, say=said.append)
+    assert Tower.load(folder, device="cpu", prepared=False).card.sha256 == before.sha256
+    assert dataclasses.replace(card, cohort=None) == before
+    cohort = Cohort.from_card(card.cohort)
+    assert cohort is not None
+    assert card.cohort is not None
+    assert card.cohort["data"] == ["strangers.tar"]
+    assert any(cohort.identity[:12] in line for line in said)
+    tower = Tower.load(folder, device="cpu")
+    assert tower.local_scale(tower.embed(coloured_people(12, 4, 3).crops)).mean() > 0
+    again = write_small_tower(tmp_path / "again")
+    write_card(again, before)
+    shutil.copy(folder / "tower.keras", again / "tower.keras")
+    other = Cohort.from_card(add_cohort(again, [strangers], known, say=said.append).cohort)
+    assert other is not None
+    np.testing.assert_allclose(other.centres, cohort.centres, atol=1e-4)
+
+
+def test_each_person_counts_once_and_too_few_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACESEARCH_CACHE", str(tmp_path / "cache"))
+    tower = Tower.load(write_small_tower(tmp_path / "tower"), device="cpu")
+    several = _packed(tmp_path / "several.tar", 11, 3)
+    assert cohort_embeddings([several], tower.embed).shape == (11, 32)
+    few = tmp_path / "few.tar"
+    few.write_bytes(tar({f"p{row}/a.png": png(picture) for row, picture in enumerate(pictures(9))}))
+    with pytest.raises(TrainingDataError, match="9 people"):
+        cohort_embeddings([few], tower.embed)
