@@ -20,6 +20,7 @@ import numpy as np
 from facesearch.errors import UsageError
 from facesearch.exchange.files import replace_file
 from facesearch.exchange.gathering import PhotoFaces, is_gone
+from facesearch.photos.files import special_file
 from facesearch.records import Floats
 
 VERSION = 1
@@ -157,8 +158,10 @@ def write_listing(path: Path, content: bytes, *, force: bool = False) -> None:
 
 
 def refuse_taken(path: Path, *, force: bool) -> None:
-    """Raise UsageError where there is a file already, unless `force`."""
+    """Raise UsageError where there is a file already, unless `force`, or what is no file, as a device."""
     if os.path.lexists(path) and not force:
         raise UsageError(f"{path} is there already: choose another --out, or --force to replace it")
     if path.is_dir():
         raise UsageError(f"{path} is a folder: name a file with --out")
+    if kind := special_file(path):  # it would be replaced
+        raise UsageError(f"{path} is {kind}: name a file with --out, or leave it out for stdout")

@@ -57,6 +57,14 @@ def special_kind(mode: int) -> str | None:
     return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "no regular file")
 
 
+def special_file(path: Path) -> str | None:
+    """What is at a path, in words, links followed, where that is neither a regular file nor nothing."""
+    try:
+        return special_kind(path.stat().st_mode)
+    except (OSError, ValueError):
+        return None
+
+
 def file_status(path: Path) -> os.stat_result:
     """What the file system knows of a path, following links. Raises PhotoError where it cannot be looked up."""
     try:

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from facesearch.errors import UsageError
+from facesearch.exchange.listing import refuse_taken
 from facesearch.pages import check_page_file, jpeg, picture, render_page, text, write_page
 from facesearch.pages.plots import HEIGHT, WIDTH, Axes, Bars, Mark, curve, histograms
 from facesearch.pages.shell import MARK
@@ -32,6 +33,20 @@ def test_a_page_is_private_whatever_the_umask_and_replaces_an_earlier_one(tmp_pa
     assert "<h1>second</h1>" in path.read_text(encoding="utf-8")
     assert path.stat().st_mode & 0o777 == 0o600
     assert [entry.name for entry in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_a_pipe_and_a_device_are_neither_waited_for_nor_replaced(tmp_path: Path) -> None:
+    """As `--html /dev/stdout | less`, and `--html /dev/null --force`."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to(os.devnull)
+    for force in (False, True):
+        with pytest.raises(UsageError, match="is a named pipe; name a file with --html"):
+            check_page_file(tmp_path / "pipe", "--html", force=force)
+        with pytest.raises(UsageError, match="is a device; name a file with --html"):
+            check_page_file(tmp_path / "null", "--html", force=force)
+        with pytest.raises(UsageError, match="is a device: name a file with --out"):
+            refuse_taken(tmp_path / "null", force=True)
+    assert (tmp_path / "pipe").is_fifo() and (tmp_path / "null").is_symlink()
 
 
 def test_what_is_no_page_of_ours_stays_unless_forced(tmp_path: Path) -> None:
