@@ -86,7 +86,7 @@ def walk(folder: Path) -> list[str]:
     else:
         seen = people_of(folder / "demo-album", json.loads(steps.run("people", "show", "2", "--json"))["faces"])
         steps.show("people", "name", "2", Counter(seen.values()).most_common(1)[0][0])
-    steps.show("people", "suspects")
+    steps.show("people", "review")
     steps.show("query", "demo-album/groups/0001.jpg", "--k", "2")
     steps.show("people", "log")
     steps.show("export")

@@ -9,8 +9,8 @@ from facesearch.cli.people_group import group
 from facesearch.cli.people_history import log, undo
 from facesearch.cli.people_import import import_csv
 from facesearch.cli.people_list import list_people, show
+from facesearch.cli.people_review import review
 from facesearch.cli.people_sheet import sheet
-from facesearch.cli.people_suspects import suspects
 
 people_app = typer.Typer(
     name="people",
@@ -30,6 +30,7 @@ people_app.command(short_help="Merge several people into one.")(merge)
 people_app.command(short_help="Move some of a person's faces to a new person.")(split)
 people_app.command(short_help="Reject faces: they are not this person.")(reject)
 people_app.command("import-csv", short_help="Name faces from a list.")(import_csv)
-people_app.command(short_help="List likely mistakes.")(suspects)
+people_app.command(short_help="List likely mistakes.")(review)
+people_app.command("suspects", hidden=True)(review)  # its name of one release ago
 people_app.command(short_help="Undo a change.")(undo)
 people_app.command(short_help="List the changes.")(log)

@@ -174,13 +174,15 @@ def test_the_command_says_the_likeliest_first(
     library.close()
     run = CommandLine(capsys)
     monkeypatch.setenv("FACESEARCH_LIBRARY", str(library.path))
-    ran = run("people", "suspects", "--json")
+    ran = run("people", "review", "--json")
     report = json.loads(ran.out)
-    assert keys_of(report) == documented_keys("people suspects")
+    assert keys_of(report) == documented_keys("people review")
     evidence = [each["evidence"] for each in report["suspects"]]
     assert evidence == sorted(evidence, reverse=True)
     assert len(evidence) == sum(report["found"].values()) == 3
-    ran = run("people", "suspects", "--top", "1")
+    assert run("people", "suspects", "--json").out == ran.out  # the former name
+    assert "suspects" not in run("people", "--help").out
+    ran = run("people", "review", "--top", "1")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.count("facesearch people ") == 1
     assert "3 likely mistakes (" in ran.out

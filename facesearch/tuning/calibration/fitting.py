@@ -119,7 +119,7 @@ def fit_sample(sample: NamedSample, in_force: InForce, far: float) -> Fit:
     if calibration is None:
         raise LibraryError(
             "the library's named people lie no nearer to themselves than to one another: look for wrong names "
-            "(facesearch people suspects), or move to another tower"
+            "(facesearch people review), or move to another tower"
         )
     own, usual = _held_out(sample, pairs, far, in_force)
     resampled = _resampled(pairs, threshold, far)

@@ -1,4 +1,4 @@
-"""`facesearch people suspects`: likely mistakes, and what would mend them."""
+"""`facesearch people review`: likely mistakes, and what would mend them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KINDS = {
 }
 
 
-def suspects(
+def review(
     *,
     top: Annotated[int, typer.Option("--top", "-n", min=0, help="How many to show; 0 for all.")] = 20,
     library: LibraryOption = None,
