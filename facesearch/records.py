@@ -5,19 +5,25 @@ Holds no behaviour beyond derived properties; imports nothing but the standard l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Pixels = NDArray[np.uint8]  # (H, W, 3) RGB
-    Floats = NDArray[np.float32]
+    Floats = NDArray[np.float32]  # embeddings, boxes, distances
+    Values = NDArray[np.float64]  # statistics
+    Ints = NDArray[np.int64]  # ids, counts, rows
+    Chunk = tuple[Ints, Floats]  # face ids (N,), embeddings (N, 32)
+    Chunks = Callable[[], Iterator[Chunk]]  # all embeddings of a library, each time it is called
 else:  # to import NumPy takes longer than to decode a photo, and the process that decodes needs none
-    Pixels = Floats = Any
+    Pixels = Floats = Values = Ints = Chunk = Chunks = Any
+
+Device = Literal["auto", "cpu", "gpu"]  # where networks and search run
 
 CROP_SIZE_PX = 112
 EMBEDDING_SIZE = 32

@@ -27,12 +27,11 @@ from facesearch.evaluation import metrics
 from facesearch.evaluation.calibration import Calibration, fit_calibration
 from facesearch.evaluation.distance import pair_distances
 from facesearch.query.ranking import PRIOR, PROTOTYPE_FACES, Contenders, beliefs, person_distances
+from facesearch.records import Values
 from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import read_dataset
 from facesearch_train.evaluate import named_faces
 from facesearch_train.lfw import people_in_folds, read_folds
-
-Values = NDArray[np.float64]
 
 CHOSEN = "halfway between nearest and prototype"
 PHOTOS = (1, 2, 3, 5, 10, 30, 1000)

@@ -24,9 +24,9 @@ from typing import Any
 import faiss
 import numpy as np
 
-from facesearch.library.index.partitions import Chunk, Chunks, partitioned
+from facesearch.library.index.partitions import partitioned
 from facesearch.library.index.vectors import INDEX_NAME, Stamp, Vectors
-from facesearch.records import Floats
+from facesearch.records import Chunk, Chunks, Floats
 
 FACES_A_PERSON = 20
 WITHIN_A_PERSON = 0.35  # standard deviation of a face around its person, in units of that of the people

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Self
 from facesearch.api.exchange import Exchange
 from facesearch.api.pages import Pages
 from facesearch.api.people import People
-from facesearch.api.session import Device, Folder, Session
+from facesearch.api.session import Folder, Session
+from facesearch.records import Device
 
 if TYPE_CHECKING:
     from facesearch.evaluation.evidence import Evidence

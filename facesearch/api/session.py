@@ -11,16 +11,16 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from facesearch.errors import FacesearchError
+from facesearch.records import Device
 
 if TYPE_CHECKING:
     from facesearch.library import Library
     from facesearch.vision.detector.detector import Detector
     from facesearch.vision.tower.tower import Tower
 
-Device = Literal["auto", "cpu", "gpu"]
 Folder = str | PathLike[str]
 
 

@@ -15,8 +15,8 @@ from facesearch.cli.progress import Progress
 from facesearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from facesearch.api.session import Device
     from facesearch.api.values import Evidence, Report, Tower
+    from facesearch.records import Device
     from facesearch_train.protocols import Examination
 
 

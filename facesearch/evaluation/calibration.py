@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facesearch.evaluation.metrics import RocCurve
-
-Values = NDArray[np.float64]
+from facesearch.records import Values
 
 METHOD = "isotonic"
 EQUAL_PRIOR = 0.5

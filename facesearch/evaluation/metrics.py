@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Values = NDArray[np.float64]
+from facesearch.records import Values
+
 Labels = NDArray[np.int64]
 
 GENUINE, IMPOSTOR = 0, 1

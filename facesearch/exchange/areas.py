@@ -14,10 +14,6 @@ import numpy as np
 from facesearch.records import Floats
 from facesearch.vision import boxes
 
-SAME_FACE = 0.25
-"""An area and a box that share this much of their union are of one face: programs draw faces with and without hair and
-chin, and a box of twice the sides around the other is the loosest that any is known to draw."""
-
 _STILL = 1e-5
 SWAPS_SIDES = (5, 6, 7, 8)
 
@@ -95,4 +91,4 @@ def _turned(area: Area, orientation: int) -> Area:
 
 def pair_up(first: Sequence[Floats], second: Sequence[Floats]) -> list[tuple[int, int]]:
     """Which of some boxes are of one face, as programs draw them: see boxes.pair_up."""
-    return boxes.pair_up(first, second, SAME_FACE)
+    return boxes.pair_up(first, second, boxes.DRAWN_BY_OTHERS)

@@ -31,12 +31,11 @@ from facesearch.records import (
     Photo,
     PhotoFile,
 )
-from facesearch.vision.boxes import pair_up
+from facesearch.vision.boxes import MEANT, pair_up
 from facesearch.vision.faces import cut_out
 
 log = logging.getLogger(__name__)
 
-_SAME_FACE = 0.3  # overlap of boxes, as share of their union: detectors draw them tighter or wider around one face
 _BATCH_FACES = 32
 _BATCH_PHOTOS = 64
 _DECODE_AHEAD = 3
@@ -238,6 +237,6 @@ class _Reindexing:
 def _matched(known: list[DetectedFace], found: list[DetectedFace]) -> list[int | None]:
     """For every found face the position of the known one that it is: the pairs that overlap most come first."""
     matches: list[int | None] = [None] * len(found)
-    for new, old in pair_up([face.box for face in found], [face.box for face in known], _SAME_FACE):
+    for new, old in pair_up([face.box for face in found], [face.box for face in known], MEANT):
         matches[new] = old
     return matches

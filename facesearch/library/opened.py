@@ -16,7 +16,6 @@ import numpy as np
 from facesearch.errors import LibraryError, LibraryExistsError, TowerError
 from facesearch.library.care.strays import is_half_written, is_kept_copy
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refuse_taken_folder, size_bytes
-from facesearch.library.index.gpu import Device
 from facesearch.library.index.vectors import Vectors
 from facesearch.library.lock import WriterLock
 from facesearch.library.private import make_private_folder
@@ -33,7 +32,7 @@ from facesearch.library.space import Space
 from facesearch.library.spaces import Spaces
 from facesearch.library.status import LibraryStatus
 from facesearch.library.vectors import LibraryVectors
-from facesearch.records import Floats, Models
+from facesearch.records import Device, Floats, Models
 
 PURGE_SETTING = "purge"
 _REMEDY = "facesearch reindex moves it to this one; or choose another --library, or the one it was built with"

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from facesearch.errors import LibraryError
 from facesearch.evaluation.calibration import Calibration
 from facesearch.library.care.checks import Problem
-from facesearch.library.index.partitions import Chunk
 from facesearch.library.rows.database import Database
 from facesearch.library.rows.heads import Heads, StoredHead
 from facesearch.library.space import Space, head_from_bytes
+from facesearch.records import Chunk
 
 
 class Spaces:

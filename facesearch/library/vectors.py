@@ -13,8 +13,6 @@ from pathlib import Path
 
 from facesearch.errors import LibraryError
 from facesearch.library.folder import DATABASE_NAME
-from facesearch.library.index.gpu import Device
-from facesearch.library.index.partitions import Chunks
 from facesearch.library.index.training import BackgroundTraining
 from facesearch.library.index.vectors import DESCRIPTION_NAME, INDEX_NAME, Stamp, Vectors, VectorsUnusableError
 from facesearch.library.rows.catalog import Catalog
@@ -22,6 +20,7 @@ from facesearch.library.rows.database import Database, VectorChanges
 from facesearch.library.rows.embedding_rows import embedding_pieces, stored_embeddings
 from facesearch.library.space import Space
 from facesearch.library.spaces import Spaces, mapped
+from facesearch.records import Chunks, Device
 
 log = logging.getLogger(__name__)
 

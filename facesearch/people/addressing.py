@@ -15,10 +15,9 @@ import numpy as np
 from facesearch.errors import UsageError
 from facesearch.library import Library
 from facesearch.records import Floats, StoredFace
-from facesearch.vision.boxes import pair_up
+from facesearch.vision.boxes import MEANT, pair_up
 
 _LIKE_A_FILE = re.compile(r"/|\.\w{3,5}$")
-SAME_FACE = 0.3  # a box means the face that it overlaps by this share of their union, or none: as in a reindex
 _FACE = re.compile(r"(?:face\s*[:#]\s*|#)?(\d{1,18})", re.IGNORECASE)
 
 
@@ -77,8 +76,8 @@ def face_in_photo(library: Library, photo: Path, number: int | None = None, box:
 
 
 def matching_face(boxes: Sequence[Floats], box: Sequence[float]) -> int | None:
-    """The position of the box that overlaps `box` most, by at least SAME_FACE of the union; None where none does."""
-    pairs = pair_up(boxes, [np.array(box, np.float32)], SAME_FACE)
+    """The position of the box that overlaps `box` most, by at least MEANT of the union; None where none does."""
+    pairs = pair_up(boxes, [np.array(box, np.float32)], MEANT)
     return pairs[0][0] if pairs else None
 
 

@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.records import EMBEDDING_SIZE, Floats
+from facesearch.records import EMBEDDING_SIZE, Floats, Values
 
 Ids = NDArray[np.int64]
-Values = NDArray[np.float64]
 
 OTHERS = 4  # people who are measured against a face, and against a person
 _POINTS = 4  # places of a person's faces that others are looked for at: a child and a grown-up lie apart

@@ -18,11 +18,11 @@ import numpy as np
 
 from facesearch.errors import UsageError
 from facesearch.library import Library
-from facesearch.people.addressing import SAME_FACE, photo_at, shown_person
+from facesearch.people.addressing import photo_at, shown_person
 from facesearch.people.corrections import checked_name
 from facesearch.people.sources import name_after_source
 from facesearch.records import StoredFace
-from facesearch.vision.boxes import pair_up
+from facesearch.vision.boxes import MEANT, pair_up
 
 SOURCE = "list"
 _BOX = ("x1", "y1", "x2", "y2")
@@ -151,7 +151,7 @@ def _matched(rows: Sequence[_Row], faces: Sequence[StoredFace]) -> list[tuple[_R
         elif row.box is None:
             found[number] = f"has {len(faces)} faces; say which by a box" if faces else "has no face that was found"
     boxes = [np.array(rows[number].box, np.float32) for number in boxed]
-    for row_at, face_at in pair_up(boxes, [face.box for face in faces], SAME_FACE):
+    for row_at, face_at in pair_up(boxes, [face.box for face in faces], MEANT):
         found[boxed[row_at]] = faces[face_at]
     return [(row, found.get(number, "has no face at this box")) for number, row in enumerate(rows)]
 

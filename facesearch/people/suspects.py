@@ -17,10 +17,10 @@ import numpy as np
 
 from facesearch.evaluation.distance import pair_distances
 from facesearch.library import Library
-from facesearch.people.likeness import Fits, Ids, Likeness, Values
+from facesearch.people.likeness import Fits, Ids, Likeness
 from facesearch.people.suspect import KINDS, Suspect, worded
 from facesearch.photos import date_taken
-from facesearch.records import Floats, PersonRow
+from facesearch.records import Floats, PersonRow, Values
 
 # Evidence is a natural logarithm of odds. Faces of a person are less independent than the model takes them for, so its
 # logarithms count less; both shares were chosen on mistakes planted among LFW's people of fold 6.

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.evaluation.calibration import Calibration
-
-Values = NDArray[np.float64]
+from facesearch.records import Values
 
 PRIOR = 0.5  # that somebody on a photo is in the library, where nobody says how likely that is
 PROTOTYPE_FACES = 64  # of a person, evenly through their ids; more move their mean by less than 1 % of a distance

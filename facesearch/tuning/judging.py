@@ -22,9 +22,8 @@ from facesearch.photos import photo_file, read_photo_apart
 from facesearch.records import FaceDetector, PhotoPath, Pixels, StoredFace
 from facesearch.tuning.calibration import judge_in
 from facesearch.vision.alignment import align
-from facesearch.vision.boxes import pair_up
+from facesearch.vision.boxes import FOUND_AGAIN, pair_up
 
-_SAME_FACE = 0.5  # a face found again overlaps the stored one by this share of their union, or it is another
 _MOST_SAMPLES = 60  # faces to move about; each is a photo to read
 
 
@@ -126,5 +125,5 @@ def _crop_again(face: StoredFace, where: PhotoPath | None, sha256: str | None, d
     if photo.sha256 != sha256:
         return None
     found = detector.detect(photo.pixels)
-    pairs = pair_up([each.box for each in found], [face.box * np.float32(photo.scale)], _SAME_FACE)
+    pairs = pair_up([each.box for each in found], [face.box * np.float32(photo.scale)], FOUND_AGAIN)
     return align(photo.pixels, found[pairs[0][0]].landmarks) if pairs else None

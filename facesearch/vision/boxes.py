@@ -13,6 +13,11 @@ import numpy as np
 from facesearch.records import Floats
 
 Measure = Literal["union", "min"]
+# "The same face?": the least that two boxes share, of their union. A pair below it is two faces.
+FOUND_AGAIN = 0.5  # by one detector in the same photo: only rounding moves a box
+MEANT = 0.3  # by another detector, or given by a user: boxes are drawn tighter or wider around one face
+DRAWN_BY_OTHERS = 0.25  # by other programs, with or without hair and chin: at most a box of twice the sides
+
 # Rows compared at once in `suppress`: 256 x 4,000 proposals make 4 MB, whatever the photo.
 _BLOCK = 256
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import openvino
 
 Precision = Literal["f32", "bf16", "int8"]
-Device = Literal["auto", "cpu", "gpu"]
 CACHE_VARIABLE = "FACESEARCH_CACHE"
 # A compiled network from another layout of this file is not read again: raise this when the graphs' builders change.
 _CACHE_FORMAT = 1

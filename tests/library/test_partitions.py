@@ -11,10 +11,10 @@ import pytest
 from support.clustered_vectors import nearest, people
 
 from facesearch.library.index import partitions
-from facesearch.library.index.partitions import Chunks, TrainingCancelledError, partitioned
+from facesearch.library.index.partitions import TrainingCancelledError, partitioned
 from facesearch.library.index.training import BackgroundTraining
 from facesearch.library.index.vectors import Stamp, Training, Vectors
-from facesearch.records import Floats
+from facesearch.records import Chunks, Floats
 
 FACES = 6000
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.errors import LibraryError
-from facesearch.records import Floats
-
-Device = Literal["auto", "cpu", "gpu"]
+from facesearch.records import Device, Floats
 
 GPU_FROM_FACES = 1_000_000
 """From here on `auto` takes a GPU: below, many searches are over sooner than the vectors have been copied there."""

@@ -8,14 +8,14 @@ nearest. Adding and removing change the lists in place; only growth beyond GROWT
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.library.index.vector_file import Training
-from facesearch.records import EMBEDDING_SIZE, Floats
+from facesearch.records import EMBEDDING_SIZE, Chunk, Chunks, Floats
 
 PARTITIONS_FROM_FACES = 1_000_000
 GROWTH = 2.0
@@ -26,9 +26,6 @@ _CENTROIDS_FOR_ROOT = 2.0  # times the root of the number of faces
 _SAMPLES_A_CENTROID = 64
 _ROUNDS = 10  # of k-means
 _PROBES = 400  # 4,000 neighbours: the recall has a standard error of 0.1 %
-
-Chunk = tuple[NDArray[np.int64], Floats]  # ids (N,), embeddings (N, 32)
-Chunks = Callable[[], Iterator[Chunk]]  # all the vectors, each time it is called
 
 
 class TrainingCancelledError(Exception):

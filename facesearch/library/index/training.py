@@ -12,10 +12,10 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Any
 
-from facesearch.library.index.partitions import Chunks, TrainingCancelledError, partitioned
+from facesearch.library.index.partitions import TrainingCancelledError, partitioned
 from facesearch.library.index.vector_file import Training
 from facesearch.library.index.vectors import Vectors
-from facesearch.records import Floats
+from facesearch.records import Chunks, Floats
 
 Changes = tuple[Sequence[int], Sequence[tuple[int, Floats]]]  # removed ids; added ids with embeddings
 

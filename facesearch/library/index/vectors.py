@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from facesearch.evaluation.distance import from_squared
 from facesearch.library.index import partitions
 from facesearch.library.index.flat import MOST_FACES, FlatSearch, flat_search
-from facesearch.library.index.gpu import Device, GpuSearch, takes_gpu
-from facesearch.library.index.partitions import Chunks
+from facesearch.library.index.gpu import GpuSearch, takes_gpu
 from facesearch.library.index.vector_file import (
     DESCRIPTION_NAME,
     INDEX_NAME,
@@ -30,7 +29,7 @@ from facesearch.library.index.vector_file import (
     parse_index,
     write_index,
 )
-from facesearch.records import EMBEDDING_SIZE, Floats, Neighbour
+from facesearch.records import EMBEDDING_SIZE, Chunks, Device, Floats, Neighbour
 
 __all__ = ["DESCRIPTION_NAME", "INDEX_NAME", "Stamp", "Training", "Vectors", "VectorsUnusableError", "load_search"]
 

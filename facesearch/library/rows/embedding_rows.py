@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from facesearch.library.index.partitions import Chunk, Chunks
 from facesearch.library.rows import schema
 from facesearch.library.rows.database import Database
-from facesearch.records import EMBEDDING_SIZE
+from facesearch.records import EMBEDDING_SIZE, Chunk, Chunks
 
 _STORED = np.dtype("<f4")
 _FACES_A_PIECE = 65_536

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from facesearch.records import Ints
+
 _SHARED = 0.1  # pairs of faces in one photo that two groups may have between them, to the faces of the smaller one
 
 

@@ -16,9 +16,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from facesearch.evaluation.calibration import Calibration
+from facesearch.records import Values
 
 CHANCE = 2.0
 AMONG = 0.6
@@ -27,8 +28,6 @@ CROWD = 50
 # Where a card has no calibration: the log-odds at these shares of its threshold, those of the tower that ships.
 _UNCALIBRATED = ((0.5, 6.0), (2.0, -4.0))
 _KNOTS_OF_THE_SLOPE = 5
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

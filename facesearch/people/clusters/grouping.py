@@ -16,14 +16,12 @@ from facesearch.people.clusters.apart import Apart
 from facesearch.people.clusters.bounds import Bounds
 from facesearch.people.clusters.neighbours import Progress, near_pairs
 from facesearch.people.clusters.tree import Tree, build_tree
-from facesearch.records import Floats
+from facesearch.records import Floats, Ints
 
 NEIGHBOURS = 16
 LEAST_FACES = 3
 _NOBODY, _SEVERAL = -1, -2
 _SORTED_BY = 4  # of an embedding's numbers: faces that agree in so many are the same face
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

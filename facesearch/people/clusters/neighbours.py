@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.library.index.partitions import Chunk, partitioned
-from facesearch.records import Floats
+from facesearch.library.index.partitions import partitioned
+from facesearch.records import Chunk, Floats
 
 Progress = Callable[[int, int], None]  # faces done, faces in all
 

@@ -11,15 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facesearch.people.clusters.apart import Apart
 from facesearch.people.clusters.neighbours import Edges
-from facesearch.records import Floats
+from facesearch.records import Floats, Ints, Values
 
 _EDGES_AT_ONCE = 1 << 18
-Ints = NDArray[np.int64]
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

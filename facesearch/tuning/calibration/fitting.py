@@ -17,6 +17,7 @@ from facesearch.errors import LibraryError, UsageError
 from facesearch.evaluation import metrics
 from facesearch.evaluation.calibration import Calibration, fit_calibration, reliability_of
 from facesearch.library import Library
+from facesearch.records import Values
 from facesearch.tuning.calibration.kept import KeptCalibration
 from facesearch.tuning.calibration.sample import NamedSample, Pairs, named_sample, pairs_of
 
@@ -31,7 +32,6 @@ _ROUNDS = 3  # of drawing the folds
 _RESAMPLES = 200
 _SEED = 1
 
-Values = NDArray[np.float64]
 Interval = tuple[float, float]
 
 

@@ -12,14 +12,13 @@ from facesearch.evaluation.distance import pair_distances
 from facesearch.library import Library
 from facesearch.people.grouping import SOURCE as GROUPED
 from facesearch.people.grouping import VOUCHED
-from facesearch.records import EMBEDDING_SIZE, Floats
+from facesearch.records import EMBEDDING_SIZE, Floats, Values
 
 MOST_FACES = 30  # of a person: 435 pairs; with all of a few thousand photos one person would outweigh everybody else
 MOST_IN_ALL = 2000  # two million pairs
 _SEED = 1
 
 Whole = NDArray[np.int64]
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

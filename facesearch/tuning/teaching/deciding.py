@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facesearch.records import Values
 from facesearch.tuning.teaching.held_out import HeldOut, HeldOutPairs
-
-Values = NDArray[np.float64]
 
 MOST_LOST = 0.02  # of the AUC, among people who were left out
 RULE = (

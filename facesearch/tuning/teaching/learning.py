@@ -15,10 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.records import EMBEDDING_SIZE
+from facesearch.records import EMBEDDING_SIZE, Values
 from facesearch.tuning.teaching.lessons import Lessons, Rows
-
-Values = NDArray[np.float64]
 
 PULL = 1.2  # back to the start, in people; like the next chosen by scripts/bench_teach.py
 SHRINKAGE = 0.9

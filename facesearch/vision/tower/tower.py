@@ -18,10 +18,9 @@ import numpy as np
 
 from facesearch.errors import TowerError
 from facesearch.evaluation.cohort import Cohort
-from facesearch.records import Floats, Pixels
+from facesearch.records import Device, Floats, Pixels
 from facesearch.vision.runtime import (
     CompiledNetwork,
-    Device,
     Precision,
     RuntimeSettings,
     available_cores,
