@@ -55,10 +55,10 @@ def measure(folder: Path, input_size: int, batch: int, steps: int, rounds: int) 
 
     from facesearch_train.allocator import KeepFreedMemory
     from facesearch_train.augment import Augmentation
-    from facesearch_train.config import FULL
     from facesearch_train.heads import build_training_model
     from facesearch_train.loop import CropData, epoch_data
     from facesearch_train.network import build_tower
+    from facesearch_train.presets import FULL
 
     stage = replace(FULL.stages[0], input_size_px=input_size)
     config = replace(FULL, stages=(stage,), batch_size=batch, photos_per_epoch=batch * (steps + 1))

@@ -26,6 +26,7 @@ class PresetChoice(StrEnum):
     SMOKE = "smoke"
     SEED = "seed"
     FULL = "full"
+    TEACH = "teach"
 
 
 DataOption = Annotated[
@@ -41,7 +42,11 @@ DataOption = Annotated[
 ]
 PresetOption = Annotated[
     PresetChoice,
-    typer.Option("--preset", help="smoke: a minute on a CPU; seed: the published recipe; full: the shipped tower's."),
+    typer.Option(
+        "--preset",
+        help="smoke: a minute on a CPU; seed: the published recipe; full: from nothing; teach: from a "
+        "tower, by --teacher.",
+    ),
 ]
 OutOption = Annotated[
     Path | None,
@@ -93,9 +98,9 @@ TeacherOption = Annotated[
     typer.Option(
         "--teacher",
         metavar="dlib|FILE",
-        help="With --check: let a teacher judge the labels instead of the tower. dlib: the network behind "
-        "face_recognition (extra `teacher`). FILE: another network's embeddings of these photos, an .npz of paths and "
-        "embeddings; may be given several times, once for each set.",
+        help="Learn from a teacher, or with --check let it judge the labels. dlib: the network behind face_recognition "
+        "(extra `teacher`). FILE: another network's embeddings of these photos, an .npz of paths and embeddings, "
+        "several times, once for each set.",
         show_default=False,
         readable=False,
     ),
@@ -166,22 +171,28 @@ def train(
 
         check_photos(check, teacher or (), json)
         return
-    if teacher:
-        raise UsageError("--teacher goes with --check only")
-    from facesearch_train.config import PRESETS
     from facesearch_train.overrides import Overrides
+    from facesearch_train.presets import PRESETS, with_teacher
     from facesearch_train.recipe import Order
 
     folder = out or Path("runs") / f"{preset.value}-{time.strftime('%Y%m%d-%H%M%S')}"
     if resume:
-        if out is None or ordered:
+        if out is None or ordered or teacher:
             raise UsageError("--resume goes on with the run in --out as it was ordered: give --out, and nothing else")
         order = Order.load(folder)
     else:
         if (folder / "config.json").exists():
             raise UsageError(f"{folder} holds a run already; go on with it by --resume, or choose another --out")
         config = Overrides(*settings).applied_to(PRESETS[preset.value])
-        order = Order(config, folder, tuple(data or ()), tuple(hold_out_fold or ()), start_from, tuple(cohort or ()))
+        order = Order(
+            config=with_teacher(config) if teacher else config,
+            folder=folder,
+            data=tuple(data or ()),
+            hold_out_folds=tuple(hold_out_fold or ()),
+            start_from=start_from,
+            cohort=tuple(cohort or ()),
+            teachers=tuple(teacher or ()),
+        )
     _report(order, _train(order, resume))
 
 

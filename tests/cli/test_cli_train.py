@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.command_line import CommandLine
 
@@ -25,7 +26,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_the_presets_are_those_of_the_training_package() -> None:
-    from facesearch_train.config import PRESETS
+    from facesearch_train.presets import PRESETS
 
     assert [choice.value for choice in PresetChoice] == list(PRESETS)
 
@@ -33,7 +34,7 @@ def test_the_presets_are_those_of_the_training_package() -> None:
 def test_train_then_index_and_query_with_the_tower(
     run: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from facesearch_train.config import PRESETS, SMOKE
+    from facesearch_train.presets import PRESETS, SMOKE
 
     network = dataclasses.replace(SMOKE.network, units=(1, 1))
     monkeypatch.setitem(PRESETS, "smoke", dataclasses.replace(SMOKE, photos_per_epoch=16, network=network))
@@ -55,6 +56,28 @@ def test_train_then_index_and_query_with_the_tower(
     chosen = ("--tower", tmp_path / "run" / "tower", "--library", tmp_path / "library")
     assert run("index", people, *chosen).code == 0
     assert run("query", min(people.rglob("*.jpg")), *chosen).code == 0
+
+
+def test_smoke_with_a_teacher(run: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from facesearch_train.presets import PRESETS, SMOKE
+
+    network = dataclasses.replace(SMOKE.network, units=(1, 1))
+    monkeypatch.setitem(PRESETS, "smoke", dataclasses.replace(SMOKE, photos_per_epoch=16, network=network))
+    people = write_album(tmp_path / "album", 5, 4, groups=0, seed=2).directory / "people"
+    names = sorted(path.relative_to(people).as_posix() for path in people.rglob("*.jpg"))
+    places = np.repeat(np.eye(5), 4, axis=0) * 0.6 + np.random.default_rng(0).normal(0, 0.05, (20, 5))
+    np.savez(tmp_path / "teacher.npz", paths=names, embeddings=places)
+    chosen = ("--data", people, "--epochs", "1", "--batch", "8", "--out", tmp_path / "run")
+    missing = run("train", *chosen, "--teacher", tmp_path / "none.npz")
+    assert (missing.code, missing.out) == (6, "")
+    assert "none.npz cannot be read as a teacher" in missing.err
+    trained = run("train", *chosen, "--teacher", tmp_path / "teacher.npz")
+    assert trained.code == 0, trained.err
+    config = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))
+    assert config["stages"][0]["lessons"]["relations"] > 0
+    alone = run("train", "--preset", "teach", "--data", people, "--out", tmp_path / "other")
+    assert alone.code == 2
+    assert "--teacher" in alone.err
 
 
 def test_data_that_cannot_be_trained_on_is_exit_code_6(run: CommandLine, tmp_path: Path) -> None:
@@ -90,8 +113,8 @@ def test_resume_needs_a_run_and_takes_no_other_order(run: CommandLine, tmp_path:
 
 
 def test_overrides_change_the_last_stage_and_nothing_else() -> None:
-    from facesearch_train.config import FULL, SEED
     from facesearch_train.overrides import Overrides
+    from facesearch_train.presets import FULL, SEED
 
     untouched = Overrides().applied_to(FULL)
     assert [untouched.stages[-1].schedule.rate(epoch) for epoch in range(10)] == [
@@ -114,8 +137,8 @@ def test_overrides_change_the_last_stage_and_nothing_else() -> None:
 
 
 def test_only_the_last_stages_can_be_run() -> None:
-    from facesearch_train.config import FULL
     from facesearch_train.overrides import Overrides
+    from facesearch_train.presets import FULL
 
     for count in (1, 2):
         kept = Overrides(stages=count).applied_to(FULL)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from facesearch_train.config import Stage, TrainConfig, one_cycle
+from facesearch_train.config import Stage, TrainConfig
 from facesearch_train.loop import CropData
 from facesearch_train.network import DenseNetShape
+from facesearch_train.presets import one_cycle
 
 NETWORK = DenseNetShape(units=(1, 1), growth_rate=4, bn_momentum=0.9)
 STAGE = Stage(epochs=2, input_size_px=28, schedule=one_cycle(2, 2e-3), contrastive=0.5, softmax=1.0, identity=0.3)

@@ -15,14 +15,17 @@ import pytest
 from support.tiny_training import NETWORK, STAGE, coloured_people, tiny_config
 
 from facesearch.errors import TowerError, TrainingCollapsedError, TrainingDataError, UsageError
-from facesearch_train.config import PRESETS, TrainConfig
+from facesearch_train.config import TrainConfig
 from facesearch_train.heads import build_training_model
 from facesearch_train.loop import CropData, EpochReport, Run, check_crop_data
 from facesearch_train.network import DenseNetShape, build_tower
+from facesearch_train.presets import PRESETS, TAUGHT
 from facesearch_train.runlog import FIELDS, RunLog
 from facesearch_train.schedule import CyclicalSchedule
 
 CONFIG = tiny_config()
+TAUGHT_STAGE = replace(STAGE, softmax=0.0, identity=0.0, lessons=TAUGHT, frozen=1, average=0.9)
+TAUGHT_CONFIG = tiny_config(stages=(TAUGHT_STAGE, replace(TAUGHT_STAGE, epochs=1, frozen=0)), memory=0)
 TRAINING, VALIDATION = coloured_people(8), coloured_people(5, seed=1)
 
 
@@ -251,3 +254,58 @@ def test_the_history_is_whole_before_the_first_epoch_of_a_resumed_run(tmp_path: 
         log.write(1, {"loss": 1.0})
     with RunLog(tmp_path, 1):  # what a run that is killed now leaves
         assert [row["epoch"] for row in history(tmp_path)] == ["1"]
+
+
+def taught_people() -> CropData:
+    """The training data with the places of a teacher that is sure who is who."""
+    people = np.random.default_rng(5).normal(0, 0.3, (8, 12)).astype("float32")
+    noise = np.random.default_rng(6).normal(0, 0.02, (len(TRAINING.identities), 12)).astype("float32")
+    return replace(TRAINING, places=people[TRAINING.identities] + noise)
+
+
+def test_a_taught_run_resumes_to_the_same_numbers_within_its_first_stage(tmp_path: Path) -> None:
+    whole: list[EpochReport] = []
+    Run(TAUGHT_CONFIG, tmp_path / "whole", taught_people(), VALIDATION).train(on_epoch=whole.append)
+
+    def stop(_: EpochReport) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Run(TAUGHT_CONFIG, tmp_path / "run", taught_people(), VALIDATION).train(on_epoch=stop)
+    rest: list[EpochReport] = []
+    Run(TAUGHT_CONFIG, tmp_path / "run", taught_people(), VALIDATION).train(resume=True, on_epoch=rest.append)
+    assert [report.epoch for report in rest] == [2, 3]
+    for before, after in zip(whole[1:], rest, strict=True):
+        assert after.logs["loss"] == pytest.approx(before.logs["loss"], rel=1e-3)
+        assert after.validation.loss == pytest.approx(before.validation.loss, rel=1e-2, abs=1e-4)
+
+
+def test_blocks_that_are_frozen_stand_still_and_the_others_learn(tmp_path: Path) -> None:
+    run = Run(replace(TAUGHT_CONFIG, stages=(TAUGHT_STAGE,)), tmp_path, taught_people(), VALIDATION)
+    start = build_tower(28, shape=NETWORK, radius=TAUGHT_STAGE.radius)
+    run.train(initial_weights=start.get_weights())
+    for layer in run.tower.layers:
+        before, after = start.get_layer(layer.name).get_weights(), layer.get_weights()
+        same = all(np.array_equal(*pair) for pair in zip(before, after, strict=True))
+        if layer.name.startswith(("conv1_", "conv2_", "pool2_")):
+            assert same, layer.name
+        elif layer.name.endswith("_conv") or layer.name == "embedding":
+            assert not same, layer.name
+
+
+def test_the_tower_to_keep_is_the_running_mean_of_the_weights(tmp_path: Path) -> None:
+    stage = replace(TAUGHT_STAGE, epochs=1)
+    run = Run(replace(TAUGHT_CONFIG, stages=(stage,), keep="last"), tmp_path, taught_people(), VALIDATION)
+    run.train()
+    kept = build_tower(28, shape=NETWORK)
+    kept.load_weights(tmp_path / "best.weights.h5")
+    last = run.tower.get_layer("embedding").get_weights()[0]
+    mean = next(mean for variable, mean in run.model.optimizer.averages if variable.path.endswith("embedding/kernel"))
+    np.testing.assert_allclose(kept.get_layer("embedding").get_weights()[0], np.asarray(mean), rtol=1e-5)
+    assert np.abs(last - np.asarray(mean)).max() > 1e-5  # the tower itself goes on from where it was
+
+
+def test_a_taught_stage_without_a_teacher_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingDataError, match="learns from a teacher"):
+        Run(TAUGHT_CONFIG, tmp_path / "run", TRAINING, VALIDATION)
+    assert not (tmp_path / "run").exists()

@@ -13,9 +13,9 @@ from support.tiny_training import STAGE, tiny_config
 from facesearch.demo import write_album
 from facesearch.errors import TowerError, TrainingDataError, UsageError
 from facesearch.vision.tower.tower import Tower
-from facesearch_train.config import SMOKE, one_cycle
 from facesearch_train.loop import EpochReport
 from facesearch_train.network import DenseNetShape
+from facesearch_train.presets import SMOKE, one_cycle, with_teacher
 from facesearch_train.recipe import Listener, Order, read_people, train_tower
 
 ONE_EPOCH = replace(STAGE, epochs=1)
@@ -130,3 +130,60 @@ def test_the_smoke_preset_tells_people_apart_whom_it_never_saw(tmp_path: Path) -
     assert figures["genuine_distance"] < 0.75 * figures["impostor_distance"]
     assert figures["auc"] > 0.85  # chance is 0.5
     assert reports[-1].validation.accuracy > 0.75
+
+
+def write_teacher(path: Path, folders: Path, seed: int) -> Path:
+    """What a teacher would say that knows the drawn people: each has a place, each photo lies near it."""
+    rng = np.random.default_rng(seed)
+    names = sorted(file.relative_to(folders).as_posix() for file in folders.rglob("*.jpg"))
+    places = {person: rng.normal(0, 0.15, 16) for person in sorted({person_of(name) for name in names})}
+    embeddings = [places[person_of(name)] + rng.normal(0, 0.03, 16) for name in names]
+    np.savez(path, paths=names, embeddings=np.array(embeddings, np.float16))
+    return path
+
+
+def person_of(name: str) -> str:
+    """Whom a photo shows: its folder, or what its own name begins with where it lies in none."""
+    return name.partition("/")[0] if "/" in name else name.partition("__")[0]
+
+
+def test_a_teacher_alone_tells_of_photos_that_nobody_named_whom_they_show(tmp_path: Path) -> None:
+    """Eight people are named, most of whom validate: all else comes from the teacher."""
+    named = write_album(tmp_path / "album", people=26, photos=8, seed=3, groups=0).directory / "people"
+    loose = tmp_path / "loose"
+    loose.mkdir()
+    for person in sorted(named.iterdir())[8:]:
+        for photo in person.iterdir():
+            photo.rename(loose / f"{person.name}__{photo.name}")
+        person.rmdir()
+    teachers = tuple(
+        write_teacher(tmp_path / f"{set_.parent.name}-{set_.name}.npz", set_, 1) for set_ in (named, loose)
+    )
+    config = with_teacher(replace(SMOKE, validation_share=0.7))
+    said: list[str] = []
+    reports: list[EpochReport] = []
+    order = Order(config, tmp_path / "run", (named, loose), teachers=teachers)
+    card = train_tower(order, listener=Listener(say=said.append, epoch=reports.append))
+    assert f"loose: {18 * 8} photos; a folder of photos that nobody named" in said
+    assert Order.load(order.folder).teachers == teachers
+    assert reports[-1].logs["loss"] < 0.9 * reports[0].logs["loss"]
+    assert card.figures["auc"] > 0.8  # chance is 0.5
+
+
+def test_photos_that_the_teacher_does_not_know_are_left_out_and_counted(people: Path, tmp_path: Path) -> None:
+    whole = write_teacher(tmp_path / "whole.npz", people, 1)
+    with np.load(whole) as members:
+        kept = {name: members[name][::2] for name in ("paths", "embeddings")}
+    np.savez(tmp_path / "half.npz", **kept)
+    said: list[str] = []
+    config = with_teacher(CONFIG)
+    order = Order(config, tmp_path / "run", (people,), teachers=(tmp_path / "half.npz",))
+    split = read_people(order, Listener(say=said.append))
+    assert len(split.training) + len(split.validation) < 24
+    assert any("which are left out" in line for line in said)
+
+
+def test_a_preset_that_needs_a_teacher_says_so(people: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--teacher"):
+        train_tower(Order(with_teacher(CONFIG), tmp_path / "run", (people,)))
+    assert not (tmp_path / "run").exists()

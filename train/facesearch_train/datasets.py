@@ -20,15 +20,17 @@ from facesearch_train.packs import RecordPhotos, TarPack, TrainingPhoto
 from facesearch_train.recordio import RecordFile
 from facesearch_train.tarball import Tarball
 
-Layout = Literal["celeba", "lfw", "folders", "recordio", "merged"]
+Layout = Literal["celeba", "lfw", "folders", "recordio", "unlabelled", "merged"]
 
 LAYOUT_NAMES: dict[Layout, str] = {
     "celeba": "CelebA's layout (img_align_celeba/ and identity_CelebA.txt)",
     "lfw": "LFW's layout (Name/Name_0001.jpg)",
     "folders": "a folder a person",
     "recordio": "InsightFace's RecordIO (train.rec and train.idx)",
+    "unlabelled": "a folder of photos that nobody named",
     "merged": "several datasets",
 }
+UNKNOWN = "?"  # what the identity of a photo of an unlabelled folder begins with: nobody knows whom it shows
 CELEBA_PEOPLE = 10177  # CelebA's ids are 1 to this
 CELEBA_PHOTOS = 202599  # and its photos 000001 to this
 # Where the people's folders lie in LFW's archives, and in the albums that `facesearch portraits` draws.
@@ -53,6 +55,8 @@ class Dataset:
 
     def describe(self) -> str:
         """One line: what was found, in which layout."""
+        if self.layout == "unlabelled":
+            return f"{self.name}: {len(self.photos):,} photos; {LAYOUT_NAMES[self.layout]}"
         people = self.photos_per_person()
         several = sum(count > 1 for count in people.values())
         return (
@@ -78,8 +82,11 @@ def read_dataset(path: Path) -> Dataset:
     return dataset
 
 
-def list_photos(path: Path) -> Dataset:
-    """Like read_dataset, for a set that is merged with others: one person alone, or single photos, will do."""
+def list_photos(path: Path, *, unlabelled: bool = False) -> Dataset:
+    """Like read_dataset, for a set that is merged with others: one person alone, or single photos, will do.
+
+    unlabelled: so will a folder that holds photos and no folders; each is then of somebody UNKNOWN.
+    """
     if not _is_folder(path) and not _is_file(path):
         raise TrainingDataError(
             f"{path} is neither a folder nor a packed set. Give the training photos with --data: a folder a person, a "
@@ -87,6 +94,8 @@ def list_photos(path: Path) -> Dataset:
         )
     path = path.resolve()
     dataset = _read_layout(path)
+    if unlabelled and not dataset.photos and _is_folder(path):
+        dataset = _read_unlabelled(path)
     if not dataset.photos:
         hints = " ".join(dataset.warnings)
         raise TrainingDataError(
@@ -186,6 +195,15 @@ def _read_folders(path: Path) -> Dataset:
     ]
     named = bool(photos) and all(_is_lfw_photo(photo) for photo in photos)
     return Dataset(path.name, path, "lfw" if named else "folders", tuple(photos), tuple(warnings))
+
+
+def _read_unlabelled(path: Path) -> Dataset:
+    files = [entry for entry in _entries(path) if entry.is_file() and _is_photo(entry.name)]
+    photos = tuple(TrainingPhoto(Path(file.path), UNKNOWN + file.name) for file in files if not _is_empty(file))
+    empty = [file.path for file in files if _is_empty(file)]
+    return Dataset(
+        path.name, path, "unlabelled", photos, tuple(_warning(empty, f"empty in {path}: left out. Copy them again"))
+    )
 
 
 def _read_tar(tarball: Tarball) -> Dataset:

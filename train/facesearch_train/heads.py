@@ -22,6 +22,7 @@ from facesearch_train.losses import (
 from facesearch_train.momentum import MomentumTower
 from facesearch_train.network import build_siamese, resize_layer
 from facesearch_train.schedule import CyclicalAdam
+from facesearch_train.taught_head import TaughtHead
 
 # Weights whose size is no sign of photos learnt by heart: what batch normalisation scales by, shifts, prototypes.
 NOT_DECAYED = ("gamma", "beta", "bias", "people")
@@ -123,11 +124,12 @@ class MeanPairDistance(keras.metrics.Mean):
 
 
 def build_training_model(
-    tower: keras.Model, config: TrainConfig, stage: Stage, seed: int, people: int = 0
+    tower: keras.Model, config: TrainConfig, stage: Stage, seed: int, people: int = 0, *, place_size: int = 0
 ) -> keras.Model:
     """Resizing, augmentation, tower and loss as one compiled model, for the batches that `pairs` makes.
 
     tower: takes crops of the stage's input size. people: one more than the highest person number of the data.
+    place_size: how many numbers a teacher's places have, for a stage that it teaches.
     """
     config = config.of_stage(stage)
     crop_shape = (CROP_SIZE_PX, CROP_SIZE_PX, 3)
@@ -138,7 +140,15 @@ def build_training_model(
         crops = ops.cast(crops, "float32")
         return resize(crops) if resize else crops
 
-    if config.sampling == "people":
+    if stage.lessons:
+        crops = keras.Input(crop_shape, batch_size=config.batch_size, dtype="uint8", name="crops")
+        ids = keras.Input((), batch_size=config.batch_size, dtype="int32", name="people")
+        taught = keras.Input((place_size,), batch_size=config.batch_size, name="places")
+        head = TaughtHead(config, stage, name="head")
+        model = keras.Model([crops, ids, taught], head([tower(augment(sized(crops))), ids, taught]))
+        loss: Any = _loss_column
+        metrics = [genuine_distance, impostor_distance]
+    elif config.sampling == "people":
         crops = keras.Input(crop_shape, batch_size=config.batch_size, dtype="uint8", name="crops")
         ids = keras.Input((), batch_size=config.batch_size, dtype="int32", name="people")
         unchanged = sized(crops)
@@ -146,7 +156,7 @@ def build_training_model(
         if stage.momentum is not None:
             inputs.append(MomentumTower(tower, stage.momentum)(unchanged))
         model = keras.Model([crops, ids], PeopleHead(config, stage, people, name="head")(inputs))
-        loss: Any = _loss_column
+        loss = _loss_column
         metrics = [genuine_distance, impostor_distance]
     else:
         sides = [keras.Input(crop_shape, dtype="uint8", name=name) for name in ("first", "second")]
@@ -160,6 +170,8 @@ def build_training_model(
         stage.schedule.rate(0),
         weight_decay=stage.weight_decay or None,
         gradient_accumulation_steps=accumulate,
+        use_ema=stage.average is not None,
+        ema_momentum=stage.average or 0.99,
     )
     if stage.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))

@@ -12,7 +12,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,11 +30,12 @@ from facesearch_train.config import Stage, TrainConfig
 from facesearch_train.distribution import data_parallel
 from facesearch_train.heads import build_training_model
 from facesearch_train.momentum import momentum_tower
-from facesearch_train.network import DROPOUT_NAME, build_tower, resize_layer
-from facesearch_train.pairs import EpochData, PairData, PeopleData, photos_by_person
+from facesearch_train.network import DROPOUT_NAME, build_tower, freeze_blocks, resize_layer
+from facesearch_train.pairs import EpochData, PairData, PeopleData, TaughtData, photos_by_person
 from facesearch_train.precision import training_precision
 from facesearch_train.runlog import RunLog, replace_file, write_json
 from facesearch_train.schedule import plot_schedule
+from facesearch_train.taught import Taught, teach
 from facesearch_train.validation import ValidationFigures, ValidationSet
 
 # Below this standard deviation all embeddings are one point: nothing will separate them any more.
@@ -51,10 +53,12 @@ class CropArray(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class CropData:
-    """Crops and whose they are. identities: int32 (N,) person numbers."""
+    """Crops and whose they are. identities: int32 (N,) person numbers. places: float32 (N, K), a teacher's (see
+    `teacher.taught_places`); None without one."""
 
     crops: CropArray
     identities: NDArray[np.int32]
+    places: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class Run:
         self.config = config
         self.folder = folder
         self.training = training
+        self.taught = _taught(training, config)
         self.validation = ValidationSet(validation.crops, validation.identities, config.seed, config.margin)
         self.epochs_done = 0
         self.best: EpochReport | None = None
@@ -141,9 +146,13 @@ class Run:
         self.tower = build_tower(
             stage.input_size_px, config.embedding_size, config.network, radius=stage.radius, dropout=stage.dropout
         )
+        freeze_blocks(self.tower, stage.frozen)
         people = int(self.training.identities.max()) + 1
-        self.model = build_training_model(self.tower, config, stage, config.seed + number, people)
-        self.data = epoch_data(self.training, config.of_stage(stage))
+        place_size = self.taught.places.shape[1] if self.taught else 0
+        self.model = build_training_model(
+            self.tower, config, stage, config.seed + number, people, place_size=place_size
+        )
+        self.data = epoch_data(self.training, config.of_stage(stage), self.taught if stage.lessons else None)
         self.model.optimizer.follow(stage.schedule, len(self.data), stage.epochs)
         self.model.optimizer.build(self.model.trainable_variables)
         plot_schedule(stage.schedule, stage.epochs, self.folder / f"schedule-{number + 1}.png")
@@ -171,6 +180,19 @@ class Run:
             self.model.get_layer("head").prototypes.assign(prototypes)
         self.best_loss = float("inf")
 
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Within it the tower has the running means of its weights, where the stage keeps them."""
+        pairs = self.model.optimizer.averages
+        own = [keras.ops.copy(variable.value) for variable, _ in pairs]
+        for variable, mean in pairs:
+            variable.assign(mean)
+        try:
+            yield
+        finally:
+            for (variable, _), value in zip(pairs, own, strict=True):
+                variable.assign(value)
+
     def _prototypes(self) -> NDArray[np.float32] | None:
         """What stands for each person of the data in the identity loss; None where no stage has one."""
         if not self.config.classifies:
@@ -194,7 +216,8 @@ class Run:
         logs = {name: float(values[-1]) for name, values in fitted.history.items()}
         optimizer = self.model.optimizer
         logs |= {"rate": float(optimizer.learning_rate), "beta1": float(optimizer.beta_1)}
-        figures = self.validation.measure(self.embed)
+        with self._averaged():
+            figures = self.validation.measure(self.embed)
         is_best = figures.loss < self.best_loss
         return EpochReport(epoch + 1, self.config.epochs, self.stage, logs, figures, is_best)
 
@@ -203,7 +226,8 @@ class Run:
         if report.best:
             self.best, self.best_loss = report, report.validation.loss
         if report.best or self.config.keep == "last":
-            replace_file(self.folder / "best.weights.h5", self.tower.save_weights)
+            with self._averaged():
+                replace_file(self.folder / "best.weights.h5", self.tower.save_weights)
         self._write_checkpoint(report.epoch)
 
     def embed(self, crops: Pixels) -> Floats:
@@ -242,14 +266,10 @@ class Run:
 
 
 def check_crop_data(data: CropData, config: TrainConfig) -> None:
-    """Raise TrainingDataError, saying what is missing, for data from which pairs cannot be drawn."""
-    sizes = [len(photos) for photos in photos_by_person(data.identities)]
-    if len(sizes) < 2:
-        raise TrainingDataError(f"Training needs photos of at least two people, and has {len(sizes)}. Add people.")
-    if max(sizes) < 2:
-        raise TrainingDataError(
-            "No person has two photos, so nothing says who is alike. Add photos of the same people."
-        )
+    """Raise TrainingDataError, saying what is missing, for data from which pairs cannot be drawn. A teacher knows pairs
+    without anybody's name."""
+    if data.places is None:
+        _check_people(data)
     largest = max(config.batch_sizes)
     if config.sampling == "people" and len(data.identities) < largest:
         raise TrainingDataError(
@@ -257,9 +277,34 @@ def check_crop_data(data: CropData, config: TrainConfig) -> None:
         )
 
 
-def epoch_data(data: CropData, config: TrainConfig) -> EpochData:
-    """The batches that a config's sampling draws."""
+def _check_people(data: CropData) -> None:
+    sizes = [len(photos) for photos in photos_by_person(data.identities)]
+    if len(sizes) < 2:
+        raise TrainingDataError(f"Training needs photos of at least two people, and has {len(sizes)}. Add people.")
+    if max(sizes) < 2:
+        raise TrainingDataError(
+            "No person has two photos, so nothing says who is alike. Add photos of the same people."
+        )
+
+
+def _taught(data: CropData, config: TrainConfig) -> Taught | None:
+    """What the data are taught, for a config that learns from a teacher."""
+    lessons = next((stage.lessons for stage in config.stages if stage.lessons), None)
+    if lessons is None:
+        return None
+    if data.places is None:
+        raise TrainingDataError("A stage learns from a teacher, and the data have no places of one.")
+    return teach(data.places, data.identities, lessons.truth, config.lookalikes)
+
+
+def epoch_data(data: CropData, config: TrainConfig, taught: Taught | None = None) -> EpochData:
+    """The batches that a config's sampling draws; of look-alikes where there is a teacher."""
     steps = None if config.photos_per_epoch is None else max(1, config.photos_per_epoch // config.batch_size)
+    if taught:
+        group = config.lookalike_group
+        return TaughtData(
+            data.crops, data.identities, config.batch_size, config.seed, steps, taught=taught, group=group
+        )
     if config.sampling == "pairs":
         return PairData(data.crops, data.identities, config.batch_size, config.seed, steps)
     return PeopleData(

@@ -17,6 +17,7 @@ from facesearch.records import EMBEDDING_SIZE
 # The batch normalisation that keras.applications' DenseNet uses, so that weights can be exchanged with it.
 BN_EPSILON = 1.001e-5
 DROPOUT_NAME = "dropout"
+EMBEDDING_NAME = "embedding"
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,21 @@ def build_tower(
         x = ops.mean(ops.reshape(x, (-1, 2, x.shape[-1])), axis=1)
     if dropout:
         x = layers.Dropout(dropout, name=DROPOUT_NAME)(x)
-    embedding = layers.Dense(embedding_size, dtype="float32", name="embedding")(x)
+    embedding = layers.Dense(embedding_size, dtype="float32", name=EMBEDDING_NAME)(x)
     if radius is not None:
         embedding = layers.UnitNormalization(dtype="float32", name="unit_length")(embedding)
         embedding = layers.Rescaling(radius, dtype="float32", name="radius")(embedding)
     return keras.Model(inputs, embedding, name="tower")
+
+
+def freeze_blocks(tower: keras.Model, blocks: int) -> None:
+    """Let the first convolution and the first `blocks` dense blocks, with the transitions behind them, stand still,
+    their batch normalisation included; 0: nothing."""
+    if blocks:
+        still = ("conv1_", *(f"{name}{block}_" for block in range(2, blocks + 2) for name in ("conv", "pool")))
+        for layer in tower.layers:
+            if layer.name.startswith(still):
+                layer.trainable = False
 
 
 def with_mirror_images(crops: Any) -> Any:

@@ -12,9 +12,12 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from facesearch_train.taught import Taught, draw_lookalikes
+
 Indices = NDArray[np.int64]
 
 GENUINE, IMPOSTOR = 0, 1
+NOBODY = -1  # the person number of a photo of nobody knows whom
 
 
 def photos_by_person(identities: NDArray[np.int32]) -> list[Indices]:
@@ -139,6 +142,27 @@ class PeopleData(EpochData):
     def __getitem__(self, step: int) -> tuple[tuple[Any, Any], Any]:
         rows = self.order[self.slice(step)]
         return (self.read(rows), self.identities[rows]), np.zeros(len(rows), "float32")
+
+
+class TaughtData(EpochData):
+    """Batches of look-alikes: (crops uint8 (B, S, S, 3), person numbers (B,), places (B, K)), an unused target (B,)."""
+
+    def __init__(self, *options: Any, taught: Taught, group: int) -> None:
+        self.taught = taught
+        self.group = group
+        super().__init__(*options)
+
+    def draw(self, epoch: int) -> None:
+        wanted = len(self.identities) if self.steps_limit is None else self.steps_limit * self.batch_size
+        self.order = draw_lookalikes(self.taught.neighbours, self.rng(epoch), self.group, wanted + self.batch_size)
+
+    @property
+    def drawn(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, step: int) -> tuple[tuple[Any, Any, Any], Any]:
+        rows = self.order[self.slice(step)]
+        return (self.read(rows), self.identities[rows], self.taught.places[rows]), np.zeros(len(rows), "float32")
 
 
 def number_identities(names: Sequence[str]) -> NDArray[np.int32]:

@@ -14,14 +14,17 @@ from typing import Any
 import numpy as np
 
 from facesearch.errors import TowerError, UsageError
+from facesearch.records import Floats
 from facesearch.vision.tower.tower import CARD_NAME, WEIGHTS_NAME, TowerCard, read_card
 from facesearch_train.config import TrainConfig
 from facesearch_train.crops import prepare_crops
-from facesearch_train.datasets import list_photos, read_dataset
+from facesearch_train.datasets import UNKNOWN, list_photos, read_dataset
 from facesearch_train.lfw import fetch_lfw, people_in_folds, read_folds
-from facesearch_train.merging import JoinedCrops, merge_datasets
-from facesearch_train.pairs import number_identities
+from facesearch_train.merging import JoinedCrops, bare_name, merge_datasets
+from facesearch_train.pairs import NOBODY, number_identities
 from facesearch_train.splits import split_by_person
+from facesearch_train.teacher import read_teacher, taught_places
+from facesearch_train.teacher_embeddings import DLIB, teacher_files
 
 ORDER_NAME = "order.json"
 TOWER_FOLDER = "tower"
@@ -39,7 +42,7 @@ class Order:
 
     data: folders of labelled photos; none stands for LFW, downloaded when it is not there. hold_out_folds: folds of
     the data's own `pairs.txt` (from 1) whose people validate, and nobody else. start_from: a tower's folder, to
-    fine-tune it.
+    fine-tune it. teachers: files of a teacher's embeddings of the data (see `teacher`), or DLIB.
     """
 
     config: TrainConfig
@@ -48,6 +51,7 @@ class Order:
     hold_out_folds: tuple[int, ...] = ()
     start_from: Path | None = None
     cohort: tuple[Path, ...] = ()  # labelled photos of strangers, for judged distances
+    teachers: tuple[Path, ...] = ()
 
     def save(self) -> None:
         """Keep it in the run's folder, for `resume`."""
@@ -56,6 +60,7 @@ class Order:
             "hold_out_folds": list(self.hold_out_folds),
             "start_from": str(self.start_from.resolve()) if self.start_from else None,
             "cohort": [str(path.resolve()) for path in self.cohort],
+            "teachers": [str(path if path == DLIB else path.resolve()) for path in self.teachers],
         }
         (self.folder / ORDER_NAME).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
@@ -78,6 +83,7 @@ class Order:
             hold_out_folds=tuple(order["hold_out_folds"]),
             start_from=Path(order["start_from"]) if order["start_from"] else None,
             cohort=tuple(Path(path) for path in order.get("cohort", ())),
+            teachers=tuple(Path(path) for path in order.get("teachers", ())),
         )
 
 
@@ -92,13 +98,15 @@ class Listener:
 
 @dataclass(frozen=True, eq=False)
 class People:
-    """Crops, split by person. training, validation: rows of `crops`; numbers: int32 (N,), a number a person."""
+    """Crops, split by person. training, validation: rows of `crops`; numbers: int32 (N,), a number a person, NOBODY
+    where nobody knows whom a photo shows.    places: float32 (N, K), a teacher's."""
 
     crops: JoinedCrops
     numbers: np.ndarray[Any, np.dtype[np.int32]]
     training: np.ndarray[Any, np.dtype[np.int64]]
     validation: np.ndarray[Any, np.dtype[np.int64]]
     names: tuple[str, ...] = field(default=())
+    places: Floats | None = None
 
 
 def train_tower(order: Order, resume: bool = False, listener: Listener | None = None) -> TowerCard:
@@ -120,7 +128,8 @@ def train_tower(order: Order, resume: bool = False, listener: Listener | None = 
     from facesearch_train.export import export_tower, serving_tower
     from facesearch_train.loop import CropData, Run
 
-    training = CropData(people.crops.rows(people.training), people.numbers[people.training])
+    places = None if people.places is None else people.places[people.training]
+    training = CropData(people.crops.rows(people.training), people.numbers[people.training], places)
     validation = CropData(people.crops[people.validation], people.numbers[people.validation])
     run = Run(order.config, order.folder, training, validation)
     initial = None if resume or order.start_from is None else _weights_of(order.start_from)
@@ -143,7 +152,15 @@ def train_tower(order: Order, resume: bool = False, listener: Listener | None = 
 
 def read_people(order: Order, listener: Listener) -> People:
     """The crops of an order's data and who trains and who validates. Says what was found and left out."""
-    datasets = [read_dataset(path) for path in (order.data or (fetch_lfw(),))]
+    paths = order.data or (fetch_lfw(),)
+    for path in order.teachers:
+        if path != DLIB:  # what cannot be read is told before crops are cut
+            read_teacher(path)
+    if order.config.taught and not order.teachers:
+        raise UsageError(
+            f"preset {order.config.name} learns from a teacher, and none was given: name its files by --teacher"
+        )
+    datasets = [list_photos(path, unlabelled=True) if order.teachers else read_dataset(path) for path in paths]
     for dataset in datasets:
         listener.say(dataset.describe())
     merged = merge_datasets(datasets)
@@ -155,16 +172,32 @@ def read_people(order: Order, listener: Listener) -> People:
     joined = JoinedCrops(merged, crop_sets)
     held_out = _people_of_folds([dataset.root for dataset in datasets], order.hold_out_folds)
     share = 0.0 if held_out else order.config.validation_share
-    split = split_by_person(joined.identities, share, order.config.seed, held_out)
+    named = np.array([not bare_name(identity).startswith(UNKNOWN) for identity in joined.identities])
+    split = split_by_person(
+        (identity for identity, is_named in zip(joined.identities, named, strict=True) if is_named),
+        share,
+        order.config.seed,
+        held_out,
+        taught=bool(order.teachers),
+    )
     validates = np.array([identity in split.validation for identity in joined.identities])
     listener.say(
         f"training on {len(split.training):,} people ({int((~validates).sum()):,} photos), "
         f"validating with {len(split.validation):,} others ({int(validates.sum()):,} photos)"
     )
+    places, trains = None, ~validates
+    if order.teachers:
+        teachers = [read_teacher(path) for path in teacher_files(order.teachers, crop_sets, listener.crops)]
+        places = taught_places(teachers, [dataset.root for dataset in datasets], joined.paths)
+        known = np.isfinite(places[:, 0])
+        if missing := int((trains & ~known).sum()):
+            listener.say(f"warning: the teacher knows nothing of {missing:,} photos, which are left out")
+        trains &= known
     return People(
         crops=joined,
-        numbers=number_identities(joined.identities),
-        training=np.flatnonzero(~validates),
+        numbers=np.where(named, number_identities(joined.identities), NOBODY).astype(np.int32),
+        places=places,
+        training=np.flatnonzero(trains),
         validation=np.flatnonzero(validates),
         names=tuple(dataset.name for dataset in datasets),
     )

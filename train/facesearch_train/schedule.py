@@ -92,6 +92,16 @@ class CyclicalAdam(keras.optimizers.Adam):
             self.beta_1.assign(beta1)
         return super().apply(grads, trainable_variables)
 
+    def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
+        """Nothing: where `fit` ends, an epoch ends, and training goes on from the weights instead of their means."""
+
+    @property
+    def averages(self) -> list[tuple[Any, Any]]:
+        """Each trained variable with the running mean of its values; none unless `use_ema` was asked for."""
+        if not self.use_ema:
+            return []
+        return list(zip(self._trainable_variables, self._model_variables_moving_average, strict=True))
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "beta_1": self._initial_beta_1}
 

@@ -27,14 +27,20 @@ class PersonSplit:
 
 
 def split_by_person(
-    identities: Iterable[str], validation_share: float, seed: int, validate: Collection[str] = ()
+    identities: Iterable[str],
+    validation_share: float,
+    seed: int,
+    validate: Collection[str] = (),
+    *,
+    taught: bool = False,
 ) -> PersonSplit:
     """Split people at random by the seed and their name alone, so that neither new photos nor new people move anyone.
 
     identities: one for each photo. validation_share: from 0 to below 1, of the people. validate: people who validate
     in any case, by merged identity (`lfw/Zico`) or by name (`Zico`). The dataset's part of an identity does not count:
     a person is on the same side whatever else is merged. Where chance leaves fewer than two people in two photos to
-    validate, the next by chance join them. Raises TrainingDataError where there are too few people for both sides.
+    validate, the next by chance join them. taught: a teacher knows pairs without names, so that nobody need be left to
+    train on. Raises TrainingDataError where there are too few people for both sides.
     """
     if not 0 <= validation_share < 1:
         raise ValueError(f"validation_share is {validation_share}; it must be 0 or more and below 1")
@@ -49,7 +55,8 @@ def split_by_person(
             break
         validation.add(person)
     training = photos.keys() - validation
-    if len(training) < LEAST_PEOPLE or not any(photos[person] > 1 for person in training):
+    lacks_pairs = len(training) < LEAST_PEOPLE or not any(photos[person] > 1 for person in training)
+    if len(several) < LEAST_PEOPLE or (lacks_pairs and not taught):
         raise TrainingDataError(
             f"{len(photos):,} people, {len(several):,} of them in two or more photos, are too few to train on some and "
             f"validate with others: add photos of at least {2 * LEAST_PEOPLE} people, two or more of each."
