@@ -2,11 +2,15 @@
 
     python scripts/bench_detection.py --boxes DIR          precision and recall by face height
     python scripts/bench_detection.py --photos DIR         speed, and how far the two agree
+    python scripts/bench_detection.py --filling DIR        faces cut out of photos until they fill the picture
+    python scripts/bench_detection.py --turned LFW         pairs of LFW, the first photo turned
 
 DIR of --boxes holds `boxes.csv` (photo, x, y, w, h in px, invalid) and the photos in `images/`. Both see the same
 pixels: the photo, shrunk to --max-side where it is larger. The package (`pip install -e '.[bench]'`) looks for faces
 from 20 px on, which is its default. A face is found where its box and a detected one share at least IOU of their
-union. Boxes that are labelled invalid count neither way.
+union. Boxes that are labelled invalid count neither way. --filling cuts the largest face of each photo out, so far
+inside its box, and counts how many are found again. --turned prints how many pairs the shipped tower judges rightly at
+its threshold, the first photo of each turned by so many degrees, and how far a photo lies from itself turned.
 """
 
 from __future__ import annotations
@@ -24,13 +28,16 @@ import numpy as np
 
 from facesearch.photos import photo_file, read_photo, walk
 from facesearch.records import Floats, PhotoFile, Pixels
+from facesearch.vision.alignment import align
 from facesearch.vision.boxes import overlap, pair_up
 from facesearch.vision.detector.detector import DetectorSettings, load_detector, smallest_face
-from facesearch.vision.detector.views import shrink
+from facesearch.vision.detector.views import resized, shrink
+from facesearch.vision.tower.tower import Tower
 
 IOU = 0.4
 HEIGHTS_PX = ((8, 16), (16, 32), (32, 64), (64, 10_000))
 FALSE_FACES_A_PHOTO = 0.1
+LEAST_FILLING_PX = 150
 
 
 class Found(NamedTuple):
@@ -205,6 +212,81 @@ def report_speed(folder: Path, limit: int | None, settings: DetectorSettings) ->
     print(f"faces only facesearch has   {our_faces - again}")
 
 
+def report_filling(folder: Path) -> None:
+    """Print how many faces are found that fill the picture, a row a cut and side."""
+    detect = our_detector(DetectorSettings())
+    faces = []
+    for file in walk([folder]):
+        if isinstance(file, PhotoFile):
+            pixels = read_photo(file).pixels
+            boxes = detect(pixels).boxes
+            heights = boxes[:, 3] - boxes[:, 1]
+            if len(boxes) and heights.max() >= LEAST_FILLING_PX:
+                faces.append((pixels, boxes[heights.argmax()]))
+    print(f"{len(faces)} faces of at least {LEAST_FILLING_PX} px")
+    for inside in (0.08, 0.15):
+        for side_px in (300, 1600):
+            found = junk = 0
+            for pixels, (x1, y1, x2, y2) in faces:
+                across, down = inside * (x2 - x1), inside * (y2 - y1)
+                left, top, right, bottom = (
+                    round(float(side)) for side in (x1 + across, y1 + down, x2 - across, y2 - down)
+                )
+                cut = resized(np.ascontiguousarray(pixels[top:bottom, left:right]), side_px)
+                seen = detect(cut).boxes
+                large = (seen[:, 3] - seen[:, 1]) > 0.5 * cut.shape[0]
+                found += bool(large.any())
+                junk += np.count_nonzero(~large)
+            print(f"cut {100 * inside:.0f} % inside, {side_px} px: {found} of {len(faces)} found, {junk} other boxes")
+
+
+def report_turned(folder: Path, pairs: int) -> None:
+    """Print accuracy with the first photo of each pair turned."""
+    tower, detector = Tower.load(), load_detector()
+    chosen_pairs = lfw_pairs(folder, pairs)
+
+    def embedded(path: Path, turns: int) -> Floats:
+        pixels = np.ascontiguousarray(np.rot90(read_photo(photo_file(path)).pixels, turns))
+        faces = detector.detect(pixels)
+        boxes_found.append(len(faces))
+        centre = np.array(pixels.shape[1::-1]) / 2
+        if not faces:
+            return np.full(32, np.nan, np.float32)
+        face = min(faces, key=lambda face: float(np.linalg.norm(face.box.reshape(2, 2).mean(axis=0) - centre)))
+        return tower.embed(align(pixels, face.landmarks)[None])[0]
+
+    boxes_found: list[int] = []
+    second = np.stack([embedded(other, 0) for _, other, _ in chosen_pairs])
+    is_same = np.array([same for _, _, same in chosen_pairs])
+    upright = None
+    for turns in range(4):
+        boxes_found.clear()
+        first = np.stack([embedded(one, turns) for one, _, _ in chosen_pairs])
+        upright = first if upright is None else upright
+        missed = np.isnan(first).any(axis=1)
+        right = (np.linalg.norm(first - second, axis=1) <= tower.card.threshold) == is_same
+        moved = np.linalg.norm(first - upright, axis=1)[~missed]
+        print(
+            f"turned {90 * turns} degrees: {100 * right[~missed].mean():.1f} % of {len(right)} pairs right, "
+            f"{missed.sum()} photos without a face, {sum(boxes_found)} faces; distance to itself upright: median "
+            f"{np.median(moved):.3f}, 95 of 100 under {np.percentile(moved, 95):.3f}",
+            flush=True,
+        )
+
+
+def lfw_pairs(folder: Path, count: int) -> list[tuple[Path, Path, bool]]:
+    """Pairs of LFW's View 2, spread evenly over the list: photo, photo, whether they show one person."""
+    photos = {path.name: path for path in folder.rglob("*.jpg")}
+    rows = [line.split() for line in (folder / "pairs.txt").read_text(encoding="utf-8").splitlines()[1:]]
+    pairs = []
+    for row in rows:
+        one, two = (row[0], row[0]) if len(row) == 3 else (row[0], row[2])
+        numbers = (row[1], row[2]) if len(row) == 3 else (row[1], row[3])
+        names = [f"{name}_{int(number):04}.jpg" for name, number in zip((one, two), numbers, strict=True)]
+        pairs.append((photos[names[0]], photos[names[1]], len(row) == 3))
+    return [pairs[index * len(pairs) // count] for index in range(min(count, len(pairs)))]
+
+
 def timed(detect: Detect, pixels: Pixels) -> float:
     """Processor seconds of one call."""
     start = time.process_time()
@@ -226,12 +308,20 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--boxes", type=Path, help="folder of labelled photos")
     what.add_argument("--photos", type=Path, help="folder of photos")
-    parser.add_argument("--limit", type=int, help="at most this many photos, spread evenly over the folder")
+    what.add_argument("--filling", type=Path, help="folder of photos with large faces")
+    what.add_argument("--turned", type=Path, help="LFW's folder, with pairs.txt")
+    parser.add_argument("--limit", type=int, help="at most this many photos or pairs, spread evenly")
     default_side = DetectorSettings().max_side_px
     parser.add_argument("--max-side", type=int, default=default_side, help=f"px, by default {default_side}")
     parser.add_argument("--smallest-face", help="facesearch's, as `facesearch index` takes it")
     arguments = parser.parse_args()
     settings = DetectorSettings() if arguments.smallest_face is None else smallest_face(arguments.smallest_face)
+    if arguments.filling:
+        report_filling(arguments.filling)
+        return
+    if arguments.turned:
+        report_turned(arguments.turned, arguments.limit or 600)
+        return
     if arguments.photos:
         report_speed(arguments.photos, arguments.limit, replace(settings, max_side_px=arguments.max_side))
         return

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from facesearch.errors import FacesearchError
 from facesearch.records import Floats
-from facesearch.vision.boxes import suppress
+from facesearch.vision.boxes import overlap, suppress
 from facesearch.vision.runtime import DEFAULT_RUNTIME, CompiledNetwork, RuntimeSettings, load_network
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 STEP_PX = 32  # sides must be multiples of this
 _CELL_PX = 4  # the network answers for cells of this size
+_INSIDE = 0.7  # of the smaller of two boxes: more, and it is a part of the larger
 _OVERLAP = 0.3  # of the union of two boxes: more, and they are one face
 # What speaks for a face that is not upright: see _are_clear.
 _LEAST_REACH = 0.25
@@ -135,6 +136,13 @@ def _are_clear(faces: Candidates) -> NDArray[np.bool_]:
     is_unclear = (np.abs(faces.rolls) > 45) | (reach < _LEAST_REACH * sides)
     is_unclear[sides >= _SCORED_FROM_PX] |= faces.scores[sides >= _SCORED_FROM_PX] < _CLEAR_SCORE
     return np.asarray(~is_unclear | (sides < _JUDGED_FROM_PX))
+
+
+def without_parts(faces: Candidates, larger: Candidates) -> Candidates:
+    """The faces that do not lie in a much larger one: a mouth or a cheek, seen from too near."""
+    inside = overlap(faces.boxes, larger.boxes, "min") > _INSIDE
+    is_much_larger = overlap(faces.boxes, larger.boxes) < _OVERLAP
+    return faces.only(np.flatnonzero(~(inside & is_much_larger).any(axis=1)))
 
 
 def merged(parts: list[Candidates]) -> Candidates:

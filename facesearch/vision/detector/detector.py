@@ -14,7 +14,7 @@ import numpy as np
 
 from facesearch.records import DetectedFace, Pixels
 from facesearch.vision.detector import centerface
-from facesearch.vision.detector.centerface import Candidates, merged
+from facesearch.vision.detector.centerface import Candidates, merged, without_parts
 from facesearch.vision.detector.settings import DEFAULT_SETTINGS, DetectorSettings, settings_of, smallest_face
 from facesearch.vision.detector.views import Region, View, shrink, tiles, view
 from facesearch.vision.runtime import DEFAULT_RUNTIME, CompiledNetwork, RuntimeSettings, fastest_precision
@@ -24,8 +24,8 @@ __all__ = ["DEFAULT_SETTINGS", "Detector", "DetectorSettings", "load_detector", 
 _VERSION = 1  # raise it when the code below finds other faces than before
 _LEAST_SIDE_PX = 12  # a narrower photo shows nobody
 
-# A face that fills the photo is found where it is small and has room around it. A photo in which no face takes
-# _LARGE of the shorter side is looked at again like that, and only such faces are taken from there.
+# A face that fills the photo is found where it is small and has room around it. Each photo is also looked at like that,
+# and faces that take _LARGE of the shorter side are taken from there; what was seen in parts of them is given up.
 _LARGE = 0.35
 _FAR_SIDE_PX = 128
 _FAR_BORDER = 0.25
@@ -100,14 +100,11 @@ class Detector:
         )
         found = self._seen(overview, min(_HINT_SCORE, self.settings.score_threshold))
         looks = [found.only(np.flatnonzero(found.scores > self.settings.score_threshold))]
-        large_px = _LARGE * min(width, height)
-        if not (looks[0].heights >= large_px).any():
-            far = self._seen(
-                view(pixels, whole, min(_FAR_SIDE_PX, max(width, height)), centerface.STEP_PX, _FAR_BORDER)
-            )
-            looks.append(far.only(np.flatnonzero(far.heights >= large_px)))
+        far = self._seen(view(pixels, whole, min(_FAR_SIDE_PX, max(width, height)), centerface.STEP_PX, _FAR_BORDER))
+        far = far.only(np.flatnonzero(far.heights >= _LARGE * min(width, height)))
+        looks = [without_parts(looks[0], far), far]
         looks += self._in_tiles(pixels, found, float(overview.scale.max()))
-        return merged(looks) if len(looks) > 1 else looks[0]
+        return merged(looks)
 
     def _seen(self, look: View, threshold: float | None = None) -> Candidates:
         """The faces of a view, in px of the photo."""
