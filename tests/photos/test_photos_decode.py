@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,8 @@ from PIL import Image
 from pillow_heif import HeifImageFile, encode, from_pillow
 
 from facesearch.photos import photo_file, read_photo, walk
+from facesearch.photos.decoding import decode
+from facesearch.photos.decoding.formats import opener
 from facesearch.records import Photo, PhotoFile
 
 ORIENTATION = 0x0112
@@ -159,7 +162,7 @@ def test_the_smallest_photos(tmp_path: Path, size: tuple[int, int], suffix: str)
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
 @pytest.mark.parametrize(
-    ("width", "height", "reduced"), [(800, 600, (100, 75)), (801, 40, (100, 5)), (101, 200, (50, 100))]
+    ("width", "height", "reduced"), [(800, 600, (100, 75)), (801, 40, (100, 5)), (101, 201, (50, 100))]
 )
 def test_large_photos_are_reduced_to_the_longer_side(
     tmp_path: Path, suffix: str, width: int, height: int, reduced: tuple[int, int]
@@ -242,3 +245,18 @@ def test_every_photo_of_a_real_album(photos_dir: Path) -> None:
     photos = [read_photo(item) for item in found if isinstance(item, PhotoFile)]
     assert len(photos) == len(found) == 29
     assert all(100 < max(photo.width_px, photo.height_px) <= 1600 and photo.scale == 1 for photo in photos)
+
+
+@pytest.mark.parametrize("size", [(400, 267), (401, 301), (267, 400), (397, 8), (3, 5), (17, 1)])
+@pytest.mark.parametrize("max_side_px", [1, 7, 24, 50, 99, 100, 133, 200, 400])
+def test_a_jpeg_with_an_odd_side_is_decoded_small_too_and_never_too_small(
+    size: tuple[int, int], max_side_px: int
+) -> None:
+    content = io.BytesIO()
+    Image.new("RGB", size).save(content, "JPEG")
+    image = opener("JPEG")(io.BytesIO(content.getvalue()))
+    assert decode._load(image, max_side_px) == size
+    step = max((each for each in (1, 2, 4, 8) if max(size) >= each * max_side_px), default=1)
+    if min(size) >= 8:
+        assert image.size == tuple(-(-side // step) for side in size)
+    assert max(image.size) >= min(max_side_px, max(size))

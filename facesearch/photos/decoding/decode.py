@@ -180,8 +180,11 @@ def _load(image: ImageFile.ImageFile, max_side_px: int) -> tuple[int, int]:
     original_size_px = image.size
     shrink = max(image.size) // max_side_px
     drafted = None
-    if image.format == "JPEG" and shrink > 1:  # libjpeg decodes at 1/2, 1/4 or 1/8, never below the size asked for
-        drafted = image.draft(None, (-(-image.width // shrink), -(-image.height // shrink)))
+    if image.format == "JPEG" and shrink > 1:
+        # libjpeg decodes at 1/2, 1/4 or 1/8, to the least size that is not below the one asked for. Rounded up, an odd
+        # side would ask for more than its half, and get all of it.
+        step = max(each for each in (2, 4, 8) if each <= shrink)
+        drafted = image.draft(None, (max(image.width // step, 1), max(image.height // step, 1)))
     image.load()
     return original_size_px if drafted else image.size  # libheif and libtiff can correct the header's size
 
