@@ -1,9 +1,10 @@
-"""How people, faces and file names are put into plain text, for a terminal and for a page.
-
-The command line, which imports no other room at its top, has the like of its own in `cli/output.py`.
-"""
+"""How people, faces and file names are put into plain text, for a terminal and for a page."""
 
 from __future__ import annotations
+
+import unicodedata
+
+_JOINERS = "\u200c\u200d"  # between letters of Persian and Indic scripts, and inside emoji
 
 
 def called(name: str | None, person_id: int | None, face_id: int | None = None) -> str:
@@ -14,9 +15,18 @@ def called(name: str | None, person_id: int | None, face_id: int | None = None) 
 
 
 def shown(value: object) -> str:
-    """A text on one line, printable on any UTF-8 terminal: line breaks, control characters and bytes of file names that
-    are no UTF-8 are escaped (`a\\nb.jpg`, `\\xff.jpg`)."""
-    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in str(value))
+    """A text on one line, for any UTF-8 terminal: line breaks, control characters, what turns the direction of writing,
+    and bytes of file names that are no UTF-8 are escaped (`a\\nb.jpg`, `\\xff.jpg`). Every other letter and space is
+    shown as it is."""
+    return "".join(letter if _is_harmless(letter) else _escaped(letter) for letter in str(value))
+
+
+def _is_harmless(letter: str) -> bool:
+    if letter.isprintable() or letter in _JOINERS:
+        return True
+    kind = unicodedata.category(letter)
+    # Letters without a kind are emoji, mostly, of a newer Unicode than this Python's.
+    return kind == "Zs" or (kind == "Cn" and 0x10000 <= ord(letter) < 0x40000 and ord(letter) & 0xFFFE != 0xFFFE)
 
 
 def _escaped(letter: str) -> str:

@@ -44,7 +44,7 @@ class Pages:
         from facesearch.people import find_person
 
         with self._session.opened() as library:
-            person_id = find_person(library, f"#{who}" if isinstance(who, int) else who)
+            person_id = find_person(library, who)
             found = faces_of_person(library, person_id, order, limit)
             return found, render_person(library, found, on_photo)
 

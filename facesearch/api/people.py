@@ -203,7 +203,7 @@ class People:
 def _person(library: Library, who: Who) -> int:
     from facesearch.people import find_person
 
-    return find_person(library, f"#{who}" if isinstance(who, int) else who)
+    return find_person(library, who)
 
 
 def _word(face: Face) -> str:

@@ -173,6 +173,10 @@ def _report(summary: IndexSummary) -> None:
         complain(f"skipped {shown_path(file.path)}: {file.reason}")
     if len(summary.skipped) > _REASONS_SHOWN:
         complain(f"and {len(summary.skipped) - _REASONS_SHOWN:,} more; --json lists them all")
+    for each in summary.unnamed[:_REASONS_SHOWN]:
+        complain(f"{shown_path(each.path)}: {each.reason}")
+    if len(summary.unnamed) > _REASONS_SHOWN:
+        complain(f"and {len(summary.unnamed) - _REASONS_SHOWN:,} more without a name; --json lists them all")
     skipped = len(summary.skipped) + summary.skipped_known
     before = f" ({summary.skipped_known:,} as before; --rehash tries them again)" if summary.skipped_known else ""
     parts = [

@@ -18,19 +18,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import typer
 
+from facesearch import text
+
 if TYPE_CHECKING:
     from facesearch.api.values import AbsentFolder
 
-
-def shown(value: object) -> str:
-    """A text on one line, printable on any UTF-8 terminal: everything else is escaped (`a\\nb.jpg`, `\\xff.jpg`)."""
-    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in str(value))
-
-
-def _escaped(letter: str) -> str:
-    if "\udc80" <= letter <= "\udcff":  # a byte that is no UTF-8, as os.fsdecode keeps it (PEP 383)
-        return f"\\x{ord(letter) - 0xDC00:02x}"
-    return letter.encode("unicode_escape").decode("ascii")
+shown = text.shown
+_NO_CELL = "\u200c\u200d\ufe0e\ufe0f"  # joiners, and what says how an emoji is drawn
 
 
 def shown_path(path: PurePath) -> str:
@@ -93,10 +87,14 @@ def _padded(text: str, width: int, flush_right: bool) -> str:
 
 
 def cells(text: str) -> int:
-    """Terminal cells: two for wide letters (UAX #11), none for combining marks."""
-    return sum(
-        0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text
-    )
+    """Terminal cells: two for wide letters (UAX #11), none for combining marks and joiners."""
+    return sum(_cells_of(letter) for letter in text)
+
+
+def _cells_of(letter: str) -> int:
+    if unicodedata.combining(letter) or letter in _NO_CELL:
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

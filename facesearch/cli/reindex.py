@@ -14,9 +14,10 @@ from facesearch.cli.options import (
     SmallestFaceOption,
     TowerOption,
 )
-from facesearch.cli.output import complain, counted, end_interrupted, report_absent, say, say_json, shown
+from facesearch.cli.output import complain, counted, end_interrupted, report_absent, say, say_json
 from facesearch.cli.progress import Progress
 from facesearch.errors import LibraryError
+from facesearch.text import shown
 
 if TYPE_CHECKING:
     from facesearch.api.values import ReindexSummary

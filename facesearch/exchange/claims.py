@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from facesearch.errors import PhotoError
+from facesearch.errors import PhotoError, UsageError
 from facesearch.exchange.areas import Frame
 from facesearch.exchange.exporting import readable
 from facesearch.exchange.gathering import is_unchanged
@@ -24,6 +24,7 @@ from facesearch.exchange.picasa import INI_NAMES, PicasaError, PicasaFaces, Pica
 from facesearch.exchange.regions import UnusableRegion, as_name, face_regions, names_anybody
 from facesearch.exchange.sidecars import SUFFIX, SidecarError, SidecarNames, read_sidecar
 from facesearch.library import Library
+from facesearch.names import person_name
 from facesearch.photos import RAW_SUFFIXES, fingerprint, photo_file, read_embedded, walk
 from facesearch.records import Floats, PhotoFile, SkippedFile
 
@@ -118,7 +119,22 @@ class ClaimReader:
         shown = Frame(*size_px) if path.suffix.lower() in RAW_SUFFIXES else frame  # see picasa
         sources.append([(name, shown.box_of(area)) for name, area in picasa.named])
         self._note(path, [*(each for some in regions for each in some.unusable), *picasa.unusable], sources)
-        yield Claims(path, photo_id, sources)
+        yield Claims(path, photo_id, self._with_names(path, sources))
+
+    def _with_names(
+        self, path: Path, sources: Sequence[Sequence[tuple[str, Floats]]]
+    ) -> list[list[tuple[str, Floats]]]:
+        """The claims of each source without those whose name is none, which are noted."""
+        refused: dict[str, str] = {}
+        for name in {name for source in sources for name, _ in source}:
+            try:
+                person_name(name)
+            except UsageError as error:
+                refused[name] = str(error)
+        self._summary.unusable += [
+            UnusableName(path, name, f"cannot be used ({reason})") for name, reason in sorted(refused.items())
+        ]
+        return [[claim for claim in source if claim[0] not in refused] for source in sources]
 
     def _note(
         self, path: Path, unusable: Sequence[UnusableRegion], sources: Sequence[Sequence[tuple[str, Floats]]]
@@ -181,7 +197,7 @@ class ClaimReader:
             if photo_id is None:
                 self._summary.photos_unknown.append(path)
             else:
-                yield Claims(path, photo_id, [named])
+                yield Claims(path, photo_id, self._with_names(path, [named]))
 
     def _skip(self, path: Path, reason: str) -> None:
         self._summary.skipped.append(SkippedFile(path, reason))

@@ -55,7 +55,9 @@ class _Bearers:
     def __init__(self, library: Library) -> None:
         self._library = library
         people = library.people.names().items()
-        self._known: dict[str, int | None] = {as_name(name): person for person, name in people if name is not None}
+        self._known: dict[str, int | None] = {
+            name: person for person, name in people if name is not None and as_name(name) == name
+        }
 
     def of(self, name: str) -> int | None:
         """The person's id, None where it would be somebody new. name: as `as_name` gives it."""

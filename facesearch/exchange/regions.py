@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from facesearch.exchange.areas import Area
 from facesearch.exchange.packets import RDF, Element, Packet, xml_text
+from facesearch.names import name_key
 
 MWG = "http://www.metadataworkinggroup.com/schemas/regions/"
 AREA = "http://ns.adobe.com/xmp/sType/Area#"
@@ -176,8 +176,8 @@ def _microsoft_regions(packet: Packet) -> Iterator[tuple[str, Area | None, Eleme
 
 
 def as_name(text: str) -> str:
-    """A name as it is compared: in Unicode's NFC form, on one line, without what XML cannot hold."""
-    return unicodedata.normalize("NFC", " ".join(xml_text(text).split()))
+    """A name as it is compared: by the rule for names, without what XML cannot hold."""
+    return name_key(xml_text(text))
 
 
 def resource_of(element: Element) -> Element:

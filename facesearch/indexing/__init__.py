@@ -63,9 +63,11 @@ def index_photos(
         run.look_around()
         run.work_through(on_progress or (lambda progress: None))
         run.settle()
+        run.name_by_folder()
         library.save_vectors(finish_training=True)
     except KeyboardInterrupt:
         run.finish_batch()
+        run.name_by_folder()
         library.save_vectors()
         raise IndexInterrupted(run.summary(interrupted=True)) from None
     return run.summary(interrupted=False)

@@ -22,7 +22,7 @@ from facesearch.indexing.software import software_of
 from facesearch.indexing.summary import IndexOptions, IndexProgress, IndexSummary
 from facesearch.indexing.survey import Survey, look_around
 from facesearch.library import Library
-from facesearch.people import keep_people, name_by_folder, name_by_folder_at_once
+from facesearch.people import keep_people, name_by_folder
 from facesearch.photos import is_named_as_photo
 from facesearch.records import (
     AlignedFace,
@@ -66,6 +66,8 @@ class Run:
     batch: list[_Finished] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    shown: list[tuple[Path, int]] = field(default_factory=list)  # every file that was read, with the photo in it
+    unnamed: list[SkippedFile] = field(default_factory=list)  # what people_from_folders could not name anybody after
 
     def look_around(self) -> None:
         """List what is there, and tell what is new or changed from what is not."""
@@ -141,9 +143,8 @@ class Run:
                 if photo_id is not None:
                     shown.append((finished.file.path, photo_id))
             counts["faces_kept"] += keep_people(self.library, edited)
-            if self.options.people_from_folders:
-                counts["faces_named"] += name_by_folder_at_once(self.library, shown)
         self.batch = []
+        self.shown += shown
         self.counts += counts
         self.counts["faces_new"] += len(crops)
 
@@ -171,8 +172,14 @@ class Run:
     def settle(self) -> None:
         """After a whole run: what was moved, what is missing, and what nothing shows any more."""
         self.counts["moved"], self.counts["missing"] = settle(self.library, self.survey)
+
+    def name_by_folder(self) -> None:
+        """Name people after the folders of the photos that were seen; only once all are known can be told which photo
+        lies in several people's folders."""
         if self.options.people_from_folders:
-            self.counts["faces_named"] += name_by_folder(self.library, self.survey.unchanged)
+            done = name_by_folder(self.library, [*self.survey.unchanged, *self.shown])
+            self.counts["faces_named"] += done.named
+            self.unnamed += done.unnamed
 
     def _misnamed(self) -> tuple[Path, ...]:
         skipped = {file.path for file in self.skipped}
@@ -196,6 +203,7 @@ class Run:
             photos_misnamed=self._misnamed(),
             faces_new=self.counts["faces_new"],
             faces_named=self.counts["faces_named"],
+            unnamed=tuple(self.unnamed),
             faces_kept=self.counts["faces_kept"],
             faces_without_person=self.library.people.faces_without_person(),
             photos_without_faces=self.library.catalog.present_photo_count(without_faces=True),

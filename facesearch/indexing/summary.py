@@ -88,6 +88,7 @@ class IndexSummary:
     interrupted: bool
     faces_kept: int = 0
     faces_without_person: int = 0
+    unnamed: tuple[SkippedFile, ...] = ()  # folders and photos that people_from_folders named nobody after
     photos_without_faces: int = 0
     photos_present: int = 0
     folders_left_out: int = 0

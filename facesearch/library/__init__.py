@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from facesearch.library.opened import Library
     from facesearch.library.recorded import recorded_detector, recorded_precision
     from facesearch.library.status import LibraryStatus
-    from facesearch.library.whom import find_person
+    from facesearch.library.whom import find_person, known_person
 
 __all__ = [
     "AREAS",
@@ -33,6 +33,7 @@ __all__ = [
     "find_person",
     "forget",
     "is_library",
+    "known_person",
     "load_search",
     "recorded_detector",
     "recorded_precision",
@@ -53,6 +54,7 @@ __getattr__ = imported_at_first_use(
         "VerifyReport": "care.verifying",
         "default_library_path": "folder",
         "find_person": "whom",
+        "known_person": "whom",
         "forget": "care.forgetting",
         "is_library": "folder",
         "load_search": "index.vectors",

@@ -5,17 +5,24 @@ Refuses to guess: a name that is nearly right is an error that says which one ma
 
 from __future__ import annotations
 
+import re
+
 from facesearch.errors import UsageError
 from facesearch.library.opened import Library
 
 _CLOSE = 3
+_NUMBER = re.compile(r"#?([0-9]{1,19})")
 
 
-def find_person(library: Library, who: str) -> int:
+def find_person(library: Library, who: str | int) -> int:
     """The id of the person of that name, or of the number `#12`, or plain 12 where nobody is called so.
 
-    Raises UsageError for nobody, with the names that are spelled alike.
+    Raises UsageError for nobody, with the names that are spelled alike, and where two people may be meant.
     """
+    if isinstance(who, int):  # a number, whatever anybody is called
+        if not library.people.has(who):
+            raise UsageError(f"there is no person #{who} in {library.path}")
+        return who
     person_id = known_person(library, who)
     if person_id is None:
         hint = spelled_alike(library, who) or "facesearch people list shows everybody"
@@ -25,8 +32,23 @@ def find_person(library: Library, who: str) -> int:
 
 def known_person(library: Library, who: str) -> int | None:
     """The same, and None for nobody."""
-    person_id = library.people.find(who)
-    return library.people.find(f"#{who}") if person_id is None else person_id
+    called = library.people.called(who)
+    if len(called) > 1:
+        numbers = ", ".join(f"#{person_id}" for person_id in called)
+        raise UsageError(f"{len(called)} people are called {who}, but for spaces: {numbers}; say which by number")
+    number = numbered(library, who)
+    if who.startswith("#") and called and number not in (None, called[0]):
+        raise UsageError(
+            f"{who} is the number of {library.people.names()[number] or 'a group'} and the name of #{called[0]}: "
+            f"write {who[1:]} for the number, #{called[0]} for the name"
+        )
+    return called[0] if called else number
+
+
+def numbered(library: Library, who: str) -> int | None:
+    """The number in `#12` or `12`, where it is somebody's; None for anything else."""
+    number = _NUMBER.fullmatch(who)
+    return int(number[1]) if number is not None and library.people.has(int(number[1])) else None
 
 
 def spelled_alike(library: Library, who: str) -> str | None:

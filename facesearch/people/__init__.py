@@ -4,7 +4,7 @@ Every change is one transaction and one line of the journal, and can be taken ba
 person to another by itself: only what a user says does that.
 """
 
-from facesearch.library import find_person
+from facesearch.library import find_person, known_person
 from facesearch.people.addressing import face_in_photo, faces_meant, find_faces, is_face, photo_at
 from facesearch.people.corrections import (
     PeopleChanged,
@@ -16,7 +16,7 @@ from facesearch.people.corrections import (
     split_faces,
 )
 from facesearch.people.edited import keep_people
-from facesearch.people.folders import most_prominent, name_by_folder, name_by_folder_at_once
+from facesearch.people.folders import FolderNames, most_prominent, name_by_folder
 from facesearch.people.grouping import GroupedPerson, GroupSummary, group_people
 from facesearch.people.history import LoggedChange, Undone, change_log, undo_change, undo_since
 from facesearch.people.listing import FaceEntry, PeopleList, PersonEntry, PersonShown, list_people, show_person
@@ -29,6 +29,7 @@ from facesearch.people.suspects import SuspectList, find_suspects
 __all__ = [
     "KINDS",
     "FaceEntry",
+    "FolderNames",
     "GroupSummary",
     "GroupedPerson",
     "ListSummary",
@@ -53,13 +54,13 @@ __all__ = [
     "group_people",
     "is_face",
     "keep_people",
+    "known_person",
     "list_people",
     "list_photos",
     "merge_people",
     "most_prominent",
     "name_after_source",
     "name_by_folder",
-    "name_by_folder_at_once",
     "name_by_list",
     "name_faces",
     "name_person",

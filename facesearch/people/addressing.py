@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from facesearch.errors import UsageError
-from facesearch.library import Library
+from facesearch.library import Library, known_person
 from facesearch.records import Floats, StoredFace
 from facesearch.vision.boxes import MEANT, pair_up
 
@@ -49,7 +49,7 @@ def faces_meant(
         return [face_in_photo(library, photo, number, box)]
     if is_face(word):
         return find_faces(library, [word])
-    is_person = library.people.find(word) is not None and not isinstance(who, Path)
+    is_person = not isinstance(who, Path) and known_person(library, word) is not None
     if photo_at(library, photo) is None:
         if isinstance(who, Path) or (not is_person and _LIKE_A_FILE.search(word)):
             place = f"the library in {library.path}"

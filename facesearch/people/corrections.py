@@ -6,7 +6,6 @@ any source says. Refuses to take a face away from somebody without being told fr
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -14,7 +13,8 @@ from datetime import UTC, date, datetime
 from facesearch.errors import UsageError
 from facesearch.library import Library
 from facesearch.library.rows.people_change import PeopleChange
-from facesearch.people.addressing import is_face, shown_person
+from facesearch.names import person_name
+from facesearch.people.addressing import shown_person
 from facesearch.people.grouping import SOURCE as GROUPED
 from facesearch.people.grouping import VOUCHED
 from facesearch.records import PersonRow, StoredFace
@@ -46,7 +46,7 @@ def name_person(library: Library, person_id: int, name: str, born: str | None = 
     Who names a group vouches for the faces that are in it: they count as named from then on, those that join later do
     not. Raises UsageError for a name that somebody else has, and for one that would be taken for a number.
     """
-    name = checked_name(name)
+    name = person_name(name)
     born = None if born is None else checked_date(born)
     with library.changing():
         row = _row(library, person_id)
@@ -66,7 +66,7 @@ def name_faces(library: Library, face_ids: Sequence[int], name: str, born: str |
 
     Raises UsageError for a face that is somebody else's already.
     """
-    name = checked_name(name)
+    name = person_name(name)
     born = None if born is None else checked_date(born)
     with library.changing():
         person_id = library.people.find(name)
@@ -140,7 +140,7 @@ def split_faces(
     The faces are rejected from the person they leave, so that nothing puts them back. An unnamed group that is left
     without a face is dissolved. Raises UsageError for faces that are not the person's.
     """
-    name = checked_name(to) if isinstance(to, str) else None
+    name = person_name(to) if isinstance(to, str) else None
     with library.changing():
         _row(library, person_id)
         for face in _faces(library, face_ids):
@@ -175,16 +175,6 @@ def reject_faces(library: Library, person_id: int, face_ids: Sequence[int]) -> P
             rejected = change.reject(person_id, face_ids)
             gone = _dissolve_empty(library, change, person_id)
     return _changed(library, change, "reject", person_id, faces=rejected, people=gone)
-
-
-def checked_name(name: str) -> str:
-    """A name as it is kept. Raises UsageError for an empty one, and for one that reads like a number or a face."""
-    name = unicodedata.normalize("NFC", name.strip())
-    if not name or not name.isprintable():
-        raise UsageError("a name has at least one letter, and no line breaks or control characters")
-    if (name.startswith("#") and name[1:].isdecimal()) or is_face(name):
-        raise UsageError(f"{name} would be taken for a number; choose another name")
-    return name
 
 
 def checked_date(text: str) -> str:

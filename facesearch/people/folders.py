@@ -7,46 +7,86 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from facesearch.errors import UsageError
 from facesearch.library import Library
-from facesearch.records import Floats, StoredFace
+from facesearch.names import person_name
+from facesearch.records import Floats, SkippedFile, StoredFace
 
 _PHOTOS_A_TRANSACTION = 500
 _SOURCE = "folder"
 
 
-def name_by_folder(library: Library, photos: Iterable[tuple[Path, int]]) -> int:
-    """Name the most prominent face of each photo after the folder that the photo lies in; returns how many were named.
+@dataclass(frozen=True)
+class FolderNames:
+    """What naming after folders did."""
 
-    photos: path and photo id; of a photo that lies in several folders the first counts. The other faces of the photo
-    stay unnamed, and so does a photo whose most prominent face belongs to a person already, or of which a face was
-    forgotten: another would pass for it. A person is created once a name. Commits as it goes.
+    named: int  # faces that got a name
+    unnamed: tuple[SkippedFile, ...]  # folders without a usable name, and photos of several people's folders
+
+
+def name_by_folder(library: Library, photos: Iterable[tuple[Path, int]]) -> FolderNames:
+    """Name the most prominent face of each photo after the folder that the photo lies in.
+
+    photos: every path, with the photo's id. Nobody is named on a photo that lies in the folders of several people:
+    which face is whose, only the user knows. The other faces of a photo stay unnamed, and so does a photo whose most
+    prominent face belongs to a person already, or of which a face was forgotten: another would pass for it. A person is
+    created once a name. Commits as it goes.
     """
-    wanted = list(_folders(photos).items())
+    folders = _Folders()
+    for path, photo_id in photos:
+        folders.add(path, photo_id)
+    wanted = list(folders.names.items())
     named = 0
     for start in range(0, len(wanted), _PHOTOS_A_TRANSACTION):
         by_name = _nameless(library, dict(wanted[start : start + _PHOTOS_A_TRANSACTION]))
         if by_name:
             with library.changing():
                 named += _label(library, by_name)
-    return named
+    return FolderNames(named, tuple(folders.unnamed))
 
 
-def name_by_folder_at_once(library: Library, photos: Iterable[tuple[Path, int]]) -> int:
-    """The same for few photos, inside a transaction of the caller's."""
-    return _label(library, _nameless(library, _folders(photos)))
+class _Folders:
+    """The name that the folders of each photo give it, by photo id. unnamed: what gives none, with the reason."""
+
+    def __init__(self) -> None:
+        self.names: dict[int, str] = {}
+        self._by_folder: dict[Path, str | None] = {}
+        self._refused: list[SkippedFile] = []
+        self._claims: defaultdict[int, dict[str, Path]] = defaultdict(dict)
+
+    def add(self, path: Path, photo_id: int) -> None:
+        name = self._name_of(path.parent)
+        if name is None:
+            return
+        self._claims[photo_id].setdefault(name, path)
+        if len(self._claims[photo_id]) == 1:
+            self.names[photo_id] = name
+        else:
+            self.names.pop(photo_id, None)
+
+    @property
+    def unnamed(self) -> list[SkippedFile]:
+        disputed = [claims for claims in self._claims.values() if len(claims) > 1]
+        return [*self._refused, *(SkippedFile(next(iter(claims.values())), _disputed(claims)) for claims in disputed)]
+
+    def _name_of(self, folder: Path) -> str | None:
+        if folder not in self._by_folder:
+            self._by_folder[folder] = None
+            if folder.name:
+                try:
+                    self._by_folder[folder] = person_name(folder.name)
+                except UsageError as error:
+                    self._refused.append(SkippedFile(folder, f"names nobody: {error}"))
+        return self._by_folder[folder]
 
 
-def _folders(photos: Iterable[tuple[Path, int]]) -> dict[int, str]:
-    """The name of each photo's folder, by photo id."""
-    folders: dict[int, str] = {}
-    for path, photo_id in photos:
-        if path.parent.name:
-            folders.setdefault(photo_id, path.parent.name)
-    return folders
+def _disputed(claims: dict[str, Path]) -> str:
+    return f"lies in the folders of {' and '.join(claims)}: name its faces by hand, with facesearch people name"
 
 
 def _nameless(library: Library, folders: dict[int, str]) -> dict[str, list[int]]:

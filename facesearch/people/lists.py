@@ -18,8 +18,8 @@ import numpy as np
 
 from facesearch.errors import UsageError
 from facesearch.library import Library
+from facesearch.names import person_name
 from facesearch.people.addressing import photo_at, shown_person
-from facesearch.people.corrections import checked_name
 from facesearch.people.sources import name_after_source
 from facesearch.records import StoredFace
 from facesearch.vision.boxes import MEANT, pair_up
@@ -216,4 +216,4 @@ def _row(line: int, cells: Mapping[str, str | None], path_at: str, person_at: st
         raise UsageError(f"{face} is no number of a face")
     face_id = int(face.removeprefix("face:")) if face and box is None else None
     where = Path(os.path.abspath(root / Path(path).expanduser()))  # noqa: PTH100 - a library's paths follow no links
-    return _Row(line, where, checked_name(person), box, face_id)
+    return _Row(line, where, person_name(person), box, face_id)

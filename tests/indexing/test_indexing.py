@@ -490,3 +490,21 @@ def test_a_full_disk_is_an_error_and_loses_no_finished_photo(library: Library, t
     _assert_search_equals_brute_force(library)
     summary, _ = _index(library, tmp_path / "many")
     assert (summary.photos_new, summary.photos_unchanged) == (40 - photos, photos)
+
+
+def test_a_photo_in_the_folders_of_two_people_names_nobody_and_is_said(tmp_path: Path) -> None:
+    album = tmp_path / "album"
+    ann, bob = (200, 20, 20), (20, 200, 20)
+    draw(album / "Ann" / "1.png", ann)
+    draw(album / "Bob" / "2.png", bob)
+    for name in ("Ann", "Bob"):
+        draw(album / name / "both.png", ann, bob)
+    with Library.create(tmp_path / "library", MODELS) as library:
+        summary = index_photos(library, [album], TileDetector(), ColourTower(), BY_FOLDER)
+        assert sorted(filter(None, library.people.names().values())) == ["Ann", "Bob"]
+        assert summary.faces_named == 2
+        (unnamed,) = summary.unnamed
+        assert unnamed.path == album / "Ann" / "both.png"
+        assert unnamed.reason.startswith("lies in the folders of Ann and Bob: name its faces by hand")
+        again = index_photos(library, [album], TileDetector(), ColourTower(), BY_FOLDER)
+        assert (again.faces_named, again.unnamed) == (0, summary.unnamed)

@@ -26,6 +26,7 @@ from facesearch.library.rows.embedding_rows import stored_embeddings
 from facesearch.library.rows.lineage import bearers, kin
 from facesearch.library.space import Space, head_from_bytes
 from facesearch.library.whom import known_person, spelled_alike
+from facesearch.names import name_key
 from facesearch.records import EMBEDDING_SIZE, Floats
 
 # A shorter name can stand in any file by chance; that no row holds it is all that can be said of it.
@@ -155,7 +156,7 @@ def _former(library: Library, name: str) -> dict[int, str | None]:
     """Who was called so and is no more, but for what the journal says. Raises UsageError where somebody took them over,
     or is called otherwise today."""
     lines, names = library.journal.lines(), library.people.names()
-    people = bearers(lines, unicodedata.normalize("NFC", name))
+    people = bearers(lines, name_key(name))
     for person in sorted(set(names)):
         if people & kin(lines, [person], names).person_ids:
             raise UsageError(f"{name} is {names[person] or 'unnamed'} (#{person}) today: forget #{person}")

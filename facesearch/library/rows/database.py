@@ -128,6 +128,10 @@ class Database:
             list(values.items()),
         )
 
+    def version(self) -> object:
+        """Another object once somebody may have changed a row; inside a transaction, only that it is another one."""
+        return self._changes or (self.rows("PRAGMA data_version"), self._connection.total_changes)
+
     def generation(self) -> int:
         """How many transactions have changed the embeddings."""
         rows = self.rows("SELECT value FROM settings WHERE key = 'generation'")

@@ -48,7 +48,7 @@ class Journal:
     def says(self, name: str, actions: Sequence[str]) -> bool:
         """Whether a line of some actions may hold a name."""
         which = f"action IN ({','.join('?' * len(actions))})"
-        text = json.dumps(name, ensure_ascii=False)
+        text = json.dumps(name, ensure_ascii=False)[1:-1]  # former versions kept spaces around names
         return bool(
             self._database.rows(f"SELECT 1 FROM journal WHERE {which} AND instr(details, ?) LIMIT 1", (*actions, text))
         )

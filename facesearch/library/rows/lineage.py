@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from facesearch.records import Delta, JournalLine
+from facesearch.names import name_key
+from facesearch.records import Delta, JournalLine, PersonRow
 
 UNDO = "undo"
 TELLING = ("name", "merge", UNDO)  # what gives and takes names and people by hand: few lines, and short ones
@@ -24,14 +25,14 @@ def taken_back(lines: Sequence[JournalLine]) -> dict[int, int]:
 
 
 def heir(lines: Sequence[JournalLine], name: str, living: Iterable[int]) -> int | None:
-    """Who of the living was called so last, or took over who was; None where nobody was. lines: oldest first."""
+    """Who of the living was called so last, or took over who was; None where nobody was. lines: oldest first. name: in
+    the form of `name_key`, which former versions did not keep names in."""
     undone, living = taken_back(lines), set(living)
     parts = [part for line in lines if line.action != UNDO and line.line_id not in undone for part in line.parts]
     into = {gone: new for part in parts for gone, new in _merged(part)}
     for part in reversed(parts):
         for each in part.people:
-            renamed = each.after is None or each.after.name != name
-            if each.before is not None and each.before.name == name and renamed:
+            if _is_called(each.before, name) and not _is_called(each.after, name):
                 return _follow(each.person_id, into, living)
     return None
 
@@ -64,15 +65,20 @@ def kin(lines: Iterable[JournalLine], person_ids: Iterable[int], living: Iterabl
 
 
 def bearers(lines: Iterable[JournalLine], name: str) -> set[int]:
-    """Everybody who was ever called so."""
+    """Everybody who was ever called so. name: in the form of `name_key`."""
     return {
         each.person_id
         for line in lines
         for part in line.parts
         for each in part.people
         for row in (each.before, each.after)
-        if row is not None and row.name == name
+        if _is_called(row, name)
     }
+
+
+def _is_called(row: PersonRow | None, name: str) -> bool:
+    """name: in the form of `name_key`."""
+    return row is not None and row.name is not None and name_key(row.name) == name
 
 
 def _merged(part: Delta) -> list[tuple[int, int]]:

@@ -7,8 +7,7 @@ or that was rejected: only what a user says does that.
 
 from __future__ import annotations
 
-import re
-import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,9 +20,8 @@ from facesearch.library.rows.deltas import as_json
 from facesearch.library.rows.journal import Journal
 from facesearch.library.rows.lineage import TELLING, heir
 from facesearch.library.rows.people_change import PeopleChange
+from facesearch.names import name_key
 from facesearch.records import Floats, PersonRow
-
-_NUMBER = re.compile(r"#[0-9]{1,18}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +41,8 @@ class People:
         self._journal = Journal(database)
         self._new: dict[int, PersonRow] = {}  # created in this transaction, and in no line of the journal yet
         self._new_in: VectorChanges | None = None
+        self._odd: dict[str, list[int]] = {}  # see _odd_names
+        self._odd_at: object = None
 
     @contextmanager
     def change(self, action: str, facts: Mapping[str, object] | None = None) -> Iterator[PeopleChange]:
@@ -59,7 +59,7 @@ class People:
 
         That somebody came is a part of the first `label` of the same transaction.
         """
-        row = PersonRow(None if name is None else normal(name), None, now())
+        row = PersonRow(None if name is None else name_key(name), None, now())
         values = (row.name, row.created_at)
         person_id = self._database.insert("INSERT INTO people (name, created_at) VALUES (?, ?)", values)
         if self._new_in is not self._database.changes:
@@ -68,7 +68,7 @@ class People:
         return person_id
 
     def named(self, name: str) -> int:
-        """The id of the person of that name, who is created if new. Names are compared in Unicode's NFC form.
+        """The id of the person of that name, who is created if new.
 
         Where nobody is called so any more, it is who was, or whom they were merged into: a folder keeps its name.
         """
@@ -78,12 +78,12 @@ class People:
     def bearer(self, name: str) -> int | None:
         """The id of the person of that name; where nobody is called so any more, of who was, or whom they were merged
         into."""
-        rows = self._database.rows("SELECT id FROM people WHERE name = ?", (normal(name),))
-        if rows:
-            return int(rows[0][0])
-        if not self._journal.says(normal(name), TELLING):
+        called = self.called(name_key(name))
+        if called:
+            return called[0]
+        if not self._journal.says(name_key(name), TELLING):
             return None
-        return heir(self._journal.lines(actions=TELLING), normal(name), self.names())
+        return heir(self._journal.lines(actions=TELLING), name_key(name), self.names())
 
     def label(self, person_id: int, face_ids: Iterable[int], source: str) -> int:
         """Give those faces to a person that have none yet and are not rejected, and journal it; returns how many.
@@ -124,11 +124,33 @@ class People:
         return PeopleChange(self._database).row(person_id)
 
     def find(self, name: str) -> int | None:
-        """The id of the person of that name, or of `#12` the person or unnamed group with the id 12."""
-        rows = self._database.rows("SELECT id FROM people WHERE name = ?", (normal(name),))
-        if not rows and _NUMBER.fullmatch(name):
-            rows = self._database.rows("SELECT id FROM people WHERE id = ?", (int(name[1:]),))
-        return int(rows[0][0]) if rows else None
+        """The id of the person of that name, the first of them in libraries of former versions that have several."""
+        return next(iter(self.called(name)), None)
+
+    def called(self, name: str) -> list[int]:
+        """Who is called so: whose name is that to the letter, else who is by the rule for names. Former versions kept
+        names in other forms; only there it can be several."""
+        for wanted in dict.fromkeys((name, name_key(name))):
+            rows = self._database.rows("SELECT id FROM people WHERE name = ?", (as_text(wanted),))
+            if rows:
+                return [int(rows[0][0])]
+        return self._odd_names().get(name_key(name), [])
+
+    def _odd_names(self) -> Mapping[str, list[int]]:
+        """The people whose names are kept in another form than that of the rule, as former versions did, by that form.
+        No way in makes such a name: within a transaction they are looked for once."""
+        version = self._database.version()
+        if version != self._odd_at:
+            odd: defaultdict[str, list[int]] = defaultdict(list)
+            for person_id, name in sorted(self.names().items()):
+                if name is not None and name_key(name) != name:
+                    odd[name_key(name)].append(person_id)
+            self._odd, self._odd_at = dict(odd), version
+        return self._odd
+
+    def has(self, person_id: int) -> bool:
+        """Whether there is a person or a group of that number."""
+        return person_id < 1 << 63 and bool(self._database.rows("SELECT 1 FROM people WHERE id = ?", (person_id,)))
 
     def names(self) -> dict[int, str | None]:
         """Everybody's name by id, None for an unnamed group."""
@@ -259,8 +281,3 @@ class People:
             "SELECT (SELECT count(*) FROM people), (SELECT count(*) FROM faces WHERE person_id IS NOT NULL)"
         )
         return int(people) + faces - int(with_person)
-
-
-def normal(name: str) -> str:
-    """A name as it is kept and compared."""
-    return unicodedata.normalize("NFC", as_text(name))
