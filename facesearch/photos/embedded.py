@@ -14,7 +14,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageFile
 
-from facesearch.photos.decoding.decode import DECODER_ERRORS, UPRIGHT, checked_megapixels, exif_orientation
+from facesearch.photos.decoding.decode import (
+    DECODER_ERRORS,
+    UPRIGHT,
+    checked_megapixels,
+    exif_orientation,
+    forget_xmp_turn,
+)
 from facesearch.photos.decoding.formats import FORMATS, candidate_formats, opener
 from facesearch.photos.decoding.quiet import pillow_silenced
 from facesearch.photos.decoding.raw import is_raw, preview_of
@@ -57,8 +63,9 @@ def _of_picture(name: str, stream: BinaryIO, path: Path) -> Embedded:
     if name == "PNG":  # its texts may stand behind its pixels
         checked_megapixels(image, path)
         image.load()
-    orientation = _heif_orientation(image) if name == "HEIF" else exif_orientation(image)
     packets = [packet for packet in (_bytes(image.info.get("xmp")), *_extended(image)) if packet]
+    forget_xmp_turn(image)
+    orientation = _heif_orientation(image) if name == "HEIF" else exif_orientation(image)
     return Embedded(orientation if orientation and 1 <= orientation <= 8 else 1, tuple(packets))
 
 

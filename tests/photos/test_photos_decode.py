@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 from pillow_heif import HeifImageFile, encode, from_pillow
 
-from facesearch.photos import photo_file, read_photo, walk
+from facesearch.photos import photo_file, read_embedded, read_photo, walk
 from facesearch.photos.decoding import decode
 from facesearch.photos.decoding.formats import opener
 from facesearch.records import Photo, PhotoFile
@@ -92,8 +93,8 @@ def test_heic_is_turned_once(tmp_path: Path, orientation: int) -> None:
 
 def test_orientation_in_xmp_alone_is_obeyed(tmp_path: Path) -> None:
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf tiff:Orientation="6"/></x:xmpmeta>'
-    Image.fromarray(stored_as(four_corners(), 6)).save(tmp_path / "a.webp", xmp=xmp, quality=95)
-    assert_same_corners(read(tmp_path / "a.webp"), four_corners())
+    Image.fromarray(stored_as(four_corners(), 6)).save(tmp_path / "a.jpg", xmp=xmp, quality=95)
+    assert_same_corners(read(tmp_path / "a.jpg"), four_corners())
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
@@ -260,3 +261,36 @@ def test_a_jpeg_with_an_odd_side_is_decoded_small_too_and_never_too_small(
     if min(size) >= 8:
         assert image.size == tuple(-(-side // step) for side in size)
     assert max(image.size) >= min(max_side_px, max(size))
+
+
+@pytest.mark.parametrize("own", [1, 6])
+@pytest.mark.parametrize("suffix", [".heic", ".avif", ".webp", ".tif"])
+def test_xmp_turns_no_photo_whose_container_says_how_it_is_turned(tmp_path: Path, suffix: str, own: int) -> None:
+    """Wide as it is stored, red at the left; the XMP says 8, which would put red at the bottom."""
+    pillow_heif.register_heif_opener()
+    xmp = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Xrientation="8"/></rdf:RDF></x:xmpmeta>'
+    )
+    pixels = np.zeros((64, 96, 3), np.uint8)
+    pixels[:, :48, 0] = 255
+    exif = Image.Exif()
+    if own != 1:
+        exif[0x0112] = own
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".tif":
+        tags = TiffImagePlugin.ImageFileDirectory_v2()
+        tags[700], tags[0x0112] = xmp, own
+        tags.tagtype[700] = 1
+        Image.fromarray(pixels).save(path, tiffinfo=tags)
+    else:
+        Image.fromarray(pixels).save(path, quality=95, xmp=xmp, exif=exif)
+    content = path.read_bytes()
+    assert content.count(b"tiff:Xrientation") == 1  # mended last: pillow_heif would turn the container by it
+    path.write_bytes(content.replace(b"tiff:Xrientation", b"tiff:Orientation"))
+    read = read_photo(photo_file(path)).pixels
+    assert read.shape == ((64, 96, 3) if own == 1 else (96, 64, 3))
+    assert read[8, 8, 0] > 200  # left, or once turned to the right: at the top
+    assert read[-8, -8, 0] < 60
+    embedded = read_embedded(path)
+    assert (embedded.orientation, len(embedded.packets)) == (own, 1)

@@ -70,6 +70,8 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# AVIF's and HEIC's boxes irot and imir, TIFF's tag, WebP's EXIF chunk.
+_SAYS_ITS_TURN = frozenset({"AVIF", "HEIF", "TIFF", "WEBP"})
 _SWAPS_SIDES = {UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
 
 
@@ -131,6 +133,7 @@ def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[bytes, tuple
     megapixels = checked_megapixels(image, path)
     is_large = megapixels > ALONE_OVER_MEGAPIXELS.get(name, OTHER_ALONE_OVER_MEGAPIXELS)
     with one_at_a_time if is_large else nullcontext():
+        forget_xmp_turn(image)
         try:
             original_size_px = _load(image, max_side_px)
         except DECODER_ERRORS as error:
@@ -204,8 +207,21 @@ def _reduced(image: Image.Image, max_side_px: int) -> Image.Image:
     return image.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0)
 
 
+def forget_xmp_turn(image: Image.Image) -> None:
+    """Take the XMP off a picture whose container says itself how it is turned: that alone counts, as in other programs.
+
+    Pillow would fall back on tiff:Orientation in the XMP, which editors leave behind once they have turned the pixels.
+    To be called before the pixels are loaded: TIFF is turned meanwhile.
+    """
+    if image.format in _SAYS_ITS_TURN:
+        for key in ("xmp", "XML:com.adobe.xmp", "Raw profile type xmp"):
+            image.info.pop(key, None)
+
+
 def exif_orientation(image: Image.Image) -> int | None:
-    """EXIF orientation, from EXIF or XMP, if any. 1 for TIFF and HEIC: their decoders turned the picture already.
+    """EXIF orientation, if any; for JPEG and PNG without EXIF that of the XMP.
+
+    After `forget_xmp_turn` and loading it is 1 for TIFF and HEIC: their decoders turned the picture already.
 
     Damaged EXIF makes a photo lie on its side at worst, so it is no reason to refuse the photo.
     """
