@@ -48,6 +48,7 @@ class ClaimReader:
         self._library = library
         self._summary = summary
         self._names = SidecarNames()
+        self._is_alone = False  # whether one path alone was given: what is wrong with that is an error
         self._disputed: set[Path] = set()
         self._contacts: dict[str, str] = {}  # Picasa's, by number
         self._picasa: tuple[Path, dict[str, PicasaFaces]] = (Path(), {})  # of the folder that was read last
@@ -61,6 +62,7 @@ class ClaimReader:
         sidecars = [path for path in paths if path.suffix.lower() == SUFFIX]
         contacts = [path for path in paths if path.suffix.lower() == _CONTACTS_SUFFIX]
         inis = [path for path in paths if path.name in INI_NAMES]
+        self._is_alone = len(paths) == 1
         for path in (*listings, *sidecars, *contacts, *inis):
             photo_file(path)
         found = list(walk([path for path in paths if path not in {*listings, *sidecars, *contacts, *inis}]))
@@ -186,7 +188,14 @@ class ClaimReader:
 
     def _of_listing(self, listing: Path) -> Iterator[Claims]:
         by_photo: defaultdict[tuple[str, str], list[tuple[str, Floats]]] = defaultdict(list)
-        for face in read_listing(listing):
+        try:
+            faces = read_listing(listing)
+        except UsageError as error:
+            if self._is_alone:
+                raise
+            self._skip(listing, str(error).removeprefix(f"{listing} "))
+            return
+        for face in faces:
             by_photo[face.photo, face.sha256].append((as_name(face.name), face.box))
         for (photo, sha256), named in by_photo.items():
             path = Path(photo)

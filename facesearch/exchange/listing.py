@@ -125,7 +125,11 @@ def _of_json(content: bytes) -> Iterator[ListedFace]:
 
 def _of_csv(content: bytes) -> Iterator[ListedFace]:
     text = content.decode("utf-8-sig", "surrogateescape")
-    for row in csv.DictReader(io.StringIO(text, newline=""), strict=True):
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    missing = {"photo", "name", *COLUMNS[4:8]} - set(reader.fieldnames or ())
+    if missing:
+        raise ValueError(f"it has no column {min(missing)}")
+    for row in reader:
         if row["name"]:
             yield ListedFace(
                 row["photo"], _optional(row, "sha256"), _box([row[side] for side in COLUMNS[4:8]]), row["name"]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +30,7 @@ SOURCE = "list"
 _BOX = ("x1", "y1", "x2", "y2")
 _PATH, _PERSON = ("path", "photo"), ("person", "name")  # each column under either name
 _ERRORS_SHOWN = 5
+_SEPARATOR = re.compile(r"\"?sep=(.)\"?\r?\n", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def name_by_list(library: Library, file: Path, *, root: Path | None = None, dry_
     They are separated by commas, semicolons or tabs; lines without a person say nothing. root: where relative paths
     begin, by default the file's folder. Raises UsageError, with the numbers of the lines, where one cannot be read.
     """
-    rows = _read(file, file.parent if root is None else root)
+    rows = _read(file, _beginning(file) if root is None else root)
     with library.snapshot():
         naming = _Naming(library)
         naming.take(rows)
@@ -159,34 +162,49 @@ def _matched(rows: Sequence[_Row], faces: Sequence[StoredFace]) -> list[tuple[_R
 def _read(file: Path, root: Path) -> list[_Row]:
     """The rows with a person. Raises UsageError that names the lines which cannot be read."""
     try:
-        with file.open(encoding=_encoding(file), errors="surrogateescape", newline="") as stream:
-            head = stream.readline()
-            stream.seek(0)
-            reader = csv.DictReader(stream, delimiter=max(",;\t", key=head.count), strict=True)
-            columns = [column.strip().casefold() for column in reader.fieldnames or ()]
-            path_at, person_at = (_column(file, columns, names) for names in (_PATH, _PERSON))
-            reader.fieldnames = columns
-            rows, errors = [], []
-            for cells in reader:
-                try:
-                    if (cells[person_at] or "").strip():
-                        rows.append(_row(reader.line_num, cells, path_at, person_at, root))
-                except UsageError as error:
-                    errors.append(f"line {reader.line_num}: {error}")
+        text = _text(file.read_bytes())  # once: a pipe is read only once
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is no text in UTF-16, as its first bytes say: save it as CSV UTF-8") from error
+    named = _SEPARATOR.match(text)  # Excel's line that says what separates the cells
+    head = text[named.end() if named else 0 :].partition("\n")[0]
+    delimiter = named[1] if named else max(",;\t", key=head.count)
+    skipped = 1 if named else 0
+    reader = csv.DictReader(
+        io.StringIO(text[named.end() :] if named else text, newline=""), delimiter=delimiter, strict=True
+    )
+    rows, errors = [], []
+    try:
+        columns = [column.strip().casefold() for column in reader.fieldnames or ()]
+        path_at, person_at = (_column(file, columns, names) for names in (_PATH, _PERSON))
+        reader.fieldnames = columns
+        for cells in reader:
+            line = reader.line_num + skipped
+            try:
+                if (cells[person_at] or "").strip():
+                    rows.append(_row(line, cells, path_at, person_at, root))
+            except UsageError as error:
+                errors.append(f"line {line}: {error}")
     except csv.Error as error:
-        raise UsageError(f"{file} is no CSV file: after line {reader.line_num}: {error}") from error
+        raise UsageError(f"{file} is no CSV file: after line {reader.line_num + skipped}: {error}") from error
     if errors:
         more = f"; and {len(errors) - _ERRORS_SHOWN} more" if len(errors) > _ERRORS_SHOWN else ""
         raise UsageError(f"{file}: {'; '.join(errors[:_ERRORS_SHOWN])}{more}; nothing was changed")
     return rows
 
 
-def _encoding(file: Path) -> str:
-    """UTF-8, or UTF-16 where a byte order mark says so, as in what spreadsheets call Unicode text."""
-    with file.open("rb") as stream:
-        return "utf-16" if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+def _beginning(file: Path) -> Path:
+    """Where relative paths begin: the file's folder; of a pipe the working directory, since /dev holds no photos."""
+    return file.parent if file.is_file() else Path()
+
+
+def _text(content: bytes) -> str:
+    """From UTF-8, or from UTF-16 where a byte order mark says so, as in what spreadsheets call Unicode text. Bytes that
+    are no UTF-8 stay as file names keep them. Raises UnicodeDecodeError."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    return content.decode("utf-8-sig", "surrogateescape")
 
 
 def _column(file: Path, columns: Sequence[str], names: Sequence[str]) -> str:
@@ -215,5 +233,13 @@ def _row(line: int, cells: Mapping[str, str | None], path_at: str, person_at: st
     if face and not face.removeprefix("face:").isdecimal():
         raise UsageError(f"{face} is no number of a face")
     face_id = int(face.removeprefix("face:")) if face and box is None else None
-    where = Path(os.path.abspath(root / Path(path).expanduser()))  # noqa: PTH100 - a library's paths follow no links
+    where = Path(os.path.abspath(root / _expanded(path)))  # noqa: PTH100 - a library's paths follow no links
     return _Row(line, where, person_name(person), box, face_id)
+
+
+def _expanded(path: str) -> Path:
+    """`~/` is the user's home, where there is one; any other name that begins with a tilde is a name like any other."""
+    try:
+        return Path(path).expanduser() if path.startswith("~/") else Path(path)
+    except RuntimeError:  # nobody's home
+        return Path(path)

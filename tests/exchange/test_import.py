@@ -198,7 +198,7 @@ def test_a_person_who_was_renamed_is_known_by_the_former_name_too(run: CommandLi
     sidecar(photos / "sub" / "bob.png", None, "Ann", "Ann Smith")
     ran = run("import", photos)
     assert (ran.err, ran.out.splitlines()[0]) == ("", "faces    2 named; 1 had their name already")
-    assert set(named(path).values()) == {"Ann  Smith"}
+    assert set(named(path).values()) == {"Ann Smith"}
 
 
 def test_two_copies_that_disagree_are_said(run: CommandLine, path: Path, photos: Path) -> None:
@@ -502,3 +502,16 @@ def test_picasas_faces_are_shares_of_the_stored_photo(tmp_path: Path) -> None:
         index(library, photo.parent)
         assert import_names(library, [photo.parent]).faces_named == 1
     assert named(tmp_path / "library") == {"a.png 0": "Ann"}
+
+
+def test_lists_of_other_programs_among_what_is_given_are_passed_over(
+    run: CommandLine, path: Path, photos: Path
+) -> None:
+    given = [photos / "both.png", sidecar(photos / "both.png", "Ann", "Bob"), photos / "a.json", photos / "b.csv"]
+    given[2].write_text('{"title": "IMG.jpg"}', encoding="utf-8")
+    given[3].write_text("date,amount\n", encoding="utf-8")
+    ran = run("import", *given)
+    assert (ran.code, named(path)) == (0, {"both.png 0": "Ann", "both.png 1": "Bob"})
+    assert "a.json: is no listing that facesearch export has written" in ran.err
+    assert "b.csv: is no listing that facesearch export has written" in ran.err
+    assert run("import", given[2]).code == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -182,3 +183,41 @@ def test_the_albums_own_list_names_everybody_whose_face_was_found(
     assert f"{len(named)} faces (" in ran.out
     assert ran.err.count(": line ") == len(rows) - len(named)  # the portraits are not indexed
     assert "is no photo that the library knows" in ran.err
+
+
+def test_a_tilde_is_home_only_before_a_slash(library: Library, album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(album))
+    table = write(album / "who.csv", "path,person", "~nobody-of-that-name/1.png,Dora", "~,Dora", "~/together.png,Ann")
+    summary = name_by_list(library, table)
+    reasons = {each.line: each.reason for each in summary.passed_over}
+    unknown = "is no photo that the library knows; index it first"
+    assert reasons == {2: unknown, 3: unknown, 4: "has 4 faces; say which by a box"}
+
+
+@pytest.mark.parametrize("first", ["sep=;", "SEP=;", '"sep=;"'])
+def test_excels_line_about_the_separator_is_understood(library: Library, album: Path, first: str) -> None:
+    table = write(
+        album / "who.csv", first, "path;person;x1;y1;x2;y2", "together.png;Dora, or D;120;0;160;40", "x;Y;z;;;"
+    )
+    with pytest.raises(UsageError, match=r"line 4: z,,, is no box of four numbers"):
+        name_by_list(library, table)
+    table = write(album / "who.csv", first, "path;person;x1;y1;x2;y2", "together.png;Dora, or D;120;0;160;40")
+    assert name_by_list(library, table).named == 1
+    assert library.people.find("Dora, or D") == 4
+
+
+def test_utf_16_that_ends_in_the_middle_is_an_error_with_the_remedy(library: Library, album: Path) -> None:
+    (album / "who.csv").write_bytes("path,person\na.png,Ann".encode("utf-16") + b"x")
+    with pytest.raises(UsageError, match="is no text in UTF-16, as its first bytes say: save it as CSV UTF-8"):
+        name_by_list(library, album / "who.csv")
+
+
+def test_a_pipe_is_read_and_its_paths_begin_in_the_working_directory(
+    library: Library, album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(album)
+    reading, writing = os.pipe()
+    os.write(writing, b"path,person\nBob/0.png,Bob\n")
+    os.close(writing)
+    assert name_by_list(library, Path(f"/dev/fd/{reading}")).same == 1
+    os.close(reading)
