@@ -5,6 +5,7 @@ Sources: XMP Specification, Part 3: Storage in Files (JPEG's extended XMP; other
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from facesearch.photos.decoding.decode import (
     forget_xmp_turn,
 )
 from facesearch.photos.decoding.formats import FORMATS, candidate_formats, opener
+from facesearch.photos.decoding.png import readable_png
 from facesearch.photos.decoding.quiet import pillow_silenced
 from facesearch.photos.decoding.raw import is_raw, preview_of
 from facesearch.photos.files import open_file, photo_error, read_file, why
@@ -59,7 +61,7 @@ def read_embedded(path: Path) -> Embedded:
 
 
 def _of_picture(name: str, stream: BinaryIO, path: Path) -> Embedded:
-    image = opener(name)(stream)
+    image = opener(name)(io.BytesIO(readable_png(stream.read())) if name == "PNG" else stream)
     if name == "PNG":  # its texts may stand behind its pixels
         checked_megapixels(image, path)
         image.load()

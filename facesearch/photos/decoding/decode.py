@@ -20,6 +20,7 @@ from PIL import Image, ImageFile
 from facesearch.photos.decoding.colour import eight_bit, to_srgb
 from facesearch.photos.decoding.formats import FORMATS, candidate_formats, opener
 from facesearch.photos.decoding.large_photo_lock import one_at_a_time
+from facesearch.photos.decoding.png import SIGNATURE, readable_png
 from facesearch.photos.decoding.quiet import pillow_silenced
 from facesearch.photos.decoding.raw import is_raw, preview_of
 from facesearch.photos.files import MAX_SIDE_PX, photo_error, read_file
@@ -59,6 +60,7 @@ DECODER_ERRORS = (
 # What is left to go wrong once the pixels are there: a transparency or palette that does not fit them, or no memory.
 CONVERSION_ERRORS = (OSError, ValueError, MemoryError)
 
+_JPEG_END = b"\xff\xd9"
 _ORIENTATION_TAG = 0x0112
 # EXIF orientation to what makes the photo upright. Source: Exif 3.0 (CIPA DC-008), tag Orientation.
 UPRIGHT = {
@@ -128,7 +130,8 @@ def read_picture(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Picture:
 def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[bytes, tuple[int, int, int], tuple[int, int]]:
     """The upright picture's pixels and shape (H, W, 3), and the upright (width, height) in the file."""
     preview = preview_of(content, path) if is_raw(content, path) else None
-    image = _opened(content if preview is None else preview.content, path)
+    encoded = content if preview is None else preview.content
+    image = _opened(encoded, path)
     name = image.format or "photo"
     megapixels = checked_megapixels(image, path)
     is_large = megapixels > ALONE_OVER_MEGAPIXELS.get(name, OTHER_ALONE_OVER_MEGAPIXELS)
@@ -137,7 +140,10 @@ def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[bytes, tuple
         try:
             original_size_px = _load(image, max_side_px)
         except DECODER_ERRORS as error:
-            raise photo_error(path, _what_is_wrong(error, name)) from error
+            whole = _but_for_its_end(encoded, max_side_px) if name == "JPEG" else None
+            if whole is None:
+                raise photo_error(path, _what_is_wrong(error, name)) from error
+            image, original_size_px = whole
         orientation = exif_orientation(image)
         if orientation is None and preview is not None:
             orientation = preview.orientation_of(original_size_px)
@@ -150,8 +156,23 @@ def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[bytes, tuple
     return pixels, shape, original_size_px[::-1] if transpose in _SWAPS_SIDES else original_size_px
 
 
+def _but_for_its_end(content: bytes, max_side_px: int) -> tuple[ImageFile.ImageFile, tuple[int, int]] | None:
+    """A JPEG that lacks nothing but its end marker, decoded; None where pixels are missing.
+
+    What is missing libjpeg makes up from what follows: where two different ends give the same pixels, none is.
+    """
+    images = [opener("JPEG")(io.BytesIO(content + end)) for end in (_JPEG_END, b"\x55" * 64 + _JPEG_END)]
+    try:
+        sizes = [_load(image, max_side_px) for image in images]
+    except DECODER_ERRORS:
+        return None
+    return (images[0], sizes[0]) if images[0].tobytes() == images[1].tobytes() else None
+
+
 def _opened(content: bytes, path: Path) -> ImageFile.ImageFile:
     """Parse the header, without Image.open: its limit on megapixels is one global for the whole process."""
+    if content.startswith(SIGNATURE):
+        content = readable_png(content)
     formats = candidate_formats(content)
     if not formats:
         raise photo_error(path, f"is not a photo of a kind that facesearch reads ({', '.join(FORMATS)}): convert it")
