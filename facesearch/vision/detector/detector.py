@@ -172,14 +172,15 @@ def _upright(faces: Candidates) -> Candidates:
 def _turned_back(faces: Candidates, turn: int, width: int, height: int) -> Candidates:
     """Faces of a photo that was turned by so many quarters to the left, in px of the photo as it is.
 
-    width, height: of the photo as it is. A quarter to the left takes (x, y) to (y, width - x).
+    width, height: of the photo as it is. A quarter to the left takes (x, y) to (y, width - x). Landmarks count from
+    pixels' centres, as alignment takes them, boxes from their edges.
     """
-    points = np.concatenate([faces.boxes.reshape(-1, 2, 2), faces.landmarks], axis=1)
+    corners, landmarks = faces.boxes.reshape(-1, 2, 2), faces.landmarks
     for side in [(width, height)[quarter % 2] for quarter in reversed(range(turn))]:
-        points = np.stack([side - points[:, :, 1], points[:, :, 0]], axis=2)
-    corners = points[:, :2]
+        corners = np.stack([side - corners[:, :, 1], corners[:, :, 0]], axis=2)
+        landmarks = np.stack([side - 1 - landmarks[:, :, 1], landmarks[:, :, 0]], axis=2)
     boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
-    return faces._replace(boxes=boxes.astype(np.float32), landmarks=points[:, 2:].astype(np.float32))
+    return faces._replace(boxes=boxes.astype(np.float32), landmarks=landmarks.astype(np.float32))
 
 
 def _clipped(faces: Candidates, width: int, height: int, smallest_px: float) -> list[DetectedFace]:
