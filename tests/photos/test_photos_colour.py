@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from facesearch.errors import PhotoError
 from facesearch.photos import photo_file, read_photo
 
 RED, GREEN, BLUE, GREY = (220, 30, 30), (30, 200, 40), (40, 40, 210), (130, 130, 130)
@@ -264,3 +265,47 @@ def test_a_profile_for_another_kind_of_colour_is_not_used(tmp_path: Path, mode: 
     picture.save(plain)
     picture.save(profiled, icc_profile=display_p3_profile())
     assert seen(profiled) == seen(plain)
+
+
+def _tiff(bits: int, samples: int, *, planar: int = 1, kind: int = 1, photometric: int = 2) -> bytes:
+    """An uncompressed TIFF of 2 x 2 pixels, by byte. kind: of the samples, 1 for integers, 3 for floating point."""
+    size = 2 * 2 * samples * bits // 8
+    tags = [
+        (256, 3, [2]), (257, 3, [2]), (258, 3, [bits] * samples), (259, 3, [1]), (262, 3, [photometric]),
+        (273, 4, [8 + size // samples * plane for plane in range(samples)] if planar == 2 else [8]),
+        (277, 3, [samples]), (278, 3, [2]),
+        (279, 4, [size // samples] * samples if planar == 2 else [size]),
+        (284, 3, [planar]), (339, 3, [kind] * samples),
+    ]  # fmt: skip
+    start = 8 + size
+    behind = start + 2 + 12 * len(tags) + 4
+    entries, values = b"", b""
+    for tag, type_, numbers in tags:
+        data = b"".join(number.to_bytes({3: 2, 4: 4}[type_], "little") for number in numbers)
+        if len(data) > 4:
+            place, values = behind + len(values), values + data
+            data = place.to_bytes(4, "little")
+        entries += struct.pack("<HHI", tag, type_, len(numbers)) + data.ljust(4, b"\0")
+    ifd = len(tags).to_bytes(2, "little") + entries + b"\0\0\0\0"
+    return b"II*\0" + start.to_bytes(4, "little") + b"\x40" * size + ifd + values
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (_tiff(16, 3, planar=2), "more than 8 bits a sample in separate planes"),
+        (_tiff(32, 3, kind=3), "samples of a kind that facesearch does not read"),
+        (_tiff(16, 2, photometric=1), "samples of a kind that facesearch does not read"),
+    ],
+)
+def test_a_tiff_that_would_be_misread_is_refused_by_its_name(tmp_path: Path, content: bytes, problem: str) -> None:
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(PhotoError, match=problem) as raised:
+        read_photo(photo_file(tmp_path / "a.tif"))
+    assert "damaged" not in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [_tiff(8, 3, planar=2), _tiff(16, 3), _tiff(8, 3), _tiff(16, 1, photometric=1)])
+def test_tiffs_beside_those_are_read(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.tif").write_bytes(content)
+    assert (read_photo(photo_file(tmp_path / "a.tif")).pixels == 0x40).all()

@@ -14,6 +14,7 @@ import zlib
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageFile
 
@@ -60,6 +61,8 @@ DECODER_ERRORS = (
 # What is left to go wrong once the pixels are there: a transparency or palette that does not fit them, or no memory.
 CONVERSION_ERRORS = (OSError, ValueError, MemoryError)
 
+_BITS_PER_SAMPLE, _PLANAR, _IN_PLANES = 258, 284, 2  # TIFF 6.0
+_READABLE_TIFF = "export it with 8 or 16 bits a sample, side by side, or as PNG"
 _JPEG_END = b"\xff\xd9"
 _ORIENTATION_TAG = 0x0112
 # EXIF orientation to what makes the photo upright. Source: Exif 3.0 (CIPA DC-008), tag Orientation.
@@ -137,6 +140,8 @@ def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[bytes, tuple
     is_large = megapixels > ALONE_OVER_MEGAPIXELS.get(name, OTHER_ALONE_OVER_MEGAPIXELS)
     with one_at_a_time if is_large else nullcontext():
         forget_xmp_turn(image)
+        if is_garbled_tiff(image):
+            raise photo_error(path, f"is a TIFF with more than 8 bits a sample in separate planes; {_READABLE_TIFF}")
         try:
             original_size_px = _load(image, max_side_px)
         except DECODER_ERRORS as error:
@@ -253,8 +258,20 @@ def exif_orientation(image: Image.Image) -> int | None:
     return value if isinstance(value, int) else None
 
 
+def is_garbled_tiff(image: Image.Image) -> bool:
+    """Whether it is a TIFF that Pillow decodes into garbage without an error: samples of more than 8 bits, each in a
+    plane of its own."""
+    tags: Any = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    bits = tags.get(_BITS_PER_SAMPLE) or (1,)
+    return tags.get(_PLANAR) == _IN_PLANES and len(bits) > 1 and max(bits) > 8
+
+
 def _what_is_wrong(error: BaseException, name: str) -> str:
     said = " ".join(str(error).split()) or type(error).__name__
+    if name == "TIFF" and said in {"unknown pixel mode", "unknown data organization"}:
+        return (
+            f"is a TIFF with samples of a kind that facesearch does not read, as floating point RGB; {_READABLE_TIFF}"
+        )
     if isinstance(error, MemoryError):
         return f"does not fit into memory as {name}: close other programs, or export a smaller copy"
     if isinstance(error, Image.DecompressionBombError):
