@@ -253,7 +253,9 @@ def test_json_has_the_documented_keys(run: CommandLine, album: Path, tmp_path: P
     own = ("--library", tmp_path / "library", "--json")
     run("index", tmp_path / "drive", *own)
     (tmp_path / "drive").rename(tmp_path / "unplugged")
-    ran = run("index", photo, tmp_path / "empty.jpg", tmp_path / "drive", *own)
+    shutil.copytree(photo.parent, tmp_path / "#1")  # no name for a person
+    given = (photo, tmp_path / "empty.jpg", tmp_path / "drive", tmp_path / "#1")
+    ran = run("index", *given, "--people-from-folders", *own)
     assert keys_of(json.loads(ran.out)) == documented_keys("index")
     assert keys_of(json.loads(run("prune", *own).out)) == documented_keys("prune")
     (tmp_path / "library" / "stray.txt").write_text("not a library's")
