@@ -111,7 +111,7 @@ def test_the_detector_finds_drawn_people_and_their_landmarks() -> None:
             off = [np.linalg.norm(other.landmarks - face.landmarks, axis=1).mean() / eyes for other in found]
             errors.append(min(off, default=np.inf))
     assert np.mean(np.array(errors) < 0.25) >= 0.95
-    assert np.median(errors) < 0.1
+    assert np.median(errors) < 0.12  # of the distance between the eyes
 
 
 def test_an_album_has_a_folder_a_person_and_the_truth_in_its_csv(tmp_path: Path) -> None:

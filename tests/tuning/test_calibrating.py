@@ -294,7 +294,7 @@ def test_the_command_fits_shows_and_resets(
     ran = run("calibrate", "--far", "0.1")
     assert ran.code == 0
     assert f"one person up to     {dry['fit']['threshold']:.3f} (" in ran.out
-    assert ran.out.endswith("facesearch calibrate --reset takes it back\n")
+    assert ran.out.endswith("facesearch calibrate --reset returns to the tower's\n")
     shown = json.loads(run("calibrate", "--show", "--json").out)
     assert shown["fit"] == dry["fit"]
     assert documented_keys() == keys_of(shown)

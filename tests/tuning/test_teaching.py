@@ -478,7 +478,7 @@ def test_the_command_teaches_and_takes_back(run: CommandLine) -> None:
         for when in ("before", "after")
     )
     assert after > before + 2
-    assert "kept: distances follow what was learned" in out
+    assert "kept: from now on distances follow what was learned" in out
     assert "taught    on 20" in run("status").out
     assert "distances are the tower's own again" in run("teach", "--undo").out
     assert "nothing to take back" in run("teach", "--reset").out
