@@ -481,7 +481,7 @@ def test_the_command_teaches_and_takes_back(run: CommandLine) -> None:
     assert "kept: from now on distances follow what was learned" in out
     assert "taught    on 20" in run("status").out
     assert "distances are the tower's own again" in run("teach", "--undo").out
-    assert "nothing to take back" in run("teach", "--reset").out
+    assert "nothing to undo" in run("teach", "--reset").out
     refused = run("teach", "--undo", "--dry-run")
     assert (refused.code, "give one of them" in refused.err) == (2, True)
 
