@@ -22,7 +22,7 @@ _SEED = 1
 
 @dataclass(frozen=True, eq=False)
 class NamedFaces:
-    """The faces of a protocol. embeddings: float64 (N, D). names: N. absent: whom each photo without a face shows.
+    """The faces of a protocol. embeddings: float64 (N, D). names: N. absent: the person on each photo without a face.
     scales: local scales (N,), by which distances are judged (see cohort); None for plain distances."""
 
     protocol: str

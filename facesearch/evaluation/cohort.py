@@ -2,7 +2,7 @@
 
 Faces of some groups lie closer together in a tower's space than others, so that one threshold lets far more of their
 strangers pass. A face's local scale is its mean distance to its nearest neighbours in a cohort that contains all
-groups, and nobody's group need be known. A judged distance is the plain one divided by the mean of both local scales.
+groups, and no group has to be known. A judged distance is the plain one divided by the mean of both local scales.
 Source: adaptive score normalisation, Auckenthaler and others 2000, Matejka and others 2017. NumPy only.
 """
 
@@ -34,7 +34,7 @@ class Cohort:
     Raises ValueError for numbers that cannot be used.
     """
 
-    centres: Floats  # (C, D); each the mean of several people, so that it is nobody's face
+    centres: Floats  # (C, D); each the mean of several people, so it is no single person's face
     neighbours: int  # how many of the nearest centres make a local scale
     unit: float  # a local scale of 1 in the tower's distances: it puts the best judged threshold at 1
     threshold: float  # judged distance up to which two faces count as one person
