@@ -22,6 +22,16 @@ FRAME = Frame(400, 300)
 LEFT = np.array([50, 60, 110, 140], np.float32)
 RIGHT = np.array([250, 60, 310, 140], np.float32)
 
+of_other_programs = pytest.mark.parametrize(
+    "text",
+    [
+        samples.lightroom(samples.lightroom_region("Rex", 0.8, 0.8, 0.1, 0.1)),
+        samples.digikam("Rex", 0.8, 0.8, 0.1, 0.1),
+        samples.darktable(),
+        samples.plain(),
+    ],
+)
+
 
 def area(box: Floats) -> tuple[float, float, float, float]:
     found = FRAME.area_of(box)
@@ -182,15 +192,7 @@ def test_withdrawing_all_takes_out_all_that_was_put_in(text: str) -> None:
 
 
 @exiv2.needs_exiv2
-@pytest.mark.parametrize(
-    "text",
-    [
-        samples.lightroom(samples.lightroom_region("Rex", 0.8, 0.8, 0.1, 0.1)),
-        samples.digikam("Rex", 0.8, 0.8, 0.1, 0.1),
-        samples.darktable(),
-        samples.plain(),
-    ],
-)
+@of_other_programs
 def test_digikams_library_reads_it_and_leaves_it_facesearchs(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.xmp"
     path.write_text(text, encoding="utf-8")
@@ -360,15 +362,7 @@ def test_everything_that_was_there_is_there_afterwards(
 
 
 @exiftool.needs_exiftool
-@pytest.mark.parametrize(
-    "text",
-    [
-        samples.lightroom(samples.lightroom_region("Rex", 0.8, 0.8, 0.1, 0.1)),
-        samples.digikam("Rex", 0.8, 0.8, 0.1, 0.1),
-        samples.darktable(),
-        samples.plain(),
-    ],
-)
+@of_other_programs
 def test_exiftool_reads_everything_else_as_before(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.xmp"
     path.write_text(text, encoding="utf-8")
