@@ -45,12 +45,15 @@ class People:
         warnings.warn("library.people() is now library.people.list()", DeprecationWarning, stacklevel=2)
         return self.list()
 
-    def list(self) -> PeopleList:
-        """Everybody: those with a name, then the groups without one, the largest first."""
+    def list(self, *, covers: bool = True) -> PeopleList:
+        """Everybody: those with a name, then the groups without one, the largest first.
+
+        covers: choose a cover for each person; without, `cover_face_id` is None, and a large library answers sooner.
+        """
         from facesearch.people import list_people
 
         with self._session.opened() as library:
-            return list_people(library)
+            return list_people(library, covers=covers)
 
     def show(self, who: Who) -> PersonShown:
         """A person with every face, by photo, who said so, and the faces that are known not to be theirs."""

@@ -21,7 +21,7 @@ def list_people(*, library: LibraryOption = None, json: JsonOption = False) -> N
     from facesearch.api.library import open_library
 
     with open_library(library) as opened:
-        everybody = opened.people.list()
+        everybody = opened.people.list(covers=json)
     if json:
         say_json(everybody)
     else:

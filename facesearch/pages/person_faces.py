@@ -12,7 +12,7 @@ from facesearch.errors import UsageError
 from facesearch.evaluation.distance import row_distances
 from facesearch.library import Library
 from facesearch.people import list_people
-from facesearch.people.cover import geometric_median
+from facesearch.people.cover import cover_faces, geometric_median
 from facesearch.photos import date_taken
 from facesearch.vision.runtime import available_cores
 
@@ -91,9 +91,11 @@ def faces_of_person(library: Library, person_id: int, order: Order, limit: int) 
 
 def everybody(library: Library, limit: int) -> Everybody:
     """The people of a library, each with one face."""
-    listed = list_people(library).people
+    with library.snapshot():
+        listed = list_people(library, covers=False).people
+        covers = cover_faces(library, [person.person_id for person in listed[:limit]])
     people = [
-        SheetPerson(person.person_id, person.name, person.faces, person.photos, person.cover_face_id)
+        SheetPerson(person.person_id, person.name, person.faces, person.photos, covers.get(person.person_id))
         for person in listed[:limit]
     ]
     return Everybody(len(listed), tuple(people))

@@ -54,12 +54,12 @@ class PersonShown:
     rejected: tuple[FaceEntry, ...]
 
 
-def list_people(library: Library) -> PeopleList:
-    """Everybody in a library."""
+def list_people(library: Library, *, covers: bool = True) -> PeopleList:
+    """Everybody in a library. covers: choose a cover for each, which reads up to 127 embeddings of every person."""
     with library.snapshot():
         rows = library.people.overview()
-        covers = cover_faces(library, [row[0] for row in rows])
-        people = [PersonEntry(*row, covers.get(row[0])) for row in rows]
+        chosen = cover_faces(library, [row[0] for row in rows]) if covers else {}
+        people = [PersonEntry(*row, chosen.get(row[0])) for row in rows]
         without = library.catalog.face_count() - sum(person.faces for person in people)
     people.sort(key=lambda each: (each.name is None, (each.name or "").casefold(), -each.faces, each.person_id))
     return PeopleList(tuple(people), without)

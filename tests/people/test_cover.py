@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,8 @@ def test_lists_and_sheets_show_the_cover(library: Library) -> None:
     covers = cover_faces(library, [1, 2, 3])
     assert {each.person_id: each.cover_face_id for each in list_people(library).people} == covers
     assert {each.person_id: each.face_id for each in everybody(library, 10).people} == covers
+    plain = list_people(library, covers=False)
+    assert [replace(each, cover_face_id=None) for each in list_people(library).people] == list(plain.people)
     shown = show_person(library, ANN_ID)
     assert shown.person.cover_face_id == covers[ANN_ID]
     assert {face.quality for face in shown.faces} == {1.0}
