@@ -39,3 +39,8 @@ def percent(share: float, decimals: int = 0) -> str:
     """A share from 0 to 1 as `97 %`, or `97.2 %`; what is not quite nothing as `< 1 %`, or `< 0.1 %`."""
     least = 10.0**-decimals
     return f"< {least:.{decimals}f} %" if 0 < 100 * share < least / 2 else f"{100 * share:.{decimals}f} %"
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 photo`, `2 photos`, `12,345 photos`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

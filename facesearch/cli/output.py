@@ -23,7 +23,7 @@ from facesearch import text
 if TYPE_CHECKING:
     from facesearch.api.values import AbsentFolder
 
-shown = text.shown
+shown, counted = text.shown, text.counted
 _NO_CELL = "\u200c\u200d\ufe0e\ufe0f"  # joiners, and what says how an emoji is drawn
 
 
@@ -95,11 +95,6 @@ def _cells_of(letter: str) -> int:
     if unicodedata.combining(letter) or letter in _NO_CELL:
         return 0
     return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-
-
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 photo`, `2 photos`, `12,345 photos`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def end_interrupted() -> NoReturn:

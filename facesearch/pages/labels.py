@@ -18,8 +18,3 @@ def where(path: Path | None) -> str:
     if path is None:
         return "in no file any more"
     return f'<span title="{text(path)}">{text(Path(path.parent.name) / path.name)}</span>'
-
-
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 photo`, `2 photos`, `12,345 photos`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -9,8 +9,9 @@ from facesearch.library import Library
 from facesearch.library.place import is_default_library
 from facesearch.pages import picture, render_page, text
 from facesearch.pages.cutting import Cut, cut_faces
-from facesearch.pages.labels import counted, where, who
+from facesearch.pages.labels import where, who
 from facesearch.pages.person_faces import Everybody, PersonFaces, SheetFace, SheetPerson
+from facesearch.text import counted
 
 _STYLE = """
 .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: 1rem .8rem;

@@ -15,12 +15,12 @@ import numpy as np
 from facesearch.library import Library
 from facesearch.pages import picture, render_page, text
 from facesearch.pages.cutting import Cut, cut_face, cut_faces, framed_photo
-from facesearch.pages.labels import counted, where, who
+from facesearch.pages.labels import where, who
 from facesearch.query import SET_APART, FaceMatch, PersonMatch, ProbeFace, QueryAnswer, footer
 from facesearch.query.candidates import near_faces
 from facesearch.query.probe import Probe
 from facesearch.records import EmbeddedFace, Floats
-from facesearch.text import percent
+from facesearch.text import counted, percent
 
 MOST_PICTURES = 1500
 """On one page: some 30 MB."""
