@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.planted_modules import plant_modules, remove_what_python_runs_itself
+from support.planted_modules import plain_python, plant_modules, remove_what_python_runs_itself
 from support.small_tower import write_small_tower
 
 import facesearch
@@ -27,19 +27,24 @@ def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_small_tower(tmp_path_factory.mktemp("tower"))
 
 
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return plain_python(tmp_path_factory.mktemp("installed") / "venv")
+
+
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
+def photos(tmp_path: Path, python: Path) -> Path:
     """Photos in a folder with planted modules, which is the working directory of every command."""
     folder = write_album(tmp_path / "album", 2, 2, seed=4).directory / "people"
-    plant_modules(folder, tmp_path / "log")
+    plant_modules(folder, tmp_path / "log", python)
     return folder
 
 
 @pytest.fixture
-def script(tmp_path: Path) -> Path:
+def script(tmp_path: Path, python: Path) -> Path:
     path = tmp_path / "bin" / "facesearch"
     path.parent.mkdir()
-    path.write_text(SCRIPT.format(python=sys.executable))
+    path.write_text(SCRIPT.format(python=python))
     return path
 
 
@@ -75,14 +80,14 @@ def commands_of_a_day(folder: Path) -> list[list[str]]:
 
 
 def test_no_command_and_no_process_runs_what_lies_among_the_photos(
-    photos: Path, script: Path, tower: Path, tmp_path: Path
+    photos: Path, script: Path, tower: Path, tmp_path: Path, python: Path
 ) -> None:
     log = tmp_path / "log"
     for module in ("json", "random", "numpy"):
         shutil.copy(photos / f"{module}.py", script.parent)  # beside the script is no place either
     settings = environment(tmp_path, tower)
     for arguments in commands_of_a_day(photos):
-        command = [sys.executable, str(script), *arguments]
+        command = [str(python), str(script), *arguments]
         ran = subprocess.run(command, cwd=photos, env=settings, capture_output=True, text=True, check=False)
         assert not log.exists(), (arguments, log.read_text())
         assert ran.returncode not in {1, 2}, (arguments, ran.stderr)
@@ -92,36 +97,36 @@ def test_no_command_and_no_process_runs_what_lies_among_the_photos(
 
 @pytest.mark.parametrize("named", ["{photos}", ".", ":/nowhere"])
 def test_pythonpath_is_not_obeyed_however_it_names_the_photos(
-    named: str, photos: Path, script: Path, tower: Path, tmp_path: Path
+    named: str, *, photos: Path, script: Path, tower: Path, tmp_path: Path, python: Path
 ) -> None:
     """But for what Python itself runs before any program begins."""
     for name in ("sitecustomize", "usercustomize"):
         (photos / f"{name}.py").unlink(missing_ok=True)
     settings = environment(tmp_path, tower, PYTHONPATH=named.format(photos=photos))
-    command = [sys.executable, str(script), "index", "."]
+    command = [str(python), str(script), "index", "."]
     ran = subprocess.run(command, cwd=photos, env=settings, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert not (tmp_path / "log").exists(), (tmp_path / "log").read_text()
 
 
 def test_the_module_as_a_program_imports_nothing_from_the_working_directory(
-    photos: Path, tower: Path, tmp_path: Path
+    photos: Path, tower: Path, tmp_path: Path, python: Path
 ) -> None:
     """But for what Python's own -m runs, in whatever program; -P is the way to start without."""
     log = tmp_path / "log"
-    remove_what_python_runs_itself(photos, log)
+    remove_what_python_runs_itself(photos, log, python)
     assert (photos / "json.py").exists() and (photos / "numpy.py").exists() and (photos / "__future__.py").exists()
     settings = environment(tmp_path, tower)
     photo = str(min(photos.rglob("*.jpg")))
     for arguments in (["index", "."], ["query", photo]):
-        command = [sys.executable, "-m", "facesearch", *arguments]
+        command = [str(python), "-m", "facesearch", *arguments]
         ran = subprocess.run(command, cwd=photos, env=settings, capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stderr
         assert not log.exists(), log.read_text()
 
 
 def test_the_processes_of_a_program_that_imports_from_its_working_directory_do_not(
-    photos: Path, tower: Path, tmp_path: Path
+    photos: Path, tower: Path, tmp_path: Path, python: Path
 ) -> None:
     """As a notebook among the photos does, by way of the Python interface."""
     program = """
@@ -137,39 +142,39 @@ with SeeingWorker(detector) as worker:
     print(len(worker.see(photo_file(Path(sys.argv[1]))).faces))
 """
     log = tmp_path / "log"
-    command = [sys.executable, "-P", "-c", program, str(min(photos.rglob("*.jpg"))), "."]
+    command = [str(python), "-P", "-c", program, str(min(photos.rglob("*.jpg"))), "."]
     settings = environment(tmp_path, tower, PYTHONSTARTUP=str(photos / "evil.py"))
     ran = subprocess.run(command, cwd=photos, env=settings, capture_output=True, text=True, check=False)
     assert ran.stdout == "1\n", ran.stderr
     assert not log.exists(), log.read_text()
 
 
-def path_with(tmp_path: Path, *, cwd: Path, **settings: str) -> list[str]:
+def path_with(python: Path, *, cwd: Path, **settings: str) -> list[str]:
     program = "from facesearch.import_path import installed_path; print(*installed_path(), sep='\\n')"
-    command = [sys.executable, "-c", program]
+    command = [str(python), "-c", program]
     environment = {**os.environ, **settings}
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=True).stdout.split()
 
 
-def test_who_installs_into_folders_of_pythonpath_says_so(tmp_path: Path) -> None:
+def test_who_installs_into_folders_of_pythonpath_says_so(tmp_path: Path, python: Path) -> None:
     packages, here = tmp_path / "packages", tmp_path / "here"
     packages.mkdir()
     here.mkdir()
     named = os.pathsep.join([str(packages), "", "relative"])
-    assert str(packages) not in path_with(tmp_path, cwd=here, PYTHONPATH=named)
-    trusted = path_with(tmp_path, cwd=here, PYTHONPATH=named, **{TRUST_VARIABLE: "1"})
+    assert str(packages) not in path_with(python, cwd=here, PYTHONPATH=named)
+    trusted = path_with(python, cwd=here, PYTHONPATH=named, **{TRUST_VARIABLE: "1"})
     assert str(packages) in trusted
     assert not {str(here), str(here / "relative"), ""} & set(trusted)
 
 
-def test_a_folder_of_pythonpath_that_holds_facesearch_and_pythons_own_stay(tmp_path: Path) -> None:
+def test_a_folder_of_pythonpath_that_holds_facesearch_and_pythons_own_stay(tmp_path: Path, python: Path) -> None:
     """As `pip install --target` leaves it; and whatever else PYTHONPATH names that Python would have anyway."""
     ours = Path(facesearch.__file__).parents[1]
     own = [str(ours), str(Path(os.__file__).parent), *(path for path in sys.path if path.endswith("site-packages"))]
     here = tmp_path / "here"
     here.mkdir()
-    plain = path_with(tmp_path, cwd=here)
-    assert set(own[:2]) <= set(path_with(tmp_path, cwd=here, PYTHONPATH=os.pathsep.join(own[:2])))
+    plain = path_with(python, cwd=here)
+    assert set(own[:2]) <= set(path_with(python, cwd=here, PYTHONPATH=os.pathsep.join(own[:2])))
     assert str(here) not in plain and str(ours) in plain
 
 
