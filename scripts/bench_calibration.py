@@ -30,10 +30,10 @@ from facesearch.tuning.calibration.fitting import EXPECTED_PAIRS, FAR, InForce, 
 from facesearch.tuning.calibration.sample import MOST_FACES, NamedSample, pairs_of
 from facesearch.vision.alignment import align_faces
 from facesearch.vision.detector.detector import load_detector
-from facesearch_train.crops import prepare_crops
-from facesearch_train.datasets import read_dataset
-from facesearch_train.evaluate import named_faces
-from facesearch_train.lfw import people_in_folds, read_folds
+from facesearch_train.data.crops import prepare_crops
+from facesearch_train.data.datasets import read_dataset
+from facesearch_train.data.lfw import people_in_folds, read_folds
+from facesearch_train.evaluation.evaluate import named_faces
 
 PORTRAITS_EACH = 5
 

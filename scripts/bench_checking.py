@@ -25,15 +25,15 @@ from facesearch.vision.alignment import align
 from facesearch.vision.detector.detector import load_detector
 from facesearch.vision.tower.tower import Tower
 from facesearch_train.checking import directions
-from facesearch_train.crops import prepare_crops
-from facesearch_train.cutting import choose_face
-from facesearch_train.datasets import list_photos
-from facesearch_train.duplicates import SAME_SHOT, thumbnails
-from facesearch_train.merging import JoinedCrops, merge_datasets
-from facesearch_train.pairs import number_identities
-from facesearch_train.suspects import find_mislabelled, find_twins
-from facesearch_train.teacher import read_teacher, taught_places
-from facesearch_train.teacher_embeddings import teacher_files
+from facesearch_train.data.crops import prepare_crops
+from facesearch_train.data.cutting import choose_face
+from facesearch_train.data.datasets import list_photos
+from facesearch_train.data.duplicates import SAME_SHOT, thumbnails
+from facesearch_train.data.merging import JoinedCrops, merge_datasets
+from facesearch_train.data.pairs import number_identities
+from facesearch_train.data.suspects import find_mislabelled, find_twins
+from facesearch_train.data.teacher import read_teacher, taught_places
+from facesearch_train.model.teacher_embeddings import teacher_files
 
 
 def main() -> None:

@@ -37,9 +37,9 @@ from facesearch.evaluation.distance import pair_distances
 from facesearch.people.clusters import Bounds, ClusterScores, KnownFaces, group_faces, score_clusters
 from facesearch.records import Floats
 from facesearch.vision.tower.tower import Tower
-from facesearch_train.crops import prepare_crops
-from facesearch_train.datasets import read_dataset
-from facesearch_train.lfw import people_in_folds, read_folds
+from facesearch_train.data.crops import prepare_crops
+from facesearch_train.data.datasets import read_dataset
+from facesearch_train.data.lfw import people_in_folds, read_folds
 
 PRECISION = 0.95
 SMALL_PEOPLE, DRAWS = 60, 8

@@ -60,12 +60,12 @@ def sweep(folder: Path, lfw: Path, cohort: list[Path]) -> None:
     from facesearch.evaluation.groups import GroupedFaces, report_groups
     from facesearch.vision.tower.tower import Tower
     from facesearch_train.cohort import cohort_embeddings, gather_centres, validating
-    from facesearch_train.crops import prepare_crops
-    from facesearch_train.datasets import list_photos
-    from facesearch_train.evaluate import embed_rows, found_rows
+    from facesearch_train.data.crops import prepare_crops
+    from facesearch_train.data.datasets import list_photos
+    from facesearch_train.data.pairs import number_identities
+    from facesearch_train.evaluation.evaluate import embed_rows, found_rows
+    from facesearch_train.evaluation.group_list import read_groups
     from facesearch_train.export import pairs_roc
-    from facesearch_train.group_list import read_groups
-    from facesearch_train.pairs import number_identities
 
     tower = Tower.load(device="cpu")
     known = validating(lfw, (6, 7))

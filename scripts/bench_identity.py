@@ -28,10 +28,10 @@ from facesearch.evaluation.calibration import Calibration, fit_calibration
 from facesearch.evaluation.distance import pair_distances
 from facesearch.query.ranking import PRIOR, PROTOTYPE_FACES, Contenders, beliefs, person_distances
 from facesearch.records import Values
-from facesearch_train.crops import prepare_crops
-from facesearch_train.datasets import read_dataset
-from facesearch_train.evaluate import named_faces
-from facesearch_train.lfw import people_in_folds, read_folds
+from facesearch_train.data.crops import prepare_crops
+from facesearch_train.data.datasets import read_dataset
+from facesearch_train.data.lfw import people_in_folds, read_folds
+from facesearch_train.evaluation.evaluate import named_faces
 
 CHOSEN = "halfway between nearest and prototype"
 PHOTOS = (1, 2, 3, 5, 10, 30, 1000)

@@ -23,9 +23,9 @@ from facesearch.evaluation.distance import pair_distances
 from facesearch.query.why.occlusion import Fill, Occlusion, Patches, covered_with, occlude
 from facesearch.records import CROP_SIZE_PX, Pixels
 from facesearch.vision.tower.tower import Tower
-from facesearch_train.crops import CropSet, prepare_crops
-from facesearch_train.datasets import read_dataset
-from facesearch_train.lfw import people_in_folds, read_folds
+from facesearch_train.data.crops import CropSet, prepare_crops
+from facesearch_train.data.datasets import read_dataset
+from facesearch_train.data.lfw import people_in_folds, read_folds
 
 SHARE = 0.2  # of the pixels, covered at once
 FILLS: tuple[Fill, ...] = ("mean", "blur")

@@ -38,10 +38,10 @@ from facesearch.evaluation import metrics
 from facesearch.evaluation.all_pairs import NamedFaces, report_all_pairs
 from facesearch.evaluation.report import Report
 from facesearch.records import DetectedFace, Floats, Pixels
-from facesearch_train.cutting import choose_face
-from facesearch_train.datasets import Dataset, read_dataset
-from facesearch_train.lfw import Fold, photos_of_pairs, read_folds
-from facesearch_train.packs import PhotoReader, TrainingPhoto
+from facesearch_train.data.cutting import choose_face
+from facesearch_train.data.datasets import Dataset, read_dataset
+from facesearch_train.data.lfw import Fold, photos_of_pairs, read_folds
+from facesearch_train.data.packs import PhotoReader, TrainingPhoto
 
 NOT_COUNTED = 10
 Found = Any  # what a detector gives for a face
@@ -84,7 +84,7 @@ def facesearch() -> tuple[Detect, Embed]:
 
 def facesearch_with_their_network() -> tuple[Detect, Embed]:
     """dlib's ResNet on facesearch's crops."""
-    from facesearch_train.dlib_teacher import DlibTeacher
+    from facesearch_train.model.dlib_teacher import DlibTeacher
 
     return _our_crops(DlibTeacher(batch_size=1).embed)
 

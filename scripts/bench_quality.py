@@ -35,7 +35,7 @@ from facesearch.vision.boxes import overlap
 from facesearch.vision.detector.detector import Detector, load_detector
 from facesearch.vision.quality import quality_of
 from facesearch.vision.tower.tower import Tower
-from facesearch_train.lfw import people_in_folds, read_folds
+from facesearch_train.data.lfw import people_in_folds, read_folds
 
 IOU, ON_PART = 0.4, 0.6
 HEIGHTS_PX = (0, 16, 32, 64)

@@ -27,9 +27,9 @@ from facesearch.people import Suspect, find_suspects
 from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, NewPhoto, PhotoFile
 from facesearch.vision.alignment import TEMPLATE_112
 from facesearch.vision.tower.tower import Tower
-from facesearch_train.crops import prepare_crops
-from facesearch_train.datasets import read_dataset
-from facesearch_train.lfw import people_in_folds, read_folds
+from facesearch_train.data.crops import prepare_crops
+from facesearch_train.data.datasets import read_dataset
+from facesearch_train.data.lfw import people_in_folds, read_folds
 
 BOX = np.array([0, 0, 112, 112], np.float32)
 

@@ -39,9 +39,9 @@ from facesearch.tuning.teaching.lessons import NOBODY, Lessons
 from facesearch.tuning.teaching.service import LEAST_FACES as LEAST_FACES_EACH
 from facesearch.tuning.teaching.service import LEAST_PEOPLE
 from facesearch.vision.tower.card import TowerCard
-from facesearch_train.crops import prepare_crops
-from facesearch_train.datasets import read_dataset
-from facesearch_train.lfw import people_in_folds, read_folds
+from facesearch_train.data.crops import prepare_crops
+from facesearch_train.data.datasets import read_dataset
+from facesearch_train.data.lfw import people_in_folds, read_folds
 
 Map = Callable[[Floats], Floats]
 FAMILIES = ("5x5", "5x10", "10x5", "10x10", "20x5", "20x10", "12x20")

@@ -54,10 +54,10 @@ def measure(folder: Path, input_size: int, batch: int, steps: int, rounds: int) 
     import keras
 
     from facesearch_train.allocator import KeepFreedMemory
-    from facesearch_train.augment import Augmentation
-    from facesearch_train.heads import build_training_model
     from facesearch_train.loop import CropData, epoch_data
-    from facesearch_train.network import build_tower
+    from facesearch_train.model.augment import Augmentation
+    from facesearch_train.model.heads import build_training_model
+    from facesearch_train.model.network import build_tower
     from facesearch_train.presets import FULL
 
     stage = replace(FULL.stages[0], input_size_px=input_size)

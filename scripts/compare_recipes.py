@@ -55,9 +55,9 @@ def main() -> None:
 
 def variants(photos: int, input_size_px: int) -> dict[str, TrainConfig]:
     """Each differs from `softmax` in what its name says, but for `pairs`, which is the published recipe."""
-    from facesearch_train.augment import Augmentation
     from facesearch_train.config import Lessons, Stage, TrainConfig
-    from facesearch_train.network import DenseNetShape
+    from facesearch_train.model.augment import Augmentation
+    from facesearch_train.model.network import DenseNetShape
     from facesearch_train.presets import RIGHT_ANGLE_RADIUS, one_cycle
 
     plain = Augmentation(rotation_rad=0.1, scale=(0.92, 1.08), shift=0.03)

@@ -28,12 +28,12 @@ from facesearch.vision.tower.card import TowerCard, check_weights, read_card
 from facesearch.vision.tower.keras_archive import read_keras_archive
 from facesearch.vision.tower.quantisation import observe_ranges, quantise
 from facesearch.vision.tower.tower import SHIPPED_TOWER, WEIGHTS_NAME
-from facesearch_train.crops import CropSet, prepare_crops
-from facesearch_train.cutting import detecting_cutter
-from facesearch_train.datasets import read_dataset
-from facesearch_train.evaluate import evaluate_folders, evaluate_lfw
-from facesearch_train.lfw import Fold, photos_of_pairs
-from facesearch_train.protocols import Examination
+from facesearch_train.data.crops import CropSet, prepare_crops
+from facesearch_train.data.cutting import detecting_cutter
+from facesearch_train.data.datasets import read_dataset
+from facesearch_train.data.lfw import Fold, photos_of_pairs
+from facesearch_train.evaluation.evaluate import evaluate_folders, evaluate_lfw
+from facesearch_train.evaluation.protocols import Examination
 
 BATCH = 16
 CALIBRATION_CROPS = 128

@@ -17,11 +17,11 @@ from facesearch.errors import UsageError
 if TYPE_CHECKING:
     from facesearch.api.values import Evidence, Report, Tower
     from facesearch.records import Device
-    from facesearch_train.protocols import Examination
+    from facesearch_train.evaluation.protocols import Examination
 
 
 class ProtocolChoice(StrEnum):
-    """The protocols of facesearch_train.protocols."""
+    """The protocols of facesearch_train.evaluation.protocols."""
 
     LFW = "lfw"
     FOLDERS = "folders"
@@ -101,14 +101,14 @@ def evaluate(
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if report is not None:
-        from facesearch_train.report import make_report_folder
+        from facesearch_train.evaluation.report import make_report_folder
 
         make_report_folder(report)
     if groups is not None:
         from facesearch.api.library import load_tower
 
         assert data is not None
-        from facesearch_train.protocols import Examination
+        from facesearch_train.evaluation.protocols import Examination
 
         by_groups = Examination("folders", data, folds=tuple(fold or ()), groups=groups)
         _by_groups(by_groups, load_tower(tower, device=device.value), threshold, report, json=json)
@@ -116,7 +116,7 @@ def evaluate(
     if library is not None:
         figures = _of_library(library, tower, device.value, threshold, report)
     else:
-        from facesearch_train.protocols import Examination
+        from facesearch_train.evaluation.protocols import Examination
 
         assert data is not None
         examination = Examination(protocol.value, data, pairs, tuple(fold or ()))
@@ -136,12 +136,12 @@ def _by_groups(
     examination: Examination, tower: Tower, threshold: float | None, report: Path | None, *, json: bool
 ) -> None:
     from facesearch.api.values import group_lines
-    from facesearch_train.group_list import examine_groups
+    from facesearch_train.evaluation.group_list import examine_groups
 
     with Progress("cutting crops", "photos") as progress:
         found = examine_groups(examination, tower, threshold, complain, progress.update)
     if report is not None:
-        from facesearch_train.report import write_groups_report
+        from facesearch_train.evaluation.report import write_groups_report
 
         write_groups_report(
             report, found.judged, found.plain, f"{tower.card.name} by groups of {examination.data.name}"
@@ -162,7 +162,7 @@ def _of_photos(
     examination: Examination, folder: Path | None, device: Device, threshold: float | None, report: Path | None
 ) -> Report:
     from facesearch.api.library import load_tower
-    from facesearch_train.protocols import examine
+    from facesearch_train.evaluation.protocols import examine
 
     tower = load_tower(folder, device=device)
     with Progress("cutting crops", "photos") as progress:
@@ -185,6 +185,6 @@ def _of_library(
 
 
 def _write(folder: Path, evidence: Evidence, tower: Tower) -> None:
-    from facesearch_train.report import write_report
+    from facesearch_train.evaluation.report import write_report
 
     write_report(folder, evidence, f"{tower.card.name} on {evidence.report.dataset}", tower.embed)

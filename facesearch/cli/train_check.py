@@ -11,7 +11,7 @@ from facesearch.cli.progress import Progress
 
 if TYPE_CHECKING:
     from facesearch_train.checking import Copies, DataReport, DoubtfulLabel, OnePersonTwice
-    from facesearch_train.packs import TrainingPhoto
+    from facesearch_train.data.packs import TrainingPhoto
 
 # The worst of each kind that the report shows; JSON has all.
 SHOWN = 10

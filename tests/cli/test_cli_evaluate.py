@@ -25,8 +25,8 @@ from facesearch.library import Library, recorded_precision
 from facesearch.tuning.judging import gather_evidence, judge_library
 from facesearch.vision.detector.detector import load_detector
 from facesearch.vision.tower.tower import Tower, read_card, usable_precision, write_card
-from facesearch_train.crops import prepare_crops
-from facesearch_train.datasets import read_dataset
+from facesearch_train.data.crops import prepare_crops
+from facesearch_train.data.datasets import read_dataset
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 
 from facesearch_train.config import Stage, TrainConfig
 from facesearch_train.loop import CropData
-from facesearch_train.network import DenseNetShape
+from facesearch_train.model.network import DenseNetShape
 from facesearch_train.presets import one_cycle
 
 NETWORK = DenseNetShape(units=(1, 1), growth_rate=4, bn_momentum=0.9)

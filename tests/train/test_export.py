@@ -28,7 +28,7 @@ from facesearch_train.export import (
     threshold_by_person,
 )
 from facesearch_train.loop import CropData
-from facesearch_train.network import DenseNetShape, build_tower
+from facesearch_train.model.network import DenseNetShape, build_tower
 from facesearch_train.recipe import _weights_of
 
 # Wide enough that kernels, not the archive around them, make up the file.

@@ -16,9 +16,9 @@ from support.tiny_training import NETWORK, STAGE, coloured_people, tiny_config
 
 from facesearch.errors import TowerError, TrainingCollapsedError, TrainingDataError, UsageError
 from facesearch_train.config import TrainConfig
-from facesearch_train.heads import build_training_model
 from facesearch_train.loop import CropData, EpochReport, Run, check_crop_data
-from facesearch_train.network import DenseNetShape, build_tower
+from facesearch_train.model.heads import build_training_model
+from facesearch_train.model.network import DenseNetShape, build_tower
 from facesearch_train.presets import PRESETS, TAUGHT
 from facesearch_train.runlog import FIELDS, RunLog
 from facesearch_train.schedule import CyclicalSchedule

@@ -13,12 +13,12 @@ from support.tiny_training import STAGE, tiny_config
 from facesearch.demo import write_album
 from facesearch.errors import TowerError, TrainingDataError, UsageError
 from facesearch.vision.tower.tower import Tower
-from facesearch_train import dlib_teacher
 from facesearch_train.loop import EpochReport
-from facesearch_train.network import DenseNetShape
+from facesearch_train.model import dlib_teacher
+from facesearch_train.model.network import DenseNetShape
+from facesearch_train.model.teacher_embeddings import DLIB
 from facesearch_train.presets import SMOKE, one_cycle, with_teacher
 from facesearch_train.recipe import Listener, Order, read_people, train_tower
-from facesearch_train.teacher_embeddings import DLIB
 
 ONE_EPOCH = replace(STAGE, epochs=1)
 CONFIG = tiny_config(stages=(STAGE,), validation_share=0.4)

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.records import Floats, Pixels
-from facesearch_train.crops import CropSet, prepare_crops
-from facesearch_train.cutting import NO_FACE
-from facesearch_train.datasets import Dataset, list_photos
-from facesearch_train.duplicates import equal_files, same_shots, thumbnails
-from facesearch_train.merging import JoinedCrops, merge_datasets
-from facesearch_train.packs import TrainingPhoto
-from facesearch_train.pairs import number_identities
-from facesearch_train.suspects import Suspect, Twins, find_mislabelled, find_twins
-from facesearch_train.teacher import read_teacher, taught_places
-from facesearch_train.teacher_embeddings import teacher_files
+from facesearch_train.data.crops import CropSet, prepare_crops
+from facesearch_train.data.cutting import NO_FACE
+from facesearch_train.data.datasets import Dataset, list_photos
+from facesearch_train.data.duplicates import equal_files, same_shots, thumbnails
+from facesearch_train.data.merging import JoinedCrops, merge_datasets
+from facesearch_train.data.packs import TrainingPhoto
+from facesearch_train.data.pairs import number_identities
+from facesearch_train.data.suspects import Suspect, Twins, find_mislabelled, find_twins
+from facesearch_train.data.teacher import read_teacher, taught_places
+from facesearch_train.model.teacher_embeddings import teacher_files
 
 Embed = Callable[[Pixels], Floats]  # uint8 (N, 112, 112, 3) -> float32 (N, D)
 Progress = Callable[[int, int], None]  # done, in all

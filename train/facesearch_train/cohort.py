@@ -23,12 +23,12 @@ from facesearch.evaluation import metrics
 from facesearch.evaluation.cohort import Cohort
 from facesearch.records import Floats
 from facesearch.vision.tower.tower import Tower, TowerCard, write_card
-from facesearch_train.crop_parts import Progress
-from facesearch_train.crops import CropSet, prepare_crops
-from facesearch_train.datasets import list_photos, read_dataset
-from facesearch_train.evaluate import Embed, embed_rows, found_rows
-from facesearch_train.lfw import people_in_folds, read_folds
-from facesearch_train.pairs import number_identities
+from facesearch_train.data.crop_parts import Progress
+from facesearch_train.data.crops import CropSet, prepare_crops
+from facesearch_train.data.datasets import list_photos, read_dataset
+from facesearch_train.data.lfw import people_in_folds, read_folds
+from facesearch_train.data.pairs import number_identities
+from facesearch_train.evaluation.evaluate import Embed, embed_rows, found_rows
 
 CENTRES = 300  # asked of k-means; fewer are left after small ones are dissolved
 NEIGHBOURS = 3  # more blur the groups, fewer cost genuine pairs (docs/research/model-card.md)

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from facesearch.errors import UsageError
 from facesearch.records import CROP_SIZE_PX, EMBEDDING_SIZE
-from facesearch_train.augment import Augmentation
-from facesearch_train.network import DENSENET_121, DenseNetShape
+from facesearch_train.model.augment import Augmentation
+from facesearch_train.model.network import DENSENET_121, DenseNetShape
 from facesearch_train.schedule import CyclicalSchedule
 
 

@@ -25,18 +25,18 @@ from numpy.typing import NDArray
 from facesearch.errors import TowerError, TrainingCollapsedError, TrainingDataError, UsageError
 from facesearch.records import CROP_SIZE_PX, Floats, Pixels
 from facesearch_train.allocator import KeepFreedMemory
-from facesearch_train.augment import begin_epoch
 from facesearch_train.config import Stage, TrainConfig
+from facesearch_train.data.pairs import EpochData, PairData, PeopleData, TaughtData, photos_by_person
+from facesearch_train.data.taught import Taught, teach
 from facesearch_train.distribution import data_parallel
-from facesearch_train.heads import build_training_model
-from facesearch_train.momentum import momentum_tower
-from facesearch_train.network import DROPOUT_NAME, build_tower, freeze_blocks, resize_layer
-from facesearch_train.pairs import EpochData, PairData, PeopleData, TaughtData, photos_by_person
-from facesearch_train.precision import training_precision
+from facesearch_train.evaluation.validation import ValidationFigures, ValidationSet
+from facesearch_train.model.augment import begin_epoch
+from facesearch_train.model.heads import build_training_model
+from facesearch_train.model.momentum import momentum_tower
+from facesearch_train.model.network import DROPOUT_NAME, build_tower, freeze_blocks, resize_layer
+from facesearch_train.model.precision import training_precision
 from facesearch_train.runlog import RunLog, replace_file, write_json
 from facesearch_train.schedule import plot_schedule
-from facesearch_train.taught import Taught, teach
-from facesearch_train.validation import ValidationFigures, ValidationSet
 
 # Below this standard deviation all embeddings are one point: nothing will separate them any more.
 COLLAPSED_SPREAD = 1e-3

@@ -6,9 +6,9 @@ import math
 from dataclasses import replace
 
 from facesearch.records import CROP_SIZE_PX
-from facesearch_train.augment import Augmentation
 from facesearch_train.config import Lessons, Stage, TrainConfig
-from facesearch_train.network import DenseNetShape
+from facesearch_train.model.augment import Augmentation
+from facesearch_train.model.network import DenseNetShape
 from facesearch_train.schedule import CyclicalSchedule
 
 

@@ -17,15 +17,15 @@ from facesearch.errors import TowerError, UsageError
 from facesearch.records import Floats
 from facesearch.vision.tower.tower import CARD_NAME, WEIGHTS_NAME, TowerCard, read_card
 from facesearch_train.config import TrainConfig
-from facesearch_train.crops import prepare_crops
-from facesearch_train.datasets import UNKNOWN, list_photos, read_dataset
-from facesearch_train.dlib_teacher import dlib_weights_path
-from facesearch_train.lfw import fetch_lfw, people_in_folds, read_folds
-from facesearch_train.merging import JoinedCrops, bare_name, merge_datasets
-from facesearch_train.pairs import NOBODY, number_identities
-from facesearch_train.splits import split_by_person
-from facesearch_train.teacher import read_teacher, taught_places
-from facesearch_train.teacher_embeddings import DLIB, teacher_files
+from facesearch_train.data.crops import prepare_crops
+from facesearch_train.data.datasets import UNKNOWN, list_photos, read_dataset
+from facesearch_train.data.lfw import fetch_lfw, people_in_folds, read_folds
+from facesearch_train.data.merging import JoinedCrops, bare_name, merge_datasets
+from facesearch_train.data.pairs import NOBODY, number_identities
+from facesearch_train.data.splits import split_by_person
+from facesearch_train.data.teacher import read_teacher, taught_places
+from facesearch_train.model.dlib_teacher import dlib_weights_path
+from facesearch_train.model.teacher_embeddings import DLIB, teacher_files
 
 ORDER_NAME = "order.json"
 TOWER_FOLDER = "tower"

@@ -1,0 +1,1 @@
+"""How well a tower tells people apart: protocols, figures by group, sensitivity, and the report."""
