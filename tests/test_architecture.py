@@ -61,12 +61,15 @@ def read_floors() -> list[set[str]]:
 def room_of(module: str) -> str | None:
     """`facesearch.library.rows.catalog` -> `library.rows`, `facesearch.library.folder` -> `library`.
 
-    facesearch_train is one room; the package `facesearch` itself is none.
+    `facesearch_train.data.crops` -> `facesearch_train.data`, any module outside its packages -> `facesearch_train`;
+    the package `facesearch` itself is none.
     """
     package, _, rest = module.partition(".")
-    if package == TRAIN:
-        return TRAIN
     parts = rest.split(".")
+    if package == TRAIN:
+        return (
+            f"{TRAIN}.{parts[0]}" if (ROOT / "train" / TRAIN / parts[0] / "__init__.py").is_file() and rest else TRAIN
+        )
     inner = len(parts) > 1 and (ROOT / package / parts[0] / parts[1] / "__init__.py").is_file()
     return ".".join(parts[: 2 if inner else 1]) or None
 
@@ -143,6 +146,12 @@ def test_only_the_arrows_of_the_table_are_imported() -> None:
     assert [str(found) for found in all_imports() if forbidden(found, table)] == []
 
 
+def test_every_arrow_of_the_table_is_imported() -> None:
+    imported = {(room_of(found.module), room_of(found.target)) for found in all_imports() if is_ours(found.target)}
+    arrows = {(name, target) for name, room in read_table().items() for target in room.rooms}
+    assert arrows - imported == set()
+
+
 def test_every_import_leads_to_a_lower_floor_or_stays_in_its_package() -> None:
     floors = {room: number for number, floor in enumerate(read_floors()) for room in floor}
     assert set(floors) == {room.partition(".")[0] for room in read_table()}
@@ -156,24 +165,20 @@ def test_every_import_leads_to_a_lower_floor_or_stays_in_its_package() -> None:
 
 
 def test_only_the_command_line_knows_of_training() -> None:
-    importers = {room_of(found.module) for found in all_imports() if found.target.startswith(TRAIN)}
-    assert importers <= {TRAIN, "cli"}
-    table = read_table()
-    assert not table[TRAIN].rooms & {
-        "library",
-        "library.rows",
-        "library.index",
-        "indexing",
-        "query",
-        "api",
-        "cli",
-        "web",
-    }
+    importers = {top_name(room_of(found.module) or "") for found in all_imports() if top_name(found.target) == TRAIN}
+    assert importers == {TRAIN, "cli"}
+    of_training = {target for name, room in read_table().items() if top_name(name) == TRAIN for target in room.rooms}
+    assert not {top_name(target) for target in of_training} & {"library", "indexing", "query", "api", "cli", "web"}
+
+
+def test_training_data_knows_neither_networks_nor_figures() -> None:
+    own = {target for target in read_table()[f"{TRAIN}.data"].rooms if top_name(target) == TRAIN}
+    assert own == set()
 
 
 def test_heavy_libraries_are_imported_inside_functions() -> None:
     at_top = [found for found in all_imports() if found.at_top and top_name(found.target) in HEAVY]
-    assert [str(found) for found in at_top if room_of(found.module) != TRAIN] == []
+    assert [str(found) for found in at_top if top_name(found.module) != TRAIN] == []
 
 
 def test_the_command_line_imports_only_what_is_light() -> None:
