@@ -75,7 +75,7 @@ def write_library(place: Path, faces: int) -> None:
             for number, embedding in enumerate(embeddings):
                 photo = NewPhoto(f"{number:064x}", 640, 480, [EmbeddedFace(face, embedding)])
                 file = PhotoFile(Path(f"/photos/{number}.jpg"), number, number)
-                library.catalog.put_file(file, library.catalog.add_photo(photo))
+                library.files.put(file, library.catalog.add_photo(photo))
         library.save_vectors()
 
 
@@ -169,7 +169,7 @@ def stock_index(work: Path) -> dict[str, Any]:
             faces = [EmbeddedFace(face.face, row) for face, row in zip(aligned, embeddings, strict=True)]
             with library.changing():
                 new = NewPhoto(photo.sha256, photo.width_px, photo.height_px, faces)
-                library.catalog.put_file(photo.file, library.catalog.add_photo(new))
+                library.files.put(photo.file, library.catalog.add_photo(new))
             faces_found += len(faces)
         library.save_vectors()
     seconds, processor = time.perf_counter() - started, time.process_time() - busy

@@ -86,7 +86,7 @@ def _add_rows(library: Library, embeddings: Floats, pairs: dict[int, int]) -> No
     for row, embedding in enumerate(embeddings):
         face = EmbeddedFace(DetectedFace(BOX, TEMPLATE_112, 1.0), embedding)
         photo_id = library.catalog.add_photo(NewPhoto(f"{row:064x}", 112, 112, [face]))
-        library.catalog.put_file(PhotoFile(Path(f"/photos/{row}.jpg"), 1, 1), photo_id)
+        library.files.put(PhotoFile(Path(f"/photos/{row}.jpg"), 1, 1), photo_id)
     library._database.execute_many(  # no public way puts a face on another photo
         "UPDATE faces SET photo_id = ? WHERE id = ?", [(onto + 1, row + 1) for row, onto in pairs.items()]
     )

@@ -47,7 +47,7 @@ def fill(library: Library, paths: list[Path]) -> None:
         with library.changing():
             for number in range(start, min(start + _A_TRANSACTION, len(paths))):
                 photo = NewPhoto(f"{number:064x}", 640, 480, [EmbeddedFace(face, embeddings[number])])
-                library.catalog.put_file(photo_file(paths[number]), library.catalog.add_photo(photo))
+                library.files.put(photo_file(paths[number]), library.catalog.add_photo(photo))
     library.save_vectors()
 
 

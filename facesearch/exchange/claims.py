@@ -181,7 +181,7 @@ class ClaimReader:
 
     def _photo_id(self, path: Path) -> int | None:
         """The library's photo in a file; None where it does not hold it."""
-        known = self._library.catalog.files_under([path]).get(os.fsencode(path))
+        known = self._library.files.under([path]).get(os.fsencode(path))
         if known is not None and known.photo_id is not None and is_unchanged(path, known, ""):
             return known.photo_id
         return self._library.catalog.photo_with(fingerprint(path))
@@ -201,7 +201,7 @@ class ClaimReader:
             path = Path(photo)
             photo_id = self._library.catalog.photo_with(sha256)
             if photo_id is None and not sha256:
-                known = self._library.catalog.files_under([path]).get(os.fsencode(path))
+                known = self._library.files.under([path]).get(os.fsencode(path))
                 photo_id = None if known is None else known.photo_id
             if photo_id is None:
                 self._summary.photos_unknown.append(path)

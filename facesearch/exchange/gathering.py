@@ -57,9 +57,9 @@ def _some(
     if not every_photo:
         faces = {photo_id: found for photo_id, found in faces.items() if found}
     paths: defaultdict[int, list[Path]] = defaultdict(list)
-    for path, _, photo_id, _ in library.catalog.files_of(faces):
+    for path, _, photo_id, _ in library.files.of(faces):
         paths[photo_id].append(Path(os.fsdecode(path)))
-    known = library.catalog.files_under(path for found in paths.values() for path in found)
+    known = library.files.under(path for found in paths.values() for path in found)
     sizes = library.catalog.photo_sizes(faces)
     return [
         PhotoFaces(

@@ -48,7 +48,7 @@ def prune(library: Library, paths: Iterable[Path] = (), *, force: bool = False, 
     kept = Counter() if force else Counter(absent.values())
     catalog, before = library.catalog, library.catalog.counts()
     with suppress(_DryRunError), library.changing():
-        catalog.forget_files(dropped)
+        library.files.forget(dropped)
         catalog.drop_unshown()
         people = library.people.drop_empty()
         if force:
@@ -78,11 +78,10 @@ def _is_meant(path: bytes, folders: list[bytes]) -> bool:
 
 def _gone(library: Library, folders: list[bytes]) -> tuple[set[int], dict[int, bytes]]:
     """The files in some folders that were deleted, and those of absent folders, with the folder of each."""
-    catalog = library.catalog
     roots, drives = library.roots.all(), library.drives.all()
     whereabouts = Whereabouts(roots, drives)
     deleted, absent = set(), {}
-    for path, file_id in catalog.missing_files():
+    for path, file_id in library.files.missing():
         if _is_meant(path, folders) and not exists(path):
             folder = whereabouts.absent_folder(path)
             if folder is None:
@@ -103,4 +102,4 @@ def _left_behind(library: Library, paths: list[bytes], folders: list[bytes]) -> 
 
 
 def _known(library: Library, root: bytes) -> dict[bytes, KnownFile]:
-    return library.catalog.files_under([Path(os.fsdecode(root))])
+    return library.files.under([Path(os.fsdecode(root))])

@@ -150,7 +150,7 @@ class _Reindexing:
         """The photos to be read, each with a file that shows it; the others are waited for."""
         pending = self.library.succession.pending()
         files: dict[int, list[Path]] = {}
-        for name, _, photo_id, _ in self.library.catalog.files_of(pending):
+        for name, _, photo_id, _ in self.library.files.of(pending):
             files.setdefault(photo_id, []).append(Path(os.fsdecode(name)))
         work = []
         for photo_id in pending:

@@ -97,10 +97,10 @@ class Run:
         self.finish_batch()
 
     def _reading(self) -> Generator[tuple[PhotoFile, SeenPhoto | str | PhotoError]]:
-        catalog, work = self.library.catalog, self.survey.work
+        library, work = self.library, self.survey.work
         lengths = Counter(file.size_bytes for file in work)
-        maybe_copies = {size for size, count in lengths.items() if count > 1} | (catalog.file_sizes() & set(lengths))
-        hashes = set(catalog.photo_ids()) if maybe_copies else set()
+        maybe_copies = {size for size, count in lengths.items() if count > 1} | (library.files.sizes() & set(lengths))
+        hashes = set(library.catalog.photo_ids()) if maybe_copies else set()
         known, lanes = Known(maybe_copies, hashes), min(self.options.lanes, len(work))
         ahead = _AHEAD_A_LANE * lanes
         if isinstance(self.detector, Detector):
@@ -153,16 +153,16 @@ class Run:
     ) -> tuple[int | None, str]:
         """Write the rows of one file; returns the photo that it shows, and what that is: new, changed, linked... To
         edited goes what it showed before, where that is another photo, and what it shows."""
-        catalog = self.library.catalog
+        catalog, files = self.library.catalog, self.library.files
         if finished.reason is not None:
-            catalog.put_file(finished.file, None, finished.reason, self.software)
+            files.put(finished.file, None, finished.reason, self.software)
             return None, "failed"
         before = self.survey.known.get(os.fsencode(finished.file.path))
         photo_id = catalog.photo_with(finished.sha256)
         is_new = photo_id is None
         if photo_id is None:
             photo_id = catalog.add_photo(NewPhoto(finished.sha256, *finished.size_px, faces))
-        catalog.put_file(finished.file, photo_id)
+        files.put(finished.file, photo_id)
         if is_new and before is not None and before.photo_id is not None:
             edited.append((before.photo_id, photo_id))
         if before is not None and before.photo_id == photo_id:

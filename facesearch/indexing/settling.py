@@ -21,7 +21,7 @@ def settle(library: Library, survey: Survey) -> tuple[int, int]:
     whole root is absent today, which may be a drive, or a folder that was renamed: it is noted in the survey, as is a
     drive below a root that is not there today.
     """
-    catalog = library.catalog
+    files = library.files
     whereabouts = Whereabouts(library.roots.all(), library.drives.all())
     gone, moved, elsewhere = dict[int, KnownFile](), set[int](), dict[int, bytes]()
     for path, known in survey.known.items():
@@ -31,7 +31,7 @@ def settle(library: Library, survey: Survey) -> tuple[int, int]:
                 gone[known.file_id] = known
             else:
                 elsewhere[known.file_id] = drive
-    for path, file_id, _, _ in catalog.files_of(catalog.unsettled_photos()):
+    for path, file_id, _, _ in files.of(files.unsettled_photos()):
         if file_id in gone:
             moved.add(file_id)
         elif not exists(path):
@@ -42,16 +42,16 @@ def settle(library: Library, survey: Survey) -> tuple[int, int]:
                 elsewhere[file_id] = root
     missing = [file_id for file_id, known in gone.items() if file_id not in moved and known.photo_id is not None]
     with library.changing():
-        catalog.forget_files(moved | {file_id for file_id, known in gone.items() if known.photo_id is None})
-        catalog.set_missing([*missing, *elsewhere], missing=True)
-        catalog.settle_files()
-        catalog.drop_unshown()
+        files.forget(moved | {file_id for file_id, known in gone.items() if known.photo_id is None})
+        files.set_missing([*missing, *elsewhere], missing=True)
+        files.settle()
+        library.catalog.drop_unshown()
         library.roots.put(survey.roots)
         library.drives.put(survey.drives)
         library.drives.forget(_unmounted(library, survey))
     said = {folder.path for folder in survey.absent}
-    roots = {Path(os.fsdecode(root)): files for root, files in sorted(Counter(elsewhere.values()).items())}
-    survey.absent += [AbsentFolder(root, files) for root, files in roots.items() if root not in said]
+    roots = {Path(os.fsdecode(root)): count for root, count in sorted(Counter(elsewhere.values()).items())}
+    survey.absent += [AbsentFolder(root, count) for root, count in roots.items() if root not in said]
     return len(moved), sum(not gone[file_id].missing for file_id in missing)
 
 

@@ -41,7 +41,7 @@ def look_around(library: Library, paths: Iterable[Path], software: str, options:
     """
     roots, absent = _present(library, paths)
     walking = walk(roots, foreign_folders=options.foreign_folders)
-    survey = Survey(roots, absent, library.catalog.files_under(roots))
+    survey = Survey(roots, absent, library.files.under(roots))
     returned = []
     for found in walking:
         if isinstance(found, SkippedFile):
@@ -64,7 +64,7 @@ def look_around(library: Library, paths: Iterable[Path], software: str, options:
     survey.drives = walking.drives
     if returned:
         with library.changing():
-            library.catalog.set_missing(returned, missing=False)
+            library.files.set_missing(returned, missing=False)
     return survey
 
 
@@ -82,7 +82,7 @@ def _present(library: Library, paths: Iterable[Path]) -> tuple[list[Path], list[
     for path in paths:
         name = os.fsencode(path)
         if name in walked_before and is_absent(name):
-            known = library.catalog.files_under([path])
+            known = library.files.under([path])
             if known and name not in known:
                 absent.append(AbsentFolder(path, len(known)))
                 continue

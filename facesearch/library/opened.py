@@ -22,12 +22,12 @@ from facesearch.library.private import make_private_folder
 from facesearch.library.rows import schema
 from facesearch.library.rows.catalog import Catalog
 from facesearch.library.rows.database import Database, now
+from facesearch.library.rows.files import Files, WalkedPaths
 from facesearch.library.rows.heads import Heads
 from facesearch.library.rows.journal import Journal
 from facesearch.library.rows.own_calibration import OwnCalibration
 from facesearch.library.rows.people import People
 from facesearch.library.rows.succession import Succession
-from facesearch.library.rows.walked import WalkedPaths
 from facesearch.library.space import Space
 from facesearch.library.spaces import Spaces
 from facesearch.library.status import LibraryStatus
@@ -50,6 +50,7 @@ class Library:
     def __init__(self, path: Path, database: Database, lock: WriterLock | None) -> None:
         self.path = path
         self.catalog = Catalog(database)
+        self.files = Files(database)
         self.roots = WalkedPaths(database, "roots")
         self.drives = WalkedPaths(database, "drives")
         self.people = People(database)

@@ -89,7 +89,7 @@ def largest_first(faces: Iterable[StoredFace]) -> list[StoredFace]:
 def photo_at(library: Library, path: Path) -> int | None:
     """The id of the photo that the library knows under a path; None for a path that it does not know as a photo."""
     path = Path(os.path.abspath(path))  # noqa: PTH100 - the paths of a library follow no links
-    known = library.catalog.files_under([path]).get(os.fsencode(path))
+    known = library.files.under([path]).get(os.fsencode(path))
     return None if known is None else known.photo_id
 
 

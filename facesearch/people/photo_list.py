@@ -46,11 +46,11 @@ def list_photos(library: Library, wish: PhotoWish) -> PhotoList:
     """
     under = None if wish.under is None else Path(os.path.abspath(wish.under))  # noqa: PTH100 - a library follows no link
     with library.snapshot():
-        if under is not None and not library.catalog.files_under([under]):
+        if under is not None and not library.files.under([under]):
             raise UsageError(f"the library in {library.path} knows no photo in {wish.under}: index it first")
         rows = library.catalog.present_photos(under, without_faces=wish.without_faces)
         total = library.catalog.present_photo_count()
-        files = library.catalog.files_of(row[0] for row in rows)
+        files = library.files.of(row[0] for row in rows)
     others: defaultdict[int, list[Path]] = defaultdict(list)
     first = {photo_id: name for photo_id, name, *_ in rows}
     for name, _, photo_id, missing in files:

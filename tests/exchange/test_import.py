@@ -44,7 +44,7 @@ def run(path: Path, capsys: pytest.CaptureFixture[str]) -> CommandLine:
 def named(path: Path) -> dict[str, str]:
     """Who is where in the library: names by photo and column of tiles."""
     with Library.open(path) as library:
-        files = {photo: Path(name.decode()).name for name, _, photo, _ in library.catalog.files_of(range(100))}
+        files = {photo: Path(name.decode()).name for name, _, photo, _ in library.files.of(range(100))}
         return {
             f"{files[face.photo_id]} {int(face.box[0]) // 40}": face.name
             for face in library.catalog.faces_in(library.catalog.photo_ids().values())

@@ -49,7 +49,7 @@ def _index(library: Library, *paths: Path, options: IndexOptions = DEFAULT_OPTIO
 
 
 def _paths(library: Library) -> list[str]:
-    files = library.catalog.files_of(library.catalog.photo_ids().values())
+    files = library.files.of(library.catalog.photo_ids().values())
     return sorted(Path(os.fsdecode(path)).name for path, *_ in files)
 
 

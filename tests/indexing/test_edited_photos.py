@@ -49,7 +49,7 @@ def library(tmp_path: Path, album: Path) -> Iterator[Library]:
 
 def on(library: Library, photo: Path) -> list[tuple[str | None, list[int]]]:
     """Of each face of a photo, from left to right, the name and who it is not."""
-    known = library.catalog.files_under([photo])[bytes(photo)]
+    known = library.files.under([photo])[bytes(photo)]
     assert known.photo_id is not None
     faces = sorted(library.catalog.faces_in([known.photo_id]), key=lambda face: float(face.box[0]))
     return [(face.name, library.people.rejected_people(face.face_id)) for face in faces]
@@ -128,7 +128,7 @@ def photo(library: Library, number: int, size_px: tuple[int, int], box: tuple[fl
     """A photo with one face; returns the face's id."""
     face = EmbeddedFace(DetectedFace(np.array(box, np.float32), np.zeros((5, 2), np.float32), 1.0), embedding)
     photo_id = library.catalog.add_photo(NewPhoto(f"{number:064}", *size_px, [face]))
-    library.catalog.put_file(PhotoFile(library.path / f"{number}.jpg", 1, 1), photo_id)
+    library.files.put(PhotoFile(library.path / f"{number}.jpg", 1, 1), photo_id)
     return library.catalog.faces_in([photo_id])[0].face_id
 
 

@@ -63,7 +63,7 @@ def _index(library: Library, *paths: Path, options: IndexOptions = DEFAULT_OPTIO
 def _names(library: Library) -> dict[str, list[str | None]]:
     """The names on each photo, from left to right, by file name."""
     names = {}
-    for path, _, photo_id, _ in library.catalog.files_of(library.catalog.photo_ids().values()):
+    for path, _, photo_id, _ in library.files.of(library.catalog.photo_ids().values()):
         faces = sorted(library.catalog.faces_in([photo_id]), key=lambda face: float(face.box[0]))
         names[Path(os.fsdecode(path)).name] = [face.name for face in faces]
     return names
@@ -284,7 +284,7 @@ def test_the_result_does_not_depend_on_batches_or_workers(album: Path, tmp_path:
         with Library.create(tmp_path / str(len(contents)), MODELS) as library:
             _index(library, album, options=options)
             ids, embeddings = library.catalog.embeddings()
-            files = library.catalog.files_of(library.catalog.photo_ids().values())
+            files = library.files.of(library.catalog.photo_ids().values())
             contents.append((ids.tolist(), files))
             np.testing.assert_allclose(
                 embeddings, [tiles.embedding_of(colour) for colour in (RED, GREEN, RED, GREEN, GREY)], atol=1e-6

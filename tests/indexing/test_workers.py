@@ -63,7 +63,7 @@ def test_every_number_of_workers_gives_the_same_rows(album: Path, tmp_path: Path
             found.append(
                 {
                     "photos": photos,
-                    "files": library.catalog.files_of(photos.values()),
+                    "files": library.files.of(photos.values()),
                     "faces": ids.tolist(),
                     "embeddings": embeddings.tobytes(),
                     "boxes": [face.box.tobytes() for face in library.catalog.faces(ids.tolist()).values()],

@@ -12,9 +12,9 @@ import pytest
 
 from facesearch.library.rows.catalog import Catalog
 from facesearch.library.rows.database import Database
+from facesearch.library.rows.files import Files, WalkedPaths
 from facesearch.library.rows.journal import Journal
 from facesearch.library.rows.people import People
-from facesearch.library.rows.walked import WalkedPaths
 from facesearch.records import DetectedFace, EmbeddedFace, FaceMove, KnownFile, NewPhoto, PhotoFile
 
 ODD_NAMES = [
@@ -30,6 +30,11 @@ ODD_NAMES = [
 @pytest.fixture
 def catalog(database: Database) -> Catalog:
     return Catalog(database)
+
+
+@pytest.fixture
+def files(database: Database) -> Files:
+    return Files(database)
 
 
 @pytest.fixture
@@ -78,17 +83,17 @@ def test_an_empty_catalog_has_no_embeddings(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_any_file_name_comes_back(database: Database, catalog: Catalog, name: bytes) -> None:
+def test_any_file_name_comes_back(database: Database, catalog: Catalog, files: Files, name: bytes) -> None:
     file = _file(b"/photos/" + name)
     with database.transaction():
         photo_id = catalog.add_photo(_photo("a"))
-        catalog.put_file(file, photo_id)
-    known = catalog.files_under([Path("/photos")])
+        files.put(file, photo_id)
+    known = files.under([Path("/photos")])
     assert known == {b"/photos/" + name: KnownFile(1, 10, file.mtime_ns, photo_id, None, False)}
     assert catalog.photo_paths([photo_id])[photo_id].path == file.path
 
 
-def test_files_under_a_folder_are_not_those_beside_it(database: Database, catalog: Catalog) -> None:
+def test_files_under_a_folder_are_not_those_beside_it(database: Database, catalog: Catalog, files: Files) -> None:
     paths = [
         b"/photos",
         b"/photos/a.jpg",
@@ -99,42 +104,42 @@ def test_files_under_a_folder_are_not_those_beside_it(database: Database, catalo
     ]
     with database.transaction():
         for path in paths:
-            catalog.put_file(_file(path), None, "is no photo")
-    assert set(catalog.files_under([Path("/photos")])) == set(paths[:3])
-    assert set(catalog.files_under([Path("/photos/a.jpg")])) == {paths[1]}
-    assert set(catalog.files_under([Path("/")])) == set(paths)
-    assert set(catalog.files_under([Path("/photos/deep"), Path("/photo")])) == {paths[2], paths[4]}
+            files.put(_file(path), None, "is no photo")
+    assert set(files.under([Path("/photos")])) == set(paths[:3])
+    assert set(files.under([Path("/photos/a.jpg")])) == {paths[1]}
+    assert set(files.under([Path("/")])) == set(paths)
+    assert set(files.under([Path("/photos/deep"), Path("/photo")])) == {paths[2], paths[4]}
 
 
-def test_a_copied_photo_has_one_set_of_faces_and_two_paths(database: Database, catalog: Catalog) -> None:
+def test_a_copied_photo_has_one_set_of_faces_and_two_paths(database: Database, catalog: Catalog, files: Files) -> None:
     with database.transaction():
         photo_id = catalog.add_photo(_photo("a", 1))
-        catalog.put_file(_file("/b.jpg"), photo_id)
-        catalog.put_file(_file("/a.jpg"), photo_id)
+        files.put(_file("/b.jpg"), photo_id)
+        files.put(_file("/a.jpg"), photo_id)
     assert catalog.counts().photos == 1
     assert catalog.counts().files == 2
     assert catalog.counts().faces == 1
     assert catalog.photo_paths([photo_id])[photo_id].path == Path("/a.jpg")
     with database.transaction():
-        catalog.set_missing([known.file_id for known in catalog.files_under([Path("/a.jpg")]).values()], missing=True)
+        files.set_missing([known.file_id for known in files.under([Path("/a.jpg")]).values()], missing=True)
     path = catalog.photo_paths([photo_id])[photo_id]
     assert (path.path, path.missing) == (Path("/b.jpg"), False)
 
 
 def test_an_edited_file_drops_its_former_faces_unless_another_file_shows_them(
-    database: Database, catalog: Catalog
+    database: Database, catalog: Catalog, files: Files
 ) -> None:
     with database.transaction():
         old = catalog.add_photo(_photo("old", 1, 2))
-        catalog.put_file(_file("/a.jpg"), old)
-        catalog.put_file(_file("/copy.jpg"), old)
+        files.put(_file("/a.jpg"), old)
+        files.put(_file("/copy.jpg"), old)
     with database.transaction() as changes:
         new = catalog.add_photo(_photo("new", 3))
-        catalog.put_file(_file("/a.jpg", 11), new)
+        files.put(_file("/a.jpg", 11), new)
         assert catalog.drop_unshown() == 0
     assert changes.removed == []
     with database.transaction() as changes:
-        catalog.put_file(_file("/copy.jpg", 11), new)
+        files.put(_file("/copy.jpg", 11), new)
         assert catalog.drop_unshown() == 1
     assert changes.removed == [1, 2]
     assert catalog.photo_ids() == {"new": new}
@@ -142,14 +147,14 @@ def test_an_edited_file_drops_its_former_faces_unless_another_file_shows_them(
 
 
 def test_a_file_that_can_no_longer_be_read_keeps_its_reason_and_loses_its_faces(
-    database: Database, catalog: Catalog
+    database: Database, catalog: Catalog, files: Files
 ) -> None:
     with database.transaction():
-        catalog.put_file(_file("/a.jpg"), catalog.add_photo(_photo("a", 1)))
+        files.put(_file("/a.jpg"), catalog.add_photo(_photo("a", 1)))
     with database.transaction():
-        catalog.put_file(_file("/a.jpg", 5), None, "is cut off \udcff")
+        files.put(_file("/a.jpg", 5), None, "is cut off \udcff")
         catalog.drop_unshown()
-    (known,) = catalog.files_under([Path("/a.jpg")]).values()
+    (known,) = files.under([Path("/a.jpg")]).values()
     assert known.photo_id is None
     assert known.reason is not None
     assert known.reason.startswith("is cut off")
@@ -157,7 +162,7 @@ def test_a_file_that_can_no_longer_be_read_keeps_its_reason_and_loses_its_faces(
     assert catalog.counts().files_failed == 1
 
 
-def test_the_generation_rises_with_the_embeddings_only(database: Database, catalog: Catalog) -> None:
+def test_the_generation_rises_with_the_embeddings_only(database: Database, catalog: Catalog, files: Files) -> None:
     def generation_after(change: object) -> int:
         with database.transaction() as changes:
             change()  # type: ignore[operator]
@@ -166,9 +171,9 @@ def test_the_generation_rises_with_the_embeddings_only(database: Database, catal
 
     assert generation_after(lambda: None) == 0
     assert generation_after(lambda: catalog.add_photo(_photo("no faces"))) == 0
-    assert generation_after(lambda: catalog.put_file(_file("/a.jpg"), catalog.add_photo(_photo("a", 1)))) == 1
+    assert generation_after(lambda: files.put(_file("/a.jpg"), catalog.add_photo(_photo("a", 1)))) == 1
     assert generation_after(lambda: WalkedPaths(database, "roots").put([Path("/")])) == 1
-    assert generation_after(lambda: catalog.put_file(_file("/a.jpg"), None, "gone bad")) == 1
+    assert generation_after(lambda: files.put(_file("/a.jpg"), None, "gone bad")) == 1
     assert generation_after(catalog.drop_unshown) == 2
 
 
@@ -185,11 +190,11 @@ def test_faces_are_not_added_outside_a_transaction(catalog: Catalog) -> None:
         catalog.add_photo(_photo("a", 1))
 
 
-def test_face_ids_are_never_used_twice(database: Database, catalog: Catalog) -> None:
+def test_face_ids_are_never_used_twice(database: Database, catalog: Catalog, files: Files) -> None:
     with database.transaction():
-        catalog.put_file(_file("/a.jpg"), catalog.add_photo(_photo("a", 1)))
+        files.put(_file("/a.jpg"), catalog.add_photo(_photo("a", 1)))
     with database.transaction():
-        catalog.put_file(_file("/a.jpg"), None, "gone bad")
+        files.put(_file("/a.jpg"), None, "gone bad")
         catalog.drop_unshown()
     with database.transaction() as changes:
         catalog.add_photo(_photo("b", 2))

@@ -53,7 +53,7 @@ def _index(library: Library, album: Path, *, names: bool = False) -> None:
 
 
 def _ids(library: Library, name: str) -> list[int]:
-    files = library.catalog.files_of(library.catalog.photo_ids().values())
+    files = library.files.of(library.catalog.photo_ids().values())
     return [photo for path, _, photo, _ in files if path.endswith(b"/" + name.encode())]
 
 

@@ -32,7 +32,7 @@ def _add_photo(library: Library, seed: int) -> None:
     face = DetectedFace(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0)
     with library.changing():
         photo_id = library.catalog.add_photo(NewPhoto(f"{seed:064}", 8, 8, [EmbeddedFace(face, _embedding(seed))]))
-        library.catalog.put_file(PhotoFile(Path(f"/photos/{seed}.jpg"), 1, 1), photo_id)
+        library.files.put(PhotoFile(Path(f"/photos/{seed}.jpg"), 1, 1), photo_id)
 
 
 @pytest.fixture
@@ -278,7 +278,7 @@ def test_vectors_in_memory_follow_what_is_removed(path: Path) -> None:
     with Library.open(path, writable=True) as library:
         assert len(library.vectors()) == 20
         with library.changing():
-            library.catalog.put_file(PhotoFile(Path("/photos/3.jpg"), 2, 2), None, "is cut off")
+            library.files.put(PhotoFile(Path("/photos/3.jpg"), 2, 2), None, "is cut off")
             library.catalog.drop_unshown()
         assert len(library.vectors()) == 19
         assert library.vectors().search(_embedding(3), 1)[0].face_id != 4
@@ -290,7 +290,7 @@ def test_status_counts_what_is_there(path: Path) -> None:
     with Library.open(path, writable=True) as library, library.changing():
         library.people.label(library.people.named("Alice"), [1, 2], "user")
         library.people.add()
-        library.catalog.put_file(PhotoFile(Path("/photos/bad.jpg"), 1, 1), None, "is empty")
+        library.files.put(PhotoFile(Path("/photos/bad.jpg"), 1, 1), None, "is empty")
     with Library.open(path) as library:
         status = library.status()
     assert (status.photos, status.files, status.files_failed, status.files_missing) == (20, 21, 1, 0)

@@ -25,7 +25,7 @@ def _add(library: Library, name: str, embeddings: Floats) -> None:
     face = DetectedFace(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0)
     with library.changing():
         photo = NewPhoto(name, 100, 100, [EmbeddedFace(face, embedding) for embedding in embeddings])
-        library.catalog.put_file(PhotoFile(Path(f"/{name}.jpg"), 1, 1), library.catalog.add_photo(photo))
+        library.files.put(PhotoFile(Path(f"/{name}.jpg"), 1, 1), library.catalog.add_photo(photo))
 
 
 def _equals_brute_force(library: Library) -> bool:
@@ -57,7 +57,7 @@ def test_trained_while_faces_come_and_go_and_kept_for_readers(path: Path) -> Non
         library.train_vectors()
         _add(library, "third", _embeddings(2, 100))
         with library.changing():
-            library.catalog.put_file(PhotoFile(Path("/second.jpg"), 2, 2), None, "is cut off")
+            library.files.put(PhotoFile(Path("/second.jpg"), 2, 2), None, "is cut off")
             library.catalog.drop_unshown()
         assert library.vectors().training is None  # the former ones answer until then
         library.save_vectors(finish_training=True)

@@ -174,7 +174,7 @@ def test_a_photo_is_read_once_and_no_larger_than_its_faces_need(
     with Library.open(library.path, MODELS, writable=True) as writer, writer.changing():
         sha256 = hashlib.sha256(large.read_bytes()).hexdigest()
         photo_id = writer.catalog.add_photo(NewPhoto(sha256, 4000, 2000, faces))
-        writer.catalog.put_file(PhotoFile(large, large.stat().st_size, 0), photo_id)
+        writer.files.put(PhotoFile(large, large.stat().st_size, 0), photo_id)
     cuts = cut_faces(library, [5, 6], with_photos=[6])
     assert read == [("large.jpg", 753)]  # the smaller face, 600 px and some room, at 192 px
     sizes = [pixels_of(content).shape for content in (cuts[5].face, cuts[6].face, cuts[6].photo) if content]

@@ -216,7 +216,7 @@ def _fill(library: Library, embeddings: np.ndarray, people: list[int | None]) ->
         for index, embedding in enumerate(embeddings):
             face = DetectedFace(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0)
             photo_id = library.catalog.add_photo(NewPhoto(f"{index}", 8, 8, [EmbeddedFace(face, embedding)]))
-            library.catalog.put_file(PhotoFile(Path(f"/photos/{index:05}.jpg"), 1, 1), photo_id)
+            library.files.put(PhotoFile(Path(f"/photos/{index:05}.jpg"), 1, 1), photo_id)
         for number in sorted({number for number in people if number is not None}):
             faces = [index + 1 for index, person in enumerate(people) if person == number]
             library.people.label(library.people.add(f"person {number}"), faces, "user")
@@ -292,7 +292,7 @@ def test_a_face_whose_photo_nothing_shows_is_passed_over(tmp_path: Path) -> None
     with Library.create(tmp_path / "library", MODELS) as library:
         _fill(library, np.stack([tiles.embedding_of(RED), tiles.embedding_of(BLUE)]), [None, None])
         with library.changing():
-            library.catalog.put_file(PhotoFile(Path("/photos/00000.jpg"), 2, 2), None, "is cut off")
+            library.files.put(PhotoFile(Path("/photos/00000.jpg"), 2, 2), None, "is cut off")
         assert [match.face_id for match in _people(library, draw(tmp_path / "probe.png", RED))] == [2]
 
 

@@ -52,7 +52,7 @@ def fill(
                 face = DetectedFace(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0)
                 faces.append(EmbeddedFace(face, embeddings[-1]))
             photo_id = library.catalog.add_photo(NewPhoto(f"{number}", 8, 8, faces))
-            library.catalog.put_file(PhotoFile(Path(f"/photos/{number:05}.jpg"), 1, 1), photo_id)
+            library.files.put(PhotoFile(Path(f"/photos/{number:05}.jpg"), 1, 1), photo_id)
         for person, face_ids in of.items() if names else ():
             library.people.label(library.people.add(f"person {person}"), face_ids, "user")
     return np.stack(embeddings)

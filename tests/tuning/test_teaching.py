@@ -57,7 +57,7 @@ def _fill(path: Path, embeddings: Floats, people: list[int], source: str = "user
             for number, embedding in enumerate(embeddings):
                 photo = NewPhoto(f"{number:064}", 9, 9, [EmbeddedFace(face, embedding)])
                 file = PhotoFile(path.parent / f"{number:05}.jpg", 1, 1)
-                library.catalog.put_file(file, library.catalog.add_photo(photo))
+                library.files.put(file, library.catalog.add_photo(photo))
             for person in sorted({person for person in people if person >= 0}):
                 faces = [number + 1 for number, whose in enumerate(people) if whose == person]
                 library.people.label(library.people.named(f"Person {person:02}"), faces, source)
@@ -263,7 +263,7 @@ def test_lessons_are_names_rejections_and_faces_in_one_photo(tmp_path: Path) -> 
             for number, faces in enumerate(([0, 1], [2], [3, 4], [5], [6], [7])):
                 photo = NewPhoto(f"{number:064}", 9, 9, [EmbeddedFace(face, embeddings[one]) for one in faces])
                 file = PhotoFile(tmp_path / f"{9 - number}.jpg", 1, 1)
-                library.catalog.put_file(file, library.catalog.add_photo(photo))
+                library.files.put(file, library.catalog.add_photo(photo))
             for name, theirs, source in (
                 ("Ann", [1, 3], "user"),
                 ("Bea", [4, 5], "folder"),

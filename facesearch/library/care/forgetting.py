@@ -134,7 +134,7 @@ def _everything(library: Library) -> _Target:
 def _target(library: Library, wanted: str) -> _Target:
     person = known_person(library, wanted)
     path = Path(os.path.abspath(wanted))  # noqa: PTH100 - the paths of a library follow no links
-    file = library.catalog.files_under([path]).get(os.fsencode(path))
+    file = library.files.under([path]).get(os.fsencode(path))
     if person is not None and file is not None:
         raise UsageError(f"{wanted} is a person and a photo: write ./{wanted} for the photo, #{person} for the person")
     if person is not None:
@@ -193,10 +193,10 @@ def _delete(library: Library, target: _Target) -> int:
     if target.what == "person":
         library.catalog.forget_faces(target.faces)
     library.catalog.drop_photos(target.photos)
-    library.catalog.forget_files(target.files)
+    library.files.forget(target.files)
     library.people.delete(target.people)
     if target.what == "all":
-        library.catalog.forget_all_files()
+        library.files.forget_all()
         return library.journal.clear()
     return library.journal.forget({*target.people, *target.former}, target.faces, target.names)
 

@@ -1,7 +1,6 @@
-"""The rows of photos, files and faces.
+"""The rows of photos and their faces. A photo is its content (sha256); `files` says where it lies.
 
-A photo is its content (sha256); a file is a path that shows a photo, or the reason why it could not be read. Methods
-that change rows are called inside a transaction of the Database. Refuses to know anything about FAISS or people.
+Methods that change rows are called inside a transaction of the Database. Knows nothing about FAISS or people.
 """
 
 from __future__ import annotations
@@ -15,14 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.library.rows.database import Database, as_text, now
+from facesearch.library.rows.database import Database, now
 from facesearch.records import (
     EMBEDDING_SIZE,
     DetectedFace,
     Floats,
-    KnownFile,
     NewPhoto,
-    PhotoFile,
     PhotoPath,
     StoredFace,
 )
@@ -45,75 +42,10 @@ class Counts:
 
 
 class Catalog:
-    """Reads and changes the photos, files and faces of a library."""
+    """Reads and changes the photos and faces of a library."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    def files_under(self, folders: Iterable[Path]) -> dict[bytes, KnownFile]:
-        """Every known file that is one of `folders` or lies below one, by os.fsencode(path)."""
-        known = {}
-        for folder in folders:
-            start = os.fsencode(folder).rstrip(b"/")
-            for row in self._database.rows(
-                "SELECT path, id, size_bytes, mtime_ns, photo_id, reason, missing, software FROM files "
-                "WHERE path = ? OR (path > ? AND path < ?)",
-                (start, start + b"/", start + b"0"),  # "0" follows "/"
-            ):
-                path, file_id, size_bytes, mtime_ns, photo_id, reason, missing, software = row
-                known[path] = KnownFile(file_id, size_bytes, mtime_ns, photo_id, reason, bool(missing), software)
-        return known
-
-    def file_sizes(self) -> set[int]:
-        """The sizes in bytes of all known files."""
-        return {row[0] for row in self._database.rows("SELECT DISTINCT size_bytes FROM files")}
-
-    def files_of(self, photo_ids: Iterable[int]) -> list[tuple[bytes, int, int, bool]]:
-        """The files that show some photos: os.fsencode(path), file id, photo id, whether known to be missing."""
-        rows = self._database.rows_in("SELECT path, id, photo_id, missing FROM files WHERE photo_id IN ({})", photo_ids)
-        return [(path, file_id, photo_id, bool(missing)) for path, file_id, photo_id, missing in sorted(rows)]
-
-    def put_file(
-        self, file: PhotoFile, photo_id: int | None, reason: str | None = None, software: str | None = None
-    ) -> None:
-        """Say what a file shows, or why it shows nothing, by which software. What it showed before stays until
-        `drop_unshown`. A file that shows a photo which another file shows too is unsettled until `settle_files`."""
-        path, reason = os.fsencode(file.path), reason and as_text(reason)
-        self._database.execute(
-            "INSERT INTO files (path, size_bytes, mtime_ns, photo_id, reason, software, settled) "
-            "VALUES (?, ?, ?, ?, ?, ?, NOT EXISTS (SELECT 1 FROM files WHERE photo_id = ? AND path <> ?)) "
-            "ON CONFLICT (path) DO UPDATE SET size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, "
-            "photo_id = excluded.photo_id, reason = excluded.reason, missing = 0, software = excluded.software, "
-            "settled = CASE WHEN photo_id IS excluded.photo_id THEN settled ELSE excluded.settled END",
-            (path, file.size_bytes, file.mtime_ns, photo_id, reason, software, photo_id, path),
-        )
-
-    def unsettled_photos(self) -> set[int]:
-        """The photos that were found under one more path since the last `settle_files`."""
-        return {row[0] for row in self._database.rows("SELECT DISTINCT photo_id FROM files WHERE settled = 0")}
-
-    def settle_files(self) -> None:
-        """Note that copies are told from moved photos."""
-        self._database.execute("UPDATE files SET settled = 1 WHERE settled = 0")
-
-    def set_missing(self, file_ids: Iterable[int], *, missing: bool) -> None:
-        self._database.execute_many(
-            "UPDATE files SET missing = ? WHERE id = ?", [(int(missing), file_id) for file_id in file_ids]
-        )
-
-    def forget_files(self, file_ids: Iterable[int]) -> None:
-        """Drop paths whose photo is known under another path (a moved photo's old path)."""
-        self._database.execute_many("DELETE FROM files WHERE id = ?", [(file_id,) for file_id in file_ids])
-
-    def forget_all_files(self) -> None:
-        """Drop every path that is known, walked ones too."""
-        self._database.execute("DELETE FROM files")
-        self._database.execute("DELETE FROM roots")
-        self._database.execute("DELETE FROM drives")
-
-    def missing_files(self) -> list[tuple[bytes, int]]:
-        """The files that were gone when their folder was last indexed: os.fsencode(path) and file id."""
-        return self._database.rows("SELECT path, id FROM files WHERE missing ORDER BY path")
 
     def photo_ids(self) -> dict[str, int]:
         """The id of every photo, by sha256."""
@@ -177,7 +109,7 @@ class Catalog:
         return photo_id
 
     def drop_unshown(self) -> int:
-        """Delete the photos that no file shows any more, with their faces; returns how many photos it were."""
+        """Delete the photos that no file shows any more, with their faces; returns the number of photos."""
         unshown = "SELECT id FROM photos WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.photo_id = photos.id)"
         rows = self._database.rows(f"SELECT id FROM faces WHERE photo_id IN ({unshown})")
         self._database.changes.removed.extend(row[0] for row in rows)
@@ -202,7 +134,7 @@ class Catalog:
         self._database.execute_many("DELETE FROM faces WHERE id = ?", [(face_id,) for face_id in face_ids])
 
     def forget_faces(self, face_ids: Iterable[int]) -> None:
-        """Delete faces for good: their photos remember how many it were."""
+        """Delete faces for good: their photos remember how many."""
         face_ids = list(face_ids)
         self._database.execute_many(
             "UPDATE photos SET forgotten = forgotten + 1 WHERE id = (SELECT photo_id FROM faces WHERE id = ?)",

@@ -1,0 +1,110 @@
+"""The rows of files, and of the folders that were walked for them.
+
+A file is a path that shows a photo, or the reason why it could not be read. Methods that change rows are called inside
+a transaction of the Database.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from facesearch.library.rows.database import Database, as_text, now
+from facesearch.records import KnownFile, PhotoFile
+
+
+class Files:
+    """Reads and changes the files of a library."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def under(self, folders: Iterable[Path]) -> dict[bytes, KnownFile]:
+        """Every known file that is one of `folders` or lies below one, by os.fsencode(path)."""
+        known = {}
+        for folder in folders:
+            start = os.fsencode(folder).rstrip(b"/")
+            for row in self._database.rows(
+                "SELECT path, id, size_bytes, mtime_ns, photo_id, reason, missing, software FROM files "
+                "WHERE path = ? OR (path > ? AND path < ?)",
+                (start, start + b"/", start + b"0"),  # "0" follows "/"
+            ):
+                path, file_id, size_bytes, mtime_ns, photo_id, reason, missing, software = row
+                known[path] = KnownFile(file_id, size_bytes, mtime_ns, photo_id, reason, bool(missing), software)
+        return known
+
+    def sizes(self) -> set[int]:
+        """The sizes in bytes of all known files."""
+        return {row[0] for row in self._database.rows("SELECT DISTINCT size_bytes FROM files")}
+
+    def of(self, photo_ids: Iterable[int]) -> list[tuple[bytes, int, int, bool]]:
+        """The files that show some photos: os.fsencode(path), file id, photo id, whether known to be missing."""
+        rows = self._database.rows_in("SELECT path, id, photo_id, missing FROM files WHERE photo_id IN ({})", photo_ids)
+        return [(path, file_id, photo_id, bool(missing)) for path, file_id, photo_id, missing in sorted(rows)]
+
+    def put(
+        self, file: PhotoFile, photo_id: int | None, reason: str | None = None, software: str | None = None
+    ) -> None:
+        """Say what a file shows, or why it shows nothing, by which software. What it showed before stays until
+        `drop_unshown`. A file that shows a photo which another file shows too is unsettled until `settle`."""
+        path, reason = os.fsencode(file.path), reason and as_text(reason)
+        self._database.execute(
+            "INSERT INTO files (path, size_bytes, mtime_ns, photo_id, reason, software, settled) "
+            "VALUES (?, ?, ?, ?, ?, ?, NOT EXISTS (SELECT 1 FROM files WHERE photo_id = ? AND path <> ?)) "
+            "ON CONFLICT (path) DO UPDATE SET size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, "
+            "photo_id = excluded.photo_id, reason = excluded.reason, missing = 0, software = excluded.software, "
+            "settled = CASE WHEN photo_id IS excluded.photo_id THEN settled ELSE excluded.settled END",
+            (path, file.size_bytes, file.mtime_ns, photo_id, reason, software, photo_id, path),
+        )
+
+    def unsettled_photos(self) -> set[int]:
+        """The photos that were found under one more path since the last `settle`."""
+        return {row[0] for row in self._database.rows("SELECT DISTINCT photo_id FROM files WHERE settled = 0")}
+
+    def settle(self) -> None:
+        """Note that copies are told from moved photos."""
+        self._database.execute("UPDATE files SET settled = 1 WHERE settled = 0")
+
+    def set_missing(self, file_ids: Iterable[int], *, missing: bool) -> None:
+        self._database.execute_many(
+            "UPDATE files SET missing = ? WHERE id = ?", [(int(missing), file_id) for file_id in file_ids]
+        )
+
+    def forget(self, file_ids: Iterable[int]) -> None:
+        """Drop paths whose photo is known under another path (a moved photo's old path)."""
+        self._database.execute_many("DELETE FROM files WHERE id = ?", [(file_id,) for file_id in file_ids])
+
+    def forget_all(self) -> None:
+        """Drop every path that is known, walked ones too."""
+        self._database.execute("DELETE FROM files")
+        self._database.execute("DELETE FROM roots")
+        self._database.execute("DELETE FROM drives")
+
+    def missing(self) -> list[tuple[bytes, int]]:
+        """The files that were gone when their folder was last indexed: os.fsencode(path) and file id."""
+        return self._database.rows("SELECT path, id FROM files WHERE missing ORDER BY path")
+
+
+class WalkedPaths:
+    """Paths that were walked: the folders that were given (`roots`), or those below that hold a drive (`drives`)."""
+
+    def __init__(self, database: Database, table: Literal["roots", "drives"]) -> None:
+        self._database = database
+        self._table = table
+
+    def put(self, paths: Iterable[Path]) -> None:
+        """Remember some paths, and that they were walked just now."""
+        self._database.execute_many(
+            f"INSERT INTO {self._table} (path, walked_at) VALUES (?, ?) "
+            "ON CONFLICT (path) DO UPDATE SET walked_at = excluded.walked_at",
+            [(os.fsencode(path), now()) for path in paths],
+        )
+
+    def all(self) -> list[bytes]:
+        """os.fsencode(path) of every path that is remembered."""
+        return [row[0] for row in self._database.rows(f"SELECT path FROM {self._table} ORDER BY path")]
+
+    def forget(self, paths: Iterable[bytes]) -> None:
+        self._database.execute_many(f"DELETE FROM {self._table} WHERE path = ?", [(path,) for path in paths])
