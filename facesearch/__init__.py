@@ -8,7 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from facesearch.api.library import FaceLibrary, compare, load_tower, open_library
+    from facesearch.api.library import FaceLibrary, open_library
+    from facesearch.api.standalone import compare, load_tower
     from facesearch.errors import FacesearchError
 
 __all__ = ["FaceLibrary", "FacesearchError", "compare", "load_tower", "open_library"]
@@ -22,9 +23,9 @@ def __getattr__(name: str) -> "Any":
         from facesearch.errors import FacesearchError
 
         return FacesearchError
-    from facesearch.api import library as api
+    from facesearch.api import library, standalone
 
-    return getattr(api, name)
+    return getattr(library if name in {"FaceLibrary", "open_library"} else standalone, name)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""The Python front door: open a library, index photos, ask who is on one, compare two, embed crops.
+"""The Python front door: open a library, index photos, ask who is on one.
 
 Brings the rooms together and adds nothing of its own. `import facesearch` gives the names below; what is behind them is
 loaded at first use, so that the import costs nothing. Not for two threads at once.
@@ -6,49 +6,27 @@ loaded at first use, so that the import costs nothing. Not for two threads at on
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from facesearch.api.exchange import Exchange
+from facesearch.api.former import former_method
 from facesearch.api.pages import Pages
 from facesearch.api.people import People
 from facesearch.api.session import Folder, Session
+from facesearch.api.tuning import Tuning
 from facesearch.records import Device
 
 if TYPE_CHECKING:
-    from facesearch.evaluation.evidence import Evidence
     from facesearch.indexing import IndexProgress, IndexSummary, PruneSummary, ReindexSummary
     from facesearch.library import ForgetSummary, Library, LibraryStatus, VerifyReport
     from facesearch.people import PhotoList
     from facesearch.query import Comparison, FailedProbe, Probe, QueryAnswer, QueryOptions
     from facesearch.query.why import Explanation, WhyOptions
-    from facesearch.tuning.calibration import KeptCalibration
-    from facesearch.tuning.calibration.fitting import Fit
-    from facesearch.tuning.judging import LibraryJudged
-    from facesearch.tuning.teaching import TeachSummary, UntaughtSummary
     from facesearch.vision.detector.detector import Detector
     from facesearch.vision.tower.tower import Tower
-
-
-# Names of one release ago: FaceLibrary's own method, and the method of `people` that does it now.
-_FORMER = {
-    "change_log": "log",
-    "group_people": "group",
-    "merge_people": "merge",
-    "name_by_list": "import_csv",
-    "name_faces": "name_faces",
-    "name_person": "name",
-    "reject_faces": "reject",
-    "set_born": "set_born",
-    "show_person": "show",
-    "split_faces": "split",
-    "suspects": "review",
-    "undo_change": "undo",
-    "undo_since": "undo_since",
-}
 
 
 class FaceLibrary:
@@ -58,23 +36,22 @@ class FaceLibrary:
     Between calls it is open for reading only, so that other processes can index.
 
     people: naming, correcting and listing people, such as `library.people.name("#3", "Anna")`.
-    exchange: names to and from other programs. pages: answers and people as HTML.
+    tuning: what the library learns from its names, such as `library.tuning.calibrate()`. exchange: names to and from
+    other programs. pages: answers and people as HTML.
     """
 
     def __init__(self, path: Path, tower: Folder | None = None, device: Device = "auto") -> None:
         self._session = Session(path, tower, device)
         self.people = People(self._session)
+        self.tuning = Tuning(self._session)
         self.exchange = Exchange(self._session)
         self.pages = Pages(self._session)
 
     if not TYPE_CHECKING:  # a type checker is to see that these names are gone
 
         def __getattr__(self, name: str) -> Any:
-            """The methods that moved to `people`, with a DeprecationWarning; they go with the next release."""
-            if name not in _FORMER:
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            warnings.warn(f"library.{name} is now library.people.{_FORMER[name]}", DeprecationWarning, stacklevel=2)
-            return getattr(self.people, _FORMER[name])
+            """The methods of one release ago that moved to a part, with a DeprecationWarning."""
+            return former_method(self, name)
 
     @property
     def path(self) -> Path:
@@ -173,12 +150,11 @@ class FaceLibrary:
         smallest_face: str | None = None,
         on_progress: Callable[[IndexProgress], None] | None = None,
     ) -> ReindexSummary:
-        """Move the library to this tower and detector: every photo is read again, faces keep their people.
+        """Move the library to this tower and detector: reads every photo again; faces keep their people.
 
-        smallest_face: from which size on faces are looked for from now on, as in `index`; None leaves it as it is.
-
-        Answers stay those of the former ones until all is done; a run that was ended goes on with the next. force: give
-        up photos that are out of reach. Raises LibraryError, TowerError, and ReindexInterrupted on Ctrl-C.
+        Until it is done, answers come from the former tower and detector; an interrupted run goes on with the next.
+        force: gives up photos that are out of reach. smallest_face: as in `index`; None keeps the library's. Raises
+        LibraryError, TowerError, and ReindexInterrupted on Ctrl-C.
         """
         from facesearch.indexing import reindex
         from facesearch.library import Library
@@ -250,30 +226,6 @@ class FaceLibrary:
         one, two = (probe_prominent_face(Path(photo), self.detector, self.tower) for photo in (first, second))
         return compare_probes(one, two, library)
 
-    def calibrate(self, far: float = 0.01, *, dry_run: bool = False) -> Fit:
-        """Fit threshold and probabilities to the people named here, and judge by them from now on.
-
-        far: the share of pairs of different people to pass the threshold. dry_run: only say what they would be. Raises
-        LibraryError, which says what is missing, where too few people have names, and TowerError.
-        """
-        from facesearch.tuning.calibration.service import calibrate
-
-        self.close()
-        return calibrate(self.path, self.tower, far, dry_run=dry_run)
-
-    def own_calibration(self) -> KeptCalibration | None:
-        """What `calibrate` has put in force; None where the tower's calibration, or what was taught, is."""
-        from facesearch.tuning.calibration.service import shown_calibration
-
-        return shown_calibration(self.path)
-
-    def reset_calibration(self) -> bool:
-        """Drop it; whether there was one. Raises LibraryError."""
-        from facesearch.tuning.calibration.service import reset
-
-        self.close()
-        return reset(self.path)
-
     def query(
         self, photo: Folder, k: int = 5, threshold: float | None = None, prior: float = 0.5, *, faces: bool = False
     ) -> QueryAnswer:
@@ -326,59 +278,6 @@ class FaceLibrary:
 
         return explain(self.reader, self.probe(photo), self.tower, WhyOptions() if options is None else options)
 
-    def evaluate(self, threshold: float | None = None) -> LibraryJudged:
-        """How well the tower tells the named people of this library apart, by all pairs of their faces.
-
-        threshold: a distance, by default the one in force. Raises LibraryError where the named people give too few
-        pairs, and TowerError.
-        """
-        from facesearch.errors import TowerError
-        from facesearch.evaluation.calibration import Calibration
-        from facesearch.tuning.judging import judge_library
-
-        with self._session.opened() as library:
-            built, card = library.models, self.tower.card
-            if self.tower.identity != built.tower:
-                raise TowerError(
-                    f"the library in {self.path} was built with the tower {built.tower_name} ({built.tower[:12]}), not "
-                    f"with {card.name}; name that tower's folder with --tower"
-                )
-            return judge_library(library, threshold, Calibration.from_card(card.calibration))
-
-    def evidence(self, judged: LibraryJudged) -> Evidence:
-        """The pairs most wrongly judged, with their crops cut from the photos again, for a report."""
-        from facesearch.tuning.judging import gather_evidence
-
-        with self._session.opened() as library:
-            return gather_evidence(library, judged, self.detector)
-
-    def teach(
-        self, *, seed: int = 0, dry_run: bool = False, on_run: Callable[[int, int], None] | None = None
-    ) -> TeachSummary:
-        """Learn from the names and corrections, and keep what was learned where faces that were left out show that it
-        helps.
-
-        dry_run: only learn and measure. on_run: is told how many times was learned, of how many. Queries and changes go
-        on meanwhile; where these concern what it learned from, it learns again. Raises LibraryError where there is too
-        little to learn from, LibraryLockedError while another process is writing, and TowerError.
-        """
-        from facesearch.tuning.teaching import teach
-
-        if not dry_run:
-            with self._session.opened(writable=True):
-                pass  # whether anybody is writing is better known beforehand
-        with self._session.opened() as library:
-            card = self.tower.card
-            library.check_tower(self.tower.identity, card.name)
-            return teach(library, card.margin, seed=seed, dry_run=dry_run, on_run=on_run)
-
-    def unteach(self, *, everything: bool = False) -> UntaughtSummary:
-        """Take back what the library was taught last, or everything that it ever was. Raises LibraryError."""
-        from facesearch.tuning.teaching import unteach
-
-        with self._session.opened(writable=True) as library:
-            return unteach(library, everything=everything)
-
     def status(self) -> LibraryStatus:
         """What the library holds. Raises LibraryError."""
         from facesearch.library import Library
@@ -398,37 +297,3 @@ def open_library(path: Folder | None = None, *, tower: Folder | None = None, dev
 
         return FaceLibrary(default_library_path(), tower, device)
     return FaceLibrary(Path(path), tower, device)
-
-
-def load_tower(path: Folder | None = None, *, device: Device = "auto") -> Tower:
-    """A trained tower, by default the one that comes with facesearch: `tower.embed(crops)`, `tower.card`.
-
-    Raises TowerError when it is missing or damaged.
-    """
-    from facesearch.vision.tower.tower import Tower
-
-    return Tower.load(None if path is None else Path(path), device=device)
-
-
-def compare(
-    first: Folder,
-    second: Folder,
-    *,
-    tower: Folder | None = None,
-    device: Device = "auto",
-    library: Folder | None = None,
-) -> Comparison:
-    """How far apart the most prominent faces of two photos are, and whether that is under the tower's threshold.
-
-    library: whose own calibration, and what it was taught, is to count instead. Raises PhotoError (unreadable, no
-    face), TowerError, and LibraryError with a library.
-    """
-    from facesearch.query import compare_probes, probe_prominent_face
-    from facesearch.vision.detector.detector import load_detector
-
-    if library is not None:
-        with FaceLibrary(Path(library), tower, device) as opened:
-            return opened.compare(first, second)
-    detector, loaded = load_detector(), load_tower(tower, device=device)
-    one, two = (probe_prominent_face(Path(photo), detector, loaded) for photo in (first, second))
-    return compare_probes(one, two)

@@ -40,16 +40,16 @@ def calibrate(
         raise UsageError("--show and --reset go with nothing else, and --dry-run not with them")
     with open_library(library, tower=tower) as opened:
         if reset:
-            dropped = opened.reset_calibration()
+            dropped = opened.tuning.reset_calibration()
             say_json(_result(None, None, dropped=dropped)) if json else _report_reset(dropped)
         elif show:
-            kept = opened.own_calibration()
+            kept = opened.tuning.own_calibration()
             figures = None if kept is None else {**kept.figures, "calibration": kept.calibration.to_card()}
             at = None if kept is None else kept.fitted_at
             say_json(_result(figures, at)) if json else _report_kept(figures, at)
         else:
-            fit = opened.calibrate(0.01 if far is None else far, dry_run=dry_run)
-            kept = None if dry_run else opened.own_calibration()
+            fit = opened.tuning.calibrate(0.01 if far is None else far, dry_run=dry_run)
+            kept = None if dry_run else opened.tuning.own_calibration()
             at = None if kept is None else kept.fitted_at
             say_json(_result(fit.to_json(), at, applied=not dry_run)) if json else _report_fit(fit.to_json(), dry_run)
 

@@ -30,7 +30,7 @@ def compare(
     json: JsonOption = False,
 ) -> None:
     """Compare the most prominent faces of two photos. Needs no library, and stores nothing."""
-    from facesearch.api import library as api
+    from facesearch.api import standalone as api
 
     comparison = api.compare(first, second, tower=tower, device=device.value, library=library)
     if json:

@@ -105,7 +105,7 @@ def evaluate(
 
         make_report_folder(report)
     if groups is not None:
-        from facesearch.api.library import load_tower
+        from facesearch.api.standalone import load_tower
 
         assert data is not None
         from facesearch_train.evaluation.protocols import Examination
@@ -161,7 +161,7 @@ def _by_groups(
 def _of_photos(
     examination: Examination, folder: Path | None, device: Device, threshold: float | None, report: Path | None
 ) -> Report:
-    from facesearch.api.library import load_tower
+    from facesearch.api.standalone import load_tower
     from facesearch_train.evaluation.protocols import examine
 
     tower = load_tower(folder, device=device)
@@ -178,9 +178,9 @@ def _of_library(
     from facesearch.api.library import open_library
 
     with open_library(path, tower=folder, device=device) as library:
-        judged = library.evaluate(threshold)
+        judged = library.tuning.evaluate(threshold)
         if report is not None:
-            _write(report, library.evidence(judged), library.tower)
+            _write(report, library.tuning.evidence(judged), library.tower)
     return judged.report
 
 

@@ -42,13 +42,13 @@ def teach(
         raise UsageError("--dry-run, --undo and --reset each do something else: give one of them")
     with open_library(library, tower=tower) as opened:
         if undo or reset:
-            untaught = opened.unteach(everything=reset)
+            untaught = opened.tuning.unteach(everything=reset)
             say_json(untaught) if json else _report_untaught(untaught)
             return
         with Progress("learning", "heads") as progress:
-            had_its_own = opened.own_calibration() is not None
-            summary = opened.teach(seed=seed, dry_run=dry_run, on_run=progress.update)
-        if had_its_own and opened.own_calibration() is None:
+            had_its_own = opened.tuning.own_calibration() is not None
+            summary = opened.tuning.teach(seed=seed, dry_run=dry_run, on_run=progress.update)
+        if had_its_own and opened.tuning.own_calibration() is None:
             complain(
                 "the library's own calibration is of the former distances and in force no more: facesearch calibrate "
                 "fits another"

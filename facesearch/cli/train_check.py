@@ -19,7 +19,7 @@ SHOWN = 10
 
 def check_photos(paths: Sequence[Path], teachers: Sequence[Path], as_json: bool) -> None:
     """Look through labelled photos and print what was found. teachers: who judges the labels, else the tower does."""
-    from facesearch.api.library import load_tower
+    from facesearch.api.standalone import load_tower
     from facesearch_train.checking import check_data
 
     tower = None if teachers else load_tower()

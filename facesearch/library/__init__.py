@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from facesearch.first_use import imported_at_first_use
 
 if TYPE_CHECKING:
+    from facesearch.library.built_with import recorded_detector, recorded_precision
     from facesearch.library.care.forgetting import ForgetSummary, forget
     from facesearch.library.care.verifying import AREAS, Finding, VerifyReport, verify
     from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, default_library_path, is_library
     from facesearch.library.index.vectors import load_search
     from facesearch.library.opened import Library
-    from facesearch.library.recorded import recorded_detector, recorded_precision
     from facesearch.library.status import LibraryStatus
     from facesearch.library.whom import find_person, known_person
 
@@ -58,8 +58,8 @@ __getattr__ = imported_at_first_use(
         "forget": "care.forgetting",
         "is_library": "folder",
         "load_search": "index.vectors",
-        "recorded_detector": "recorded",
-        "recorded_precision": "recorded",
+        "recorded_detector": "built_with",
+        "recorded_precision": "built_with",
         "verify": "care.verifying",
     },
 )

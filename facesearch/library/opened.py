@@ -13,7 +13,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from facesearch.errors import LibraryError, LibraryExistsError, TowerError
+from facesearch.errors import LibraryError, LibraryExistsError
+from facesearch.library.built_with import models_in, refuse_other_models, refuse_other_tower
 from facesearch.library.care.strays import is_half_written, is_kept_copy
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refuse_taken_folder, size_bytes
 from facesearch.library.index.vectors import Vectors
@@ -35,7 +36,6 @@ from facesearch.library.vectors import LibraryVectors
 from facesearch.records import Device, Floats, Models
 
 PURGE_SETTING = "purge"
-_REMEDY = "facesearch reindex moves it to this one; or choose another --library, or the one it was built with"
 
 log = logging.getLogger(__name__)
 
@@ -164,33 +164,15 @@ class Library:
     @property
     def models(self) -> Models:
         """The detector and the tower that the faces come from now: a reindex by another process can change them."""
-        settings = self._database.settings()
-        return Models(
-            settings["detector"],
-            settings["tower"],
-            settings["tower_name"],
-            float(settings["threshold"]),
-            settings.get("precision", "f32"),
-        )
+        return models_in(self._database.settings())
 
     def check_models(self, given: Models) -> None:
         """Raise TowerError or LibraryError when the library was built with another tower or detector."""
-        self.check_tower(given.tower, given.tower_name)
-        built = self.models
-        if built.detector != given.detector:
-            raise LibraryError(
-                f"the library in {self.path} was built with the detector {built.detector}, not with {given.detector}; "
-                f"{_REMEDY}"
-            )
+        refuse_other_models(self.path, self.models, given)
 
     def check_tower(self, tower: str, name: str) -> None:
         """Raise TowerError when the library was built with another tower. tower: SHA-256 of its weights."""
-        built = self.models
-        if built.tower != tower:
-            raise TowerError(
-                f"the library in {self.path} was built with the tower {built.tower_name} ({built.tower[:12]}), not "
-                f"with {name} ({tower[:12]}), and their distances cannot be compared; {_REMEDY}"
-            )
+        refuse_other_tower(self.path, self.models, tower, name)
 
     @contextmanager
     def changing(self) -> Iterator[None]:

@@ -12,8 +12,9 @@ from support.people_library import create, draw_album, everything
 
 import facesearch
 from facesearch import people
-from facesearch.api import library as api
+from facesearch.api.former import FORMER
 from facesearch.api.people import People
+from facesearch.api.tuning import Tuning
 from facesearch.errors import LibraryError, UsageError
 from facesearch.library import Library
 
@@ -103,7 +104,7 @@ def test_one_face_is_named_by_photo_number_or_box(opened: facesearch.FaceLibrary
         opened.people.name(together, "Zoe")
 
 
-FORMER: dict[str, Any] = {
+GIVEN: dict[str, Any] = {
     "change_log": lambda library: (library.change_log(1), library.people.log(1)),
     "people": lambda library: (library.people(), library.people.list()),
     "show_person": lambda library: (library.show_person("Ann"), library.people.show("Ann")),
@@ -112,10 +113,10 @@ FORMER: dict[str, Any] = {
 """By the former name: what it gives, and what the name of today gives."""
 
 
-@pytest.mark.parametrize("name", FORMER)
+@pytest.mark.parametrize("name", GIVEN)
 def test_the_names_of_one_release_ago_still_work_and_warn(opened: facesearch.FaceLibrary, name: str) -> None:
     with pytest.warns(DeprecationWarning, match=rf"library\.{name}.* is now library\.people\."):
-        former, now = FORMER[name](opened)
+        former, now = GIVEN[name](opened)
     assert former == now
 
 
@@ -143,7 +144,9 @@ def test_every_change_that_people_knows_can_be_made_from_python() -> None:
     called = {"list_people": "list", "find_suspects": "review", "name_by_list": "import_csv"}
     known = {name for name in people.__all__ if inspect.isfunction(getattr(people, name))} - inside
     methods = {name for name, _ in inspect.getmembers(People, inspect.isfunction) if not name.startswith("_")}
-    former = api._FORMER
+    former = {name: method for name, (part, method) in FORMER.items() if part == "people"}
     assert {called.get(name, former.get(name, name)) for name in known} <= methods
     assert all((getattr(People, name).__doc__ or "").strip() for name in methods)
     assert set(former.values()) <= methods
+    tuning = {method for part, method in FORMER.values() if part == "tuning"}
+    assert all((getattr(Tuning, name).__doc__ or "").strip() for name in tuning)

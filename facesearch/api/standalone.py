@@ -1,0 +1,48 @@
+"""What needs no library: a tower by itself, and two photos compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facesearch.api.library import FaceLibrary
+from facesearch.api.session import Folder
+from facesearch.records import Device
+
+if TYPE_CHECKING:
+    from facesearch.query import Comparison
+    from facesearch.vision.tower.tower import Tower
+
+
+def load_tower(path: Folder | None = None, *, device: Device = "auto") -> Tower:
+    """A trained tower, by default the one that comes with facesearch: `tower.embed(crops)`, `tower.card`.
+
+    Raises TowerError when it is missing or damaged.
+    """
+    from facesearch.vision.tower.tower import Tower
+
+    return Tower.load(None if path is None else Path(path), device=device)
+
+
+def compare(
+    first: Folder,
+    second: Folder,
+    *,
+    tower: Folder | None = None,
+    device: Device = "auto",
+    library: Folder | None = None,
+) -> Comparison:
+    """How far apart the most prominent faces of two photos are, and whether that is under the tower's threshold.
+
+    library: whose own calibration, and what it was taught, is to count instead. Raises PhotoError (unreadable, no
+    face), TowerError, and LibraryError with a library.
+    """
+    from facesearch.query import compare_probes, probe_prominent_face
+    from facesearch.vision.detector.detector import load_detector
+
+    if library is not None:
+        with FaceLibrary(Path(library), tower, device) as opened:
+            return opened.compare(first, second)
+    detector, loaded = load_detector(), load_tower(tower, device=device)
+    one, two = (probe_prominent_face(Path(photo), detector, loaded) for photo in (first, second))
+    return compare_probes(one, two)

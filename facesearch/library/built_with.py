@@ -1,0 +1,67 @@
+"""What a library was built with: its detector and its tower. Refuses to mix them with others.
+
+`recorded_...` read it before the library is opened, so that tower and detector can be made for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+from facesearch.errors import LibraryError, TowerError
+from facesearch.library.folder import DATABASE_NAME, is_library
+from facesearch.library.rows import schema
+from facesearch.library.rows.database import Database
+from facesearch.records import Models
+
+_REMEDY = "facesearch reindex moves it to this one; or choose another --library, or the one it was built with"
+
+
+def models_in(settings: Mapping[str, str]) -> Models:
+    """The detector and the tower that a library's settings name. Raises KeyError or ValueError where damaged."""
+    return Models(
+        settings["detector"],
+        settings["tower"],
+        settings["tower_name"],
+        float(settings["threshold"]),
+        settings.get("precision", "f32"),
+    )
+
+
+def refuse_other_models(path: Path, built: Models, given: Models) -> None:
+    """Raise TowerError or LibraryError when the library in a folder was built with another tower or detector."""
+    refuse_other_tower(path, built, given.tower, given.tower_name)
+    if built.detector != given.detector:
+        raise LibraryError(
+            f"the library in {path} was built with the detector {built.detector}, not with {given.detector}; {_REMEDY}"
+        )
+
+
+def refuse_other_tower(path: Path, built: Models, tower: str, name: str) -> None:
+    """Raise TowerError when the library in a folder was built with another tower. tower: SHA-256 of its weights."""
+    if built.tower != tower:
+        raise TowerError(
+            f"the library in {path} was built with the tower {built.tower_name} ({built.tower[:12]}), not with {name} "
+            f"({tower[:12]}), and their distances cannot be compared; {_REMEDY}"
+        )
+
+
+def recorded_precision(path: Path) -> str | None:
+    """ "f32" or "bf16"; None where there is no library yet. A library that cannot be read says so when it is opened."""
+    if not is_library(path):
+        return None
+    return _settings(path).get("precision", "f32")
+
+
+def recorded_detector(path: Path) -> str | None:
+    """The identity of the detector; None where there is no library yet, or one that cannot be read."""
+    return _settings(path).get("detector") if is_library(path) else None
+
+
+def _settings(path: Path) -> dict[str, str]:
+    try:
+        with closing(Database(schema.connect(path / DATABASE_NAME, writable=False))) as database:
+            return database.settings()
+    except LibraryError:
+        return {}
