@@ -55,8 +55,7 @@ def test_the_commands_run_as_written(
     workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "_LINE_EVERY_S", math.inf)  # on a slow machine stderr would not be empty
-    pages = [README, (DOCS / "guide" / "index-photos.md").read_text(encoding="utf-8")]
-    shown = [line for page in pages for block in blocks("console", page) for line in block.splitlines()]
+    shown = [line for block in blocks("console") for line in block.splitlines()]
     commands = [line[2:] for line in shown if line.startswith("$ ")]
     run = CommandLine(capsys)
     names = []
@@ -92,6 +91,35 @@ def test_the_answer_on_the_first_screen_is_the_demos() -> None:
         advice
     )
     assert README.index("make demo") < shown.start() < README.index("## Install")
+
+
+def test_the_examples_of_the_guide_run_and_print_what_it_shows() -> None:
+    """Runs all of them with the shipped tower. Numbers, and rows about people, may differ between processors."""
+    command = [sys.executable, str(ROOT / "scripts" / "update_guide.py"), "--check"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_other_commands_in_the_guide_are_the_programs() -> None:
+    """Commands in fenced blocks and within a sentence: the command and its options exist."""
+    from typer.main import get_command
+
+    from facesearch.cli import app
+
+    root = get_command(app)
+    for page in [ROOT / "README.md", *(DOCS / "guide").glob("*.md")]:
+        text = page.read_text(encoding="utf-8")
+        fenced = "\n".join(re.findall(r"^```.*?^```$", text, re.DOTALL | re.MULTILINE))
+        lines = re.findall(r"^(?:\$ )?facesearch .+$", fenced, re.MULTILINE)
+        for line in [*lines, *re.findall(r"`facesearch [^`]+`", text)]:
+            words = shlex.split(line.strip("`").removeprefix("$ ").partition(" | ")[0], comments=True)[1:]
+            command = root
+            while words and hasattr(command, "commands") and words[0] in command.commands:
+                command = command.commands[words.pop(0)]
+            options = {option for parameter in command.params for option in parameter.opts} | {"--help", "-h"}
+            used = {word.partition("=")[0] for word in words if word.startswith("-")}
+            assert not hasattr(command, "commands") or not words or used, (page.name, line)
+            assert used <= options, (page.name, line)
 
 
 def test_the_command_reference_is_the_programs_own() -> None:

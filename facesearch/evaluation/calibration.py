@@ -64,7 +64,7 @@ class Calibration:
         The least of m independent distances has the density m f (1 - F)^(m - 1), so that m - 1 times what `beyond` says
         is added to the log odds of one pair. A person's faces are alike: n of them count as n^0.4 independent ones,
         which fits people never trained on better than n or 1, with two towers of unlike strength
-        (docs/guide/people.md).
+        (docs/research/grouping.md).
         Before the first knot the line through the first two goes on to distance 0: of several people who are all that
         near, the nearest stays the likeliest.
         """

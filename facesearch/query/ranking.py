@@ -18,7 +18,7 @@ from facesearch.records import Values
 PRIOR = 0.5  # that somebody on a photo is in the library, where nobody says how likely that is
 PROTOTYPE_FACES = 64  # of a person, evenly through their ids; more move their mean by less than 1 % of a distance
 # How much less likely than two strangers one person stands twice in a photo. On composed photos of people never trained
-# on 0.02 and 0.05 help no more, and cost more where somebody does stand there twice (docs/guide/people.md).
+# on 0.02 and 0.05 help no more, and cost more where somebody does stand there twice (docs/research/probability.md).
 TWICE = 0.1
 _ROUNDS = 50
 _SETTLED = 1e-6

@@ -7,7 +7,7 @@ believed where the log-odds at the distance that it was last merged at are at le
 
 counting no more than CROWD faces in a group. The more faces there are, the more strangers lie near one another by
 chance; the more faces lie close together, the less is that chance. The form and the numbers were chosen on labelled
-photos (docs/guide/people.md). Refuses to know distances by themselves: another tower's have another scale.
+photos (docs/research/grouping.md). Refuses to know distances by themselves: another tower's have another scale.
 """
 
 from __future__ import annotations
