@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facesearch_train.config import TrainConfig
-    from facesearch_train.loop import CropData
+    from facesearch_train.crop_data import CropData
 
 EPOCHS = 8
 
@@ -130,7 +130,7 @@ def variants(photos: int, input_size_px: int) -> dict[str, TrainConfig]:
 
 def read_crops(data: list[Path], folds: tuple[int, ...], teachers: tuple[Path, ...]) -> tuple[CropData, CropData]:
     """The crops to train on and those of the people who validate."""
-    from facesearch_train.loop import CropData
+    from facesearch_train.crop_data import CropData
     from facesearch_train.presets import FULL
     from facesearch_train.recipe import Listener, Order, read_people
 

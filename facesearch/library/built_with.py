@@ -15,7 +15,7 @@ from facesearch.library.rows import schema
 from facesearch.library.rows.database import Database
 from facesearch.records import Models
 
-_REMEDY = "facesearch reindex moves it to this one; or choose another --library, or the one it was built with"
+_REINDEX = "facesearch reindex moves it to this one"
 
 
 def models_in(settings: Mapping[str, str]) -> Models:
@@ -34,7 +34,8 @@ def refuse_other_models(path: Path, built: Models, given: Models) -> None:
     refuse_other_tower(path, built, given.tower, given.tower_name)
     if built.detector != given.detector:
         raise LibraryError(
-            f"the library in {path} was built with the detector {built.detector}, not with {given.detector}; {_REMEDY}"
+            f"the library in {path} was built with the detector {built.detector}, not with {given.detector}; "
+            f"{_REINDEX}; or choose another --library"
         )
 
 
@@ -43,7 +44,8 @@ def refuse_other_tower(path: Path, built: Models, tower: str, name: str) -> None
     if built.tower != tower:
         raise TowerError(
             f"the library in {path} was built with the tower {built.tower_name} ({built.tower[:12]}), not with {name} "
-            f"({tower[:12]}), and their distances cannot be compared; {_REMEDY}"
+            f"({tower[:12]}), and their distances cannot be compared; "
+            f"{_REINDEX}; or name the tower that it was built with (--tower), or another --library"
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from facesearch_train.config import Stage, TrainConfig
-from facesearch_train.loop import CropData
+from facesearch_train.crop_data import CropData
 from facesearch_train.model.network import DenseNetShape
 from facesearch_train.presets import one_cycle
 

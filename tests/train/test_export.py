@@ -19,6 +19,7 @@ from facesearch.evaluation.calibration import Calibration
 from facesearch.evaluation.metrics import best_threshold, roc_curve
 from facesearch.vision.tower.tower import Tower, TowerCard
 from facesearch_train import export
+from facesearch_train.crop_data import CropData
 from facesearch_train.export import (
     export_tower,
     judge,
@@ -27,7 +28,6 @@ from facesearch_train.export import (
     serving_tower,
     threshold_by_person,
 )
-from facesearch_train.loop import CropData
 from facesearch_train.model.network import DenseNetShape, build_tower
 from facesearch_train.recipe import _weights_of
 

@@ -16,7 +16,8 @@ from support.tiny_training import NETWORK, STAGE, coloured_people, tiny_config
 
 from facesearch.errors import TowerError, TrainingCollapsedError, TrainingDataError, UsageError
 from facesearch_train.config import TrainConfig
-from facesearch_train.loop import CropData, EpochReport, Run, check_crop_data
+from facesearch_train.crop_data import CropData, check_crop_data
+from facesearch_train.loop import EpochReport, Run
 from facesearch_train.model.heads import build_training_model
 from facesearch_train.model.network import DenseNetShape, build_tower
 from facesearch_train.presets import PRESETS, TAUGHT

@@ -30,8 +30,8 @@ from facesearch.vision.tower.quantisation import observe_ranges
 from facesearch.vision.tower.tower import CARD_NAME, WEIGHTS_NAME, Tower, TowerCard, weights_sha256, write_card
 from facesearch_train.cohort import cohort_embeddings, described, fit_cohort, gather_centres
 from facesearch_train.config import TrainConfig
+from facesearch_train.crop_data import CropData
 from facesearch_train.data.pairs import photos_by_person
-from facesearch_train.loop import CropData
 from facesearch_train.model.network import build_tower
 
 # The threshold is set where one impostor pair in a hundred passes: `query` marks those below it as the same person.

@@ -16,18 +16,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.errors import TowerError, TrainingCollapsedError, TrainingDataError, UsageError
+from facesearch.errors import TowerError, TrainingCollapsedError, UsageError
 from facesearch.records import CROP_SIZE_PX, Floats, Pixels
 from facesearch_train.allocator import KeepFreedMemory
 from facesearch_train.config import Stage, TrainConfig
-from facesearch_train.data.pairs import EpochData, PairData, PeopleData, TaughtData, photos_by_person
-from facesearch_train.data.taught import Taught, teach
+from facesearch_train.crop_data import CropData, check_crop_data, epoch_data, learned_places
 from facesearch_train.distribution import data_parallel
 from facesearch_train.evaluation.validation import ValidationFigures, ValidationSet
 from facesearch_train.model.augment import begin_epoch
@@ -41,24 +40,6 @@ from facesearch_train.schedule import plot_schedule
 # Below this standard deviation all embeddings are one point: nothing will separate them any more.
 COLLAPSED_SPREAD = 1e-3
 VALIDATION_BATCH = 64
-
-
-class CropArray(Protocol):
-    """uint8 (N, 112, 112, 3) in memory or on the disk: rows come as a NumPy array, when they are asked for."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: Any, /) -> Pixels: ...
-
-
-@dataclass(frozen=True, eq=False)
-class CropData:
-    """Crops and whose they are. identities: int32 (N,) person numbers. places: float32 (N, K), a teacher's (see
-    `teacher.taught_places`); None without one."""
-
-    crops: CropArray
-    identities: NDArray[np.int32]
-    places: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +73,7 @@ class Run:
         self.config = config
         self.folder = folder
         self.training = training
-        self.taught = _taught(training, config)
+        self.taught = learned_places(training, config)
         self.validation = ValidationSet(validation.crops, validation.identities, config.seed, config.margin)
         self.epochs_done = 0
         self.best: EpochReport | None = None
@@ -263,59 +244,6 @@ class Run:
         self.model.load_weights(checkpoint)
         if self.epochs_done < self.config.epochs and self.config.stage_at(self.epochs_done)[2] == self.epochs_done:
             self._next_stage(self.epochs_done)
-
-
-def check_crop_data(data: CropData, config: TrainConfig) -> None:
-    """Raise TrainingDataError, saying what is missing, for data from which pairs cannot be drawn. A teacher knows pairs
-    without anybody's name."""
-    if data.places is None:
-        _check_people(data)
-    largest = max(config.batch_sizes)
-    if config.sampling == "people" and len(data.identities) < largest:
-        raise TrainingDataError(
-            f"{len(data.identities)} photos are fewer than one batch of {largest}. Add photos, or lower --batch."
-        )
-
-
-def _check_people(data: CropData) -> None:
-    sizes = [len(photos) for photos in photos_by_person(data.identities)]
-    if len(sizes) < 2:
-        raise TrainingDataError(f"Training needs photos of at least two people, and has {len(sizes)}. Add people.")
-    if max(sizes) < 2:
-        raise TrainingDataError(
-            "No person has two photos, so nothing says who is alike. Add photos of the same people."
-        )
-
-
-def _taught(data: CropData, config: TrainConfig) -> Taught | None:
-    """What the data are taught, for a config that learns from a teacher."""
-    lessons = next((stage.lessons for stage in config.stages if stage.lessons), None)
-    if lessons is None:
-        return None
-    if data.places is None:
-        raise TrainingDataError("A stage learns from a teacher, and the data have no places of one.")
-    return teach(data.places, data.identities, lessons.truth, config.lookalikes)
-
-
-def epoch_data(data: CropData, config: TrainConfig, taught: Taught | None = None) -> EpochData:
-    """The batches that a config's sampling draws; of look-alikes where there is a teacher."""
-    steps = None if config.photos_per_epoch is None else max(1, config.photos_per_epoch // config.batch_size)
-    if taught:
-        group = config.lookalike_group
-        return TaughtData(
-            data.crops, data.identities, config.batch_size, config.seed, steps, taught=taught, group=group
-        )
-    if config.sampling == "pairs":
-        return PairData(data.crops, data.identities, config.batch_size, config.seed, steps)
-    return PeopleData(
-        data.crops,
-        data.identities,
-        config.batch_size,
-        config.seed,
-        steps,
-        photos_per_person=config.photos_per_person,
-        singles_share=config.singles_share,
-    )
 
 
 def check_alive(report: EpochReport) -> None:

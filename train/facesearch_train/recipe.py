@@ -126,8 +126,9 @@ def train_tower(order: Order, resume: bool = False, listener: Listener | None = 
     for path in order.cohort:
         list_photos(path)  # a mistyped path is found before hours are spent
     people = read_people(order, listener)
+    from facesearch_train.crop_data import CropData
     from facesearch_train.export import export_tower, serving_tower
-    from facesearch_train.loop import CropData, Run
+    from facesearch_train.loop import Run
 
     places = None if people.places is None else people.places[people.training]
     training = CropData(people.crops.rows(people.training), people.numbers[people.training], places)

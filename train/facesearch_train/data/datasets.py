@@ -6,16 +6,27 @@ when the crops are made. Refuses data that nothing can be learned from.
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from facesearch.errors import TrainingDataError
-from facesearch.photos import PHOTO_SUFFIXES
+from facesearch_train.data.folders import (
+    entries_of,
+    hides,
+    holds_folders,
+    is_empty,
+    is_file,
+    is_folder,
+    is_hidden,
+    is_photo,
+    lines_of,
+    photo_files,
+    step_into_lone_folder,
+)
 from facesearch_train.data.packs import RecordPhotos, TarPack, TrainingPhoto
 from facesearch_train.data.recordio import RecordFile
 from facesearch_train.data.tarball import Tarball
@@ -87,14 +98,14 @@ def list_photos(path: Path, *, unlabelled: bool = False) -> Dataset:
 
     unlabelled: so will a folder that holds photos and no folders; each is then of somebody UNKNOWN.
     """
-    if not _is_folder(path) and not _is_file(path):
+    if not is_folder(path) and not is_file(path):
         raise TrainingDataError(
             f"{path} is neither a folder nor a packed set. Give the training photos with --data: a folder a person, a "
             ".tar or .tar.gz of such folders, or a folder with train.rec and train.idx."
         )
     path = path.resolve()
     dataset = _read_layout(path)
-    if unlabelled and not dataset.photos and _is_folder(path):
+    if unlabelled and not dataset.photos and is_folder(path):
         dataset = _read_unlabelled(path)
     if not dataset.photos:
         hints = " ".join(dataset.warnings)
@@ -106,9 +117,9 @@ def list_photos(path: Path, *, unlabelled: bool = False) -> Dataset:
 
 def _read_layout(path: Path) -> Dataset:
     records = path if path.suffix == ".rec" else path / "train.rec"
-    if _is_file(records):
+    if is_file(records):
         return _read_records(RecordFile(records))
-    if _is_file(path):
+    if is_file(path):
         return _read_tar(Tarball(path))
     celeba = _celeba_parts(path)
     return _read_celeba(path, *celeba) if celeba else _read_folders(path)
@@ -134,7 +145,7 @@ def _celeba_parts(path: Path) -> tuple[Path, Path] | None:
     home = path.parent if path.name == "img_align_celeba" else path
     photos = [home / "img_align_celeba", home / "Img" / "img_align_celeba"]
     lists = [home / "identity_CelebA.txt", home / "Anno" / "identity_CelebA.txt"]
-    folder = next((photo for photo in photos if _is_folder(photo)), None)
+    folder = next((photo for photo in photos if is_folder(photo)), None)
     if folder is None:
         return None
     listing = next((listing for listing in lists if listing.is_file()), None)
@@ -146,9 +157,9 @@ def _celeba_parts(path: Path) -> tuple[Path, Path] | None:
 
 
 def _read_celeba(path: Path, folder: Path, listing: Path) -> Dataset:
-    present = {entry.name: _is_empty(entry) for entry in _entries(folder) if entry.is_file()}
+    present = {entry.name: is_empty(entry) for entry in entries_of(folder) if entry.is_file()}
     photos, missing, empty = [], [], []
-    for number, line in enumerate(_lines(listing), start=1):
+    for number, line in enumerate(lines_of(listing), start=1):
         if not line.strip():
             continue
         fields = line.split()
@@ -172,23 +183,21 @@ def _read_celeba(path: Path, folder: Path, listing: Path) -> Dataset:
 
 def _read_folders(path: Path) -> Dataset:
     """LFW's layout or a folder a person: they differ in where the folders lie and how the photos are named."""
-    top = next(
-        (path / name for name in _INNER_FOLDERS if _is_folder(path / name) and _holds_folders(path / name)), path
-    )
-    top = _step_into_lone_folder(top)
-    folders = [entry.name for entry in _entries(top) if entry.is_dir() and not _is_hidden(entry.name)]
+    top = next((path / name for name in _INNER_FOLDERS if is_folder(path / name) and holds_folders(path / name)), path)
+    top = step_into_lone_folder(top)
+    folders = [entry.name for entry in entries_of(top) if entry.is_dir() and not is_hidden(entry.name)]
     if len(folders) > 1 and {name.lower() for name in folders} <= _SPLIT_FOLDERS:
         raise TrainingDataError(
             f"{top} holds {', '.join(folders)}, not people. Give each of them as a --data of its own."
         )
     photos, empty = [], []
     for name in folders:
-        for entry in _photo_files(top / name):
-            if _is_empty(entry):
+        for entry in photo_files(top / name):
+            if is_empty(entry):
                 empty.append(entry.path)
             else:
                 photos.append(TrainingPhoto(Path(entry.path), name))
-    loose = [entry.name for entry in _entries(top) if entry.is_file() and _is_photo(entry.name)]
+    loose = [entry.name for entry in entries_of(top) if entry.is_file() and is_photo(entry.name)]
     warnings = [
         *_warning(loose, f"loose in {top}, in no person's folder: left out. Move them into folders named by person"),
         *_warning(empty, f"empty below {top}: left out. Copy them again"),
@@ -198,9 +207,9 @@ def _read_folders(path: Path) -> Dataset:
 
 
 def _read_unlabelled(path: Path) -> Dataset:
-    files = [entry for entry in _entries(path) if entry.is_file() and _is_photo(entry.name)]
-    photos = tuple(TrainingPhoto(Path(file.path), UNKNOWN + file.name) for file in files if not _is_empty(file))
-    empty = [file.path for file in files if _is_empty(file)]
+    files = [entry for entry in entries_of(path) if entry.is_file() and is_photo(entry.name)]
+    photos = tuple(TrainingPhoto(Path(file.path), UNKNOWN + file.name) for file in files if not is_empty(file))
+    empty = [file.path for file in files if is_empty(file)]
     return Dataset(
         path.name, path, "unlabelled", photos, tuple(_warning(empty, f"empty in {path}: left out. Copy them again"))
     )
@@ -211,7 +220,7 @@ def _read_tar(tarball: Tarball) -> Dataset:
     path = tarball.path
     pack = TarPack(tarball)
     entries, damage = tarball.entries()
-    wanted = [entry for entry in entries if entry.parts and _is_photo(entry.parts[-1]) and not _hides(entry.parts)]
+    wanted = [entry for entry in entries if entry.parts and is_photo(entry.parts[-1]) and not hides(entry.parts)]
     folders = _common_folders([entry.parts for entry in wanted])
     photos, loose, empty = [], [], []
     for entry in wanted:
@@ -235,7 +244,7 @@ def _read_tar(tarball: Tarball) -> Dataset:
 
 
 def _common_folders(names: Sequence[tuple[str, ...]]) -> int:
-    """How many lone folders stand around all people's folders in an archive, as _step_into_lone_folder would enter."""
+    """How many lone folders stand around all people's folders in an archive, as step_into_lone_folder would enter."""
     depth = 0
     while (
         len({name[depth] for name in names}) == 1
@@ -264,88 +273,9 @@ def _read_records(file: RecordFile) -> Dataset:
     return Dataset(file.path.parent.name, file.path, "recordio", photos, tuple(warnings))
 
 
-def _step_into_lone_folder(path: Path) -> Path:
-    """Down while the folder holds one folder of folders and no photo, as unpacked archives do."""
-    while True:
-        entries = [entry for entry in _entries(path) if not _is_hidden(entry.name)]
-        folders = [entry for entry in entries if entry.is_dir()]
-        photos = any(entry.is_file() and _is_photo(entry.name) for entry in entries)
-        if photos or len(folders) != 1 or not _holds_folders(Path(folders[0].path)):
-            return path
-        path = Path(folders[0].path)
-
-
-def _holds_folders(path: Path) -> bool:
-    return any(entry.is_dir() and not _is_hidden(entry.name) for entry in _entries(path))
-
-
-def _photo_files(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Photos below a person's folder, sorted, however deep. A linked folder is not entered: it may lead in a circle."""
-    for entry in _entries(folder):
-        if _is_hidden(entry.name):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _photo_files(Path(entry.path))
-        elif entry.is_file() and _is_photo(entry.name):
-            yield entry
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What a folder holds, sorted by name."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        raise TrainingDataError(
-            f"{folder} cannot be listed ({error.strerror}). Give yourself permission to read it, or move it elsewhere."
-        ) from error
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
-
-
-def _is_photo(name: str) -> bool:
-    return not _is_hidden(name) and Path(name).suffix.lower() in PHOTO_SUFFIXES
-
-
-def _is_folder(path: Path) -> bool:
-    """Whether it is one, as far as can be told: not where a folder around it may not be entered."""
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:
-        return False
-
-
-def _hides(parts: tuple[str, ...]) -> bool:
-    return any(_is_hidden(part) for part in parts)
-
-
-def _is_empty(entry: os.DirEntry[str]) -> bool:
-    """Whether it has no byte. What cannot be looked at is left to the cutting of crops, which counts it."""
-    try:
-        return entry.stat().st_size == 0
-    except OSError:
-        return False
-
-
 def _is_lfw_photo(photo: TrainingPhoto) -> bool:
     match = _LFW_PHOTO.fullmatch(photo.path.name)
     return match is not None and photo.path.parent.name == photo.identity == match["name"]
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrainingDataError(f"{path} cannot be read ({error}). Copy it again.") from error
 
 
 def _warning(names: Iterable[str], what: str) -> list[str]:
