@@ -48,13 +48,13 @@ class SkippedFile:
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A decoded photo. pixels: uint8 (H, W, 3) RGB, upright. original_size_px: (width, height) of the upright photo
-    in the file where that is larger than `pixels`, because a very large photo was reduced; else None."""
+    """A decoded photo."""
 
     file: PhotoFile
     sha256: str
-    pixels: Pixels
-    original_size_px: tuple[int, int] | None = None
+    pixels: Pixels  # uint8 (H, W, 3) RGB, upright
+    original_size_px: tuple[int, int] | None = None  # upright (width, height) in the file, if it was reduced
+    damage: str | None = None  # what is missing of it, in words, where only a part can be seen
 
     @property
     def width_px(self) -> int:
@@ -139,6 +139,7 @@ class NewPhoto:
     width_px: int
     height_px: int
     faces: Sequence[EmbeddedFace]
+    damage: str | None = None  # as in Photo
 
 
 @dataclass(frozen=True, eq=False)

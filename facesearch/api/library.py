@@ -165,16 +165,17 @@ class FaceLibrary:
         with Library.open(self.path, writable=True, wait=wait) as library:
             return reindex(library, detector, tower, force=force, on_progress=on_progress)
 
-    def photos(self, *, under: Folder | None = None, without_faces: bool = False) -> PhotoList:
+    def photos(self, *, under: Folder | None = None, without_faces: bool = False, damaged: bool = False) -> PhotoList:
         """The photos of the library that were there when their folder was last indexed, by path.
 
-        under: only those in this folder, at any depth. without_faces: only those in which no face was found. Raises
-        LibraryError, and UsageError where the library knows no photo in `under`.
+        under: only those in this folder, at any depth. without_faces: only those in which no face was found. damaged:
+        only those of which a part is missing. Raises LibraryError, and UsageError where the library knows no photo in
+        `under`.
         """
         from facesearch.people import PhotoWish, list_photos
 
         with self._session.opened() as library:
-            return list_photos(library, PhotoWish(None if under is None else Path(under), without_faces))
+            return list_photos(library, PhotoWish(None if under is None else Path(under), without_faces, damaged))
 
     def prune(self, *paths: Folder, force: bool = False, dry_run: bool = False) -> PruneSummary:
         """Drop the photos that were gone when their folder was last indexed, with their faces.

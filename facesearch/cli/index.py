@@ -173,6 +173,12 @@ def _report(summary: IndexSummary) -> None:
         complain(f"skipped {shown_path(file.path)}: {file.reason}")
     if len(summary.skipped) > _REASONS_SHOWN:
         complain(f"and {len(summary.skipped) - _REASONS_SHOWN:,} more; --json lists them all")
+    for photo in summary.photos_damaged[:_REASONS_SHOWN]:
+        complain(f"damaged {shown_path(photo.path)}: {photo.damage}; {counted(photo.faces, 'face')} found")
+    if len(summary.photos_damaged) > _REASONS_SHOWN:
+        complain(
+            f"and {len(summary.photos_damaged) - _REASONS_SHOWN:,} more: facesearch photos --damaged lists them all"
+        )
     for each in summary.unnamed[:_REASONS_SHOWN]:
         complain(f"{shown_path(each.path)}: {each.reason}")
     if len(summary.unnamed) > _REASONS_SHOWN:
@@ -187,6 +193,7 @@ def _report(summary: IndexSummary) -> None:
         f"{summary.photos_unchanged:,} unchanged",
         f"{summary.photos_missing:,} missing" if summary.photos_missing else "",
         f"{skipped:,} skipped{before}" if skipped else "",
+        f"{len(summary.photos_damaged):,} of those read damaged" if summary.photos_damaged else "",
     ]
     others = f"; {counted(summary.other_files, 'file')} of other kinds" if summary.other_files else ""
     if summary.folders_left_out:

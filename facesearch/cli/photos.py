@@ -21,6 +21,9 @@ def photos(
     without_faces: Annotated[
         bool, typer.Option("--without-faces", help="Only photos in which no face was found.")
     ] = False,
+    damaged: Annotated[
+        bool, typer.Option("--damaged", help="Only photos of which a part is missing, and what is missing.")
+    ] = False,
     under: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Only photos in this folder, at any depth.", readable=False),
@@ -41,20 +44,20 @@ def photos(
     if null and json:
         raise UsageError("--null and --json are two formats: give one of them")
     with open_library(library) as opened:
-        found = opened.photos(under=under, without_faces=without_faces)
+        found = opened.photos(under=under, without_faces=without_faces, damaged=damaged)
     if json:
         say_json(found)
     elif null:
         for entry in found.photos:
             typer.echo(os.fsencode(entry.photo) + b"\0", nl=False)
     else:
-        _report(found, without_faces=without_faces)
+        _report(found, without_faces=without_faces, damaged=damaged)
 
 
-def _report(found: PhotoList, *, without_faces: bool) -> None:
+def _report(found: PhotoList, *, without_faces: bool, damaged: bool) -> None:
     for entry in found.photos:
-        say(shown_path(entry.photo))
+        say(shown_path(entry.photo) + (f": {entry.damage}" if damaged else ""))
     if found.photos:
         say()
-    what = "without a face, " if without_faces else ""
+    what = ("without a face, " if without_faces else "") + ("damaged, " if damaged else "")
     say(f"{counted(len(found.photos), 'photo')} {what}of {found.total:,} in the library")

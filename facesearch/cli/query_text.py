@@ -24,7 +24,8 @@ def report_answer(answer: QueryAnswer, rows: Rows) -> None:
     """
     from facesearch.api.values import footer
 
-    say(f"{counted(len(answer.faces), 'face')} in {shown_path(answer.photo)}")
+    damage = "" if answer.damage is None else f", which is damaged: {answer.damage}"
+    say(f"{counted(len(answer.faces), 'face')} in {shown_path(answer.photo)}{damage}")
     for number, face in enumerate(answer.faces, start=1):
         say()
         left, top, right, bottom = face.box

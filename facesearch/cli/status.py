@@ -34,6 +34,7 @@ def status(
 
 def _report(now: LibraryStatus, runs_on: str, installed: str) -> None:
     missing = f", {now.files_missing:,} of them missing" if now.files_missing else ""
+    damaged = f"; {now.photos_damaged:,} damaged" if now.photos_damaged else ""
     failed = f"; {now.files_failed:,} more could not be read" if now.files_failed else ""
     unnamed = now.people - now.people_named
     own = "the tower's"
@@ -42,7 +43,7 @@ def _report(now: LibraryStatus, runs_on: str, installed: str) -> None:
     outdated = "" if now.detector == installed else f"; `facesearch reindex` moves the library to {installed}"
     lines = {
         "library": f"{shown(now.path)}, {now.size_bytes / 1e6:.1f} MB, created {now.created_at[:10]}",
-        "photos": f"{now.photos:,} in {counted(now.files - now.files_failed, 'file')}{missing}{failed}",
+        "photos": f"{now.photos:,} in {counted(now.files - now.files_failed, 'file')}{missing}{damaged}{failed}",
         "faces": f"{now.faces:,}",
         "people": f"{now.people_named:,} named" + (f", {unnamed:,} unnamed" if unnamed else ""),
         "tower": f"{shown(now.tower_name)} ({now.tower[:12]}), one person under a distance of {now.threshold:.3f}",

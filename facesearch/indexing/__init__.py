@@ -17,6 +17,7 @@ from facesearch.indexing.run import Run
 from facesearch.indexing.summary import (
     DEFAULT_OPTIONS,
     AbsentFolder,
+    DamagedPhoto,
     IndexInterrupted,
     IndexOptions,
     IndexProgress,
@@ -28,6 +29,7 @@ from facesearch.records import Embedder, FaceDetector, Models
 __all__ = [
     "DEFAULT_OPTIONS",
     "AbsentFolder",
+    "DamagedPhoto",
     "IndexInterrupted",
     "IndexOptions",
     "IndexProgress",

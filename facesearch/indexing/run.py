@@ -19,7 +19,7 @@ from facesearch.indexing.embedding import embedded
 from facesearch.indexing.reading import Known, see_ahead, work_ahead
 from facesearch.indexing.settling import settle
 from facesearch.indexing.software import software_of
-from facesearch.indexing.summary import IndexOptions, IndexProgress, IndexSummary
+from facesearch.indexing.summary import DamagedPhoto, IndexOptions, IndexProgress, IndexSummary
 from facesearch.indexing.survey import Survey, look_around
 from facesearch.library import Library
 from facesearch.people import keep_people, name_by_folder
@@ -49,6 +49,7 @@ class _Finished:
     size_px: tuple[int, int] = (0, 0)
     faces: Sequence[AlignedFace] = ()
     reason: str | None = None
+    damage: str | None = None  # as in Photo
 
 
 @dataclass(eq=False)
@@ -67,6 +68,7 @@ class Run:
     skipped: list[SkippedFile] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     shown: list[tuple[Path, int]] = field(default_factory=list)  # every file that was read, with the photo in it
+    damaged: list[DamagedPhoto] = field(default_factory=list)
     unnamed: list[SkippedFile] = field(default_factory=list)  # what people_from_folders could not name anybody after
 
     def look_around(self) -> None:
@@ -118,7 +120,9 @@ class Run:
         ):
             self.batch.append(_Finished(result.file, result.sha256))
         else:
-            self.batch.append(_Finished(result.file, result.sha256, result.size_px, result.faces))
+            self.batch.append(_Finished(result.file, result.sha256, result.size_px, result.faces, damage=result.damage))
+        if isinstance(result, SeenPhoto) and result.damage is not None:
+            self.damaged.append(DamagedPhoto(result.file.path, result.damage, len(result.faces)))
 
     def _skip(self, file: PhotoFile, error: PhotoError) -> None:
         """Note why a file gave no photo. The library remembers it if that is the content's fault, not the disk's."""
@@ -161,7 +165,7 @@ class Run:
         photo_id = catalog.photo_with(finished.sha256)
         is_new = photo_id is None
         if photo_id is None:
-            photo_id = catalog.add_photo(NewPhoto(finished.sha256, *finished.size_px, faces))
+            photo_id = catalog.add_photo(NewPhoto(finished.sha256, *finished.size_px, faces, finished.damage))
         files.put(finished.file, photo_id)
         if is_new and before is not None and before.photo_id is not None:
             edited.append((before.photo_id, photo_id))
@@ -201,6 +205,7 @@ class Run:
             other_files=self.survey.other_files,
             folders_left_out=self.survey.folders_left_out,
             photos_misnamed=self._misnamed(),
+            photos_damaged=tuple(self.damaged),
             faces_new=self.counts["faces_new"],
             faces_named=self.counts["faces_named"],
             unnamed=tuple(self.unnamed),

@@ -57,6 +57,15 @@ class AbsentFolder:
 
 
 @dataclass(frozen=True)
+class DamagedPhoto:
+    """A photo of which only a part can be seen, with a face in that part."""
+
+    path: Path
+    damage: str  # what is missing, in words
+    faces: int
+
+
+@dataclass(frozen=True)
 class IndexSummary:
     """What a run did.
 
@@ -93,6 +102,7 @@ class IndexSummary:
     photos_present: int = 0
     folders_left_out: int = 0
     photos_misnamed: tuple[Path, ...] = ()
+    photos_damaged: tuple[DamagedPhoto, ...] = ()  # of those that were read in this run
 
 
 class IndexInterrupted(KeyboardInterrupt):

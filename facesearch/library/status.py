@@ -7,13 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LibraryStatus:
-    """What a library holds. Plain values only, ready for JSON.
-
-    vectors: "current", or why the file of vectors would be rebuilt. search: how, and on what it runs. size_bytes:
-    everything in the folder, but for what SQLite keeps there only while it is open. taught_at: when the library was
-    taught what it knows of its people, None where distances are the tower's own. calibrated_at: when threshold and
-    probabilities were fitted to its named people; own_threshold: that threshold; None where the tower's hold.
-    """
+    """What a library holds. Plain values only, ready for JSON."""
 
     path: str
     library_id: str
@@ -31,9 +25,10 @@ class LibraryStatus:
     threshold: float
     precision: str
     generation: int
-    vectors: str
-    search: str
-    size_bytes: int
-    taught_at: str | None = None
-    calibrated_at: str | None = None
-    own_threshold: float | None = None
+    vectors: str  # "current", or why the file of vectors would be rebuilt
+    search: str  # how, and on what it runs
+    size_bytes: int  # everything in the folder, but for what SQLite keeps there only while it is open
+    taught_at: str | None = None  # None where distances are the tower's own
+    calibrated_at: str | None = None  # when threshold and probabilities were fitted to its named people
+    own_threshold: float | None = None  # None where the tower's holds
+    photos_damaged: int = 0  # of which only a part can be seen

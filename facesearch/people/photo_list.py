@@ -17,6 +17,7 @@ class PhotoWish:
 
     under: Path | None = None  # a file, or a folder at any depth
     without_faces: bool = False  # no face was found in it
+    damaged: bool = False  # only a part of it can be seen
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class PhotoEntry:
     width_px: int  # of the upright photo
     height_px: int
     faces: int
+    damage: str | None = None  # what is missing of it, in words, where only a part can be seen
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def list_photos(library: Library, wish: PhotoWish) -> PhotoList:
     with library.snapshot():
         if under is not None and not library.files.under([under]):
             raise UsageError(f"the library in {library.path} knows no photo in {wish.under}: index it first")
-        rows = library.catalog.present_photos(under, without_faces=wish.without_faces)
+        rows = library.catalog.present_photos(under, without_faces=wish.without_faces, damaged=wish.damaged)
         total = library.catalog.present_photo_count()
         files = library.files.of(row[0] for row in rows)
     others: defaultdict[int, list[Path]] = defaultdict(list)
@@ -58,8 +60,8 @@ def list_photos(library: Library, wish: PhotoWish) -> PhotoList:
             others[photo_id].append(Path(os.fsdecode(name)))
     return PhotoList(
         tuple(
-            PhotoEntry(photo_id, Path(os.fsdecode(name)), tuple(others[photo_id]), *rest)
-            for photo_id, name, *rest in rows
+            PhotoEntry(photo_id, Path(os.fsdecode(name)), tuple(others[photo_id]), width_px, height_px, faces, damage)
+            for photo_id, name, width_px, height_px, faces, damage in rows
         ),
         total,
     )

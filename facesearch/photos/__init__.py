@@ -15,7 +15,7 @@ from facesearch.first_use import imported_at_first_use
 from facesearch.photos.decoding.one_worker import read_photo_apart, start_reading
 from facesearch.photos.decoding.raw import RAW_SUFFIXES
 from facesearch.photos.decoding.worker import DecodingWorker, WorkerLimits
-from facesearch.photos.files import MAX_SIDE_PX, fingerprint, photo_file, shown_path
+from facesearch.photos.files import MAX_SIDE_PX, faceless_damage, fingerprint, photo_file, shown_path
 from facesearch.photos.ignore import IGNORE_NAME
 from facesearch.photos.names import PHOTO_SUFFIXES, is_named_as_photo
 from facesearch.photos.walk import Walk, walk
@@ -37,6 +37,7 @@ __all__ = [
     "WorkerLimits",
     "date_taken",
     "decode_photo",
+    "faceless_damage",
     "fingerprint",
     "is_named_as_photo",
     "photo_file",

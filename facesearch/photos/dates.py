@@ -10,9 +10,9 @@ from typing import Any
 from PIL import ExifTags
 
 from facesearch.errors import PhotoError
-from facesearch.photos.decoding.decode import DECODER_ERRORS
 from facesearch.photos.decoding.formats import candidate_formats, opener
 from facesearch.photos.decoding.quiet import pillow_silenced
+from facesearch.photos.decoding.rescue import DECODER_ERRORS
 from facesearch.photos.files import open_file
 
 _HEAD_BYTES = 64

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,17 +16,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageFile
 
-from facesearch.photos.decoding.decode import (
-    DECODER_ERRORS,
-    UPRIGHT,
-    checked_megapixels,
-    exif_orientation,
-    forget_xmp_turn,
-)
+from facesearch.photos.decoding.decode import UPRIGHT, checked_megapixels, exif_orientation, forget_xmp_turn
 from facesearch.photos.decoding.formats import FORMATS, candidate_formats, opener
 from facesearch.photos.decoding.png import readable_png
 from facesearch.photos.decoding.quiet import pillow_silenced
 from facesearch.photos.decoding.raw import is_raw, preview_of
+from facesearch.photos.decoding.rescue import DECODER_ERRORS, missing_bytes, with_plain_end
 from facesearch.photos.files import open_file, photo_error, read_file, why
 
 _HEAD_BYTES = 64
@@ -61,10 +57,16 @@ def read_embedded(path: Path) -> Embedded:
 
 
 def _of_picture(name: str, stream: BinaryIO, path: Path) -> Embedded:
-    image = opener(name)(io.BytesIO(readable_png(stream.read())) if name == "PNG" else stream)
+    if name == "PNG":
+        stream = io.BytesIO(readable_png(stream.read()))
+    elif name == "WEBP":  # libwebp reads nothing of one that is cut off
+        content = with_plain_end(stream.read())
+        stream = io.BytesIO(content + bytes(missing_bytes(content)))
+    image = opener(name)(stream)
     if name == "PNG":  # its texts may stand behind its pixels
         checked_megapixels(image, path)
-        image.load()
+        with suppress(*DECODER_ERRORS):  # of one that is cut off, those before its pixels
+            image.load()
     packets = [packet for packet in (_bytes(image.info.get("xmp")), *_extended(image)) if packet]
     forget_xmp_turn(image)
     orientation = _heif_orientation(image) if name == "HEIF" else exif_orientation(image)

@@ -42,6 +42,12 @@ def photo_error(path: Path, reason: str) -> PhotoError:
     return PhotoError(f"{shown_path(path)}: {reason}", reason)
 
 
+def faceless_damage(path: Path, damage: str) -> PhotoError:
+    """An error about a damaged photo without a face: who is on it is in the part that is missing, for all that can be
+    told."""
+    return photo_error(path, f"is damaged ({damage}), and what is left shows no face: copy it again from where it came")
+
+
 def why(error: OSError) -> str:
     """What the operating system said, and what to do about it where that is known."""
     said = (error.strerror or str(error)).lower()

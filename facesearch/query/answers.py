@@ -101,6 +101,7 @@ class QueryAnswer:
     faces: tuple[ProbeFace, ...]
     prior: float  # the probability, before looking, that somebody on the photo is in the library
     calibrated_by: str | None = None  # "tower", "head" (what was taught), "library" (its own names) or None
+    damage: str | None = None  # what is missing of the photo, in words, where only a part can be seen
 
 
 @dataclass(frozen=True)

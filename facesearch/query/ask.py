@@ -34,7 +34,7 @@ def ask(library: Library, probe: Probe, options: QueryOptions = DEFAULT_OPTIONS)
             faces = tuple(_with_photos(library, face, judge, options.k) for face in probe.faces)
         else:
             faces = identify(library, probe.faces, judge, options)
-        return QueryAnswer(probe.path, judge.threshold, faces, options.prior, judge.calibrated_by)
+        return QueryAnswer(probe.path, judge.threshold, faces, options.prior, judge.calibrated_by, probe.photo.damage)
 
 
 def compare_probes(first: Probe, second: Probe, library: Library | None = None) -> Comparison:

@@ -64,6 +64,24 @@ def portrait(album: Path) -> Path:
     return min((album / "people").rglob("*.jpg"))
 
 
+def write_cut(photo: Path, path: Path) -> Path:
+    """A photo without the last twentieth of its bytes."""
+    content = photo.read_bytes()
+    path.write_bytes(content[: len(content) * 19 // 20])
+    return path
+
+
+def test_a_photo_that_is_cut_off_is_indexed_and_named(run: CommandLine, album: Path, tmp_path: Path) -> None:
+    cut, own = write_cut(portrait(album), tmp_path / "cut.jpg"), ("--library", tmp_path / "library")
+    ran = run("index", cut, *own)
+    damage = r"\d\d? % of the picture is missing"
+    assert re.fullmatch(rf"facesearch: damaged {cut}: {damage}; 1 face found\n", ran.err)
+    assert re.search(r"^photos +1 new, 0 unchanged, 1 of those read damaged$", ran.out, re.MULTILINE)
+    head = run("query", cut, *own).out.splitlines()[0]
+    assert re.fullmatch(rf"1 face in {cut}, which is damaged: {damage}", head)
+    assert re.search(r"^photos +1 in 1 file; 1 damaged$", run("status", *own).out, re.MULTILINE)
+
+
 def test_index_counts_what_it_did_and_does_only_what_changed(run: CommandLine, album: Path, tmp_path: Path) -> None:
     shutil.copytree(album / "people", tmp_path / "photos")
     first = run("index", tmp_path / "photos", "--library", tmp_path / "library")
@@ -249,12 +267,13 @@ def test_json_has_the_documented_keys(run: CommandLine, album: Path, tmp_path: P
     assert keys_of(json.loads(run("compare", photo, photo, "--json").out)) == documented_keys("compare")
     assert keys_of(json.loads(run("status", "--json").out)) == documented_keys("status")
     (tmp_path / "empty.jpg").write_bytes(b"")
+    cut = write_cut(photo, tmp_path / "cut.jpg")
     shutil.copytree(photo.parent, tmp_path / "drive")
     own = ("--library", tmp_path / "library", "--json")
     run("index", tmp_path / "drive", *own)
     (tmp_path / "drive").rename(tmp_path / "unplugged")
     shutil.copytree(photo.parent, tmp_path / "#1")  # no name for a person
-    given = (photo, tmp_path / "empty.jpg", tmp_path / "drive", tmp_path / "#1")
+    given = (photo, cut, tmp_path / "empty.jpg", tmp_path / "drive", tmp_path / "#1")
     ran = run("index", *given, "--people-from-folders", *own)
     assert keys_of(json.loads(ran.out)) == documented_keys("index")
     shutil.rmtree(tmp_path / "#1")

@@ -83,5 +83,4 @@ def test_a_jpeg_without_its_end_marker_is_read(tmp_path: Path, options: dict[str
     path.write_bytes(content[:-2])
     np.testing.assert_array_equal(read_photo(photo_file(path)).pixels, whole)
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(PhotoError, match="is cut off"):
-        read_photo(photo_file(path))
+    assert read_photo(photo_file(path)).damage is not None

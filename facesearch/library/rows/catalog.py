@@ -25,6 +25,7 @@ from facesearch.records import (
 )
 
 _STORED = np.dtype("<f4")
+_DAMAGED = " AND damage IS NOT NULL"
 _WITHOUT_FACES = " AND face_count = 0 AND forgotten = 0"
 
 
@@ -39,6 +40,7 @@ class Counts:
     faces: int
     people: int
     people_named: int
+    photos_damaged: int
 
 
 class Catalog:
@@ -57,21 +59,22 @@ class Catalog:
         return int(rows[0][0]) if rows else None
 
     def present_photos(
-        self, under: Path | None = None, *, without_faces: bool = False
-    ) -> list[tuple[int, bytes, int, int, int]]:
+        self, under: Path | None = None, *, without_faces: bool = False, damaged: bool = False
+    ) -> list[tuple[int, bytes, int, int, int, str | None]]:
         """The photos of which a file was there when its folder was last indexed, by path: photo id, the first path of
-        such a file as os.fsencode(path), width and height in px, and the number of faces.
+        such a file as os.fsencode(path), width and height in px, the number of faces, and what is missing of a damaged
+        one.
 
         under: counts only this file and files below this folder. without_faces: leaves out photos in which a face was
-        found, even if it was forgotten since.
+        found, even if it was forgotten since. damaged: leaves out whole photos.
         """
-        condition, values = _WITHOUT_FACES if without_faces else "", list[bytes]()
+        condition, values = (_WITHOUT_FACES if without_faces else "") + (_DAMAGED if damaged else ""), list[bytes]()
         if under is not None:
             start = os.fsencode(under).rstrip(b"/")
             condition += " AND (path = ? OR (path > ? AND path < ?))"
             values = [start, start + b"/", start + b"0"]  # "0" follows "/"
         return self._database.rows(
-            "SELECT photos.id, min(path), width_px, height_px, face_count FROM files "
+            "SELECT photos.id, min(path), width_px, height_px, face_count, damage FROM files "
             f"JOIN photos ON photos.id = photo_id WHERE NOT missing{condition} GROUP BY photos.id ORDER BY min(path)",
             values,
         )
@@ -89,8 +92,8 @@ class Catalog:
         """Store a photo and its faces; returns its id. The photo must be new."""
         changes = self._database.changes
         photo_id = self._database.insert(
-            "INSERT INTO photos (sha256, width_px, height_px, added_at, face_count) VALUES (?, ?, ?, ?, ?)",
-            (photo.sha256, photo.width_px, photo.height_px, now(), len(photo.faces)),
+            "INSERT INTO photos (sha256, width_px, height_px, added_at, face_count, damage) VALUES (?, ?, ?, ?, ?, ?)",
+            (photo.sha256, photo.width_px, photo.height_px, now(), len(photo.faces), photo.damage),
         )
         for embedded in photo.faces:
             face = embedded.face
@@ -241,7 +244,7 @@ class Catalog:
         (row,) = self._database.rows(
             "SELECT (SELECT count(*) FROM photos), count(*), coalesce(sum(missing), 0), "
             "coalesce(sum(reason IS NOT NULL), 0), (SELECT count(*) FROM faces), (SELECT count(*) FROM people), "
-            "(SELECT count(name) FROM people) FROM files"
+            "(SELECT count(name) FROM people), (SELECT count(damage) FROM photos) FROM files"
         )
         return Counts(*row)
 

@@ -148,6 +148,11 @@ def _quality(db: Database) -> None:
         db.execute(f"ALTER TABLE {table} ADD COLUMN quality REAL CHECK (quality BETWEEN 0 AND 1)")
 
 
+def _damage(db: Database) -> None:
+    """Version 10. What is missing of a photo of which only a part can be seen, in words; NULL where nothing is."""
+    db.execute("ALTER TABLE photos ADD COLUMN damage TEXT")
+
+
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _first_tables,
@@ -159,4 +164,5 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _heads,
     _drives,
     _quality,
+    _damage,
 )

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import struct
-import zlib
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,10 @@ from PIL import Image, ImageFile
 from facesearch.photos.decoding.colour import eight_bit, to_srgb
 from facesearch.photos.decoding.formats import FORMATS, candidate_formats, opener
 from facesearch.photos.decoding.large_photo_lock import one_at_a_time
-from facesearch.photos.decoding.png import SIGNATURE, readable_png
+from facesearch.photos.decoding.png import SIGNATURE, has_wrong_pixels, readable_png
 from facesearch.photos.decoding.quiet import pillow_silenced
 from facesearch.photos.decoding.raw import is_raw, preview_of
+from facesearch.photos.decoding.rescue import DECODER_ERRORS, missing_bytes, rescued, with_plain_end
 from facesearch.photos.files import MAX_SIDE_PX, photo_error, read_file
 from facesearch.records import Photo, PhotoFile, Pixels
 
@@ -41,29 +41,12 @@ OTHER_ALONE_OVER_MEGAPIXELS = 24
 ALONE_OVER_BYTES = 32 << 20
 """So are those in larger files."""
 
-# What Pillow's decoders raise for a damaged file. They parse in Python and in C, and few check every field:
-DECODER_ERRORS = (
-    OSError,  # truncated data, broken streams, unidentified images: the documented one
-    SyntaxError,  # Pillow's plugins: this file is not what its first bytes say
-    ValueError,  # a bad field, a decompressed text chunk too large, UnicodeDecodeError
-    TypeError,  # a tag of the wrong type
-    LookupError,  # IndexError: the data ends early; KeyError: an unknown mode, tag or filter
-    EOFError,  # the first frame is missing
-    ArithmeticError,  # OverflowError and ZeroDivisionError in sizes and rational tags
-    AttributeError,  # a plugin uses what the missing part of the file would have set
-    AssertionError,  # a plugin's own check
-    RuntimeError,  # libheif and the AVIF decoder; NotImplementedError for rare variants
-    MemoryError,  # a size field that asks for too much
-    struct.error,  # a header that ends early
-    zlib.error,  # a damaged PNG or TIFF stream
-    Image.DecompressionBombError,  # Pillow's own limit inside a plugin
-)
 # What is left to go wrong once the pixels are there: a transparency or palette that does not fit them, or no memory.
 CONVERSION_ERRORS = (OSError, ValueError, MemoryError)
 
 _BITS_PER_SAMPLE, _PLANAR, _IN_PLANES = 258, 284, 2  # TIFF 6.0
+_WRONG_PIXELS = "the checksum of its pixels is wrong: some may be others than they were"
 _READABLE_TIFF = "export it with 8 or 16 bits a sample, side by side, or as PNG"
-_JPEG_END = b"\xff\xd9"
 _ORIENTATION_TAG = 0x0112
 # EXIF orientation to what makes the photo upright. Source: Exif 3.0 (CIPA DC-008), tag Orientation.
 UPRIGHT = {
@@ -89,29 +72,34 @@ class Picture:
     content: bytes
     shape: tuple[int, int, int]
     original_size_px: tuple[int, int] | None
+    damage: str | None = None
 
 
 def read_photo(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Photo:
     """Read a file once, for its fingerprint and its pixels.
 
     Returns a Photo with uint8 (H, W, 3) sRGB pixels, upright, read-only, neither side over `max_side_px`; `file` in
-    it is the file as it was when read, which can be newer than the one asked for.
+    it is the file as it was when read, which can be newer than the one asked for. Of a damaged photo it gives what can
+    be seen still, and says so in `damage`.
     Raises PhotoError, which names the file and says what to do, where the photo cannot be read. Safe in threads.
     """
     import numpy as np
 
     picture = read_picture(file, max_side_px)
     pixels = np.frombuffer(picture.content, np.uint8).reshape(picture.shape)
-    return Photo(picture.file, picture.sha256, pixels, picture.original_size_px)
+    return Photo(picture.file, picture.sha256, pixels, picture.original_size_px, picture.damage)
 
 
 def decode_photo(content: bytes, path: Path, max_side_px: int = MAX_SIDE_PX) -> Pixels:
-    """The pixels of a photo whose bytes are at hand, as read_photo gives them. path: names it in a PhotoError."""
+    """The pixels of a sound photo whose bytes are at hand, as read_photo gives them. path: names it in a PhotoError,
+    which a damaged photo is too."""
     import numpy as np
 
     with pillow_silenced:
-        rows, shape, _ = _decoded(content, path, max_side_px)
-    return np.frombuffer(rows, np.uint8).reshape(shape)
+        decoded = _decoded(content, path, max_side_px)
+    if decoded.damage is not None:
+        raise photo_error(path, f"is damaged ({decoded.damage}): copy it again from where it came")
+    return np.frombuffer(decoded.content, np.uint8).reshape(decoded.shape)
 
 
 def read_picture(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Picture:
@@ -123,18 +111,30 @@ def read_picture(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Picture:
         if not content:
             raise photo_error(file.path, "is empty (0 bytes): copy it again from where it came")
         with pillow_silenced:
-            pixels, shape, original_size_px = _decoded(content, file.path, max_side_px)
+            decoded = _decoded(content, file.path, max_side_px)
         sha256 = hashlib.sha256(content).hexdigest()
         del content
-    reduced = original_size_px != (shape[1], shape[0])
-    return Picture(current, sha256, pixels, shape, original_size_px if reduced else None)
+    reduced = decoded.original_size_px != (decoded.shape[1], decoded.shape[0])
+    original_size_px = decoded.original_size_px if reduced else None
+    return Picture(current, sha256, decoded.content, decoded.shape, original_size_px, decoded.damage)
 
 
-def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[bytes, tuple[int, int, int], tuple[int, int]]:
-    """The upright picture's pixels and shape (H, W, 3), and the upright (width, height) in the file."""
+@dataclass(frozen=True, eq=False)
+class _Decoded:
+    """An upright picture."""
+
+    content: bytes  # as in Picture
+    shape: tuple[int, int, int]
+    original_size_px: tuple[int, int]  # upright, in the file
+    damage: str | None
+
+
+def _decoded(content: bytes, path: Path, max_side_px: int) -> _Decoded:
     preview = preview_of(content, path) if is_raw(content, path) else None
-    encoded = content if preview is None else preview.content
-    image = _opened(encoded, path)
+    encoded = with_plain_end(content if preview is None else preview.content)
+    is_short = encoded.startswith(b"RIFF") and missing_bytes(encoded) > 0  # libwebp does not even read the header then
+    image = _opened(encoded + bytes(missing_bytes(encoded)) if is_short else encoded, path)
+    damage = _WRONG_PIXELS if image.format == "PNG" and has_wrong_pixels(encoded) else None
     name = image.format or "photo"
     megapixels = checked_megapixels(image, path)
     is_large = megapixels > ALONE_OVER_MEGAPIXELS.get(name, OTHER_ALONE_OVER_MEGAPIXELS)
@@ -142,13 +142,16 @@ def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[bytes, tuple
         forget_xmp_turn(image)
         if is_garbled_tiff(image):
             raise photo_error(path, f"is a TIFF with more than 8 bits a sample in separate planes; {_READABLE_TIFF}")
+        load = partial(_load, max_side_px=max_side_px)
         try:
-            original_size_px = _load(image, max_side_px)
+            if is_short:
+                raise EOFError("truncated")
+            original_size_px = load(image)
         except DECODER_ERRORS as error:
-            whole = _but_for_its_end(encoded, max_side_px) if name == "JPEG" else None
-            if whole is None:
+            found = None if isinstance(error, MemoryError) else rescued(image, encoded, load)
+            if found is None:
                 raise photo_error(path, _what_is_wrong(error, name)) from error
-            image, original_size_px = whole
+            image, original_size_px, damage = found.image, found.original_size_px, found.damage
         orientation = exif_orientation(image)
         if orientation is None and preview is not None:
             orientation = preview.orientation_of(original_size_px)
@@ -158,20 +161,8 @@ def _decoded(content: bytes, path: Path, max_side_px: int) -> tuple[bytes, tuple
             pixels, shape = picture.tobytes(), (picture.height, picture.width, 3)
         except CONVERSION_ERRORS as error:
             raise photo_error(path, _what_is_wrong(error, name)) from error
-    return pixels, shape, original_size_px[::-1] if transpose in _SWAPS_SIDES else original_size_px
-
-
-def _but_for_its_end(content: bytes, max_side_px: int) -> tuple[ImageFile.ImageFile, tuple[int, int]] | None:
-    """A JPEG that lacks nothing but its end marker, decoded; None where pixels are missing.
-
-    What is missing libjpeg makes up from what follows: where two different ends give the same pixels, none is.
-    """
-    images = [opener("JPEG")(io.BytesIO(content + end)) for end in (_JPEG_END, b"\x55" * 64 + _JPEG_END)]
-    try:
-        sizes = [_load(image, max_side_px) for image in images]
-    except DECODER_ERRORS:
-        return None
-    return (images[0], sizes[0]) if images[0].tobytes() == images[1].tobytes() else None
+    upright_px = original_size_px[::-1] if transpose in _SWAPS_SIDES else original_size_px
+    return _Decoded(pixels, shape, upright_px, damage)
 
 
 def _opened(content: bytes, path: Path) -> ImageFile.ImageFile:

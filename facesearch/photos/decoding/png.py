@@ -1,7 +1,8 @@
-"""PNG files without the parts that are not needed for their pixels and that a decoder stumbles over.
+"""PNG files without the parts that are not needed for their pixels and that a decoder stumbles over; and whether the
+checksums of their pixels are right, which decoders pass over.
 
 A PNG is a row of chunks, each with a checksum; those whose name begins with a small letter are ancillary: the picture
-can be shown without them. Refuses to judge the others.
+can be shown without them.
 
 Source: Portable Network Graphics (PNG) Specification, Third Edition, W3C: 5.3 (chunk layout), 5.4 (naming), 11.3.
 """
@@ -36,6 +37,11 @@ def readable_png(content: bytes) -> bytes:
         pieces.append(content[done:start])
         done = end
     return b"".join([*pieces, content[done:]]) if left_out else content
+
+
+def has_wrong_pixels(content: bytes) -> bool:
+    """Whether a chunk with pixels does not match its checksum: pixels from there on may be wrong."""
+    return any(name == b"IDAT" and not _is_whole(content, start, end) for start, end, name in _chunks(content))
 
 
 def _chunks(content: bytes) -> Iterator[tuple[int, int, bytes]]:

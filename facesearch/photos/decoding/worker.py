@@ -75,7 +75,8 @@ class DecodingWorker:
             return read_photo(file, max_side_px)
         current, answer, pixels = self._answered(file, max_side_px)
         original = answer["original_size_px"]
-        return Photo(current, answer["sha256"], pixels, None if original is None else (original[0], original[1]))
+        size_px = None if original is None else (original[0], original[1])
+        return Photo(current, answer["sha256"], pixels, size_px, answer["damage"])
 
     def _answered(self, file: PhotoFile, max_side_px: int) -> tuple[PhotoFile, dict[str, Any], Pixels]:
         """The file as it was when it was read, what the process says of it, and the bytes that come with that."""

@@ -96,5 +96,6 @@ def _answer(
         "size_bytes": picture.file.size_bytes,
         "mtime_ns": picture.file.mtime_ns,
         "original_size_px": picture.original_size_px,
+        "damage": picture.damage,
     }
     return answer | made, content

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facesearch.photos.files import photo_error
+from facesearch.photos.files import faceless_damage, photo_error
 from facesearch.records import CROP_SIZE_PX, AlignedFace, DetectedFace, FaceDetector, Photo, PhotoFile, Pixels
 from facesearch.vision.alignment import align_faces
 from facesearch.vision.quality import quality_of
@@ -25,18 +25,21 @@ _FACE = np.dtype(
 
 @dataclass(frozen=True, eq=False)
 class SeenPhoto:
-    """A photo's faces. file: as it was when it was read. size_px: width and height in the file; boxes and landmarks are
-    in px of that."""
+    """A photo's faces."""
 
-    file: PhotoFile
+    file: PhotoFile  # as it was when it was read
     sha256: str
-    size_px: tuple[int, int]
+    size_px: tuple[int, int]  # width and height in the file; boxes and landmarks are in px of that
     faces: Sequence[AlignedFace]
+    damage: str | None = None  # as in Photo
 
 
 def look(photo: Photo, detector: FaceDetector) -> SeenPhoto:
-    """The faces of a photo. Raises PhotoError for landmarks without extent."""
-    return cut_out(photo, detector.detect(photo.pixels))
+    """The faces of a photo. Raises PhotoError for landmarks without extent, and for a damaged photo without a face."""
+    faces = detector.detect(photo.pixels)
+    if photo.damage is not None and not faces:
+        raise faceless_damage(photo.file.path, photo.damage)
+    return cut_out(photo, faces)
 
 
 def cut_out(photo: Photo, faces: Sequence[DetectedFace]) -> SeenPhoto:
@@ -50,7 +53,7 @@ def cut_out(photo: Photo, faces: Sequence[DetectedFace]) -> SeenPhoto:
         AlignedFace(each.face.enlarged(1 / photo.scale), each.crop, quality_of(each.face, each.crop))
         for each in aligned
     ]
-    return SeenPhoto(photo.file, photo.sha256, size_px, in_file)
+    return SeenPhoto(photo.file, photo.sha256, size_px, in_file, photo.damage)
 
 
 def packed(faces: Sequence[AlignedFace]) -> bytes:

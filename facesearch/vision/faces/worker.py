@@ -35,4 +35,4 @@ class SeeingWorker(DecodingWorker):
             return look(self.read_photo(file, max_side_px), self._detector)
         current, answer, content = self._answered(file, max_side_px)
         width_px, height_px = answer["size_px"]
-        return SeenPhoto(current, answer["sha256"], (width_px, height_px), unpacked(content))
+        return SeenPhoto(current, answer["sha256"], (width_px, height_px), unpacked(content), answer["damage"])

@@ -23,7 +23,8 @@ def serve(seconds: str, memory_bytes: str, shared: str, settings: str) -> None:
 
     def faces_of(picture: Picture) -> serving.Answer:
         pixels = np.frombuffer(picture.content, np.uint8).reshape(picture.shape)
-        seen = look(Photo(picture.file, picture.sha256, pixels, picture.original_size_px), detector)
+        photo = Photo(picture.file, picture.sha256, pixels, picture.original_size_px, picture.damage)
+        seen = look(photo, detector)
         content = packed(seen.faces)
         return {"shape": [len(content)], "size_px": seen.size_px}, content
 

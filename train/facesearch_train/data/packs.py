@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, overload
 
-from facesearch.photos import decode_photo, photo_file, read_photo
+from facesearch.photos import decode_photo
 from facesearch.photos.files import photo_error, read_file
 from facesearch.records import Pixels
 from facesearch_train.data.recordio import RecordFile, Records
@@ -138,9 +138,7 @@ class PhotoReader:
             raise photo_error(photo.path, f"cannot be read ({error}): copy the packed set again") from error
 
     def pixels(self, photo: TrainingPhoto) -> Pixels:
-        """A photo's upright pixels, uint8 (H, W, 3) RGB. Raises PhotoError."""
-        if photo.pack is None:
-            return read_photo(photo_file(photo.path)).pixels
+        """A photo's upright pixels, uint8 (H, W, 3) RGB. Raises PhotoError, also where a part of it is missing."""
         return decode_photo(self.content(photo), photo.path)
 
     def _reader_of(self, pack: Pack) -> ReadSpan:
