@@ -1,6 +1,7 @@
-"""How fast a training step is: on one batch held in memory, fed from the cache of crops, and with all augmentations.
+"""How fast a training step is: on one batch held in memory, fed from the cache of crops, and with all augmentations;
+by a teacher, and so with two blocks frozen, whole and on what these give for each view.
 
-All three take turns within each round, in one process, so that other work on the machine disturbs all alike; the median
+All take turns within each round, in one process, so that other work on the machine disturbs all alike; the median
 over the rounds of each round's median step counts, and so does that of each round's ratio. The cache is a memmap on the
 disk, larger than an epoch, and read by index as in training.
 
@@ -14,11 +15,15 @@ import os
 import platform
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from facesearch_train.config import TrainConfig
 
 CACHED_CROPS = 4096
 
@@ -65,7 +70,7 @@ def measure(folder: Path, input_size: int, batch: int, steps: int, rounds: int) 
     share = dict.fromkeys(("grey", "low_resolution", "erase", "occlusion", "blur", "motion", "jpeg"), 0.2)
     everything = replace(config, augmentation=Augmentation(**share))
     people = np.repeat(np.arange(CACHED_CROPS // 4), 4).astype(np.int32)
-    fed = epoch_data(CropData(write_crops(folder / "crops"), people), config)
+    fed = epoch_data(CropData(write_crops(folder / "crops"), people), config, stage)
 
     class Held(keras.utils.PyDataset):
         """One batch again and again."""
@@ -89,6 +94,7 @@ def measure(folder: Path, input_size: int, batch: int, steps: int, rounds: int) 
         "fed": (plain, fed),
         "augmented": (changed, Held(fed[0])),
     }
+    kinds |= taught_kinds(config, input_size, Held)
     seconds: dict[str, list[float]] = {name: [] for name in kinds}
     for number in range(rounds + 1):  # the first compiles and does not count
         fed.draw(number)
@@ -101,6 +107,30 @@ def measure(folder: Path, input_size: int, batch: int, steps: int, rounds: int) 
             if number:
                 seconds[name].append(float(np.median(np.diff(ends))))
     return seconds
+
+
+def taught_kinds(config: TrainConfig, input_size: int, held: Callable[[object], Any]) -> dict[str, tuple[Any, Any]]:
+    """A stage by a teacher: all of the tower, two blocks frozen, and these computed beforehand."""
+    from facesearch_train.model.heads import build_training_model
+    from facesearch_train.model.network import build_tower, freeze_blocks, split_tower
+    from facesearch_train.presets import TEACH
+
+    batch, places = (
+        config.batch_size,
+        np.random.default_rng(1).normal(0, 0.3, (config.batch_size, 80)).astype("float32"),
+    )
+    people, target = np.arange(batch, dtype=np.int32), np.zeros(batch, "float32")
+    crops = np.random.default_rng(2).integers(0, 256, (batch, 112, 112, 3), dtype=np.uint8)
+    kinds: dict[str, tuple[Any, Any]] = {}
+    for name, frozen, views in (("taught", 0, 0), ("frozen", 2, 0), ("views", 2, 1)):
+        stage = replace(TEACH.stages[0], input_size_px=input_size, frozen=frozen, views=views)
+        tower = build_tower(input_size, shape=config.network, radius=stage.radius)
+        freeze_blocks(tower, frozen)
+        trained = split_tower(tower, frozen)[1] if views else tower
+        model = build_training_model(trained, config, stage, seed=1, people=batch, place_size=80)
+        seen = np.zeros((batch, *trained.input_shape[1:]), np.float16) if views else crops
+        kinds[name] = (model, held(((seen, people, places), target)))
+    return kinds
 
 
 def write_crops(path: Path) -> np.memmap:

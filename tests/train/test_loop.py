@@ -264,25 +264,30 @@ def taught_people() -> CropData:
     return replace(TRAINING, places=people[TRAINING.identities] + noise)
 
 
-def test_a_taught_run_resumes_to_the_same_numbers_within_its_first_stage(tmp_path: Path) -> None:
+@pytest.mark.parametrize("views", [0, 2])
+def test_a_taught_run_resumes_to_the_same_numbers_within_its_first_stage(tmp_path: Path, views: int) -> None:
     whole: list[EpochReport] = []
-    Run(TAUGHT_CONFIG, tmp_path / "whole", taught_people(), VALIDATION).train(on_epoch=whole.append)
+    first, last = TAUGHT_CONFIG.stages
+    config = replace(TAUGHT_CONFIG, stages=(replace(first, views=views), last))
+    Run(config, tmp_path / "whole", taught_people(), VALIDATION).train(on_epoch=whole.append)
 
     def stop(_: EpochReport) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Run(TAUGHT_CONFIG, tmp_path / "run", taught_people(), VALIDATION).train(on_epoch=stop)
+        Run(config, tmp_path / "run", taught_people(), VALIDATION).train(on_epoch=stop)
     rest: list[EpochReport] = []
-    Run(TAUGHT_CONFIG, tmp_path / "run", taught_people(), VALIDATION).train(resume=True, on_epoch=rest.append)
+    Run(config, tmp_path / "run", taught_people(), VALIDATION).train(resume=True, on_epoch=rest.append)
     assert [report.epoch for report in rest] == [2, 3]
     for before, after in zip(whole[1:], rest, strict=True):
         assert after.logs["loss"] == pytest.approx(before.logs["loss"], rel=1e-3)
         assert after.validation.loss == pytest.approx(before.validation.loss, rel=1e-2, abs=1e-4)
 
 
-def test_blocks_that_are_frozen_stand_still_and_the_others_learn(tmp_path: Path) -> None:
-    run = Run(replace(TAUGHT_CONFIG, stages=(TAUGHT_STAGE,)), tmp_path, taught_people(), VALIDATION)
+@pytest.mark.parametrize("views", [0, 2])
+def test_blocks_that_are_frozen_stand_still_and_the_others_learn(tmp_path: Path, views: int) -> None:
+    stage = replace(TAUGHT_STAGE, views=views)
+    run = Run(replace(TAUGHT_CONFIG, stages=(stage,)), tmp_path, taught_people(), VALIDATION)
     start = build_tower(28, shape=NETWORK, radius=TAUGHT_STAGE.radius)
     run.train(initial_weights=start.get_weights())
     for layer in run.tower.layers:

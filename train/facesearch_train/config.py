@@ -48,6 +48,8 @@ class Stage:
     step fills the memory, from crops that are not augmented (see `momentum`); None: the tower does. dropout: the share
     of the features before the last layer that a step leaves out. lessons: what is taken from a teacher; None: nothing.
     frozen: how many blocks stand still, from the first on (the first sees most pixels: to leave it saves a third).
+    views: train on what the frozen blocks give for so many fixed views of each photo, computed once (see
+    `frozen_maps`); 0: compute it at each step, each time of a new view.
     average: the tower to keep is a running mean of the weights that keeps this share of itself a step; None: the last.
     """
 
@@ -67,6 +69,7 @@ class Stage:
     dropout: float = 0.0
     lessons: Lessons | None = None
     frozen: int = 0
+    views: int = 0
     average: float | None = None
 
 

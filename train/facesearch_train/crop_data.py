@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facesearch.errors import TrainingDataError
 from facesearch.records import Floats, Pixels
-from facesearch_train.config import TrainConfig
+from facesearch_train.config import Stage, TrainConfig
 from facesearch_train.data.pairs import EpochData, PairData, PeopleData, TaughtData, photos_by_person
 from facesearch_train.data.taught import Taught, teach
 
@@ -64,14 +64,13 @@ def learned_places(data: CropData, config: TrainConfig) -> Taught | None:
     return teach(data.places, data.identities, lessons.truth, config.lookalikes)
 
 
-def epoch_data(data: CropData, config: TrainConfig, taught: Taught | None = None) -> EpochData:
-    """The batches that a config's sampling draws; of look-alikes where there is a teacher."""
+def epoch_data(data: CropData, config: TrainConfig, stage: Stage, taught: Taught | None = None) -> EpochData:
+    """The batches that a stage draws; of look-alikes where a teacher teaches it."""
+    config = config.of_stage(stage)
     steps = None if config.photos_per_epoch is None else max(1, config.photos_per_epoch // config.batch_size)
-    if taught:
-        group = config.lookalike_group
-        return TaughtData(
-            data.crops, data.identities, config.batch_size, config.seed, steps, taught=taught, group=group
-        )
+    if taught and stage.lessons:
+        options = (data.crops, data.identities, config.batch_size, config.seed, steps)
+        return TaughtData(*options, taught=taught, group=config.lookalike_group, views=max(1, stage.views))
     if config.sampling == "pairs":
         return PairData(data.crops, data.identities, config.batch_size, config.seed, steps)
     return PeopleData(

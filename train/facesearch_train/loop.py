@@ -30,9 +30,10 @@ from facesearch_train.crop_data import CropData, check_crop_data, epoch_data, le
 from facesearch_train.distribution import data_parallel
 from facesearch_train.evaluation.validation import ValidationFigures, ValidationSet
 from facesearch_train.model.augment import begin_epoch
+from facesearch_train.model.frozen_maps import frozen_maps
 from facesearch_train.model.heads import build_training_model
 from facesearch_train.model.momentum import momentum_tower
-from facesearch_train.model.network import DROPOUT_NAME, build_tower, freeze_blocks, resize_layer
+from facesearch_train.model.network import DROPOUT_NAME, build_tower, freeze_blocks, resize_layer, split_tower
 from facesearch_train.model.precision import training_precision
 from facesearch_train.runlog import RunLog, replace_file, write_json
 from facesearch_train.schedule import plot_schedule
@@ -108,6 +109,7 @@ class Run:
                 self._build_stage(0)
                 if initial_weights is not None:
                     self._begin_with(initial_weights)
+                self._read_views()
             for epoch in range(self.epochs_done, self.config.epochs):
                 if epoch != self.epochs_done and self.config.stage_at(epoch)[2] == epoch:
                     self._next_stage(epoch)
@@ -121,19 +123,18 @@ class Run:
     def _build_stage(self, epoch: int) -> None:
         """Tower, training model and data of the stage that an epoch belongs to, freshly initialised."""
         number, stage, _ = self.config.stage_at(epoch)
-        config = self.config
+        config, self.number = self.config, number
         keras.utils.set_random_seed(config.seed + number)
         self.stage = stage
         self.tower = build_tower(
             stage.input_size_px, config.embedding_size, config.network, radius=stage.radius, dropout=stage.dropout
         )
         freeze_blocks(self.tower, stage.frozen)
+        trained = split_tower(self.tower, stage.frozen)[1] if stage.views else self.tower
         people = int(self.training.identities.max()) + 1
         place_size = self.taught.places.shape[1] if self.taught else 0
-        self.model = build_training_model(
-            self.tower, config, stage, config.seed + number, people, place_size=place_size
-        )
-        self.data = epoch_data(self.training, config.of_stage(stage), self.taught if stage.lessons else None)
+        self.model = build_training_model(trained, config, stage, config.seed + number, people, place_size=place_size)
+        self.data = epoch_data(self.training, config, stage, self.taught)
         self.model.optimizer.follow(stage.schedule, len(self.data), stage.epochs)
         self.model.optimizer.build(self.model.trainable_variables)
         plot_schedule(stage.schedule, stage.epochs, self.folder / f"schedule-{number + 1}.png")
@@ -160,6 +161,19 @@ class Run:
         if prototypes is not None:
             self.model.get_layer("head").prototypes.assign(prototypes)
         self.best_loss = float("inf")
+        self._read_views()
+
+    def _read_views(self) -> None:
+        """In a stage with views, keep the blocks that stand still and let batches be read from what they give."""
+        if self.stage.views:
+            if not self._still.exists():
+                replace_file(self._still, self.tower.save_weights)
+            self.data.crops = frozen_maps(self.folder, self.tower, self.training.crops, self.config, self.stage)
+
+    @property
+    def _still(self) -> Path:
+        """The tower as it was when a stage with views began: checkpoints hold only what is trained."""
+        return self.folder / f"frozen-{self.number + 1}.weights.h5"
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
@@ -182,7 +196,8 @@ class Run:
 
     def _epoch(self, epoch: int) -> EpochReport:
         self.data.draw(epoch)
-        self.model.get_layer("augment").begin_epoch(epoch)
+        if not self.stage.views:
+            self.model.get_layer("augment").begin_epoch(epoch)
         if self.stage.dropout:
             begin_epoch(self.tower.get_layer(DROPOUT_NAME).seed_generator, self.config.seed, epoch)
         # Shuffled already by `draw`; Keras' own shuffling would follow a global state that no checkpoint holds.
@@ -241,7 +256,10 @@ class Run:
 
     def _load_checkpoint(self, checkpoint: Path) -> None:
         self._build_stage(self.epochs_done - 1)
+        if self.stage.views:
+            self.tower.load_weights(self._still)
         self.model.load_weights(checkpoint)
+        self._read_views()
         if self.epochs_done < self.config.epochs and self.config.stage_at(self.epochs_done)[2] == self.epochs_done:
             self._next_stage(self.epochs_done)
 

@@ -145,16 +145,22 @@ class PeopleData(EpochData):
 
 
 class TaughtData(EpochData):
-    """Batches of look-alikes: (crops uint8 (B, S, S, 3), person numbers (B,), places (B, K)), an unused target (B,)."""
+    """Batches of look-alikes: (crops uint8 (B, S, S, 3), person numbers (B,), places (B, K)), an unused target (B,).
 
-    def __init__(self, *options: Any, taught: Taught, group: int) -> None:
+    views: how many views of each photo the crops are, all photos' first view before any second (see `frozen_maps`).
+    """
+
+    def __init__(self, *options: Any, taught: Taught, group: int, views: int = 1) -> None:
         self.taught = taught
         self.group = group
+        self.views = views
         super().__init__(*options)
 
     def draw(self, epoch: int) -> None:
         wanted = len(self.identities) if self.steps_limit is None else self.steps_limit * self.batch_size
-        self.order = draw_lookalikes(self.taught.neighbours, self.rng(epoch), self.group, wanted + self.batch_size)
+        rng = self.rng(epoch)
+        self.order = draw_lookalikes(self.taught.neighbours, rng, self.group, wanted + self.batch_size)
+        self.view = rng.integers(0, self.views, len(self.order))
 
     @property
     def drawn(self) -> int:
@@ -162,7 +168,8 @@ class TaughtData(EpochData):
 
     def __getitem__(self, step: int) -> tuple[tuple[Any, Any, Any], Any]:
         rows = self.order[self.slice(step)]
-        return (self.read(rows), self.identities[rows], self.taught.places[rows]), np.zeros(len(rows), "float32")
+        crops = self.read(rows + len(self.identities) * self.view[self.slice(step)])
+        return (crops, self.identities[rows], self.taught.places[rows]), np.zeros(len(rows), "float32")
 
 
 def number_identities(names: Sequence[str]) -> NDArray[np.int32]:

@@ -128,7 +128,8 @@ def build_training_model(
 ) -> keras.Model:
     """Resizing, augmentation, tower and loss as one compiled model, for the batches that `pairs` makes.
 
-    tower: takes crops of the stage's input size. people: one more than the highest person number of the data.
+    tower: takes crops of the stage's input size; in a stage with views, the part of it behind the frozen blocks.
+    people: one more than the highest person number of the data.
     place_size: how many numbers a teacher's places have, for a stage that it teaches.
     """
     config = config.of_stage(stage)
@@ -145,7 +146,12 @@ def build_training_model(
         ids = keras.Input((), batch_size=config.batch_size, dtype="int32", name="people")
         taught = keras.Input((place_size,), batch_size=config.batch_size, name="places")
         head = TaughtHead(config, stage, name="head")
-        model = keras.Model([crops, ids, taught], head([tower(augment(sized(crops))), ids, taught]))
+        if stage.views:
+            crops = keras.Input(tower.input_shape[1:], batch_size=config.batch_size, dtype="float16", name="maps")
+            embeddings = tower(ops.cast(crops, "float32"))
+        else:
+            embeddings = tower(augment(sized(crops)))
+        model = keras.Model([crops, ids, taught], head([embeddings, ids, taught]))
         loss: Any = _loss_column
         metrics = [genuine_distance, impostor_distance]
     elif config.sampling == "people":

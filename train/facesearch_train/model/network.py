@@ -132,6 +132,15 @@ def freeze_blocks(tower: keras.Model, blocks: int) -> None:
                 layer.trainable = False
 
 
+def split_tower(tower: keras.Model, blocks: int) -> tuple[keras.Model, keras.Model]:
+    """The tower cut behind its first `blocks` dense blocks, with the transition: crops to maps, and maps to embeddings.
+
+    Both share the tower's weights. blocks: from 1 to one less than the tower has.
+    """
+    maps = tower.get_layer(f"pool{blocks + 1}_pool").output
+    return keras.Model(tower.inputs, maps, name="trunk"), keras.Model(maps, tower.outputs[0], name="tail")
+
+
 def with_mirror_images(crops: Any) -> Any:
     """Each crop followed by its mirror image: (B, S, S, 3) -> (2B, S, S, 3)."""
     both = ops.stack([crops, ops.flip(crops, axis=2)], axis=1)
