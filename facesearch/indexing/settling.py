@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from facesearch.indexing.summary import AbsentFolder
@@ -13,13 +14,24 @@ from facesearch.library import Library
 from facesearch.records import KnownFile
 
 
-def settle(library: Library, survey: Survey) -> tuple[int, int]:
-    """Bring the rows of files up to date; returns how many were moved, and how many are missing since this run.
+@dataclass(frozen=True)
+class Settled:
+    """What became of the files that were not found where they lay."""
+
+    moved: int  # their photo lies elsewhere now
+    missing: int  # since this run
+    absent: tuple[AbsentFolder, ...]  # former folders of photos that were found elsewhere, which are not there today
+
+
+NOTHING_SETTLED = Settled(0, 0, ())
+
+
+def settle(library: Library, survey: Survey) -> Settled:
+    """Bring the rows of files up to date.
 
     The former path of a photo that was found under another one (in this run, or in one that was cut short) is dropped
     when nothing is there any more. Any other file that is gone is kept, as missing; so is such a former path where its
-    whole root is absent today, which may be a drive, or a folder that was renamed: it is noted in the survey, as is a
-    drive below a root that is not there today.
+    whole root is absent today, which may be a drive, or a folder that was renamed, as is a drive below a root.
     """
     files = library.files
     whereabouts = Whereabouts(library.roots.all(), library.drives.all())
@@ -51,8 +63,8 @@ def settle(library: Library, survey: Survey) -> tuple[int, int]:
         library.drives.forget(_unmounted(library, survey))
     said = {folder.path for folder in survey.absent}
     roots = {Path(os.fsdecode(root)): count for root, count in sorted(Counter(elsewhere.values()).items())}
-    survey.absent += [AbsentFolder(root, count) for root, count in roots.items() if root not in said]
-    return len(moved), sum(not gone[file_id].missing for file_id in missing)
+    absent = tuple(AbsentFolder(root, count) for root, count in roots.items() if root not in said)
+    return Settled(len(moved), sum(not gone[file_id].missing for file_id in missing), absent)
 
 
 def _unmounted(library: Library, survey: Survey) -> list[bytes]:

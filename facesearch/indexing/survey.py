@@ -5,32 +5,36 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from facesearch.indexing.summary import AbsentFolder, IndexOptions
 from facesearch.indexing.whereabouts import is_absent
 from facesearch.library import Library
 from facesearch.photos import walk
-from facesearch.records import KnownFile, PhotoFile, SkippedFile
+from facesearch.records import FaceDetector, KnownFile, PhotoFile, SkippedFile
+
+_READERS = ("facesearch", "pillow", "pillow-heif", "rawpy")
 
 
 @dataclass(eq=False)
 class Survey:
-    """roots: what was walked. drives: folders below them that hold a drive today. absent: roots that are not there
-    today. known: what the library knew below the roots, by os.fsencode(path); seen: what is there. work: files to be
-    read. unchanged: path and photo id of the others."""
+    """What a walk found."""
 
-    roots: list[Path]
-    absent: list[AbsentFolder]
-    known: dict[bytes, KnownFile]
-    seen: set[bytes] = field(default_factory=set)
-    work: list[PhotoFile] = field(default_factory=list)
-    unchanged: list[tuple[Path, int]] = field(default_factory=list)
-    skipped: list[SkippedFile] = field(default_factory=list)
-    skipped_known: int = 0
-    drives: list[Path] = field(default_factory=list)
+    roots: list[Path]  # what was walked
+    absent: list[AbsentFolder]  # roots that are not there today
+    known: dict[bytes, KnownFile]  # what the library knew below the roots, by os.fsencode(path)
+    seen: set[bytes] = field(default_factory=set)  # what is there, as os.fsencode(path)
+    work: list[PhotoFile] = field(default_factory=list)  # files to be read
+    unchanged: list[tuple[Path, int]] = field(default_factory=list)  # path and photo id of the others
+    skipped: list[SkippedFile] = field(default_factory=list)  # what could not be looked at, with the reason
+    skipped_known: int = 0  # files that could not be read before, and have not changed
+    drives: list[Path] = field(default_factory=list)  # folders below the roots that hold a drive today
     other_files: int = 0
     folders_left_out: int = 0
+
+
+NOTHING_SEEN = Survey([], [], {})  # what a walk found that was ended at once
 
 
 def look_around(library: Library, paths: Iterable[Path], software: str, options: IndexOptions) -> Survey:
@@ -88,3 +92,15 @@ def _present(library: Library, paths: Iterable[Path]) -> tuple[list[Path], list[
                 continue
         present.append(path)
     return present, absent
+
+
+def software_of(detector: FaceDetector) -> str:
+    """The versions of what decodes and of what detects, as one text that changes with any of them: what failed with one
+    may succeed with another."""
+    versions = []
+    for package in _READERS:
+        try:
+            versions.append(f"{package} {version(package)}")
+        except PackageNotFoundError:  # an extra
+            continue
+    return ", ".join([*versions, detector.identity])

@@ -21,7 +21,7 @@ from facesearch.indexing import (
     index_photos,
     prune,
 )
-from facesearch.indexing.software import software_of
+from facesearch.indexing.survey import software_of
 from facesearch.library import Library
 from facesearch.query import QueryOptions, ask, probe_photo
 

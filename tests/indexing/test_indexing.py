@@ -395,6 +395,20 @@ def test_ctrl_c_keeps_what_was_finished(library: Library, tmp_path: Path) -> Non
     assert (summary.photos_new, summary.photos_unchanged, calls) == (13, 7, 13)
 
 
+def test_ctrl_c_while_folders_are_looked_through_leaves_the_library_as_it_is(library: Library, album: Path) -> None:
+    _index(library, album)
+
+    def stopped() -> Iterator[Path]:
+        yield album
+        raise KeyboardInterrupt
+
+    with pytest.raises(IndexInterrupted) as caught:
+        index_photos(library, stopped(), TileDetector(), ColourTower(), BY_FOLDER)
+    summary = caught.value.summary
+    assert (summary.interrupted, summary.photos_present, summary.photos_new, summary.faces_named) == (True, 5, 0, 0)
+    assert (library.status().faces, library.status().vectors) == (5, "current")
+
+
 class _InterruptedTower(ColourTower):
     """Ctrl-C arrives once, while it computes."""
 

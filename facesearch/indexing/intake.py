@@ -1,0 +1,119 @@
+"""What was read, through the tower, into the rows of a library: batch after batch, each whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from facesearch.errors import PhotoError
+from facesearch.indexing.embedding import embedded
+from facesearch.indexing.summary import DamagedPhoto
+from facesearch.library import Library
+from facesearch.people import keep_people
+from facesearch.records import AlignedFace, EmbeddedFace, Embedder, KnownFile, NewPhoto, PhotoFile, SkippedFile
+from facesearch.vision.faces import SeenPhoto
+
+_BATCH_FILES = 64  # a batch is committed after so many files even when they show few faces
+
+
+@dataclass(frozen=True, eq=False)
+class _Finished:
+    """A file that waits for its batch."""
+
+    file: PhotoFile
+    sha256: str = ""
+    size_px: tuple[int, int] = (0, 0)
+    faces: Sequence[AlignedFace] = ()  # none where the content is known
+    reason: str | None = None  # why it gave no photo
+    damage: str | None = None  # as in Photo
+
+
+@dataclass(eq=False)
+class Intake:
+    """Takes files as they were read, and keeps count of what they brought."""
+
+    library: Library
+    tower: Embedder
+    known: Mapping[bytes, KnownFile]  # what the library knew before this run, by os.fsencode(path)
+    software: str  # what decodes and detects, see `software_of`
+    skipped: list[SkippedFile]
+    counts: Counter[str] = field(default_factory=Counter)
+    shown: list[tuple[Path, int]] = field(default_factory=list)  # every file that was read, with the photo in it
+    damaged: list[DamagedPhoto] = field(default_factory=list)
+    batch: list[_Finished] = field(default_factory=list)
+
+    @property
+    def faces_waiting(self) -> int:
+        """The faces of the batch, which are not committed yet."""
+        return sum(len(finished.faces) for finished in self.batch)
+
+    def is_full(self, batch_faces: int) -> bool:
+        """Whether the batch is to be finished, for batches of so many faces."""
+        return self.faces_waiting >= batch_faces or len(self.batch) >= _BATCH_FILES
+
+    def take(self, file: PhotoFile, result: SeenPhoto | str | PhotoError) -> None:
+        """Put a file into the batch, with its faces if its content is new."""
+        if isinstance(result, PhotoError):
+            self._skip(file, result)
+        elif isinstance(result, str):
+            self.batch.append(_Finished(file, result))
+        elif any(finished.sha256 == result.sha256 for finished in self.batch) or (
+            self.library.catalog.photo_with(result.sha256) is not None
+        ):
+            self.batch.append(_Finished(result.file, result.sha256))
+        else:
+            self.batch.append(_Finished(result.file, result.sha256, result.size_px, result.faces, damage=result.damage))
+        if isinstance(result, SeenPhoto) and result.damage is not None:
+            self.damaged.append(DamagedPhoto(result.file.path, result.damage, len(result.faces)))
+
+    def _skip(self, file: PhotoFile, error: PhotoError) -> None:
+        """Note why a file gave no photo. The library remembers it if that is the content's fault, not the disk's."""
+        self.skipped.append(SkippedFile(file.path, error.reason))
+        if not (isinstance(error.__cause__, OSError) and error.__cause__.errno is not None):
+            self.batch.append(_Finished(file, reason=error.reason))
+
+    def finish_batch(self) -> None:
+        """Embed the faces of the batch and commit it, whole. Safe to be called again when it was interrupted."""
+        if not self.batch:
+            return
+        crops = [face.crop for finished in self.batch for face in finished.faces]
+        embeddings = iter(embedded(self.tower, crops))
+        counts: Counter[str] = Counter()
+        shown: list[tuple[Path, int]] = []
+        edited: list[tuple[int, int]] = []
+        with self.library.changing():
+            for finished in self.batch:
+                faces = [EmbeddedFace(face.face, next(embeddings), face.quality) for face in finished.faces]
+                photo_id, outcome = self._place(finished, faces, edited)
+                counts[outcome] += 1
+                if photo_id is not None:
+                    shown.append((finished.file.path, photo_id))
+            counts["faces_kept"] += keep_people(self.library, edited)
+        self.batch = []
+        self.shown += shown
+        self.counts += counts
+        self.counts["faces_new"] += len(crops)
+
+    def _place(
+        self, finished: _Finished, faces: Sequence[EmbeddedFace], edited: list[tuple[int, int]]
+    ) -> tuple[int | None, str]:
+        """Write the rows of one file; returns the photo that it shows, and what that is: new, changed, linked... To
+        edited goes what it showed before, where that is another photo, and what it shows."""
+        catalog, files = self.library.catalog, self.library.files
+        if finished.reason is not None:
+            files.put(finished.file, None, finished.reason, self.software)
+            return None, "failed"
+        before = self.known.get(os.fsencode(finished.file.path))
+        photo_id = catalog.photo_with(finished.sha256)
+        is_new = photo_id is None
+        if photo_id is None:
+            photo_id = catalog.add_photo(NewPhoto(finished.sha256, *finished.size_px, faces, finished.damage))
+        files.put(finished.file, photo_id)
+        if is_new and before is not None and before.photo_id is not None:
+            edited.append((before.photo_id, photo_id))
+        if before is not None and before.photo_id == photo_id:
+            return photo_id, "unchanged"  # only its time is new
+        return photo_id, "changed" if before is not None else "new" if is_new else "linked"
