@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, TowerOption
+from facesearch.cli.options import DeviceOption, JsonOption, TowerOption
 from facesearch.cli.output import say, say_json
 
 
@@ -26,13 +26,13 @@ def compare(
         ),
     ] = None,
     tower: TowerOption = None,
-    device: DeviceOption = DeviceChoice.AUTO,
+    device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Compare the most prominent faces of two photos. Needs no library, and stores nothing."""
     from facesearch.api import standalone as api
 
-    comparison = api.compare(first, second, tower=tower, device=device.value, library=library)
+    comparison = api.compare(first, second, tower=tower, device=device, library=library)
     if json:
         say_json(comparison)
         return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, TowerOption
+from facesearch.cli.options import DeviceOption, JsonOption, TowerOption
 from facesearch.cli.output import complain, say, say_json, shown_path
 from facesearch.cli.progress import Progress
 from facesearch.errors import UsageError
@@ -83,7 +83,7 @@ def evaluate(
         ),
     ] = None,
     tower: TowerOption = None,
-    device: DeviceOption = DeviceChoice.AUTO,
+    device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Measure how well a tower tells people apart, on labelled photos that it was not trained on.
@@ -111,16 +111,16 @@ def evaluate(
         from facesearch_train.evaluation.protocols import Examination
 
         by_groups = Examination("folders", data, folds=tuple(fold or ()), groups=groups)
-        _by_groups(by_groups, load_tower(tower, device=device.value), threshold, report, json=json)
+        _by_groups(by_groups, load_tower(tower, device=device), threshold, report, json=json)
         return
     if library is not None:
-        figures = _of_library(library, tower, device.value, threshold, report)
+        figures = _of_library(library, tower, device, threshold, report)
     else:
         from facesearch_train.evaluation.protocols import Examination
 
         assert data is not None
         examination = Examination(protocol.value, data, pairs, tuple(fold or ()))
-        figures = _of_photos(examination, tower, device.value, threshold, report)
+        figures = _of_photos(examination, tower, device, threshold, report)
     if json:
         say_json(figures.to_json())
         return

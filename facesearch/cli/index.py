@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facesearch.cli.options import (
-    DeviceChoice,
     DeviceOption,
     JsonOption,
     LibraryOption,
@@ -58,7 +57,7 @@ def index(
     smallest_face: SmallestFaceOption = None,
     library: LibraryOption = None,
     tower: TowerOption = None,
-    device: DeviceOption = DeviceChoice.AUTO,
+    device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Find the faces in a photo collection and add them to the library.
@@ -68,7 +67,7 @@ def index(
     """
     from facesearch.api.library import open_library
 
-    with open_library(library, tower=tower, device=device.value) as opened:
+    with open_library(library, tower=tower, device=device) as opened:
         how = {
             "people_from_folders": people_from_folders,
             "workers": workers,

@@ -6,20 +6,10 @@ room that reads it, with that room's exit code and advice.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
-
-
-class DeviceChoice(StrEnum):
-    """Where networks run."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    GPU = "gpu"
-
 
 LibraryOption = Annotated[
     Path | None,
@@ -42,7 +32,8 @@ TowerOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[
-    DeviceChoice, typer.Option("--device", help="Where the tower and the search run; auto takes a GPU if there is one.")
+    Literal["auto", "cpu", "gpu"],  # records.Device, whose module would load NumPy
+    typer.Option("--device", help="Where the tower and the search run; auto takes a GPU if there is one."),
 ]
 SmallestFaceOption = Annotated[
     str | None,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facesearch.cli.options import (
-    DeviceChoice,
     DeviceOption,
     ForceOption,
     JsonOption,
@@ -51,7 +50,7 @@ def query(
     pictures: PicturesOption = PicturesChoice.AUTO,
     library: LibraryOption = None,
     tower: TowerOption = None,
-    device: DeviceOption = DeviceChoice.AUTO,
+    device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Say who each face in a photo is.
@@ -65,7 +64,7 @@ def query(
 
     sheet = None if html is None else _begun_sheet(html, force)
     all_answered = True
-    with open_library(library, tower=tower, device=device.value) as opened:
+    with open_library(library, tower=tower, device=device) as opened:
         opened.load_ahead()
         from facesearch.api.values import QueryOptions, is_one_photo
 

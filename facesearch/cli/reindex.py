@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facesearch.cli.options import (
-    DeviceChoice,
     DeviceOption,
     JsonOption,
     LibraryOption,
@@ -32,7 +31,7 @@ def reindex(
     smallest_face: SmallestFaceOption = None,
     library: LibraryOption = None,
     tower: TowerOption = None,
-    device: DeviceOption = DeviceChoice.AUTO,
+    device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Move the library to the installed tower and detector, to --tower, or to another --smallest-face.
@@ -43,7 +42,7 @@ def reindex(
     from facesearch.api.library import open_library
     from facesearch.api.values import ReindexInterrupted
 
-    with open_library(library, tower=tower, device=device.value) as opened, Progress("reading", "photos") as progress:
+    with open_library(library, tower=tower, device=device) as opened, Progress("reading", "photos") as progress:
         try:
             summary = opened.reindex(
                 force=force,

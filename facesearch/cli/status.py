@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from facesearch.cli.options import DeviceChoice, DeviceOption, JsonOption, LibraryOption, TowerOption
+from facesearch.cli.options import DeviceOption, JsonOption, LibraryOption, TowerOption
 from facesearch.cli.output import counted, say, say_json, shown
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ def status(
     *,
     library: LibraryOption = None,
     tower: TowerOption = None,
-    device: DeviceOption = DeviceChoice.AUTO,
+    device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Show what the library holds, which tower and detector built it, and on which device they run."""
@@ -23,7 +23,7 @@ def status(
 
     from facesearch.api.library import open_library
 
-    with open_library(library, tower=tower, device=device.value) as opened:
+    with open_library(library, tower=tower, device=device) as opened:
         now = opened.status()
         runs_on, installed = opened.tower.device, opened.detector.identity
     if json:

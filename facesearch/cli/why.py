@@ -10,7 +10,6 @@ import typer
 
 from facesearch.cli.completing import complete_person
 from facesearch.cli.options import (
-    DeviceChoice,
     DeviceOption,
     ForceOption,
     JsonOption,
@@ -66,7 +65,7 @@ def why(
     prior: PriorOption = 0.5,
     library: LibraryOption = None,
     tower: TowerOption = None,
-    device: DeviceOption = DeviceChoice.AUTO,
+    device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Explain the distance between a face and a person.
@@ -83,7 +82,7 @@ def why(
     options = WhyOptions(person, face, query, Patches(patch, stride, cover.value))
     if page is not None:
         check_page_file(page, "--out", force=force)
-    with open_library(library, tower=tower, device=device.value) as opened:
+    with open_library(library, tower=tower, device=device) as opened:
         found = opened.why(photo, options)
         if page is not None:
             write_page(page, opened.pages.explanation(found), "--out")

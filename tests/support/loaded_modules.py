@@ -10,7 +10,6 @@ HEAVY = {
     "numpy",
     "openvino",
     "rich",
-    "sqlite_utils",
     "tensorflow",
 }
 

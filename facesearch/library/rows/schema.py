@@ -1,26 +1,21 @@
 """The database of a library: created, opened, and brought up to date by the steps in `migrations`.
 
-Refuses a database that is not a library's, and one written by a newer facesearch. An older one is copied before it
-is changed. Reading a library of the current version needs only the standard library's sqlite3: sqlite-utils, slow to
-import, is loaded to create or to migrate.
+The version is the database's `user_version`: the number of steps that it has taken. Refuses a database that is not a
+library's, and one written by a newer facesearch. An older one is copied before it is changed.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from facesearch.errors import LibraryError
 from facesearch.library.private import open_private_file, sync_folder
 from facesearch.library.rows.failures import FAILURES, library_error
 from facesearch.library.rows.migrations import MIGRATIONS
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
 APPLICATION_ID = 0x46534C42  # "FSLB", so that `file` and we can tell a library from any other SQLite file
 BUSY_TIMEOUT_S = 30.0
@@ -69,7 +64,7 @@ def current_version() -> int:
 
 
 def version(path: Path) -> int:
-    """The number of migrations a database has taken. Raises LibraryError when it is no library's or too new."""
+    """The number of steps that a database has taken. Raises LibraryError when it is no library's or too new."""
     try:
         with closing(_open(path, writable=False)) as connection:
             (application_id,) = connection.execute("PRAGMA application_id").fetchone()
@@ -113,24 +108,16 @@ def failures_named(what: str) -> Iterator[None]:
 
 
 def _apply_migrations(path: Path) -> None:
-    from sqlite_utils import Database
-    from sqlite_utils.migrations import Migrations
-
-    steps = Migrations("facesearch")
-    for number, step in enumerate(MIGRATIONS, start=1):
-        steps(name=f"{number:04d}")(_numbered(number, step))
-    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection:
+    """Take every step that the database has not taken, each in a transaction with its number."""
+    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        steps.apply(Database(connection, execute_plugins=False))
-
-
-def _numbered(number: int, step: Callable[[Database], None]) -> Callable[[Database], None]:
-    def run(db: Database) -> None:
-        step(db)
-        db.execute(f"PRAGMA user_version = {number}")  # inside the step's transaction
-
-    return run
+        (taken,) = connection.execute("PRAGMA user_version").fetchone()
+        for number, step in enumerate(MIGRATIONS[taken:], start=taken + 1):
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:  # commits, or rolls back
+                step(connection)
+                connection.execute(f"PRAGMA user_version = {number}")
 
 
 def _open(path: Path, *, writable: bool) -> sqlite3.Connection:

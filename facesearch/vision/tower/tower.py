@@ -44,7 +44,7 @@ from facesearch.vision.tower.quantisation import quantise
 if TYPE_CHECKING:
     import openvino
 
-__all__ = ["CARD_NAME", "WEIGHTS_NAME", "Device", "Tower", "TowerCard", "read_card", "weights_sha256", "write_card"]
+__all__ = ["CARD_NAME", "WEIGHTS_NAME", "Tower", "TowerCard", "read_card", "weights_sha256", "write_card"]
 
 TOWER_VARIABLE = "FACESEARCH_TOWER"
 SHIPPED_TOWER = Path(__file__).parents[2] / "weights"
