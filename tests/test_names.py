@@ -15,11 +15,11 @@ from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 import facesearch
 from facesearch.errors import UsageError
-from facesearch.exchange import import_names
+from facesearch.exchange import import_names, name_by_list
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library, find_person
 from facesearch.names import LONGEST_NAME, name_key, person_name
-from facesearch.people import name_by_list, name_faces, name_person, undo_change
+from facesearch.people import name_faces, name_person, undo_change
 from facesearch.text import shown
 
 RED, GREEN = (200, 20, 20), (20, 200, 20)

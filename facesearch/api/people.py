@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from facesearch.api.session import Folder, Session
 
 if TYPE_CHECKING:
+    from facesearch.exchange import ListSummary
     from facesearch.library import Library
     from facesearch.people import (
         GroupSummary,
-        ListSummary,
         LoggedChange,
         PeopleChanged,
         PeopleList,
@@ -130,7 +130,7 @@ class People:
 
         root: where relative paths begin, by default the file's folder. dry_run: only say what would be named.
         """
-        from facesearch.people import name_by_list
+        from facesearch.exchange import name_by_list
 
         with self._session.opened(writable=not dry_run) as library:
             return name_by_list(library, Path(file), root=None if root is None else Path(root), dry_run=dry_run)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from facesearch.exchange import (
         ImportSummary,
         ListingSummary,
+        ListSummary,
         SidecarOptions,
         SidecarSummary,
         refuse_taken,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
         FaceEntry,
         GroupedPerson,
         GroupSummary,
-        ListSummary,
         LoggedChange,
         PeopleChanged,
         PeopleList,
@@ -77,6 +77,7 @@ _ROOMS = {
     ),
     "facesearch.exchange": (
         "ImportSummary",
+        "ListSummary",
         "ListingSummary",
         "SidecarOptions",
         "SidecarSummary",
@@ -106,7 +107,6 @@ _ROOMS = {
         "FaceEntry",
         "GroupSummary",
         "GroupedPerson",
-        "ListSummary",
         "LoggedChange",
         "PeopleChanged",
         "PeopleList",

@@ -14,13 +14,16 @@ from facesearch.exchange.exporting import (
 from facesearch.exchange.import_summary import ImportConflict, ImportSummary, NotThisPerson, Unmatched, UnusableName
 from facesearch.exchange.importing import import_names
 from facesearch.exchange.listing import ListingSummary, refuse_taken, write_listing
+from facesearch.exchange.name_list import ListSummary, PassedOver, name_by_list
 
 __all__ = [
     "ExportConflict",
     "ImportConflict",
     "ImportSummary",
+    "ListSummary",
     "ListingSummary",
     "NotThisPerson",
+    "PassedOver",
     "SidecarOptions",
     "SidecarSummary",
     "Unmatched",
@@ -28,6 +31,7 @@ __all__ = [
     "export_listing",
     "export_sidecars",
     "import_names",
+    "name_by_list",
     "refuse_taken",
     "write_listing",
 ]

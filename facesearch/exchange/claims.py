@@ -26,6 +26,7 @@ from facesearch.exchange.sidecars import SUFFIX, SidecarError, SidecarNames, rea
 from facesearch.library import Library
 from facesearch.names import person_name
 from facesearch.photos import RAW_SUFFIXES, fingerprint, photo_file, read_embedded, walk
+from facesearch.photos.files import is_stream
 from facesearch.records import Floats, PhotoFile, SkippedFile
 
 LISTINGS = frozenset({".json", ".csv"})
@@ -58,13 +59,14 @@ class ClaimReader:
 
         Raises PhotoError where a path does not exist."""
         paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - a library's paths follow no links
-        listings = [path for path in paths if path.suffix.lower() in LISTINGS]
+        listings = [path for path in paths if path.suffix.lower() in LISTINGS or is_stream(path)]
         sidecars = [path for path in paths if path.suffix.lower() == SUFFIX]
         contacts = [path for path in paths if path.suffix.lower() == _CONTACTS_SUFFIX]
         inis = [path for path in paths if path.name in INI_NAMES]
         self._is_alone = len(paths) == 1
         for path in (*listings, *sidecars, *contacts, *inis):
-            photo_file(path)
+            if not is_stream(path):
+                photo_file(path)
         found = list(walk([path for path in paths if path not in {*listings, *sidecars, *contacts, *inis}]))
         self._summary.skipped += [file for file in found if isinstance(file, SkippedFile)]
         for path in contacts:

@@ -10,7 +10,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import numpy as np
 from facesearch.errors import UsageError
 from facesearch.exchange.files import replace_file
 from facesearch.exchange.gathering import PhotoFaces, is_gone
+from facesearch.exchange.table import box_sides, read_table, refuse_other_encodings
 from facesearch.photos.files import special_file
 from facesearch.records import Floats
 
@@ -102,15 +103,20 @@ def as_csv(photos: Iterable[tuple[PhotoFaces, list[Path]]]) -> bytes:
 
 
 def read_listing(path: Path) -> list[ListedFace]:
-    """The named faces of a listing, by its suffix JSON or CSV. Raises UsageError where it is none."""
-    read: Callable[[bytes], Iterator[ListedFace]] = _of_csv if path.suffix.lower() == ".csv" else _of_json
+    """The named faces of a listing, JSON or CSV by what it begins with. Raises UsageError where it is none."""
     try:
-        return list(read(path.read_bytes()))
+        content = path.read_bytes()  # once: a pipe is read only once
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror})") from error
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error) as error:
+    is_json = content.lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n").startswith((b"{", b"["))
+    try:
+        found = list(_of_json(content) if is_json else _of_csv(content, path))
+        for face in found:
+            os.fsencode(face.photo)  # a lone surrogate that stands for no byte cannot be in the name of a file
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         said = f"{type(error).__name__}: {error}"
         raise UsageError(f"{path} is no listing that facesearch export has written ({said})") from error
+    return found
 
 
 def _of_json(content: bytes) -> Iterator[ListedFace]:
@@ -123,21 +129,19 @@ def _of_json(content: bytes) -> Iterator[ListedFace]:
                 yield ListedFace(str(photo["photo"]), str(photo["sha256"]), _box(face["box"]), str(face["name"]))
 
 
-def _of_csv(content: bytes) -> Iterator[ListedFace]:
-    text = content.decode("utf-8-sig", "surrogateescape")
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    missing = {"photo", "name", *COLUMNS[4:8]} - set(reader.fieldnames or ())
+def _of_csv(content: bytes, path: Path) -> Iterator[ListedFace]:
+    table = read_table(content, path)
+    missing = {"photo", "name", *COLUMNS[4:8]} - set(table.columns)
     if missing:
-        raise ValueError(f"it has no column {min(missing)}")
-    for row in reader:
-        if row["name"]:
-            yield ListedFace(
-                row["photo"], _optional(row, "sha256"), _box([row[side] for side in COLUMNS[4:8]]), row["name"]
-            )
-
-
-def _optional(row: Mapping[str, str | None], column: str) -> str:
-    return row.get(column) or ""
+        raise ValueError(f"it has no column {min(missing)}; lists of your own are for facesearch people import")
+    for line, cells in table.lines:
+        if cells["name"]:
+            try:
+                refuse_other_encodings(cells["name"])
+            except UsageError as error:
+                raise UsageError(f"{path}: line {line}: {error}") from error
+            box = _box(box_sides([cells[side] for side in COLUMNS[4:8]]))
+            yield ListedFace(cells["photo"], cells.get("sha256", ""), box, cells["name"])
 
 
 def _box(numbers: Any) -> Floats:

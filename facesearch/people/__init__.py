@@ -20,7 +20,6 @@ from facesearch.people.folders import FolderNames, most_prominent, name_by_folde
 from facesearch.people.grouping import GroupedPerson, GroupSummary, group_people
 from facesearch.people.history import LoggedChange, Undone, change_log, undo_change, undo_since
 from facesearch.people.listing import FaceEntry, PeopleList, PersonEntry, PersonShown, list_people, show_person
-from facesearch.people.lists import ListSummary, PassedOver, name_by_list
 from facesearch.people.photo_list import PhotoEntry, PhotoList, PhotoWish, list_photos
 from facesearch.people.sources import name_after_source
 from facesearch.people.suspect import KINDS, Suspect
@@ -32,9 +31,7 @@ __all__ = [
     "FolderNames",
     "GroupSummary",
     "GroupedPerson",
-    "ListSummary",
     "LoggedChange",
-    "PassedOver",
     "PeopleChanged",
     "PeopleList",
     "PersonEntry",
@@ -61,7 +58,6 @@ __all__ = [
     "most_prominent",
     "name_after_source",
     "name_by_folder",
-    "name_by_list",
     "name_faces",
     "name_person",
     "photo_at",

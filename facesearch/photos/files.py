@@ -71,6 +71,13 @@ def special_file(path: Path) -> str | None:
         return None
 
 
+def is_stream(path: Path) -> bool:
+    """Whether a path stands for what another program writes, or for a file that the shell has opened: a named pipe,
+    /dev/stdin, /dev/fd/63."""
+    kind = special_file(path)
+    return kind in {"a named pipe", "a socket"} or (kind is None and path.is_file() and path.is_relative_to("/dev"))
+
+
 def file_status(path: Path) -> os.stat_result:
     """What the file system knows of a path, following links. Raises PhotoError where it cannot be looked up."""
     try:

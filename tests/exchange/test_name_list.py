@@ -16,8 +16,9 @@ from support.small_tower import write_small_tower
 
 from facesearch.demo import write_album
 from facesearch.errors import UsageError
+from facesearch.exchange import name_by_list
 from facesearch.library import Library
-from facesearch.people import change_log, name_by_list, name_person, reject_faces, undo_change
+from facesearch.people import change_log, name_person, reject_faces, undo_change
 
 
 @pytest.fixture

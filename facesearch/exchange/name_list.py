@@ -6,19 +6,16 @@ cannot be read, as a whole; what it cannot use is said line by line.
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
 import os
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from facesearch.errors import UsageError
+from facesearch.exchange.table import Cells, box_sides, read_table, refuse_other_encodings
 from facesearch.library import Library
 from facesearch.names import person_name
 from facesearch.people.addressing import photo_at, shown_person
@@ -30,7 +27,6 @@ SOURCE = "list"
 _BOX = ("x1", "y1", "x2", "y2")
 _PATH, _PERSON = ("path", "photo"), ("person", "name")  # each column under either name
 _ERRORS_SHOWN = 5
-_SEPARATOR = re.compile(r"\"?sep=(.)\"?\r?\n", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -162,32 +158,17 @@ def _matched(rows: Sequence[_Row], faces: Sequence[StoredFace]) -> list[tuple[_R
 def _read(file: Path, root: Path) -> list[_Row]:
     """The rows with a person. Raises UsageError that names the lines which cannot be read."""
     try:
-        text = _text(file.read_bytes())  # once: a pipe is read only once
+        table = read_table(file.read_bytes(), file)  # once: a pipe is read only once
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file} is no text in UTF-16, as its first bytes say: save it as CSV UTF-8") from error
-    named = _SEPARATOR.match(text)  # Excel's line that says what separates the cells
-    head = text[named.end() if named else 0 :].partition("\n")[0]
-    delimiter = named[1] if named else max(",;\t", key=head.count)
-    skipped = 1 if named else 0
-    reader = csv.DictReader(
-        io.StringIO(text[named.end() :] if named else text, newline=""), delimiter=delimiter, strict=True
-    )
+    path_at, person_at = (_column(file, table.columns, names) for names in (_PATH, _PERSON))
     rows, errors = [], []
-    try:
-        columns = [column.strip().casefold() for column in reader.fieldnames or ()]
-        path_at, person_at = (_column(file, columns, names) for names in (_PATH, _PERSON))
-        reader.fieldnames = columns
-        for cells in reader:
-            line = reader.line_num + skipped
-            try:
-                if (cells[person_at] or "").strip():
-                    rows.append(_row(line, cells, path_at, person_at, root))
-            except UsageError as error:
-                errors.append(f"line {line}: {error}")
-    except csv.Error as error:
-        raise UsageError(f"{file} is no CSV file: after line {reader.line_num + skipped}: {error}") from error
+    for line, cells in table.lines:
+        try:
+            if cells[person_at].strip():
+                rows.append(_row(line, cells, path_at, person_at, root))
+        except UsageError as error:
+            errors.append(f"line {line}: {error}")
     if errors:
         more = f"; and {len(errors) - _ERRORS_SHOWN} more" if len(errors) > _ERRORS_SHOWN else ""
         raise UsageError(f"{file}: {'; '.join(errors[:_ERRORS_SHOWN])}{more}; nothing was changed")
@@ -199,14 +180,6 @@ def _beginning(file: Path) -> Path:
     return file.parent if file.is_file() else Path()
 
 
-def _text(content: bytes) -> str:
-    """From UTF-8, or from UTF-16 where a byte order mark says so, as in what spreadsheets call Unicode text. Bytes that
-    are no UTF-8 stay as file names keep them. Raises UnicodeDecodeError."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16")
-    return content.decode("utf-8-sig", "surrogateescape")
-
-
 def _column(file: Path, columns: Sequence[str], names: Sequence[str]) -> str:
     for name in names:
         if name in columns:
@@ -214,18 +187,16 @@ def _column(file: Path, columns: Sequence[str], names: Sequence[str]) -> str:
     raise UsageError(f"{file} has no column {names[0]}; its first line names the columns: path, person, x1, y1, x2, y2")
 
 
-def _row(line: int, cells: Mapping[str, str | None], path_at: str, person_at: str, root: Path) -> _Row:
-    path, person = (cells[path_at] or "").strip(), (cells[person_at] or "").strip()
+def _row(line: int, cells: Cells, path_at: str, person_at: str, root: Path) -> _Row:
+    path, person, face = (cells.get(column, "").strip() for column in (path_at, person_at, "face"))
     if not path:
         raise UsageError("there is no path")
-    if any("\udc80" <= letter <= "\udcff" for letter in person):
-        raise UsageError(f"{person} is not in UTF-8: save the list as that, in Excel as CSV UTF-8")
-    sides = [(cells.get(side) or "").strip() for side in _BOX]
-    face = (cells.get("face") or "").strip()
+    refuse_other_encodings(person)
+    sides = [cells.get(side, "").strip() for side in _BOX]
     box = None
     if any(sides):
         try:
-            box = tuple(float(side.replace(",", ".")) for side in sides)  # as some spreadsheets write 812.5
+            box = tuple(box_sides(sides))
         except ValueError:
             raise UsageError(f"{','.join(sides)} is no box of four numbers") from None
         if not (np.isfinite(box).all() and box[0] < box[2] and box[1] < box[3]):
