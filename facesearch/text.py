@@ -14,6 +14,11 @@ def called(name: str | None, person_id: int | None, face_id: int | None = None) 
     return f"face #{face_id}" if person_id is None else f"unnamed #{person_id}"
 
 
+def addressed(name: str | None, person_id: int | None) -> str:
+    """How a command addresses a person: by the name, or as `#12`."""
+    return f"#{person_id}" if name is None else name
+
+
 def shown(value: object) -> str:
     """A text on one line, for any UTF-8 terminal: line breaks, control characters, what turns the direction of writing,
     and bytes of file names that are no UTF-8 are escaped (`a\\nb.jpg`, `\\xff.jpg`). Every other letter and space is

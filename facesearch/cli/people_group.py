@@ -10,6 +10,7 @@ from facesearch.cli.options import JsonOption, LibraryOption, TowerOption
 from facesearch.cli.output import counted, say, say_json, shown, table
 from facesearch.cli.people_options import say_change
 from facesearch.cli.progress import Progress
+from facesearch.text import addressed
 
 if TYPE_CHECKING:
     from facesearch.api.values import GroupedPerson, GroupSummary
@@ -85,6 +86,5 @@ def _report(summary: GroupSummary) -> None:
 
 
 def _who(person: GroupedPerson) -> str:
-    if person.name is not None:
-        return shown(person.name)
-    return "(new)" if person.person_id is None else f"#{person.person_id}"
+    is_new = person.name is None and person.person_id is None
+    return "(new)" if is_new else shown(addressed(person.name, person.person_id))

@@ -8,6 +8,7 @@ import typer
 
 from facesearch.cli.completing import complete_face, complete_person
 from facesearch.cli.output import say, shown
+from facesearch.text import called
 
 PersonArgument = Annotated[
     str,
@@ -31,7 +32,7 @@ FacesArgument = Annotated[
 
 def shown_name(name: str | None, person_id: int) -> str:
     """A name, or `unnamed #12`."""
-    return f"unnamed #{person_id}" if name is None else shown(name)
+    return shown(called(name, person_id))
 
 
 def say_change(line_id: int | None, text: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesearch.cli.output import counted, say, shown, shown_path, table
+from facesearch.text import called
 
 if TYPE_CHECKING:
     from facesearch.api.values import FaceMatch, PersonMatch, ProbeFace, QueryAnswer
@@ -79,7 +80,7 @@ def _people(matches: Iterable[PersonMatch]) -> list[tuple[str, ...]]:
     return [
         (
             str(match.rank),
-            _person(match),
+            shown(called(match.name, match.person_id, match.face_id)),
             f"{match.distance:.3f}",
             f"{match.photo_count:,}",
             _photo(match.nearest_photo, match.missing),
@@ -94,17 +95,10 @@ def _photos(matches: Iterable[FaceMatch]) -> list[tuple[str, ...]]:
             str(match.rank),
             ", ".join([_photo(match.photo, match.missing), *map(shown_path, match.copies)]),
             f"{match.distance:.3f}",
-            _person(match),
+            shown(called(match.name, match.person_id, match.face_id)),
         )
         for match in matches
     ]
-
-
-def _person(match: PersonMatch | FaceMatch) -> str:
-    """A name, `unnamed #12` for a group without one, `face #3` for a face in no group."""
-    if match.name is not None:
-        return shown(match.name)
-    return f"face #{match.face_id}" if match.person_id is None else f"unnamed #{match.person_id}"
 
 
 def _photo(path: Path, missing: bool) -> str:

@@ -19,6 +19,7 @@ from facesearch.cli.options import (
     TowerOption,
 )
 from facesearch.cli.output import counted, say, say_json, shown, shown_path, table
+from facesearch.text import called
 
 if TYPE_CHECKING:
     from facesearch.api.values import Explanation
@@ -122,6 +123,4 @@ def _report(found: Explanation) -> None:
 
 
 def _whose(name: str | None, person_id: int | None) -> str:
-    if name is not None:
-        return shown(name)
-    return "nobody yet" if person_id is None else f"unnamed #{person_id}"
+    return "nobody yet" if person_id is None else shown(called(name, person_id))

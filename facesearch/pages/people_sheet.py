@@ -11,7 +11,7 @@ from facesearch.pages import picture, render_page, text
 from facesearch.pages.cutting import Cut, cut_faces
 from facesearch.pages.labels import where, who
 from facesearch.pages.person_faces import Everybody, PersonFaces, SheetFace, SheetPerson
-from facesearch.text import counted
+from facesearch.text import addressed, called, counted
 
 _STYLE = """
 .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: 1rem .8rem;
@@ -56,7 +56,7 @@ def render_person(library: Library, shown: PersonFaces, on_photo: OnPhoto | None
     lead.append('<p class="quiet">This page shows faces. It loads nothing and sends nothing; keep it private.</p>')
     figures = "".join(_face(face, cuts[face.face_id], is_far=face.distance > shown.is_far) for face in shown.faces)
     body = f'{"".join(lead)}<div class="sheet">{figures}</div>{_chosen(library, shown)}'
-    title = f"unnamed #{shown.person_id}" if shown.name is None else shown.name
+    title = called(shown.name, shown.person_id)
     return render_page(title, body, style=_STYLE, script=_SCRIPT)
 
 
@@ -90,7 +90,7 @@ def _face(face: SheetFace, cut: Cut, *, is_far: bool) -> str:
 def _person(person: SheetPerson, cuts: dict[int, Cut]) -> str:
     name = who(person.name, person.person_id)
     cut = Cut(reason="no face") if person.face_id is None else cuts[person.face_id]
-    plain = f"#{person.person_id}" if person.name is None else person.name
+    plain = addressed(person.name, person.person_id)
     return (
         f"<figure>{picture(cut.face, plain, cut.reason)}<figcaption><b>{name}</b><br>number {person.person_id}<br>"
         f"{counted(person.faces, 'face')}, {counted(person.photos, 'photo')}</figcaption></figure>"
@@ -99,7 +99,7 @@ def _person(person: SheetPerson, cuts: dict[int, Cut]) -> str:
 
 def _chosen(library: Library, shown: PersonFaces) -> str:
     """The commands for the faces that are ticked, to be copied into a shell."""
-    whom = shlex.quote(f"#{shown.person_id}" if shown.name is None else shown.name)
+    whom = shlex.quote(addressed(shown.name, shown.person_id))
     ending = "" if is_default_library(library.path) else f" --library {shlex.quote(str(library.path.absolute()))}"
     lines = "".join(
         f'<code data-start="{text(f"facesearch people {verb} {whom}")}" data-end="{text(ending)}"></code>'

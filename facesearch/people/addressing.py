@@ -15,6 +15,7 @@ import numpy as np
 from facesearch.errors import UsageError
 from facesearch.library import Library, known_person
 from facesearch.records import Floats, StoredFace
+from facesearch.text import addressed
 from facesearch.vision.boxes import MEANT, pair_up
 
 _LIKE_A_FILE = re.compile(r"/|\.\w{3,5}$")
@@ -123,7 +124,7 @@ def _faces_on(library: Library, photo: Path) -> list[StoredFace]:
 def shown_person(library: Library, person_id: int) -> str:
     """A person's name, or `#12`."""
     row = library.people.row(person_id)
-    return f"#{person_id}" if row is None or row.name is None else row.name
+    return addressed(None if row is None else row.name, person_id)
 
 
 def _listed(faces: Iterable[StoredFace]) -> str:

@@ -18,6 +18,7 @@ from facesearch.people.addressing import shown_person
 from facesearch.people.grouping import SOURCE as GROUPED
 from facesearch.people.grouping import VOUCHED
 from facesearch.records import PersonRow, StoredFace
+from facesearch.text import addressed
 
 USER = "user"
 
@@ -52,7 +53,7 @@ def name_person(library: Library, person_id: int, name: str, born: str | None = 
         row = _row(library, person_id)
         taken = library.people.find(name)
         if taken is not None and taken != person_id:
-            this = row.name or f"#{person_id}"
+            this = addressed(row.name, person_id)
             raise UsageError(f"somebody is called {name} already: facesearch people merge makes them and {this} one")
         with library.people.change("name") as change:
             change.update(person_id, name=name, born=born or row.born)

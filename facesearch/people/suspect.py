@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facesearch.records import PersonRow
+from facesearch.text import addressed, called
 
 KINDS = ("twice", "stray", "alike", "unborn")
 
@@ -40,8 +41,9 @@ class Suspect:
 
 def worded(suspect: Suspect, person: PersonRow) -> Suspect:
     """With the reason in words, and the command."""
-    who, other = _shown(suspect.name, suspect.person_id), _shown(suspect.other_name, suspect.other_person_id)
-    mine, theirs = _word(suspect.name, suspect.person_id), _word(suspect.other_name, suspect.other_person_id)
+    who, other = called(suspect.name, suspect.person_id), called(suspect.other_name, suspect.other_person_id)
+    mine = addressed(suspect.name, suspect.person_id)
+    theirs = addressed(suspect.other_name, suspect.other_person_id)
     if suspect.kind == "alike":
         reason = f"{who} and {other} look like one person: their faces are {suspect.distance:.3f} apart on average"
         return replace(suspect, reason=reason, command=_command("merge", mine, theirs))
@@ -60,15 +62,6 @@ def worded(suspect: Suspect, person: PersonRow) -> Suspect:
     face = f"face:{suspect.face_id}"
     command = ("reject", mine, face) if suspect.other_person_id is None else ("split", mine, face, "--to", theirs)
     return replace(suspect, reason="; ".join(reasons), command=_command(*command))
-
-
-def _shown(name: str | None, person_id: int | None) -> str:
-    return f"unnamed #{person_id}" if name is None else name
-
-
-def _word(name: str | None, person_id: int | None) -> str:
-    """How a command addresses a person."""
-    return f"#{person_id}" if name is None else name
 
 
 def _command(*words: str) -> str:
