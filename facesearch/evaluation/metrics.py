@@ -13,11 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from facesearch.records import Values
-
-Labels = NDArray[np.int64]
+from facesearch.records import Ints, Values
 
 GENUINE, IMPOSTOR = 0, 1
 Z_95 = 1.959963984540054  # two-sided 95 % of the normal distribution
@@ -244,7 +242,7 @@ def identification_rates(
     return {rank: float(np.mean(np.isfinite(own) & (before < rank))) for rank in ranks}
 
 
-def _checked(distances: ArrayLike, labels: ArrayLike, both_kinds: bool = True) -> tuple[Values, Labels]:
+def _checked(distances: ArrayLike, labels: ArrayLike, both_kinds: bool = True) -> tuple[Values, Ints]:
     values, kinds = np.asarray(distances, dtype=np.float64), np.asarray(labels)
     if values.ndim != 1 or values.shape != kinds.shape or not len(values):
         raise ValueError(f"distances {values.shape} and labels {kinds.shape} must be two lists of one length")

@@ -14,11 +14,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facesearch.records import EMBEDDING_SIZE, Floats, Values
-
-Ids = NDArray[np.int64]
+from facesearch.records import EMBEDDING_SIZE, Floats, Ints, Values
 
 OTHERS = 4  # people who are measured against a face, and against a person
 _POINTS = 4  # places of a person's faces that others are looked for at: a child and a grown-up lie apart
@@ -42,7 +39,7 @@ class Fits:
     """
 
     own: Values
-    others: Ids
+    others: Ints
     to_others: Values
 
 
@@ -53,7 +50,7 @@ class Likeness:
     count as one person.
     """
 
-    def __init__(self, embeddings: Floats, owners: Ids, threshold: float) -> None:
+    def __init__(self, embeddings: Floats, owners: Ints, threshold: float) -> None:
         self.people, self.positions, self.counts = np.unique(owners, return_inverse=True, return_counts=True)
         rows = np.asarray(embeddings, np.float64)
         middle = rows.mean(axis=0)
@@ -63,12 +60,12 @@ class Likeness:
         self._sums = _sums(self._faces, self.positions, len(self.people))
 
     @cached_property
-    def _search(self) -> tuple[Any, Ids]:
+    def _search(self) -> tuple[Any, Ints]:
         """A search over the points of all people, and whose each is."""
         points, owners = _points(self._faces, self.positions, self._sums / self.counts[:, None])
         return _index(points), owners
 
-    def fits(self) -> Iterator[tuple[Ids, Fits]]:
+    def fits(self) -> Iterator[tuple[Ints, Fits]]:
         """How well each face fits, in pieces: rows, int64 (n,), and theirs."""
         for start in range(0, len(self._faces), _PROBES_AT_ONCE):
             rows = np.arange(start, min(start + _PROBES_AT_ONCE, len(self._faces)))
@@ -83,7 +80,7 @@ class Likeness:
             )
             yield rows, Fits(own, others, np.where(others >= 0, to_others, -np.inf))
 
-    def own_fit(self, rows: Ids, without: Ids | None = None) -> Values:
+    def own_fit(self, rows: Ints, without: Ints | None = None) -> Values:
         """How well faces fit the other faces of their person, but for one more face each (`without`); NaN where
         there is no other."""
         mine = self.positions[rows]
@@ -111,7 +108,7 @@ class Likeness:
             ratio = self._ratio(means[first], self.counts[first], means[second], self.counts[second])
             yield from zip(first.tolist(), second.tolist(), ratio.tolist(), strict=True)
 
-    def _near(self, probes: Values, mine: Ids) -> Ids:
+    def _near(self, probes: Values, mine: Ints) -> Ints:
         """For each probe up to OTHERS people other than `mine` whose points lie nearest, (n, OTHERS); -1 for none."""
         index, owners = self._search
         _, found = index.search(np.ascontiguousarray(probes, np.float32), min(len(owners), _POINTS * (OTHERS + 1)))
@@ -122,7 +119,7 @@ class Likeness:
             near[row, : len(others)] = others
         return near
 
-    def _ratio(self, first: Values, first_count: Values | Ids, second: Values, second_count: Values | Ids) -> Values:
+    def _ratio(self, first: Values, first_count: Values | Ints, second: Values, second_count: Values | Ints) -> Values:
         """log p(both means | one person) - log p(both | two people): (..., 32) and counts (...) -> (...)."""
         between = self._spread
         n1, n2 = np.asarray(first_count, np.float64)[..., None], np.asarray(second_count, np.float64)[..., None]
@@ -132,7 +129,7 @@ class Likeness:
         return np.asarray(logs.sum(axis=-1) / 2)
 
 
-def _scatter(rows: Values, positions: Ids, counts: Ids, threshold: float) -> tuple[Values, Values]:
+def _scatter(rows: Values, positions: Ints, counts: Ints, threshold: float) -> tuple[Values, Values]:
     """The covariances within people and between them, (32, 32) each, of which the threshold gives a first guess."""
     size = rows.shape[1]
     guess = np.array([_GENUINE**2, _IMPOSTOR**2 - _GENUINE**2]) * threshold**2 / 2 / size
@@ -162,12 +159,12 @@ def _diagonal(within: Values, between: Values) -> tuple[Values, Values]:
     return unit @ vectors, np.maximum(values, 1e-9)
 
 
-def _sums(rows: Values, positions: Ids, people: int) -> Values:
+def _sums(rows: Values, positions: Ints, people: int) -> Values:
     """The sum of each person's rows: (N, D) -> (people, D)."""
     return np.stack([np.bincount(positions, column, people) for column in rows.T], axis=1)
 
 
-def _points(faces: Values, positions: Ids, means: Values) -> tuple[Floats, Ids]:
+def _points(faces: Values, positions: Ints, means: Values) -> tuple[Floats, Ints]:
     """Each person's mean, and where there are several faces up to _POINTS - 1 of them that lie far apart; and whose
     each point is. Source: Gonzalez 1985 (farthest-first traversal)."""
     order = np.argsort(positions, kind="stable")

@@ -17,10 +17,10 @@ import numpy as np
 
 from facesearch.evaluation.distance import pair_distances
 from facesearch.library import Library
-from facesearch.people.likeness import Fits, Ids, Likeness
+from facesearch.people.likeness import Fits, Likeness
 from facesearch.people.suspect import KINDS, Suspect, worded
 from facesearch.photos import date_taken
-from facesearch.records import Floats, PersonRow, Values
+from facesearch.records import Floats, Ints, PersonRow, Values
 
 # Evidence is a natural logarithm of odds. Faces of a person are less independent than the model takes them for, so its
 # logarithms count less; both shares were chosen on mistakes planted among LFW's people of fold 6.
@@ -125,7 +125,7 @@ class _Search:
         weights: Values = np.concatenate([known, stranger], axis=1) - np.log(1 - _WRONG)
         return weights
 
-    def _possible(self, row: int, others: Ids, weights: Values) -> Values:
+    def _possible(self, row: int, others: Ints, weights: Values) -> Values:
         """The weights of a face without those who are on its photo already, and from whom it was rejected."""
         for column in np.flatnonzero(np.isfinite(weights[0, :-1])).tolist():
             person = int(self.likeness.people[others[column]])

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesearch.query.why.occlusion import Map
-from facesearch.records import Pixels
+from facesearch.records import Pixels, Values
 
 # Told apart by people who see no red or no green, too. Orange: covered, the face moves away; blue: nearer.
 AWAY, NEARER = (230, 97, 1), (38, 110, 220)
@@ -16,7 +15,7 @@ _STRONGEST = 0.78  # opacity of the colour at the largest change
 _GREY = 0.8  # the crop's own contrast under it
 
 
-def draw_heat(crop: Pixels, heat: Map, largest: float) -> Pixels:
+def draw_heat(crop: Pixels, heat: Values, largest: float) -> Pixels:
     """crop: uint8 (112, 112, 3). heat: float64 (112, 112). largest: the change that has the full colour.
 
     Returns uint8 (336, 336, 3). Where nothing changes the grey crop shows.

@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from facesearch.errors import UsageError
 from facesearch.evaluation.distance import pair_distances
-from facesearch.records import CROP_SIZE_PX, Floats, Pixels
+from facesearch.records import CROP_SIZE_PX, Floats, Pixels, Values
 
 Embed = Callable[[Pixels], Floats]
 Fill = Literal["mean", "blur"]
-Map = NDArray[np.float64]
 
 MOST_COVERED = 4096
 """Crops embedded for one map at most."""
@@ -71,9 +69,9 @@ class Occlusion:
 
     patches: Patches
     distances: Floats
-    changes: Map
+    changes: Values
 
-    def by_pixel(self, reference: int) -> Map:
+    def by_pixel(self, reference: int) -> Values:
         """The mean change over all patches that cover a pixel: float64 (112, 112)."""
         total, count = np.zeros((2, CROP_SIZE_PX, CROP_SIZE_PX))
         for row, top in enumerate(self.patches.starts_px):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facesearch.query.why.occlusion import Map
+from facesearch.records import Values
 
 # left, top, right, bottom in px of a crop of 112 px; around the five points of alignment's template, sides as seen.
 REGIONS = {
@@ -16,6 +16,6 @@ REGIONS = {
 }
 
 
-def by_region(heat: Map) -> dict[str, float]:
+def by_region(heat: Values) -> dict[str, float]:
     """The mean change within each region of a map, float64 (112, 112)."""
     return {name: float(heat[top:bottom, left:right].mean()) for name, (left, top, right, bottom) in REGIONS.items()}

@@ -12,13 +12,11 @@ from facesearch.evaluation.distance import pair_distances
 from facesearch.library import Library
 from facesearch.people.grouping import SOURCE as GROUPED
 from facesearch.people.grouping import VOUCHED
-from facesearch.records import EMBEDDING_SIZE, Floats, Values
+from facesearch.records import EMBEDDING_SIZE, Floats, Ints, Values
 
 MOST_FACES = 30  # of a person: 435 pairs; with all of a few thousand photos one person would outweigh everybody else
 MOST_IN_ALL = 2000  # two million pairs
 _SEED = 1
-
-Whole = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +27,8 @@ class NamedSample:
     """
 
     embeddings: Floats
-    people: Whole
-    photos: Whole
+    people: Ints
+    photos: Ints
     in_all: int
     grouped: int = 0
 
@@ -63,11 +61,11 @@ class Pairs:
     """All pairs of faces on different photos, by distance: distances (P,), rising, the people of either face (P,)."""
 
     distances: Values
-    first: Whole
-    second: Whole
+    first: Ints
+    second: Ints
 
     @property
-    def labels(self) -> Whole:
+    def labels(self) -> Ints:
         """0 for one person, 1 for two people, as in metrics."""
         return np.where(self.first == self.second, np.int64(0), np.int64(1))
 
@@ -121,6 +119,6 @@ def pairs_of(sample: NamedSample) -> Pairs:
     return Pairs(distances[order], sample.people[first[order]], sample.people[second[order]])
 
 
-def _numbered(values: list[int]) -> Whole:
-    numbers: Whole = np.unique(np.array(values, np.int64), return_inverse=True)[1].astype(np.int64)
+def _numbered(values: list[int]) -> Ints:
+    numbers: Ints = np.unique(np.array(values, np.int64), return_inverse=True)[1].astype(np.int64)
     return numbers

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.evaluation.distance import pair_distances
-from facesearch.records import Floats
-from facesearch.tuning.teaching.lessons import Lessons, Rows, evenly
+from facesearch.records import Floats, Ints
+from facesearch.tuning.teaching.lessons import Lessons, evenly
 
 RUNS = 5
 _MOST_FACES = 2000  # that are asked about: their pairs are some millions
@@ -92,7 +92,7 @@ def _asked(lessons: Lessons) -> NDArray[np.bool_]:
     return asked
 
 
-def _parts(lessons: Lessons) -> Rows:
+def _parts(lessons: Lessons) -> Ints:
     """The run in which each named face is left out, -1 for the others: int64 (N,)."""
     parts = np.full(len(lessons.people), -1)
     for person in range(len(lessons.names)):
@@ -102,7 +102,7 @@ def _parts(lessons: Lessons) -> Rows:
     return parts
 
 
-def _groups(lessons: Lessons, seed: int) -> Rows:
+def _groups(lessons: Lessons, seed: int) -> Ints:
     """The group that each person is left out with: int64 (P,); two people or more in each, with many faces or few."""
     people = len(lessons.names)
     groups = max(2, min(_MOST_LEFT_OUT, people // 2))
@@ -115,7 +115,7 @@ def _groups(lessons: Lessons, seed: int) -> Rows:
 class _Run:
     """One run: who and what is left out of it."""
 
-    def __init__(self, lessons: Lessons, asked: NDArray[np.bool_], parts: Rows, groups: Rows, run: int) -> None:
+    def __init__(self, lessons: Lessons, asked: NDArray[np.bool_], parts: Ints, groups: Ints, run: int) -> None:
         self._lessons = lessons
         named = lessons.people >= 0
         strangers = np.zeros(len(named), bool)
@@ -141,7 +141,7 @@ class _Run:
             stretch=outside / inside,
         )
 
-    def _pairs(self, spaces: tuple[Floats, Floats], one: Rows, other: Rows, once: bool = False) -> HeldOutPairs:
+    def _pairs(self, spaces: tuple[Floats, Floats], one: Ints, other: Ints, once: bool = False) -> HeldOutPairs:
         """All pairs of some faces with others; `once`: of one set of faces, each pair once."""
         chosen = np.triu(np.ones((len(one), len(other)), bool), 1) if once else one[:, None] != other[None, :]
         people = self._lessons.people.astype(np.int32)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.records import EMBEDDING_SIZE, Values
-from facesearch.tuning.teaching.lessons import Lessons, Rows
+from facesearch.records import EMBEDDING_SIZE, Ints, Values
+from facesearch.tuning.teaching.lessons import Lessons
 
 PULL = 1.2  # back to the start, in people; like the next chosen by scripts/bench_teach.py
 SHRINKAGE = 0.9
@@ -62,8 +62,8 @@ def draw_pairs(lessons: Lessons, taught: NDArray[np.bool_], margin: float, seed:
     other = rng.integers(0, len(named), pairs - from_apart)
     strange = (start[other] + count[other] + rng.integers(0, len(named) - count[other])) % len(named)
     given = apart[rng.choice(len(apart), from_apart, replace=False)] if from_apart else apart
-    first: Rows = np.concatenate([named[one], named[other], given[:, 0]])
-    second: Rows = np.concatenate([named[own], named[strange], given[:, 1]])
+    first: Ints = np.concatenate([named[one], named[other], given[:, 0]])
+    second: Ints = np.concatenate([named[own], named[strange], given[:, 1]])
     embeddings = lessons.embeddings.astype(np.float64) / margin
     people = len(np.unique(lessons.people[named]))
     return Pairs(embeddings[first] - embeddings[second], np.arange(len(first)) < pairs, people)

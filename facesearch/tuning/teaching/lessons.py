@@ -12,13 +12,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facesearch.library import Library
 from facesearch.people.grouping import SOURCE
-from facesearch.records import EMBEDDING_SIZE, Floats
-
-Rows = NDArray[np.int64]
+from facesearch.records import EMBEDDING_SIZE, Floats, Ints
 
 NOBODY = -1
 _MOST_FACES_A_PERSON = 50  # more of one person teach little, and would outweigh the others
@@ -35,12 +32,12 @@ class Lessons:
     that are not one person: rejected ones, and such as stand in one photo. names: by number."""
 
     embeddings: Floats
-    people: Rows
-    apart: Rows
+    people: Ints
+    apart: Ints
     names: Sequence[str]
 
     @property
-    def faces_a_person(self) -> Rows:
+    def faces_a_person(self) -> Ints:
         """How many faces each person has: int64 (P,)."""
         return np.bincount(self.people[self.people >= 0], minlength=len(self.names))
 

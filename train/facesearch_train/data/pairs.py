@@ -12,22 +12,21 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from facesearch.records import Ints
 from facesearch_train.data.taught import Taught, draw_lookalikes
-
-Indices = NDArray[np.int64]
 
 GENUINE, IMPOSTOR = 0, 1
 NOBODY = -1  # the person number of a photo of nobody knows whom
 
 
-def photos_by_person(identities: NDArray[np.int32]) -> list[Indices]:
+def photos_by_person(identities: NDArray[np.int32]) -> list[Ints]:
     """The photos of each person: (N,) person numbers -> one index array a person, in the order of their numbers."""
     order = np.argsort(identities, kind="stable")
     starts = np.flatnonzero(np.diff(identities[order], prepend=-1))
     return np.split(order, starts[1:]) if len(order) else []
 
 
-def draw_pairs(identities: NDArray[np.int32], rng: np.random.Generator) -> tuple[Indices, Indices, NDArray[np.int32]]:
+def draw_pairs(identities: NDArray[np.int32], rng: np.random.Generator) -> tuple[Ints, Ints, NDArray[np.int32]]:
     """Two pairs for every photo that has a genuine partner, one of either kind, and one impostor pair for every other.
 
     identities: (N,) person numbers. Returns first (P,), second (P,) and label (P,), 0 = one person, 1 = two, shuffled;
@@ -52,7 +51,7 @@ def draw_pairs(identities: NDArray[np.int32], rng: np.random.Generator) -> tuple
 
 def draw_people(
     identities: NDArray[np.int32], rng: np.random.Generator, photos_per_person: int, singles_share: float
-) -> Indices:
+) -> Ints:
     """An order in which photos of one person stand together in groups: (M,) indices, M a multiple of the group.
 
     Every person with several photos is cut into groups of `photos_per_person` (a short last group is filled up from
@@ -102,7 +101,7 @@ class EpochData(keras.utils.PyDataset):
         whole = max(1, self.drawn // self.batch_size)
         return whole if self.steps_limit is None else min(whole, self.steps_limit)
 
-    def read(self, indices: Indices) -> NDArray[np.uint8]:
+    def read(self, indices: Ints) -> NDArray[np.uint8]:
         return np.asarray(self.crops[indices])
 
     def slice(self, step: int) -> slice:

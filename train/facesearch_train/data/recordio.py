@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.errors import TrainingDataError
+from facesearch.records import Ints
 
 MAGIC = 0xCED7230A
 _FLAG_SHIFT, _LENGTH_MASK = 29, (1 << 29) - 1
@@ -31,7 +32,6 @@ _HEADER = struct.Struct("<IfQQ")
 _HEAD_BYTES = _PREFIX.size + _HEADER.size + 4  # with the first of several labels
 _AT_ONCE = 1 << 16
 
-Integers = NDArray[np.int64]
 ReadRecord = Callable[[int], bytes]
 
 
@@ -39,10 +39,10 @@ ReadRecord = Callable[[int], bytes]
 class Records:
     """The N photos of a record file: arrays of N."""
 
-    keys: Integers  # their numbers in the index
-    labels: Integers  # whom each shows
-    offsets: Integers  # where their records begin
-    sizes: Integers  # of the photos, in bytes; where a record is split, of its first part
+    keys: Ints  # their numbers in the index
+    labels: Ints  # whom each shows
+    offsets: Ints  # where their records begin
+    sizes: Ints  # of the photos, in bytes; where a record is split, of its first part
     damaged: int  # records that are none
     cut_off: int  # records that the index names, but which the file ends before
 
@@ -140,8 +140,8 @@ def _content(record: bytes) -> bytes:
 class _Heads:
     """The first bytes of N records, as arrays of N."""
 
-    lengths: Integers  # of a record's first part, in bytes
-    sizes: Integers  # of what follows the labels in it, in bytes
+    lengths: Ints  # of a record's first part, in bytes
+    sizes: Ints  # of what follows the labels in it, in bytes
     labels: NDArray[np.float64]
     intact: NDArray[np.bool_]  # whether a record begins there at all, with a whole number as its label
 
@@ -151,7 +151,7 @@ class _Heads:
         return cls(nothing, nothing, nothing.astype(np.float64), nothing.astype(bool))
 
     @classmethod
-    def read(cls, path: Path, offsets: Integers) -> _Heads:
+    def read(cls, path: Path, offsets: Ints) -> _Heads:
         """Look at `offsets`, all of which leave room for a header, in blocks: the file is mapped, not read."""
         mapped = np.memmap(path, np.uint8, mode="r")
         blocks = [_head_bytes(mapped, offsets[at : at + _AT_ONCE]) for at in range(0, len(offsets), _AT_ONCE)]
@@ -160,13 +160,13 @@ class _Heads:
         return cls(lengths, sizes, labels, intact)
 
 
-def _head_bytes(mapped: NDArray[np.uint8], offsets: Integers) -> NDArray[np.uint8]:
+def _head_bytes(mapped: NDArray[np.uint8], offsets: Ints) -> NDArray[np.uint8]:
     """uint8 (len(offsets), _HEAD_BYTES). Where the file ends within the last four bytes, its last ones stand there."""
     places = offsets[:, None] + np.arange(_HEAD_BYTES)
     return np.asarray(mapped[np.minimum(places, len(mapped) - 1)])
 
 
-def _parse(heads: NDArray[np.uint8]) -> tuple[Integers, Integers, NDArray[np.float64], NDArray[np.bool_]]:
+def _parse(heads: NDArray[np.uint8]) -> tuple[Ints, Ints, NDArray[np.float64], NDArray[np.bool_]]:
     """lengths, sizes, labels and intact of _Heads."""
     words = np.ascontiguousarray(heads).view("<u4")
     values = words.view("<f4").astype(np.float64)
@@ -181,7 +181,7 @@ def _parse(heads: NDArray[np.uint8]) -> tuple[Integers, Integers, NDArray[np.flo
     return lengths, sizes, labels, np.asarray(begins & sound & (sizes >= 0))
 
 
-def _read_index(path: Path) -> tuple[Integers, Integers]:
+def _read_index(path: Path) -> tuple[Ints, Ints]:
     """Keys and offsets, in the order of the file."""
     try:
         with warnings.catch_warnings():

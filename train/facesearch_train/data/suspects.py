@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.records import Floats
+from facesearch.records import Floats, Values
 from facesearch_train.data.pairs import photos_by_person
 
 # How many robust standard deviations farther than usual a photo must lie from its person's others.
@@ -27,8 +27,6 @@ STANDS_OUT = 0.6
 # lead will do. Figures: scripts/bench_checking.py.
 STANDS_OUT_WITHIN = 0.95
 _BLOCK = 2048
-
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -59,8 +57,8 @@ class People:
 
     numbers: NDArray[np.int64]
     counts: NDArray[np.int64]
-    centroids: Doubles
-    spreads: Doubles
+    centroids: Values
+    spreads: Values
 
     @classmethod
     def of(cls, embeddings: Floats, people: NDArray[np.int32]) -> People:
@@ -76,13 +74,13 @@ class People:
             spreads=np.array(spreads),
         )
 
-    def within(self) -> Doubles:
+    def within(self) -> Values:
         """Mean squared distance between two different photos of each person; NaN for one photo."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(2 * self.spreads * self.counts / (self.counts - 1))
 
 
-def own_distances(embeddings: Floats, people: NDArray[np.int32]) -> Doubles:
+def own_distances(embeddings: Floats, people: NDArray[np.int32]) -> Values:
     """Root mean square distance of each photo to the others of its person: (N,); NaN where there are fewer than two."""
     known = People.of(embeddings, people)
     place = np.searchsorted(known.numbers, people)
@@ -124,7 +122,7 @@ def find_mislabelled(embeddings: Floats, people: NDArray[np.int32], threshold: f
     return sorted(found, key=lambda suspect: -suspect.own)
 
 
-def _farthest_of_each(own: Doubles, people: NDArray[np.int32], least: float) -> list[int]:
+def _farthest_of_each(own: Values, people: NDArray[np.int32], least: float) -> list[int]:
     """Of every person with photos farther than `least`, the place of the farthest."""
     places = np.flatnonzero(own > least)
     order = places[np.argsort(-own[places], kind="stable")]
@@ -169,7 +167,7 @@ def find_twins(embeddings: Floats, people: NDArray[np.int32]) -> list[Twins]:
     return sorted(found, key=lambda twins: twins.distance)
 
 
-def _two_nearest(points: Doubles) -> tuple[NDArray[np.int64], Doubles, Doubles]:
+def _two_nearest(points: Values) -> tuple[NDArray[np.int64], Values, Values]:
     """Of each point (P, D) the nearest other (P,), how far it is (P,), and how far the second nearest is (P,)."""
     nearest, distance, second = np.empty(len(points), np.int64), np.empty(len(points)), np.empty(len(points))
     squares = (points**2).sum(axis=1)

@@ -12,11 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facesearch.errors import TrainingDataError
-
-Weights = NDArray[np.float32]
+from facesearch.records import Floats
 
 _INPUT = "input_rgb_image_sized"
 
@@ -27,7 +25,7 @@ class DlibLayer:
 
     kind: str  # dlib's name without its version: con, affine, relu, max_pool, avg_pool, add_prev, fc
     settings: dict[str, int] = field(default_factory=dict)
-    weights: tuple[Weights, ...] = ()  # con: (out, in, rows, columns), (out,); affine: (channels,) twice; fc: (in, out)
+    weights: tuple[Floats, ...] = ()  # con: (out, in, rows, columns), (out,); affine: (channels,) twice; fc: (in, out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +186,7 @@ class _Reader:
             raise ValueError(f"a flag is {character!r}")
         return character == b"1"
 
-    def tensor(self) -> Weights:
+    def tensor(self) -> Floats:
         """Four sizes and values: float32 of that shape."""
         if self.number() != 2:
             raise ValueError("a tensor is of another version")

@@ -14,6 +14,8 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from facesearch.records import Floats
+
 _LUMA_STEPS = np.array(
     [
         [16, 11, 10, 16, 24, 40, 51, 61],
@@ -32,8 +34,6 @@ _CHROMA_STEPS[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [
 
 _RGB_TO_YCC = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], "float32")
 _YCC_TO_RGB = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]], "float32")
-
-Matrix = NDArray[np.float32]
 
 
 def jpeg(crops: Any, quality: Any) -> Any:
@@ -56,7 +56,7 @@ def _rounded(plane: Any, side: int, is_chroma: bool, scale: Any) -> Any:
 
 
 @cache
-def _matrices(side: int, is_chroma: bool) -> tuple[Matrix, Matrix, Matrix]:
+def _matrices(side: int, is_chroma: bool) -> tuple[Floats, Floats, Floats]:
     """To the coefficients (M, S), back to pixels (S, M), and the steps at quality 50 (M, M); M a multiple of 8."""
     kept = -(-side // 2) if is_chroma else side
     blocks = -(-kept // 8)
