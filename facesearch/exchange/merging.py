@@ -19,10 +19,7 @@ from facesearch.exchange.fragments import EMPTY_PACKET, Writer
 from facesearch.exchange.packets import Packet, PacketError
 from facesearch.exchange.regions import Region, as_name, face_regions
 from facesearch.records import Floats
-from facesearch.vision.boxes import overlap
-
-# A name that stands on both sides is of one face if the smaller box lies in the other by this share.
-_SAME_NAME = 0.5
+from facesearch.vision.boxes import NAMED_ALIKE, overlap
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +216,7 @@ def _by_name(faces: Sequence[NamedFace], regions: Sequence[Region], boxes: Seque
         ]
         if columns:
             shared = overlap(face.box[None], np.stack([boxes[column] for column in columns]), "min")[0]
-            if shared.max() >= _SAME_NAME:
+            if shared.max() >= NAMED_ALIKE:
                 found[row] = columns[int(shared.argmax())]
     return found
 

@@ -8,12 +8,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from facesearch.errors import PhotoError
-from facesearch.indexing.embedding import embedded
+import numpy as np
+
+from facesearch.errors import PhotoError, TowerError
 from facesearch.indexing.summary import DamagedPhoto
 from facesearch.library import Library
 from facesearch.people import keep_people
-from facesearch.records import AlignedFace, EmbeddedFace, Embedder, KnownFile, NewPhoto, PhotoFile, SkippedFile
+from facesearch.records import (
+    EMBEDDING_SIZE,
+    AlignedFace,
+    EmbeddedFace,
+    Embedder,
+    Floats,
+    KnownFile,
+    NewPhoto,
+    PhotoFile,
+    Pixels,
+    SkippedFile,
+)
 from facesearch.vision.faces import SeenPhoto
 
 _BATCH_FILES = 64  # a batch is committed after so many files even when they show few faces
@@ -117,3 +129,13 @@ class Intake:
         if before is not None and before.photo_id == photo_id:
             return photo_id, "unchanged"  # only its time is new
         return photo_id, "changed" if before is not None else "new" if is_new else "linked"
+
+
+def embedded(tower: Embedder, crops: Sequence[Pixels]) -> Floats:
+    """Embeddings of crops, float32 (N, 32). Raises TowerError for anything but finite numbers."""
+    if not crops:
+        return np.empty((0, EMBEDDING_SIZE), np.float32)
+    embeddings = tower.embed(np.stack(crops))
+    if embeddings.shape != (len(crops), EMBEDDING_SIZE) or not np.isfinite(embeddings).all():
+        raise TowerError(f"the tower {tower.card.name} gave no {EMBEDDING_SIZE} finite numbers a face; install it anew")
+    return embeddings

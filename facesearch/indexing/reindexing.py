@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facesearch.errors import PhotoError
-from facesearch.indexing.embedding import embedded
+from facesearch.indexing.intake import embedded
 from facesearch.indexing.reading import Known, read_ahead
 from facesearch.indexing.summary import AbsentFolder, IndexProgress
 from facesearch.library import Library

@@ -17,6 +17,10 @@ Measure = Literal["union", "min"]
 FOUND_AGAIN = 0.5  # by one detector in the same photo: only rounding moves a box
 MEANT = 0.3  # by another detector, or given by a user: boxes are drawn tighter or wider around one face
 DRAWN_BY_OTHERS = 0.25  # by other programs, with or without hair and chin: at most a box of twice the sides
+SUPPRESSED = 0.3  # found twice in one look or in neighbouring ones: of more, only the better one is kept
+# The least that two boxes share of the smaller one.
+NAMED_ALIKE = 0.5  # by another program, with the face's name: the name tells more than the outline
+PART = 0.7  # of a much larger face: a mouth or a cheek, seen from too near
 
 # Rows compared at once in `suppress`: 256 x 4,000 proposals make 4 MB, whatever the photo.
 _BLOCK = 256

@@ -19,9 +19,9 @@ from facesearch.query import PersonMatch, ProbeFace, QueryOptions, ask
 from facesearch.query.ask import judge_of
 from facesearch.query.candidates import near_faces
 from facesearch.query.probe import Probe
+from facesearch.query.why.heat import by_region
 from facesearch.query.why.occlusion import Occlusion, Patches, occlude
 from facesearch.query.why.pairs import PairsAround, pairs_around
-from facesearch.query.why.regions import by_region
 from facesearch.records import EmbeddedFace, Embedder, Floats
 
 NEAREST_FACES = 12

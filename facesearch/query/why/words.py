@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from facesearch import text as wording
 from facesearch.query.why.explanation import Candidate, Explanation
-from facesearch.query.why.regions import by_region
+from facesearch.query.why.heat import by_region
 from facesearch.text import percent
 
 SAME_PHOTO = "That face is on this very photo, which the library holds: the distance says nothing but that."

@@ -3,7 +3,13 @@
 Kept in the library, for one tower and one space: in another its distances mean nothing. Refuses to fit to too few.
 """
 
-from facesearch.tuning.calibration.judge import Judge, judge_in
-from facesearch.tuning.calibration.kept import KeptCalibration, keep_calibration, kept_calibration, reset_calibration
+from facesearch.tuning.calibration.kept import (
+    Judge,
+    KeptCalibration,
+    judge_in,
+    keep_calibration,
+    kept_calibration,
+    reset_calibration,
+)
 
 __all__ = ["Judge", "KeptCalibration", "judge_in", "keep_calibration", "kept_calibration", "reset_calibration"]

@@ -1,4 +1,7 @@
-"""The calibration that a library keeps: read, put in force, and dropped. Refuses one of another tower or space."""
+"""The calibration that a library keeps: read, put in force, dropped, and judged by.
+
+Refuses one of another tower or space.
+"""
 
 from __future__ import annotations
 
@@ -50,3 +53,30 @@ def reset_calibration(library: Library) -> bool:
     """Drop it: the tower's, or that of what was taught, is in force again. Whether there was one."""
     with library.changing():
         return library.own_calibration.drop()
+
+
+@dataclass(frozen=True)
+class Judge:
+    """By what a distance is judged."""
+
+    threshold: float
+    calibration: Calibration | None
+    calibrated_by: str | None  # "library", "head" (of what was taught) or "tower"; None without a calibration
+
+    def probability(self, distance: float) -> float | None:
+        """That two faces so far apart are one person, were one and two as likely beforehand."""
+        return None if self.calibration is None else round(self.calibration.probability(distance), 4)
+
+
+def judge_in(library: Library | None, threshold: float, calibration: Calibration | None) -> Judge:
+    """The judge in a library's space, or in the tower's own: what the library has of its own comes before what its
+    teaching brought, and that before the tower's.
+
+    threshold, calibration: the tower's. Call it inside the snapshot that it is used in.
+    """
+    if library is not None:
+        if (kept := kept_calibration(library)) is not None:
+            return Judge(kept.threshold, kept.calibration, "library")
+        if (taught := library.space.calibration) is not None:
+            return Judge(threshold, taught, "head")
+    return Judge(threshold, calibration, None if calibration is None else "tower")

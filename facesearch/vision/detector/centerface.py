@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from facesearch.errors import FacesearchError
 from facesearch.records import Floats
-from facesearch.vision.boxes import overlap, suppress
+from facesearch.vision.boxes import PART, SUPPRESSED, overlap, suppress
 from facesearch.vision.runtime import DEFAULT_RUNTIME, CompiledNetwork, RuntimeSettings, load_network
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 STEP_PX = 32  # sides must be multiples of this
 _CELL_PX = 4  # the network answers for cells of this size
-_INSIDE = 0.7  # of the smaller of two boxes: more, and it is a part of the larger
-_OVERLAP = 0.3  # of the union of two boxes: more, and they are one face
 # What speaks for a face that is not upright: see _are_clear.
 _LEAST_REACH = 0.25
 _CLEAR_SCORE = 0.65
@@ -120,7 +118,7 @@ def decode(answers: list[Floats], threshold: float) -> Candidates:
     landmarks = points[:, y, x].T.reshape(-1, 5, 2) * size[:, None, :] + corner[:, None, :]
     boxes = np.concatenate([corner[:, ::-1], (corner + size)[:, ::-1]], axis=1).astype(np.float32)
     faces = Candidates(boxes, landmarks[:, :, ::-1].astype(np.float32), scores, np.ones(len(boxes), np.bool_))
-    faces = faces.only(suppress(boxes, scores, _OVERLAP))
+    faces = faces.only(suppress(boxes, scores, SUPPRESSED))
     return faces._replace(is_clear=_are_clear(faces))
 
 
@@ -140,12 +138,12 @@ def _are_clear(faces: Candidates) -> NDArray[np.bool_]:
 
 def without_parts(faces: Candidates, larger: Candidates) -> Candidates:
     """The faces that do not lie in a much larger one: a mouth or a cheek, seen from too near."""
-    inside = overlap(faces.boxes, larger.boxes, "min") > _INSIDE
-    is_much_larger = overlap(faces.boxes, larger.boxes) < _OVERLAP
+    inside = overlap(faces.boxes, larger.boxes, "min") > PART
+    is_much_larger = overlap(faces.boxes, larger.boxes) < SUPPRESSED
     return faces.only(np.flatnonzero(~(inside & is_much_larger).any(axis=1)))
 
 
 def merged(parts: list[Candidates]) -> Candidates:
     """Faces found in several looks at one photo, in its px: each once, clear ones rather than others, best first."""
     faces = Candidates(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    return faces.only(suppress(faces.boxes, faces.scores + faces.is_clear, _OVERLAP))
+    return faces.only(suppress(faces.boxes, faces.scores + faces.is_clear, SUPPRESSED))
