@@ -66,6 +66,11 @@ def test_index_and_query_on_a_cpu_never_load_tensorflow(tmp_path: Path) -> None:
         assert loaded & TRAINING_ONLY == set()
 
 
+def test_the_doctor_loads_neither_tensorflow_nor_faiss(tmp_path: Path) -> None:
+    loaded = loaded_by("doctor", environment={"FACESEARCH_LIBRARY": str(tmp_path / "library")})
+    assert loaded & {"faiss", "sqlite_utils", *TRAINING_ONLY} == set()
+
+
 def test_a_question_starts_what_decodes_its_photo_before_anything_else_is_loaded(tmp_path: Path) -> None:
     program = """
 import json, sys

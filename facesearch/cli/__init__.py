@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 from facesearch.cli.calibrate import calibrate
 from facesearch.cli.compare import compare
 from facesearch.cli.completing import COMPLETION_VARIABLE
+from facesearch.cli.doctor import doctor
 from facesearch.cli.evaluate import evaluate
 from facesearch.cli.export import export
 from facesearch.cli.forget import forget
@@ -82,6 +83,7 @@ app.command("import", short_help="Read names from other programs.")(import_names
 app.command(short_help="Train a tower on labelled photos of faces.")(train)
 app.command(short_help="Measure how well a tower tells people apart.")(evaluate)
 app.command(short_help="Draw an album of synthetic people.")(portraits)
+app.command(short_help="Show what is installed, and what is missing.")(doctor)
 
 
 def _print_version(wanted: bool) -> None:

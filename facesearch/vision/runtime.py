@@ -165,6 +165,13 @@ def has_gpu() -> bool:
     return False
 
 
+def openvino_devices() -> dict[str, str]:
+    """The devices that OpenVINO sees, "CPU" or "GPU.0", each with the name of its hardware. Raises ImportError where
+    OpenVINO cannot be loaded."""
+    core = _core()
+    return {device: core.get_property(device, "FULL_DEVICE_NAME").strip() for device in core.available_devices}
+
+
 @cache
 def tensorflow_sees_gpu() -> bool:
     """Whether TensorFlow can use a GPU. It is imported only where the driver sees one."""

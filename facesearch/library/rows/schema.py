@@ -65,12 +65,7 @@ def current_version() -> int:
 
 def version(path: Path) -> int:
     """The number of steps that a database has taken. Raises LibraryError when it is no library's or too new."""
-    try:
-        with closing(_open(path, writable=False)) as connection:
-            (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-            (number,) = connection.execute("PRAGMA user_version").fetchone()
-    except FAILURES as error:
-        raise library_error(f"cannot read {path}", error) from error
+    application_id, number = stamp(path)
     if application_id != APPLICATION_ID or number < 1:
         raise LibraryError(f"{path} is not a facesearch library; choose another place with --library")
     if number > current_version():
@@ -78,7 +73,18 @@ def version(path: Path) -> int:
             f"{path} was written by a newer facesearch (library version {number}, this one knows up to "
             f"{current_version()}); update facesearch"
         )
-    return int(number)
+    return number
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """The application's id and the version that a database bears, whoever wrote it. Raises LibraryError."""
+    try:
+        with closing(_open(path, writable=False)) as connection:
+            (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+            (number,) = connection.execute("PRAGMA user_version").fetchone()
+    except FAILURES as error:
+        raise library_error(f"cannot read {path}", error) from error
+    return int(application_id), int(number)
 
 
 def migrate(path: Path) -> Path | None:

