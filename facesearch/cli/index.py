@@ -76,7 +76,8 @@ def index(
         }
         run = partial(_run, opened, paths, how=how, json=json)
         if watch:
-            _watch(paths, opened, partial(run, rehash=False, wait=True), partial(run, rehash=rehash, wait=True))
+            again, first = partial(run, rehash=False, wait=True), partial(run, rehash=rehash, wait=True)
+            _watch(paths, opened, again, first, foreign_folders=foreign_folders)
         else:
             run(rehash=rehash, wait=wait)
 
@@ -119,7 +120,14 @@ def _run(
         end_interrupted()
 
 
-def _watch(paths: list[Path], opened: FaceLibrary, run: Callable[..., None], first_run: Callable[..., None]) -> None:
+def _watch(
+    paths: list[Path],
+    opened: FaceLibrary,
+    run: Callable[..., None],
+    first_run: Callable[..., None],
+    *,
+    foreign_folders: bool,
+) -> None:
     """Index now and after every change. Ctrl-C while nothing is being indexed is how this ends, and no error.
 
     A run that fails is reported and tried again, unless it is the first or the library is gone."""
@@ -147,7 +155,7 @@ def _watch(paths: list[Path], opened: FaceLibrary, run: Callable[..., None], fir
 
     complain("watching for changes; press Ctrl-C to stop")
     try:
-        watch(paths, index_again)
+        watch(paths, index_again, foreign_folders=foreign_folders)
     except KeyboardInterrupt:
         complain("no longer watching")
 

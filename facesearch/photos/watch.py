@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Self
 
 from facesearch.errors import PhotoError
 from facesearch.photos import IGNORE_NAME
-from facesearch.photos.names import is_named_as_photo, may_be_photo
+from facesearch.photos.names import is_foreign_folder, is_named_as_photo, may_be_photo
 
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent
@@ -108,17 +108,20 @@ def watch(
     index: Callable[[frozenset[Path]], bool],
     patience: Patience = DEFAULT_PATIENCE,
     stop: threading.Event | None = None,
+    *,
+    foreign_folders: bool = False,
 ) -> None:
     """Call `index` soon, and again whenever photos under some paths have changed, until Ctrl-C or `stop`.
 
     index: gets the files to leave out as they are still being written; for them it is called again. Returns whether
-    it did its work; otherwise it is called again after a while. Raises PhotoError where a path cannot be watched from
-    the beginning.
+    it did its work; otherwise it is called again after a while. foreign_folders: changes in the folders that NAS
+    systems and photo programs keep for themselves count too, as for `walk`. Raises PhotoError where a path cannot be
+    watched from the beginning.
     """
     roots = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - as the indexer names them: links kept
     stop = stop or threading.Event()
     gathering = Gathering(patience)
-    with _Watches(roots, gathering) as watches:
+    with _Watches(roots, gathering, foreign_folders=foreign_folders) as watches:
         indexed_s, retry_s = time.monotonic(), math.inf
         while not stop.wait(_LOOK_EVERY_S):
             watches.renew()
@@ -135,9 +138,10 @@ def watch(
 class _Watches:
     """The system's watches on some files and folders; what they tell goes to `gathering`."""
 
-    def __init__(self, roots: list[Path], gathering: Gathering) -> None:
+    def __init__(self, roots: list[Path], gathering: Gathering, *, foreign_folders: bool) -> None:
         from watchdog.observers import Observer
 
+        self._takes_foreign_folders = foreign_folders
         self._roots = roots
         self._gathering = gathering
         try:
@@ -211,20 +215,26 @@ class _Watches:
     def _told(self, root: Path, event: FileSystemEvent) -> None:
         for name in (event.src_path, event.dest_path):
             path = Path(os.fsdecode(name))
-            if name and (event.is_directory or _matters(root, path)):
+            if name and self._matters(root, path, is_folder=event.is_directory):
                 self._gathering.note(path, time.monotonic())
 
-
-def _matters(root: Path, path: Path) -> bool:
-    """Whether a file could be one that the indexer would look at."""
-    if path == root:
-        return True
-    if not path.is_relative_to(root):
-        return False
-    *folders, name = path.relative_to(root).parts
-    if any(folder.startswith(".") for folder in folders):
-        return False
-    return name == IGNORE_NAME or (not name.startswith(".") and (is_named_as_photo(name) or may_be_photo(name)))
+    def _matters(self, root: Path, path: Path, *, is_folder: bool) -> bool:
+        """Whether a file or folder could be one that the indexer would look at."""
+        if path == root:
+            return True
+        if not path.is_relative_to(root):
+            return is_folder  # the root itself was moved or deleted
+        parts = path.relative_to(root).parts
+        *folders, name = parts
+        if is_folder:
+            folders = list(parts)
+        if any(folder.startswith(".") for folder in folders):
+            return False
+        if not self._takes_foreign_folders and any(map(is_foreign_folder, folders)):
+            return False
+        if is_folder or name == IGNORE_NAME:
+            return True
+        return not name.startswith(".") and (is_named_as_photo(name) or may_be_photo(name))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

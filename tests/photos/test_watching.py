@@ -130,10 +130,14 @@ def test_what_the_indexer_does_not_look_at_wakes_nobody(
 ) -> None:
     (watching / "notes.txt").write_text("x")
     draw(watching / ".hidden.png", RED)
+    draw(watching / "@eaDir" / "a.png" / "SYNOPHOTO_THUMB_M.png", RED)
+    draw(watching / ".thumbnails" / "deep" / "a.png", RED)
     photo = draw(watching / "a.png", RED)
     calls.get(timeout=60)
     photo.read_bytes()  # reading is no change
     (watching / "notes.txt").write_text("y")
+    draw(watching / "@eaDir" / "a.png" / "SYNOPHOTO_THUMB_XL.png", RED)
+    draw(watching / ".thumbnails" / "deeper" / "a.png", RED)
     with pytest.raises(queue.Empty):
         calls.get(timeout=1.5)
 
