@@ -31,11 +31,12 @@ class SidecarError(Exception):
 
 @dataclass(frozen=True)
 class Sidecar:
-    """A sidecar as it was read. packet: None where there is no such file yet. status: of the file at that time."""
+    """A sidecar as it was read."""
 
     path: Path
-    packet: Packet | None = None
-    status: os.stat_result | None = None
+    packet: Packet | None = None  # None where there is no such file yet
+    status: os.stat_result | None = None  # of the file at that time
+    content: bytes | None = None  # the file's
 
 
 class SidecarNames:
@@ -160,7 +161,8 @@ def read_sidecar(path: Path) -> Sidecar:
             raise SidecarError("is no regular file")
         if status.st_size > MAX_PACKET_BYTES:
             raise SidecarError(f"is larger than {MAX_PACKET_BYTES >> 20} MB, which no XMP is")
-        return Sidecar(path, Packet(path.read_bytes()), status)
+        content = path.read_bytes()
+        return Sidecar(path, Packet(content), status, content)
     except FileNotFoundError:
         return Sidecar(path)
     except OSError as error:
@@ -190,13 +192,10 @@ def write_sidecar(sidecar: Sidecar, content: bytes, photo: Path) -> None:
 
 
 def _refuse_changed(sidecar: Sidecar, target: Path) -> None:
+    """By content: union and network file systems give several files one number, and one file several."""
     try:
-        now = target.stat()
+        now = target.read_bytes()
     except FileNotFoundError:
         now = None
-    if _version(now) != _version(sidecar.status):
+    if now != sidecar.content:
         raise SidecarError("was changed by another program meanwhile: export again")
-
-
-def _version(status: os.stat_result | None) -> tuple[int, ...] | None:
-    return None if status is None else (status.st_ino, status.st_size, status.st_mtime_ns)

@@ -119,6 +119,23 @@ def test_what_another_program_wrote_meanwhile_is_not_overwritten(photo: Path, ch
     assert [entry.name for entry in photo.parent.iterdir() if entry.name.endswith(".new")] == []
 
 
+def test_numbers_and_times_of_files_prove_nothing(photo: Path) -> None:
+    path = photo.with_name("a.jpg.xmp")
+    path.write_bytes(TEXT)
+    before = path.stat()
+    sidecar = read_sidecar(path)
+    changed = TEXT.replace(b" ", b"\t", 1)
+    with path.open("r+b") as file:  # the same number and size
+        file.write(changed)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(SidecarError, match="was changed by another program"):
+        write_sidecar(sidecar, b"ours", photo)
+    path.unlink()
+    path.write_bytes(TEXT)  # another number and time
+    write_sidecar(sidecar, b"ours", photo)
+    assert path.read_bytes() == b"ours"
+
+
 def test_a_full_disk_leaves_the_old_one(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = photo.with_name("a.jpg.xmp")
     path.write_bytes(TEXT)
