@@ -21,8 +21,9 @@ from facesearch.exchange.import_summary import ImportSummary, UnusableName
 from facesearch.exchange.listing import read_listing
 from facesearch.exchange.packets import Packet
 from facesearch.exchange.picasa import INI_NAMES, PicasaError, PicasaFaces, PicasaFolder, read_contacts, read_ini
-from facesearch.exchange.regions import UnusableRegion, as_name, face_regions, names_anybody
+from facesearch.exchange.regions import UnusableRegion, face_regions, names_anybody
 from facesearch.exchange.sidecars import SUFFIX, SidecarError, SidecarNames, read_sidecar
+from facesearch.exchange.structures import as_name
 from facesearch.library import Library
 from facesearch.names import person_name
 from facesearch.photos import RAW_SUFFIXES, fingerprint, photo_file, read_embedded, walk

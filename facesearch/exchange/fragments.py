@@ -8,7 +8,8 @@ from xml.sax.saxutils import escape, quoteattr
 from facesearch.exchange.areas import Area
 from facesearch.exchange.editing import Editor, Prefixes
 from facesearch.exchange.packets import RDF, Element, Packet, PacketError
-from facesearch.exchange.regions import AREA, DIMENSIONS, MP_REGION, MWG, OWN, array_of, items_of, resource_of, text_of
+from facesearch.exchange.regions import AREA, DIMENSIONS, MP_REGION, MWG, OWN
+from facesearch.exchange.structures import array_of, items_of, resource_of, text_of
 
 # Without a packet's wrapper: programs that write sidecars leave it out, and a packet in a sidecar never grows in place.
 EMPTY_PACKET = f"""\

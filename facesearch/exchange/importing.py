@@ -13,7 +13,7 @@ from pathlib import Path
 from facesearch.exchange.areas import pair_up
 from facesearch.exchange.claims import ClaimReader, Claims
 from facesearch.exchange.import_summary import ImportConflict, ImportSummary, NotThisPerson, Unmatched
-from facesearch.exchange.regions import as_name
+from facesearch.exchange.structures import as_name
 from facesearch.library import Library
 from facesearch.people import name_after_source
 from facesearch.records import Floats, StoredFace

@@ -17,7 +17,8 @@ from facesearch.exchange.areas import Area, Frame, pair_up
 from facesearch.exchange.editing import Editor
 from facesearch.exchange.fragments import EMPTY_PACKET, Writer
 from facesearch.exchange.packets import Packet, PacketError
-from facesearch.exchange.regions import Region, as_name, face_regions
+from facesearch.exchange.regions import Region, face_regions
+from facesearch.exchange.structures import as_name
 from facesearch.records import Floats
 from facesearch.vision.boxes import NAMED_ALIKE, overlap
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from xml.parsers import expat
 
 from facesearch.exchange.areas import Area
-from facesearch.exchange.regions import UnusableRegion, as_name
+from facesearch.exchange.regions import UnusableRegion
+from facesearch.exchange.structures import as_name
 
 INI_NAMES = (".picasa.ini", "Picasa.ini")
 _LARGEST_BYTES = 64 << 20

@@ -1,4 +1,4 @@
-"""The face regions in an XMP packet: those of the Metadata Working Group, of Windows Photo Gallery, and of ACDSee.
+"""The face regions in an XMP packet: those of the Metadata Working Group, Windows Photo Gallery, ACDSee, and the IPTC.
 
 Reads every form that RDF/XML allows for a structure, and what programs write beside the standard: decimal commas,
 percent, circles. A region without an area that can be used, or drawn on another picture than the photo is now, is
@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from facesearch.exchange.areas import Area
-from facesearch.exchange.packets import RDF, Element, Packet, xml_text
-from facesearch.names import name_key
+from facesearch.exchange.iptc_regions import iptc_regions, only_person
+from facesearch.exchange.packets import Element, Packet
+from facesearch.exchange.structures import as_name, field_of, items_of, number_of, resource_of, sound_area, value_of
 
 MWG = "http://www.metadataworkinggroup.com/schemas/regions/"
 AREA = "http://ns.adobe.com/xmp/sType/Area#"
@@ -32,12 +33,8 @@ MP_REGION = "http://ns.microsoft.com/photo/1.2/t/Region#"
 _ACDSEE = "http://ns.acdsee.com/regions/"
 _ACDSEE_AREA = "http://ns.acdsee.com/sType/Area#"
 _ACDSEE_DIMENSIONS = "http://ns.acdsee.com/sType/Dimensions#"
-_IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 
-# Shares of the photo; a box may reach beyond the edge, but one that is mostly elsewhere is no box.
-_LEAST, _MOST = -0.5, 1.5
 _SAME_SHAPE = 0.02  # RAW developers and previews differ by some rows and columns; a crop by less moves no name
-_DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+)")
 _NO_AREA = "has no area that can be read"
 _BEFORE_THE_CROP = "is for the photo before it was cropped or turned, as other regions here say"
 
@@ -84,7 +81,8 @@ def face_regions(packet: Packet, size_px: tuple[int, int]) -> FaceRegions:
     for dialect in (_MWG_DIALECT, _ACDSEE_DIALECT):
         for regions in packet.properties(dialect.namespace, "Regions"):
             _read(dialect, regions, size_px, found)
-    for name, area, item in _microsoft_regions(packet):
+    of_no_size = [(each.name, each.area, None) for each in iptc_regions(packet, size_px)]
+    for name, area, item in [*of_no_size, *_microsoft_regions(packet)]:
         if area is None:
             _note(found, name, _NO_AREA)
         elif found.stale:  # of the same program, which has not followed the crop here either, and says no size
@@ -117,14 +115,14 @@ _ACDSEE_DIALECT = _Dialect(_ACDSEE, _ACDSEE_AREA, _ACDSEE_DIMENSIONS, ("DLYArea"
 
 def _read(dialect: _Dialect, regions: Element, size_px: tuple[int, int], found: FaceRegions) -> None:
     """Add the regions of type Face, and those without a type."""
-    size = _size_of(dialect, _field(resource_of(regions), dialect.namespace, "AppliedToDimensions"))
+    size = _size_of(dialect, field_of(resource_of(regions), dialect.namespace, "AppliedToDimensions"))
     is_stale = size is not None and not _has_shape(size, size_px)
-    for item in items_of(_field(resource_of(regions), dialect.namespace, "RegionList")):
+    for item in items_of(field_of(resource_of(regions), dialect.namespace, "RegionList")):
         region = resource_of(item)
         if value_of(region, dialect.namespace, "Type").strip().lower() not in {"face", ""}:
             continue
         name = _name_of(dialect, region)
-        fields = [_field(region, dialect.namespace, each) for each in dialect.areas]
+        fields = [field_of(region, dialect.namespace, each) for each in dialect.areas]
         area = next((_area(dialect, each, size, size_px) for each in fields if each is not None), None)
         if area is None:
             _note(found, name, _NO_AREA)
@@ -141,9 +139,9 @@ def _read(dialect: _Dialect, regions: Element, size_px: tuple[int, int], found: 
 
 def _marked(name: str, area: Area, item: Element, region: Element) -> Region:
     """A region of the Metadata Working Group, with what facesearch's mark on it says."""
-    mark = _field(region, MWG, "Extensions")
+    mark = field_of(region, MWG, "Extensions")
     is_named = bool(name) and as_name(value_of(mark, OWN, "Name")) == name
-    drawn = [_number(part) for part in value_of(mark, OWN, "Area").split()]
+    drawn = [number_of(part) for part in value_of(mark, OWN, "Area").split()]
     return Region(name, area, item, region, is_named, len(drawn) == 4 and area.is_at(*drawn))
 
 
@@ -157,69 +155,23 @@ def _name_of(dialect: _Dialect, region: Element) -> str:
     name = as_name(value_of(region, dialect.namespace, "Name"))
     if name:
         return name
-    person = _field(_field(region, dialect.namespace, "Extensions"), _IPTC, "PersonInImage")
-    people = [as_name(text_of(item)) for item in items_of(person)]
-    if person is not None and not people:
-        people = [as_name(text_of(person))]
-    return people[0] if len(people) == 1 else ""
+    return only_person(field_of(region, dialect.namespace, "Extensions"))
 
 
 def _microsoft_regions(packet: Packet) -> Iterator[tuple[str, Area | None, Element]]:
     for info in packet.properties(_MP, "RegionInfo"):
-        for item in items_of(_field(resource_of(info), _MP_INFO, "Regions")):
+        for item in items_of(field_of(resource_of(info), _MP_INFO, "Regions")):
             numbers = _four_numbers(value_of(item, MP_REGION, "Rectangle"))
             area = None
             if len(numbers) == 4:
                 left, top, width, height = numbers
-                area = _sound(left + width / 2, top + height / 2, width, height)
+                area = sound_area(left + width / 2, top + height / 2, width, height)
             yield as_name(value_of(item, MP_REGION, "PersonDisplayName")), area, item
-
-
-def as_name(text: str) -> str:
-    """A name as it is compared: by the rule for names, without what XML cannot hold."""
-    return name_key(xml_text(text))
-
-
-def resource_of(element: Element) -> Element:
-    """The element that holds a structure's fields: the rdf:Description in it, or itself."""
-    return element.child(RDF, "Description") or element
-
-
-def items_of(array: Element | None) -> list[Element]:
-    """The items of an array: rdf:Bag, rdf:Seq or rdf:Alt."""
-    items = array_of(array)
-    return [] if items is None else list(items.named(RDF, "li"))
-
-
-def array_of(element: Element | None) -> Element | None:
-    """The rdf:Bag, rdf:Seq or rdf:Alt in a property."""
-    return None if element is None else element.child(RDF, "Bag", "Seq", "Alt")
-
-
-def value_of(element: Element | None, namespace: str, name: str) -> str:
-    """A simple field of a structure, as attribute or element; "" where there is none."""
-    if element is None:
-        return ""
-    holder = resource_of(element)
-    if (namespace, name) in holder.attributes:
-        return holder.attributes[namespace, name]
-    found = holder.child(namespace, name)
-    return "" if found is None else text_of(found)
-
-
-def text_of(element: Element) -> str:
-    """The text of a simple value, which is in rdf:value where it has qualifiers."""
-    qualified = resource_of(element).child(RDF, "value")
-    return (element if qualified is None else qualified).text
-
-
-def _field(element: Element | None, namespace: str, name: str) -> Element | None:
-    return None if element is None else resource_of(element).child(namespace, name)
 
 
 def _size_of(dialect: _Dialect, element: Element | None) -> tuple[float, float] | None:
     """Width and height of the picture that regions were drawn on, in whatever unit; None where that is not said."""
-    width, height = (_number(value_of(element, dialect.dimensions, name)) for name in "wh")
+    width, height = (number_of(value_of(element, dialect.dimensions, name)) for name in "wh")
     return (width, height) if width > 0 and height > 0 and math.isfinite(width * height) else None
 
 
@@ -237,7 +189,7 @@ def _area(
     unit = value_of(element, dialect.area, "unit").strip().lower()
     texts = {name: value_of(element, dialect.area, name).strip() for name in "xywhd"}
     is_percent = unit in {"percent", "%"} or any(text.endswith("%") for text in texts.values())
-    x, y, w, h, d = (_number(text.removesuffix("%")) for text in texts.values())
+    x, y, w, h, d = (number_of(text.removesuffix("%")) for text in texts.values())
     if unit in {"pixel", "pixels", "px"}:
         if size is None:
             return None
@@ -247,7 +199,7 @@ def _area(
     if math.isnan(w) and math.isnan(h) and d > 0:
         shorter = min(size or size_px)
         w, h = (d * shorter / side for side in size or size_px)
-    return _sound(x, y, w, h)
+    return sound_area(x, y, w, h)
 
 
 def _four_numbers(text: str) -> list[float]:
@@ -257,20 +209,4 @@ def _four_numbers(text: str) -> list[float]:
         parts = [f"{whole}.{decimals.strip()}" for whole, decimals in zip(parts[::2], parts[1::2], strict=True)]
     elif len(parts) != 4:
         parts = re.split(r"[;\s]+", text.strip())
-    return [_number(part) for part in parts]
-
-
-def _number(text: str) -> float:
-    """A number, with a point or a comma before its decimals; NaN for what is none."""
-    text = text.strip()
-    comma = _DECIMAL_COMMA.fullmatch(text)
-    try:
-        return float(text if comma is None else f"{comma[1]}.{comma[2]}")
-    except ValueError:
-        return math.nan
-
-
-def _sound(x: float, y: float, w: float, h: float) -> Area | None:
-    """The area, if it is one in the photo: of NaN and infinity neither comparison is true."""
-    within = all(_LEAST <= value <= _MOST for value in (x, y)) and all(0 < value <= _MOST for value in (w, h))
-    return Area(x, y, w, h) if within else None
+    return [number_of(part) for part in parts]

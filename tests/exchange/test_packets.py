@@ -77,6 +77,79 @@ def acdsee(*items: str, size: tuple[int, int] = (400, 300)) -> str:
     )
 
 
+def iptc(*items: str) -> str:
+    """As the IPTC's standard has it."""
+    listed = "".join(f'<rdf:li rdf:parseType="Resource">{item}</rdf:li>' for item in items)
+    return samples.plain(
+        '<i:ImageRegion xmlns:i="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
+        f'xmlns:xmp="http://ns.adobe.com/xap/1.0/"><rdf:Bag>{listed}</rdf:Bag></i:ImageRegion>'
+    )
+
+
+def boundary(shape: str, inside: str, unit: str = "relative") -> str:
+    return (
+        f'<i:RegionBoundary rdf:parseType="Resource"><i:rbShape>{shape}</i:rbShape><i:rbUnit>{unit}</i:rbUnit>'
+        f"{inside}</i:RegionBoundary>"
+    )
+
+
+def in_person(name: str) -> str:
+    return f"<i:PersonInImage><rdf:Bag><rdf:li>{name}</rdf:li></rdf:Bag></i:PersonInImage>"
+
+
+def of_type(kind: str) -> str:
+    address = f"http://cv.iptc.org/newscodes/imageregiontype/{kind}"
+    entity = f"<xmp:Identifier><rdf:Bag><rdf:li>{address}</rdf:li></rdf:Bag></xmp:Identifier>"
+    return f'<i:rCtype><rdf:Bag><rdf:li rdf:parseType="Resource">{entity}</rdf:li></rdf:Bag></i:rCtype>'
+
+
+def alternatives(name: str) -> str:
+    return f'<i:Name><rdf:Alt><rdf:li xml:lang="x-default">{name}</rdf:li></rdf:Alt></i:Name>'
+
+
+RECTANGLE = "<i:rbX>0.4</i:rbX><i:rbY>0.25</i:rbY><i:rbW>0.2</i:rbW><i:rbH>0.3</i:rbH>"
+PIXELS = "<i:rbX>160</i:rbX><i:rbY>75</i:rbY><i:rbW>80</i:rbW><i:rbH>90</i:rbH>"
+CIRCLE = "<i:rbX>0.5</i:rbX><i:rbY>0.4</i:rbY><i:rbRx>0.1</i:rbRx>"
+POLYGON = "<i:rbVertices><rdf:Seq>" + "".join(
+    f'<rdf:li rdf:parseType="Resource"><i:rbX>{x}</i:rbX><i:rbY>{y}</i:rbY></rdf:li>'
+    for x, y in ((0.4, 0.4), (0.5, 0.25), (0.6, 0.4), (0.5, 0.55))
+)
+POLYGON += "</rdf:Seq></i:rbVertices>"
+
+
+@pytest.mark.parametrize(
+    ("item", "height"),
+    [
+        (boundary("rectangle", RECTANGLE) + in_person("Ann"), 0.3),
+        (boundary("rectangle", PIXELS, "pixel") + in_person("Ann"), 0.3),
+        (boundary("circle", CIRCLE) + in_person("Ann"), 0.2 * 400 / 300),
+        (boundary("polygon", POLYGON) + in_person("Ann"), 0.3),
+        (boundary("rectangle", RECTANGLE) + of_type("human") + alternatives("Ann"), 0.3),
+    ],
+)
+def test_regions_of_the_iptc_are_read(item: str, height: float) -> None:
+    (region,) = face_regions(Packet(iptc(item).encode()), samples.SIZE).usable
+    assert region.name == "Ann"
+    assert region.area.is_at(0.5, 0.4, 0.2, height)
+
+
+def test_regions_of_the_iptc_that_show_no_one_person_say_nothing_and_one_without_an_area_is_noted() -> None:
+    two = in_person("Ann").replace("<rdf:li>Ann</rdf:li>", "<rdf:li>Ann</rdf:li><rdf:li>Bob</rdf:li>")
+    found = face_regions(
+        Packet(
+            iptc(
+                boundary("rectangle", RECTANGLE) + of_type("plant") + alternatives("Rose"),
+                boundary("rectangle", RECTANGLE) + alternatives("The left half"),
+                boundary("rectangle", RECTANGLE) + two,
+                boundary("rectangle", "") + in_person("Carl"),
+            ).encode()
+        ),
+        samples.SIZE,
+    )
+    assert found.usable == []
+    assert [each.name for each in found.unusable] == ["Carl"]
+
+
 ACDSEE_ANN = (
     "<a:Name>Ann</a:Name><a:Type>Face</a:Type>"
     '<a:ALGArea s:x="0.1" s:y="0.1" s:w="0.1" s:h="0.1"/><a:DLYArea s:x="0.5" s:y="0.4" s:w="0.2" s:h="0.3"/>'
