@@ -1,5 +1,6 @@
 # make test    build .venv, then lint, types and the whole test suite
-# make docs    build .venv, then the documentation as a site in build/docs; a broken link is an error
+# make docs    build .venv, then the documentation as a site in build/docs, and manual pages in build/man; a broken link
+#              is an error
 # make demo    build .venv, draw an album of synthetic people, index it and look somebody up in it
 #
 # Both are safe to run again: what is built already is kept. PYTHON=python3.12 picks another interpreter (3.11 to 3.13).
@@ -43,7 +44,8 @@ test: lint
 
 docs: $(VENV)/installed-dev
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
-	@echo "open build/docs/index.html"
+	$(BIN)/python scripts/write_manual_pages.py build/man
+	@echo "open build/docs/index.html, or read man build/man/facesearch.1"
 
 demo: $(VENV)/installed
 	@scripts/demo.sh $(BIN)/facesearch
