@@ -5,8 +5,8 @@ from __future__ import annotations
 from facesearch.photos.decoding.raw import RAW_SUFFIXES, suffix_of
 
 _PHOTOS = """
-.apng .avif .bmp .dib .gif .heic .heif .hif .j2k .jfif .jp2 .jpe .jpeg .jpf .jpg .jpx .mpo .pbm .pgm .png .pnm .ppm
-.tif .tiff .webp
+.apng .avif .bmp .dib .gif .heic .heif .hif .j2k .jfif .jp2 .jpe .jpeg .jpf .jpg .jpx .jxl .jxr .mpo .pbm .pgm .png .pnm
+.ppm .tif .tiff .webp
 """
 PHOTO_SUFFIXES = frozenset(_PHOTOS.split()) | RAW_SUFFIXES
 

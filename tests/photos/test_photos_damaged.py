@@ -62,10 +62,42 @@ def test_empty_file(tmp_path: Path) -> None:
 NO_PHOTOS = {
     "text": b"Dear diary, this is no photo.\n" * 20,
     "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
-    "film": b"\0\0\0\x18ftypmp42\0\0\0\0",
+    "film of an unknown brand": b"\0\0\0\x18ftypabcd\0\0\0\0",
     "one byte": b"\0",
     "two bytes of a JPEG": b"\xff\xd8",
 }
+
+
+OTHERS = {
+    "is a web page, not a photo: download the photo again": b"\n<!DOCTYPE html><html>404</html>",
+    "is a video, not a photo: index photos of it": b"\0\0\0\x18ftypisom\0\0\0\0",
+    "is a JPEG XL photo, which facesearch does not read: convert it to JPEG": b"\xff\x0a" + b"x" * 60,
+    "is a Photoshop document, which facesearch does not read: export it as JPEG": b"8BPS" + b"x" * 60,
+    "is a PDF document, which facesearch does not read: export its photos as JPEG": b"%PDF-1.7",
+    "is a drawing in SVG, not a photo: export it as PNG": b"<?xml version='1.0'?>\n<!-- a -->\n<svg/>",
+    "holds nothing but zeros: copy it again from where it came": bytes(100_000),
+}
+
+
+@pytest.mark.parametrize(("reason", "content"), OTHERS.items(), ids=[reason[:24] for reason in OTHERS])
+def test_what_a_file_is_instead_is_said(tmp_path: Path, reason: str, content: bytes) -> None:
+    (tmp_path / "a.jpg").write_bytes(content)
+    assert error_of(tmp_path / "a.jpg").reason == reason
+
+
+def test_a_jpeg_xl_is_named_rather_than_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a.jxl").write_bytes(b"\xff\x0a" + b"x" * 60)
+    (listed,) = walk([tmp_path])
+    assert isinstance(listed, PhotoFile)
+
+
+def test_a_jpeg_of_12_bits_is_called_that(tmp_path: Path) -> None:
+    content = bytearray(intact("JPEG"))
+    frame = content.index(b"\xff\xc0")
+    content[frame + 1], content[frame + 4] = 0xC1, 12  # extended sequential, bits a sample
+    (tmp_path / "a.jpg").write_bytes(content)
+    reason = "is a JPEG with 12 bits a sample, which facesearch does not read: export it with 8"
+    assert error_of(tmp_path / "a.jpg").reason == reason
 
 
 @pytest.mark.parametrize("content", NO_PHOTOS.values(), ids=NO_PHOTOS.keys())

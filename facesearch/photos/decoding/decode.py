@@ -18,7 +18,7 @@ from typing import Any
 from PIL import Image, ImageFile
 
 from facesearch.photos.decoding.colour import eight_bit, to_srgb
-from facesearch.photos.decoding.formats import FORMATS, candidate_formats, opener
+from facesearch.photos.decoding.formats import FORMATS, candidate_formats, opener, what_else
 from facesearch.photos.decoding.large_photo_lock import one_at_a_time
 from facesearch.photos.decoding.png import SIGNATURE, has_wrong_pixels, readable_png
 from facesearch.photos.decoding.quiet import pillow_silenced
@@ -171,7 +171,8 @@ def _opened(content: bytes, path: Path) -> ImageFile.ImageFile:
         content = readable_png(content)
     formats = candidate_formats(content)
     if not formats:
-        raise photo_error(path, f"is not a photo of a kind that facesearch reads ({', '.join(FORMATS)}): convert it")
+        kinds = f"is not a photo of a kind that facesearch reads ({', '.join(FORMATS)}): convert it"
+        raise photo_error(path, what_else(content) or kinds)
     for name in formats[:-1]:
         try:
             return opener(name)(io.BytesIO(content))
@@ -263,6 +264,8 @@ def _what_is_wrong(error: BaseException, name: str) -> str:
         return (
             f"is a TIFF with samples of a kind that facesearch does not read, as floating point RGB; {_READABLE_TIFF}"
         )
+    if name == "JPEG" and "12-bit" in said:
+        return "is a JPEG with 12 bits a sample, which facesearch does not read: export it with 8"
     if isinstance(error, MemoryError):
         return f"does not fit into memory as {name}: close other programs, or export a smaller copy"
     if isinstance(error, Image.DecompressionBombError):

@@ -49,6 +49,40 @@ _CLASSES = {
 FORMATS = tuple(_CLASSES)
 
 
+_DAMAGED_COPY = "copy it again from where it came"
+_OTHERS: tuple[tuple[bytes, str, str], ...] = (
+    (b"\xff\x0a", "a JPEG XL photo", "convert it to JPEG"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL photo", "convert it to JPEG"),
+    (b"II\xbc", "a JPEG XR photo", "convert it to JPEG"),
+    (b"8BPS", "a Photoshop document", "export it as JPEG"),
+    (b"%PDF", "a PDF document", "export its photos as JPEG"),
+    (b"PK\3\4", "a ZIP archive", "unpack it"),
+    (b"\x1f\x8b", "a gzip archive", "unpack it"),
+    (b"\x1a\x45\xdf\xa3", "a video", "index photos of it"),
+)
+_WEB_PAGE = re.compile(rb"\s*(<!doctype html|<html|<head|<\?xml[^>]*>\s*<!doctype html)", re.IGNORECASE)
+_DRAWING = re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<svg", re.IGNORECASE | re.DOTALL)
+_VIDEO_BRANDS = (b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"qt  ", b"M4V ", b"3gp4", b"3gp5", b"M4A ")
+
+
+def what_else(content: bytes) -> str | None:
+    """What a file is that is no photo of a kind in FORMATS, and what to do about it, as "is ...: ..."; None where its
+    first bytes do not tell."""
+    head = content[:1024]
+    if len(content) > len(head) and not any(head) and not any(content):
+        return f"holds nothing but zeros: {_DAMAGED_COPY}"
+    if head[4:8] == b"ftyp" and head[8:12] in _VIDEO_BRANDS:
+        return "is a video, not a photo: index photos of it"
+    if _WEB_PAGE.match(head):
+        return "is a web page, not a photo: download the photo again"
+    if _DRAWING.match(head):
+        return "is a drawing in SVG, not a photo: export it as PNG"
+    for beginning, kind, remedy in _OTHERS:
+        if head.startswith(beginning):
+            return f"is {kind}, which facesearch does not read: {remedy}"
+    return None
+
+
 def candidate_formats(content: bytes) -> list[str]:
     """Names in FORMATS to try in turn; empty where these bytes begin like no photo."""
     if content[4:8] == b"ftyp":
