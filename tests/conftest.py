@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["support.fixtures"]
+
 PHOTOS_DIR = Path(os.environ.get("FACESEARCH_PHOTOS", Path(__file__).parents[2] / "shared" / "data"))
 
 

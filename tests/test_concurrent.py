@@ -82,26 +82,26 @@ def test_readers_see_whole_photos_only_while_a_writer_goes_on(tmp_path: Path) ->
 
 
 @pytest.fixture
-def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+def commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> CommandLine:
     """The program, with a library that holds no photo."""
     monkeypatch.setenv("FACESEARCH_TOWER", str(write_small_tower(tmp_path / "tower")))
     monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "library"))
     draw(tmp_path / "album" / "sky.png")
     (tmp_path / "none").mkdir()
-    run = CommandLine(capsys)
-    assert run("index", tmp_path / "none").code == 0
-    return run
+    commands = CommandLine(capsys)
+    assert commands("index", tmp_path / "none").code == 0
+    return commands
 
 
-def test_a_second_index_is_told_who_writes_or_waits(run: CommandLine, tmp_path: Path) -> None:
+def test_a_second_index_is_told_who_writes_or_waits(commands: CommandLine, tmp_path: Path) -> None:
     with _held(tmp_path / "library") as holder:
         for command in (["index", tmp_path / "album"], ["prune"], ["forget", "--all"], ["verify", "--repair"]):
-            ran = run(*command)
+            ran = commands(*command)
             assert (ran.code, ran.out) == (4, "")
             said = rf"is being written by process {holder.pid} since \d{{4}}-\d\d-\d\dT[\d:]+\+00:00; wait"
             assert re.search(said, ran.err)
-        assert run("status").code == 0  # readers wait for nobody
-        checked = run("verify")
+        assert commands("status").code == 0  # readers wait for nobody
+        checked = commands("verify")
         assert checked.code == 0
         assert f"process {holder.pid} since" in checked.err
         assert "vectors    not checked\n" in checked.out
@@ -123,23 +123,23 @@ def test_a_second_index_is_told_who_writes_or_waits(run: CommandLine, tmp_path: 
         assert (waiter.returncode, "1 new" in out) == (0, True)
 
 
-def test_the_lock_of_a_dead_writer_is_taken_over(run: CommandLine, tmp_path: Path) -> None:
+def test_the_lock_of_a_dead_writer_is_taken_over(commands: CommandLine, tmp_path: Path) -> None:
     with _held(tmp_path / "library") as holder:
         holder.send_signal(signal.SIGKILL)
         holder.wait()
         assert f'"pid": {holder.pid}' in (tmp_path / "library" / "lock").read_text()
-        assert run("verify").code == 0
-        assert run("index", tmp_path / "album").code == 0
+        assert commands("verify").code == 0
+        assert commands("index", tmp_path / "album").code == 0
 
 
-def test_a_dead_writers_number_that_another_process_has_now_is_no_writer(run: CommandLine, tmp_path: Path) -> None:
+def test_a_dead_writers_number_that_another_process_has_now_is_no_writer(commands: CommandLine, tmp_path: Path) -> None:
     """As after a power cut: process numbers begin anew."""
     lock = tmp_path / "library" / "lock"
     lock.write_text(json.dumps({"pid": os.getpid(), "since": "2026-01-01T00:00:00+00:00"}))
-    checked = run("verify")
+    checked = commands("verify")
     assert (checked.code, checked.err) == (0, "")
     assert "not checked" not in checked.out
-    assert run("index", tmp_path / "album").code == 0
+    assert commands("index", tmp_path / "album").code == 0
 
 
 def test_two_processes_that_create_a_library_share_it(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from support.planted_modules import plain_python, plant_modules, remove_what_python_runs_itself
-from support.small_tower import write_small_tower
 
 import facesearch
 from facesearch.demo import write_album
@@ -20,11 +19,6 @@ from facesearch.import_path import TRUST_VARIABLE
 SCRIPT = (
     "#!{python}\nimport sys\nfrom facesearch.__main__ import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
 )
-
-
-@pytest.fixture(scope="module")
-def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_tower(tmp_path_factory.mktemp("tower"))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.small_tower import write_small_tower
 
 from facesearch.demo import write_album
 from facesearch.import_path import TRUST_VARIABLE
@@ -50,11 +49,6 @@ PROBE = "import socket; socket.create_connection(('127.0.0.1', 9), timeout=5)"
 @pytest.fixture(scope="module")
 def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_album(tmp_path_factory.mktemp("album"), 2, 2, seed=4).directory
-
-
-@pytest.fixture(scope="module")
-def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_tower(tmp_path_factory.mktemp("tower"))
 
 
 def _environment(tmp_path: Path, tower: Path, **more: str) -> dict[str, str]:

@@ -9,17 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.small_tower import write_small_tower
 
 import facesearch
 from facesearch.api import values
 from facesearch.demo import write_album
 from facesearch.errors import LibraryError, NoFaceError, TowerError, UsageError
-
-
-@pytest.fixture(scope="module")
-def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_tower(tmp_path_factory.mktemp("tower"))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.people_library import create, draw_album, everything
+from support.people_library import create, everything
 
 import facesearch
 from facesearch import people
@@ -17,11 +17,6 @@ from facesearch.api.people import People
 from facesearch.api.tuning import Tuning
 from facesearch.errors import LibraryError, UsageError
 from facesearch.library import Library
-
-
-@pytest.fixture
-def album(tmp_path: Path) -> Path:
-    return draw_album(tmp_path / "album")
 
 
 @pytest.fixture

@@ -28,11 +28,6 @@ from facesearch.errors import (
 )
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> CommandLine:
-    return CommandLine(capsys)
-
-
 def test_version(run: CommandLine) -> None:
     assert run("--version") == Ran(0, f"facesearch {version('facesearch')}\n", "")
 

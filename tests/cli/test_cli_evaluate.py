@@ -34,15 +34,9 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_album(tmp_path_factory.mktemp("album"), 4, 3, groups=0, seed=5).directory / "people"
 
 
-@pytest.fixture(scope="module")
-def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_tower(tmp_path_factory.mktemp("tower"))
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, people: Path) -> CommandLine:
+@pytest.fixture(autouse=True)
+def shared_cache(monkeypatch: pytest.MonkeyPatch, people: Path) -> None:
     monkeypatch.setenv("FACESEARCH_CACHE", str(people.parents[1] / "cache"))
-    return CommandLine(capsys)
 
 
 def test_all_pairs_of_a_folder_a_person(run: CommandLine, people: Path, tower: Path) -> None:

@@ -28,16 +28,6 @@ from facesearch.vision.tower.tower import read_card, write_card
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> CommandLine:
-    return CommandLine(capsys)
-
-
-@pytest.fixture(scope="session")
-def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_tower(tmp_path_factory.mktemp("tower"))
-
-
 @pytest.fixture(scope="session")
 def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three people, two portraits each, and a group photo of some of them."""

@@ -15,17 +15,12 @@ from support.people_library import create, draw_album
 from facesearch.library import Library
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     create(tmp_path / "library", draw_album(tmp_path / "album")).close()
     monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "library"))
     monkeypatch.chdir(tmp_path)
     return tmp_path / "album"
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], album: Path) -> CommandLine:
-    return CommandLine(capsys)
 
 
 def said(ran: Ran) -> str:

@@ -19,10 +19,9 @@ from facesearch.demo import write_album
 from facesearch.errors import UsageError
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> CommandLine:
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FACESEARCH_CACHE", str(tmp_path / "cache"))
-    return CommandLine(capsys)
 
 
 def test_the_presets_are_those_of_the_training_package() -> None:

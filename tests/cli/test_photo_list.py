@@ -19,11 +19,6 @@ from facesearch.people import PhotoWish, list_photos
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> CommandLine:
-    return CommandLine(capsys)
-
-
-@pytest.fixture
 def album(tmp_path: Path) -> Path:
     """Two portraits and a sky in `trip`, a copy of the sky beside it in `trips`, and a lake."""
     draw(tmp_path / "album" / "trip" / "ann.png", ANN)

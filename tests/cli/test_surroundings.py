@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.small_tower import write_small_tower
 
 from facesearch.demo import write_album
 from facesearch.library import Library, default_library_path
@@ -57,11 +56,6 @@ class Surroundings:
         if shell:
             command = ["sh", "-c", f'{shell}; exec "$@"', "sh", *command]
         return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=self.folder)
-
-
-@pytest.fixture(scope="module")
-def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_tower(tmp_path_factory.mktemp("tower"))
 
 
 @pytest.fixture(scope="module")

@@ -36,18 +36,13 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def path(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with Library.create(tmp_path / "library", MODELS) as library:
         index(library, photos)
         name_faces(library, tile_0="Ann", tile_1="Bob")
     monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "library"))
     return tmp_path / "library"
-
-
-@pytest.fixture
-def run(path: Path, capsys: pytest.CaptureFixture[str]) -> CommandLine:
-    return CommandLine(capsys)
 
 
 def names_in(path: Path) -> list[str]:

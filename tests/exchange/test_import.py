@@ -29,18 +29,13 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def path(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A library in which nobody has a name."""
     with Library.create(tmp_path / "library", MODELS) as library:
         index(library, photos)
     monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "library"))
     return tmp_path / "library"
-
-
-@pytest.fixture
-def run(path: Path, capsys: pytest.CaptureFixture[str]) -> CommandLine:
-    return CommandLine(capsys)
 
 
 def named(path: Path) -> dict[str, str]:

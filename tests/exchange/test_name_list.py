@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.command_line import CommandLine
 from support.documents import documented_keys, keys_of
-from support.people_library import create, draw_album, everything
+from support.people_library import everything
 from support.small_tower import write_small_tower
 
 from facesearch.demo import write_album
@@ -19,17 +18,6 @@ from facesearch.errors import UsageError
 from facesearch.exchange import name_by_list
 from facesearch.library import Library
 from facesearch.people import change_log, name_person, reject_faces, undo_change
-
-
-@pytest.fixture
-def album(tmp_path: Path) -> Path:
-    return draw_album(tmp_path / "album")
-
-
-@pytest.fixture
-def library(tmp_path: Path, album: Path) -> Iterator[Library]:
-    with create(tmp_path / "library", album) as library:
-        yield library
 
 
 def write(file: Path, *lines: str) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.tiles import MODELS, ColourTower, TileDetector, draw
+from support.tiles import ColourTower, TileDetector, draw
 
 from facesearch.errors import PhotoError
 from facesearch.indexing import (
@@ -26,12 +26,6 @@ from facesearch.library import Library
 from facesearch.query import QueryOptions, ask, probe_photo
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    with Library.create(tmp_path / "library", MODELS) as library:
-        yield library
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.command_line import CommandLine
-from support.people_library import ANN, BOB, STRANGER, create, draw_album, everything, index
+from support.people_library import ANN, BOB, STRANGER, create, everything, index
 from support.small_tower import write_small_tower
 from support.tiles import MODELS, THRESHOLD, Colour, draw
 
@@ -30,11 +30,6 @@ from facesearch.records import DetectedFace, EmbeddedFace, Floats, NewPhoto, Pho
 
 def brighter(colour: Colour, by: int = 6) -> Colour:
     return colour[0] + by, colour[1] + by, colour[2] + by
-
-
-@pytest.fixture
-def album(tmp_path: Path) -> Path:
-    return draw_album(tmp_path / "album")
 
 
 @pytest.fixture

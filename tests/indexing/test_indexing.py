@@ -37,12 +37,6 @@ BY_FOLDER = IndexOptions(people_from_folders=True)
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    with Library.create(tmp_path / "library", MODELS) as library:
-        yield library
-
-
-@pytest.fixture
 def album(tmp_path: Path) -> Path:
     """Four photos with five faces, one photo without any."""
     album = tmp_path / "album"

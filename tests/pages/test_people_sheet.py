@@ -128,11 +128,6 @@ def test_somebody_without_a_face_is_an_error(library: Library) -> None:
         faces_of_person(library, 3, "typical", 5)
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> CommandLine:
-    return CommandLine(capsys)
-
-
 def test_the_command_writes_pages_and_numbers(library: Library, run: CommandLine, tmp_path: Path) -> None:
     own = ("--library", library.path)
     page = tmp_path / "sheet.html"

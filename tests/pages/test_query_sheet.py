@@ -207,11 +207,6 @@ def test_a_frame_goes_around_the_face_and_leaves_it_free() -> None:
     assert edge.shape == (400, 300, 3)
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> CommandLine:
-    return CommandLine(capsys)
-
-
 def test_the_command_writes_a_private_page_and_keeps_what_is_not_its_own(run: CommandLine, tmp_path: Path) -> None:
     album = write_album(tmp_path / "album", 2, 1, seed=4, groups=1).directory
     own = ("--library", tmp_path / "library", "--tower", write_small_tower(tmp_path / "tower"))

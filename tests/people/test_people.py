@@ -38,17 +38,6 @@ from facesearch.people import (
 from facesearch.records import DetectedFace, Floats, Models, Pixels
 
 
-@pytest.fixture
-def album(tmp_path: Path) -> Path:
-    return draw_album(tmp_path / "album")
-
-
-@pytest.fixture
-def library(tmp_path: Path, album: Path) -> Iterator[Library]:
-    with create(tmp_path / "library", album) as library:
-        yield library
-
-
 def faces_of(library: Library, person_id: int) -> set[int]:
     return set(library.people.sources_of(person_id))
 

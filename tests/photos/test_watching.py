@@ -166,11 +166,6 @@ def test_a_photo_that_is_left_out_is_as_if_it_were_not_listed(tmp_path: Path) ->
         assert library.status().faces == 2
 
 
-@pytest.fixture(scope="module")
-def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_tower(tmp_path_factory.mktemp("tower"))
-
-
 def test_the_command_keeps_a_library_current_and_leaves_it_to_others(tower: Path, tmp_path: Path) -> None:
     portraits = sorted(write_album(tmp_path / "album", 2, 2, seed=3).directory.rglob("people/*/*.jpg"))
     photos = tmp_path / "photos"

@@ -309,11 +309,6 @@ def test_the_page_shows_what_was_found(library: Library, tmp_path: Path) -> None
     assert not re.search(r"(?:src|href)=\"(?!data:)", page)
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> CommandLine:
-    return CommandLine(capsys)
-
-
 def test_the_command_says_it_in_words_in_numbers_and_on_a_page(
     run: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from support.command_line import CommandLine
-from support.small_tower import write_small_tower
 
 from facesearch.demo import write_album
 
@@ -21,53 +20,48 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_album(tmp_path_factory.mktemp("album"), 2, 2, seed=4).directory / "people"
 
 
-@pytest.fixture(scope="module")
-def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_tower(tmp_path_factory.mktemp("tower"))
-
-
 @pytest.fixture
-def run(
+def commands(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, album: Path, tower: Path
 ) -> CommandLine:
     """Commands in a library of the album."""
     monkeypatch.setenv("FACESEARCH_TOWER", str(tower))
     monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "library"))
-    command_line = CommandLine(capsys)
-    assert command_line("index", album).code == 0
-    return command_line
+    commands = CommandLine(capsys)
+    assert commands("index", album).code == 0
+    return commands
 
 
 def photos_of(album: Path) -> list[Path]:
     return sorted(album.rglob("*.jpg"))
 
 
-def test_several_photos_are_answered_as_one_at_a_time(run: CommandLine, album: Path) -> None:
+def test_several_photos_are_answered_as_one_at_a_time(commands: CommandLine, album: Path) -> None:
     first, second, *_ = photos_of(album)
-    both = run("query", first, second, "--json")
-    alone = [json.loads(run("query", photo, "--json").out) for photo in (first, second)]
+    both = commands("query", first, second, "--json")
+    alone = [json.loads(commands("query", photo, "--json").out) for photo in (first, second)]
     assert (both.code, json.loads(both.out)) == (0, {"answers": alone, "unanswered": []})
-    in_words = "\n".join(run("query", photo).out for photo in (first, second))
-    assert run("query", first, second).out == in_words
+    in_words = "\n".join(commands("query", photo).out for photo in (first, second))
+    assert commands("query", first, second).out == in_words
 
 
-def test_a_folder_is_all_of_its_photos_in_order(run: CommandLine, album: Path) -> None:
-    answers = json.loads(run("query", album, "--faces", "-k", "1", "--json").out)["answers"]
+def test_a_folder_is_all_of_its_photos_in_order(commands: CommandLine, album: Path) -> None:
+    answers = json.loads(commands("query", album, "--faces", "-k", "1", "--json").out)["answers"]
     assert [answer["photo"] for answer in answers] == list(map(str, photos_of(album)))
     assert [answer["faces"][0]["photos"][0]["photo"] for answer in answers] == list(map(str, photos_of(album)))
 
 
-def test_a_folder_of_one_photo_is_a_folder_still(run: CommandLine, album: Path, tmp_path: Path) -> None:
+def test_a_folder_of_one_photo_is_a_folder_still(commands: CommandLine, album: Path, tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     shutil.copy(photos_of(album)[0], tmp_path / "one")
-    assert len(json.loads(run("query", tmp_path / "one", "--json").out)["answers"]) == 1
+    assert len(json.loads(commands("query", tmp_path / "one", "--json").out)["answers"]) == 1
 
 
-def test_bad_photos_of_a_folder_are_named_and_no_error(run: CommandLine, album: Path, tmp_path: Path) -> None:
+def test_bad_photos_of_a_folder_are_named_and_no_error(commands: CommandLine, album: Path, tmp_path: Path) -> None:
     (tmp_path / "mixed").mkdir()
     (tmp_path / "mixed" / "a.jpg").write_bytes(b"")
     shutil.copy(photos_of(album)[0], tmp_path / "mixed" / "b.jpg")
-    ran = run("query", tmp_path / "mixed", "--json")
+    ran = commands("query", tmp_path / "mixed", "--json")
     answered = json.loads(ran.out)
     assert ran.code == 0
     assert [answer["photo"] for answer in answered["answers"]] == [str(tmp_path / "mixed" / "b.jpg")]
@@ -85,18 +79,18 @@ def test_bad_photos_of_a_folder_are_named_and_no_error(run: CommandLine, album: 
 
 
 def test_a_bad_photo_among_those_named_is_an_error_after_the_rest(
-    run: CommandLine, album: Path, tmp_path: Path
+    commands: CommandLine, album: Path, tmp_path: Path
 ) -> None:
-    ran = run("query", tmp_path / "gone.jpg", photos_of(album)[0], "--json")
+    ran = commands("query", tmp_path / "gone.jpg", photos_of(album)[0], "--json")
     assert ran.code == 3
     assert len(json.loads(ran.out)["answers"]) == 1
     assert "gone.jpg" in ran.err
 
 
-def test_no_answer_at_all_is_an_error(run: CommandLine, tmp_path: Path) -> None:
+def test_no_answer_at_all_is_an_error(commands: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.jpg").write_bytes(b"")
-    assert run("query", tmp_path / "bad").code == 3
+    assert commands("query", tmp_path / "bad").code == 3
     (tmp_path / "empty").mkdir()
-    ran = run("query", tmp_path / "empty", "--json")
+    ran = commands("query", tmp_path / "empty", "--json")
     assert (ran.code, json.loads(ran.out)) == (0, {"answers": [], "unanswered": []})
