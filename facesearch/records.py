@@ -5,6 +5,7 @@ Holds no behaviour beyond derived properties; imports nothing but the standard l
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -153,6 +154,7 @@ class StoredFace:
     quality: float | None  # as in AlignedFace; None for a face from before there was one
     person_id: int | None
     name: str | None
+    local_scale: float | None = None  # as the row keeps it: Library.placed says what it means
 
 
 @dataclass(frozen=True)
@@ -251,6 +253,9 @@ class TowerCard(Protocol):
     @property
     def calibration(self) -> dict[str, Any] | None: ...
 
+    @property
+    def cohort(self) -> dict[str, Any] | None: ...
+
 
 class Embedder(Protocol):
     """What embeds crops, uint8 (N, 112, 112, 3), as float32 (N, 32). identity: sha256 of its weights. precision: in
@@ -270,15 +275,23 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True)
 class Models:
-    """The detector and the tower that a library's faces come from. threshold: the tower's, as a distance. precision:
-    in which the tower computed, "f32", "bf16" or "int8"."""
+    """The detector and the tower that a library's faces come from. threshold: the tower's, as a plain distance.
+    precision: in which the tower computed, "f32", "bf16" or "int8". cohort: what makes distances judged ones, as JSON
+    of the tower's card; empty where it has none."""
 
     detector: str
     tower: str
     tower_name: str
     threshold: float
     precision: str = "f32"
+    cohort: str = ""
 
     @classmethod
     def of(cls, detector: FaceDetector, tower: Embedder) -> Models:
-        return cls(detector.identity, tower.identity, tower.card.name, float(tower.card.threshold), tower.precision)
+        card, precision = tower.card, tower.precision
+        return cls(detector.identity, tower.identity, card.name, float(card.threshold), precision, cohort_text(card))
+
+
+def cohort_text(card: TowerCard) -> str:
+    """The cohort of a tower's card as a library records it; empty where it has none."""
+    return "" if card.cohort is None else json.dumps(card.cohort, sort_keys=True)

@@ -6,7 +6,8 @@
 split: half of UTKFace's people (by a hash of the folder's name) makes utk-cohort.tar, the other half utk-judged.tar,
 with its groups in groups.csv: those of 13 years and more by group and sex, and children. sweep: judges the second half,
 at the threshold that 1 % of pairs of strangers of LFW's folds 6 and 7 pass, for several numbers of centres and of
-neighbours.
+neighbours, and powers. Embeddings are kept in DIR, one file a tower. It ends with the trade-off: of all that was tried
+the most true matches for each rate in the worst group, and the setting that facesearch_train.cohort should have.
 """
 
 from __future__ import annotations
@@ -15,16 +16,34 @@ import argparse
 import csv
 import hashlib
 import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from facesearch.evaluation import metrics
+from facesearch.evaluation.cohort import Cohort
+from facesearch.evaluation.groups import ALL, GroupedFaces
+from facesearch.evaluation.places import Places
+from facesearch.records import Floats
+from facesearch.vision.tower.tower import Tower
+from facesearch_train.cohort import cohort_embeddings, gather_centres, validating
+from facesearch_train.data.crops import prepare_crops
+from facesearch_train.data.datasets import list_photos
+from facesearch_train.data.pairs import number_identities
+from facesearch_train.evaluation.evaluate import embed_rows, found_rows
+from facesearch_train.evaluation.group_list import read_groups
+from facesearch_train.export import pairs_roc
+
 GROUPS = ("White", "Black", "Asian", "Indian", "other")
 SEXES = ("men", "women")
 CHILD_BELOW_YEARS = 13
-CENTRES = (0, 50, 100, 300, 500)  # 0: each person a point, which never ships
-NEIGHBOURS = (2, 3, 5, 10, 50)
+CENTRES = (0, 100, 300, 400)  # 0: each person a point, which never ships
+NEIGHBOURS = (2, 3, 5, 10)
+POWERS = (0.5, 0.75, 0.9, 1.0, 1.1, 1.25)
+MOST_IN_WORST = 0.03
 
 
 def split(archive: Path, folder: Path) -> None:
@@ -53,57 +72,115 @@ def _group(name: str) -> str:
     return "children" if age < CHILD_BELOW_YEARS else f"{GROUPS[group]} {SEXES[sex]}"
 
 
-def sweep(folder: Path, lfw: Path, cohort: list[Path]) -> None:
-    """Print a line for each number of centres and neighbours."""
-    from facesearch.evaluation import metrics
-    from facesearch.evaluation.cohort import Cohort
-    from facesearch.evaluation.groups import GroupedFaces, report_groups
-    from facesearch.vision.tower.tower import Tower
-    from facesearch_train.cohort import cohort_embeddings, gather_centres, validating
-    from facesearch_train.data.crops import prepare_crops
-    from facesearch_train.data.datasets import list_photos
-    from facesearch_train.data.pairs import number_identities
-    from facesearch_train.evaluation.evaluate import embed_rows, found_rows
-    from facesearch_train.evaluation.group_list import read_groups
-    from facesearch_train.export import pairs_roc
+@dataclass(frozen=True)
+class Line:
+    """What a setting gives. worst, best, everybody: shares of strangers that pass."""
 
-    tower = Tower.load(device="cpu")
+    name: str
+    ships: bool  # nobody's face
+    worst: float
+    worst_group: str
+    best: float
+    everybody: float
+    tar: tuple[float, float]  # on LFW at FAR 1 % and 0.1 %
+    equal_error_rate: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name:<40} worst {self.worst:6.2%} ({self.worst_group})  ratio {self.worst / self.best:4.1f}  "
+            f"all {self.everybody:6.2%}  LFW TAR at FAR 1 % {self.tar[0]:.1%}, 0.1 % {self.tar[1]:.1%}, "
+            f"EER {self.equal_error_rate:.1%}"
+        )
+
+
+class Sweep:
+    """The embeddings of everybody by one tower, and what a choice of scales gives on them."""
+
+    def __init__(self, folder: Path, lfw: Path, cohort: Sequence[Path], tower: Tower) -> None:
+        kept = folder / f"embeddings-{tower.identity[:12]}.npz"
+        if not kept.exists():
+            np.savez(kept, **_embedded(folder, lfw, cohort, tower))  # type: ignore[arg-type]
+        with np.load(kept) as arrays:
+            self.known, self.people, judged, names, groups, self.strangers = (arrays[name] for name in ARRAYS)
+        members = {str(group): np.flatnonzero(groups == group).tolist() for group in np.unique(groups)}
+        self.judged = GroupedFaces(judged, names.tolist(), members)
+
+    def line(self, name: str, scales: tuple[Floats, Floats] | None, *, ships: bool = True) -> Line:
+        """scales: of LFW's faces and of those judged by group; None for plain distances."""
+        roc = pairs_roc(self.known, self.people, None if scales is None else scales[0])
+        accepts = [metrics.tar_at_far(roc, far) for far in (0.01, 0.001)]
+        assert accepts[0] is not None and accepts[1] is not None
+        shares = self._shares(accepts[0].threshold, None if scales is None else scales[1])
+        everybody = shares.pop(ALL)
+        worst = max(shares, key=lambda group: shares[group])
+        return Line(
+            name,
+            ships,
+            shares[worst],
+            worst,
+            min(shares.values()),
+            everybody,
+            (accepts[0].tar, accepts[1].tar),
+            metrics.equal_error_rate(roc),
+        )
+
+    def _shares(self, threshold: float, scales: Floats | None) -> dict[str, float]:
+        """The strangers that pass, by group, and of all."""
+        places = Places.plain(self.judged.embeddings) if scales is None else Places(self.judged.embeddings, scales)
+        people = np.unique(self.judged.people, return_inverse=True)[1]
+        shares = {}
+        for group, rows in {**self.judged.groups, ALL: self.judged.rows}.items():
+            first, second = np.triu_indices(len(rows), 1)
+            strangers = people[rows][first] != people[rows][second]
+            near = places[rows].distances_to(places[rows])[first, second] <= threshold
+            shares[group] = float(near[strangers].mean())
+        return shares
+
+
+ARRAYS = ("known", "people", "judged", "names", "groups", "strangers")
+
+
+def _embedded(folder: Path, lfw: Path, cohort: Sequence[Path], tower: Tower) -> dict[str, Any]:
+    """By the names of ARRAYS."""
     known = validating(lfw, (6, 7))
-    people = number_identities([known.identities[row] for row in found_rows(known)])
-    genuine = embed_rows(known, found_rows(known), tower.embed).astype(np.float32)
     crops = prepare_crops(list_photos(folder / "utk-judged.tar"))
     rows = found_rows(crops)
     listed = read_groups(folder / "groups.csv")
-    members: dict[str, list[int]] = {}
-    for place, row in enumerate(rows):
-        (group,) = listed["/".join(crops.paths[row].parts[-2:])]
-        members.setdefault(group, []).append(place)
-    judged = GroupedFaces(
-        embed_rows(crops, rows, tower.embed).astype(np.float32), [crops.identities[row] for row in rows], members
-    )
-    strangers = cohort_embeddings(cohort, tower.embed)
+    return {
+        "known": embed_rows(known, found_rows(known), tower.embed).astype(np.float32),
+        "people": number_identities([known.identities[row] for row in found_rows(known)]),
+        "judged": embed_rows(crops, rows, tower.embed).astype(np.float32),
+        "names": np.array([crops.identities[row] for row in rows]),
+        "groups": np.array([listed["/".join(crops.paths[row].parts[-2:])][0] for row in rows]),
+        "strangers": cohort_embeddings(cohort, tower.embed),
+    }
 
-    def line(name: str, scales: tuple[Any, Any]) -> None:
-        roc = pairs_roc(genuine, people, scales[0])
-        accepts = [metrics.tar_at_far(roc, far) for far in (0.01, 0.001)]
-        assert accepts[0] is not None and accepts[1] is not None
-        report = report_groups(judged, accepts[0].threshold, scales[1])
-        rates = [each.false_matches.share for each in report.groups if each.false_matches]
-        assert report.everybody.false_matches is not None
-        everybody = report.everybody.false_matches.share
-        print(
-            f"{name:<28} worst {max(rates):6.2%}  best {min(rates):6.2%}  all {everybody:6.2%}  "
-            f"LFW TAR at FAR 1 % {accepts[0].tar:.1%}, 0.1 % {accepts[1].tar:.1%}",
-            flush=True,
-        )
 
-    line("plain", (None, None))
+def sweep(folder: Path, lfw: Path, cohort: Sequence[Path], tower: Path | None) -> None:
+    """Print a line for each setting, and the trade-off."""
+    at_hand = Sweep(folder, lfw, cohort, Tower.load(tower, device="auto"))
+    lines = [at_hand.line("plain", None)]
+    print(lines[0], flush=True)
     for count in CENTRES:
-        centres = gather_centres(strangers, count) if count else strangers
+        centres = gather_centres(at_hand.strangers, count) if count else at_hand.strangers
+        kind = f"{len(centres)} centres of {count}" if count else f"{len(centres)} people"
         for neighbours in NEIGHBOURS:
-            scaled = Cohort(centres, min(neighbours, len(centres)), 1.0, 1.0)
-            scales = scaled.local_scale(genuine), scaled.local_scale(judged.embeddings)
-            line(f"{len(centres)} {'centres' if count else 'people'}, {neighbours} nearest", scales)
+            raw = Cohort(centres, min(neighbours, len(centres)), 1.0, 1.0)
+            scales = [raw.local_scale(faces) for faces in (at_hand.known, at_hand.judged.embeddings)]
+            for power in POWERS:
+                name = f"{kind}, {neighbours} nearest, power {power:g}"
+                powered = (scales[0] ** np.float32(power), scales[1] ** np.float32(power))
+                lines.append(at_hand.line(name, powered, ships=bool(count)))
+                print(lines[-1], flush=True)
+    print("\nThe trade-off (nothing tried has fewer strangers in the worst group and more true matches):")
+    most = 0.0
+    for line in sorted(lines, key=lambda each: (each.worst, -each.tar[0])):
+        if line.ships and line.tar[0] > most:
+            most = line.tar[0]
+            print(line)
+    even = [line for line in lines if line.ships and line.worst < MOST_IN_WORST] or lines
+    print(f"\nMost true matches with under {MOST_IN_WORST:.0%} in the worst group:")
+    print(max(even, key=lambda each: each.tar[0]))
 
 
 def main() -> None:
@@ -117,11 +194,12 @@ def main() -> None:
     tried.add_argument("folder", type=Path)
     tried.add_argument("--lfw", type=Path, required=True)
     tried.add_argument("--cohort", type=Path, action="append", required=True)
+    tried.add_argument("--tower", type=Path, help="folder of a tower (the shipped one)")
     given = parser.parse_args()
     if given.command == "split":
         split(given.archive, given.folder)
     else:
-        sweep(given.folder, given.lfw, given.cohort)
+        sweep(given.folder, given.lfw, given.cohort, given.tower)
 
 
 if __name__ == "__main__":

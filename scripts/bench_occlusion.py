@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.evaluation.distance import pair_distances
+from facesearch.evaluation.places import Places
 from facesearch.query.why.occlusion import Fill, Occlusion, Patches, covered_with, occlude
 from facesearch.records import CROP_SIZE_PX, Pixels
 from facesearch.vision.tower.tower import Tower
@@ -62,7 +63,7 @@ def measure(crops: Pixels, pairs: Sequence[tuple[int, int]], tower: Tower, patch
     distances, peaks = [], []
     for place, (first, second) in enumerate(pairs):
         crop, reference = np.asarray(crops[first]), tower.embed(np.asarray(crops[second])[None])
-        found = occlude(crop, tower.embed, reference, patches)
+        found = occlude(crop, lambda covered: Places.plain(tower.embed(covered)), Places.plain(reference), patches)
         distances.append(float(found.distances[0]))
         peaks.append(float(found.changes.max()))
         masks = masks_of(found, rng)

@@ -48,6 +48,7 @@ def _report(now: LibraryStatus, runs_on: str, installed: str) -> None:
         "people": f"{now.people_named:,} named" + (f", {unnamed:,} unnamed" if unnamed else ""),
         "tower": f"{shown(now.tower_name)} ({now.tower[:12]}), one person under a distance of {now.threshold:.3f}",
         "taught": f"on {now.taught_at[:10]}" if now.taught_at else "nothing; distances are the tower's own",
+        "distances": _distances(now),
         "judged": f"by {own}",
         "detector": shown(now.detector) + outdated,
         "vectors": shown(now.vectors),
@@ -56,3 +57,11 @@ def _report(now: LibraryStatus, runs_on: str, installed: str) -> None:
     }
     for name, value in lines.items():
         say(f"{name:<9} {value}")
+
+
+def _distances(now: LibraryStatus) -> str:
+    if now.distances == "judged":
+        return f"judged by a cohort of strangers ({(now.cohort or '')[:12]}): one threshold for every group of people"
+    if now.taught_at:
+        return "plain: facesearch teach again makes them judged, where the tower has a cohort"
+    return "plain: the tower has no cohort, so strangers pass more often in some groups of people than in others"

@@ -2,8 +2,8 @@
 
 Faces of some groups lie closer together in a tower's space than others, so that one threshold lets far more of their
 strangers pass. A face's local scale is its mean distance to its nearest neighbours in a cohort that contains all
-groups, and no group has to be known. A judged distance is the plain one divided by the mean of both local scales.
-Source: adaptive score normalisation, Auckenthaler and others 2000, Matejka and others 2017. NumPy only.
+groups, to some power; no group has to be known. A judged distance is the plain one divided by the mean of both local
+scales. Source: adaptive score normalisation, Auckenthaler and others 2000, Matejka and others 2017. NumPy only.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ import binascii
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from facesearch.evaluation.calibration import Calibration
-from facesearch.records import Floats
+from facesearch.records import Floats, Values
 
 METHOD = "nearest-centres"
 _STORED = np.dtype("<f4")
 _LEAST_SCALE = 0.1  # a face on top of a centre would be infinitely far from everybody else
-_VALUES_AT_ONCE = 1 << 19  # differences held at once, 4 MB of float64
+_VALUES_AT_ONCE = 1 << 15  # distances held at once, 256 kB of float64: they stay in a core's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,20 +41,23 @@ class Cohort:
     threshold: float  # judged distance up to which two faces count as one person
     threshold_far: float = 0.01  # share of pairs of different people that passes it
     calibration: Calibration | None = None  # from judged distances to probabilities
+    power: float = 1.0  # of the mean distance, to make a local scale: below 1 it counts less
 
     def __post_init__(self) -> None:
         if self.centres.ndim != 2 or not np.isfinite(self.centres).all():
             raise ValueError("a cohort's centres are rows of finite numbers")
         if not 1 <= self.neighbours <= len(self.centres):
             raise ValueError(f"{self.neighbours} neighbours cannot be taken from {len(self.centres)} centres")
-        for name in ("unit", "threshold", "threshold_far"):
+        for name in ("unit", "threshold", "threshold_far", "power"):
             if not np.isfinite(getattr(self, name)) or getattr(self, name) <= 0:
                 raise ValueError(f"a cohort's {name} is a number above 0, not {getattr(self, name)}")
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """SHA-256 of what a local scale depends on: those of two cohorts cannot be compared."""
         settings = f"{METHOD} {self.neighbours} {self.unit!r} {self.centres.shape}"
+        if self.power != 1:
+            settings += f" to the power of {self.power!r}"
         return hashlib.sha256(settings.encode() + _bytes_of(self.centres)).hexdigest()
 
     def local_scale(self, embeddings: Floats) -> Floats:
@@ -63,16 +67,21 @@ class Cohort:
         """
         rows, centres = np.asarray(embeddings, np.float64), self.centres.astype(np.float64)
         scales = np.empty(len(rows), np.float64)
-        height = max(_VALUES_AT_ONCE // centres.size, 1)
+        height = max(_VALUES_AT_ONCE // len(centres), 1)
         for start in range(0, len(rows), height):
-            squared = ((rows[start : start + height, None] - centres) ** 2).sum(axis=2)
+            squared = _squared(rows[start : start + height], centres)
             nearest = np.sort(np.partition(squared, self.neighbours - 1, axis=1)[:, : self.neighbours], axis=1)
             scales[start : start + height] = np.sqrt(nearest).mean(axis=1)
-        return np.maximum(scales / self.unit, _LEAST_SCALE).astype(np.float32)
+        scales = np.maximum(scales / self.unit, _LEAST_SCALE)
+        return (scales if self.power == 1 else scales**self.power).astype(np.float32)
 
     def mapped(self, into: Callable[[Floats], Floats], unit: float | None = None) -> Cohort:
         """The same strangers in another space. into: the map, (C, D) -> (C, D). unit: the new one, if it is another."""
         return replace(self, centres=into(self.centres), unit=self.unit if unit is None else unit)
+
+    def times(self, factor: float) -> Cohort:
+        """The same with all judged distances multiplied."""
+        return replace(self, unit=self.unit * factor ** (1 / self.power))
 
     def to_card(self) -> dict[str, Any]:
         """As a tower's card keeps it."""
@@ -81,6 +90,7 @@ class Cohort:
             "identity": self.identity,
             "neighbours": self.neighbours,
             "unit": self.unit,
+            "power": self.power,
             "threshold": self.threshold,
             "threshold_far": self.threshold_far,
             "calibration": None if self.calibration is None else self.calibration.to_card(),
@@ -108,6 +118,7 @@ class Cohort:
                 float(values["threshold"]),
                 float(values["threshold_far"]),
                 Calibration.from_card(values.get("calibration")),
+                float(values.get("power", 1.0)),
             )
         except (KeyError, TypeError, AttributeError, binascii.Error) as error:
             raise ValueError(f"a cohort is incomplete ({error})") from error
@@ -120,6 +131,14 @@ def judged_distances(distances: ArrayLike, first_scales: ArrayLike, second_scale
     """Plain distances divided by the mean of both faces' local scales: all broadcast -> float32."""
     scales = (np.asarray(first_scales, np.float64) + np.asarray(second_scales, np.float64)) / 2
     return np.asarray(np.asarray(distances, np.float64) / scales, np.float32)
+
+
+def _squared(rows: Values, centres: Values) -> Values:
+    """Squared distances, (N, D) and (C, D) -> (N, C), summed in one order, a dimension at a time."""
+    total = np.zeros((len(rows), len(centres)))
+    for row, centre in zip(rows.T, centres.T, strict=True):
+        total += (row[:, None] - centre) ** 2
+    return total
 
 
 def _bytes_of(centres: Floats) -> bytes:

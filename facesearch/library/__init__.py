@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, default_library_path, is_library
     from facesearch.library.index.vectors import load_search
     from facesearch.library.opened import Library
+    from facesearch.library.space import Space
+    from facesearch.library.spaces import tower_space
     from facesearch.library.status import LibraryStatus
     from facesearch.library.whom import find_person, known_person
 
@@ -28,6 +30,7 @@ __all__ = [
     "ForgetSummary",
     "Library",
     "LibraryStatus",
+    "Space",
     "VerifyReport",
     "default_library_path",
     "find_person",
@@ -37,6 +40,7 @@ __all__ = [
     "load_search",
     "recorded_detector",
     "recorded_precision",
+    "tower_space",
     "verify",
 ]
 
@@ -60,6 +64,8 @@ __getattr__ = imported_at_first_use(
         "load_search": "index.vectors",
         "recorded_detector": "built_with",
         "recorded_precision": "built_with",
+        "Space": "space",
+        "tower_space": "spaces",
         "verify": "care.verifying",
     },
 )

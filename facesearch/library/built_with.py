@@ -13,6 +13,7 @@ from facesearch.errors import LibraryError, TowerError
 from facesearch.library.folder import DATABASE_NAME, is_library
 from facesearch.library.rows import schema
 from facesearch.library.rows.database import Database
+from facesearch.library.spaces import COHORT_SETTING
 from facesearch.records import Models
 
 _REINDEX = "facesearch reindex moves it to this one"
@@ -26,6 +27,7 @@ def models_in(settings: Mapping[str, str]) -> Models:
         settings["tower_name"],
         float(settings["threshold"]),
         settings.get("precision", "f32"),
+        settings.get(COHORT_SETTING, ""),
     )
 
 

@@ -13,7 +13,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from facesearch.errors import LibraryError, LibraryExistsError
+from facesearch.errors import LibraryError, LibraryExistsError, LibraryLockedError
+from facesearch.evaluation.places import Places
 from facesearch.library.built_with import models_in, refuse_other_models, refuse_other_tower
 from facesearch.library.care.strays import is_half_written, is_kept_copy
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refuse_taken_folder, size_bytes
@@ -29,11 +30,12 @@ from facesearch.library.rows.journal import Journal
 from facesearch.library.rows.own_calibration import OwnCalibration
 from facesearch.library.rows.people import People
 from facesearch.library.rows.succession import Succession
+from facesearch.library.scales import Scales
 from facesearch.library.space import Space
-from facesearch.library.spaces import Spaces
+from facesearch.library.spaces import COHORT_SETTING, Spaces
 from facesearch.library.status import LibraryStatus
 from facesearch.library.vectors import LibraryVectors
-from facesearch.records import Device, Floats, Models
+from facesearch.records import Device, Floats, Ints, Models, Values
 
 PURGE_SETTING = "purge"
 
@@ -69,6 +71,7 @@ class Library:
             remedy = "facesearch verify --repair makes them anew"
             raise LibraryError(f"the settings in {path / DATABASE_NAME} are damaged ({error}); {remedy}") from error
         self._spaces = Spaces(database)
+        self._scales = Scales(database, self._spaces)
         self._vectors = LibraryVectors(path, database, self._spaces, self.library_id, writable=lock is not None)
 
     @classmethod
@@ -102,6 +105,11 @@ class Library:
             raise LibraryError(f"there is no library in {path}; index some photos first, or choose another --library")
         outdated = schema.version(path / DATABASE_NAME) < schema.current_version()
         if not writable and not outdated:
+            library = cls._connected(path, models, None)
+            if models is None or not library.lacks_cohort(models.tower, models.cohort):
+                return library
+            library.close()
+            cls._record_cohort(path, models)
             return cls._connected(path, models, None)
         with ExitStack() as undo:
             lock = undo.enter_context(WriterLock(path / LOCK_NAME, wait=wait))
@@ -115,7 +123,18 @@ class Library:
                     log.warning("what was forgotten in %s is still in its log, because another process reads it", path)
                 undo.pop_all()
                 return library
-        return cls._connected(path, models, None)
+        return cls.open(path, models)
+
+    @classmethod
+    def _record_cohort(cls, path: Path, models: Models) -> None:
+        """As a writer; where another one is at work, or nobody may write, distances stay as they are until later."""
+        try:
+            with cls.open(path, writable=True) as library:
+                library.adopt_cohort(models.tower, models.threshold, models.cohort)
+        except LibraryLockedError as error:
+            log.info("the tower's cohort is recorded later: %s", error)
+        except LibraryError as error:
+            log.warning("distances in %s are plain, because the tower's cohort cannot be recorded: %s", path, error)
 
     @classmethod
     def open_or_create(cls, path: Path, models: Models, *, wait: bool = False) -> Self:
@@ -136,6 +155,7 @@ class Library:
                     library.check_tower(models.tower, models.tower_name)
                 else:
                     library.check_models(models)
+                    library.adopt_cohort(models.tower, models.threshold, models.cohort)
                 if models.precision != library.models.precision:
                     log.warning(
                         "faces are embedded in %s here, and those in %s were in %s: distances can be 1 %% off",
@@ -166,6 +186,29 @@ class Library:
         """The detector and the tower that the faces come from now: a reindex by another process can change them."""
         return models_in(self._database.settings())
 
+    def lacks_cohort(self, tower: str, cohort: str) -> bool:
+        """Whether a tower is the library's own and has a cohort that the library has not recorded. cohort: as in
+        Models."""
+        built = self.models
+        return tower == built.tower and cohort not in ("", built.cohort)
+
+    def adopt_cohort(self, tower: str, threshold: float, cohort: str) -> None:
+        """Record the cohort of the library's tower, where it is new, and compute the local scales of all faces by it,
+        from the stored embeddings. threshold: the tower's, of plain distances, which was fitted anew with it. Raises
+        LibraryError where the library was opened for reading."""
+        if not self.lacks_cohort(tower, cohort):
+            return
+        had_calibration = self.own_calibration.read(self.models.tower, self.space.measure) is not None
+        had_head = self.space.is_taught
+        with self.changing():
+            self._database.set_settings({COHORT_SETTING: cohort, "threshold": str(threshold)})
+        if had_head and self.space.cohort is None:
+            log.warning("the library in %s was taught by plain distances and keeps them: teach it again", self.path)
+        elif had_calibration:
+            log.warning(
+                "distances in %s are judged by a cohort of strangers now: run facesearch calibrate again", self.path
+            )
+
     def check_models(self, given: Models) -> None:
         """Raise TowerError or LibraryError when the library was built with another tower or detector."""
         refuse_other_models(self.path, self.models, given)
@@ -183,6 +226,7 @@ class Library:
         self._refuse_reader()
         with self._database.transaction() as changes:
             yield
+            self._scales.settle()
         if changes.concern_vectors:
             self._vectors.follow(changes)
 
@@ -205,11 +249,39 @@ class Library:
         library is taught. Read it inside a `snapshot` with what it is applied to."""
         return self._spaces.current()
 
-    def places(self, face_ids: Sequence[int]) -> Floats:
-        """Where some faces lie in `space`, in their order: float32 (N, 32), N >= 1. Raises KeyError for one that is not
-        there."""
-        stored = self.catalog.embeddings_by_id(face_ids)
-        return self.space.map(np.stack([stored[face_id] for face_id in face_ids]))
+    @property
+    def threshold(self) -> float:
+        """Up to which distance in `space` two faces count as one person, unless the library was calibrated."""
+        cohort = self.space.cohort
+        return self.models.threshold if cohort is None else cohort.threshold
+
+    def placed(self, embeddings: Floats, local_scales: Values) -> Places:
+        """Where faces lie in `space`. embeddings: as the rows keep them, float32 (N, 32). local_scales: as the rows
+        keep them, float64 (N,), NaN for none; those that do not hold in `space` are computed. Call it inside the
+        `snapshot` that both were read in."""
+        points = self.space.map(embeddings)
+        return Places(points, self._scales.of(local_scales, points))
+
+    def places(self, face_ids: Sequence[int]) -> Places:
+        """The same of some faces, in their order, N >= 1. Raises KeyError for one that is not there."""
+        stored, scales = self.catalog.embeddings_by_id(face_ids), self.catalog.local_scales_by_id(face_ids)
+        return self.placed(
+            np.stack([stored[face_id] for face_id in face_ids]),
+            np.array([scales[face_id] for face_id in face_ids], np.float64),
+        )
+
+    def all_places(self) -> tuple[Ints, Places]:
+        """The same of every face, with the faces' ids, int64 (N,), ascending."""
+        with self.snapshot():
+            ids, embeddings = self.catalog.embeddings()
+            return ids, self.placed(embeddings, self.catalog.local_scales())
+
+    def local_scales(self, face_ids: Sequence[int], stored: Values) -> Floats:
+        """The local scales of some faces in `space`: float32 (N,). stored: as the rows keep them, NaN for none. Reads
+        the embeddings of those whose stored scale does not hold."""
+        if self._scales.hold(stored):
+            return stored.astype(np.float32)
+        return self.places(face_ids).scales if self.space.cohort is not None else np.ones(len(stored), np.float32)
 
     def search_on(self, device: Device) -> None:
         """Where `vectors` search from now on: "cpu", "gpu", or "auto" for what suits. Raises LibraryError later on,
@@ -264,23 +336,28 @@ class Library:
         return None if stored is None else stored.created_at
 
     def _own_calibration(self) -> dict[str, Any]:
-        own = self.own_calibration.read(self.models.tower, self.space.digest) or {}
+        own = self.own_calibration.read(self.models.tower, self.space.measure) or {}
         return {"calibrated_at": own.get("fitted_at"), "own_threshold": own.get("threshold")}
 
     def status(self) -> LibraryStatus:
         """What the library holds now."""
         with self._database.snapshot():
             vectors, search = self._vectors.state()
+            cohort = self.space.cohort
+            models = asdict(self.models) | {"threshold": self.threshold}
+            del models[COHORT_SETTING]
             return LibraryStatus(
                 path=str(self.path),
                 library_id=self.library_id,
                 created_at=self.created_at,
                 **asdict(self.catalog.counts()),
-                **asdict(self.models),
+                **models,
                 generation=self._database.generation(),
                 vectors=vectors,
                 search=search,
                 size_bytes=size_bytes(self.path),
                 taught_at=self._taught_at(),
+                distances=self.space.distances,
+                cohort=None if cohort is None else cohort.identity,
                 **self._own_calibration(),
             )

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.evaluation.calibration import Calibration
+from facesearch.evaluation.cohort import Cohort
+from facesearch.evaluation.places import Places
 from facesearch.records import EMBEDDING_SIZE, Floats
 
 _STORED = np.dtype("<f4")
@@ -24,11 +26,13 @@ class Space:
     """A map of embeddings: linear by `head`, float32 (32, 32), or the identity where that is None.
 
     calibration: from distances in this space to probabilities; None where the tower's own holds, as in its own space.
-    Raises ValueError for a head of another shape, or with a number that is not finite.
+    cohort: strangers where they lie in this space, from whom judged distances come, with the threshold of those; None
+    for plain distances. Raises ValueError for a head of another shape, or with a number that is not finite.
     """
 
     head: Floats | None = None
     calibration: Calibration | None = None
+    cohort: Cohort | None = None
 
     def __post_init__(self) -> None:
         if self.head is None:
@@ -45,6 +49,28 @@ class Space:
     def digest(self) -> str:
         """SHA-256 of the head's numbers, '' for the tower's own space: vectors of two digests cannot be compared."""
         return "" if self.head is None else hashlib.sha256(head_bytes(self.head)).hexdigest()
+
+    @property
+    def distances(self) -> str:
+        """Of which kind distances here are: "judged" or "plain"."""
+        return "plain" if self.cohort is None else "judged"
+
+    @property
+    def measure(self) -> str:
+        """What distances here depend on besides the embeddings: local scales, thresholds and probabilities of two
+        measures cannot be compared. Without a cohort the digest."""
+        return self.digest if self.cohort is None else f"{self.digest} judged by {self.cohort.identity}"
+
+    def calibration_or(self, plain: Calibration | None) -> Calibration | None:
+        """What holds of distances here. plain: the tower's own, of plain distances."""
+        if self.calibration is not None:
+            return self.calibration
+        return plain if self.cohort is None else self.cohort.calibration
+
+    def place(self, embeddings: Floats) -> Places:
+        """Where faces lie, with their local scales: float32 (N, 32), or (32,) for one."""
+        points = self.map(np.atleast_2d(embeddings))
+        return Places.plain(points) if self.cohort is None else Places(points, self.cohort.local_scale(points))
 
     def map(self, embeddings: Floats) -> Floats:
         """Where embeddings lie in this space: float32 (N, 32) or (32,) to the same shape. In the tower's own space that

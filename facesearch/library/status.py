@@ -32,3 +32,5 @@ class LibraryStatus:
     calibrated_at: str | None = None  # when threshold and probabilities were fitted to its named people
     own_threshold: float | None = None  # None where the tower's holds
     photos_damaged: int = 0  # of which only a part can be seen
+    distances: str = "plain"  # "judged" where they are divided by local scales of a cohort of strangers
+    cohort: str | None = None  # its identity in the library's space; None where distances are plain

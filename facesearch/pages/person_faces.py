@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 from facesearch.errors import UsageError
-from facesearch.evaluation.distance import row_distances
 from facesearch.library import Library
 from facesearch.people import list_people
 from facesearch.people.cover import cover_faces, geometric_median
@@ -78,8 +77,8 @@ def faces_of_person(library: Library, person_id: int, order: Order, limit: int) 
         places = library.places(face_ids)
         stored = library.catalog.faces(face_ids)
         paths = library.catalog.photo_paths({face.photo_id for face in stored.values()})
-        name, threshold = library.people.names()[person_id], library.models.threshold
-    distances = row_distances(places, geometric_median(places)).tolist()
+        name, threshold = library.people.names()[person_id], library.threshold
+    distances = places.distances_beside(places.middle(geometric_median(places.points))).tolist()
     faces = []
     for face_id, distance in zip(face_ids, distances, strict=True):
         where = paths.get(stored[face_id].photo_id)

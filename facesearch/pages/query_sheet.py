@@ -133,7 +133,7 @@ def faces_beside(
     if not people:
         return found
     with library.snapshot():
-        near = near_faces(library, library.space.map(probe.embedding), _REACH)
+        near = near_faces(library, library.space.place(probe.embedding), _REACH)
     for each in near:
         place = None if each.face.person_id is None else people.get(each.face.person_id)
         if place is None or len(found[place]) >= NEAR_FACES:

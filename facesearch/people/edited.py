@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from facesearch.evaluation.distance import row_distances
 from facesearch.library import Library
 from facesearch.records import Floats
 from facesearch.vision.boxes import pair_up
@@ -52,7 +51,7 @@ def _same_faces(library: Library, former_id: int, photo_id: int) -> list[tuple[i
     scale = _scale(sizes[former_id], sizes[photo_id])
     pairs = pair_up([face.box for face in new], [face.box * scale for face in former], _SAME_PLACE)
     ids = [(former[old].face_id, new[place].face_id) for place, old in pairs]
-    near = _distances(library, ids) <= library.models.threshold
+    near = _distances(library, ids) <= library.threshold
     return [pair for pair, is_near in zip(ids, near.tolist(), strict=True) if is_near]
 
 
@@ -68,4 +67,5 @@ def _distances(library: Library, pairs: Sequence[tuple[int, int]]) -> Floats:
     """How far apart the two faces of each pair are, in the library's space: float32 (P,)."""
     if not pairs:
         return np.empty(0, np.float32)
-    return row_distances(*(library.places([pair[end] for pair in pairs]) for end in (0, 1)))
+    former, new = (library.places([pair[end] for pair in pairs]) for end in (0, 1))
+    return former.distances_beside(new)

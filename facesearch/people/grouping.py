@@ -81,17 +81,16 @@ def group_people(
     if not 0 <= least_quality <= 1:
         raise UsageError(f"the least quality is {least_quality}; give a number from 0 to 1")
     with library.snapshot():
-        space = library.space
-        ids, embeddings = library.catalog.embeddings()
+        ids, places = library.all_places()
         owners = library.catalog.owners()
         is_poor = library.catalog.qualities() < least_quality  # never where there is none, which is NaN
         rejections = library.people.rejections()
         names = library.people.names()
-        bounds = Bounds.of(space.calibration or calibration, library.models.threshold)
+        bounds = Bounds.of(library.space.calibration_or(calibration), library.threshold)
     faces, taken = len(ids), ~is_poor | (owners[:, 2] >= 0)
-    ids, embeddings, owners = ids[taken], embeddings[taken], owners[taken]
+    ids, places, owners = ids[taken], places[taken], owners[taken]
     known = _known(ids, owners, rejections, highest=max(names, default=0))
-    people = group_faces(space.map(embeddings), known, bounds, least_faces, on_progress)
+    people = group_faces(places.points, known, bounds, least_faces, on_progress, scales=places.scales)
     moved = np.flatnonzero(people != known.people)
     found: dict[int, list[int]] = defaultdict(list)
     for person, face_id in zip(people[moved].tolist(), ids[moved].tolist(), strict=True):

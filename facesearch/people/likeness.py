@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from facesearch.evaluation.places import Places
 from facesearch.records import EMBEDDING_SIZE, Floats, Ints, Values
 
 OTHERS = 4  # people who are measured against a face, and against a person
@@ -46,15 +47,17 @@ class Fits:
 class Likeness:
     """The people of some faces, ready to be held against one another.
 
-    embeddings: float32 (N, 32) in one space, owners: int64 (N,) ids of people. threshold: up to this distance two faces
-    count as one person.
+    places: of N faces; owners: int64 (N,) ids of people. threshold: up to this distance two faces count as one person.
+    How faces scatter is estimated in the space itself; a judged threshold stands for a plain one where scales are
+    average.
     """
 
-    def __init__(self, embeddings: Floats, owners: Ints, threshold: float) -> None:
+    def __init__(self, places: Places, owners: Ints, threshold: float) -> None:
         self.people, self.positions, self.counts = np.unique(owners, return_inverse=True, return_counts=True)
-        rows = np.asarray(embeddings, np.float64)
+        rows = np.asarray(places.points, np.float64)
         middle = rows.mean(axis=0)
-        within, between = _scatter(rows - middle, self.positions, self.counts, threshold)
+        plain = threshold * float(places.scales.mean(dtype=np.float64))
+        within, between = _scatter(rows - middle, self.positions, self.counts, plain)
         projection, self._spread = _diagonal(within, between)
         self._faces = (rows - middle) @ projection
         self._sums = _sums(self._faces, self.positions, len(self.people))

@@ -15,12 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from facesearch.evaluation.distance import pair_distances
 from facesearch.library import Library
 from facesearch.people.likeness import Fits, Likeness
 from facesearch.people.suspect import KINDS, Suspect, worded
 from facesearch.photos import date_taken
-from facesearch.records import Floats, Ints, PersonRow, Values
+from facesearch.records import Ints, PersonRow, Values
 
 # Evidence is a natural logarithm of odds. Faces of a person are less independent than the model takes them for, so its
 # logarithms count less; both shares were chosen on mistakes planted among LFW's people of fold 6.
@@ -76,16 +75,16 @@ class _Search:
 
     def __post_init__(self) -> None:
         people = self.library.people
-        ids, embeddings = self.library.catalog.embeddings()
+        ids, places = self.library.all_places()
         self.face_ids, self.photos, self.owners = people.members()
-        self.embeddings: Floats = self.library.space.map(embeddings[np.searchsorted(ids, self.face_ids)])
+        self.places = places[np.searchsorted(ids, self.face_ids)]
         self.rows: dict[int, PersonRow] = people.all_rows()
         self.rejected = people.rejections()
         self.shown = set(zip(self.photos.tolist(), self.owners.tolist(), strict=True))  # who is on which photo
 
     @cached_property
     def likeness(self) -> Likeness:
-        return Likeness(self.embeddings, self.owners, self.library.models.threshold)
+        return Likeness(self.places, self.owners, self.library.threshold)
 
     def twice(self) -> Iterator[Suspect]:
         """The faces of a person on one photo, but for the one that fits best."""
@@ -211,14 +210,14 @@ class _Search:
         rows = np.flatnonzero((self.owners == person) & (self.photos != self.photos[row]))
         if not len(rows):
             return None
-        distances = np.sort(pair_distances(self.embeddings[row][None], self.embeddings[rows])[0])
+        distances = np.sort(self.places[[row]].distances_to(self.places[rows])[0])
         return round(float(distances[:_NEAREST].mean()), 4)
 
     def _between(self, first: int, second: int) -> float:
         """The mean distance between the faces of two people, of many a sample."""
         one, two = (np.flatnonzero(self.owners == person) for person in (first, second))
         one, two = (rows[np.linspace(0, len(rows) - 1, min(len(rows), 256)).astype(np.int64)] for rows in (one, two))
-        return round(float(pair_distances(self.embeddings[one], self.embeddings[two]).mean()), 4)
+        return round(float(self.places[one].distances_to(self.places[two]).mean()), 4)
 
 
 def _once(suspects: Iterable[Suspect]) -> list[Suspect]:

@@ -18,7 +18,7 @@ class PersonMatch:
     person_id: int | None  # None for a face in no group
     name: str | None  # None for an unnamed group and a face in no group
     face_id: int  # their face that is nearest to the probe
-    distance: float  # of that face
+    distance: float  # of that face, judged where the library has a cohort
     same_person: bool  # whether `distance` is at most the threshold
     nearest_photo: Path  # shows that face
     missing: bool  # that photo was gone at the last run
@@ -26,6 +26,7 @@ class PersonMatch:
     probability: float | None = None  # that two faces `distance` apart are one person, assuming even odds beforehand
     person_distance: float = 0.0  # halfway between `distance` and the distance of the mean of their faces
     posterior: float | None = None  # that the face is this person, among all in the library and nobody
+    plain_distance: float = 0.0  # Euclidean, of that face; the same as `distance` where the library has no cohort
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class FaceMatch:
     name: str | None
     probability: float | None = None  # as in PersonMatch
     quality: float | None = None  # as in ProbeFace; None for a face that was indexed before faces had one
+    plain_distance: float = 0.0  # as in PersonMatch
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class QueryAnswer:
     prior: float  # the probability, before looking, that somebody on the photo is in the library
     calibrated_by: str | None = None  # "tower", "head" (what was taught), "library" (its own names) or None
     damage: str | None = None  # what is missing of the photo, in words, where only a part can be seen
+    distances: str = "plain"  # or "judged", by a cohort of strangers
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,8 @@ class Comparison:
     calibrated_by: str | None = None  # as in QueryAnswer
     first_quality: float | None = None  # as in ProbeFace
     second_quality: float | None = None
+    plain_distance: float = 0.0  # as in PersonMatch
+    distances: str = "plain"  # as in QueryAnswer
 
 
 def box_of(face: DetectedFace | StoredFace) -> Box:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from facesearch.errors import TowerError
 from facesearch.evaluation.distance import row_distances
-from facesearch.library import Library
+from facesearch.library import Library, Space, tower_space
 from facesearch.query.answers import Comparison, FaceMatch, ProbeFace, QueryAnswer, box_of
 from facesearch.query.candidates import by_face, nearest_groups
 from facesearch.query.identities import identify
@@ -34,7 +34,15 @@ def ask(library: Library, probe: Probe, options: QueryOptions = DEFAULT_OPTIONS)
             faces = tuple(_with_photos(library, face, judge, options.k) for face in probe.faces)
         else:
             faces = identify(library, probe.faces, judge, options)
-        return QueryAnswer(probe.path, judge.threshold, faces, options.prior, judge.calibrated_by, probe.photo.damage)
+        return QueryAnswer(
+            photo=probe.path,
+            threshold=judge.threshold,
+            faces=faces,
+            prior=options.prior,
+            calibrated_by=judge.calibrated_by,
+            damage=probe.photo.damage,
+            distances=library.space.distances,
+        )
 
 
 def compare_probes(first: Probe, second: Probe, library: Library | None = None) -> Comparison:
@@ -45,23 +53,23 @@ def compare_probes(first: Probe, second: Probe, library: Library | None = None) 
     if first.models.tower != second.models.tower:
         names = f"{first.models.tower_name} and {second.models.tower_name}"
         raise TowerError(f"distances of different towers cannot be compared: {names}; use one tower for both photos")
-    one, two = first.faces[0], second.faces[0]
     if library is None:
-        return _compared(first, second, float(row_distances(one.embedding, two.embedding)), judge_of(first))
+        return _compared(first, second, tower_space(first.models), judge_of(first))
     with library.snapshot():
         library.check_tower(first.models.tower, first.models.tower_name)
-        space = library.space
-        distance = float(row_distances(space.map(one.embedding), space.map(two.embedding)))
-        return _compared(first, second, distance, judge_of(first, library))
+        return _compared(first, second, library.space, judge_of(first, library))
 
 
 def judge_of(probe: Probe, library: Library | None = None, threshold: float | None = None) -> Judge:
     """The threshold and calibration that apply to a probe; threshold: replaces the one in force. Inside a snapshot."""
-    judge = judge_in(library, probe.models.threshold, probe.calibration)
+    space = tower_space(probe.models) if library is None else library.space
+    judge = judge_in(library, space, probe.models.threshold, probe.calibration)
     return judge if threshold is None else replace(judge, threshold=threshold)
 
 
-def _compared(first: Probe, second: Probe, distance: float, judge: Judge) -> Comparison:
+def _compared(first: Probe, second: Probe, space: Space, judge: Judge) -> Comparison:
+    one, two = (space.place(each.faces[0].embedding) for each in (first, second))
+    distance = float(one.distances_beside(two)[0])
     probability = judge.probability(distance)
     return Comparison(
         first=first.path,
@@ -76,16 +84,19 @@ def _compared(first: Probe, second: Probe, distance: float, judge: Judge) -> Com
         calibrated_by=judge.calibrated_by,
         first_quality=first.faces[0].quality,
         second_quality=second.faces[0].quality,
+        plain_distance=float(row_distances(one.points, two.points)[0]),
+        distances=space.distances,
     )
 
 
 def _with_photos(library: Library, face: EmbeddedFace, judge: Judge, k: int) -> ProbeFace:
-    near = nearest_groups(library, library.space.map(face.embedding), k, by_face).candidates[:k]
+    near = nearest_groups(library, library.space.place(face.embedding), k, by_face).candidates[:k]
     photos = tuple(
         FaceMatch(
             rank=rank,
             face_id=each.face.face_id,
             distance=each.distance,
+            plain_distance=each.plain_distance,
             same_person=each.distance <= judge.threshold,
             photo=each.photo.path,
             missing=each.photo.missing,

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.evaluation.distance import row_distances
+from facesearch.evaluation.places import Places
 from facesearch.library import Library
 from facesearch.query.answers import PersonMatch, ProbeFace, box_of
 from facesearch.query.candidates import Candidate, Within, by_person, nearest_groups
 from facesearch.query.options import QueryOptions
 from facesearch.query.ranking import PROTOTYPE_FACES, Belief, Contenders, beliefs, person_distances
 from facesearch.query.verdict import verdict_of
-from facesearch.records import EmbeddedFace, Floats
+from facesearch.records import EmbeddedFace
 from facesearch.tuning.calibration import Judge
 
-_Samples = dict[int, tuple[int, Floats]]  # by person: how many faces they have, and some of them, mapped: (S, 32)
+_Samples = dict[int, tuple[int, Places]]  # by person: how many faces they have, and their middle
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +40,14 @@ def identify(
     with many faces comes by chance, otherwise by the person's distance.
     """
     space = library.space
-    places = [space.map(face.embedding) for face in faces]
+    places = [space.place(face.embedding) for face in faces]
     within = [nearest_groups(library, place, options.k, by_person) for place in places]
     people = {each.face.person_id for near in within for each in near.candidates}
     samples = library.people.sampled_faces((each for each in people if each is not None), PROTOTYPE_FACES)
-    known = {person: (count, space.map(embeddings)) for person, (count, embeddings) in samples.items()}
+    known = {
+        person: (count, library.placed(embeddings, scales).middle())
+        for person, (count, embeddings, scales) in samples.items()
+    }
     contenders = [_contenders(place, near, known) for place, near in zip(places, within, strict=True)]
     believed: Sequence[Belief | None] = [None] * len(faces)
     if judge.calibration is not None:
@@ -59,17 +62,18 @@ def identify(
     )
 
 
-def _contenders(place: Floats, within: Within, known: _Samples) -> Contenders:
+def _contenders(place: Places, within: Within, known: _Samples) -> Contenders:
     """Everybody within reach of a face, as `ranking` takes them."""
     people = [each.face.person_id for each in within.candidates]
     nearest = np.array([each.distance for each in within.candidates], np.float64)
-    means = np.full((len(people), len(place)), np.nan)
+    means = np.full((len(people), place.points.shape[1]), np.nan, np.float32)
+    scales = np.ones(len(people), np.float32)
     counts = np.ones(len(people), np.int64)
     for row, person in enumerate(people):
         if person is not None:
-            counts[row], embeddings = known[person]
-            means[row] = embeddings.mean(axis=0, dtype=np.float64)
-    prototype = row_distances(place, means).astype(np.float64)
+            counts[row], middle = known[person]
+            means[row], scales[row] = middle.points[0], middle.scales[0]
+    prototype = Places(means, scales).distances_beside(place).astype(np.float64)
     distances = person_distances(nearest, np.where(counts > 1, prototype, nearest))
     return Contenders([each.group for each in within.candidates], distances, counts, within.reach)
 
@@ -100,6 +104,7 @@ def _matches(library: Library, ranked: Sequence[_Ranked], judge: Judge) -> tuple
             name=each.candidate.face.name,
             face_id=each.candidate.face.face_id,
             distance=each.candidate.distance,
+            plain_distance=each.candidate.plain_distance,
             same_person=each.candidate.distance <= judge.threshold,
             nearest_photo=each.candidate.photo.path,
             missing=each.candidate.photo.missing,

@@ -48,16 +48,17 @@ def judge_library(
     both kinds.
     """
     with library.snapshot():
-        judge = judge_in(library, library.models.threshold, calibration)
-        ids, embeddings = library.catalog.embeddings()
-        embeddings = library.space.map(embeddings)
+        judge = judge_in(library, library.space, library.models.threshold, calibration)
+        ids, places = library.all_places()
         stored = library.catalog.faces(ids.tolist())
     named = [(row, face) for row, face_id in enumerate(ids.tolist()) if (face := stored[face_id]).name is not None]
+    rows = [row for row, _ in named]
     faces = NamedFaces(
         protocol="library",
         dataset=library.path.name,
-        embeddings=embeddings[[row for row, _ in named]].astype(np.float64),
+        embeddings=places.points[rows].astype(np.float64),
         names=[str(face.name) for _, face in named],
+        scales=places.scales[rows] if library.space.cohort is not None else None,
     )
     if not faces.has_pairs:
         raise LibraryError(
@@ -72,7 +73,7 @@ def judge_library(
 def gather_evidence(library: Library, judged: LibraryJudged, detector: FaceDetector) -> Evidence:
     """The pairs to show with their crops, cut from the photos again; notes say which photos could not be used."""
     faces = judged.faces
-    pairs = choose_of_all(faces.embeddings, faces.numbers, judged.report.balanced.distance)
+    pairs = choose_of_all(faces.embeddings, faces.numbers, judged.report.balanced.distance, faces.scales)
     drawn = np.random.default_rng(1).permutation(len(faces.names))[:_MOST_SAMPLES].tolist()
     rows = sorted({*pairs.rows, *drawn})
     crops, captions, lost = _crops_again(library, [judged.face_ids[row] for row in rows], detector)

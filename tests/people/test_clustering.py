@@ -29,6 +29,11 @@ def drawn(people: int, each: int, seed: int = 0, within: float = 0.08) -> tuple[
     return faces.astype(np.float32), person
 
 
+def alike(faces: Floats) -> Floats:
+    """The local scales of a space without a cohort."""
+    return np.ones(len(faces), np.float32)
+
+
 def test_the_nearest_pairs_are_those_of_a_naive_loop() -> None:
     faces, _ = drawn(6, 5, within=0.15)
     distances = np.linalg.norm(faces[:, None].astype(np.float64) - faces[None], axis=2)
@@ -37,16 +42,16 @@ def test_the_nearest_pairs_are_those_of_a_naive_loop() -> None:
         nearest = sorted((other for other in range(30) if other != face), key=lambda other: distances[face, other])[:4]
         expected |= {(min(face, other), max(face, other)) for other in nearest if distances[face, other] <= 1.0}
     seen: list[tuple[int, int]] = []
-    edges = near_pairs(faces, 4, 1.0, lambda done, total: seen.append((done, total)))
+    edges = near_pairs(faces, alike(faces), 4, 1.0, lambda done, total: seen.append((done, total)))
     assert list(zip(edges.first.tolist(), edges.second.tolist(), strict=True)) == sorted(expected)
     assert seen == [(30, 30)]
 
 
 def test_many_faces_are_searched_in_partitions_with_nearly_the_same_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     faces, _ = drawn(300, 10)
-    exact = near_pairs(faces, 8, 1.0)
+    exact = near_pairs(faces, alike(faces), 8, 1.0)
     monkeypatch.setattr(neighbours_module, "EXACT_UP_TO_FACES", 100)
-    in_partitions = near_pairs(faces, 8, 1.0)
+    in_partitions = near_pairs(faces, alike(faces), 8, 1.0)
     both = set(zip(exact.first, exact.second, strict=True)) & set(
         zip(in_partitions.first, in_partitions.second, strict=True)
     )
@@ -72,7 +77,7 @@ def naive_heights(faces: Floats, reach: float) -> list[float]:
 
 def grow(faces: Floats, photos: np.ndarray | None = None, reach: float = 1.2) -> Tree:
     photos = np.arange(len(faces)) if photos is None else photos
-    return build_tree(faces, near_pairs(faces, len(faces), 9.0), Apart(photos), reach)
+    return build_tree(faces, alike(faces), near_pairs(faces, alike(faces), len(faces), 9.0), Apart(photos), reach)
 
 
 def test_the_tree_is_that_of_average_linkage() -> None:

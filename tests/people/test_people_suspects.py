@@ -14,6 +14,7 @@ from support.command_line import CommandLine
 from support.documents import documented_keys, keys_of
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
+from facesearch.evaluation.places import Places
 from facesearch.indexing import index_photos
 from facesearch.library import Library
 from facesearch.people import Suspect, find_suspects, reject_faces, set_born
@@ -196,7 +197,7 @@ def test_the_likelihood_ratio_is_that_of_the_two_normal_distributions() -> None:
     random = np.random.default_rng(1)
     people = np.repeat(np.arange(60), 5)
     embeddings = (random.normal(size=(60, 32))[people] + 0.6 * random.normal(size=(300, 32))).astype(np.float32)
-    likeness = Likeness(embeddings, people, 4.0)
+    likeness = Likeness(Places.plain(embeddings), people, 4.0)
     between = likeness._spread
     first, second = random.normal(size=(2, 32)), random.normal(size=(2, 32))
     for n1, n2 in ((1, 1), (3, 2)):
@@ -219,10 +220,10 @@ def test_the_search_by_partitions_finds_whom_the_exact_one_finds(monkeypatch: py
     people = np.repeat(np.arange(400), 3)
     embeddings = (random.normal(size=(400, 32))[people] + 0.4 * random.normal(size=(1200, 32))).astype(np.float32)
     people[::7] = random.integers(400, size=len(people[::7]))
-    exact = dict(_strongest(Likeness(embeddings, people, 4.0)))
+    exact = dict(_strongest(Likeness(Places.plain(embeddings), people, 4.0)))
     monkeypatch.setattr("facesearch.people.likeness._EXACT_POINTS", 100)
     monkeypatch.setattr("facesearch.people.likeness._PROBES_AT_ONCE", 100)
-    parts = dict(_strongest(Likeness(embeddings, people, 4.0)))
+    parts = dict(_strongest(Likeness(Places.plain(embeddings), people, 4.0)))
     assert exact.keys() == parts.keys()
     assert np.mean([exact[row] == parts[row] for row in exact]) > 0.9
 

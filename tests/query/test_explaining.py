@@ -19,6 +19,7 @@ from support.tiles import MODELS, THRESHOLD, ColourTower, TileDetector, draw
 from facesearch.demo import write_album
 from facesearch.errors import LibraryError, UsageError
 from facesearch.evaluation.calibration import Calibration
+from facesearch.evaluation.places import Places
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
 from facesearch.library.space import Space
@@ -37,10 +38,10 @@ RED, DARK_RED, GREEN, BLUE = (200, 0, 0), (180, 0, 0), (0, 200, 0), (0, 0, 150)
 def looks_at(left: int, top: int, right: int, bottom: int, sign: float = 1.0) -> object:
     """A tower that sees one region of a crop and nothing else: how bright it is."""
 
-    def embed(crops: Pixels) -> Floats:
+    def embed(crops: Pixels) -> Places:
         found = np.zeros((len(crops), 32), np.float32)
         found[:, 0] = sign * crops[:, top:bottom, left:right].mean(axis=(1, 2, 3)) / 255
-        return found
+        return Places.plain(found)
 
     return embed
 
@@ -78,7 +79,8 @@ def test_the_map_lights_up_where_the_tower_looks_and_nowhere_else(crop: Pixels, 
 def test_what_speaks_against_is_told_from_what_speaks_for(crop: Pixels) -> None:
     embed = looks_at(*REGIONS["left eye"])
     dark = np.zeros((1, 32), np.float32)  # somebody whose eye is dark: covering the bright one moves nearer
-    found = occlude(crop, embed, np.concatenate([dark, embed(crop[None])]), Patches(16, 8, "mean"))  # type: ignore[arg-type, operator]
+    references = Places.plain(np.concatenate([dark, embed(crop[None]).points]))  # type: ignore[operator]
+    found = occlude(crop, embed, references, Patches(16, 8, "mean"))  # type: ignore[arg-type]
     assert found.changes[0].min() < -0.05
     assert found.changes[0].max() == pytest.approx(0, abs=1e-6)
     assert found.changes[1].max() > 0.05
@@ -97,7 +99,7 @@ def test_a_map_is_what_a_naive_loop_finds() -> None:
     reference = np.asarray(rng.normal(size=(2, 32)), np.float32)
     patches = Patches(30, 20, "mean")
     assert patches.starts_px == [0, 20, 40, 60, 80, 82]
-    found = occlude(crop, embed, reference, patches)
+    found = occlude(crop, lambda crops: Places.plain(embed(crops)), Places.plain(reference), patches)
     total, count = np.zeros((112, 112)), np.zeros((112, 112))
     for row, top in enumerate(patches.starts_px):
         for column, left in enumerate(patches.starts_px):

@@ -148,6 +148,7 @@ def test_photos_instead_of_people(library: Library, tmp_path: Path) -> None:
             person_id=1 if names[rank] else None,
             name=names[rank],
             quality=1.0,
+            plain_distance=match.distance,
         )
 
 
@@ -351,6 +352,7 @@ def test_two_photos_are_compared_by_their_most_prominent_faces(tmp_path: Path) -
         verdict=PairVerdict("the same person", is_match=True, is_clear=True),
         first_quality=1.0,
         second_quality=1.0,
+        plain_distance=comparison.distance,
     )
     assert not _compare(group, draw(tmp_path / "b.png", BLUE)).same_person
     with pytest.raises(NoFaceError, match=r"sky\.png"):

@@ -82,14 +82,15 @@ class ColourCard:
     name: str = "colours"
     threshold: float = THRESHOLD
     calibration: dict[str, Any] | None = None
+    cohort: dict[str, Any] | None = None
 
 
 class ColourTower:
     identity = "c0" * 32
     precision = "f32"
 
-    def __init__(self, calibration: dict[str, Any] | None = None) -> None:
-        self.card = ColourCard(calibration=calibration)
+    def __init__(self, calibration: dict[str, Any] | None = None, cohort: dict[str, Any] | None = None) -> None:
+        self.card = ColourCard(calibration=calibration, cohort=cohort)
         self.batches: list[int] = []
 
     def embed(self, crops: Pixels) -> Floats:

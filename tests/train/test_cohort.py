@@ -16,7 +16,7 @@ from facesearch.errors import TrainingDataError
 from facesearch.evaluation.cohort import Cohort, judged_distances
 from facesearch.evaluation.metrics import IMPOSTOR, best_threshold, roc_curve
 from facesearch.vision.tower.tower import Tower, read_card, write_card
-from facesearch_train.cohort import add_cohort, cohort_embeddings, fit_cohort, gather_centres
+from facesearch_train.cohort import Shape, Validation, add_cohort, cohort_embeddings, fit_cohort, gather_centres
 from facesearch_train.export import threshold_by_person
 
 
@@ -36,13 +36,15 @@ def test_a_centre_is_the_mean_of_five_people_or_more() -> None:
     np.testing.assert_allclose(gather_centres(people[:9], 300), [people[:9].mean(axis=0)], rtol=1e-5)
 
 
-def test_the_best_judged_threshold_is_1_and_the_share_of_strangers_is_kept() -> None:
+@pytest.mark.parametrize("power", [1.0, 0.8])
+def test_the_best_judged_threshold_is_1_and_the_share_of_strangers_is_kept(power: float) -> None:
     rng = np.random.default_rng(1)
     middles = rng.normal(size=(40, 4)) * np.repeat([1.0, 0.2], 20)[:, None] + np.repeat([[0.0], [9.0]], 20, axis=0)
     spread = np.repeat([0.3, 0.06], 60)[:, None]  # the second twenty people lie five times as densely
     places = (np.repeat(middles, 3, axis=0) + rng.normal(size=(120, 4)) * spread).astype(np.float32)
     whose = np.repeat(np.arange(40), 3).astype(np.int32)
-    cohort = fit_cohort(middles.astype(np.float32)[::2], places, whose, 0.05)
+    cohort = fit_cohort(middles.astype(np.float32)[::2], places, whose, 0.05, Shape(neighbours=3, power=power))
+    assert (cohort.neighbours, cohort.power) == (3, power)
     scales = cohort.local_scale(places)
     assert threshold_by_person(places, whose, scales).distance == pytest.approx(1, abs=1e-3)
     row, column = np.triu_indices(120, 1)
@@ -70,9 +72,12 @@ def test_a_finished_tower_gets_a_cohort_and_keeps_its_weights(tmp_path: Path, mo
     strangers = _packed(tmp_path / "strangers.tar", 30)
     known = _packed(tmp_path / "known.tar", 12, 4, seed=3)
     said: list[str] = []
-    card = add_cohort(folder, [strangers], known, say=said.append)
+    card = add_cohort(folder, [strangers], Validation(known), say=said.append)
     assert Tower.load(folder, device="cpu", prepared=False).card.sha256 == before.sha256
-    assert dataclasses.replace(card, cohort=None) == before
+    fitted = {name: getattr(card, name) for name in ("threshold", "threshold_far", "figures", "calibration")}
+    assert dataclasses.replace(card, cohort=None) == dataclasses.replace(before, **fitted)
+    assert fitted["figures"]["people"] == 12  # plain distances are fitted to the same people
+    assert fitted["threshold"] != before.threshold
     cohort = Cohort.from_card(card.cohort)
     assert cohort is not None
     assert card.cohort is not None
@@ -83,7 +88,7 @@ def test_a_finished_tower_gets_a_cohort_and_keeps_its_weights(tmp_path: Path, mo
     again = write_small_tower(tmp_path / "again")
     write_card(again, before)
     shutil.copy(folder / "tower.keras", again / "tower.keras")
-    other = Cohort.from_card(add_cohort(again, [strangers], known, say=said.append).cohort)
+    other = Cohort.from_card(add_cohort(again, [strangers], Validation(known), say=said.append).cohort)
     assert other is not None
     np.testing.assert_allclose(other.centres, cohort.centres, atol=1e-4)
 

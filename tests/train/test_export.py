@@ -142,7 +142,7 @@ def test_the_threshold_lets_one_impostor_pair_in_a_hundred_pass() -> None:
     identities = np.repeat(np.arange(20), 4).astype(np.int32)
     embeddings = (rng.normal(0, 1, (20, 8))[identities] + rng.normal(0, 0.3, (80, 8))).astype(np.float32)
     data = CropData(np.zeros((80, 1, 1, 3), np.uint8), identities)
-    judged = judge(embeddings, data)
+    judged = judge(embeddings, data.identities)
     genuine, impostor = (np.array(distances) for distances in naive_distances(embeddings, data))
     passing = (impostor <= judged["threshold"] + 1e-3).mean()
     assert judged["threshold_far"] == 0.01
@@ -153,7 +153,7 @@ def test_the_threshold_lets_one_impostor_pair_in_a_hundred_pass() -> None:
 
 def test_the_card_says_the_best_threshold_and_what_it_and_1_are_worth() -> None:
     data, embeddings = drawn_people(people=20, photos=4, spread=0.35)
-    judged = judge(embeddings, data)
+    judged = judge(embeddings, data.identities)
     figures = judged["figures"]
     genuine, impostor = (np.array(distances) for distances in naive_distances(embeddings, data))
 
@@ -169,7 +169,7 @@ def test_the_card_says_the_best_threshold_and_what_it_and_1_are_worth() -> None:
 
 def test_the_card_is_calibrated_and_the_error_is_that_of_people_it_was_not_fitted_on() -> None:
     data, embeddings = drawn_people(people=200, photos=4, spread=0.8)
-    card = judge(embeddings, data)["calibration"]
+    card = judge(embeddings, data.identities)["calibration"]
     calibration = Calibration.from_card(card)
     assert calibration is not None
     assert card["prior"] == 0.5
@@ -186,14 +186,14 @@ def test_the_card_is_calibrated_and_the_error_is_that_of_people_it_was_not_fitte
     assert calibration.expected_calibration_error < 0.06
     assert error < 0.06
     few, their = drawn_people(people=4, photos=2, spread=0.8)
-    assert judge(their, few)["calibration"] is None
+    assert judge(their, few.identities)["calibration"] is None
 
 
 def test_pairs_of_many_photos_are_counted_to_the_same_card(monkeypatch: pytest.MonkeyPatch) -> None:
     data, embeddings = drawn_people(people=60, photos=4, spread=0.8)
-    listed = judge(embeddings, data)
+    listed = judge(embeddings, data.identities)
     monkeypatch.setattr(export, "_MOST_LISTED", 10)
-    counted = judge(embeddings, data)
+    counted = judge(embeddings, data.identities)
     assert counted["figures"] == pytest.approx(listed["figures"], abs=1e-3)
     # Listed, the threshold is an impostor pair that just passes; counted, it lies anywhere up to the next one.
     assert counted["threshold"] == pytest.approx(listed["threshold"], abs=0.01)

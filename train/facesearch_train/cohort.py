@@ -1,8 +1,9 @@
 """A cohort of strangers for a tower's card, made at export: `train --cohort`, or for a finished tower this module.
 
 One photo of each person is embedded, and the embeddings are gathered around centres (k-means). A centre that fewer than
-LEAST_PEOPLE people make is dissolved into its neighbours: what ships is nobody's face. The unit, the threshold and the
-calibration of judged distances are then fitted to the people who validate, as those of plain distances are.
+LEAST_PEOPLE people make is dissolved into its neighbours: what ships is nobody's face. Threshold, figures and
+probabilities of plain distances, and unit, threshold and probabilities of judged ones, are then fitted to the people
+who validate. `scripts/bench_groups.py sweep` says which numbers suit a tower.
 
     python -m facesearch_train.cohort TOWER --cohort SET [--cohort SET ...] --data LFW --hold-out-fold 6
 """
@@ -30,8 +31,9 @@ from facesearch_train.data.lfw import people_in_folds, read_folds
 from facesearch_train.data.pairs import number_identities
 from facesearch_train.evaluation.evaluate import Embed, embed_rows, found_rows
 
-CENTRES = 300  # asked of k-means; fewer are left after small ones are dissolved
+CENTRES = 400  # asked of k-means; fewer are left after small ones are dissolved
 NEIGHBOURS = 3  # more blur the groups, fewer cost genuine pairs (docs/research/model-card.md)
+POWER = 1.1  # of the mean distance: more evens the groups out, less spares genuine pairs
 LEAST_PEOPLE = 5  # to a centre
 _SEED = 1
 
@@ -82,7 +84,18 @@ def gather_centres(embeddings: Floats, centres: int = CENTRES, least_people: int
         place[rows] = others[apart.argmin(axis=1)]
 
 
-def fit_cohort(centres: Floats, embeddings: Floats, identities: NDArray[np.int32], far: float) -> Cohort:
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """How local scales are made."""
+
+    centres: int = CENTRES  # asked for
+    neighbours: int = NEIGHBOURS
+    power: float = POWER
+
+
+def fit_cohort(
+    centres: Floats, embeddings: Floats, identities: NDArray[np.int32], far: float, shape: Shape | None = None
+) -> Cohort:
     """The cohort of some centres, fitted to people who were never trained on: (N, D) and (N,) person numbers.
 
     The unit puts the best judged threshold at 1, as rescale_to_unit_threshold does with plain ones. far: the share of
@@ -90,9 +103,10 @@ def fit_cohort(centres: Floats, embeddings: Floats, identities: NDArray[np.int32
     """
     from facesearch_train.export import calibrate_pairs, pairs_roc, threshold_by_person
 
-    raw = Cohort(centres, min(NEIGHBOURS, len(centres)), 1.0, 1.0, far)
+    shape = shape or Shape()
+    raw = Cohort(centres, min(shape.neighbours, len(centres)), 1.0, 1.0, far, power=shape.power)
     best = threshold_by_person(embeddings, identities, raw.local_scale(embeddings)).distance
-    cohort = dataclasses.replace(raw, unit=float(1 / best))
+    cohort = raw.times(float(1 / best))
     scales = cohort.local_scale(embeddings)
     roc = pairs_roc(embeddings, identities, scales)
     accepts = metrics.tar_at_far(roc, far)
@@ -104,26 +118,39 @@ def fit_cohort(centres: Floats, embeddings: Floats, identities: NDArray[np.int32
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class Validation:
+    """Labelled photos of people whom a tower never saw. folds: only the people of these folds of its pairs.txt."""
+
+    data: Path
+    folds: Sequence[int] = ()
+
+
 def add_cohort(
-    folder: Path, sets: Sequence[Path], data: Path, folds: Sequence[int] = (), say: Callable[[str], None] = print
+    folder: Path,
+    sets: Sequence[Path],
+    validation: Validation,
+    shape: Shape | None = None,
+    say: Callable[[str], None] = print,
 ) -> TowerCard:
-    """Give a finished tower a cohort, in its card; the weights stay. data: labelled photos of people whom it never saw,
-    who validate; folds: only the people of these folds of its pairs.txt.
+    """Give a finished tower a cohort, in its card, and fit all that the card says of distances anew; the weights stay.
 
     Raises TowerError and TrainingDataError; the card is then as it was.
     """
-    from facesearch_train.export import THRESHOLD_FAR
+    from facesearch_train.export import THRESHOLD_FAR, judge
 
-    tower = Tower.load(folder, device="cpu")
-    crops = validating(data, folds)
+    shape = shape or Shape()
+    tower = Tower.load(folder, device="auto")
+    crops = validating(validation.data, validation.folds)
     say(crops.describe())
-    centres = gather_centres(cohort_embeddings(sets, tower.embed, say))
+    centres = gather_centres(cohort_embeddings(sets, tower.embed, say), shape.centres)
     rows = found_rows(crops)
     embeddings = embed_rows(crops, rows, tower.embed).astype(np.float32)
     identities = number_identities([crops.identities[row] for row in rows])
-    cohort = fit_cohort(centres, embeddings, identities, THRESHOLD_FAR)
-    card = dataclasses.replace(tower.card, cohort=described(cohort, sets))
+    cohort = fit_cohort(centres, embeddings, identities, THRESHOLD_FAR, shape)
+    card = dataclasses.replace(tower.card, cohort=described(cohort, sets), **judge(embeddings, identities))
     write_card(folder, card)
+    say(f"plain distances: threshold {card.threshold:.3f}")
     say(f"cohort: {len(centres)} centres, {cohort.identity[:12]}; judged threshold {cohort.threshold:.3f}")
     return card
 
@@ -150,8 +177,12 @@ def main() -> None:
     parser.add_argument("--cohort", type=Path, action="append", required=True, help="labelled photos of strangers")
     parser.add_argument("--data", type=Path, required=True, help="labelled photos of people whom the tower never saw")
     parser.add_argument("--hold-out-fold", type=int, action="append", default=[], help="of the data's pairs.txt")
+    parser.add_argument("--centres", type=int, default=CENTRES, help="asked for")
+    parser.add_argument("--neighbours", type=int, default=NEIGHBOURS, help="nearest centres to a local scale")
+    parser.add_argument("--power", type=float, default=POWER, help="of their mean distance")
     given = parser.parse_args()
-    add_cohort(given.tower, given.cohort, given.data, given.hold_out_fold)
+    shape = Shape(given.centres, given.neighbours, given.power)
+    add_cohort(given.tower, given.cohort, Validation(given.data, given.hold_out_fold), shape)
 
 
 if __name__ == "__main__":

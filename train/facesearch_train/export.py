@@ -105,7 +105,7 @@ def export_tower(
         tower = Tower.load(temporary, device="cpu")
         _check_runtime(serving, tower, validation.crops)
         embeddings = tower.embed(np.asarray(validation.crops))
-        card = dataclasses.replace(draft, **judge(embeddings, validation))
+        card = dataclasses.replace(draft, **judge(embeddings, validation.identities))
         if cohort:
             centres = gather_centres(cohort_embeddings(cohort, tower.embed))
             fitted = fit_cohort(centres, embeddings, validation.identities, THRESHOLD_FAR)
@@ -175,13 +175,13 @@ def multiply_distances(network: keras.Model, factor: float) -> None:
         raise TowerError("distances can be rescaled only in a network that ends in a linear Dense or a Rescaling layer")
 
 
-def judge(embeddings: Floats, validation: CropData) -> dict[str, Any]:
+def judge(embeddings: Floats, identities: Identities) -> dict[str, Any]:
     """The card's threshold, figures and calibration, from all pairs of people never trained on."""
-    roc = pairs_roc(embeddings, validation.identities)
+    roc = pairs_roc(embeddings, identities)
     best, balanced = metrics.best_threshold(roc), metrics.best_threshold(roc, balanced=True)
     means = [np.average(roc.thresholds[1:], weights=np.diff(shares)) for shares in (roc.tar, roc.far)]
     figures: dict[str, Any] = {
-        "people": len(np.unique(validation.identities)),
+        "people": len(np.unique(identities)),
         "photos": len(embeddings),
         "genuine_pairs": roc.genuine_pairs,
         "impostor_pairs": roc.impostor_pairs,
@@ -197,7 +197,7 @@ def judge(embeddings: Floats, validation: CropData) -> dict[str, Any]:
     for far in (0.1, 0.01, 0.001):
         if accepts := metrics.tar_at_far(roc, far):
             figures[f"tar_at_far_{far:g}"] = round(accepts.tar, 5)
-    calibration = calibrate_pairs(roc, embeddings, validation.identities)
+    calibration = calibrate_pairs(roc, embeddings, identities)
     measured = {"figures": figures, "calibration": None if calibration is None else calibration.to_card()}
     accepts = metrics.tar_at_far(roc, THRESHOLD_FAR)
     if accepts is None:

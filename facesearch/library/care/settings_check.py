@@ -9,8 +9,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 
+from facesearch.errors import LibraryError
 from facesearch.library.care.checks import Problem
 from facesearch.library.rows.database import Database, now
+from facesearch.library.spaces import COHORT_SETTING, cohort_of
 
 UNKNOWN = "unknown"
 _MADE_ANEW: dict[str, Callable[[], str]] = {
@@ -38,6 +40,12 @@ def settings_problems(database: Database) -> list[Problem]:
         except ValueError:
             problem = f"the setting {name} is {settings[name]!r}"
             problems.append(Problem("database", problem, "made it anew", _making(database, [name])))
+    try:
+        cohort_of(settings.get(COHORT_SETTING, ""))
+    except LibraryError as error:
+        problem = f"the cohort that local scales come from is damaged ({error.__cause__})"
+        outcome = "dropped it: the next query or index records it again"
+        problems.append(Problem("models", problem, outcome, lambda: database.set_settings({COHORT_SETTING: ""})))
     return problems
 
 

@@ -22,6 +22,7 @@ from facesearch.records import (
     NewPhoto,
     PhotoPath,
     StoredFace,
+    Values,
 )
 
 _STORED = np.dtype("<f4")
@@ -190,6 +191,15 @@ class Catalog:
         rows = self._database.rows_in("SELECT id, embedding FROM faces WHERE id IN ({})", face_ids)
         return {face_id: np.frombuffer(blob, _STORED).astype(np.float32) for face_id, blob in rows}
 
+    def local_scales(self) -> Values:
+        """Every face's local scale as its row keeps it, NaN for none: float64 (N,), in the order of the faces' ids."""
+        rows = self._database.rows("SELECT local_scale FROM faces ORDER BY id")
+        return np.array([row[0] for row in rows], np.float64)
+
+    def local_scales_by_id(self, face_ids: Iterable[int]) -> dict[int, float | None]:
+        """The same of some faces, by id, None for none."""
+        return dict(self._database.rows_in("SELECT id, local_scale FROM faces WHERE id IN ({})", face_ids))
+
     def owners(self) -> NDArray[np.int64]:
         """Every face's id, photo and person, -1 for nobody: int64 (N, 3), ids ascending."""
         rows = self._database.rows("SELECT id, photo_id, coalesce(person_id, -1) FROM faces ORDER BY id")
@@ -250,7 +260,7 @@ class Catalog:
 
     def _face_rows(self, column: str, ids: Iterable[int]) -> list[StoredFace]:
         rows = self._database.rows_in(
-            "SELECT faces.id, photo_id, box, score, quality, person_id, name FROM faces "
+            "SELECT faces.id, photo_id, box, score, quality, person_id, name, local_scale FROM faces "
             f"LEFT JOIN people ON people.id = person_id WHERE {column} IN ({{}})",
             ids,
         )

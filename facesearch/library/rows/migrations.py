@@ -150,6 +150,13 @@ def _damage(db: Connection) -> None:
     db.execute("ALTER TABLE photos ADD COLUMN damage TEXT")
 
 
+def _local_scales(db: Connection) -> None:
+    """Version 11. How far apart strangers lie around a face, in the space and by the cohort that the setting `scales`
+    names; NULL where it has yet to be computed from the embedding, or there is no cohort."""
+    db.execute("ALTER TABLE faces ADD COLUMN local_scale REAL CHECK (local_scale > 0)")
+    db.execute("CREATE INDEX faces_unscaled ON faces (id) WHERE local_scale IS NULL")
+
+
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first_tables,
@@ -162,4 +169,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _drives,
     _quality,
     _damage,
+    _local_scales,
 )

@@ -21,7 +21,7 @@ from facesearch.library.rows.journal import Journal
 from facesearch.library.rows.lineage import TELLING, heir
 from facesearch.library.rows.people_change import PeopleChange
 from facesearch.names import name_key
-from facesearch.records import Floats, PersonRow
+from facesearch.records import Floats, PersonRow, Values
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,24 +245,29 @@ class People:
             for person_id, own in by_person.items()
         }
 
-    def sampled_faces(self, person_ids: Iterable[int], most: int) -> dict[int, tuple[int, Floats]]:
+    def sampled_faces(self, person_ids: Iterable[int], most: int) -> dict[int, tuple[int, Floats, Values]]:
         """By person id how many faces they have, and the embeddings of all, or of `most` to 2 * most - 1 of them evenly
-        through their ids: float32 (M, 32), as the rows keep them. Nothing for people without a face."""
+        through their ids, with their local scales: float32 (M, 32) and float64 (M,), as the rows keep them (see
+        Library.placed). Nothing for people without a face."""
         rows = self._database.rows_in(
-            "SELECT sampled.person_id, count, embedding FROM ("
+            "SELECT sampled.person_id, count, embedding, local_scale FROM ("
             "SELECT person_id, id AS face_id, row_number() OVER (PARTITION BY person_id ORDER BY id) AS place, "
             "count(*) OVER (PARTITION BY person_id) AS count FROM faces WHERE person_id IN ({})) AS sampled "
             f"JOIN faces ON faces.id = face_id WHERE place % max(1, count / {int(most)}) = 0",
             person_ids,
         )
         counts: dict[int, int] = {}
-        blobs: dict[int, list[bytes]] = {}
-        for person_id, count, embedding in rows:
+        sampled: dict[int, list[tuple[bytes, float | None]]] = {}
+        for person_id, count, embedding, local_scale in rows:
             counts[person_id] = count
-            blobs.setdefault(person_id, []).append(embedding)
+            sampled.setdefault(person_id, []).append((embedding, local_scale))
         return {
-            person_id: (counts[person_id], np.frombuffer(b"".join(own), "<f4").reshape(len(own), -1).astype(np.float32))
-            for person_id, own in blobs.items()
+            person_id: (
+                counts[person_id],
+                np.frombuffer(b"".join(row[0] for row in own), "<f4").reshape(len(own), -1).astype(np.float32),
+                np.array([row[1] for row in own], np.float64),
+            )
+            for person_id, own in sampled.items()
         }
 
     def named_faces_by(self, *sources: str) -> int:

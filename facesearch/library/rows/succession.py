@@ -89,7 +89,7 @@ class Succession:
         database.changes.removed.extend(row[0] for row in database.rows("SELECT id FROM faces"))
         for statement in (
             "UPDATE faces SET box = next.box, landmarks = next.landmarks, score = next.score, "
-            "quality = next.quality, embedding = next.embedding FROM next_faces AS next "
+            "quality = next.quality, embedding = next.embedding, local_scale = NULL FROM next_faces AS next "
             "WHERE next.former_id = faces.id",
             "DELETE FROM faces WHERE id NOT IN (SELECT former_id FROM next_faces WHERE former_id IS NOT NULL)",
             "INSERT INTO faces (photo_id, box, landmarks, score, quality, embedding) "

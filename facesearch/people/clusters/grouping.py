@@ -55,21 +55,25 @@ def group_faces(
     bounds: Bounds,
     least_faces: int = LEAST_FACES,
     progress: Progress | None = None,
+    *,
+    scales: Floats | None = None,
 ) -> Ints:
     """Each face's person: int64 (N,), that of `known` or whom it joins; new people have the numbers that follow the
     highest known one, the largest first, and -1 stands for a face that waits.
 
-    embeddings: float32 (N, D). least_faces: a new person has at least as many, two at the fewest. The answer does not
-    hang on the order of the faces, and is final: with it as what is known, nothing changes.
+    embeddings: float32 (N, D). scales: local scales, (N,), None for plain distances. least_faces: a new person has at
+    least as many, two at the fewest. The answer does not hang on the order of the faces, and is final: with it as what
+    is known, nothing changes.
     """
     order = np.lexsort([known.photos, *embeddings.T[:_SORTED_BY]])
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     faces = np.ascontiguousarray(embeddings[order], np.float32)
+    around = np.ones(len(faces), np.float32) if scales is None else scales[order]
     rejections = np.stack([place[known.rejections[:, 0]], known.rejections[:, 1]], axis=1)
     there = KnownFaces(known.people[order], known.photos[order], rejections, known.highest)
     reach = bounds.reach(len(faces))
-    tree = build_tree(faces, near_pairs(faces, NEIGHBOURS, reach, progress), Apart(there.photos), reach)
+    tree = build_tree(faces, around, near_pairs(faces, around, NEIGHBOURS, reach, progress), Apart(there.photos), reach)
     branches = believed_branches(tree, there.people, bounds)
     people = _assigned(faces, branches, there, max(least_faces, 2))
     return _numbered(people, there.first_new)[place]

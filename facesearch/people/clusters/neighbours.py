@@ -34,10 +34,13 @@ class Edges:
         return len(self.first)
 
 
-def near_pairs(embeddings: Floats, neighbours: int, reach: float, progress: Progress | None = None) -> Edges:
-    """The pairs at most `reach` apart of which one is among the nearest `neighbours` of the other.
+def near_pairs(
+    embeddings: Floats, scales: Floats, neighbours: int, reach: float, progress: Progress | None = None
+) -> Edges:
+    """The pairs at most `reach` apart of which one is among the nearest `neighbours` of the other by plain distance.
 
-    embeddings: float32 (N, D). Peak memory besides: one copy of the embeddings, and the pairs.
+    embeddings: float32 (N, D). scales: local scales, (N,), by which the distance up to `reach` is judged. Peak memory
+    besides: one copy of the embeddings, and the pairs.
     """
     faces = len(embeddings)
     neighbours = min(neighbours + 1, faces)  # a face is its own nearest
@@ -47,7 +50,8 @@ def near_pairs(embeddings: Floats, neighbours: int, reach: float, progress: Prog
         squared, found = index.search(embeddings[start : start + _FACES_A_BATCH], neighbours)
         rows = np.repeat(np.arange(start, start + len(found)), found.shape[1])
         others = found.ravel()
-        near = (others >= 0) & (others != rows) & (squared.ravel() <= reach**2)
+        farthest = (reach * (scales[rows] + scales[others]) / 2) ** 2
+        near = (others >= 0) & (others != rows) & (squared.ravel() <= farthest)
         low, high = np.minimum(rows[near], others[near]), np.maximum(rows[near], others[near])
         keys.append(low * faces + high)
         if progress is not None:

@@ -1,9 +1,9 @@
 """The tree of groups within groups that average linkage makes of a graph of near pairs, without what must stay apart.
 
-Two groups are as far apart as the root of the mean squared distance over all pairs of one face from each, which their
-sums alone give: no pair is looked at twice. In each round all groups that are each other's nearest are merged; for this
-linkage that gives the tree of merging one pair at a time (reciprocal nearest neighbours, Murtagh 1983). Refuses to say
-which of the groups is a person.
+Two groups are as far apart as the root of the mean squared distance over all pairs of one face from each, divided by
+the mean of both groups' mean local scales, which their sums alone give: no pair is looked at twice. In each round all
+groups that are each other's nearest are merged; for this linkage without scales that gives the tree of merging one pair
+at a time (reciprocal nearest neighbours, Murtagh 1983). Refuses to say which of the groups is a person.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ class Tree:
     faces: int
 
 
-def build_tree(embeddings: Floats, edges: Edges, apart: Apart, reach: float) -> Tree:
+def build_tree(embeddings: Floats, scales: Floats, edges: Edges, apart: Apart, reach: float) -> Tree:
     """Merge along the edges what is at most `reach` apart and may be together, until there is nothing more.
 
-    embeddings: float32 (N, D). The same embeddings and edges give the same tree. Memory: two float64 (N, D), the edges.
+    embeddings: float32 (N, D). scales: local scales, (N,), ones for plain distances. The same numbers and edges give
+    the same tree. Memory: two float64 (N, D), the edges.
     """
-    growth = _Growth(embeddings, edges, apart, reach)
+    growth = _Growth(embeddings, scales, edges, apart, reach)
     while growth.step():
         pass
     return growth.tree()
@@ -47,7 +48,7 @@ def build_tree(embeddings: Floats, edges: Edges, apart: Apart, reach: float) -> 
 class _Growth:
     """The groups as they are: a group is known by its lowest face."""
 
-    def __init__(self, embeddings: Floats, edges: Edges, apart: Apart, reach: float) -> None:
+    def __init__(self, embeddings: Floats, scales: Floats, edges: Edges, apart: Apart, reach: float) -> None:
         self._faces = len(embeddings)
         self._reach = reach**2
         self._apart = apart
@@ -55,6 +56,7 @@ class _Growth:
         self._sums = embeddings.astype(np.float64)
         self._sums -= self._sums.sum(axis=0) / max(self._faces, 1)
         self._squares = np.einsum("nd,nd->n", self._sums, self._sums)
+        self._scales = scales.astype(np.float64)
         self._sizes = np.ones(self._faces, np.int64)
         self._nodes = np.arange(self._faces)
         self._nodes_made = self._faces
@@ -69,7 +71,7 @@ class _Growth:
         if not len(chosen):
             return False
         children = np.stack([self._nodes[low], self._nodes[high]], axis=1)
-        for values in (self._sums, self._squares, self._sizes):
+        for values in (self._sums, self._squares, self._scales, self._sizes):
             values[low] += values[high]
         self._nodes[low] = self._nodes_made + np.arange(len(chosen))
         self._nodes_made += len(chosen)
@@ -84,13 +86,15 @@ class _Growth:
         return Tree(children, sizes, _never_below_children(children, heights), self._faces)
 
     def _linkage(self, low: Ints, high: Ints) -> Values:
-        """The mean squared distance between groups; infinite beyond reach, and where they must stay apart."""
+        """The mean squared distance between groups, over their squared scale; infinite beyond reach, and where they
+        must stay apart."""
         linkage = np.empty(len(low), np.float64)
         for start in range(0, len(low), _EDGES_AT_ONCE):
             a, b = low[start : start + _EDGES_AT_ONCE], high[start : start + _EDGES_AT_ONCE]
             products = np.einsum("ed,ed->e", self._sums[a], self._sums[b])
             n, m = self._sizes[a], self._sizes[b]
-            linkage[start : start + len(a)] = self._squares[a] / n + self._squares[b] / m - 2 * products / (n * m)
+            squared = self._squares[a] / n + self._squares[b] / m - 2 * products / (n * m)
+            linkage[start : start + len(a)] = squared / ((self._scales[a] / n + self._scales[b] / m) / 2) ** 2
         linkage[linkage > self._reach] = np.inf
         near = np.flatnonzero(np.isfinite(linkage))
         linkage[near[self._apart.forbids(low[near], high[near], self._sizes)]] = np.inf

@@ -13,6 +13,7 @@ from typing import Any
 from facesearch.errors import LibraryError, UsageError
 from facesearch.evaluation.calibration import Calibration
 from facesearch.evaluation.distance import row_distances
+from facesearch.evaluation.places import Places
 from facesearch.library import Library
 from facesearch.people import find_person
 from facesearch.query import PersonMatch, ProbeFace, QueryOptions, ask
@@ -22,7 +23,7 @@ from facesearch.query.probe import Probe
 from facesearch.query.why.heat import by_region
 from facesearch.query.why.occlusion import Occlusion, Patches, occlude
 from facesearch.query.why.pairs import PairsAround, pairs_around
-from facesearch.records import EmbeddedFace, Embedder, Floats
+from facesearch.records import EmbeddedFace, Embedder
 
 NEAREST_FACES = 12
 _PEOPLE_TO_LOOK_THROUGH = 200  # for a person who is asked about: farther than that no rank is said
@@ -41,9 +42,9 @@ class WhyOptions:
 @dataclass(frozen=True)
 class Candidate:
     """A person who the face may show. face_id: the nearest of their faces, `distance` away. rank: among the people
-    near, None where farther than all that were looked through. probability: that faces `distance` apart are one person;
-    posterior: that it is this one, among all in the library and nobody; person_distance: by which that is so, all as a
-    query has them, and None without a calibration, and so far."""
+    near, None where farther than all that were looked through. plain_distance: as in PersonMatch. probability: that
+    faces `distance` apart are one person; posterior: that it is this one, among all in the library and nobody;
+    person_distance: by which that is so, all as a query has them, and None without a calibration, and so far."""
 
     person_id: int | None
     name: str | None
@@ -54,6 +55,7 @@ class Candidate:
     probability: float | None
     person_distance: float | None = None
     posterior: float | None = None
+    plain_distance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class FaceNear:
     name: str | None
     photo: Path | None
     quality: float | None  # how well the face can be recognised, 0 to 1
+    plain_distance: float = 0.0  # as in PersonMatch
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +152,7 @@ def explain(library: Library, probe: Probe, tower: Embedder, options: WhyOptions
     with library.snapshot():
         answer = ask(library, probe, options.query)
         space = library.space
-        place = space.map(probe.faces[row].embedding)
+        place = space.place(probe.faces[row].embedding)
         people = answer.faces[row].people
         if person_id is not None and all(match.person_id != person_id for match in people):
             more = ask(library, probe, replace(options.query, k=_PEOPLE_TO_LOOK_THROUGH))
@@ -166,6 +169,7 @@ def explain(library: Library, probe: Probe, tower: Embedder, options: WhyOptions
                 near.face.name,
                 None if near.photo is None else near.photo.path,
                 near.face.quality,
+                near.plain_distance,
             )
             for near in near_faces(library, place, NEAREST_FACES)
         )
@@ -182,12 +186,12 @@ def explain(library: Library, probe: Probe, tower: Embedder, options: WhyOptions
         nearest=nearest,
         pairs=pairs,
         calibration=calibration,
-        occlusion=occlude(probe.crops[row], lambda crops: space.map(tower.embed(crops)), references, options.patches),
+        occlusion=occlude(probe.crops[row], lambda crops: space.place(tower.embed(crops)), references, options.patches),
     )
 
 
 def _candidates(
-    library: Library, people: Sequence[PersonMatch], person_id: int | None, place: Floats, threshold: float
+    library: Library, people: Sequence[PersonMatch], person_id: int | None, place: Places, threshold: float
 ) -> tuple[Candidate, Candidate | None]:
     """The person asked about, or the nearest; and the nearest of the others."""
     if not people:
@@ -212,16 +216,20 @@ def _candidate(match: PersonMatch) -> Candidate:
         match.probability,
         match.person_distance,
         match.posterior,
+        match.plain_distance,
     )
 
 
-def _far(library: Library, person_id: int, place: Floats, threshold: float) -> Candidate:
+def _far(library: Library, person_id: int, place: Places, threshold: float) -> Candidate:
     """A person who is farther than all that a query looked through."""
     face_ids = [face_id for face_id, _ in library.people.faces_of([person_id])]
     if not face_ids:
         raise UsageError(f"the library in {library.path} holds no face of #{person_id}")
-    distances = row_distances(library.places(face_ids), place)
+    places = library.places(face_ids)
+    distances = places.distances_beside(place)
     nearest = int(distances.argmin())
+    plain = float(row_distances(places.points[nearest], place.points)[0])
     distance = float(distances[nearest])
     name = library.people.names()[person_id]
-    return Candidate(person_id, name, face_ids[nearest], distance, distance <= threshold, None, None)
+    is_same = distance <= threshold
+    return Candidate(person_id, name, face_ids[nearest], distance, is_same, None, None, plain_distance=plain)

@@ -16,10 +16,10 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from facesearch.errors import UsageError
-from facesearch.evaluation.distance import pair_distances
+from facesearch.evaluation.places import Places
 from facesearch.records import CROP_SIZE_PX, Floats, Pixels, Values
 
-Embed = Callable[[Pixels], Floats]
+Embed = Callable[[Pixels], Places]
 Fill = Literal["mean", "blur"]
 
 MOST_COVERED = 4096
@@ -82,19 +82,19 @@ class Occlusion:
         return np.asarray(total / count)
 
 
-def occlude(crop: Pixels, embed: Embed, references: Floats, patches: Patches) -> Occlusion:
-    """Cover a crop everywhere in turn. crop: uint8 (112, 112, 3). embed: crops (N, 112, 112, 3) to (N, 32).
-    references: float32 (R, 32), the faces whose distances are watched. Memory stays bounded for any patches."""
+def occlude(crop: Pixels, embed: Embed, references: Places, patches: Patches) -> Occlusion:
+    """Cover a crop everywhere in turn. crop: uint8 (112, 112, 3). embed: crops (N, 112, 112, 3) to N places.
+    references: the R faces whose distances are watched. Memory stays bounded for any patches."""
     covering = covered_with(crop, patches)
     places = [(top, left) for top in patches.starts_px for left in patches.starts_px]
-    distances = pair_distances(references, embed(crop[None]))[:, 0]
+    distances = references.distances_to(embed(crop[None]))[:, 0]
     pieces = []
     for start in range(0, len(places), _BATCH):
         batch = np.repeat(crop[None], len(places[start : start + _BATCH]), axis=0)
         for picture, (top, left) in zip(batch, places[start : start + _BATCH], strict=True):
             place = np.s_[top : top + patches.side_px, left : left + patches.side_px]
             picture[place] = covering[place]
-        pieces.append(pair_distances(references, embed(batch)))
+        pieces.append(references.distances_to(embed(batch)))
     changes = np.concatenate(pieces, axis=1).astype(np.float64) - distances[:, None]
     side = len(patches.starts_px)
     return Occlusion(patches, distances, changes.reshape(len(references), side, side))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.evaluation.distance import pair_distances
 from facesearch.library import Library
 
 MOST_FACES = 2000
@@ -55,7 +54,7 @@ def pairs_around(library: Library, distance: float) -> PairsAround | None:
     places = library.places([face_id for face_id, _ in faces])
     people = np.array([person_id for _, person_id in faces])
     first, second = np.triu_indices(len(faces), 1)
-    distances = pair_distances(places, places)[first, second]
+    distances = places.distances_to(places)[first, second]
     is_genuine = people[first] == people[second]
     if min(is_genuine.sum(), (~is_genuine).sum()) < FEWEST_PAIRS:
         return None

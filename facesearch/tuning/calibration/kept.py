@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from facesearch.evaluation.calibration import Calibration
-from facesearch.library import Library
+from facesearch.library import Library, Space
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class KeptCalibration:
 
 def kept_calibration(library: Library) -> KeptCalibration | None:
     """The library's own calibration; None where it has none that holds for its tower and its space as they are now."""
-    values = library.own_calibration.read(library.models.tower, library.space.digest)
+    values = library.own_calibration.read(library.models.tower, library.space.measure)
     if values is None:
         return None
     try:
@@ -46,7 +46,7 @@ def keep_calibration(library: Library, kept: KeptCalibration) -> None:
     """Put it in force, in the place of any before. Raises LibraryError where the library was opened for reading."""
     values = {**asdict(kept), "calibration": kept.calibration.to_card()}
     with library.changing():
-        library.own_calibration.write(values, library.models.tower, library.space.digest)
+        library.own_calibration.write(values, library.models.tower, library.space.measure)
 
 
 def reset_calibration(library: Library) -> bool:
@@ -68,15 +68,15 @@ class Judge:
         return None if self.calibration is None else round(self.calibration.probability(distance), 4)
 
 
-def judge_in(library: Library | None, threshold: float, calibration: Calibration | None) -> Judge:
-    """The judge in a library's space, or in the tower's own: what the library has of its own comes before what its
-    teaching brought, and that before the tower's.
+def judge_in(library: Library | None, space: Space, threshold: float, calibration: Calibration | None) -> Judge:
+    """The judge in a space, the library's or the tower's own: what the library has of its own comes before what its
+    teaching brought, and that before the cohort's, and that before the tower's.
 
-    threshold, calibration: the tower's. Call it inside the snapshot that it is used in.
+    threshold, calibration: the tower's, of plain distances. Call it inside the snapshot that it is used in.
     """
-    if library is not None:
-        if (kept := kept_calibration(library)) is not None:
-            return Judge(kept.threshold, kept.calibration, "library")
-        if (taught := library.space.calibration) is not None:
-            return Judge(threshold, taught, "head")
-    return Judge(threshold, calibration, None if calibration is None else "tower")
+    if library is not None and (kept := kept_calibration(library)) is not None:
+        return Judge(kept.threshold, kept.calibration, "library")
+    limit = threshold if space.cohort is None else space.cohort.threshold
+    found = space.calibration_or(calibration)
+    by = "tower" if space.calibration is None else "head"
+    return Judge(limit, found, None if found is None else by)

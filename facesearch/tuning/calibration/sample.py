@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.evaluation.distance import pair_distances
+from facesearch.evaluation.places import Places
 from facesearch.library import Library
 from facesearch.people.grouping import SOURCE as GROUPED
 from facesearch.people.grouping import VOUCHED
-from facesearch.records import EMBEDDING_SIZE, Floats, Ints, Values
+from facesearch.records import EMBEDDING_SIZE, Ints, Values
 
 MOST_FACES = 30  # of a person: 435 pairs; with all of a few thousand photos one person would outweigh everybody else
 MOST_IN_ALL = 2000  # two million pairs
@@ -21,12 +21,13 @@ _SEED = 1
 
 @dataclass(frozen=True, eq=False)
 class NamedSample:
-    """Faces of named people, in the library's space. embeddings: float32 (N, 32). people, photos: whose each is, and
-    which photo it is on, as numbers from 0 (N,). in_all: how many faces of named people there are; grouped: how many of
-    these the grouping gave to them, whether the user vouched for it or not.
+    """Faces of named people, in the library's space.
+
+    people, photos: whose each is, and which photo it is on, as numbers from 0 (N,). in_all: how many faces of named
+    people there are; grouped: how many of these the grouping gave to them, whether the user vouched for it or not.
     """
 
-    embeddings: Floats
+    places: Places
     people: Ints
     photos: Ints
     in_all: int
@@ -85,10 +86,10 @@ def named_sample(library: Library) -> NamedSample:
         taken = _taken(owned)
         stored = library.catalog.faces(taken)
         ids = sorted(taken)
-        places = library.places(ids) if ids else np.empty((0, EMBEDDING_SIZE), np.float32)
+        places = library.places(ids) if ids else Places.plain(np.empty((0, EMBEDDING_SIZE), np.float32))
         grouped = library.people.named_faces_by(GROUPED, VOUCHED)
     return NamedSample(
-        embeddings=places,
+        places=places,
         people=_numbered([taken[face_id] for face_id in ids]),
         photos=_numbered([stored[face_id].photo_id for face_id in ids]),
         in_all=sum(map(len, owned.values())),
@@ -114,7 +115,7 @@ def pairs_of(sample: NamedSample) -> Pairs:
     first, second = np.triu_indices(len(sample.people), k=1)
     apart = sample.photos[first] != sample.photos[second]
     first, second = first[apart], second[apart]
-    distances = pair_distances(sample.embeddings, sample.embeddings)[first, second].astype(np.float64)
+    distances = sample.places.distances_to(sample.places)[first, second].astype(np.float64)
     order = np.argsort(distances, kind="stable")
     return Pairs(distances[order], sample.people[first[order]], sample.people[second[order]])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from facesearch.evaluation.calibration import Calibration
 from facesearch.library import Library
-from facesearch.records import Embedder
+from facesearch.records import Embedder, cohort_text
 from facesearch.tuning.calibration.fitting import FAR, Fit, InForce, fit_library
 from facesearch.tuning.calibration.kept import KeptCalibration, keep_calibration, kept_calibration, reset_calibration
 
@@ -20,8 +20,10 @@ def calibrate(path: Path, tower: Embedder, far: float = FAR, *, dry_run: bool = 
     """
     with Library.open(path, writable=not dry_run) as library:
         library.check_tower(tower.identity, tower.card.name)
-        usual = library.space.calibration or Calibration.from_card(tower.card.calibration)
-        fit = fit_library(library, InForce(library.models.threshold, usual), far)
+        if not dry_run:
+            library.adopt_cohort(tower.identity, tower.card.threshold, cohort_text(tower.card))
+        usual = library.space.calibration_or(Calibration.from_card(tower.card.calibration))
+        fit = fit_library(library, InForce(library.threshold, usual), far)
         if not dry_run:
             keep_calibration(library, fit.kept(datetime.now(UTC).isoformat(timespec="seconds")))
         return fit

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.evaluation.distance import pair_distances
+from facesearch.evaluation.places import Places
 from facesearch.records import Floats, Ints
 from facesearch.tuning.teaching.lessons import Lessons, evenly
 
@@ -22,7 +22,8 @@ RUNS = 5
 _MOST_FACES = 2000  # that are asked about: their pairs are some millions
 _MOST_LEFT_OUT = 5  # groups of people
 
-Learner = Callable[[NDArray[np.bool_], int], Callable[[Floats], Floats]]  # faces that teach, seed -> a map
+Placing = Callable[[Floats], Places]  # embeddings to where they lie in a space
+Learner = Callable[[NDArray[np.bool_], int], Placing]  # faces that teach, seed -> what was learned
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +66,15 @@ def scale_of(before: Floats, after: Floats, threshold: float) -> float:
     return reach_before / reach_after if min(reach_before, reach_after) > 0 else 1.0
 
 
-def ask_held_out(lessons: Lessons, learn: Learner, threshold: float, seed: int) -> HeldOut:
-    """Learn five times and ask each time. learn: makes a map of embeddings from faces that teach, bool (N,)."""
+def ask_held_out(
+    lessons: Lessons, learn: Learner, threshold: float, seed: int, before: Placing = Places.plain
+) -> HeldOut:
+    """Learn five times and ask each time. learn: makes a space from faces that teach, bool (N,). before: places
+    embeddings in the tower's own space, whose distances the threshold is of."""
     asked = _asked(lessons)
     parts, groups = _parts(lessons), _groups(lessons, seed)
     runs = [_Run(lessons, asked, parts, groups, run) for run in range(RUNS)]
-    found = [run.ask(learn(run.teaches, seed + number), threshold) for number, run in enumerate(runs)]
+    found = [run.ask((before, learn(run.teaches, seed + number)), threshold) for number, run in enumerate(runs)]
     rank = np.sum([each.rank_1 for each in found], axis=0)
     photos = sum(each.rank_1_photos for each in found)
     return HeldOut(
@@ -125,8 +129,8 @@ class _Run:
         self._probes = np.flatnonzero(asked & named & (parts == run) & ~strangers)
         self._strangers = np.flatnonzero(asked & strangers)
 
-    def ask(self, learned: Callable[[Floats], Floats], threshold: float) -> HeldOut:
-        spaces = (self._lessons.embeddings, learned(self._lessons.embeddings))
+    def ask(self, placings: tuple[Placing, Placing], threshold: float) -> HeldOut:
+        spaces = placings[0](self._lessons.embeddings), placings[1](self._lessons.embeddings)
         taught = self._pairs(spaces, self._gallery, self._gallery)
         known = self._pairs(spaces, np.concatenate([self._probes, self._strangers]), self._gallery)
         outside = scale_of(known.before[~known.genuine], known.after[~known.genuine], threshold)
@@ -141,24 +145,22 @@ class _Run:
             stretch=outside / inside,
         )
 
-    def _pairs(self, spaces: tuple[Floats, Floats], one: Ints, other: Ints, once: bool = False) -> HeldOutPairs:
+    def _pairs(self, spaces: tuple[Places, Places], one: Ints, other: Ints, once: bool = False) -> HeldOutPairs:
         """All pairs of some faces with others; `once`: of one set of faces, each pair once."""
         chosen = np.triu(np.ones((len(one), len(other)), bool), 1) if once else one[:, None] != other[None, :]
         people = self._lessons.people.astype(np.int32)
-        before, after = (pair_distances(space[one], space[other])[chosen] for space in spaces)
+        before, after = (space[one].distances_to(space[other])[chosen] for space in spaces)
         first, second = np.broadcast_arrays(people[one][:, None], people[other][None, :])
         return HeldOutPairs(first[chosen], second[chosen], before, after)
 
-    def _rank_1(self, spaces: tuple[Floats, Floats]) -> tuple[tuple[float, float], int]:
+    def _rank_1(self, spaces: tuple[Places, Places]) -> tuple[tuple[float, float], int]:
         """How many photos of people who were learned have one of the same person nearest, before and after; of how
         many, without those of whom nothing was learned."""
         people = self._lessons.people
         probes = self._probes[np.isin(people[self._probes], people[self._gallery])]
         if not len(probes) or not len(self._gallery):
             return (0.0, 0.0), 0
-        nearest = [
-            self._gallery[pair_distances(space[probes], space[self._gallery]).argmin(axis=1)] for space in spaces
-        ]
+        nearest = [self._gallery[space[probes].distances_to(space[self._gallery]).argmin(axis=1)] for space in spaces]
         before, after = (float((people[rows] == people[probes]).sum()) for rows in nearest)
         return (before, after), len(probes)
 

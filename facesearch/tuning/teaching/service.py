@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from facesearch.errors import LibraryError
 from facesearch.evaluation.calibration import fit_calibration
-from facesearch.evaluation.distance import pair_distances
-from facesearch.library import Library
-from facesearch.library.space import Space, head_bytes
+from facesearch.evaluation.cohort import Cohort
+from facesearch.evaluation.places import Places
+from facesearch.library import Library, Space, tower_space
+from facesearch.library.space import head_bytes
 from facesearch.records import Floats, Models
 from facesearch.tuning.teaching.deciding import decide
 from facesearch.tuning.teaching.held_out import RUNS, ask_held_out, scale_of
@@ -94,7 +95,7 @@ def teach(
         faces=int(learned.lessons.faces_a_person.sum()),
         apart=len(learned.lessons.apart),
         seed=seed,
-        threshold=learned.models.threshold,
+        threshold=learned.threshold,
         known=learned.known,
         left_out=learned.left_out,
         kept=learned.kept,
@@ -113,6 +114,7 @@ class _Learned:
     head: Floats
     lessons: Lessons
     models: Models
+    threshold: float
     known: Measured
     left_out: Measured
     details: Mapping[str, object]
@@ -127,17 +129,21 @@ class _Learned:
 def _learn(library: Library, margin: float, seed: int, on_run: Callable[[int, int], None]) -> _Learned:
     with library.snapshot():
         lessons, models = read_lessons(library), library.models
+        cohort = tower_space(models).cohort
+        threshold = models.threshold if cohort is None else cohort.threshold
     _refuse_too_few(lessons)
-    runs = _Runs(lessons, margin, on_run)
-    held_out = ask_held_out(lessons, runs.learn, models.threshold, seed)
+    runs = _Runs(lessons, margin, cohort, on_run)
+    held_out = ask_held_out(lessons, runs.learn, threshold, seed, tower_space(models).place)
     verdict = decide(held_out, seed)
-    head = runs.final(models.threshold, held_out.stretch, seed)
-    known = measured(held_out.known, models.threshold, verdict.known, held_out.rank_1)
-    left_out = measured(held_out.left_out, models.threshold, verdict.left_out)
+    head, unit = runs.final(models.threshold, threshold, held_out.stretch, seed)
+    known = measured(held_out.known, threshold, verdict.known, held_out.rank_1)
+    left_out = measured(held_out.left_out, threshold, verdict.left_out)
     calibration = fit_calibration(roc_of(held_out.known.after, held_out.known.genuine))
     details = {
         "calibration": None if calibration is None else calibration.to_card(),
-        "threshold": models.threshold,
+        "threshold": threshold,
+        "cohort": None if cohort is None else cohort.identity,
+        "unit": unit,
         "margin": margin,
         "seed": seed,
         "people": len(lessons.names),
@@ -145,7 +151,7 @@ def _learn(library: Library, margin: float, seed: int, on_run: Callable[[int, in
         "known": asdict(known),
         "left_out": asdict(left_out),
     }
-    return _Learned(head, lessons, models, known, left_out, details, verdict.kept)
+    return _Learned(head, lessons, models, threshold, known, left_out, details, verdict.kept)
 
 
 def unteach(library: Library, *, everything: bool = False) -> UntaughtSummary:
@@ -186,26 +192,40 @@ def _refuse_too_few(lessons: Lessons) -> None:
 class _Runs:
     """Learns from parts of the lessons, and from all."""
 
-    def __init__(self, lessons: Lessons, margin: float, on_run: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, lessons: Lessons, margin: float, cohort: Cohort | None, on_run: Callable[[int, int], None]
+    ) -> None:
         self._lessons = lessons
         self._margin = margin
+        self._cohort = cohort
         self._on_run = on_run
         self._done = 0
 
-    def learn(self, teaches: NDArray[np.bool_], seed: int) -> Callable[[Floats], Floats]:
-        return Space(self._head(teaches, seed)).map
+    def learn(self, teaches: NDArray[np.bool_], seed: int) -> Callable[[Floats], Places]:
+        return self._space(self._head(teaches, seed)).place
 
-    def final(self, threshold: float, stretch: float, seed: int) -> Floats:
-        """The head that all faces teach, scaled so that the threshold keeps its meaning: as many pairs of two people
-        pass as in the tower's own space, on faces that were not learned from."""
+    def final(self, plain_threshold: float, threshold: float, stretch: float, seed: int) -> tuple[Floats, float | None]:
+        """The head that all faces teach, and the unit of its judged distances, None for plain ones; scaled so that the
+        threshold keeps its meaning: as many pairs of two people pass as in the tower's own space, on faces that were
+        not learned from. Plain distances keep theirs too, as far as the lessons themselves say."""
         head = self._head(np.ones(len(self._lessons.people), bool), seed)
+        if self._cohort is None:
+            return np.asarray(head * (self._inside(Space(), Space(head), threshold) * stretch), np.float32), None
+        head = np.asarray(head * self._inside(Space(), Space(head), plain_threshold), np.float32)
+        inside = self._inside(Space(cohort=self._cohort), self._space(head), threshold)
+        return head, self._cohort.times(inside * stretch).unit
+
+    def _inside(self, before: Space, after: Space, threshold: float) -> float:
+        """What distances after are to be multiplied by, by the named faces of the lessons."""
         named = self._lessons.people >= 0
-        spaces = (self._lessons.embeddings[named], Space(head).map(self._lessons.embeddings[named]))
+        spaces = [space.place(self._lessons.embeddings[named]) for space in (before, after)]
         people = self._lessons.people[named]
         impostor = np.triu(people[:, None] != people[None, :])
-        before, after = (pair_distances(space, space)[impostor] for space in spaces)
-        inside = scale_of(before, after, threshold)
-        return np.asarray(head * (inside * stretch), np.float32)
+        far_before, far_after = (places.distances_to(places)[impostor] for places in spaces)
+        return scale_of(far_before, far_after, threshold)
+
+    def _space(self, head: Floats) -> Space:
+        return Space(head, cohort=None if self._cohort is None else self._cohort.mapped(Space(head).map))
 
     def _head(self, teaches: NDArray[np.bool_], seed: int) -> Floats:
         head = learn_head(self._lessons, teaches, self._margin, seed).astype(np.float32)

@@ -1,0 +1,65 @@
+"""The local scales of a library's faces: kept in the rows, and right after every transaction.
+
+The setting `scales` names what they were computed by (`Space.measure`). A reader who finds another name there, or no
+number, computes what it needs from the embeddings. Refuses to keep scales where distances are plain.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from facesearch.library.rows.database import Database
+from facesearch.library.spaces import Spaces
+from facesearch.records import EMBEDDING_SIZE, Floats, Values
+
+_SETTING = "scales"
+_FACES_AT_ONCE = 8192
+
+
+class Scales:
+    """Computes and reads the local scales of a library."""
+
+    def __init__(self, database: Database, spaces: Spaces) -> None:
+        self._database = database
+        self._spaces = spaces
+
+    def of(self, stored: Values, points: Floats) -> Floats:
+        """The local scales of some faces in the library's space, float32 (N,).
+
+        stored: what the rows keep, float64 (N,), NaN for none. points: where they lie in the space, float32 (N, 32).
+        """
+        cohort = self._spaces.current().cohort
+        if cohort is None:
+            return np.ones(len(stored), np.float32)
+        scales = stored.astype(np.float32)
+        unknown = np.isnan(scales) if self._are_current() else np.ones(len(scales), bool)
+        if unknown.any():
+            scales[unknown] = cohort.local_scale(points[unknown])
+        return scales
+
+    def hold(self, stored: Values) -> bool:
+        """Whether scales that the rows keep are there, and those of the library's space."""
+        return self._spaces.current().cohort is not None and not np.isnan(stored).any() and self._are_current()
+
+    def settle(self) -> None:
+        """Inside a transaction, at its end: give every face its scale in the space as it is now."""
+        space = self._spaces.current()
+        if not self._are_current():
+            self._database.execute("UPDATE faces SET local_scale = NULL WHERE local_scale IS NOT NULL")
+            self._database.set_settings({_SETTING: "" if space.cohort is None else space.measure})
+        while space.cohort is not None:
+            rows = self._database.rows(
+                "SELECT id, embedding FROM faces WHERE local_scale IS NULL LIMIT ?", (_FACES_AT_ONCE,)
+            )
+            if not rows:
+                return
+            embeddings = np.frombuffer(b"".join(row[1] for row in rows), "<f4").reshape(-1, EMBEDDING_SIZE)
+            scales = space.place(embeddings.astype(np.float32)).scales
+            self._database.execute_many(
+                "UPDATE faces SET local_scale = ? WHERE id = ?",
+                zip(scales.tolist(), [row[0] for row in rows], strict=True),
+            )
+
+    def _are_current(self) -> bool:
+        space = self._spaces.current()
+        return self._database.settings().get(_SETTING, "") == ("" if space.cohort is None else space.measure)
