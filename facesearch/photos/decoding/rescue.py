@@ -193,4 +193,4 @@ def _blanked(
 
 
 def _missing(share: float) -> str:
-    return f"{max(1, math.ceil(100 * share))} % of the picture is missing"
+    return f"{min(max(1, math.ceil(100 * share)), 99)} % of the picture is missing"

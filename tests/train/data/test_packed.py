@@ -180,7 +180,7 @@ def test_photos_that_cannot_be_decoded_are_dropped_with_a_reason(tmp_path: Path)
     assert len(crops) == 3
     ((photo, reason),) = crops.dropped
     assert photo.path == tmp_path / "set.tar.gz" / "Bo" / "2.png"
-    assert "cut off" in reason
+    assert "is damaged (99 % of the picture is missing)" in reason
 
 
 def test_a_changed_archive_is_cut_anew(tmp_path: Path) -> None:
