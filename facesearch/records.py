@@ -195,7 +195,7 @@ class FaceMove:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Faces of which it was said that they are not a person's, or, if not `rejected`, of which that was taken back."""
+    """Faces that were rejected from a person, or, if not `rejected`, whose rejection was taken back."""
 
     person_id: int
     face_ids: tuple[int, ...]

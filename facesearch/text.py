@@ -1,4 +1,4 @@
-"""How people, faces and file names are put into plain text, for a terminal and for a page."""
+"""People, faces, file names and counts in words, for a terminal and for a page."""
 
 from __future__ import annotations
 

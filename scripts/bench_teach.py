@@ -298,7 +298,7 @@ def main() -> None:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """What is said of a candidate: figures or changes of them, a draw each, how often it was kept, and its time."""
+    """A candidate's line: figures or changes of them, a draw each, how often it was kept, and its time."""
 
     family: str
     candidate: str

@@ -72,9 +72,9 @@ class Tuning:
         """Learn from the names and corrections, and keep what was learned where faces that were left out show that it
         helps.
 
-        dry_run: only learn and measure. on_run: is told how many times was learned, of how many. Queries and changes go
-        on meanwhile; where these concern what it learned from, it learns again. Raises LibraryError where there is too
-        little to learn from, LibraryLockedError while another process is writing, and TowerError.
+        dry_run: only learn and measure. on_run: is called with the number of heads learned, and of all. Queries and
+        changes go on meanwhile; where these concern what it learned from, it learns again. Raises LibraryError where
+        there is too little to learn from, LibraryLockedError while another process is writing, and TowerError.
         """
         from facesearch.tuning.teaching import teach
 

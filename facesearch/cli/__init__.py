@@ -47,7 +47,7 @@ log = logging.getLogger("facesearch")
 
 
 class _Commands(TyperGroup):
-    """All commands. Ctrl-C that none of them has answered itself is said in one line."""
+    """Run a command. Reports Ctrl-C in one line, unless the command has answered it."""
 
     def invoke(self, ctx: Any) -> Any:
         try:

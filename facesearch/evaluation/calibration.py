@@ -114,7 +114,7 @@ class Calibration:
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Pairs in bins of equal width by the probability that was said of them. All float64 (B,), empty bins left out.
+    """Pairs in bins of equal width by their predicted probability. All float64 (B,), empty bins left out.
 
     said: the mean probability. found: the share of pairs of one person. weight: the share of all pairs, sums to 1.
     Genuine and impostor pairs weigh alike in all three.
@@ -154,7 +154,7 @@ def fit_calibration(roc: RocCurve) -> Calibration | None:
 
 
 def reliability(roc: RocCurve, calibration: Calibration, bins: int = RELIABILITY_BINS) -> Reliability:
-    """How often pairs were of one person, by the probability that is said of them. Infinite distances are left out."""
+    """How often pairs were of one person, by their predicted probability. Infinite distances are left out."""
     distances, genuine, impostor = roc.pairs_by_distance()
     return reliability_of(calibration.probability(distances), genuine, impostor, bins)
 

@@ -44,7 +44,7 @@ class Claims:
 
 
 class ClaimReader:
-    """Reads what is said of photos, and finds each photo in the library."""
+    """Reads the claims about photos, and finds each photo in the library."""
 
     def __init__(self, library: Library, summary: ImportSummary) -> None:
         self._library = library

@@ -1,7 +1,7 @@
 """A library moved to another tower or detector: every photo is read again, and the answers change all at once.
 
 Until the switch the library answers as before, and can be indexed into as before. Faces keep their ids and people,
-found again by their boxes. Refuses to switch while photos are out of reach, unless it is told to give them up.
+found again by their boxes. Refuses to switch while photos are out of reach, unless told to give them up.
 """
 
 from __future__ import annotations

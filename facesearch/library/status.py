@@ -1,4 +1,4 @@
-"""What is said of a library when somebody asks what it holds: plain values, read elsewhere."""
+"""What a library holds, as plain values."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ _CAN = (
 
 
 def render_explanation(found: Explanation, library: Library) -> str:
-    """The page. Photos of the library are read again; those that cannot be are said."""
+    """The page. Reads photos of the library again, and names those that it cannot read."""
     wanted = [face.face_id for face in found.nearest]
     framed = [each.face_id for each in (found.person, found.runner_up) if each is not None]
     cuts = cut_faces(library, wanted, with_photos=framed)

@@ -43,7 +43,7 @@ OnPhoto = Callable[[int, int], None]
 
 
 def render_person(library: Library, shown: PersonFaces, on_photo: OnPhoto | None = None) -> str:
-    """A person's page. Photos are read again; those that cannot be are said."""
+    """A person's page. Reads photos again, and names those that it cannot read."""
     cuts = cut_faces(library, (face.face_id for face in shown.faces), on_photo=on_photo)
     name = who(shown.name, shown.person_id)
     rest = shown.total - len(shown.faces)

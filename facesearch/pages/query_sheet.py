@@ -72,7 +72,7 @@ class QuerySheet:
     _footers: dict[str, None] = field(default_factory=dict)  # in the order in which they came
 
     def add(self, library: Library, probe: Probe, answer: QueryAnswer) -> None:
-        """One photo with its answer. Photos of the library are read again; those that cannot be are said."""
+        """One photo with its answer. Reads photos of the library again, and names those that it cannot read."""
         near = [
             faces_beside(library, face, matches_of(found))
             for face, found in zip(probe.faces, answer.faces, strict=True)

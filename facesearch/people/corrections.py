@@ -165,7 +165,7 @@ def split_faces(
 def reject_faces(library: Library, person_id: int, face_ids: Sequence[int]) -> PeopleChanged:
     """Say that some faces are not a person's: theirs become nobody's, and no source will give them back.
 
-    Faces of others may be rejected too: then it is said for good that they are two people. An unnamed group that is
+    Faces of others may be rejected too: they stay two people for good. An unnamed group that is
     left without a face is dissolved.
     """
     with library.changing():

@@ -80,7 +80,7 @@ class FaceVerdict:
 
 @dataclass(frozen=True)
 class ProbeFace:
-    """A face of the probe with its matches. Without a calibration nothing is said of nobody."""
+    """A face of the probe with its matches. Without a calibration there is no probability of nobody."""
 
     box: Box
     score: float  # the detector's, 0 to 1

@@ -1,6 +1,6 @@
 """Import Keras and its backend without the words that TensorFlow's C++ says of itself while it is loaded.
 
-Nothing else is silenced: Python's exceptions pass, and so does all that is said once the import is over.
+Nothing else is silenced: Python's exceptions pass, and so does all output after the import.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def import_keras_quietly() -> None:
     """Import Keras and its backend. Somebody who set TF_CPP_MIN_LOG_LEVEL wants to hear it all, and does."""
     if _LEVEL in os.environ or "keras" in sys.modules:
         return
-    os.environ[_LEVEL] = "3"  # what is said later on, about processors and missing GPUs
+    os.environ[_LEVEL] = "3"  # later messages, about processors and missing GPUs
     with _stderr_silenced():
         import keras  # noqa: F401
 

@@ -64,7 +64,7 @@ class Files:
         return {row[0] for row in self._database.rows("SELECT DISTINCT photo_id FROM files WHERE settled = 0")}
 
     def settle(self) -> None:
-        """Note that copies are told from moved photos."""
+        """Note that copies are distinguished from moved photos."""
         self._database.execute("UPDATE files SET settled = 1 WHERE settled = 0")
 
     def set_missing(self, file_ids: Iterable[int], *, missing: bool) -> None:

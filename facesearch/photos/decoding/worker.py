@@ -91,7 +91,7 @@ class DecodingWorker:
         return PhotoFile(file.path, answer["size_bytes"], answer["mtime_ns"]), answer, content
 
     def arguments(self) -> list[str]:
-        """What the process is told beside its limits."""
+        """What the process is given beside its limits."""
         return []
 
     def _asked(self, request: bytes) -> subprocess.Popen[bytes]:

@@ -26,7 +26,7 @@ from facesearch.query.why.pairs import PairsAround, pairs_around
 from facesearch.records import EmbeddedFace, Embedder
 
 NEAREST_FACES = 12
-_PEOPLE_TO_LOOK_THROUGH = 200  # for a person who is asked about: farther than that no rank is said
+_PEOPLE_TO_LOOK_THROUGH = 200  # for a person who is asked about: farther than that there is no rank
 
 
 @dataclass(frozen=True)

@@ -74,8 +74,9 @@ def teach(
     library: open for reading; others may write to it while it learns. Only to keep the head it is opened for writing.
     Where the names are others by then it is learned again from what they are, so that nothing is kept that somebody has
     corrected, or forgotten. margin: of the tower's contrastive loss, as its card says. dry_run: only measure. on_run:
-    is told how many times was learned, of how many. The same library and seed give the same head. Raises LibraryError
-    where there is too little to learn from, and LibraryLockedError where somebody else is writing at the end.
+    is called with the number of heads learned, and of all. The same library and seed give the same head. Raises
+    LibraryError where there is too little to learn from, and LibraryLockedError where somebody else is writing at the
+    end.
     """
     start = time.monotonic()
     on_run = on_run or (lambda done, total: None)

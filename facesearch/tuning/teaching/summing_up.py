@@ -1,4 +1,4 @@
-"""What is said of held-out pairs, before and after: figures as everywhere, plain values, ready for JSON."""
+"""Figures of held-out pairs, before and after teaching: plain values, ready for JSON."""
 
 from __future__ import annotations
 

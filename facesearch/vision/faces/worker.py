@@ -26,7 +26,7 @@ class SeeingWorker(DecodingWorker):
         super().__init__(limits)
 
     def arguments(self) -> list[str]:
-        """What the process is told beside its limits."""
+        """What the process is given beside its limits."""
         return [json.dumps(asdict(self._detector.settings))]
 
     def see(self, file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> SeenPhoto:

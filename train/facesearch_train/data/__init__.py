@@ -1,1 +1,1 @@
-"""Photos on disk to batches: datasets and packed sets, aligned crops, who is who, a teacher's embeddings, pairs."""
+"""Photos on disk to batches: datasets and packed sets, aligned crops, labels, a teacher's embeddings, pairs."""

@@ -32,8 +32,8 @@ def equal_files(
 ) -> list[tuple[int, ...]]:
     """Groups of photos with the same bytes, packed or not: N photos -> numbers of two and more, in their order.
 
-    Photos of a size of their own are not read, nor are those that cannot be. progress: is told how many were looked at.
-    scratch: see PhotoReader.
+    Photos of a size of their own are not read, nor are those that cannot be. progress: is called with the number looked
+    at. scratch: see PhotoReader.
     """
     sizes: dict[int, list[int]] = defaultdict(list)
     for number, photo in enumerate(photos):

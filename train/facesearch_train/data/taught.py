@@ -1,4 +1,4 @@
-"""What the photos that are trained on are taught: a place each, from a teacher's embeddings and from who is who.
+"""The lessons of the training photos: a place for each, from a teacher's embeddings and from the labels.
 
 Also which photos are look-alikes by it, and meet in a batch. Knows nothing of networks or files.
 """
@@ -34,7 +34,7 @@ class Taught:
 
 
 def teach(places: Floats, identities: NDArray[np.int32], truth: float, neighbours: int) -> Taught:
-    """Places to learn, from a teacher's and from what is known of who is who.
+    """Places to learn, from a teacher's embeddings and from the labels.
 
     places: float32 (N, K), the teacher's threshold at 1. identities: int32 (N,) person numbers, below 0
     where nobody knows whom a photo shows. truth: how far each

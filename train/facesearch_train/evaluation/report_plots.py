@@ -81,7 +81,7 @@ def plot_groups(judged: GroupReport | None, plain: GroupReport) -> bytes:
 
 
 def plot_calibration(roc: RocCurve, calibration: Calibration | None) -> bytes:
-    """Left: the share of genuine pairs by distance, and what the card says. Right: that share by what was said."""
+    """The share of genuine pairs: left by distance, with the card's curve; right by predicted probability."""
     figure, (left, right) = _figure(11, 4.6, columns=2)
     distances, genuine, impostor = roc.pairs_by_distance()
     weights = genuine / max(genuine.sum(), 1), impostor / max(impostor.sum(), 1)
