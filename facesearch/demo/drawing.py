@@ -24,18 +24,18 @@ _MIN_UNIT_PX = 14.0  # smaller ones are drawn at twice their size
 
 @dataclass(frozen=True, eq=False)
 class DrawnFace:
-    """Who is where. box: float32 (4,) x1 y1 x2 y2 px, forehead to chin. landmarks: (5, 2) px, as in DetectedFace."""
+    """Who is where."""
 
     person: Person
-    box: Floats
-    landmarks: Floats
+    box: Floats  # float32 (4,) x1 y1 x2 y2 px, forehead to chin
+    landmarks: Floats  # (5, 2) px, as in DetectedFace
 
 
 @dataclass(frozen=True, eq=False)
 class DrawnPhoto:
-    """A photo and the truth about it. pixels: uint8 (H, W, 3) RGB."""
+    """A photo and the truth about it."""
 
-    pixels: Pixels
+    pixels: Pixels  # uint8 (H, W, 3) RGB
     faces: tuple[DrawnFace, ...]
 
 

@@ -25,11 +25,11 @@ _NECK_Y = 1.2  # the head turns about a point above the neck, not about its eyes
 
 @dataclass(frozen=True)
 class View:
-    """How face units become px. origin: px of the point between the eyes, unturned. unit_px: px a face unit."""
+    """How face units become px."""
 
     pose: Pose
-    origin: tuple[float, float]
-    unit_px: float
+    origin: tuple[float, float]  # px of the point between the eyes, unturned
+    unit_px: float  # px a face unit
 
     def project(self, person: Person, points: Plane) -> Floats:
         """Face points (N, 2) to picture points (N, 2) in px."""

@@ -53,20 +53,16 @@ class ShownPairs:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """All that a report shows.
-
-    crops: uint8 (112, 112, 3) of rows that are shown and whose photo is there. captions: what to call a row.
-    samples: uint8 (N, 112, 112, 3), faces to move about, or None. notes: what a reader must know, in sentences.
-    """
+    """All that a report shows."""
 
     report: Report
     roc: RocCurve
     calibration: Calibration | None
     pairs: ShownPairs
-    crops: Mapping[int, Pixels]
-    captions: Mapping[int, str]
-    samples: Pixels | None = None
-    notes: Sequence[str] = field(default=())
+    crops: Mapping[int, Pixels]  # uint8 (112, 112, 3) of rows that are shown and whose photo is there
+    captions: Mapping[int, str]  # what to call a row
+    samples: Pixels | None = None  # uint8 (N, 112, 112, 3), faces to move about, or None
+    notes: Sequence[str] = field(default=())  # what a reader must know, in sentences
 
 
 def choose_listed(

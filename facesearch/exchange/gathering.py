@@ -17,12 +17,11 @@ _PHOTOS_AT_ONCE = 500
 
 @dataclass(frozen=True, eq=False)
 class PhotoFaces:
-    """A photo and the faces in it that are wanted. size_px: width and height of the upright photo. files: where it
-    lies, its copies too, and what the library knows of each."""
+    """A photo and the faces in it that are wanted."""
 
     sha256: str
-    size_px: tuple[int, int]
-    files: tuple[tuple[Path, KnownFile], ...]
+    size_px: tuple[int, int]  # width and height of the upright photo
+    files: tuple[tuple[Path, KnownFile], ...]  # where it lies, its copies too, and what the library knows of each
     faces: tuple[StoredFace, ...]
 
 

@@ -33,10 +33,10 @@ _OF_PEOPLE = ("human", "person", "face", "people")
 
 @dataclass(frozen=True)
 class IptcRegion:
-    """A region of a person. area: None where it has none that can be used."""
+    """A region of a person."""
 
     name: str
-    area: Area | None
+    area: Area | None  # None where it has none that can be used
 
 
 def iptc_regions(packet: Packet, size_px: tuple[int, int]) -> Iterator[IptcRegion]:

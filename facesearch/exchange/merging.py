@@ -25,32 +25,30 @@ from facesearch.vision.boxes import NAMED_ALIKE, overlap
 
 @dataclass(frozen=True, eq=False)
 class NamedFace:
-    """A named face. box: float32 (4,) x1 y1 x2 y2 in px of the upright photo."""
+    """A named face."""
 
     name: str
-    box: Floats
+    box: Floats  # float32 (4,) x1 y1 x2 y2 in px of the upright photo
 
 
 @dataclass(frozen=True)
 class NameConflict:
-    """A face that is `name` in the library and `other` in the metadata. box: as NamedFace has it."""
+    """A face that is `name` in the library and `other` in the metadata."""
 
-    box: tuple[float, ...]
+    box: tuple[float, ...]  # as NamedFace has it
     name: str
     other: str
 
 
 @dataclass
 class Merged:
-    """What a merge did. content: the packet's bytes afterwards, None where nothing had to be changed. added: regions
-    that are new; updated: regions whose name or area changed; removed: regions that facesearch had written and the
-    library no longer has; kept: regions that said the same already."""
+    """What a merge did."""
 
-    content: bytes | None = None
-    added: int = 0
-    updated: int = 0
-    removed: int = 0
-    kept: int = 0
+    content: bytes | None = None  # the packet's bytes afterwards, None where nothing had to be changed
+    added: int = 0  # regions that are new
+    updated: int = 0  # regions whose name or area changed
+    removed: int = 0  # regions that facesearch had written and the library no longer has
+    kept: int = 0  # regions that said the same already
     conflicts: list[NameConflict] = field(default_factory=list)
 
 

@@ -21,18 +21,14 @@ from facesearch.records import KnownFile
 
 @dataclass(frozen=True)
 class PruneSummary:
-    """What was dropped. kept: folders that may be on a drive which is not there today, and what is kept of them.
+    """What was dropped."""
 
-    files: paths that were gone. photos: those that no other file shows. people: unnamed groups that are empty now;
-    people with a name stay. dry_run: nothing was changed.
-    """
-
-    files: int
-    photos: int
+    files: int  # paths that were gone
+    photos: int  # those that no other file shows
     faces: int
-    people: int
-    kept: tuple[AbsentFolder, ...]
-    dry_run: bool
+    people: int  # unnamed groups that are empty now; people with a name stay
+    kept: tuple[AbsentFolder, ...]  # folders that may be on a drive which is not there today, and what is kept of them
+    dry_run: bool  # nothing was changed
 
 
 def prune(library: Library, paths: Iterable[Path] = (), *, force: bool = False, dry_run: bool = False) -> PruneSummary:

@@ -96,21 +96,21 @@ def work_ahead(
 
 @dataclass(eq=False)
 class _Entry(Generic[Seen]):
-    """A file on its way. sha256: of one that may be a copy. future: None where another file's result will do."""
+    """A file on its way."""
 
     file: PhotoFile
-    sha256: str | None
-    future: Future[Seen | PhotoError] | None
+    sha256: str | None  # of one that may be a copy
+    future: Future[Seen | PhotoError] | None  # None where another file's result will do
 
 
 @dataclass(eq=False)
 class _Reading(Generic[Seen]):
-    """Which content is on its way, so that copies are decoded once. begun: in a lane; shown: handed out, and sound."""
+    """Which content is on its way, so that copies are decoded once."""
 
     known: Known
     pool: _Lanes[Seen]
-    begun: set[str] = field(default_factory=set)
-    shown: set[str] = field(default_factory=set)
+    begun: set[str] = field(default_factory=set)  # in a lane
+    shown: set[str] = field(default_factory=set)  # handed out, and sound
 
     def begin(self, file: PhotoFile) -> _Entry[Seen]:
         sha256 = self._hash_of_copy(file)

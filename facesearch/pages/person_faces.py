@@ -33,14 +33,13 @@ class SheetFace:
 
 @dataclass(frozen=True)
 class PersonFaces:
-    """A person with the faces to be shown, in order. total: of all their faces. is_far: beyond this distance from the
-    middle a face is marked as far."""
+    """A person with the faces to be shown, in order."""
 
     person_id: int
     name: str | None
     order: Order
-    total: int
-    is_far: float
+    total: int  # of all their faces
+    is_far: float  # beyond this distance from the middle a face is marked as far
     faces: tuple[SheetFace, ...]
 
 

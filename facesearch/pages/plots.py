@@ -14,10 +14,10 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 26, 40  # around the plot itself
 
 @dataclass(frozen=True)
 class Bars:
-    """A histogram: heights[i] from edges[i] to edges[i + 1]. colour: a CSS colour."""
+    """A histogram: heights[i] from edges[i] to edges[i + 1]."""
 
     name: str
-    colour: str
+    colour: str  # a CSS colour
     edges: Sequence[float]
     heights: Sequence[float]
 
@@ -33,13 +33,13 @@ class Mark:
 
 @dataclass(frozen=True)
 class Axes:
-    """x runs from 0 to right, y from 0 to top. description: what the plot shows, for those who cannot see it."""
+    """x runs from 0 to right, y from 0 to top."""
 
     right: float
     top: float
     x_label: str
     y_label: str
-    description: str
+    description: str  # what the plot shows, for those who cannot see it
     percent: bool = False
 
     def x(self, value: float) -> float:

@@ -61,9 +61,9 @@ class ShownFace:
 
 @dataclass
 class QuerySheet:
-    """Add the answers, then render. most_pictures: what is over that is named at the top, without pictures."""
+    """Add the answers, then render."""
 
-    most_pictures: int = MOST_PICTURES
+    most_pictures: int = MOST_PICTURES  # photos beyond it are named at the top, without pictures
     _sections: list[str] = field(default_factory=list)
     _left_out: list[Path] = field(default_factory=list)
     _unanswered: list[str] = field(default_factory=list)

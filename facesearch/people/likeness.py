@@ -33,15 +33,11 @@ _GENUINE, _IMPOSTOR, _OUTWEIGHED = 1.25, 2.0, EMBEDDING_SIZE
 
 @dataclass(frozen=True, eq=False)
 class Fits:
-    """Of each face, natural logarithms of how much likelier it is as a face of a person than as one of anybody.
+    """Of each face, natural logarithms of how much likelier it is as a face of a person than as one of anybody."""
 
-    own: float64 (N,), of its own person by the other faces; NaN where there is none. others: int64 (N, OTHERS), people
-    by position in `Likeness.people`, -1 for none; to_others: float64 (N, OTHERS), -inf for none.
-    """
-
-    own: Values
-    others: Ints
-    to_others: Values
+    own: Values  # float64 (N,), of its own person by the other faces; NaN where there is none
+    others: Ints  # int64 (N, OTHERS), people by position in `Likeness.people`, -1 for none
+    to_others: Values  # float64 (N, OTHERS), -inf for none
 
 
 class Likeness:

@@ -33,11 +33,10 @@ _EMBEDDED_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class Copies:
-    """One picture under several people. photos: each with its person; likeness: 1 for equal files, else the
-    correlation of the two crops."""
+    """One picture under several people."""
 
-    photos: tuple[TrainingPhoto, ...]
-    likeness: float
+    photos: tuple[TrainingPhoto, ...]  # each with its person
+    likeness: float  # 1 for equal files, else the correlation of the two crops
 
 
 @dataclass(frozen=True)
@@ -54,13 +53,12 @@ class DoubtfulLabel:
 
 @dataclass(frozen=True)
 class OnePersonTwice:
-    """Two people who look like one. distance: between their photos; within: between photos of each (as in
-    DoubtfulLabel). photos: one of each."""
+    """Two people who look like one."""
 
     people: tuple[str, str]
-    distance: float
-    within: float
-    photos: tuple[Path, Path]
+    distance: float  # between their photos
+    within: float  # between photos of each (as in DoubtfulLabel)
+    photos: tuple[Path, Path]  # one of each
 
 
 @dataclass(frozen=True)

@@ -120,10 +120,10 @@ def fit_cohort(
 
 @dataclasses.dataclass(frozen=True)
 class Validation:
-    """Labelled photos of people whom a tower never saw. folds: only the people of these folds of its pairs.txt."""
+    """Labelled photos of people whom a tower never saw."""
 
     data: Path
-    folds: Sequence[int] = ()
+    folds: Sequence[int] = ()  # only the people of these folds of its pairs.txt
 
 
 def add_cohort(

@@ -45,14 +45,14 @@ VALIDATION_BATCH = 64
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What an epoch gave. epoch counts from 1; logs: means over the steps; best: the best so far in its stage."""
+    """What an epoch gave. epoch counts from 1."""
 
     epoch: int
     epochs: int
     stage: Stage
-    logs: dict[str, float]
+    logs: dict[str, float]  # means over the steps
     validation: ValidationFigures
-    best: bool
+    best: bool  # the best so far in its stage
 
     def figures(self) -> dict[str, float]:
         """All of it under the names that history.csv has."""

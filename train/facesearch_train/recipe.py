@@ -90,11 +90,11 @@ class Order:
 
 @dataclass(frozen=True)
 class Listener:
-    """Who wants to hear how it goes. say: a line about the data. crops: photos done, in all. epoch: an EpochReport."""
+    """Who wants to hear how it goes."""
 
-    say: Callable[[str], None] = _ignore
-    crops: Callable[[int, int], None] = _ignore
-    epoch: Callable[[Any], None] = _ignore
+    say: Callable[[str], None] = _ignore  # a line about the data
+    crops: Callable[[int, int], None] = _ignore  # photos done, in all
+    epoch: Callable[[Any], None] = _ignore  # an EpochReport
 
 
 @dataclass(frozen=True, eq=False)

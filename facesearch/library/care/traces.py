@@ -24,11 +24,11 @@ Pieces = NDArray[np.uint64]  # (N, 2): the 16 bytes of a piece, little-endian
 
 @dataclass(frozen=True)
 class Traces:
-    """What a search found: per file how many pieces of embeddings, and how often the texts. size_bytes: searched."""
+    """What a search found: per file how many pieces of embeddings, and how often the texts."""
 
     pieces: dict[str, int]
     texts: dict[str, int]
-    size_bytes: int
+    size_bytes: int  # searched
 
 
 def search_files(

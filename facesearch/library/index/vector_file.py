@@ -43,20 +43,17 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Training:
-    """What the partitions of an index were trained on, and how many of the ten nearest faces they find.
+    """What the partitions of an index were trained on, and how many of the ten nearest faces they find."""
 
-    faces: how many there were then. recall: measured then, on the library's own vectors, against the exact answer.
-    """
-
-    faces: int
-    recall: float
+    faces: int  # how many there were then
+    recall: float  # measured then, on the library's own vectors, against the exact answer
 
 
 @dataclass(frozen=True)
 class Found:
-    """A file that fits. mapped: its bytes, which stay on disk until they are touched."""
+    """A file that fits."""
 
-    mapped: NDArray[np.uint8]
+    mapped: NDArray[np.uint8]  # its bytes, which stay on disk until they are touched
     training: Training | None
 
 

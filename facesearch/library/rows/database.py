@@ -21,13 +21,12 @@ _VARIABLES_A_QUERY = 500  # SQLite's oldest limit is 999
 
 @dataclass(eq=False)
 class VectorChanges:
-    """What a transaction did to the embeddings, complete once it has ended. remapped: all of them lie elsewhere in the
-    library's space now. generation: before, and then after it."""
+    """What a transaction did to the embeddings, complete once it has ended."""
 
     added: list[tuple[int, Floats]] = field(default_factory=list)
     removed: list[int] = field(default_factory=list)
-    remapped: bool = False
-    generation: int = 0
+    remapped: bool = False  # all of them lie elsewhere in the library's space now
+    generation: int = 0  # before, and then after it
 
     @property
     def concern_vectors(self) -> bool:

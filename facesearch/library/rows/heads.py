@@ -16,14 +16,13 @@ from facesearch.library.rows.database import Database, now
 
 @dataclass(frozen=True)
 class StoredHead:
-    """A head as its row keeps it. tower: SHA-256 of the tower whose embeddings it maps. details: what is known of it;
-    empty where that cannot be read."""
+    """A head as its row keeps it."""
 
     head_id: int
     created_at: str
-    tower: str
+    tower: str  # SHA-256 of the tower whose embeddings it maps
     weights: bytes
-    details: dict[str, Any]
+    details: dict[str, Any]  # what is known of it; empty where that cannot be read
 
 
 class Heads:

@@ -32,14 +32,11 @@ _KNOTS_OF_THE_SLOPE = 5
 
 @dataclass(frozen=True)
 class Bounds:
-    """A calibration, read from log-odds to distances. distances: rising; log_odds: never rising; two knots or more.
+    """A calibration, read from log-odds to distances."""
 
-    chance: of the rule above.
-    """
-
-    distances: tuple[float, ...]
-    log_odds: tuple[float, ...]
-    chance: float = CHANCE
+    distances: tuple[float, ...]  # rising
+    log_odds: tuple[float, ...]  # never rising; two knots or more
+    chance: float = CHANCE  # of the rule above
 
     @classmethod
     def of(cls, calibration: Calibration | None, threshold: float) -> Bounds:

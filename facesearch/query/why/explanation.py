@@ -73,22 +73,19 @@ class FaceNear:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """The whole answer. found: what the query says of the face. runner_up: the nearest other person, None where there
-    is none. same_photo: whether the person's nearest face is on the photo that is asked about. pairs: None where the
-    library has named too few. occlusion: of the probe's crop, its references the person's nearest face and the
-    runner-up's."""
+    """The whole answer."""
 
     probe: Probe
     face: int
-    found: ProbeFace
+    found: ProbeFace  # what the query says of the face
     threshold: float
     person: Candidate
-    runner_up: Candidate | None
-    same_photo: bool
+    runner_up: Candidate | None  # the nearest other person, None where there is none
+    same_photo: bool  # whether the person's nearest face is on the photo that is asked about
     nearest: tuple[FaceNear, ...]
-    pairs: PairsAround | None
+    pairs: PairsAround | None  # None where the library has named too few
     calibration: Calibration | None
-    occlusion: Occlusion
+    occlusion: Occlusion  # of the probe's crop, its references the person's nearest face and the runner-up's
 
     @property
     def asked(self) -> EmbeddedFace:

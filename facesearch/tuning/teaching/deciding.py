@@ -80,10 +80,10 @@ def bootstrapped_gain(pairs: HeldOutPairs, seed: int) -> Gain:
 
 @dataclass(frozen=True, eq=False)
 class _Counts:
-    """Pairs counted by distance and by whose they are. genuine: (U, B). impostor: (U * U, B)."""
+    """Pairs counted by distance and by whose they are."""
 
-    genuine: Values
-    impostor: Values
+    genuine: Values  # (U, B)
+    impostor: Values  # (U * U, B)
 
     @classmethod
     def of(

@@ -32,12 +32,11 @@ _DECAYS = (0.9, 0.999)
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Pairs of faces. differences: float64 (P, 32), of their embeddings, in units of the margin. genuine: bool (P,).
-    people: how many named ones they were drawn from."""
+    """Pairs of faces."""
 
-    differences: Values
-    genuine: NDArray[np.bool_]
-    people: int
+    differences: Values  # float64 (P, 32), of their embeddings, in units of the margin
+    genuine: NDArray[np.bool_]  # bool (P,)
+    people: int  # how many named ones they were drawn from
 
 
 def draw_pairs(lessons: Lessons, taught: NDArray[np.bool_], margin: float, seed: int) -> Pairs:

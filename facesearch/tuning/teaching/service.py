@@ -55,10 +55,10 @@ class TeachSummary:
 
 @dataclass(frozen=True)
 class UntaughtSummary:
-    """What was taken back. dropped: how many heads. taught_at: of the head in force now; None in the tower's space."""
+    """What was taken back."""
 
-    dropped: int
-    taught_at: str | None
+    dropped: int  # how many heads
+    taught_at: str | None  # of the head in force now; None in the tower's space
 
 
 def teach(

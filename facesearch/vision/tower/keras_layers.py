@@ -20,13 +20,13 @@ Node = Any  # an output of OpenVINO's graph; images are (N, C, H, W) inside it
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer as saved. weights: in Keras' order. inputs: names of the layers it takes its input from."""
+    """A layer as saved."""
 
     kind: str
     name: str
     config: dict[str, Any]
-    weights: list[NDArray[np.float32]]
-    inputs: list[str]
+    weights: list[NDArray[np.float32]]  # in Keras' order
+    inputs: list[str]  # names of the layers it takes its input from
 
     def refuse(self, what: str) -> TowerError:
         return TowerError(

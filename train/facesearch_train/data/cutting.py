@@ -33,14 +33,13 @@ def _nowhere() -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """What became of one photo. crop: uint8 (S, S, 3), or None and the reason. landmarks: (5, 2) px, NaN where
-    none were found. score: the detector's, NaN where it found none or was not asked. size: of the photo."""
+    """What became of one photo."""
 
-    crop: Pixels | None
+    crop: Pixels | None  # uint8 (S, S, 3), or None and the reason
     origin: Origin = "detected"
-    landmarks: Floats = field(default_factory=_nowhere)
-    size: Size = (0, 0)
-    score: float = float("nan")
+    landmarks: Floats = field(default_factory=_nowhere)  # (5, 2) px, NaN where none were found
+    size: Size = (0, 0)  # of the photo
+    score: float = float("nan")  # the detector's, NaN where it found none or was not asked
     reason: str = ""
 
 

@@ -31,34 +31,32 @@ _BLOCK = 2048
 
 @dataclass(frozen=True)
 class Suspect:
-    """A photo whose label is doubtful. row: which. own: root mean square distance to its person's other photos.
-    person: the number of the nearest other person, where that one stands out. other: their distance."""
+    """A photo whose label is doubtful."""
 
-    row: int
-    own: float
-    person: int | None
-    other: float
+    row: int  # which
+    own: float  # root mean square distance to its person's other photos
+    person: int | None  # the number of the nearest other person, where that one stands out
+    other: float  # their distance
 
 
 @dataclass(frozen=True)
 class Twins:
-    """Two people who look like one. distance: root mean square between their photos; within: between each one's own."""
+    """Two people who look like one."""
 
     first: int
     second: int
-    distance: float
-    within: float
+    distance: float  # root mean square between their photos
+    within: float  # between each one's own
 
 
 @dataclass(frozen=True, eq=False)
 class People:
-    """What is known of each person. numbers: (P,). counts: (P,). centroids: (P, D). spreads: (P,), the mean squared
-    distance of the photos from their centroid."""
+    """What is known of each person."""
 
-    numbers: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    centroids: Values
-    spreads: Values
+    numbers: NDArray[np.int64]  # (P,)
+    counts: NDArray[np.int64]  # (P,)
+    centroids: Values  # (P, D)
+    spreads: Values  # (P,), the mean squared distance of the photos from their centroid
 
     @classmethod
     def of(cls, embeddings: Floats, people: NDArray[np.int32]) -> People:

@@ -23,14 +23,10 @@ _SEARCH_SEED = 3
 
 @dataclass(frozen=True, eq=False)
 class Taught:
-    """What the photos that are trained on are taught.
+    """What the photos that are trained on are taught."""
 
-    places: float32 (N, K), one a photo, turned so that the first numbers are the principal components. neighbours:
-    int32 (N, M), each photo's nearest others.
-    """
-
-    places: Floats
-    neighbours: NDArray[np.int32]
+    places: Floats  # float32 (N, K), one a photo, turned so that the first numbers are the principal components
+    neighbours: NDArray[np.int32]  # int32 (N, M), each photo's nearest others
 
 
 def teach(places: Floats, identities: NDArray[np.int32], truth: float, neighbours: int) -> Taught:

@@ -53,16 +53,13 @@ class Examination:
 
 @dataclass(frozen=True, eq=False)
 class Examined:
-    """A tower that was judged: its report, and on demand the evidence for it.
-
-    rows: int64 (N,), the crop of each of the N faces that `choose` chooses pairs of.
-    """
+    """A tower that was judged: its report, and on demand the evidence for it."""
 
     report: Report
     roc: RocCurve
     calibration: Calibration | None
     crops: CropSet
-    rows: NDArray[np.int64]
+    rows: NDArray[np.int64]  # int64 (N,), the crop of each of the N faces that `choose` chooses pairs of
     choose: Callable[[], ShownPairs]
 
     def evidence(self) -> Evidence:

@@ -20,12 +20,12 @@ Embed = Callable[[Pixels], Floats]
 
 @dataclass(frozen=True)
 class Change:
-    """One way to change a crop. strengths: rising, with 0 among them. apply: (crop (S, S, 3), strength) -> the same."""
+    """One way to change a crop."""
 
     name: str
     unit: str
-    strengths: tuple[float, ...]
-    apply: Callable[[Pixels, float], Pixels]
+    strengths: tuple[float, ...]  # rising, with 0 among them
+    apply: Callable[[Pixels, float], Pixels]  # (crop (S, S, 3), strength) -> the same
 
 
 @dataclass(frozen=True, eq=False)
