@@ -70,7 +70,7 @@ class People:
         dry_run: bool = False,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> GroupSummary:
-        """Find the people whom nobody has named yet, and give faces to people who are known; what is in doubt waits.
+        """Group the faces without a person, and add faces to known people; doubtful ones wait.
 
         least_faces: of a new group, by default three. least_quality: a face of less neither starts nor joins a group;
         by default 0.35. dry_run: only say what would be done. on_progress: faces compared and faces in all. Raises
@@ -156,7 +156,7 @@ class People:
     def split(self, who: Who, faces: Iterable[Face], to: Who | None = None) -> PeopleChanged:
         """Make faces of a person another one: whoever `to` says, a name that may be new, or a new group without one.
 
-        They are rejected from the person whom they leave. A photo means the person's face on it.
+        They are rejected from the person that they leave. A photo means the person's face on it.
         """
         from facesearch.people import find_faces, split_faces
 

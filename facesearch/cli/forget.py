@@ -40,7 +40,7 @@ def forget(
     from facesearch.api.library import open_library
 
     if everything == (who is not None):
-        raise UsageError("say whom to forget: a person's name, a photo's path, or --all")
+        raise UsageError("say what to forget: a person's name, a photo's path, or --all")
     with open_library(library) as opened:
         if everything and not yes and sys.stdin.isatty():
             typer.confirm(f"Forget everything in {opened.path}?", abort=True)

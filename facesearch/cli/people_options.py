@@ -1,4 +1,4 @@
-"""What the commands of `facesearch people` share: whom they are about, the opened library, how people are written."""
+"""What the commands of `facesearch people` share: their arguments, and how people are written."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """How well a tower tells people apart, by one protocol: all its figures, and pairs of faces that show them.
 
 Takes distances or embeddings with names; knows no photo, no library and no network. What a protocol is, and where
-its faces come from, is decided by who calls: facesearch_train for labelled photos, judging for a library.
+its faces come from, is for the caller to say: facesearch_train for labelled photos, `tuning.judging` for a library.
 """

@@ -20,7 +20,7 @@ class ImportConflict:
 
 @dataclass(frozen=True)
 class NotThisPerson:
-    """A face of whom the metadata says `name`, and of whom somebody said that it is not that person."""
+    """A face that the metadata calls `name`, and that was rejected from that person."""
 
     photo: Path
     face_id: int

@@ -1,7 +1,7 @@
 """Names out of photos' metadata into a library: from sidecars, from photos, and from listings of facesearch's own.
 
-A region names the face that it overlaps. Refuses to rename a face that has a name, and to name a face whom somebody
-said it is not: both are said. Faces that the detector did not find get no name.
+A region names the face that it overlaps. Never renames a face that has a name, or gives one back to a person that it
+was rejected from: both are reported. Faces that the detector did not find get no name.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def _note(found: FaceRegions, name: str, reason: str) -> None:
 
 
 def _name_of(dialect: _Dialect, region: Element) -> str:
-    """A region's name; where it has none, that of the one person whom its Extensions speak of (MWG 2.0, 5.9.2)."""
+    """A region's name; where it has none, the name of the one person in its Extensions (MWG 2.0, 5.9.2)."""
     name = as_name(value_of(region, dialect.namespace, "Name"))
     if name:
         return name

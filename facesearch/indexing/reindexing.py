@@ -43,28 +43,21 @@ _DECODE_AHEAD = 3
 
 @dataclass(frozen=True)
 class ReindexSummary:
-    """What a run did. switched: whether the library answers with the new tower and detector now.
-
-    photos: read in this run; photos_failed: those of all that cannot be read; photos_changed: those whose files show
-    something else by now: the next index reads them. faces: of the new models; faces_kept: those that were known
-    before; named_lost: faces of people that were not found again. waiting: folders with photos that are out of reach.
-    heads_dropped: how many heads were deleted, which had been taught over another tower. calibration_dropped: whether
-    the library's own went: it is of other distances, or of faces found otherwise.
-    """
+    """What a run did."""
 
     tower: str
-    switched: bool
-    photos: int
-    photos_failed: int
-    photos_changed: int
-    faces: int
-    faces_kept: int
-    named_lost: int
-    waiting: tuple[AbsentFolder, ...]
+    switched: bool  # whether the library answers with the new tower and detector now
+    photos: int  # read in this run
+    photos_failed: int  # of all photos, those that cannot be read
+    photos_changed: int  # whose files show something else by now: the next index reads them
+    faces: int  # of the new models
+    faces_kept: int  # faces that were known before
+    named_lost: int  # faces of people that were not found again
+    waiting: tuple[AbsentFolder, ...]  # folders with photos that are out of reach
     elapsed_s: float
     interrupted: bool
-    heads_dropped: int = 0
-    calibration_dropped: bool = False
+    heads_dropped: int = 0  # deleted heads, which had been taught over another tower
+    calibration_dropped: bool = False  # the library's own: distances changed, or the faces it was fitted to
 
 
 class ReindexInterrupted(KeyboardInterrupt):

@@ -11,21 +11,15 @@ from facesearch.vision.runtime import available_cores
 
 @dataclass(frozen=True)
 class IndexOptions:
-    """people_from_folders: the name of a photo's folder is the name of the person it shows (see people.name_by_folder).
+    """What a run is asked to do."""
 
-    rehash: read every photo again, also those whose time and size are as before. leave_out: files to pass over this
-    time. batch_faces: faces embedded and committed together. workers: photos worked on at once, each up to 50 MB; 0 is
-    as many as there are cores. foreign_folders: look into the folders that NAS systems and photo programs keep for
-    themselves, too. save_every_s: seconds after which the file of vectors is brought up to date in between.
-    """
-
-    people_from_folders: bool = False
-    rehash: bool = False
-    leave_out: frozenset[Path] = frozenset()
-    batch_faces: int = 32
-    workers: int = 0
-    foreign_folders: bool = False
-    save_every_s: float = 60.0
+    people_from_folders: bool = False  # a photo's folder names the person that it shows (people.name_by_folder)
+    rehash: bool = False  # read every photo again, also those whose time and size are as before
+    leave_out: frozenset[Path] = frozenset()  # files to pass over this time
+    batch_faces: int = 32  # faces embedded and committed together
+    workers: int = 0  # photos worked on at once, each up to 50 MB; 0 is one a core
+    foreign_folders: bool = False  # look into the folders that NAS systems and photo programs keep for themselves, too
+    save_every_s: float = 60.0  # seconds after which the file of vectors is brought up to date in between
 
     @property
     def lanes(self) -> int:
@@ -69,16 +63,8 @@ class DamagedPhoto:
 class IndexSummary:
     """What a run did.
 
-    photos_copied and photos_moved: content that the library knew already, found under another path, beside or instead
-    of the former one. photos_missing: files that were there at the last run. skipped: what could not be read in this
-    run; skipped_known: files that could not be read before and have not changed since, nor has the software. absent:
-    folders that are not there today, given ones and former ones of photos that were found elsewhere; what the library
-    knows of them was left as it is. other_files: no photos, by name or first bytes. folders_left_out: those of NAS
-    systems and photo programs. photos_misnamed: read in this run, and photos by their first bytes alone. faces_named:
-    faces that people_from_folders gave to a person. faces_kept: faces of changed photos that have the person whom the
-    face at the same place had before. faces_without_person: in the library, after this run. photos_without_faces:
-    photos of the library that are there and in which no face was found, and photos_present: all photos that are there,
-    both after this run.
+    A moved photo is content that the library knew, found under a path that replaces the former one; a copied photo is
+    found under a path beside it.
     """
 
     photos_new: int
@@ -86,22 +72,22 @@ class IndexSummary:
     photos_unchanged: int
     photos_copied: int
     photos_moved: int
-    photos_missing: int
-    skipped: tuple[SkippedFile, ...]
-    skipped_known: int
-    absent: tuple[AbsentFolder, ...]
-    other_files: int
+    photos_missing: int  # files that were there at the last run
+    skipped: tuple[SkippedFile, ...]  # what could not be read in this run
+    skipped_known: int  # files that could not be read before and have not changed since, nor has the software
+    absent: tuple[AbsentFolder, ...]  # folders that are not there today; what the library knows of them is kept
+    other_files: int  # no photos, by name or first bytes
     faces_new: int
-    faces_named: int
+    faces_named: int  # faces that people_from_folders gave to a person
     elapsed_s: float
     interrupted: bool
-    faces_kept: int = 0
-    faces_without_person: int = 0
+    faces_kept: int = 0  # faces of changed photos that keep the person of the face at the same place before
+    faces_without_person: int = 0  # in the library, after this run
     unnamed: tuple[SkippedFile, ...] = ()  # folders and photos that people_from_folders named nobody after
-    photos_without_faces: int = 0
-    photos_present: int = 0
-    folders_left_out: int = 0
-    photos_misnamed: tuple[Path, ...] = ()
+    photos_without_faces: int = 0  # present photos in which no face was found, after this run
+    photos_present: int = 0  # all photos that are there, after this run
+    folders_left_out: int = 0  # those of NAS systems and photo programs
+    photos_misnamed: tuple[Path, ...] = ()  # read in this run, and photos by their first bytes alone
     photos_damaged: tuple[DamagedPhoto, ...] = ()  # of those that were read in this run
 
 

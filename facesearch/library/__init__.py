@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from facesearch.library.care.verifying import AREAS, Finding, VerifyReport, verify
     from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, default_library_path, is_library
     from facesearch.library.index.vectors import load_search
+    from facesearch.library.known_people import find_person, known_person
     from facesearch.library.opened import Library
     from facesearch.library.space import Space
     from facesearch.library.spaces import tower_space
     from facesearch.library.status import LibraryStatus
-    from facesearch.library.whom import find_person, known_person
 
 __all__ = [
     "AREAS",
@@ -57,8 +57,8 @@ __getattr__ = imported_at_first_use(
         "LibraryStatus": "status",
         "VerifyReport": "care.verifying",
         "default_library_path": "folder",
-        "find_person": "whom",
-        "known_person": "whom",
+        "find_person": "known_people",
+        "known_person": "known_people",
         "forget": "care.forgetting",
         "is_library": "folder",
         "load_search": "index.vectors",

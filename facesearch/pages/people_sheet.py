@@ -99,10 +99,10 @@ def _person(person: SheetPerson, cuts: dict[int, Cut]) -> str:
 
 def _chosen(library: Library, shown: PersonFaces) -> str:
     """The commands for the faces that are ticked, to be copied into a shell."""
-    whom = shlex.quote(addressed(shown.name, shown.person_id))
+    person = shlex.quote(addressed(shown.name, shown.person_id))
     ending = "" if is_default_library(library.path) else f" --library {shlex.quote(str(library.path.absolute()))}"
     lines = "".join(
-        f'<code data-start="{text(f"facesearch people {verb} {whom}")}" data-end="{text(ending)}"></code>'
+        f'<code data-start="{text(f"facesearch people {verb} {person}")}" data-end="{text(ending)}"></code>'
         for verb in ("reject", "split")
     )
     return f'<div id="chosen" hidden>Not the same person? Reject, or make another person of them:{lines}</div>'

@@ -1,7 +1,7 @@
 """What a user says about people: names, dates of birth, who is one person and who is not.
 
 Each is one transaction and one line of the journal. What a user says now outweighs what was rejected before, and what
-any source says. Refuses to take a face away from somebody without being told from whom.
+any source says. Refuses to take a face away without the name of the person who has it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Finds the people of a library whom nobody has named: new groups, and faces that join people who are known.
+"""Finds the people of a library who have no name: new groups, and faces that join known people.
 
-Everything that it does is one line of the journal. Refuses to move a face that has a person, to give one to a person
-whom it was rejected for, to name anybody, and to make two people one: those are for the user to say.
+All that it does is one line of the journal. Never moves a face that has a person, adds one to a person that it was
+rejected from, names anybody, or merges two people: the user does that.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ VOUCHED = "named group"
 
 @dataclass(frozen=True)
 class GroupedPerson:
-    """A new group, or a person whom faces joined. Plain values only, ready for JSON.
+    """A new group, or a person that faces joined. Plain values only, ready for JSON.
 
     person_id: None for a new group of a dry run. is_new: whether the person was found now. face_ids: the faces that
     came, and faces: how many; total: how many the person has now.
@@ -56,7 +56,7 @@ class GroupSummary:
     waiting: int  # that are nobody's
     poor: int  # those of them whose quality is too low to start or join a group
     least_faces: int  # of a new group
-    people: tuple[GroupedPerson, ...]  # the known ones whom faces joined, then the new groups, the largest first
+    people: tuple[GroupedPerson, ...]  # the known ones that faces joined, then the new groups, the largest first
     dry_run: bool
 
 

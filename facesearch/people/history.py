@@ -22,24 +22,18 @@ _BY_HAND = ("name", "born", "merge", "split", "reject", UNDO)
 
 @dataclass(frozen=True)
 class LoggedChange:
-    """A line of the journal. at: in UTC. action: "name", "born", "merge", "split", "reject", "label", "drop",
-    "edit", "undo" or what another source calls itself. source: who said so, where that is not the user.
-
-    person_ids: whom it is about, with the names that they had after it, or before it where they went. faces: how many
-    it moved or judged. takes_back: the change that an undo takes back. taken_back_by: the undo that took it back, None
-    while it holds. can_be_undone: not for some lines of former versions.
-    """
+    """A line of the journal."""
 
     change: int
-    at: str
-    action: str
-    source: str | None
-    person_ids: tuple[int, ...]
-    names: tuple[str | None, ...]
-    faces: int
-    takes_back: int | None
-    taken_back_by: int | None
-    can_be_undone: bool
+    at: str  # in UTC
+    action: str  # "name", "born", "merge", "split", "reject", "label", "drop", "edit", "undo" or another source's word
+    source: str | None  # who made it, where that is not the user
+    person_ids: tuple[int, ...]  # the people that it is about
+    names: tuple[str | None, ...]  # theirs after it; before it, where they went
+    faces: int  # how many it moved or judged
+    takes_back: int | None  # the change that an undo takes back
+    taken_back_by: int | None  # the undo that took it back, None while it holds
+    can_be_undone: bool  # False for some lines of former versions
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class PersonEntry:
 
 @dataclass(frozen=True)
 class PeopleList:
-    """Everybody: those with a name by name, then the groups, the largest first. faces_without_person: nobody's yet."""
+    """Everybody: those with a name by name, then the groups, the largest first. faces_without_person: their number."""
 
     people: tuple[PersonEntry, ...]
     faces_without_person: int

@@ -125,7 +125,7 @@ class _Search:
         return weights
 
     def _possible(self, row: int, others: Ints, weights: Values) -> Values:
-        """The weights of a face without those who are on its photo already, and from whom it was rejected."""
+        """The weights of a face, without people who are on its photo already and people it was rejected from."""
         for column in np.flatnonzero(np.isfinite(weights[0, :-1])).tolist():
             person = int(self.likeness.people[others[column]])
             if (int(self.photos[row]), person) in self.shown or (int(self.face_ids[row]), person) in self.rejected:
@@ -201,7 +201,7 @@ class _Search:
         return photos
 
     def _told_apart(self) -> set[tuple[int, int]]:
-        """Pairs of people of whom a face of the one was rejected from the other."""
+        """Pairs of people where a face of one was rejected from the other."""
         whose = dict(zip(self.face_ids.tolist(), self.owners.tolist(), strict=True))
         return {(whose[face], person) for face, person in self.rejected if face in whose}
 

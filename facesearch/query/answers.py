@@ -50,7 +50,7 @@ class FaceMatch:
 
 @dataclass(frozen=True)
 class Choice:
-    """Somebody whom a face may show, or nobody in the library."""
+    """A person that a face may show, or nobody in the library."""
 
     person_id: int | None  # None for a face in no group, and for nobody
     name: str | None

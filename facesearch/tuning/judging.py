@@ -1,7 +1,7 @@
 """How well a tower tells the people of a library apart: all pairs of the faces that its owner has named.
 
 Distances come from the stored embeddings, so no photo has to be there. Photos are read again only for the evidence, and
-only those that are shown. Refuses to judge by unnamed groups: whom a tower grouped, it would find alike.
+only those that are shown. Refuses to judge by unnamed groups: a tower finds the faces alike that it grouped itself.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def test_a_person_is_renamed_and_a_name_is_one_persons(library: Library) -> None
     assert (changed.name, changed.born, changed.faces, changed.total) == ("Annä", "1984-05-17", 0, 3)
     with pytest.raises(UsageError, match=r"called Annä already: facesearch people merge makes them and Bob one"):
         name_person(library, 2, "Annä")
-    assert name_person(library, 1, "Annä").change is None  # it was so already
+    assert name_person(library, 1, "Annä").change is None  # it has the name already
     for bad in ("", "  ", "a\x1bb", "#12", "face:3"):
         with pytest.raises(UsageError):
             name_person(library, 1, bad)

@@ -41,7 +41,7 @@ class Copies:
 
 @dataclass(frozen=True)
 class DoubtfulLabel:
-    """A photo that is far from the others of its person, and the person whom it is near to, if one stands out.
+    """A photo that is far from the others of its person, and the person that it is near to, if one stands out.
     Distances are root mean squares, to the other photos of its own person and to those of the nearest other: between
     directions of the tower's embeddings (0 to 2), or by a teacher, whose threshold is 1."""
 

@@ -120,7 +120,7 @@ def fit_cohort(
 
 @dataclasses.dataclass(frozen=True)
 class Validation:
-    """Labelled photos of people whom a tower never saw."""
+    """Labelled photos of people that a tower never saw."""
 
     data: Path
     folds: Sequence[int] = ()  # only the people of these folds of its pairs.txt
@@ -175,7 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Give a finished tower a cohort of strangers.")
     parser.add_argument("tower", type=Path, help="folder with tower.keras and tower.json")
     parser.add_argument("--cohort", type=Path, action="append", required=True, help="labelled photos of strangers")
-    parser.add_argument("--data", type=Path, required=True, help="labelled photos of people whom the tower never saw")
+    parser.add_argument("--data", type=Path, required=True, help="labelled photos of people that the tower never saw")
     parser.add_argument("--hold-out-fold", type=int, action="append", default=[], help="of the data's pairs.txt")
     parser.add_argument("--centres", type=int, default=CENTRES, help="asked for")
     parser.add_argument("--neighbours", type=int, default=NEIGHBOURS, help="nearest centres to a local scale")

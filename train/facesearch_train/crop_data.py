@@ -25,7 +25,7 @@ class CropArray(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class CropData:
-    """Crops and the people whom they show."""
+    """Crops and the people in them."""
 
     crops: CropArray
     identities: NDArray[np.int32]  # (N,) person numbers

@@ -100,7 +100,7 @@ class Listener:
 @dataclass(frozen=True, eq=False)
 class People:
     """Crops, split by person. training, validation: rows of `crops`; numbers: int32 (N,), a number a person, NOBODY
-    where nobody knows whom a photo shows.    places: float32 (N, K), a teacher's."""
+    for a photo without a label; places: float32 (N, K), a teacher's."""
 
     crops: JoinedCrops
     numbers: np.ndarray[Any, np.dtype[np.int32]]

@@ -18,6 +18,7 @@ import numpy as np
 from facesearch.errors import LibraryError, UsageError
 from facesearch.library.care.traces import Traces, search_files
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME
+from facesearch.library.known_people import known_person, spelled_alike
 from facesearch.library.lock import WriterLock
 from facesearch.library.opened import Library
 from facesearch.library.rows import schema
@@ -25,7 +26,6 @@ from facesearch.library.rows.database import Database
 from facesearch.library.rows.embedding_rows import stored_embeddings
 from facesearch.library.rows.lineage import bearers, kin
 from facesearch.library.space import Space, head_from_bytes
-from facesearch.library.whom import known_person, spelled_alike
 from facesearch.names import name_key
 from facesearch.records import EMBEDDING_SIZE, Floats
 
@@ -164,7 +164,7 @@ def _former(library: Library, name: str) -> dict[int, str | None]:
 
 
 def _look_up(library: Library, target: _Target) -> None:
-    """Add the faces of the target, and the people who will be left without any, with whom they took over."""
+    """Add the faces of the target, the people who will be left without any, and those merged into them."""
     here = library.catalog.faces_in(target.photos)
     target.faces = {face.face_id for face in here} | {face for face, _ in library.people.faces_of(target.people)}
     if target.what == "photo":

@@ -1,4 +1,4 @@
-"""What the journal tells of names and people who are no more: who bore a name, and into whom somebody was merged.
+"""Names and people of the past, as the journal has them: who had a name, and into which person each was merged.
 
 Refuses to follow what was taken back, but where everything that was ever said counts, as for forgetting.
 """
@@ -39,15 +39,15 @@ def heir(lines: Sequence[JournalLine], name: str, living: Iterable[int]) -> int 
 
 @dataclass(frozen=True)
 class Kin:
-    """Everything that is known of some people: their own numbers and those of whom they took over, and all names."""
+    """All numbers and names of some people: their own, and those of the people merged into them."""
 
     person_ids: frozenset[int]
     names: frozenset[str]
 
 
 def kin(lines: Iterable[JournalLine], person_ids: Iterable[int], living: Iterable[int]) -> Kin:
-    """The people whom somebody took over, and all names that any of them ever had; those of the living, only of
-    `person_ids`. Also what was taken back counts."""
+    """The people that were merged into some, and all names that any of them ever had; names of the living, only of
+    `person_ids`. What was undone counts too."""
     found, living = set(person_ids), set(living) - set(person_ids)
     parts = [part for line in lines for part in line.parts]
     pairs = [(gone, new) for part in parts for gone, new in _merged(part)]
@@ -82,7 +82,7 @@ def _is_called(row: PersonRow | None, name: str) -> bool:
 
 
 def _merged(part: Delta) -> list[tuple[int, int]]:
-    """Who went in this part, and to whom their faces went."""
+    """The people who went in this part, and those who got their faces."""
     gone = {each.person_id for each in part.people if each.after is None}
     return [
         (move.before[0], move.after[0])

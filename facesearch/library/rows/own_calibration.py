@@ -35,5 +35,5 @@ class OwnCalibration:
         self._database.set_settings({_SETTING: text})
 
     def drop(self) -> bool:
-        """Delete it, whomever it was for; whether there was one."""
+        """Delete it. Returns whether there was one."""
         return self._database.execute("DELETE FROM settings WHERE key = ?", (_SETTING,)).rowcount > 0

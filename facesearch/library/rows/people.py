@@ -68,16 +68,14 @@ class People:
         return person_id
 
     def named(self, name: str) -> int:
-        """The id of the person of that name, who is created if new.
-
-        Where nobody is called so any more, it is who was, or whom they were merged into: a folder keeps its name.
+        """The id of the person of that name, who is created if new; of a former name too, so that a folder keeps its
+        person.
         """
         bearer = self.bearer(name)
         return self.add(name) if bearer is None else bearer
 
     def bearer(self, name: str) -> int | None:
-        """The id of the person of that name; where nobody is called so any more, of who was, or whom they were merged
-        into."""
+        """The id of the person who has that name, or had it, or of the one they were merged into."""
         called = self.called(name_key(name))
         if called:
             return called[0]

@@ -1,4 +1,4 @@
-"""From embeddings to groups: who is whom among many faces, without any name. Refuses to know of libraries and names."""
+"""From embeddings to groups: which faces belong to one person, without names. Knows no library."""
 
 from facesearch.evaluation.cluster_scores import ClusterScores, score_clusters
 from facesearch.people.clusters.bounds import Bounds

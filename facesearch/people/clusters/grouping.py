@@ -58,8 +58,8 @@ def group_faces(
     *,
     scales: Floats | None = None,
 ) -> Ints:
-    """Each face's person: int64 (N,), that of `known` or whom it joins; new people have the numbers that follow the
-    highest known one, the largest first, and -1 stands for a face that waits.
+    """Each face's person: int64 (N,), that of `known`, or the one that it joins; new people have the numbers that
+    follow the highest known one, the largest first, and -1 stands for a face that waits.
 
     embeddings: float32 (N, D). scales: local scales, (N,), None for plain distances. least_faces: a new person has at
     least as many, two at the fewest. The answer does not hang on the order of the faces, and is final: with it as what

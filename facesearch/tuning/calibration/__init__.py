@@ -1,4 +1,4 @@
-"""A library's own threshold and probabilities, fitted to the people whom its owner has named.
+"""A library's own threshold and probabilities, fitted to its named people.
 
 Kept in the library, for one tower and one space: in another its distances mean nothing. Refuses to fit to too few.
 """

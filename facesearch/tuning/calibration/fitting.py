@@ -52,7 +52,7 @@ class Fit:
     """A library's own calibration and how sure it is. Intervals are 95 %, over the people drawn again.
 
     faces: of named people, faces_used of which were taken; the grouping gave faces_grouped of them to anybody.
-    people: who have them; people_with_two: on two photos or more. own, tower: on people whom the fit never saw, and by
+    people: who have them; people_with_two: on two photos or more. own, tower: on people that the fit never saw, and by
     what was in force without it, on the same pairs.
     calibration.expected_calibration_error is own's. far_interval: of the share that passes the threshold; tar likewise.
     """

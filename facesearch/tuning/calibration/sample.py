@@ -71,7 +71,7 @@ class Pairs:
         return np.where(self.first == self.second, np.int64(0), np.int64(1))
 
     def among(self, people: NDArray[np.bool_]) -> Pairs:
-        """Those between people of whom the mask (all people,) says so."""
+        """The pairs between people that the mask (all people,) selects."""
         kept = people[self.first] & people[self.second]
         return Pairs(self.distances[kept], self.first[kept], self.second[kept])
 

@@ -35,7 +35,7 @@ class TowerCard:
     training: data, people, photos, config. figures: what was measured, by name. calibration: what turns a
     distance into a probability, if anything does (see evaluation.calibration). int8_ranges: by layer the least and the
     largest value that went into it on photos that it was trained on; None where it cannot run in int8.
-    cohort: strangers of all groups, from whom local scales and judged distances come, with the threshold and the
+    cohort: strangers of all groups, from which local scales and judged distances come, with the threshold and the
     calibration of those (see evaluation.cohort); None where the tower has plain distances only. threshold and
     calibration are of plain distances.
     """

@@ -41,7 +41,7 @@ LAYOUT_NAMES: dict[Layout, str] = {
     "unlabelled": "a folder of photos that nobody named",
     "merged": "several datasets",
 }
-UNKNOWN = "?"  # what the identity of a photo of an unlabelled folder begins with: nobody knows whom it shows
+UNKNOWN = "?"  # what the identity of a photo of an unlabelled folder begins with: the person is not known
 CELEBA_PEOPLE = 10177  # CelebA's ids are 1 to this
 CELEBA_PHOTOS = 202599  # and its photos 000001 to this
 # Where the people's folders lie in LFW's archives, and in the albums that `facesearch portraits` draws.

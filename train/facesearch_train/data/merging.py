@@ -57,7 +57,7 @@ def celeba_sets(datasets: Sequence[Dataset]) -> list[Dataset]:
     the photos' names: they are CelebA's (000001 to 202599), or some are in another of the sets. A photo that two sets
     name must show the same person in both. A set alone has nobody to share, unless it is in CelebA's layout.
     """
-    known: dict[str, str] = {}  # a photo's name -> whom it shows
+    known: dict[str, str] = {}  # a photo's name -> the person that it shows
     members = []
     for dataset in sorted(datasets, key=lambda dataset: dataset.layout != "celeba"):
         if dataset.layout not in ("celeba", "folders"):

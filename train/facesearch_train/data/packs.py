@@ -40,7 +40,7 @@ class Pack(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TrainingPhoto:
-    """A photo and whom it shows."""
+    """A photo and the person that it shows."""
 
     path: Path  # its file; of a packed photo, the packed file's path with the photo's name below it
     identity: str

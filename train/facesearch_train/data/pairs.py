@@ -16,7 +16,7 @@ from facesearch.records import Ints
 from facesearch_train.data.taught import Taught, draw_lookalikes
 
 GENUINE, IMPOSTOR = 0, 1
-NOBODY = -1  # the person number of a photo of nobody knows whom
+NOBODY = -1  # the person number of a photo without a label
 
 
 def photos_by_person(identities: NDArray[np.int32]) -> list[Ints]:

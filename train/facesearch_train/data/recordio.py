@@ -40,7 +40,7 @@ class Records:
     """The N photos of a record file: arrays of N."""
 
     keys: Ints  # their numbers in the index
-    labels: Ints  # whom each shows
+    labels: Ints  # the person in each
     offsets: Ints  # where their records begin
     sizes: Ints  # of the photos, in bytes; where a record is split, of its first part
     damaged: int  # records that are none

@@ -93,8 +93,8 @@ def find_mislabelled(embeddings: Floats, people: NDArray[np.int32], threshold: f
     """Photos far from their own person's others, the farthest first.
 
     embeddings: (N, D). people: (N,) numbers from 0. threshold: the distance below which whoever made the embeddings
-    takes two photos for one person, where that is known: it helps to say whom a photo shows instead. Far means FAR
-    robust standard deviations (1.4826 times the median absolute deviation) above the median of all photos. A wrong
+    takes two photos for one person, where that is known: it helps to say which person a photo shows instead. Far means
+    FAR robust standard deviations (1.4826 times the median absolute deviation) above the median of all photos. A wrong
     photo makes its neighbours look far too, so each person's farthest is taken out before the others are judged again.
     """
     own = own_distances(embeddings, people)

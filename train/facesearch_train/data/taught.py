@@ -32,10 +32,10 @@ class Taught:
 def teach(places: Floats, identities: NDArray[np.int32], truth: float, neighbours: int) -> Taught:
     """Places to learn, from a teacher's embeddings and from the labels.
 
-    places: float32 (N, K), the teacher's threshold at 1. identities: int32 (N,) person numbers, below 0
-    where nobody knows whom a photo shows. truth: how far each
-    place is moved towards the mean of its person's, from 0 (the teacher alone) to 1. neighbours: how many nearest ones
-    to name. Places are brought to the mean of all, and scaled so that the threshold comes to THRESHOLD_PLACE.
+    places: float32 (N, K), the teacher's threshold at 1. identities: int32 (N,) person numbers, below 0 for a photo
+    without a label. truth: how far each place is moved towards the mean of its person's, from 0 (the teacher alone) to
+    1. neighbours: how many nearest ones to name. Places are brought to the mean of all, and scaled so that the
+    threshold comes to THRESHOLD_PLACE.
     """
     centred = (places - places.mean(axis=0)) * np.float32(THRESHOLD_PLACE)
     values, axes = np.linalg.eigh(np.cov(centred.T).reshape(places.shape[1], -1))

@@ -1,4 +1,4 @@
-"""Protocols: how well a tower tells people apart whom it never saw. LFW's lists of pairs, all pairs of a set, search.
+"""Protocols: how well a tower tells apart people that it never saw. LFW's lists of pairs, all pairs of a set, search.
 
 A tower is any function from crops to embeddings, in training or shipped. No pair is ever dropped: where no face was
 found (or its crop was cut only where faces usually are) the tower is charged for it, and the report says how many those
@@ -38,7 +38,7 @@ class JudgedPairs:
 
     first, second: int64 (P,), rows of the crop set, NOT_FOUND where no face was found. distances: float64 (P,), +inf or
     -inf (a genuine or an impostor pair) where a face is missing. labels, folds: int64 (P,); 0 = one person, 1 = two.
-    identification: of the people whom the list shows on two photos or more; None where there are none.
+    identification: of the people with two photos or more in the list; None where there are none.
     """
 
     first: NDArray[np.int64]
