@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from support import tiles
 from support.command_line import CommandLine
+from support.old_libraries import write_old_library
 from support.small_tower import write_small_tower
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
@@ -353,28 +354,12 @@ def test_a_newer_version_is_refused_also_for_repair(path: Path) -> None:
 def test_every_older_version_is_copied_and_then_migrated(path: Path, tmp_path: Path, original: Path) -> None:
     for number in range(1, len(schema.MIGRATIONS)):
         folder = tmp_path / str(number)
-        folder.mkdir(mode=0o700)
-        _write_old_library(folder, path, number)
+        write_old_library(folder, path, number)
         report = verify(folder, MODELS)
         assert report.sound, report
         assert schema.version(folder / f"library.db.version-{number}.backup") == number
         assert schema.version(folder / "library.db") == len(schema.MIGRATIONS)
         _assert_whole_after_another_run(folder, original)
-
-
-def _write_old_library(folder: Path, current: Path, number: int) -> None:
-    """The rows of a library in the tables of an older version."""
-    with pytest.MonkeyPatch.context() as older:
-        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:number])
-        schema.create(folder / "library.db", {})
-    with closing(sqlite3.connect(folder / "library.db")) as connection, connection:
-        connection.execute("ATTACH ? AS current", (str(current / "library.db"),))
-        for table in ("settings", "roots", "people", "photos", "files", "faces", "journal"):
-            columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table})"))
-            connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM current.{table}")
-        connection.commit()
-    for name in (INDEX_NAME, DESCRIPTION_NAME):
-        shutil.copy(current / name, folder / name)
 
 
 @pytest.mark.parametrize(

