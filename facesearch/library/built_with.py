@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from facesearch.errors import LibraryError, TowerError
 from facesearch.library.folder import DATABASE_NAME, is_library
@@ -15,6 +17,11 @@ from facesearch.library.rows import schema
 from facesearch.library.rows.database import Database
 from facesearch.library.spaces import COHORT_SETTING
 from facesearch.records import Models
+
+if TYPE_CHECKING:
+    from facesearch.library.space import Space
+
+log = logging.getLogger(__name__)
 
 _REINDEX = "facesearch reindex moves it to this one"
 
@@ -49,6 +56,25 @@ def refuse_other_tower(path: Path, built: Models, tower: str, name: str) -> None
             f"({tower[:12]}), and their distances cannot be compared; "
             f"{_REINDEX}; or name the tower that it was built with (--tower), or another --library"
         )
+
+
+def warn_of_precision(path: Path, built: Models, given: Models) -> None:
+    """Log a warning where the tower computes in another precision than the library's faces were embedded in."""
+    if given.precision != built.precision:
+        log.warning(
+            "faces are embedded in %s here, and those in %s were in %s: distances can be 1 %% off",
+            given.precision,
+            path,
+            built.precision,
+        )
+
+
+def warn_of_cohort(path: Path, space: Space, *, was_taught: bool, was_calibrated: bool) -> None:
+    """Log a warning where a cohort was recorded after a library had learned by other distances. space: of now."""
+    if was_taught and space.cohort is None:
+        log.warning("the library in %s was taught by plain distances and keeps them: teach it again", path)
+    elif was_calibrated:
+        log.warning("distances in %s are judged by a cohort of strangers now: run facesearch calibrate again", path)
 
 
 def recorded_precision(path: Path) -> str | None:

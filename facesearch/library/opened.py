@@ -9,15 +9,21 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from facesearch.errors import LibraryError, LibraryExistsError, LibraryLockedError
 from facesearch.evaluation.places import Places
-from facesearch.library.built_with import models_in, refuse_other_models, refuse_other_tower
+from facesearch.library.built_with import (
+    models_in,
+    refuse_other_models,
+    refuse_other_tower,
+    warn_of_cohort,
+    warn_of_precision,
+)
 from facesearch.library.care.strays import is_half_written, is_kept_copy
-from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refuse_taken_folder, size_bytes
+from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refuse_taken_folder
 from facesearch.library.index.vectors import Vectors
 from facesearch.library.lock import WriterLock
 from facesearch.library.private import make_private_folder
@@ -33,7 +39,7 @@ from facesearch.library.rows.succession import Succession
 from facesearch.library.scales import Scales
 from facesearch.library.space import Space
 from facesearch.library.spaces import COHORT_SETTING, Spaces
-from facesearch.library.status import LibraryStatus
+from facesearch.library.status import LibraryStatus, status_of
 from facesearch.library.vectors import LibraryVectors
 from facesearch.records import Device, Floats, Ints, Models, Values
 
@@ -156,13 +162,7 @@ class Library:
                 else:
                     library.check_models(models)
                     library.adopt_cohort(models.tower, models.threshold, models.cohort)
-                if models.precision != library.models.precision:
-                    log.warning(
-                        "faces are embedded in %s here, and those in %s were in %s: distances can be 1 %% off",
-                        models.precision,
-                        path,
-                        library.models.precision,
-                    )
+                warn_of_precision(path, library.models, models)
             undo.pop_all()
         return library
 
@@ -198,16 +198,11 @@ class Library:
         LibraryError where the library was opened for reading."""
         if not self.lacks_cohort(tower, cohort):
             return
-        had_calibration = self.own_calibration.read(self.models.tower, self.space.measure) is not None
-        had_head = self.space.is_taught
+        was_taught = self.space.is_taught
+        was_calibrated = self.own_calibration.read(self.models.tower, self.space.measure) is not None
         with self.changing():
             self._database.set_settings({COHORT_SETTING: cohort, "threshold": str(threshold)})
-        if had_head and self.space.cohort is None:
-            log.warning("the library in %s was taught by plain distances and keeps them: teach it again", self.path)
-        elif had_calibration:
-            log.warning(
-                "distances in %s are judged by a cohort of strangers now: run facesearch calibrate again", self.path
-            )
+        warn_of_cohort(self.path, self.space, was_taught=was_taught, was_calibrated=was_calibrated)
 
     def check_models(self, given: Models) -> None:
         """Raise TowerError or LibraryError when the library was built with another tower or detector."""
@@ -331,33 +326,8 @@ class Library:
         if self._lock is None:
             raise LibraryError(f"the library in {self.path} was opened for reading only")
 
-    def _taught_at(self) -> str | None:
-        stored = self.heads.last() if self.space.is_taught else None
-        return None if stored is None else stored.created_at
-
-    def _own_calibration(self) -> dict[str, Any]:
-        own = self.own_calibration.read(self.models.tower, self.space.measure) or {}
-        return {"calibrated_at": own.get("fitted_at"), "own_threshold": own.get("threshold")}
-
     def status(self) -> LibraryStatus:
         """What the library holds now."""
         with self._database.snapshot():
             vectors, search = self._vectors.state()
-            cohort = self.space.cohort
-            models = asdict(self.models) | {"threshold": self.threshold}
-            del models[COHORT_SETTING]
-            return LibraryStatus(
-                path=str(self.path),
-                library_id=self.library_id,
-                created_at=self.created_at,
-                **asdict(self.catalog.counts()),
-                **models,
-                generation=self._database.generation(),
-                vectors=vectors,
-                search=search,
-                size_bytes=size_bytes(self.path),
-                taught_at=self._taught_at(),
-                distances=self.space.distances,
-                cohort=None if cohort is None else cohort.identity,
-                **self._own_calibration(),
-            )
+            return status_of(self, self._database.generation(), vectors, search)

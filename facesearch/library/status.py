@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from facesearch.library.folder import size_bytes
+from facesearch.library.spaces import COHORT_SETTING
+
+if TYPE_CHECKING:
+    from facesearch.library.opened import Library
 
 
 @dataclass(frozen=True)
@@ -34,3 +41,28 @@ class LibraryStatus:
     photos_damaged: int = 0  # of which only a part can be seen
     distances: str = "plain"  # "judged" where they are divided by local scales of a cohort of strangers
     cohort: str | None = None  # its identity in the library's space; None where distances are plain
+
+
+def status_of(library: Library, generation: int, vectors: str, search: str) -> LibraryStatus:
+    """What a library holds, within a snapshot of it."""
+    space = library.space
+    models = asdict(library.models) | {"threshold": library.threshold}
+    del models[COHORT_SETTING]
+    taught = library.heads.last() if space.is_taught else None
+    own = library.own_calibration.read(library.models.tower, space.measure) or {}
+    return LibraryStatus(
+        path=str(library.path),
+        library_id=library.library_id,
+        created_at=library.created_at,
+        **asdict(library.catalog.counts()),
+        **models,
+        generation=generation,
+        vectors=vectors,
+        search=search,
+        size_bytes=size_bytes(library.path),
+        taught_at=None if taught is None else taught.created_at,
+        calibrated_at=own.get("fitted_at"),
+        own_threshold=own.get("threshold"),
+        distances=space.distances,
+        cohort=None if space.cohort is None else space.cohort.identity,
+    )
