@@ -154,7 +154,7 @@ def test_a_name_by_hand_goes_by_the_rule(library: Library, capsys: pytest.Captur
     assert run("people", "name", "face:1", f" {FAMILY}\u00a0Anna").code == 0
     assert f"{FAMILY} Anna " in run("people", "list").out
     assert run("people", "name", "face:2", f"{FAMILY} Anna").out.endswith(
-        "2 faces now\nfacesearch people undo 2 takes that back\n"
+        "now has 2 faces\nto undo: facesearch people undo 2\n"
     )
     assert run("people", "name", f"{FAMILY}\u3000Anna ", "Anna").code == 0
     assert run("people", "split", "Anna\u200b", "face:2", "--to", "#\u200b7").code == 2
@@ -206,7 +206,7 @@ def test_two_people_of_one_name_are_told_apart(library: Library) -> None:
         keep_as(library, name_faces(library, [face], name).person_id, former)
     assert [find_person(library, who) for who in ("Anna", "Anna ", "#2", "Bob", "Bob ")] == [1, 2, 2, 3, 3]
     keep_as(library, 1, "\u3000Anna")
-    with pytest.raises(UsageError, match="2 people are called Anna, but for spaces: #1, #2; say which by number"):
+    with pytest.raises(UsageError, match="2 people are called Anna, apart from spaces: #1, #2; give a number"):
         find_person(library, "Anna")
     assert library.people.named("Anna") == 1
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from support.command_line import CommandLine
 from support.small_tower import write_small_tower
 
@@ -152,6 +153,19 @@ def test_an_outdated_command_reference_is_noticed_and_rewritten(tmp_path: Path) 
     assert (check.returncode, "outdated" in check.stderr) == (1, True)
     subprocess.run(command, check=True)
     assert page.read_text(encoding="utf-8") == current
+
+
+def test_the_picture_shows_the_answer_of_the_demo_and_says_so_in_words() -> None:
+    """The script that draws it notes in the file what it shows, so that no other picture can stand there."""
+    found = re.search(r"<!-- picture -->\n!\[(.+)\]\((.+)\)\n<!-- /picture -->", README)
+    assert found is not None
+    with Image.open(ROOT / found[2]) as picture:
+        assert picture.text["Description"] == found[1]  # type: ignore[attr-defined]
+    assert (ROOT / found[2]).stat().st_size < 200_000
+    shown = re.findall(r"^(face \d: .+\))  \[", README, re.MULTILINE)
+    assert len(shown) >= 2
+    assert all(verdict in found[1] for verdict in shown)
+    assert [each.name for each in (DOCS / "pictures").iterdir()] == [Path(found[2]).name]
 
 
 def test_the_readme_is_short() -> None:

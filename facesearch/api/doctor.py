@@ -215,7 +215,7 @@ def _tower(given: Path | None) -> Iterator[Finding]:
         card = read_card(folder / CARD_NAME)
         check_weights(folder / WEIGHTS_NAME, card)
     except TowerError:
-        advice = "facesearch status says which file; install facesearch anew, or choose another with --tower"
+        advice = "facesearch status says which file; reinstall facesearch, or choose another with --tower"
         yield _broken("tower", "tower", "missing or damaged", advice, TowerError.exit_code)
         return
     whose = "the one that comes with facesearch" if folder == SHIPPED_TOWER else "one of your own"

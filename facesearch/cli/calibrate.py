@@ -37,7 +37,7 @@ def calibrate(
     from facesearch.api.library import open_library
 
     if show + reset + dry_run > 1 or (far is not None and (show or reset)):
-        raise UsageError("--show and --reset go with nothing else, and --dry-run not with them")
+        raise UsageError("use --show and --reset alone")
     with open_library(library, tower=tower) as opened:
         if reset:
             dropped = opened.tuning.reset_calibration()
@@ -75,12 +75,10 @@ def _report_kept(figures: Mapping[str, Any] | None, fitted_at: str | None) -> No
 def _report_fit(figures: Mapping[str, Any], dry_run: bool) -> None:
     _report(figures)
     if 2 * figures["faces_grouped"] > figures["faces"]:
-        complain(
-            "most of these faces were given to their people by the grouping, the likest first: the figures flatter"
-        )
+        complain("grouping gave most of these faces to their people, the most alike first: these figures flatter")
     own, before = figures["own"], figures["tower"]
     if own["accuracy"] < before["accuracy"] and (own["calibration_error"] or 0) > (before["calibration_error"] or 1):
-        complain("on people left out it is no better than the former one: more names would help")
+        complain("on people left out it is no better than before; more names would help")
     if dry_run:
         say("nothing was changed")
     else:
@@ -94,12 +92,12 @@ def _report(figures: Mapping[str, Any]) -> None:
     lines = {
         "named people": f"{people}; {faces}{used}",
         "pairs": f"{figures['genuine_pairs']:,} of one person, {figures['impostor_pairs']:,} of two people",
-        "one person up to": f"{figures['threshold']:.3f} ({_span(figures['threshold_interval'], '.3f')}); "
+        "threshold": f"{figures['threshold']:.3f} ({_span(figures['threshold_interval'], '.3f')}); "
         f"before {figures['tower_threshold']:.3f}",
         "FAR there": f"{figures['far']:.1%} ({_span(figures['far_interval'], '.1%')})",
         "TAR there": f"{figures['tar']:.1%} ({_span(figures['tar_interval'], '.1%')})",
         "on people left out": _judged(figures["own"]),
-        "before, on the same": _judged(figures["tower"]),
+        "before, same people": _judged(figures["tower"]),
     }
     for name, value in lines.items():
         say(f"{name:<20} {value}")
@@ -112,4 +110,4 @@ def _span(interval: tuple[float, float], form: str) -> str:
 def _judged(values: Mapping[str, Any]) -> str:
     error = values["calibration_error"]
     said = "no probabilities" if error is None else f"probabilities {error:.1%} off"
-    return f"FAR {values['far']:.1%}, TAR {values['tar']:.1%}, {values['accuracy']:.1%} judged rightly, {said}"
+    return f"FAR {values['far']:.1%}, TAR {values['tar']:.1%}, {values['accuracy']:.1%} judged correctly, {said}"

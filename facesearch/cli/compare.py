@@ -20,7 +20,7 @@ def compare(
         typer.Option(
             "--library",
             metavar="DIR",
-            help="Judge by this library's own calibration, or by what it was taught; by default by the tower's.",
+            help="Use this library's distances and calibration; by default the tower's.",
             show_default=False,
             readable=False,
         ),

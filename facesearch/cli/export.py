@@ -92,9 +92,9 @@ def export(
     from facesearch.api.values import SidecarOptions
 
     if form is Format.XMP and (out is not None or unnamed):
-        raise UsageError("--out and --unnamed go with --format json or csv: sidecars lie beside their photos")
+        raise UsageError("--out and --unnamed need --format json or csv: sidecars lie beside their photos")
     if form is not Format.XMP and (keywords or withdraw):
-        raise UsageError("--keywords and --withdraw go with --format xmp")
+        raise UsageError("--keywords and --withdraw need --format xmp")
     if form is not Format.XMP and json and out is None:
         raise UsageError("--json prints a summary on stdout, where the list would go: name a file for that with --out")
     with open_library(library) as opened:
@@ -159,7 +159,7 @@ def _report(summary: SidecarSummary) -> None:
     for conflict in summary.conflicts[:_LINES_SHOWN]:
         complain(
             f"{shown_path(conflict.photo)}: the face at {conflict.box[0]:.0f},{conflict.box[1]:.0f} is {conflict.name} "
-            f"here and {conflict.other} in the photo's metadata, which was kept; --force replaces it"
+            f"in the library and {conflict.other} in the photo's metadata; kept the latter (--force replaces it)"
         )
     report_more(summary.conflicts)
     would = "would be " if summary.dry_run else ""
@@ -170,16 +170,16 @@ def _report(summary: SidecarSummary) -> None:
     removed = f"{summary.regions_removed:,} removed, " if summary.regions_removed else ""
     say(
         f"regions   {would}{summary.regions_added:,} added, {summary.regions_updated:,} updated, {removed}"
-        f"{summary.regions_kept:,} as they were"
+        f"{summary.regions_kept:,} unchanged"
     )
     faces = f"{counted(summary.faces, 'face')} of {counted(summary.people, 'person', 'people')}"
-    say(f"of        {faces} on {counted(summary.photos, 'photo')}")
+    say(f"total     {faces} on {counted(summary.photos, 'photo')}")
 
 
 def report_missing(paths: Sequence[Path]) -> None:
     """A line on stderr for each photo that is not there."""
     for path in paths[:_LINES_SHOWN]:
-        complain(f"left out {shown_path(path)}: it is missing today")
+        complain(f"left out {shown_path(path)}: it is missing")
     report_more(paths)
 
 

@@ -55,13 +55,13 @@ def _report(summary: ForgetSummary, who: str) -> None:
     for copy in summary.copies:
         complain(f"deleted the former copy {copy}")
     if summary.heads:
-        complain("what the library was taught went too; facesearch teach teaches it again, from those who are left")
+        complain("also deleted what the library was taught; run facesearch teach to learn from the remaining people")
     if summary.calibration:
-        complain("the library's own calibration went too; facesearch calibrate fits it again, to those who are left")
+        complain("also deleted the library's calibration; run facesearch calibrate to fit a new one")
     if summary.in_paths:
-        complain(f"the name still stands in the paths of {counted(summary.in_paths, 'file')}: rename their folder")
+        complain(f"the name is still in the paths of {counted(summary.in_paths, 'file')}: rename their folder")
     say(
         f"forgot {who}: {counted(summary.faces, 'face')}, {counted(summary.people, 'person', 'people')}, "
         f"{counted(summary.photos, 'photo')}, {counted(summary.journal, 'line')} of the journal"
     )
-    say(f"searched {summary.searched_bytes:,} bytes, all of the library's files: nothing of them is left")
+    say(f"searched all files of the library, {summary.searched_bytes:,} bytes: nothing is left")

@@ -57,19 +57,19 @@ def _report(summary: ImportSummary) -> None:
     report_more(summary.photos_unknown)
     for conflict in summary.conflicts[:_LINES_SHOWN]:
         complain(
-            f"{shown_path(conflict.photo)}: face #{conflict.face_id} is {conflict.name} here, which was kept, "
-            f"and {conflict.other} in the photo's metadata"
+            f"{shown_path(conflict.photo)}: face #{conflict.face_id} is {conflict.name} in the library, "
+            f"kept; {conflict.other} in the photo's metadata"
         )
     report_more(summary.conflicts)
     for rejected in summary.rejected[:_LINES_SHOWN]:
-        complain(f"{shown_path(rejected.photo)}: face #{rejected.face_id} is not {rejected.name}, as was once said")
+        complain(f"{shown_path(rejected.photo)}: face #{rejected.face_id} was rejected for {rejected.name}")
     report_more(summary.rejected)
     for region in summary.unusable[:_LINES_SHOWN]:
-        complain(f"{shown_path(region.photo)}: the region of {region.name} {region.reason}; it names nobody")
+        complain(f"{shown_path(region.photo)}: the region of {region.name} {region.reason}; not used")
     report_more(summary.unusable)
     would = "would be " if summary.dry_run else ""
     new = f", {counted(summary.people_new, 'new person', 'new people')}" if summary.people_new else ""
-    say(f"faces    {would}{summary.faces_named:,} named{new}; {summary.faces_same:,} had their name already")
+    say(f"faces    {would}{summary.faces_named:,} named{new}; {summary.faces_same:,} already had that name")
     unmatched = f"; {len(summary.unmatched):,} without a face in the library" if summary.unmatched else ""
     unusable = f"; {len(summary.unusable):,} could not be used" if summary.unusable else ""
     say(f"regions  {summary.regions:,} with a name on {counted(summary.photos, 'photo')}{unmatched}{unusable}")

@@ -34,10 +34,10 @@ def index(
     ],
     *,
     people_from_folders: Annotated[
-        bool, typer.Option("--people-from-folders", help="Each folder is named after the person on its photos.")
+        bool, typer.Option("--people-from-folders", help="Name people after their folders, one folder for each person.")
     ] = False,
     rehash: Annotated[
-        bool, typer.Option("--rehash", help="Read every photo again, also those whose time and size are as before.")
+        bool, typer.Option("--rehash", help="Read every photo again, even if its time and size are unchanged.")
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait while another process is writing to the library.")] = False,
     watch: Annotated[
@@ -50,7 +50,7 @@ def index(
         bool,
         typer.Option(
             "--foreign-folders",
-            help="Look into the folders that NAS systems and photo programs keep for themselves, too: thumbnails, "
+            help="Also index the folders that NAS systems and photo programs keep for themselves: thumbnails, "
             "deleted files, the insides of *.photoslibrary.",
         ),
     ] = False,
@@ -139,7 +139,7 @@ def _watch(
     def index_again(unfinished: frozenset[Path]) -> bool:
         nonlocal has_run
         if has_run and not opened.exists:
-            raise LibraryError(f"the library in {opened.path} is gone: no longer watching")
+            raise LibraryError(f"the library in {opened.path} is gone: stopped watching")
         try:
             if has_run:
                 run(leave_out=unfinished, quiet=True)
@@ -157,7 +157,7 @@ def _watch(
     try:
         watch(paths, index_again, foreign_folders=foreign_folders)
     except KeyboardInterrupt:
-        complain("no longer watching")
+        complain("stopped watching")
 
 
 def _did_something(summary: IndexSummary) -> bool:
@@ -175,7 +175,7 @@ def _did_something(summary: IndexSummary) -> bool:
 
 def _report(summary: IndexSummary) -> None:
     """The summary in words, and on stderr each file that was skipped, with its reason."""
-    report_absent(summary.absent, "kept; of a folder that was renamed, prune FOLDER --force drops them")
+    report_absent(summary.absent, "kept; if you renamed the folder, run facesearch prune FOLDER --force")
     for file in summary.skipped[:_REASONS_SHOWN]:
         complain(f"skipped {shown_path(file.path)}: {file.reason}")
     if len(summary.skipped) > _REASONS_SHOWN:
@@ -202,20 +202,21 @@ def _report(summary: IndexSummary) -> None:
         f"{skipped:,} skipped{before}" if skipped else "",
         f"{len(summary.photos_damaged):,} of those read damaged" if summary.photos_damaged else "",
     ]
-    others = f"; {counted(summary.other_files, 'file')} of other kinds" if summary.other_files else ""
+    strange = counted(summary.other_files, "file that is not a photo", "files that are not photos")
+    others = f"; {strange}" if summary.other_files else ""
     if summary.folders_left_out:
         others += f"; {counted(summary.folders_left_out, 'folder')} of other programs left out"
     say(f"photos   {', '.join(part for part in parts if part)}{others}")
     if misnamed := summary.photos_misnamed:
         shown_names = ", ".join(shown_path(path) for path in misnamed[:_NAMES_SHOWN])
         more = f" and {len(misnamed) - _NAMES_SHOWN:,} more" if len(misnamed) > _NAMES_SHOWN else ""
-        say(f"names    {counted(len(misnamed), 'photo')} not named like one: {shown_names}{more}")
+        say(f"names    {counted(len(misnamed), 'photo')} without a photo's suffix: {shown_names}{more}")
     named = f", {summary.faces_named:,} of them named after their folders" if summary.faces_named else ""
     kept = f", {summary.faces_kept:,} of them kept their person after an edit" if summary.faces_kept else ""
     say(f"faces    {summary.faces_new:,} new{named}{kept}")
     if summary.faces_new and summary.faces_without_person:
-        nobody = counted(summary.faces_without_person, "face is", "faces are")
-        say(f"people   {nobody} without a person: facesearch people group finds groups")
+        nobody = counted(summary.faces_without_person, "face has", "faces have")
+        say(f"people   {nobody} no person yet: run facesearch people group")
     if summary.photos_without_faces and (summary.photos_new or summary.photos_changed):
         share = f"{summary.photos_without_faces:,} of {counted(summary.photos_present, 'photo')}"
         say(f"no face  {share}: facesearch photos --without-faces lists them")

@@ -33,7 +33,7 @@ TowerOption = Annotated[
 ]
 DeviceOption = Annotated[
     Literal["auto", "cpu", "gpu"],  # records.Device, whose module takes 10 ms to import
-    typer.Option("--device", help="Where the tower and the search run; auto takes a GPU if there is one."),
+    typer.Option("--device", help="Where the tower and the search run; auto uses a GPU if there is one."),
 ]
 SmallestFaceOption = Annotated[
     str | None,
@@ -49,13 +49,13 @@ ThresholdOption = Annotated[
     float | None,
     typer.Option(
         min=0.0,
-        help="Farthest distance of a match. By default the probability decides; without a calibration, the threshold "
+        help="Largest distance of a match. By default the probability decides; without a calibration, the threshold "
         "of the library or the tower.",
         show_default=False,
     ),
 ]
 PriorOption = Annotated[
-    float, typer.Option(help="Probability, before looking, that somebody on a photo is in the library.")
+    float, typer.Option(help="Probability, before looking at a face, that its person is in the library.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, as docs/reference/json.md describes it.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace FILE even if it is no page of facesearch.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace FILE even if facesearch did not write it.")]

@@ -99,7 +99,7 @@ def _cells_of(letter: str) -> int:
 
 def end_interrupted() -> NoReturn:
     """Say that Ctrl-C lost nothing that was finished, and end with the exit code for it."""
-    complain("interrupted; what is finished is kept, and the next run goes on from there")
+    complain("interrupted; finished work is kept, and the next run continues")
     raise typer.Exit(130)
 
 
@@ -107,7 +107,7 @@ def report_absent(folders: Iterable[AbsentFolder], outcome: str) -> None:
     """A line on stderr for each folder that is not there today. outcome: what became of the files in it."""
     for folder in folders:
         files = counted(folder.files, "known file")
-        complain(f"{shown_path(folder.path)} is not there today, or empty: {files} {outcome}")
+        complain(f"{shown_path(folder.path)} is missing or empty: {files} {outcome}")
 
 
 class _OneLine(logging.Formatter):

@@ -14,7 +14,7 @@ from facesearch.cli.people_sheet import sheet
 
 people_app = typer.Typer(
     name="people",
-    help="Name and correct people: every change is journaled and can be taken back.",
+    help="Name and correct people: every change is logged and can be undone.",
     short_help="Name and correct people.",
     rich_markup_mode=None,
     no_args_is_help=True,

@@ -36,14 +36,14 @@ def name(
             "--face",
             metavar="K",
             min=1,
-            help="Of a photo with several faces the k-th, as query counts them.",
+            help="Which face of the photo, as query counts them.",
             show_default=False,
         ),
     ] = None,
     box: Annotated[
         str | None,
         typer.Option(
-            "--box", metavar="X1,Y1,X2,Y2", help="Of a photo the face at this box, in pixels.", show_default=False
+            "--box", metavar="X1,Y1,X2,Y2", help="The face of the photo at this box, in pixels.", show_default=False
         ),
     ] = None,
     born: Annotated[
@@ -60,11 +60,11 @@ def name(
     from facesearch.api.library import open_library
 
     if face is not None and box is not None:
-        raise UsageError("--face and --box both say which face: give one of them")
+        raise UsageError("give --face or --box, not both")
     at = None if box is None else parsed_box(box)
     with open_library(library) as opened:
         changed = opened.people.name(who, name, born=born, face=face, box=at)
-    _report(changed, f"{shown(changed.name)} (number {changed.person_id}) has {_faces(changed.total)} now", json=json)
+    _report(changed, f"{shown(changed.name)} (number {changed.person_id}) now has {_faces(changed.total)}", json=json)
 
 
 def born(
@@ -82,7 +82,7 @@ def born(
     with open_library(library) as opened:
         changed = opened.people.set_born(person, None if date == "unknown" else date)
     who = shown_name(changed.name, changed.person_id)
-    _report(changed, f"{who} was born {changed.born or 'at a time that is not known'}", json=json)
+    _report(changed, f"{who} was born on {changed.born or 'an unknown date'}", json=json)
 
 
 def merge(
@@ -91,7 +91,7 @@ def merge(
         list[str],
         typer.Argument(
             metavar="OTHER",
-            help="Who is the same person, by name or number.",
+            help="The people to merge into the first, by name or number.",
             show_default=False,
             autocompletion=complete_person,
         ),
@@ -110,7 +110,7 @@ def merge(
         changed = opened.people.merge(first, *others)
     who = shown_name(changed.name, changed.person_id)
     gained = f"{_faces(changed.faces)} of {counted(changed.people, 'person', 'people')}"
-    _report(changed, f"{who} takes over {gained}, and has {_faces(changed.total)} now", json=json)
+    _report(changed, f"merged {gained} into {who}, who now has {_faces(changed.total)}", json=json)
 
 
 def split(
@@ -139,7 +139,7 @@ def split(
     with open_library(library) as opened:
         changed = opened.people.split(person, faces, to)
     who = shown_name(changed.name, changed.person_id)
-    _report(changed, f"{_faces(changed.faces)} went from {shown(person)} to {who}", json=json)
+    _report(changed, f"moved {_faces(changed.faces)} from {shown(person)} to {who}", json=json)
 
 
 def reject(
@@ -153,7 +153,7 @@ def reject(
 
     with open_library(library) as opened:
         changed = opened.people.reject(person, faces)
-    _report(changed, f"{_faces(changed.faces)} rejected: not {shown(person)}", json=json)
+    _report(changed, f"rejected {_faces(changed.faces)}: not {shown(person)}", json=json)
 
 
 def parsed_box(text: str) -> list[float]:
@@ -161,9 +161,9 @@ def parsed_box(text: str) -> list[float]:
     try:
         left, top, right, bottom = (float(side) for side in text.split(","))
     except ValueError:
-        raise UsageError(f"{text} is no box; write it as x1,y1,x2,y2 in pixels") from None
+        raise UsageError(f"{text} is not a box; write it as x1,y1,x2,y2 in pixels") from None
     if not (left < right and top < bottom):
-        raise UsageError(f"{text} is no box: x1 is less than x2, and y1 less than y2")
+        raise UsageError(f"{text} is not a box: x1 is less than x2, and y1 less than y2")
     return [left, top, right, bottom]
 
 

@@ -20,17 +20,17 @@ _ROWS_SHOWN = 20  # the rest is in --json, and in people list
 
 def group(
     *,
-    min_size: Annotated[int, typer.Option("--min-size", min=2, help="How many faces a new group has at least.")] = 3,
+    min_size: Annotated[int, typer.Option("--min-size", min=2, help="Fewest faces of a new group.")] = 3,
     min_quality: Annotated[
         float,
         typer.Option(
             "--min-quality",
             min=0,
             max=1,
-            help="Let faces of less quality wait: small, blurred or turned away. 0 takes all.",
+            help="Leave out faces of lower quality: small, blurred or turned away. 0 takes all.",
         ),
     ] = 0.35,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
     library: LibraryOption = None,
     tower: TowerOption = None,
     json: JsonOption = False,
@@ -57,7 +57,7 @@ def group(
 def _report(summary: GroupSummary) -> None:
     new = [person for person in summary.people if person.is_new]
     known = [person for person in summary.people if not person.is_new]
-    for title, people in (("new group", new), ("joined", known)):
+    for title, people in (("new group", new), ("known", known)):
         if people:
             rows = [(_who(person), f"{person.faces:,}", f"{person.total:,}") for person in people[:_ROWS_SHOWN]]
             for line in table((title, "faces", "now"), rows, ("faces", "now")):
@@ -65,13 +65,13 @@ def _report(summary: GroupSummary) -> None:
             if len(people) > _ROWS_SHOWN:
                 say(f"and {len(people) - _ROWS_SHOWN:,} more; --json lists them all")
             say()
-    waiting = f"{counted(summary.waiting, 'face')} waiting"
+    waiting = f"{counted(summary.waiting, 'face')} left without a person"
     if summary.poor:
         waiting += f" ({summary.poor:,} too small, blurred or turned away)"
     would = "would be " if summary.dry_run else ""
     text = (
         f"{counted(len(new), 'new group')} of {counted(summary.grouped, 'face')}, "
-        f"{counted(summary.joined, 'face')} {would}joined to {counted(len(known), 'known person', 'known people')}, "
+        f"{counted(summary.joined, 'face')} {would}added to {counted(len(known), 'known person', 'known people')}, "
         f"{waiting}; {summary.known:,} had a person before"
     )
     if summary.dry_run:
@@ -81,8 +81,8 @@ def _report(summary: GroupSummary) -> None:
         if summary.change is None:
             say(f"{waiting}; {summary.known:,} of {summary.faces:,} have a person")
         if new:
-            name = f"facesearch people name {new[0].person_id} NAME names one"
-            say(f"facesearch people sheet --all --out people.html shows them, {name}")
+            say("to see them: facesearch people sheet --all --out people.html")
+            say(f"to name one: facesearch people name {new[0].person_id} NAME")
 
 
 def _who(person: GroupedPerson) -> str:

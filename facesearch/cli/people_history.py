@@ -44,7 +44,7 @@ def undo(
     from facesearch.api.library import open_library
 
     if since and change is None:
-        raise UsageError("say since which change: facesearch people log lists them")
+        raise UsageError("--since needs the number of a change: facesearch people log lists them")
     with open_library(library) as opened:
         people = opened.people
         all_undone = people.undo_since(change) if since and change is not None else (people.undo(change),)
@@ -56,9 +56,9 @@ def undo(
 
 
 def _report_undone(undone: Undone) -> None:
-    gone = f"; {counted(undone.gone, 'face')} of it are not there any more" if undone.gone else ""
+    gone = f"; {counted(undone.gone, 'face')}are no longer in the library" if undone.gone else ""
     taken = undone.taken_back
-    say_change(undone.change, f"took back change {taken.change}: {_what(taken)}{gone}")
+    say_change(undone.change, f"undid change {taken.change}: {_what(taken)}{gone}")
 
 
 def log(
@@ -80,7 +80,7 @@ def log(
         return
     rows = [(str(each.change), each.at[:19].replace("T", " "), _what(each) + _state(each)) for each in changes]
     if not rows:
-        say("nobody was named or changed yet")
+        say("no changes yet")
     else:
         for line in table(("change", "at (UTC)", "what"), rows, ("change",)):
             say(line)
@@ -100,4 +100,4 @@ def _what(change: LoggedChange) -> str:
 
 
 def _state(change: LoggedChange) -> str:
-    return "" if change.taken_back_by is None else f" [taken back by {change.taken_back_by}]"
+    return "" if change.taken_back_by is None else f" [undone by {change.taken_back_by}]"

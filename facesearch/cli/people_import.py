@@ -31,7 +31,7 @@ def import_csv(
             readable=False,
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be named.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be named, and change nothing.")] = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -60,8 +60,8 @@ def _report(summary: ListSummary, file: Path) -> None:
     would = "would name" if summary.dry_run else "named"
     say(
         f"{would} {counted(summary.named, 'face')} ({counted(summary.people_new, 'new person', 'new people')}); "
-        f"{counted(summary.same, 'face')} had the name already; "
-        f"{counted(len(summary.passed_over), 'line')} passed over"
+        f"{counted(summary.same, 'face')} already had that name; "
+        f"{counted(len(summary.passed_over), 'line')} skipped"
     )
     if summary.change is not None:
-        say(f"facesearch people undo {summary.change} takes that back")
+        say(f"to undo: facesearch people undo {summary.change}")

@@ -68,7 +68,7 @@ def _report_list(everybody: PeopleList) -> None:
     unnamed = len(rows) - named
     say(
         f"{counted(named, 'person', 'people')} with a name, {counted(unnamed, 'unnamed group')}, "
-        f"{counted(everybody.faces_without_person, 'face')} of nobody yet"
+        f"{counted(everybody.faces_without_person, 'face')} without a person"
     )
 
 
@@ -78,11 +78,11 @@ def _report_person(known: PersonShown, rows: Rows) -> None:
     faces = f"{counted(person.faces, 'face')} on {counted(person.photos, 'photo')}"
     say(f"{shown_name(person.name, person.person_id)} (number {person.person_id}{born}): {faces}", bold=True)
     if person.cover_face_id is not None:
-        say(f"cover: face:{person.cover_face_id}, the best of the typical ones")
-    _report_faces(known.faces, "said by", rows)
+        say(f"cover: face:{person.cover_face_id}, the best of the typical faces")
+    _report_faces(known.faces, "named by", rows)
     if known.rejected:
         say()
-        say(f"not {shown_name(person.name, person.person_id)}: {counted(len(known.rejected), 'face')}")
+        say(f"rejected for {shown_name(person.name, person.person_id)}: {counted(len(known.rejected), 'face')}")
         _report_faces(known.rejected, "", rows)
 
 
@@ -91,7 +91,7 @@ def _report_faces(faces: tuple[FaceEntry, ...], source: str, rows: Rows) -> None
     for face in faces:
         left, top, right, bottom = face.box
         where = f"{right - left:.0f}x{bottom - top:.0f} px at {left:.0f},{top:.0f}"
-        photo = "(no photo any more)" if face.photo is None else shown_path(face.photo)
+        photo = "(photo gone)" if face.photo is None else shown_path(face.photo)
         missing = " (missing)" if face.missing and face.photo is not None else ""
         texts.append(
             (

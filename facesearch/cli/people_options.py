@@ -14,7 +14,7 @@ PersonArgument = Annotated[
     str,
     typer.Argument(
         metavar="PERSON",
-        help="A name, '#12' for a person by number, or plain 12 where nobody is called so.",
+        help="A name, '#12' for a person by number, or plain 12 if nobody has that name.",
         show_default=False,
         autocompletion=complete_person,
     ),
@@ -36,9 +36,9 @@ def shown_name(name: str | None, person_id: int) -> str:
 
 
 def say_change(line_id: int | None, text: str) -> None:
-    """What was changed, and how it is taken back."""
+    """What was changed, and how to undo it."""
     if line_id is None:
         say("nothing to change")
     else:
         say(text)
-        say(f"facesearch people undo {line_id} takes that back")
+        say(f"to undo: facesearch people undo {line_id}")

@@ -56,6 +56,6 @@ def _report(found: SuspectList) -> None:
     say(f"{counted(total, 'likely mistake')}{more} among {looked}")
     if found.photos_dated or found.photos_undated or found.photos_missing:
         say(
-            f"dates: {counted(found.photos_dated, 'photo')} with one, {found.photos_undated:,} without, "
-            f"{found.photos_missing:,} not there"
+            f"dates: {counted(found.photos_dated, 'photo')} with a date, {found.photos_undated:,} without, "
+            f"{found.photos_missing:,} missing"
         )

@@ -29,7 +29,7 @@ def sheet(
         str | None,
         typer.Argument(
             metavar="[PERSON]",
-            help="A name, '#12' for a person by number, or plain 12 where nobody is called so.",
+            help="A name, '#12' for a person by number, or plain 12 if nobody has that name.",
             show_default=False,
             autocompletion=complete_person,
         ),
@@ -39,7 +39,7 @@ def sheet(
     everybody: Annotated[bool, typer.Option("--all", help="Everybody, with one face each.")] = False,
     order: Annotated[
         OrderChoice,
-        typer.Option(help="doubtful: farthest from the person's middle first; typical: nearest first; date: oldest."),
+        typer.Option(help="doubtful: farthest from the person's centre first; typical: nearest first; date: oldest."),
     ] = OrderChoice.DOUBTFUL,
     limit: Annotated[int, typer.Option(min=1, max=5000, help="How many pictures at most.")] = 500,
     force: ForceOption = False,

@@ -21,7 +21,7 @@ def prune(
     force: Annotated[
         bool,
         typer.Option(
-            "--force", help="Also what was in those folders that are not there today, as on an unplugged drive."
+            "--force", help="Also drop photos of folders that are missing today, such as on an unplugged drive."
         ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be dropped, and change nothing.")] = False,
@@ -34,7 +34,7 @@ def prune(
     folder, name its former path and use --force.
     """
     if force and not paths:
-        raise UsageError("--force drops what was in folders that are not there today: name them, prune FOLDER --force")
+        raise UsageError("--force needs the folders to drop: facesearch prune FOLDER --force")
     from facesearch.api.library import open_library
 
     with open_library(library) as opened:
@@ -42,7 +42,7 @@ def prune(
     if json:
         say_json(summary)
         return
-    report_absent(summary.kept, "kept; prune FOLDER --force drops them")
+    report_absent(summary.kept, "kept; to drop them: facesearch prune FOLDER --force")
     groups = f" and {counted(summary.people, 'unnamed group')}" if summary.people else ""
     say(
         f"{'would drop' if dry_run else 'dropped'} {counted(summary.files, 'file')}: "

@@ -41,7 +41,7 @@ def query(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write a page there too: the faces, and the photos they are on.",
+            help="Also write a page with the faces and the photos they are on.",
             show_default=False,
             readable=False,
         ),

@@ -59,25 +59,23 @@ def reindex(
     if summary.interrupted:
         end_interrupted()
     if not summary.switched:
-        complain("answers stay as before: bring these folders back and run it again, or give them up with --force")
+        complain("queries answer as before: connect these folders and run it again, or drop their photos with --force")
         raise typer.Exit(LibraryError.exit_code)
 
 
 def _report(summary: ReindexSummary) -> None:
-    report_absent(summary.waiting, "waited for")
+    report_absent(summary.waiting, "not read yet")
     failed = f", {summary.photos_failed:,} that cannot be read" if summary.photos_failed else ""
     changed = f", {summary.photos_changed:,} changed: index them again" if summary.photos_changed else ""
     if summary.switched and not (summary.photos or summary.photos_failed):
-        say(f"nothing to read: the library is one of the tower {shown(summary.tower)}")
+        say(f"nothing to do: the library already uses the tower {shown(summary.tower)}")
         return
     say(f"photos   {summary.photos:,} read{failed}{changed}")
     lost = f"; {counted(summary.named_lost, 'named face')} not found again" if summary.named_lost else ""
     say(f"faces    {summary.faces:,}, {summary.faces_kept:,} of them known before{lost}")
     say(f"tower    {shown(summary.tower)}{'' if summary.switched else ', not yet'}")
     if summary.heads_dropped:
-        complain("what the library was taught over the former tower is dropped: facesearch teach teaches it again")
+        complain("dropped what the library was taught with the former tower; run facesearch teach again")
     if summary.calibration_dropped:
-        complain(
-            "the library's own calibration is dropped, for distances are others now: facesearch calibrate fits one"
-        )
+        complain("dropped the library's calibration, because distances have changed; run facesearch calibrate again")
     say(f"seconds  {summary.elapsed_s:.1f}")

@@ -39,29 +39,29 @@ def _report(now: LibraryStatus, runs_on: str, installed: str) -> None:
     unnamed = now.people - now.people_named
     own = "the tower's"
     if now.calibrated_at and now.own_threshold is not None:
-        own = f"its own, of {now.calibrated_at[:10]}: one person under a distance of {now.own_threshold:.3f}"
-    outdated = "" if now.detector == installed else f"; `facesearch reindex` moves the library to {installed}"
+        own = f"its own, fitted on {now.calibrated_at[:10]}: threshold {now.own_threshold:.3f}"
+    outdated = "" if now.detector == installed else f"; to move to {installed}: facesearch reindex"
     lines = {
         "library": f"{shown(now.path)}, {now.size_bytes / 1e6:.1f} MB, created {now.created_at[:10]}",
         "photos": f"{now.photos:,} in {counted(now.files - now.files_failed, 'file')}{missing}{damaged}{failed}",
         "faces": f"{now.faces:,}",
         "people": f"{now.people_named:,} named" + (f", {unnamed:,} unnamed" if unnamed else ""),
-        "tower": f"{shown(now.tower_name)} ({now.tower[:12]}), one person under a distance of {now.threshold:.3f}",
-        "taught": f"on {now.taught_at[:10]}" if now.taught_at else "nothing; distances are the tower's own",
+        "tower": f"{shown(now.tower_name)} ({now.tower[:12]}), threshold {now.threshold:.3f}",
+        "taught": f"on {now.taught_at[:10]}" if now.taught_at else "nothing",
         "distances": _distances(now),
-        "judged": f"by {own}",
+        "calibration": own,
         "detector": shown(now.detector) + outdated,
         "vectors": shown(now.vectors),
         "search": now.search,
         "runs on": runs_on,
     }
     for name, value in lines.items():
-        say(f"{name:<9} {value}")
+        say(f"{name:<11} {value}")
 
 
 def _distances(now: LibraryStatus) -> str:
     if now.distances == "judged":
-        return f"judged by a cohort of strangers ({(now.cohort or '')[:12]}): one threshold for every group of people"
+        return f"judged, by the cohort of strangers {(now.cohort or '')[:12]}"
     if now.taught_at:
-        return "plain: facesearch teach again makes them judged, where the tower has a cohort"
-    return "plain: the tower has no cohort, so strangers pass more often in some groups of people than in others"
+        return "plain; for judged ones, run facesearch teach again with a tower that has a cohort"
+    return "plain; the tower has no cohort, so false matches are more frequent in some groups of people"

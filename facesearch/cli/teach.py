@@ -39,7 +39,7 @@ def teach(
     from facesearch.api.library import open_library
 
     if dry_run + undo + reset > 1:
-        raise UsageError("--dry-run, --undo and --reset each do something else: give one of them")
+        raise UsageError("give only one of --dry-run, --undo and --reset")
     with open_library(library, tower=tower) as opened:
         if undo or reset:
             untaught = opened.tuning.unteach(everything=reset)
@@ -49,12 +49,9 @@ def teach(
             had_its_own = opened.tuning.own_calibration() is not None
             summary = opened.tuning.teach(seed=seed, dry_run=dry_run, on_run=progress.update)
         if had_its_own and opened.tuning.own_calibration() is None:
-            complain(
-                "the library's own calibration is of the former distances and in force no more: facesearch calibrate "
-                "fits another"
-            )
+            complain("the library's calibration does not apply to the new distances; run facesearch calibrate again")
     if summary.learned_anew:
-        complain("names changed while it learned: it was learned again, from what they are now")
+        complain("names changed while it learned, so it learned again from the current names")
     if json:
         from dataclasses import asdict
 
@@ -77,18 +74,18 @@ def _report(summary: TeachSummary) -> None:
 
     from facesearch.api.values import RULE
 
-    beside = f", and from {counted(summary.apart, 'pair')} of faces that are not one person" if summary.apart else ""
+    beside = f", and from {counted(summary.apart, 'pair')} of faces of different people" if summary.apart else ""
     say(f"learned from {counted(summary.faces, 'face')} of {counted(summary.people, 'person', 'people')}{beside}")
     say()
-    heads = ("on what was not learned", "best accuracy", "AUC", "TAR at FAR 1 %", "far", "rank 1")
-    rows = [*_rows("new photos of them", summary.known), *_rows("people left out", summary.left_out)]
+    heads = ("held-out photos", "best accuracy", "AUC", "TAR at FAR 1 %", "far", "rank 1")
+    rows = [*_rows("new photos of named people", summary.known), *_rows("people left out", summary.left_out)]
     for line in table(heads, rows, right=heads[1:]):
         say(line)
     say()
-    for what, part in (("new photos of them", summary.known), ("people left out", summary.left_out)):
+    for what, part in (("new photos of named people", summary.known), ("people left out", summary.left_out)):
         gain = part.gain
         say(f"AUC of {what}: {gain.gain:+.4f} (95 % interval {gain.low:+.4f} to {gain.high:+.4f})")
-    say(f"far: strangers up to the threshold of {summary.threshold:.3f}")
+    say(f"far: share of strangers within the threshold of {summary.threshold:.3f}")
     for line in wrap(RULE, 100):
         say(line)
     say()
@@ -97,13 +94,13 @@ def _report(summary: TeachSummary) -> None:
 
 def _conclude(summary: TeachSummary) -> None:
     if summary.taught:
-        say("kept: from now on distances follow what was learned; facesearch teach --undo undoes it", bold=True)
+        say("kept: the library now uses what it learned; to undo: facesearch teach --undo", bold=True)
     elif summary.kept:
         say("would be kept; nothing was changed", bold=True)
     else:
         say("not kept: no certain improvement; nothing was changed", bold=True)
         if summary.was_taught:
-            complain("what the library learned before stays in use; facesearch teach --undo undoes it")
+            complain("what the library learned before stays in use; to undo that: facesearch teach --undo")
 
 
 def _rows(what: str, part: Measured) -> list[Sequence[str]]:

@@ -35,7 +35,7 @@ DataOption = Annotated[
         "--data",
         metavar="PATH",
         help="Labelled photos: a folder (CelebA's layout, LFW's or a folder a person), a .tar or .tar.gz of one, or "
-        "InsightFace's RecordIO. May be given several times. Without it LFW is downloaded.",
+        "InsightFace's RecordIO. Repeatable. Without it LFW is downloaded.",
         show_default=False,
         readable=False,
     ),
@@ -160,11 +160,9 @@ def train(
     settings = (epochs, rate, batch, seed, stages)
     ordered = data or hold_out_fold or start_from or cohort or any(value is not None for value in settings)
     if check and (ordered or out or resume or preset is not PresetChoice.SMOKE):
-        raise UsageError(
-            "--check trains nothing: give it the sets to look through, perhaps --teacher and --json, and nothing else"
-        )
+        raise UsageError("--check takes only data sets, --teacher and --json: leave the other options out")
     if json and not check:
-        raise UsageError("--json goes with --check only: a run's figures are in its folder (history.csv, tower/)")
+        raise UsageError("--json needs --check: a run's figures are in its folder (history.csv, tower/)")
     import_keras_quietly()
     if check:
         from facesearch.cli.train_check import check_photos
@@ -182,7 +180,7 @@ def train(
         order = Order.load(folder)
     else:
         if (folder / "config.json").exists():
-            raise UsageError(f"{folder} holds a run already; go on with it by --resume, or choose another --out")
+            raise UsageError(f"{folder} already holds a run; continue it with --resume, or choose another --out")
         config = Overrides(*settings).applied_to(PRESETS[preset.value])
         order = Order(
             config=with_teacher(config) if teacher else config,
@@ -205,7 +203,7 @@ def _train(order: Order, resume: bool) -> TowerCard:
             return train_tower(order, resume, Listener(complain, progress.update, epochs.report))
     except KeyboardInterrupt:
         if (order.folder / "config.json").exists():
-            complain(f"interrupted; go on with facesearch train --resume --out {shown_path(order.folder)}")
+            complain(f"interrupted; continue with facesearch train --resume --out {shown_path(order.folder)}")
         raise
 
 

@@ -45,12 +45,12 @@ def report_lines(report: DataReport, judge: str) -> list[str]:
         ("unreadable files", "copy them again, or delete them", [_unread(*entry) for entry in report.unreadable]),
         ("photos without a face", _faceless_advice(report), [shown_path(photo.path) for photo in report.no_face]),
         (
-            "files that several people have",
+            "files filed under several people",
             "keep the one whose label is right",
             [_copies(copies) for copies in report.equal_across_people],
         ),
         (
-            "shots that several people have",
+            "shots filed under several people",
             "one picture in two versions: keep the one whose label is right",
             [_copies(copies) for copies in report.same_shot_across_people],
         ),
@@ -64,7 +64,7 @@ def report_lines(report: DataReport, judge: str) -> list[str]:
             "look at them: if they are, move the photos into one folder",
             [_twice(pair) for pair in report.one_person_twice],
         ),
-        ("people with one photo", "they serve as strangers only", [shown(name) for name in report.single]),
+        ("people with one photo", "used as strangers only", [shown(name) for name in report.single]),
     ]
     for what, advice, cases in kinds:
         lines += _section(what, advice, cases)

@@ -33,9 +33,7 @@ class CoverChoice(StrEnum):
 
 
 def why(
-    photo: Annotated[
-        Path, typer.Argument(metavar="PHOTO", help="A photo with the face that is asked about.", readable=False)
-    ],
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo with the face to explain.", readable=False)],
     person: Annotated[
         str | None,
         typer.Argument(
@@ -58,7 +56,7 @@ def why(
     ] = None,
     force: ForceOption = False,
     patch: Annotated[int, typer.Option(min=1, metavar="PX", help="Side of the patches that cover the face.")] = 24,
-    stride: Annotated[int, typer.Option(min=1, metavar="PX", help="From one patch to the next.")] = 8,
+    stride: Annotated[int, typer.Option(min=1, metavar="PX", help="Step from one patch to the next.")] = 8,
     cover: Annotated[
         CoverChoice, typer.Option(help="What a patch shows: the face's mean colour, or the face blurred.")
     ] = CoverChoice.BLUR,
@@ -114,7 +112,7 @@ def _report(found: Explanation) -> None:
             str(near.face_id),
             f"{near.distance:.3f}",
             _whose(near.name, near.person_id),
-            "(no photo any more)" if near.photo is None else shown_path(near.photo),
+            "(photo gone)" if near.photo is None else shown_path(near.photo),
         )
         for near in found.nearest
     ]

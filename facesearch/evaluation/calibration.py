@@ -52,7 +52,7 @@ class Calibration:
         prior: how likely that was before looking, 0 to 1 exclusive. Raises ValueError for another prior.
         """
         if not 0 < prior < 1:
-            raise ValueError(f"a prior lies between 0 and 1, not at {prior}")
+            raise ValueError(f"a prior must lie between 0 and 1, not at {prior}")
         odds = np.interp(distance, self.distances, self.log_odds) + math.log(prior / (1 - prior))
         probability = 1 / (1 + np.exp(-odds))
         return float(probability) if np.ndim(distance) == 0 else np.asarray(probability, dtype=np.float64)

@@ -24,7 +24,7 @@ class PairCounts:
     """How many pairs of each kind lie in each bin: above the edge before (the first: from 0), up to edges[i].
 
     edges: float64 (B,), rising. genuine, impostor: int64 (B,). sums: of the distances of either kind.
-    right_at_threshold: pairs judged rightly when those at most `threshold` apart are taken as one person, exact.
+    right_at_threshold: pairs judged correctly when those at most `threshold` apart are taken as one person, exact.
     """
 
     edges: NDArray[np.float64]

@@ -35,14 +35,14 @@ class RocCurve:
 
     @property
     def accuracy(self) -> Values:
-        """The share of all pairs judged rightly at each point."""
+        """The share of all pairs judged correctly at each point."""
         right = self.tar * self.genuine_pairs + (1 - self.far) * self.impostor_pairs
         return np.rint(right) / (self.genuine_pairs + self.impostor_pairs)
 
     @property
     def balanced_accuracy(self) -> Values:
-        """The mean of the shares of genuine and of impostor pairs judged rightly at each point: both kinds weigh alike,
-        however many there are of each."""
+        """The mean of the shares of genuine and of impostor pairs judged correctly at each point: both kinds weigh
+        alike, however many there are of each."""
         genuine = np.rint(self.tar * self.genuine_pairs)  # whole numbers, so that equally good points are equal
         impostor = self.impostor_pairs - np.rint(self.far * self.impostor_pairs)
         right = genuine * self.impostor_pairs + impostor * self.genuine_pairs
@@ -176,7 +176,7 @@ def tar_at_far(roc: RocCurve, far: float) -> TrueAccepts | None:
 
 
 def accuracy_at(distances: ArrayLike, labels: ArrayLike, threshold: float) -> float:
-    """The share of pairs judged rightly when those at most `threshold` apart are taken as one person."""
+    """The share of pairs judged correctly when those at most `threshold` apart are taken as one person."""
     values, kinds = _checked(distances, labels, both_kinds=False)
     return float(np.mean((values > threshold) == (kinds == IMPOSTOR)))
 

@@ -105,10 +105,10 @@ def report_lines(report: Report) -> list[str]:
     ]
     if report.pairs_not_found:
         lines.append(
-            f"{report.photos_not_found:,} photos without a face: {report.pairs_not_found:,} pairs are charged for them"
+            f"{report.photos_not_found:,} photos without a face: {report.pairs_not_found:,} pairs count as errors"
         )
     if report.protocol != "lfw":
-        lines.append("Accuracies weigh genuine and impostor pairs alike; folds have nobody in common.")
+        lines.append("Accuracy weighs genuine and impostor pairs equally; no person is in two folds.")
     if report.accuracy:
         folded = report.accuracy
         lines.append(
@@ -117,7 +117,7 @@ def report_lines(report: Report) -> list[str]:
         )
     best = report.balanced
     lines += [
-        f"best threshold    {best.distance:.3f}: {best.accuracy:.2%} judged rightly",
+        f"best threshold    {best.distance:.3f}: {best.accuracy:.2%} judged correctly",
         _at("threshold         ", report.threshold, report.balanced_at_threshold, best.accuracy),
         _at("distance 1        ", 1.0, report.balanced_at_1, best.accuracy),
         f"mean distance     genuine {report.genuine_distance:.3f}, impostor {report.impostor_distance:.3f}",
@@ -129,7 +129,7 @@ def report_lines(report: Report) -> list[str]:
         return lines
     return [
         *lines,
-        "by distances that the tower's cohort judges:",
+        "by judged distances (with the tower's cohort):",
         *(f"  {line}" for line in _short_lines(report.judged)),
     ]
 
@@ -137,7 +137,7 @@ def report_lines(report: Report) -> list[str]:
 def _short_lines(report: Report) -> list[str]:
     """What tells two measures apart."""
     return [
-        f"best threshold    {report.balanced.distance:.3f}: {report.balanced.accuracy:.2%} judged rightly",
+        f"best threshold    {report.balanced.distance:.3f}: {report.balanced.accuracy:.2%} judged correctly",
         f"equal error rate  {report.equal_error_rate:.2%}",
         *_accept_lines(report.true_accepts),
         *_last_lines(report),
@@ -146,7 +146,7 @@ def _short_lines(report: Report) -> list[str]:
 
 def _at(head: str, threshold: float, accuracy: float, best: float) -> str:
     below = 100 * (best - accuracy)
-    return f"{head}{threshold:.3f}: {accuracy:.2%} judged rightly, {below:.2f} points below the best"
+    return f"{head}{threshold:.3f}: {accuracy:.2%} judged correctly, {below:.2f} points below the best"
 
 
 def _accept_lines(accepts: Sequence[metrics.TrueAccepts]) -> list[str]:

@@ -97,7 +97,9 @@ class ClaimReader:
         for sidecar in self._names.disputed(path):
             if sidecar not in self._disputed:
                 self._disputed.add(sidecar)
-                self._skip(sidecar, f"may be of more than one photo: call it {path.name}{SUFFIX} if it is this one's")
+                self._skip(
+                    sidecar, f"may belong to more than one photo: rename it to {path.name}{SUFFIX} if it is this one's"
+                )
         packets = [packet for sidecar in self._names.of(path) if (packet := self._packet(sidecar)) is not None]
         yield from self._claims(path, packets, self._picasas(path.parent).get(path.name, PicasaFaces()), embedded=True)
 

@@ -90,7 +90,7 @@ def export_sidecars(
     """
     options = options or SidecarOptions()
     if options.withdraw and people:
-        raise UsageError("who is withdrawn is not of one person: leave --person out")
+        raise UsageError("--withdraw applies to everybody: leave --person out")
     photos = gather(library, people, every_photo=options.withdraw)
     summary = SidecarSummary(dry_run=options.dry_run)
     summary.people = len({face.person_id for photo in photos for face in photo.faces if face.name is not None})
@@ -151,7 +151,7 @@ def _export(
     except PhotoError as error:
         summary.skipped.append(SkippedFile(path, error.reason))
     except (SidecarError, PacketError) as error:
-        summary.skipped.append(SkippedFile(sidecar, f"{error}; it was left alone"))
+        summary.skipped.append(SkippedFile(sidecar, f"{error}; it was left unchanged"))
     else:
         _count(summary, current, merged, path, len(faces))
 

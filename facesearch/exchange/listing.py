@@ -115,7 +115,7 @@ def read_listing(path: Path) -> list[ListedFace]:
             os.fsencode(face.photo)  # a lone surrogate that stands for no byte cannot be in the name of a file
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         said = f"{type(error).__name__}: {error}"
-        raise UsageError(f"{path} is no listing that facesearch export has written ({said})") from error
+        raise UsageError(f"{path} is not a list written by facesearch export ({said})") from error
     return found
 
 

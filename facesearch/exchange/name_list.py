@@ -110,7 +110,7 @@ class _Naming:
         rejections = self.library.people.rejections()
         for path, claims in by_path.items():
             if path not in photos:
-                self._pass_over(claims, "is no photo that the library knows; index it first")
+                self._pass_over(claims, "is not in the library; index it first")
                 continue
             for row, found in _matched(claims, faces[photos[path]]):
                 if isinstance(found, str):
@@ -126,7 +126,7 @@ class _Naming:
         elif face.name is not None:
             self._pass_over([row], f"face #{face.face_id} is {face.name} already")
         elif said.person != row.person:
-            self._pass_over([row], f"face #{face.face_id} is {said.person}, as line {said.line} says")
+            self._pass_over([row], f"face #{face.face_id} is {said.person}, by line {said.line}")
         elif bearer is not None and (face.face_id, bearer) in rejections:
             who = shown_person(self.library, bearer)
             self._pass_over([row], f"face #{face.face_id} was rejected: it is not {who}")
@@ -148,7 +148,7 @@ def _matched(rows: Sequence[_Row], faces: Sequence[StoredFace]) -> list[tuple[_R
         elif row.box is None and len(faces) == 1:
             found[number] = faces[0]
         elif row.box is None:
-            found[number] = f"has {len(faces)} faces; say which by a box" if faces else "has no face that was found"
+            found[number] = f"has {len(faces)} faces; give a box" if faces else "shows no face"
     boxes = [np.array(rows[number].box, np.float32) for number in boxed]
     for row_at, face_at in pair_up(boxes, [face.box for face in faces], MEANT):
         found[boxed[row_at]] = faces[face_at]
@@ -198,11 +198,11 @@ def _row(line: int, cells: Cells, path_at: str, person_at: str, root: Path) -> _
         try:
             box = tuple(box_sides(sides))
         except ValueError:
-            raise UsageError(f"{','.join(sides)} is no box of four numbers") from None
+            raise UsageError(f"{','.join(sides)} is not a box of four numbers") from None
         if not (np.isfinite(box).all() and box[0] < box[2] and box[1] < box[3]):
-            raise UsageError(f"{','.join(sides)} is no box: x1 is less than x2, and y1 less than y2")
+            raise UsageError(f"{','.join(sides)} is not a box: x1 is less than x2, and y1 less than y2")
     if face and not face.removeprefix("face:").isdecimal():
-        raise UsageError(f"{face} is no number of a face")
+        raise UsageError(f"{face} is not the number of a face")
     face_id = int(face.removeprefix("face:")) if face and box is None else None
     where = Path(os.path.abspath(root / _expanded(path)))  # noqa: PTH100 - a library's paths follow no links
     return _Row(line, where, person_name(person), box, face_id)

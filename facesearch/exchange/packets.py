@@ -82,7 +82,7 @@ class Packet:
     def __init__(self, content: bytes) -> None:
         """content: a sidecar's bytes, or a packet out of a photo. Raises PacketError."""
         if len(content) > MAX_PACKET_BYTES:
-            raise PacketError(f"is larger than {MAX_PACKET_BYTES >> 20} MB, which no XMP is")
+            raise PacketError(f"is larger than {MAX_PACKET_BYTES >> 20} MB, too large for XMP")
         self.encoding = _encoding_of(content)
         try:
             text = content if self.encoding == "utf-8" else content.decode(self.encoding).encode("utf-8")
@@ -92,7 +92,7 @@ class Packet:
         root = _Parser(self.utf8).root
         rdf = root if root.is_a(RDF, "RDF") else root.child(RDF, "RDF")
         if rdf is None:
-            raise PacketError("is XML, but no XMP: it has no rdf:RDF")
+            raise PacketError("is XML but not XMP: it has no rdf:RDF")
         self.rdf = rdf
         self.descriptions = list(rdf.named(RDF, "Description"))
 
@@ -146,14 +146,14 @@ class _Parser:
             raise PacketError(f"is not well-formed XML ({error})") from error
 
     def _refuse_doctype(self, *_: object) -> None:
-        raise PacketError("has a document type declaration, which no XMP has, and which could do harm")
+        raise PacketError("has a document type declaration, which XMP never has and which can do harm")
 
     def _declare(self, prefix: str | None, namespace: str | None) -> None:
         self._declared[prefix or ""] = namespace or ""
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if len(self._open) >= _MAX_DEPTH:
-            raise PacketError(f"is nested more than {_MAX_DEPTH} deep, which no XMP is")
+            raise PacketError(f"is nested more than {_MAX_DEPTH} deep, too deep for XMP")
         scope = self._scopes[-1]
         if self._declared:
             scope = scope | self._declared

@@ -24,7 +24,7 @@ _LARGEST_BYTES = 64 << 20
 _NOBODY = "ffffffffffffffff"
 _FACE = re.compile(r"rect64\(([0-9a-f]{1,16})\),([0-9a-f]{1,16})", re.IGNORECASE)
 _CONTACTS = ("contacts", "contacts2")
-_UNKNOWN = "has its name in Picasa's contacts.xml alone: give that file to import too"
+_UNKNOWN = "has its name only in Picasa's contacts.xml: give that file to import too"
 _CHANGED = "was drawn on a photo that Picasa shows cropped or turned"
 
 

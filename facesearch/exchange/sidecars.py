@@ -158,9 +158,9 @@ def read_sidecar(path: Path) -> Sidecar:
     try:
         status = path.stat()
         if not path.is_file():
-            raise SidecarError("is no regular file")
+            raise SidecarError("is not a regular file")
         if status.st_size > MAX_PACKET_BYTES:
-            raise SidecarError(f"is larger than {MAX_PACKET_BYTES >> 20} MB, which no XMP is")
+            raise SidecarError(f"is larger than {MAX_PACKET_BYTES >> 20} MB, too large for XMP")
         content = path.read_bytes()
         return Sidecar(path, Packet(content), status, content)
     except FileNotFoundError:

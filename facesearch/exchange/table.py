@@ -34,7 +34,7 @@ def read_table(content: bytes, name: object) -> Table:
     try:
         text = _text(content)
     except UnicodeDecodeError as error:
-        raise UsageError(f"{name} is no text in UTF-16, as its first bytes say: save it as CSV UTF-8") from error
+        raise UsageError(f"{name} is not UTF-16, although its first bytes say so: save it as CSV UTF-8") from error
     named = _SEPARATOR.match(text)  # Excel's line that says what separates the cells
     body = text[named.end() :] if named else text
     head = body.partition("\n")[0]
@@ -44,7 +44,7 @@ def read_table(content: bytes, name: object) -> Table:
     try:
         columns = tuple(column.strip().casefold() for column in reader.fieldnames or ())
     except csv.Error as error:
-        raise UsageError(f"{name} is no CSV file: {error}") from error
+        raise UsageError(f"{name} is not a CSV file: {error}") from error
     reader.fieldnames = list(columns)
     return Table(columns, _lines(reader, skipped, name))
 
@@ -54,7 +54,7 @@ def _lines(reader: csv.DictReader[str], skipped: int, name: object) -> Iterator[
         for cells in reader:
             yield reader.line_num + skipped, {name: cells[name] or "" for name in reader.fieldnames or ()}
     except csv.Error as error:
-        raise UsageError(f"{name} is no CSV file: after line {reader.line_num + skipped}: {error}") from error
+        raise UsageError(f"{name} is not a CSV file: after line {reader.line_num + skipped}: {error}") from error
 
 
 def box_sides(texts: list[str]) -> list[float]:

@@ -45,7 +45,7 @@ class _Finished:
 
 @dataclass(eq=False)
 class Intake:
-    """Takes files as they were read, and keeps count of what they brought."""
+    """Takes files unchanged read, and keeps count of what they brought."""
 
     library: Library
     tower: Embedder

@@ -20,7 +20,7 @@ def is_library(path: Path) -> bool:
     try:
         return (path / DATABASE_NAME).is_file()
     except OSError as error:
-        raise LibraryError(f"cannot look into {path}: {error.strerror}; choose another --library") from error
+        raise LibraryError(f"cannot read {path}: {error.strerror}; choose another --library") from error
 
 
 def size_bytes(folder: Path) -> int:

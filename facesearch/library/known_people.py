@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"#?([0-9]{1,19})")
 
 
 def find_person(library: Library, who: str | int) -> int:
-    """The id of the person of that name, or of the number `#12`, or plain 12 where nobody is called so.
+    """The id of the person of that name, or of the number `#12`, or plain 12 if nobody has that name.
 
     Raises UsageError for nobody, with the names that are spelled alike, and where two people may be meant.
     """
@@ -35,7 +35,7 @@ def known_person(library: Library, who: str) -> int | None:
     called = library.people.called(who)
     if len(called) > 1:
         numbers = ", ".join(f"#{person_id}" for person_id in called)
-        raise UsageError(f"{len(called)} people are called {who}, but for spaces: {numbers}; say which by number")
+        raise UsageError(f"{len(called)} people are called {who}, apart from spaces: {numbers}; give a number")
     number = numbered(library, who)
     if who.startswith("#") and called and number not in (None, called[0]):
         raise UsageError(

@@ -31,10 +31,10 @@ _STYLE = (
 """
 )
 _CAN = (
-    "Orange: covered, the face moves away from the other, so what is there speaks for them being one person. Blue: "
-    "covered, it moves nearer, so what is there speaks against. Grey: covering changes little. The map asks about one "
-    "part at a time: two parts that say the same can both look grey, because the other still says it. It shows what "
-    "the number depends on, not why; and a face with a patch on it is no face that the tower was trained on."
+    "Orange: when this part is covered, the face moves away, so the part speaks for the same person. Blue: it moves "
+    "nearer, so the part speaks against. Grey: little changes. The map covers one part at a time: two parts that say "
+    "the same, such as both eyes, can both look grey. It shows what the distance depends on, not why; and the tower "
+    "was never trained on a face with a patch on it."
 )
 
 
@@ -56,7 +56,7 @@ def render_explanation(found: Explanation, library: Library) -> str:
         _strip(found, cuts),
         "<h2>Where the distance lies</h2>",
         f"<p>{text(standing(found))}</p>{_plot(found)}",
-        "<h2>What the distance hangs on</h2>",
+        "<h2>What the distance depends on</h2>",
         _maps(found),
     ]
     return render_page(f"Why {called(found.person)}?", "\n".join(body), style=_STYLE)

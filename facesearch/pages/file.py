@@ -30,9 +30,9 @@ def check_page_file(path: Path, option: str, *, force: bool = False) -> None:
         with path.open("rb") as file:
             is_ours = MARK.encode("ascii") in file.read(_HEAD_BYTES)
     except OSError as error:
-        raise UsageError(f"{path} cannot be looked into: {error.strerror}; choose another {option}") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}; choose another {option}") from error
     if not is_ours:
-        raise UsageError(f"{path} is there already, and no page of facesearch; choose another {option}, or add --force")
+        raise UsageError(f"{path} exists, and facesearch did not write it; choose another {option}, or add --force")
 
 
 def write_page(path: Path, page: str, option: str) -> Path:

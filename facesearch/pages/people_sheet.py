@@ -35,7 +35,7 @@ function tell() { const ids = [...document.querySelectorAll(".tick:checked")].ma
 document.addEventListener("change", tell); tell();
 """
 _ORDERS = {
-    "doubtful": "the farthest from the person's middle first",
+    "doubtful": "the farthest from the person's centre first",
     "typical": "the nearest to the person's middle first",
     "date": "by the date of the photo, the oldest first",
 }
@@ -49,7 +49,7 @@ def render_person(library: Library, shown: PersonFaces, on_photo: OnPhoto | None
     rest = shown.total - len(shown.faces)
     lead = [
         f"<p>{counted(shown.total, 'face')} of {name} (number {shown.person_id}), {_ORDERS[shown.order]}. "
-        f"Framed: farther from it than {shown.is_far:.3f}, the distance up to which two faces count as one person.</p>"
+        f"Framed: farther away than the threshold of {shown.is_far:.3f}.</p>"
     ]
     if rest:
         lead.append(f"<p><b>{counted(rest, 'more face')}</b> would make this page too large: --limit shows more.</p>")
@@ -105,4 +105,4 @@ def _chosen(library: Library, shown: PersonFaces) -> str:
         f'<code data-start="{text(f"facesearch people {verb} {person}")}" data-end="{text(ending)}"></code>'
         for verb in ("reject", "split")
     )
-    return f'<div id="chosen" hidden>Not the same person? Reject, or make another person of them:{lines}</div>'
+    return f'<div id="chosen" hidden>Not this person? Reject them, or move them to another person:{lines}</div>'

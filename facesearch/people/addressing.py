@@ -54,7 +54,7 @@ def faces_meant(
     if photo_at(library, photo) is None:
         if isinstance(who, Path) or (not is_person and _LIKE_A_FILE.search(word)):
             place = f"the library in {library.path}"
-            raise UsageError(f"{who} is nobody's name, and no photo that {place} knows; index it first")
+            raise UsageError(f"{who} is neither a person nor a photo in {place}; index the photo first")
         return []
     if is_person:
         raise UsageError(f"{who} is a person and a photo: write ./{who} for the photo")
@@ -107,17 +107,17 @@ def _face(library: Library, word: str, person_id: int | None) -> int:
         return theirs[0].face_id
     who = "" if person_id is None else f" of {shown_person(library, person_id)}"
     if theirs:
-        raise UsageError(f"{word} has several faces{who}: {_listed(theirs)}; say which by its number")
+        raise UsageError(f"{word} has several faces{who}: {_listed(theirs)}; give the number of one")
     raise UsageError(f"{word} has no face{who}; its faces are {_listed(faces)}")
 
 
 def _faces_on(library: Library, photo: Path) -> list[StoredFace]:
     photo_id = photo_at(library, photo)
     if photo_id is None:
-        raise UsageError(f"{photo} is no photo that the library in {library.path} knows; index it first")
+        raise UsageError(f"{photo} is not in the library in {library.path}; index it first")
     faces = largest_first(library.catalog.faces_in([photo_id]))
     if not faces:
-        raise UsageError(f"{photo} has no face that was found")
+        raise UsageError(f"no face was found on {photo}")
     return faces
 
 

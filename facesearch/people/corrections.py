@@ -54,7 +54,9 @@ def name_person(library: Library, person_id: int, name: str, born: str | None = 
         taken = library.people.find(name)
         if taken is not None and taken != person_id:
             this = addressed(row.name, person_id)
-            raise UsageError(f"somebody is called {name} already: facesearch people merge makes them and {this} one")
+            raise UsageError(
+                f"somebody is already called {name}: to merge them with {this}, use facesearch people merge"
+            )
         with library.people.change("name") as change:
             change.update(person_id, name=name, born=born or row.born)
             if row.name is None:
@@ -109,7 +111,7 @@ def merge_people(library: Library, first: int, others: Iterable[int]) -> PeopleC
     """
     others = [person for person in dict.fromkeys(others) if person != first]
     if not others:
-        raise UsageError("it takes two people to merge")
+        raise UsageError("name at least two people to merge")
     with library.changing():
         rows = [_row(library, person) for person in (first, *others)]
         name = next((row.name for row in rows if row.name is not None), None)
@@ -146,12 +148,14 @@ def split_faces(
         _row(library, person_id)
         for face in _faces(library, face_ids):
             if face.person_id != person_id:
-                raise UsageError(f"face #{face.face_id} is none of {shown_person(library, person_id)}'s")
+                raise UsageError(f"face #{face.face_id} does not belong to {shown_person(library, person_id)}")
         target = to if isinstance(to, int) else None if name is None else library.people.find(name)
         if target is not None:
             _row(library, target)
         if target == person_id:
-            raise UsageError(f"these faces are {shown_person(library, target)}'s already; say another name, or none")
+            raise UsageError(
+                f"these faces already belong to {shown_person(library, target)}; give another name, or none"
+            )
         with library.people.change("split") as change:
             if target is None:
                 target = change.create(name)
@@ -183,7 +187,7 @@ def checked_date(text: str) -> str:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{text} is no date; write it as 1984-05-17") from None
+        raise UsageError(f"{text} is not a date; write it as 1984-05-17") from None
     if day > datetime.now(UTC).date():
         raise UsageError(f"{text} is in the future")
     return day.isoformat()
@@ -199,7 +203,7 @@ def _row(library: Library, person_id: int) -> PersonRow:
 def _faces(library: Library, face_ids: Iterable[int]) -> list[StoredFace]:
     wanted = sorted(set(face_ids))
     if not wanted:
-        raise UsageError("say which faces")
+        raise UsageError("name at least one face")
     found = library.catalog.faces(wanted)
     for face_id in wanted:
         if face_id not in found:

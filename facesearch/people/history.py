@@ -83,7 +83,7 @@ def undo_since(library: Library, number: int) -> tuple[Undone, ...]:
                     done.append(_take_back(library, line, lines, undone))
                     undone[line.line_id] = done[-1].change
         if not done:
-            raise UsageError(f"no change from {number} on in {library.path} can be taken back")
+            raise UsageError(f"no change from {number} on in {library.path} can be undone")
     return tuple(done)
 
 
@@ -104,7 +104,7 @@ def _take_back(library: Library, line: JournalLine, lines: Sequence[JournalLine]
             change.apply(part.inverse)
             change.end_part()
     if change.line_id is None:
-        raise _NothingLeftError(f"nothing of change {line.line_id} is left to take back: its faces are gone")
+        raise _NothingLeftError(f"nothing of change {line.line_id} is left to undo: its faces are gone")
     return Undone(change.line_id, logged, len(gone))
 
 
@@ -115,15 +115,15 @@ def _wanted(
         for line in reversed(lines):
             if line.action != UNDO and line.line_id not in undone and line.can_be_undone:
                 return line
-        raise UsageError(f"no change to people in {library.path} can be taken back")
+        raise UsageError(f"no change to people in {library.path} can be undone")
     found = next((line for line in lines if line.line_id == number), None)
     if found is None:
         raise UsageError(f"there is no change {number} in {library.path}; facesearch people log lists them")
     if number in undone:
         by = undone[number]
-        raise UsageError(f"change {number} is taken back by {by} already; facesearch people undo {by} does it again")
+        raise UsageError(f"change {number} was already undone by {by}; to redo it: facesearch people undo {by}")
     if not found.can_be_undone:
-        raise UsageError(f"change {number} was made by a former version, which kept too little to take it back")
+        raise UsageError(f"change {number} was made by a former version, which kept too little to undo it")
     return found
 
 
@@ -138,14 +138,12 @@ def _in_the_way(line: JournalLine, lines: Sequence[JournalLine], undone: Mapping
         and any(_touches(part, conflict) for part in later.parts)
     ]
     if not culprits:
-        return (
-            f"change {line.line_id} cannot be taken back: what it made is not there as it was, without a later change"
-        )
+        return f"change {line.line_id} cannot be undone: the library differs from what it left; run facesearch verify"
     first, *rest = sorted(culprits, reverse=True)
     others = f" (and {', '.join(map(str, rest[:_SHOWN]))}{', ...' if len(rest) > _SHOWN else ''})" if rest else ""
     return (
-        f"change {line.line_id} cannot be taken back, because change {first}{others} came after it and concerns the "
-        f"same; take that back first: facesearch people undo {first}"
+        f"change {line.line_id} cannot be undone, because change {first}{others} came later and concerns the same "
+        f"faces or people; undo that first: facesearch people undo {first}"
     )
 
 

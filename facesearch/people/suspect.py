@@ -53,9 +53,9 @@ def worded(suspect: Suspect, person: PersonRow) -> Suspect:
     if suspect.kind == "twice":
         reasons.append(f"{who} is on this photo twice, and face:{suspect.other_face_id} fits better")
     if suspect.other_person_id is not None:
-        reasons.append(f"fits {other} better than {who}")
+        reasons.append(f"is more like {other} than like {who}")
     elif suspect.kind == "stray":
-        reasons.append(f"fits {who} badly, and nobody else well")
+        reasons.append(f"is not much like {who}, and not like anybody else")
     if suspect.distance is not None:
         near = "" if suspect.other_distance is None else f", {suspect.other_distance:.3f} from {other}'s"
         reasons.append(f"{suspect.distance:.3f} from {who}'s nearest others{near}")

@@ -88,13 +88,13 @@ def rules_in(folder: Path, outer: IgnoreRules, name: str = IGNORE_NAME) -> tuple
     try:
         text = _decoded(content)
     except ValueError as error:
-        reason = f"is no text ({error}): save it as UTF-8; {_LEFT_OUT}"
+        reason = f"is not text ({error}): save it as UTF-8; {_LEFT_OUT}"
         raise UnreadableRulesError(SkippedFile(path, reason)) from error
     lines = re.split(r"\r\n|\r|\n", text)
     ways = [_ways(line) for line in lines]
     wrong = {number: said for number, line in enumerate(lines) if not ways[number] and (said := _what_is_wrong(line))}
     complaints = [
-        SkippedFile(path, f"line {number + 1} is no pattern ({said}): correct it; the other lines are obeyed")
+        SkippedFile(path, f"line {number + 1} is not a pattern ({said}): correct it; the other lines apply")
         for number, said in wrong.items()
     ]
     patterns = GitIgnoreSpec.from_lines(way for line in ways for way in line)
@@ -111,7 +111,7 @@ def _decoded(content: bytes) -> str:
         encoding = "utf-16-le" if content[1::2].count(0) > content[::2].count(0) else "utf-16-be"
         content = content.decode(encoding).encode("utf-8")
         if b"\0" in content:
-            raise ValueError("it holds zero bytes")
+            raise ValueError("it contains NUL bytes")
     return os.fsdecode(content)
 
 

@@ -186,7 +186,7 @@ class _Watches:
                     raise
                 self._watched[root] = (None, now)
                 if root.exists():  # else it went again meanwhile
-                    log.warning("%s; it is looked through every hour until then", error)
+                    log.warning("%s; it is checked every hour until then", error)
             self._gathering.note(root, time.monotonic())
 
     def _schedule(self, root: Path) -> ObservedWatch:

@@ -72,7 +72,7 @@ def beliefs(
     on average. Then the faces are set apart (`set_apart`). Raises ValueError for a prior not between 0 and 1.
     """
     if not 0 < prior < 1:
-        raise ValueError(f"a prior lies between 0 and 1, not at {prior}")
+        raise ValueError(f"a prior must lie between 0 and 1, not at {prior}")
     total = max(hypotheses, *(len(face.keys) for face in faces), 1)
     each = prior / (1 - prior) / total  # the prior odds of one person against nobody
     keys = {key: place for place, key in enumerate(dict.fromkeys(key for face in faces for key in face.keys))}

@@ -12,7 +12,7 @@ from facesearch.query.answers import Choice, FaceVerdict, PairVerdict, PersonMat
 from facesearch.text import called, percent
 
 CLEAR = 0.9  # from this probability on a verdict stands alone; below, the next choice is named beside it
-SET_APART = "The other faces of the photo changed this: one person is rarely on a photo twice."
+SET_APART = "The other faces on the photo changed this answer: one person is rarely on a photo twice."
 
 _NOT_HERE = "not in this library"
 

@@ -73,7 +73,7 @@ def test_who_or_what_is_not_there_is_an_error_that_names_it(opened: facesearch.F
         opened.people.merge("Ann", 99)
     with pytest.raises(UsageError, match="no face #99"):
         opened.people.reject("Ann", [99])
-    with pytest.raises(UsageError, match="it takes two people"):
+    with pytest.raises(UsageError, match="at least two people"):
         opened.people.merge("Ann")
     with facesearch.open_library(tmp_path / "nowhere") as nowhere:
         with pytest.raises(LibraryError, match="there is no library in"):
@@ -93,7 +93,7 @@ def test_one_face_is_named_by_photo_number_or_box(opened: facesearch.FaceLibrary
     assert opened.people.name(str(together), "Yan", box=(40, 0, 80, 40)).faces == 1
     assert opened.people.name("face:12", "Xia").faces == 1
     assert [opened.people.show(name).faces[0].face_id for name in ("Zoe", "Yan", "Xia")] == [10, 11, 12]
-    with pytest.raises(UsageError, match="no photo that the library"):
+    with pytest.raises(UsageError, match=r"neither a person nor a photo in the library|not in the library"):
         opened.people.name(album / "nowhere.png", "Zoe")
     with pytest.raises(UsageError, match=r"has several faces"):
         opened.people.name(together, "Zoe")

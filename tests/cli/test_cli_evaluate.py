@@ -216,7 +216,7 @@ def test_a_tower_with_a_cohort_is_judged_by_judged_and_by_plain_distances(
     assert judged["impostor_distance"] == pytest.approx(np.mean(apart), rel=1e-4)
     assert judged["threshold"] == 0.2
     listed = run("evaluate", "--data", people, "--tower", with_cohort).out
-    assert "by distances that the tower's cohort judges:" in listed
+    assert "by judged distances (with the tower's cohort):" in listed
 
 
 def test_false_matches_and_misses_by_group(run: CommandLine, people: Path, with_cohort: Path, tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_check_reports_faults_changes_nothing_and_trains_nothing(run: CommandLin
     before = sorted(path for path in tmp_path.rglob("*") if "cache" not in path.parts)
     ran = run("train", "--check", people)
     assert ran.code == 0, ran.err
-    assert re.search(r"^files that several people have: 1 ", ran.out, re.MULTILINE)
+    assert re.search(r"^files filed under several people: 1 ", ran.out, re.MULTILINE)
     assert "copy.jpg" in ran.out
     assert sorted(path for path in tmp_path.rglob("*") if "cache" not in path.parts) == before
     found = json.loads(run("train", "--check", people, "--json").out)

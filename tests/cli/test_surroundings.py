@@ -152,7 +152,7 @@ def test_a_system_that_shuts_down_and_a_terminal_that_closes_lose_nothing_finish
     process.send_signal(number)
     out, said = process.communicate(timeout=120)
     assert process.returncode == -number, said
-    assert "interrupted; what is finished is kept" in said
+    assert "interrupted; finished work is kept" in said
     with Library.open(here.library) as library:
         kept = library.catalog.counts().photos
     assert 0 < kept < 200, said

@@ -117,7 +117,7 @@ def test_the_printed_lines_put_a_distance_of_1_beside_the_best() -> None:
     lines = "\n".join(report_lines(report))
     below = 100 * (report.balanced.accuracy - report.balanced_at_1)
     assert (
-        f"distance 1        1.000: {report.balanced_at_1:.2%} judged rightly, {below:.2f} points below the best"
+        f"distance 1        1.000: {report.balanced_at_1:.2%} judged correctly, {below:.2f} points below the best"
         in lines
     )
     assert report.accuracy is not None

@@ -71,20 +71,20 @@ def test_regions_name_the_faces_that_they_overlap(run: CommandLine, path: Path, 
     sidecar(photos / "both.png", "Ann", "Bob")
     sidecar(photos / "sub" / "bob.png", "A ghost", "Bob", None)
     dry = run("import", photos, "--dry-run")
-    assert dry.out.startswith("faces    would be 3 named, 2 new people; 0 had")
+    assert dry.out.startswith("faces    would be 3 named, 2 new people; 0 already had")
     assert named(path) == {}
     before = contents(photos)
     ran = run("import", photos)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == (
-        "faces    3 named, 2 new people; 0 had their name already\n"
+        "faces    3 named, 2 new people; 0 already had that name\n"
         "regions  4 with a name on 2 photos; 1 without a face in the library\n"
     )
     assert named(path) == {"both.png 0": "Ann", "both.png 1": "Bob", "bob.png 1": "Bob"}
     assert contents(photos) == before
     assert journal(path) == ["import"]  # one change, which can be taken back as one
     again = run("import", photos)
-    assert again.out.startswith("faces    0 named; 3 had their name already")
+    assert again.out.startswith("faces    0 named; 3 already had that name")
     assert journal(path) == ["import"]
 
 
@@ -153,7 +153,7 @@ def test_whoever_has_a_name_keeps_it(run: CommandLine, path: Path, photos: Path)
         name_faces(library, tile_0="Anna")
     sidecar(photos / "both.png", "Ann", "Bob")
     ran = run("import", photos)
-    assert ran.err.endswith("is Anna here, which was kept, and Ann in the photo's metadata\n")
+    assert ran.err.endswith("is Anna in the library, kept; Ann in the photo's metadata\n")
     assert named(path) == {"both.png 0": "Anna", "both.png 1": "Bob"}
     (conflict,) = json.loads(run("import", photos, "--json").out)["conflicts"]
     assert (conflict["name"], conflict["other"]) == ("Anna", "Ann")
@@ -167,7 +167,7 @@ def test_a_rejected_face_stays_rejected(run: CommandLine, path: Path, photos: Pa
             change.reject(ann, [face.face_id])
     sidecar(photos / "both.png", "Ann", "Bob")
     ran = run("import", photos)
-    assert f"face #{face.face_id} is not Ann, as was once said" in ran.err
+    assert f"face #{face.face_id} was rejected for Ann" in ran.err
     assert named(path) == {"both.png 1": "Bob"}
 
 
@@ -194,7 +194,7 @@ def test_a_person_who_was_renamed_is_known_by_the_former_name_too(run: CommandLi
     run("people", "name", "Ann", "Ann  Smith")
     sidecar(photos / "sub" / "bob.png", None, "Ann", "Ann Smith")
     ran = run("import", photos)
-    assert (ran.err, ran.out.splitlines()[0]) == ("", "faces    2 named; 1 had their name already")
+    assert (ran.err, ran.out.splitlines()[0]) == ("", "faces    2 named; 1 already had that name")
     assert set(named(path).values()) == {"Ann Smith"}
 
 
@@ -202,7 +202,7 @@ def test_two_copies_that_disagree_are_said(run: CommandLine, path: Path, photos:
     (photos / "copy.png").write_bytes((photos / "both.png").read_bytes())
     sidecar(photos / "both.png", "Ann", None)
     sidecar(photos / "copy.png", "Carl", None)
-    assert "is Ann here, which was kept, and Carl in the photo's metadata" in run("import", photos).err
+    assert "is Ann in the library, kept; Carl in the photo's metadata" in run("import", photos).err
     assert named(path) == {"both.png 0": "Ann"}
 
 
@@ -296,7 +296,7 @@ def test_a_list_names_the_same_faces_wherever_the_photos_are(
     ran = run("import", tmp_path / f"list.{form}", "--library", tmp_path / "other")
     assert ran.out.startswith("faces    3 named, 2 new people")
     assert set(named(tmp_path / "other").values()) == {'Ann, "the" Zoë', "Bob"}
-    assert run("import", tmp_path / f"list.{form}").out.startswith("faces    0 named; 3 had their name already")
+    assert run("import", tmp_path / f"list.{form}").out.startswith("faces    0 named; 3 already had that name")
 
 
 def as_semicolons(csv: str) -> str:
@@ -372,7 +372,7 @@ def test_a_file_that_is_no_list_is_refused(run: CommandLine, tmp_path: Path, nam
     (tmp_path / name).write_text(content, encoding="utf-8")
     ran = run("import", tmp_path / name)
     assert (ran.code, ran.out) == (2, "")
-    assert "is no listing that facesearch export has written" in ran.err
+    assert "is not a list written by facesearch export" in ran.err
 
 
 def test_json_has_the_documented_keys(run: CommandLine, path: Path, photos: Path) -> None:
@@ -424,7 +424,7 @@ def test_a_sidecar_of_two_photos_is_said_and_names_nobody(run: CommandLine, path
     given = sidecar(photos / "both.png", "Ann", "Bob").rename(photos / "both.xmp")
     (photos / "both.jpg").write_bytes((photos / "both.png").read_bytes())
     ran = run("import", photos)
-    assert ran.err.count("both.xmp: may be of more than one photo") == 1
+    assert ran.err.count("both.xmp: may belong to more than one photo") == 1
     assert run("import", given).code == 0
     assert named(path) == {}
 
@@ -483,7 +483,7 @@ def test_a_named_region_without_an_area_is_said(run: CommandLine, path: Path, ph
     given.write_text(text.replace('stArea:x="0.75"', 'stArea:x="right"'), encoding="utf-8")
     ran = run("import", photos)
     assert named(path) == {"both.png 0": "Ann"}
-    assert "both.png: the region of Bob has no area that can be read; it names nobody" in ran.err
+    assert "both.png: the region of Bob has no area that can be read; not used" in ran.err
     assert "regions  1 with a name on 1 photo; 1 could not be used" in ran.out
 
 
@@ -511,7 +511,7 @@ def test_picasas_faces_are_read(run: CommandLine, path: Path, photos: Path) -> N
     ran = run("import", photos)
     assert (ran.code, ran.err) == (0, "")
     assert named(path) == {"both.png 0": "Zo\u00eb \u00c5", "both.png 1": "Bob"}
-    assert run("import", photos / ".picasa.ini").out.startswith("faces    0 named; 2 had their name already")
+    assert run("import", photos / ".picasa.ini").out.startswith("faces    0 named; 2 already had that name")
 
 
 def test_picasas_contacts_may_be_in_a_file_of_their_own(
@@ -519,7 +519,7 @@ def test_picasas_contacts_may_be_in_a_file_of_their_own(
 ) -> None:
     (photos / ".picasa.ini").write_text(f"[both.png]\nfaces={LEFT},{ANNS};{RIGHT},{BOBS}\n", encoding="utf-8")
     ran = run("import", photos)
-    assert f"the region of contact {ANNS} has its name in Picasa's contacts.xml alone" in ran.err
+    assert f"the region of contact {ANNS} has its name only in Picasa's contacts.xml" in ran.err
     assert named(path) == {}
     contacts = tmp_path / "contacts.xml"
     contacts.write_text(
@@ -566,6 +566,6 @@ def test_lists_of_other_programs_among_what_is_given_are_passed_over(
     given[3].write_text("date,amount\n", encoding="utf-8")
     ran = run("import", *given)
     assert (ran.code, named(path)) == (0, {"both.png 0": "Ann", "both.png 1": "Bob"})
-    assert "a.json: is no listing that facesearch export has written" in ran.err
-    assert "b.csv: is no listing that facesearch export has written" in ran.err
+    assert "a.json: is not a list written by facesearch export" in ran.err
+    assert "b.csv: is not a list written by facesearch export" in ran.err
     assert run("import", given[2]).code == 2

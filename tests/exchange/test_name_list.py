@@ -46,8 +46,8 @@ def test_faces_are_named_by_their_boxes_as_one_change(library: Library, album: P
     assert (summary.rows, summary.named, summary.same, summary.people_new) == (7, 3, 1, 1)
     assert [(each.line, each.reason) for each in summary.passed_over] == [
         (5, "has no face at this box"),
-        (7, "is no photo that the library knows; index it first"),
-        (9, "has 4 faces; say which by a box"),
+        (7, "is not in the library; index it first"),
+        (9, "has 4 faces; give a box"),
     ]
     owners = {face.face_id: (face.name, face.person_id) for face in library.catalog.faces([10, 11, 12, 13]).values()}
     assert owners == {10: ("Ann", 1), 11: (None, None), 12: ("Carl", 3), 13: ("Dora", 4)}
@@ -80,7 +80,7 @@ def test_a_list_takes_no_name_away_and_brings_back_nothing_rejected(library: Lib
     assert [(each.line, each.reason) for each in summary.passed_over] == [
         (2, "face #1 was rejected: it is not Anna"),
         (3, "face #4 is Bob already"),
-        (5, "face #10 is Ann, as line 4 says"),
+        (5, "face #10 is Ann, by line 4"),
         (7, "has no face #1"),
     ]
     assert (summary.named, summary.people_new) == (2, 0)
@@ -115,14 +115,14 @@ def test_a_list_in_another_encoding_is_refused_with_the_remedy(library: Library,
     ("lines", "problem"),
     [
         (["path,who", "a.png,Ann"], "has no column person"),
-        (["path,person,x1,y1,x2,y2", "a.png,Ann,1,2,3,x"], "line 2: 1,2,3,x is no box of four numbers"),
+        (["path,person,x1,y1,x2,y2", "a.png,Ann,1,2,3,x"], "line 2: 1,2,3,x is not a box of four numbers"),
         (["path,person,x1,y1,x2,y2", "a.png,Ann,1,2,3,", ",Ann,1,2,3,4"], r"line 2: .*; line 3: there is no path"),
-        (["path,person,x1,y1,x2,y2", "a.png,Ann,9,2,3,4"], "line 2: 9,2,3,4 is no box: x1 is less"),
-        (["path,person,x1,y1,x2,y2", "a.png,Ann,nan,2,3,4"], "line 2: nan,2,3,4 is no box"),
-        (["path,person,face", "a.png,Ann,first"], "line 2: first is no number of a face"),
+        (["path,person,x1,y1,x2,y2", "a.png,Ann,9,2,3,4"], "line 2: 9,2,3,4 is not a box: x1 is less"),
+        (["path,person,x1,y1,x2,y2", "a.png,Ann,nan,2,3,4"], "line 2: nan,2,3,4 is not a box"),
+        (["path,person,face", "a.png,Ann,first"], "line 2: first is not the number of a face"),
         (["path,person", "a.png,#12"], "line 2: #12 would be taken for a number"),
         (["path,person", *["a.png,#12"] * 9], "; and 4 more; nothing was changed"),
-        (["path,person", 'a.png,"Ann'], "is no CSV file: after line 1"),
+        (["path,person", 'a.png,"Ann'], "is not a CSV file: after line 1"),
         ([], "has no column path"),
     ],
 )
@@ -171,7 +171,7 @@ def test_the_albums_own_list_names_everybody_whose_face_was_found(
         assert inside == [face.name]
     assert f"{len(named)} faces (" in ran.out
     assert ran.err.count(": line ") == len(rows) - len(named)  # the portraits are not indexed
-    assert "is no photo that the library knows" in ran.err
+    assert "is not in the library" in ran.err
 
 
 def test_a_tilde_is_home_only_before_a_slash(library: Library, album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,8 +179,8 @@ def test_a_tilde_is_home_only_before_a_slash(library: Library, album: Path, monk
     table = write(album / "who.csv", "path,person", "~nobody-of-that-name/1.png,Dora", "~,Dora", "~/together.png,Ann")
     summary = name_by_list(library, table)
     reasons = {each.line: each.reason for each in summary.passed_over}
-    unknown = "is no photo that the library knows; index it first"
-    assert reasons == {2: unknown, 3: unknown, 4: "has 4 faces; say which by a box"}
+    unknown = "is not in the library; index it first"
+    assert reasons == {2: unknown, 3: unknown, 4: "has 4 faces; give a box"}
 
 
 @pytest.mark.parametrize("first", ["sep=;", "SEP=;", '"sep=;"'])
@@ -188,7 +188,7 @@ def test_excels_line_about_the_separator_is_understood(library: Library, album: 
     table = write(
         album / "who.csv", first, "path;person;x1;y1;x2;y2", "together.png;Dora, or D;120;0;160;40", "x;Y;z;;;"
     )
-    with pytest.raises(UsageError, match=r"line 4: z,,, is no box of four numbers"):
+    with pytest.raises(UsageError, match=r"line 4: z,,, is not a box of four numbers"):
         name_by_list(library, table)
     table = write(album / "who.csv", first, "path;person;x1;y1;x2;y2", "together.png;Dora, or D;120;0;160;40")
     assert name_by_list(library, table).named == 1
@@ -197,7 +197,7 @@ def test_excels_line_about_the_separator_is_understood(library: Library, album: 
 
 def test_utf_16_that_ends_in_the_middle_is_an_error_with_the_remedy(library: Library, album: Path) -> None:
     (album / "who.csv").write_bytes("path,person\na.png,Ann".encode("utf-16") + b"x")
-    with pytest.raises(UsageError, match="is no text in UTF-16, as its first bytes say: save it as CSV UTF-8"):
+    with pytest.raises(UsageError, match="is not UTF-16, although its first bytes say so: save it as CSV UTF-8"):
         name_by_list(library, album / "who.csv")
 
 

@@ -268,7 +268,7 @@ def test_the_command_says_what_it_forgot(
     ran = run("forget", "Annemarie")
     assert ran.code == 0
     assert ran.out.startswith("forgot Annemarie: 13 faces, 1 person, 0 photos, 2 lines of the journal\nsearched ")
-    assert "still stands in the paths of 12 files" in ran.err
+    assert "is still in the paths of 12 files" in ran.err
     assert json.loads(run("forget", "Beatrice", "--json").out)["faces"] == 12
     assert run("forget", "Annemarie").code == 2
     assert run("forget").code == 2

@@ -52,7 +52,7 @@ def test_a_pipe_and_a_device_are_neither_waited_for_nor_replaced(tmp_path: Path)
 def test_what_is_no_page_of_ours_stays_unless_forced(tmp_path: Path) -> None:
     letter = tmp_path / "letter.html"
     letter.write_text("<!DOCTYPE html><html><p>mine</p>" + " " * 2000 + MARK)  # a mark far inside is no mark
-    with pytest.raises(UsageError, match=r"no page of facesearch; choose another --out, or add --force"):
+    with pytest.raises(UsageError, match=r"facesearch did not write it; choose another --out, or add --force"):
         check_page_file(letter, "--out")
     check_page_file(letter, "--out", force=True)
     dangling = tmp_path / "link.html"

@@ -104,7 +104,7 @@ def test_a_jpeg_of_12_bits_is_called_that(tmp_path: Path) -> None:
 def test_not_a_photo(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.jpg").write_bytes(content)
     reason = error_of(tmp_path / "a.jpg").reason
-    assert reason.startswith("is not a photo of a kind that facesearch reads (JPEG, PNG, ")
+    assert reason.startswith("is not in a format that facesearch reads (JPEG, PNG, ")
     assert reason.endswith("): convert it")
 
 
@@ -140,7 +140,7 @@ def test_a_file_that_is_gone_since_the_walk(tmp_path: Path) -> None:
 def test_the_files_name_is_shown_on_one_line(tmp_path: Path) -> None:
     path = tmp_path / "a\nb.jpg"
     path.write_bytes(b"no photo")
-    with pytest.raises(PhotoError, match=r"/a\\nb\.jpg: is not a photo"):
+    with pytest.raises(PhotoError, match=r"/a\\nb\.jpg: is not in a format"):
         read_photo(photo_file(path))
 
 

@@ -76,7 +76,7 @@ def test_a_line_that_is_no_pattern_is_named_and_the_others_are_obeyed(tmp_path: 
     complaint, photo = walk([tmp_path])
     assert isinstance(complaint, SkippedFile)
     assert complaint.path == tmp_path / IGNORE
-    assert complaint.reason.startswith("line 2 is no pattern (")
+    assert complaint.reason.startswith("line 2 is not a pattern (")
     assert photo.path.name == "b.jpg"
 
 
@@ -142,7 +142,7 @@ def test_a_folder_whose_rules_cannot_be_read_is_left_out_and_named(tmp_path: Pat
     (tmp_path / "sub" / IGNORE).write_bytes(b"private\0/\0\0\n\xff")
     complaint = left_out(tmp_path)
     assert complaint.path == tmp_path / "sub" / IGNORE
-    assert complaint.reason.startswith("is no text (")
+    assert complaint.reason.startswith("is not text (")
 
 
 @pytest.mark.parametrize("name", [f"{IGNORE}.txt", ".FaceSearchIgnore", f"{IGNORE}.TXT"])

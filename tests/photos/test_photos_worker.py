@@ -70,7 +70,7 @@ def test_the_photo_is_that_of_this_process(decoding: DecodingWorker, tmp_path: P
 
 def test_what_is_wrong_with_a_photo_comes_back_in_words(decoding: DecodingWorker, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"no photo")
-    with pytest.raises(PhotoError, match=r"a\.jpg: is not a photo of a kind") as caught:
+    with pytest.raises(PhotoError, match=r"a\.jpg: is not in a format") as caught:
         decoding.read_photo(photo_file(tmp_path / "a.jpg"))
     assert caught.value.__cause__ is None
     with pytest.raises(PhotoError, match="does not exist") as caught:
@@ -80,9 +80,9 @@ def test_what_is_wrong_with_a_photo_comes_back_in_words(decoding: DecodingWorker
 
 
 DOWN = {
-    "os.kill(os.getpid(), signal.SIGSEGV)": r"bad\.png: is damaged: it brings its decoder down \(SIGSEGV\): copy it",
-    "os.abort()": r"is damaged: it brings its decoder down \(SIGABRT\)",
-    "os._exit(3)": r"is damaged: it brings its decoder down \(exit code 3\)",
+    "os.kill(os.getpid(), signal.SIGSEGV)": r"bad\.png: is damaged: it crashes its decoder \(SIGSEGV\): copy it",
+    "os.abort()": r"is damaged: it crashes its decoder \(SIGABRT\)",
+    "os._exit(3)": r"is damaged: it crashes its decoder \(exit code 3\)",
     "time.sleep(600)": r"takes longer than 1 seconds to decode: export a smaller copy",
     "while True: pass": r"takes longer than 1 seconds to decode",
     "bytearray(1 << 30)": r"does not fit into memory as photo: close other programs",
@@ -118,7 +118,7 @@ def test_a_process_that_the_system_ended_is_not_held_against_the_photo(
     bringing_down: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FACESEARCH_TEST_DOWN", "os.kill(os.getpid(), signal.SIGKILL)")
-    with DecodingWorker() as decoding, pytest.raises(PhotoError, match="for want of memory: try again") as caught:
+    with DecodingWorker() as decoding, pytest.raises(PhotoError, match="for lack of memory: try again") as caught:
         decoding.read_photo(photo_file(bringing_down))
     assert isinstance(caught.value.__cause__, OSError)
     assert caught.value.__cause__.errno is not None
@@ -209,7 +209,7 @@ def test_indexing_goes_on_after_a_photo_that_brings_the_process_down(
         again = index_photos(library, [bringing_down, photo.path], detector, tower)
     assert (summary.photos_new, summary.faces_new) == (1, 2)
     (skipped,) = summary.skipped
-    assert skipped.reason.startswith("is damaged: it brings its decoder down (SIGSEGV)")
+    assert skipped.reason.startswith("is damaged: it crashes its decoder (SIGSEGV)")
     assert (again.skipped_known, again.photos_unchanged) == (1, 1)
 
 
@@ -229,7 +229,7 @@ def test_a_question_survives_a_photo_that_brings_its_decoder_down(
     detector, tower = TileDetector(), ColourTower()
     lost, found = probe_each([bringing_down, photo.path], detector, tower)
     assert isinstance(lost, FailedProbe)
-    assert "brings its decoder down (SIGSEGV)" in lost.reason
+    assert "crashes its decoder (SIGSEGV)" in lost.reason
     assert isinstance(found, Probe)
     assert len(found.faces) == 2
 

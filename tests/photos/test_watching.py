@@ -210,7 +210,7 @@ def test_the_command_keeps_a_library_current_and_leaves_it_to_others(tower: Path
     assert code == 0, said
     assert "Traceback" not in said
     assert said.splitlines()[0] == "facesearch: watching for changes; press Ctrl-C to stop"
-    assert said.splitlines()[-1] == "facesearch: no longer watching"
+    assert said.splitlines()[-1] == "facesearch: stopped watching"
 
 
 def test_a_folder_that_was_never_there_is_not_waited_for(tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def test_a_watcher_outlives_a_database_that_others_hold_and_ends_when_the_librar
         assert _next(lines, "photos").startswith("photos   1 new, 1 unchanged")  # without another change
         library.rename(tmp_path / "elsewhere")
         shutil.copy(portraits[2], photos / "2.jpg")
-        assert _next(lines, "facesearch: the library").endswith(f"{library} is gone: no longer watching\n")
+        assert _next(lines, "facesearch: the library").endswith(f"{library} is gone: stopped watching\n")
         assert process.wait(timeout=60) == LibraryError.exit_code
         assert not library.exists()
     finally:

@@ -136,13 +136,13 @@ def test_people_left_out_say_how_it_does_beside_what_was_in_force(path: Path) ->
 def test_too_few_are_refused_with_what_is_missing(tmp_path: Path) -> None:
     with Library.create(tmp_path / "library", MODELS) as library:
         fill(library, [*album(8, 2), *([person] for person in range(8, 14))])
-        with pytest.raises(LibraryError, match=r"14 people where a FAR of 0\.01 takes 29 \(name 15 more, or ask for"):
+        with pytest.raises(LibraryError, match=r"14 people, and a FAR of 0\.01 takes 29 \(name 15 more, or use"):
             fit_library(library, USUAL)
         with pytest.raises(
-            LibraryError, match="8 of them on two photos or more where it takes 10 \\(2 more\\)"
+            LibraryError, match="8 of them on two photos or more, and it takes 10 \\(2 more\\)"
         ) as error:
             fit_library(library, USUAL, far=0.1)
-        assert "8 pairs of photos of one person where it takes 40 (32 more" in str(error.value)
+        assert "8 pairs of photos of one person, and it takes 40 (32 more" in str(error.value)
         assert "14 people" not in str(error.value)
         for far in (0.0, 1.0, -1.0):
             with pytest.raises(UsageError, match="FAR"):
@@ -153,7 +153,7 @@ def test_too_few_are_refused_with_what_is_missing(tmp_path: Path) -> None:
 def test_the_far_that_is_offered_is_one_that_is_granted(tmp_path: Path) -> None:
     with Library.create(tmp_path / "library", MODELS) as library:
         fill(library, album(12, 4))
-        with pytest.raises(LibraryError, match="or ask for --far") as error:
+        with pytest.raises(LibraryError, match="or use --far") as error:
             fit_library(library, USUAL)
         offered = float(str(error.value).partition("--far ")[2].partition(")")[0])
         assert fit_library(library, USUAL, far=offered).people == 12
@@ -171,7 +171,7 @@ def test_unnamed_groups_do_not_count(path: Path) -> None:
             for person in list(library.people.names())[:15]:
                 library._database.execute("UPDATE people SET name = NULL WHERE id = ?", (person,))
         assert (before, named_sample(library).people_count) == (40, 25)
-        with pytest.raises(LibraryError, match="25 people where a FAR"):
+        with pytest.raises(LibraryError, match="25 people, and a FAR"):
             fit_library(library, USUAL)
 
 
@@ -287,18 +287,18 @@ def test_the_command_fits_shows_and_resets(
     assert run("index", drawn / "people", "--people-from-folders").code == 0
     refused = run("calibrate")
     assert refused.code == 4
-    assert "where a FAR of 0.01 takes 29 (name 19 more, or ask for --far 0.089)" in refused.err
+    assert "and a FAR of 0.01 takes 29 (name 19 more, or use --far 0.089)" in refused.err
     dry = json.loads(run("calibrate", "--far", "0.1", "--dry-run", "--json").out)
     assert (dry["applied"], dry["fitted_at"], dry["fit"]["people"]) == (False, None, 10)
     assert "no calibration of its own" in run("calibrate", "--show").out
     ran = run("calibrate", "--far", "0.1")
     assert ran.code == 0
-    assert f"one person up to     {dry['fit']['threshold']:.3f} (" in ran.out
+    assert f"threshold            {dry['fit']['threshold']:.3f} (" in ran.out
     assert ran.out.endswith("facesearch calibrate --reset returns to the tower's\n")
     shown = json.loads(run("calibrate", "--show", "--json").out)
     assert shown["fit"] == dry["fit"]
     assert documented_keys() == keys_of(shown)
-    assert f"one person under a distance of {dry['fit']['threshold']:.3f}" in run("status").out
+    assert f"threshold {dry['fit']['threshold']:.3f}" in run("status").out
     photo = min((drawn / "people").rglob("*.jpg"))
     assert json.loads(run("query", photo, "--json").out)["calibrated_by"] == "library"
     judged = json.loads(run("evaluate", "--library", tmp_path / "library", "--json").out)

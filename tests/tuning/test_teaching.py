@@ -470,20 +470,20 @@ def run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pyte
 
 def test_the_command_teaches_and_takes_back(run: CommandLine) -> None:
     assert "would be kept; nothing was changed" in run("teach", "--dry-run").out
-    assert "taught    nothing" in run("status").out
+    assert "taught      nothing" in run("status").out
     out = run("teach").out
     assert "learned from 160 faces of 16 people" in out
     before, after = (
-        float(re.search(rf"new photos of them, {when} +([0-9.]+)%", out)[1])  # type: ignore[index]
+        float(re.search(rf"new photos of named people, {when} +([0-9.]+)%", out)[1])  # type: ignore[index]
         for when in ("before", "after")
     )
     assert after > before + 2
-    assert "kept: from now on distances follow what was learned" in out
-    assert "taught    on 20" in run("status").out
+    assert "kept: the library now uses what it learned" in out
+    assert "taught      on 20" in run("status").out
     assert "distances are the tower's own again" in run("teach", "--undo").out
     assert "nothing to undo" in run("teach", "--reset").out
     refused = run("teach", "--undo", "--dry-run")
-    assert (refused.code, "give one of them" in refused.err) == (2, True)
+    assert (refused.code, "give only one of" in refused.err) == (2, True)
 
 
 def test_the_json_is_documented(run: CommandLine) -> None:

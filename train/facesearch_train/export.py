@@ -140,7 +140,7 @@ def threshold_by_person(embeddings: Floats, identities: Identities, scales: Floa
     """The best threshold where all people weigh alike: float32 (N, D), (N,) person numbers. scales: local scales (N,),
     for judged distances.
 
-    Its accuracy is the mean of two shares judged rightly: of impostor pairs, and of genuine pairs as the mean over
+    Its accuracy is the mean of two shares judged correctly: of impostor pairs, and of genuine pairs as the mean over
     people. Otherwise the few people with the most photos would decide, for pairs grow as the square of photos.
     """
     roc = pairs_roc(embeddings, identities, scales)

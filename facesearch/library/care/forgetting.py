@@ -109,7 +109,7 @@ def forget(path: Path, wanted: str | None) -> ForgetSummary:
     if traces.pieces or traces.texts:
         files = ", ".join(sorted({*traces.pieces, *traces.texts}))
         raise LibraryError(
-            f"forgotten in the rows, but traces are left in {path}, in {files}; delete by hand what is none of the "
+            f"deleted from the rows, but traces remain in {path}, in {files}; delete by hand what is not one of the "
             "library's files (facesearch verify says which), and then forget once more"
         )
     return ForgetSummary(

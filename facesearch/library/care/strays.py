@@ -37,7 +37,7 @@ def stray_problems(folder: Path) -> Iterator[Problem]:
         name = entry.name
         mode = stat.S_IMODE(entry.lstat().st_mode)
         if is_half_written(name):
-            yield Problem("files", f"{name} is left of a write that was cut short", "deleted it", entry.unlink)
+            yield Problem("files", f"{name} is left over from an interrupted write", "deleted it", entry.unlink)
         elif name in _OWN or is_kept_copy(name) or name.removesuffix("-wal").removesuffix("-shm") == DATABASE_NAME:
             if mode & 0o077:
                 yield Problem(
@@ -47,7 +47,7 @@ def stray_problems(folder: Path) -> Iterator[Problem]:
                     lambda entry=entry: entry.chmod(FILE_MODE),  # type: ignore[misc]
                 )
         else:
-            yield Problem("files", f"{name} is none of a library's files", "move it elsewhere")
+            yield Problem("files", f"{name} is not one of the library's files", "move it elsewhere")
     mode = stat.S_IMODE(folder.stat().st_mode)
     if mode & 0o077:
         yield Problem(

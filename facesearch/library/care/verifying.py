@@ -245,7 +245,7 @@ class _Verification:
             ids, embeddings = catalog.embeddings()
             Vectors.build(ids, space.map(embeddings)).save(self._path, stamp)
 
-        self._found(Problem("vectors", f"the file of vectors is of no use: {problem}", "rebuilt it", rebuild))
+        self._found(Problem("vectors", f"the file of vectors is unusable: {problem}", "rebuilt it", rebuild))
 
     def _vectors_differ(self, stamp: Stamp, space: Space) -> str | None:
         """Why the file of vectors is not that of the rows; None where it is."""
@@ -260,7 +260,7 @@ class _Verification:
     def _check_models(self, database: Database) -> None:
         settings = database.settings()
         if isinstance(self._installed, str):
-            self._found(Problem("models", self._installed, "install facesearch anew, or choose another --tower"))
+            self._found(Problem("models", self._installed, "reinstall facesearch, or choose another --tower"))
             return
         given = self._installed
         for kind, built, now in (

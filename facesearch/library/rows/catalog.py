@@ -231,7 +231,7 @@ class Catalog:
         return np.frombuffer(b"".join(row[0] for row in rows), _STORED).reshape(-1, EMBEDDING_SIZE).astype(np.float32)
 
     def detected_faces(self, photo_id: int) -> list[tuple[int, DetectedFace]]:
-        """The faces of a photo as they were detected, in px of the photo in the file, by id."""
+        """The faces of a photo unchanged detected, in px of the photo in the file, by id."""
         rows = self._database.rows(
             "SELECT id, box, landmarks, score FROM faces WHERE photo_id = ? ORDER BY id", (photo_id,)
         )

@@ -171,7 +171,7 @@ def _opened(content: bytes, path: Path) -> ImageFile.ImageFile:
         content = readable_png(content)
     formats = candidate_formats(content)
     if not formats:
-        kinds = f"is not a photo of a kind that facesearch reads ({', '.join(FORMATS)}): convert it"
+        kinds = f"is not in a format that facesearch reads ({', '.join(FORMATS)}): convert it"
         raise photo_error(path, what_else(content) or kinds)
     for name in formats[:-1]:
         try:

@@ -144,10 +144,10 @@ class DecodingWorker:
         if ended in (-signal.SIGPROF, -signal.SIGALRM):
             reason = f"takes longer than {self._limits.seconds:.0f} seconds to decode: export a smaller copy"
         elif ended == -signal.SIGKILL:
-            reason = "was being decoded when the system ended the process, mostly for want of memory: try again"
+            reason = "was being decoded when the system ended the process, usually for lack of memory: try again"
         else:
             how = signal.Signals(-ended).name if ended < 0 else f"exit code {ended}"
-            reason = f"is damaged: it brings its decoder down ({how}): copy it again from where it came"
+            reason = f"is damaged: it crashes its decoder ({how}): copy it again from where it came"
         error = photo_error(path, reason)
         if ended == -signal.SIGKILL:  # not the photo's fault: an error with a number is tried again
             error.__cause__ = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))

@@ -7,7 +7,7 @@ from facesearch.query.why.explanation import Candidate, Explanation
 from facesearch.query.why.heat import by_region
 from facesearch.text import percent
 
-SAME_PHOTO = "That face is on this very photo, which the library holds: the distance says nothing but that."
+SAME_PHOTO = "That face is on this very photo, which is in the library, so the distance says nothing."
 
 
 def called(person: Candidate) -> str:
@@ -36,12 +36,12 @@ def rivalry(found: Explanation) -> str:
     other = f"{called(found.runner_up)} at {found.runner_up.distance:.3f}"
     if found.margin < 0 and found.is_first:
         return (
-            f"The runner-up is {other}: that one face is nearer, by {-found.margin:.3f}, but all their faces together "
-            "are less alike."
+            f"The runner-up is {other}: one face is nearer, by {-found.margin:.3f}, but their faces together are less "
+            "alike."
         )
     if found.margin < 0:
-        return f"Nearer is {other}, by {-found.margin:.3f}."
-    return f"The runner-up is {other}, farther by a margin of {found.margin:.3f}."
+        return f"{other} is nearer, by {-found.margin:.3f}."
+    return f"The runner-up is {other}, {found.margin:.3f} farther away."
 
 
 def standing(found: Explanation) -> str:
@@ -56,16 +56,16 @@ def standing(found: Explanation) -> str:
             f"{percent(probability, 1)}, assuming even odds beforehand; too few faces here have a name to say more."
         )
     return (
-        f"Of {pairs.genuine_pairs:,} pairs of one person in this library {_share(pairs.genuine_farther)} are farther "
-        f"apart, and of {pairs.impostor_pairs:,} pairs of two people {_share(pairs.impostor_nearer)} are as near."
+        f"Of {pairs.genuine_pairs:,} pairs of one person in this library, {_share(pairs.genuine_farther)} are farther "
+        f"apart; of {pairs.impostor_pairs:,} pairs of two people, {_share(pairs.impostor_nearer)} are as near."
     )
 
 
 def hanging(found: Explanation) -> str:
-    """Which parts of the face the distance hangs on most."""
+    """Which parts of the face the distance depends on most."""
     parts = sorted(by_region(found.occlusion.by_pixel(0)).items(), key=lambda part: -part[1])
     said = ", ".join(f"{name} {change:+.3f}" for name, change in parts)
-    return f"Covering moves the face away (+) or nearer (-), on average: {said}."
+    return f"Covering a part moves the face away (+) or nearer (-): {said}."
 
 
 def _share(share: float) -> str:

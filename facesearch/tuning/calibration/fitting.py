@@ -38,7 +38,7 @@ Interval = tuple[float, float]
 @dataclass(frozen=True)
 class Judged:
     """How a threshold and probabilities do. far, tar: the shares of impostor and of genuine pairs at most that far
-    apart. accuracy: the mean of the two shares judged rightly. calibration_error: the expected one; None without a
+    apart. accuracy: the mean of the two shares judged correctly. calibration_error: the expected one; None without a
     calibration."""
 
     far: float
@@ -111,14 +111,12 @@ def fit_library(library: Library, in_force: InForce, far: float = FAR) -> Fit:
 def fit_sample(sample: NamedSample, in_force: InForce, far: float) -> Fit:
     """The same of faces at hand."""
     if missing := _missing(sample, far):
-        raise LibraryError(
-            f"the library names too few people to be calibrated: {'; '.join(missing)}. Nothing was changed"
-        )
+        raise LibraryError(f"too few named people for a calibration: {'; '.join(missing)}. Nothing was changed")
     pairs = pairs_of(sample)
     calibration, threshold = _fitted(pairs, far)
     if calibration is None:
         raise LibraryError(
-            "the library's named people lie no nearer to themselves than to one another: look for wrong names "
+            "faces of one person are no nearer to each other than to other people's: look for wrong names "
             "(facesearch people review), or move to another tower"
         )
     own, usual = _held_out(sample, pairs, far, in_force)
@@ -151,16 +149,16 @@ def _missing(sample: NamedSample, far: float) -> list[str]:
     if people < (least := least_people(far)):
         remedy = f"name {least - people} more"
         if people > 2 and (reachable := 2 * EXPECTED_PAIRS / (people * (people - 1))) < 1:
-            remedy += f", or ask for --far {math.ceil(reachable * 1000) / 1000:g}"
-        missing.append(f"{people} people where a FAR of {far:g} takes {least} ({remedy})")
+            remedy += f", or use --far {math.ceil(reachable * 1000) / 1000:g}"
+        missing.append(f"{people} people, and a FAR of {far:g} takes {least} ({remedy})")
     if several < LEAST_WITH_TWO_PHOTOS:
         more = LEAST_WITH_TWO_PHOTOS - several
-        missing.append(f"{several} of them on two photos or more where it takes {LEAST_WITH_TWO_PHOTOS} ({more} more)")
+        missing.append(f"{several} of them on two photos or more, and it takes {LEAST_WITH_TWO_PHOTOS} ({more} more)")
     if genuine < LEAST_GENUINE_PAIRS:
         more = LEAST_GENUINE_PAIRS - genuine
         missing.append(
-            f"{genuine} pairs of photos of one person where it takes {LEAST_GENUINE_PAIRS} ({more} more: a third photo "
-            "of somebody is two more)"
+            f"{genuine} pairs of photos of one person, and it takes {LEAST_GENUINE_PAIRS} ({more} more: a third photo "
+            "of somebody adds two)"
         )
     return missing
 

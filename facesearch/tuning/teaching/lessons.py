@@ -1,4 +1,4 @@
-"""What there is to learn from: named faces, and pairs of faces that are not one person whatever their names.
+"""What there is to learn from: named faces, and pairs of faces of different people whatever their names.
 
 Faces whose person only the tower's own grouping says are left out: a tower that is taught what it said itself learns
 nothing, and would be told that it is right. Those of a group that the user has named do count: it was looked at.
@@ -87,7 +87,7 @@ def _named(library: Library) -> dict[int, int]:
 
 
 def _apart(library: Library, person_of: dict[int, int]) -> list[tuple[int, int]]:
-    """Pairs of faces that are not one person, as far as anybody knows: all rejected ones, and some of those that stand
+    """Pairs of faces of different people, as far as anybody knows: all rejected ones, and some of those that stand
     in one photo."""
     faces_of: defaultdict[int, list[int]] = defaultdict(list)
     for face, person in person_of.items():

@@ -19,7 +19,7 @@ FAR = 0.01
 class Figures:
     """Of some pairs in one space.
 
-    accuracy: the mean of the shares of genuine and impostor pairs judged rightly, at the best threshold. tar_at_far:
+    accuracy: the mean of the shares of genuine and impostor pairs judged correctly, at the best threshold. tar_at_far:
     genuine pairs accepted where 1 % of impostor pairs are; None with fewer than 100 of these. far, tar: of impostor and
     genuine pairs the share up to the library's threshold. rank_1: photos of which the nearest shows the same person;
     None where nobody was looked up.
