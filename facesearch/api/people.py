@@ -154,7 +154,7 @@ class People:
             return merge_people(library, first, rest)
 
     def split(self, who: Who, faces: Iterable[Face], to: Who | None = None) -> PeopleChanged:
-        """Make faces of a person another one: whoever `to` says, a name that may be new, or a new group without one.
+        """Move some of a person's faces to another person: `to`, a name that may be new, or a new group without one.
 
         They are rejected from the person that they leave. A photo means the person's face on it.
         """
