@@ -225,6 +225,41 @@ def scene(width: int, height: int) -> np.ndarray:
     return resized(coarse, width, height).copy()
 
 
+class Watched:
+    """A detector's network that notes how large each view is."""
+
+    def __init__(self, detector: Detector) -> None:
+        self.sides_px: list[int] = []
+        self._network = detector._network
+
+    def __call__(self, views: np.ndarray) -> list[np.ndarray]:
+        self.sides_px.append(max(views.shape[1:3]))
+        return list(self._network(views))
+
+
+def looks_at(pixels: Pixels) -> tuple[list[int], list[DetectedFace]]:
+    """The longer sides of all views of a photo, in px, and the faces."""
+    detector = load_detector()
+    watched = Watched(detector)
+    detector._loaded = watched  # type: ignore[assignment]
+    faces = detector.detect(pixels)
+    return watched.sides_px, faces
+
+
+def test_a_closer_look_follows_only_where_faces_may_be_small() -> None:
+    large = np.pad(drawn_portrait().pixels, ((300, 300), (400, 400), (0, 0)), mode="edge")
+    sides_px, faces = looks_at(large)
+    assert len(faces) == 1
+    assert max(sides_px) == 640
+    small_px = round(40 / faces[0].size_px * large.shape[1])
+    scene_with_one = scene(1400, 1000)
+    one = resized(large, small_px, round(small_px * large.shape[0] / large.shape[1]))
+    scene_with_one[600 : 600 + one.shape[0], 300 : 300 + one.shape[1]] = one
+    sides_px, faces = looks_at(scene_with_one)
+    assert 1024 in sides_px
+    assert [300 < face.box[0] < 300 + small_px for face in faces] == [True]
+
+
 def test_small_faces_of_a_panorama_are_found_once(detector: Detector) -> None:
     """Faces of 60 px in a photo 4,096 px long: 15 px in the 1,024 that a photo is shrunk to."""
     panorama = scene(4096, 400)

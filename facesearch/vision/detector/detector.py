@@ -16,12 +16,12 @@ from facesearch.records import DetectedFace, Pixels
 from facesearch.vision.detector import centerface
 from facesearch.vision.detector.centerface import Candidates, merged, without_parts
 from facesearch.vision.detector.settings import DEFAULT_SETTINGS, DetectorSettings, settings_of, smallest_face
-from facesearch.vision.detector.views import Region, View, shrink, tiles, view
+from facesearch.vision.detector.views import Region, View, shrink, tiles, view, whole_view
 from facesearch.vision.runtime import DEFAULT_RUNTIME, CompiledNetwork, RuntimeSettings, fastest_precision
 
 __all__ = ["DEFAULT_SETTINGS", "Detector", "DetectorSettings", "load_detector", "settings_of", "smallest_face"]
 
-_VERSION = 1  # raise it when the code below finds other faces than before
+_VERSION = 2  # raise it when the code below finds other faces than before
 _LEAST_SIDE_PX = 12  # a narrower photo shows nobody
 
 # A face that fills the photo is found where it is small and has room around it. Each photo is also looked at like that,
@@ -29,6 +29,11 @@ _LEAST_SIDE_PX = 12  # a narrower photo shows nobody
 _LARGE = 0.35
 _FAR_SIDE_PX = 128
 _FAR_BORDER = 0.25
+
+# A first look at the photo small shows every face of _SMALL_PX there, and hints at nearly all smaller ones. Only where
+# there is such a hint, or nothing at all, does a closer look follow.
+_CLOSER_FROM = 1.25  # times as large as the first look: less is not worth two
+_FAINT_HINT = 0.1
 
 # Tiles are for the faces that are too small in a whole photo: of a panorama, or of a photo that shows several faces
 # smaller than _SMALL_PX, which need not be certain. Tiles overlap by what the whole photo's look would not miss.
@@ -83,42 +88,60 @@ class Detector:
         height, width = pixels.shape[:2]
         if min(height, width) < _LEAST_SIDE_PX:
             return []
-        found = self._faces(pixels)
-        for turn in self._turns(pixels, found):
-            turned = self._faces(np.ascontiguousarray(np.rot90(pixels, turn)))
+        small = shrink(pixels, self._first_side_px(width, height))
+        found = self._faces(pixels, small)
+        for turn in self._turns(small, found):
+            turned = self._faces(np.rot90(pixels, turn), np.ascontiguousarray(np.rot90(small, turn)))
             found = merged([found, _turned_back(_upright(turned), turn, width, height)])
             if len(found.scores) and found.is_clear.all():
                 break
         return _clipped(found, width, height, self.settings.smallest_face_px(width, height))
 
-    def _faces(self, pixels: Pixels) -> Candidates:
-        """The faces of a photo as it stands, from near and far."""
+    def _first_side_px(self, width: int, height: int) -> int:
+        """The longer side of the first look at a photo; a long one has small faces as a rule."""
+        side_px = min(self.settings.view_side_px(width, height), max(width, height))
+        is_near = side_px <= _CLOSER_FROM * self.settings.first_side_px
+        return side_px if is_near or _is_long(width, height) else self.settings.first_side_px
+
+    def _faces(self, pixels: Pixels, small: Pixels) -> Candidates:
+        """The faces of a photo as it stands, from near and far. small: the photo as large as for the first look."""
         height, width = pixels.shape[:2]
-        whole = Region(0, 0, width, height)
-        overview = view(
-            pixels, whole, min(self.settings.view_side_px(width, height), max(width, height)), centerface.STEP_PX
-        )
-        found = self._seen(overview, min(_HINT_SCORE, self.settings.score_threshold))
-        looks = [found.only(np.flatnonzero(found.scores > self.settings.score_threshold))]
-        far = self._seen(view(pixels, whole, min(_FAR_SIDE_PX, max(width, height)), centerface.STEP_PX, _FAR_BORDER))
+        longer, threshold = max(width, height), self.settings.score_threshold
+        hints = self._in_whole(small, (width, height), min(_FAINT_HINT, threshold))
+        shrunk = longer / max(small.shape[:2])
+        looks = [hints.only(np.flatnonzero(hints.scores > threshold))]
+        closer_px = min(self.settings.view_side_px(width, height), longer)
+        if closer_px > max(small.shape[:2]) and _wants_closer(hints, _SMALL_PX * shrunk):
+            # What the first look shows of small faces is rough; of larger ones both looks count.
+            looks = [looks[0].only(np.flatnonzero(looks[0].heights >= _SMALL_PX * shrunk))]
+            hints = self._in_whole(shrink(pixels, closer_px), (width, height), min(_HINT_SCORE, threshold))
+            shrunk = longer / closer_px
+            looks.append(hints.only(np.flatnonzero(hints.scores > threshold)))
+        far_px = min(_FAR_SIDE_PX, longer)
+        far_view = whole_view(small, (width, height), side_px=far_px, step_px=centerface.STEP_PX, border=_FAR_BORDER)
+        far = self._seen(far_view, threshold)
         far = far.only(np.flatnonzero(far.heights >= _LARGE * min(width, height)))
-        looks = [without_parts(looks[0], far), far]
-        looks += self._in_tiles(pixels, found, float(overview.scale.max()))
+        looks = [*(without_parts(look, far) for look in looks), far]
+        looks += self._in_tiles(pixels, hints.only(np.flatnonzero(hints.scores > _HINT_SCORE)), shrunk)
         return merged(looks)
 
-    def _seen(self, look: View, threshold: float | None = None) -> Candidates:
+    def _in_whole(self, small: Pixels, size_px: tuple[int, int], threshold: float) -> Candidates:
+        """The faces of a whole photo, in its px. small: the photo as it is looked at; size_px: its width and height."""
+        look = whole_view(small, size_px, side_px=max(small.shape[:2]), step_px=centerface.STEP_PX)
+        return self._seen(look, threshold)
+
+    def _seen(self, look: View, threshold: float) -> Candidates:
         """The faces of a view, in px of the photo."""
-        threshold = self.settings.score_threshold if threshold is None else threshold
         found = centerface.decode(self._network(look.pixels[None]), threshold)
         boxes = look.in_photo(found.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
         return found._replace(boxes=boxes, landmarks=look.in_photo(found.landmarks))
 
     def _in_tiles(self, pixels: Pixels, found: Candidates, shrunk: float) -> list[Candidates]:
-        """What a closer look adds, where one is worth it. shrunk: photo px for one px of the overview."""
+        """What a closer look adds, where one is worth it. shrunk: photo px for one px of the whole look."""
         height, width = pixels.shape[:2]
         if self.settings.smallest_face_px(width, height) >= _SMALL_PX * shrunk:
             return []
-        is_long = shrunk > 1 and max(width, height) >= _LONG * min(width, height)
+        is_long = shrunk > 1 and _is_long(width, height)
         if not is_long and np.count_nonzero(found.heights < _SMALL_PX * shrunk) < _SMALL_COUNT:
             return []
         enlarged = _ENLARGED if shrunk <= 1 else 1.0
@@ -128,20 +151,20 @@ class Detector:
     def _in_tile(self, pixels: Pixels, tile: Region, enlarged: float) -> Candidates:
         height, width = pixels.shape[:2]
         side_px = round(enlarged * max(tile.right - tile.left, tile.bottom - tile.top))
-        found = self._seen(view(pixels, tile, side_px, centerface.STEP_PX))
+        found = self._seen(view(pixels, tile, side_px, centerface.STEP_PX), self.settings.score_threshold)
         low = [side + _CUT_PX if side > 0 else -np.inf for side in (tile.left, tile.top)]
         ends = ((tile.right, width), (tile.bottom, height))
         high = [side - _CUT_PX if side < end else np.inf for side, end in ends]
         inside = (found.boxes > [*low, -np.inf, -np.inf]) & (found.boxes < [np.inf, np.inf, *high])
         return found.only(np.flatnonzero(inside.all(axis=1)))
 
-    def _turns(self, pixels: Pixels, found: Candidates) -> list[int]:
+    def _turns(self, small: Pixels, found: Candidates) -> list[int]:
         """By how many quarters to the left the photo should be turned for other looks, the likeliest first."""
         if len(found.scores):
             unclear = found.only(np.flatnonzero(~found.is_clear))
             quarters = Counter((np.round(unclear.rolls / 90).astype(int) % 4).tolist())
             return sorted((1, 2, 3), key=lambda turn: -quarters[turn]) if len(unclear.scores) else []
-        small = shrink(pixels, _GLANCE_SIDE_PX)
+        small = shrink(small, _GLANCE_SIDE_PX)
         whole = Region(0, 0, small.shape[1], small.shape[0])
         glance = view(small, whole, max(small.shape[:2]), centerface.STEP_PX).pixels
         turns = []
@@ -163,6 +186,14 @@ def load_detector(settings: DetectorSettings = DEFAULT_SETTINGS, *, lanes: int =
 def _identity(settings: DetectorSettings) -> str:
     parts = f"{_VERSION} {centerface.weights_digest()} {settings.told()}"
     return f"centerface-{_VERSION}-{hashlib.sha256(parts.encode()).hexdigest()[:12]}{settings.told_smallest_face()}"
+
+
+def _is_long(width: int, height: int) -> bool:
+    return max(width, height) >= _LONG * min(width, height)
+
+
+def _wants_closer(hints: Candidates, small_px: float) -> bool:
+    return not len(hints.scores) or bool((hints.heights < small_px).any())
 
 
 def _upright(faces: Candidates) -> Candidates:

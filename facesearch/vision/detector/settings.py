@@ -25,6 +25,7 @@ class DetectorSettings:
 
     min_face_px: int = 0  # smallest face, in px of the photo shrunk to max_side_px; 0: as small as can be seen
     min_face_share: float = 0.0  # the same as a share of the photo's longer side; the larger of the two holds
+    first_side_px: int = 640  # of a first look, which is the only one where that is enough
     max_side_px: int = 1024  # a larger photo is shrunk to this before it is looked at as a whole
     score_threshold: float = 0.5  # of the network's probability
 

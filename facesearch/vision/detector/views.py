@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -47,6 +47,14 @@ def view(pixels: Pixels, region: Region, side_px: int, step_px: int, border: flo
     canvas[border_px : border_px + height, border_px : border_px + width] = small
     scale = np.array([part.shape[1] / width, part.shape[0] / height], dtype=np.float32)
     return View(canvas, region, scale, border_px)
+
+
+def whole_view(small: Pixels, size_px: tuple[int, int], *, side_px: int, step_px: int, border: float = 0.0) -> View:
+    """A whole photo that was shrunk already. size_px: width and height of the photo itself, in whose px points are."""
+    height, width = small.shape[:2]
+    seen = view(small, Region(0, 0, width, height), side_px, step_px, border)
+    factor = np.array([size_px[0] / width, size_px[1] / height], dtype=np.float32)
+    return replace(seen, scale=seen.scale * factor)
 
 
 def tiles(width: int, height: int, tile_px: int, overlap_px: int) -> list[Region]:
