@@ -102,7 +102,7 @@ from facesearch.photos import photo_file
 from facesearch.photos.decoding.worker_process import _answer, pixels_of
 from facesearch.photos.decoding.decode import read_picture
 file = photo_file(Path(sys.argv[1]))
-request = {"path": sys.argv[1], "size_bytes": 1, "mtime_ns": 1, "max_side_px": 4096}
+request = {"path": sys.argv[1], "size_bytes": 1, "mtime_ns": 1, "max_side_px": 4096, "draft": False}
 answer, pixels = _answer(read_picture, pixels_of, request)
 assert len(pixels) == answer["shape"][0] * answer["shape"][1] * 3
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))

@@ -15,6 +15,9 @@ from facesearch.text import shown
 MAX_SIDE_PX = 4096
 """Longer side of the pixels handed on. A 12-megapixel phone photo (4032 px) keeps every pixel."""
 
+DRAFT_SIDE_PX = 1600
+"""Least longer side of a draft: a JPEG decoded at 1/2, 1/4 or 1/8 of its size, which costs a fraction of the whole."""
+
 MAX_FILE_BYTES = 1 << 30
 """A photo's file is held in memory while it is decoded; the largest that cameras write are some 300 MB."""
 

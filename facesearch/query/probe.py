@@ -14,9 +14,10 @@ import numpy as np
 
 from facesearch.errors import NoFaceError, PhotoError
 from facesearch.evaluation.calibration import Calibration
-from facesearch.photos import faceless_damage, photo_file, read_photo_apart, shown_path, walk
+from facesearch.photos import photo_file, read_photo_apart, shown_path, walk
 from facesearch.records import DetectedFace, EmbeddedFace, Embedder, FaceDetector, Models, Photo, Pixels, SkippedFile
 from facesearch.vision.alignment import align_faces
+from facesearch.vision.faces import find_faces
 from facesearch.vision.quality import quality_of
 
 
@@ -87,14 +88,12 @@ def _tried(path: Path, detector: FaceDetector, tower: Embedder, *, is_named: boo
 
 
 def _found(path: Path, detector: FaceDetector) -> tuple[Photo, list[DetectedFace]]:
-    photo = read_photo_apart(photo_file(path))
-    faces = detector.detect(photo.pixels)
+    file = photo_file(path)
+    photo, faces = find_faces(lambda draft: read_photo_apart(file, draft=draft), detector)
     if not faces:
-        if photo.damage is not None:
-            raise faceless_damage(path, photo.damage)
         reason = "shows no face that was found: turn it upright, leave more room around the face, or use a larger photo"
         raise NoFaceError(f"{shown_path(path)}: {reason}", reason)
-    return photo, list(faces)
+    return photo, faces
 
 
 def _embedded(

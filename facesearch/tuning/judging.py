@@ -23,6 +23,7 @@ from facesearch.records import FaceDetector, PhotoPath, Pixels, StoredFace
 from facesearch.tuning.calibration import judge_in
 from facesearch.vision.alignment import align
 from facesearch.vision.boxes import FOUND_AGAIN, pair_up
+from facesearch.vision.faces import find_faces
 
 _MOST_SAMPLES = 60  # faces to move about; each is a photo to read
 
@@ -120,11 +121,11 @@ def _crop_again(face: StoredFace, where: PhotoPath | None, sha256: str | None, d
     if where is None:
         return None
     try:
-        photo = read_photo_apart(photo_file(where.path))
+        file = photo_file(where.path)
+        photo, found = find_faces(lambda draft: read_photo_apart(file, draft=draft), detector)
     except PhotoError:
         return None
     if photo.sha256 != sha256:
         return None
-    found = detector.detect(photo.pixels)
     pairs = pair_up([each.box for each in found], [face.box * np.float32(photo.scale)], FOUND_AGAIN)
     return align(photo.pixels, found[pairs[0][0]].landmarks) if pairs else None

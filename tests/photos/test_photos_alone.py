@@ -22,7 +22,7 @@ import os, signal, sys, time
 sys.path[:] = sys.argv[1].split("\\n")
 from facesearch.photos.decoding import decode, worker_process
 usual = decode._load
-def load(image, max_side_px):
+def load(image, enough_px):
     log = os.open(os.environ["FACESEARCH_TEST_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(log, b"begin\\n")
     time.sleep(0.5)
@@ -30,7 +30,7 @@ def load(image, max_side_px):
         open("died", "w").close()
         os.abort()
     os.write(log, b"end\\n")
-    return usual(image, max_side_px)
+    return usual(image, enough_px)
 decode._load = load
 worker_process.serve(*sys.argv[2:])
 """
@@ -110,11 +110,11 @@ def test_threads_take_turns_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     path = write_large(tmp_path / "photo.png")
     usual, inside, most = decode._load, 0, 0
 
-    def load(image: Image.Image, max_side_px: int) -> tuple[int, int]:
+    def load(image: Image.Image, enough_px: int) -> tuple[int, int]:
         nonlocal inside, most
         inside += 1
         most = max(most, inside)
-        result = usual(image, max_side_px)  # type: ignore[arg-type]
+        result = usual(image, enough_px)  # type: ignore[arg-type]
         inside -= 1
         return result
 

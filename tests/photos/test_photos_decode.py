@@ -195,6 +195,24 @@ def test_jpeg_is_never_scaled_below_the_side_asked_for(tmp_path: Path) -> None:
     assert photo.pixels[8].std() > 60  # the stripes are still there
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "expected"),
+    [
+        ("a.jpg", (4000, 3000), (2000, 1500)),
+        ("a.jpg", (3000, 6400), (750, 1600)),
+        ("a.jpg", (3199, 2000), (3199, 2000)),  # half of it would be less than a draft needs
+        ("a.png", (4000, 3000), (4000, 3000)),
+    ],
+)
+def test_a_draft_is_a_jpeg_decoded_smaller(
+    tmp_path: Path, name: str, size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    Image.new("RGB", size, (200, 90, 30)).save(tmp_path / name)
+    photo = read_photo(photo_file(tmp_path / name), draft=True)
+    assert (photo.width_px, photo.height_px) == expected
+    assert photo.original_size_px == (None if expected == size else size)
+
+
 def test_the_photo_as_it_was_read_not_as_it_was_listed(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.new("RGB", (2, 2), RED).save(path)

@@ -47,10 +47,10 @@ def bringing_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         sys.path[:] = sys.argv[1].split("\\n")
         from facesearch.photos.decoding import decode, worker_process
         usual = decode.read_picture
-        def read_picture(file, max_side_px):
+        def read_picture(file, *how):
             if file.path.name == "bad.png":
                 exec(os.environ["FACESEARCH_TEST_DOWN"])
-            return usual(file, max_side_px)
+            return usual(file, *how)
         decode.read_picture = read_picture
         worker_process.serve(*sys.argv[2:])
     """)

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesearch.demo.drawing import draw_group
+from facesearch.demo.drawing import draw_group, draw_portrait
 from facesearch.demo.person import random_people
 from facesearch.errors import PhotoError
 from facesearch.photos import photo_file, read_photo
-from facesearch.records import DetectedFace, PhotoFile, Pixels
+from facesearch.records import DetectedFace, Photo, PhotoFile, Pixels
 from facesearch.vision.detector.detector import DEFAULT_SETTINGS, Detector, load_detector
-from facesearch.vision.faces import SeeingWorker, SeenPhoto, look
+from facesearch.vision.faces import SeeingWorker, SeenPhoto, cut_out, find_faces, look
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +107,51 @@ def test_where_no_process_may_be_started_faces_are_seen_here(
     monkeypatch.setattr(subprocess, "Popen", refuse)
     with SeeingWorker(detector) as worker:
         assert_same(worker.see(group), look(read_photo(group), detector))
+
+
+@pytest.fixture(scope="module")
+def portrait(tmp_path_factory: pytest.TempPathFactory) -> PhotoFile:
+    """A face that is large in a photo of 3,600 px."""
+    drawn = draw_portrait(random_people(2, seed=4)[0], np.random.default_rng(4), size_px=600)
+    path = tmp_path_factory.mktemp("large") / "portrait.jpg"
+    Image.fromarray(drawn.pixels).resize((3600, 3600)).save(path, quality=92)
+    return photo_file(path)
+
+
+def reads_of(file: PhotoFile, detector: Detector) -> tuple[list[bool], SeenPhoto]:
+    """Which reads were drafts, and what was seen."""
+    drafts: list[bool] = []
+
+    def read(draft: bool) -> Photo:
+        drafts.append(draft)
+        return read_photo(file, draft=draft)
+
+    photo, faces = find_faces(read, detector)
+    return drafts, cut_out(photo, faces)
+
+
+def test_a_draft_of_a_large_jpeg_is_enough_for_large_faces(portrait: PhotoFile, detector: Detector) -> None:
+    drafts, seen = reads_of(portrait, detector)
+    whole = look(read_photo(portrait), detector)
+    assert drafts == [True]
+    assert seen.size_px == whole.size_px == (3600, 3600)
+    (mine,), (other,) = seen.faces, whole.faces
+    apart = np.linalg.norm(mine.face.landmarks[0] - mine.face.landmarks[1])
+    assert np.abs(mine.face.landmarks - other.face.landmarks).max() < 0.02 * apart
+    assert np.abs(mine.crop.astype(int) - other.crop).mean() < 4
+
+
+def test_small_faces_are_cut_from_the_whole_photo(group: PhotoFile, detector: Detector, worker: SeeingWorker) -> None:
+    small = group.path.with_name("small.jpg")
+    with Image.open(group.path) as image:
+        canvas = Image.new("RGB", (3600, 2700), (120, 130, 140))
+        canvas.paste(image.resize((image.width // 4, image.height // 4)), (400, 600))
+    canvas.save(small, quality=92)
+    drafts, seen = reads_of(photo_file(small), detector)
+    assert drafts == [True, False]
+    assert len(seen.faces) >= 4
+    assert_same(seen, look(read_photo(photo_file(small)), detector))
+    assert_same(seen, worker.see(photo_file(small)))
 
 
 class PointDetector:

@@ -24,7 +24,7 @@ from facesearch.photos.decoding.png import SIGNATURE, has_wrong_pixels, readable
 from facesearch.photos.decoding.quiet import pillow_silenced
 from facesearch.photos.decoding.raw import is_raw, preview_of
 from facesearch.photos.decoding.rescue import DECODER_ERRORS, missing_bytes, rescued, with_plain_end
-from facesearch.photos.files import MAX_SIDE_PX, photo_error, read_file
+from facesearch.photos.files import DRAFT_SIDE_PX, MAX_SIDE_PX, photo_error, read_file
 from facesearch.records import Photo, PhotoFile, Pixels
 
 MEGAPIXEL_LIMITS = {"JPEG": 250, "HEIF": 200, "AVIF": 150, "WEBP": 100, "JPEG2000": 100}
@@ -75,17 +75,18 @@ class Picture:
     damage: str | None = None
 
 
-def read_photo(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Photo:
+def read_photo(file: PhotoFile, max_side_px: int = MAX_SIDE_PX, *, draft: bool = False) -> Photo:
     """Read a file once, for its fingerprint and its pixels.
 
     Returns a Photo with uint8 (H, W, 3) sRGB pixels, upright, read-only, neither side over `max_side_px`; `file` in
     it is the file as it was when read, which can be newer than the one asked for. Of a damaged photo it gives what can
-    be seen still, and says so in `damage`.
+    be seen still, and says so in `damage`. draft: of a JPEG the smallest of its decoder's sizes will do whose longer
+    side is DRAFT_SIDE_PX or more.
     Raises PhotoError, which names the file and says what to do, where the photo cannot be read. Safe in threads.
     """
     import numpy as np
 
-    picture = read_picture(file, max_side_px)
+    picture = read_picture(file, max_side_px, draft)
     pixels = np.frombuffer(picture.content, np.uint8).reshape(picture.shape)
     return Photo(picture.file, picture.sha256, pixels, picture.original_size_px, picture.damage)
 
@@ -96,13 +97,13 @@ def decode_photo(content: bytes, path: Path, max_side_px: int = MAX_SIDE_PX) -> 
     import numpy as np
 
     with pillow_silenced:
-        decoded = _decoded(content, path, max_side_px)
+        decoded = _decoded(content, path, max_side_px, draft=False)
     if decoded.damage is not None:
         raise photo_error(path, f"is damaged ({decoded.damage}): copy it again from where it came")
     return np.frombuffer(decoded.content, np.uint8).reshape(decoded.shape)
 
 
-def read_picture(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Picture:
+def read_picture(file: PhotoFile, max_side_px: int = MAX_SIDE_PX, draft: bool = False) -> Picture:
     """The same without NumPy."""
     if max_side_px < 1:
         raise ValueError(f"max_side_px is {max_side_px}; it must be 1 or more")
@@ -111,7 +112,7 @@ def read_picture(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> Picture:
         if not content:
             raise photo_error(file.path, "is empty (0 bytes): copy it again from where it came")
         with pillow_silenced:
-            decoded = _decoded(content, file.path, max_side_px)
+            decoded = _decoded(content, file.path, max_side_px, draft=draft)
         sha256 = hashlib.sha256(content).hexdigest()
         del content
     reduced = decoded.original_size_px != (decoded.shape[1], decoded.shape[0])
@@ -129,7 +130,7 @@ class _Decoded:
     damage: str | None
 
 
-def _decoded(content: bytes, path: Path, max_side_px: int) -> _Decoded:
+def _decoded(content: bytes, path: Path, max_side_px: int, *, draft: bool) -> _Decoded:
     preview = preview_of(content, path) if is_raw(content, path) else None
     encoded = with_plain_end(content if preview is None else preview.content)
     is_short = encoded.startswith(b"RIFF") and missing_bytes(encoded) > 0  # libwebp does not even read the header then
@@ -138,11 +139,12 @@ def _decoded(content: bytes, path: Path, max_side_px: int) -> _Decoded:
     name = image.format or "photo"
     megapixels = checked_megapixels(image, path)
     is_large = megapixels > ALONE_OVER_MEGAPIXELS.get(name, OTHER_ALONE_OVER_MEGAPIXELS)
+    enough_px = min(max_side_px, DRAFT_SIDE_PX) if draft else max_side_px
     with one_at_a_time if is_large else nullcontext():
         forget_xmp_turn(image)
         if is_garbled_tiff(image):
             raise photo_error(path, f"is a TIFF with more than 8 bits a sample in separate planes; {_READABLE_TIFF}")
-        load = partial(_load, max_side_px=max_side_px)
+        load = partial(_load, enough_px=enough_px)
         try:
             if is_short:
                 raise EOFError("truncated")
@@ -196,10 +198,10 @@ def checked_megapixels(image: Image.Image, path: Path) -> float:
     return megapixels
 
 
-def _load(image: ImageFile.ImageFile, max_side_px: int) -> tuple[int, int]:
-    """Decode the pixels, JPEG as small as `max_side_px` allows. Returns (width, height) as the file stores them."""
+def _load(image: ImageFile.ImageFile, enough_px: int) -> tuple[int, int]:
+    """Decode the pixels, of JPEG as few as leave a longer side of `enough_px`. Returns (width, height) in the file."""
     original_size_px = image.size
-    shrink = max(image.size) // max_side_px
+    shrink = max(image.size) // enough_px
     drafted = None
     if image.format == "JPEG" and shrink > 1:
         # libjpeg decodes at 1/2, 1/4 or 1/8, to the least size that is not below the one asked for. Rounded up, an odd

@@ -12,28 +12,40 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from facesearch.errors import PhotoError
 from facesearch.photos.decoding.large_photo_lock import one_at_a_time
-from facesearch.records import PhotoFile
+from facesearch.records import Photo, PhotoFile
 
 if TYPE_CHECKING:
     from facesearch.photos.decoding.decode import Picture
 
 READY = b"ready\n"
-Answer = tuple[dict[str, Any], bytes]  # with "shape", that of the bytes as an array of uint8
 
 
-def pixels_of(picture: Picture) -> Answer:
+class Answer(NamedTuple):
+    """What is answered of a photo, beside its fingerprint and the file's size and time."""
+
+    photo: Picture | Photo
+    facts: dict[str, Any]  # with "shape", that of the content as an array of uint8
+    content: bytes
+
+
+Read = Callable[[bool], "Picture"]  # the photo asked for; True: a draft of it will do
+
+
+def pixels_of(read: Read, draft: bool) -> Answer:
     """What is answered where pixels are asked for."""
-    return {"shape": picture.shape}, picture.content
+    picture = read(draft)
+    return Answer(picture, {"shape": picture.shape}, picture.content)
 
 
-def serve(seconds: str, memory_bytes: str, shared: str, make: Callable[[Picture], Answer] = pixels_of) -> None:
-    """Answer requests from standard input until there are no more. make: what is answered of a photo, beside its
-    fingerprint and the file's size and time; may raise PhotoError."""
+def serve(seconds: str, memory_bytes: str, shared: str, make: Callable[[Read, bool], Answer] = pixels_of) -> None:
+    """Answer requests from standard input until there are no more. make: reads a photo, as a draft where that is asked
+    for, and says what is answered of it; may raise PhotoError."""
     import fcntl
 
     from facesearch.photos.decoding import decode, formats  # before the limit of memory is set
@@ -78,12 +90,11 @@ def _limit_memory(memory_bytes: int) -> None:
 
 
 def _answer(
-    read: Callable[[PhotoFile, int], Picture], make: Callable[[Picture], Answer], request: dict[str, Any]
+    read: Callable[[PhotoFile, int, bool], Picture], make: Callable[[Read, bool], Answer], request: dict[str, Any]
 ) -> tuple[dict[str, Any], bytes | None]:
     file = PhotoFile(Path(request["path"]), request["size_bytes"], request["mtime_ns"])
     try:
-        picture = read(file, request["max_side_px"])
-        made, content = make(picture)
+        picture, facts, content = make(partial(read, file, request["max_side_px"]), request["draft"])
     except PhotoError as error:
         cause = error.__cause__
         return {"reason": error.reason, "errno": cause.errno if isinstance(cause, OSError) else None}, None
@@ -98,4 +109,4 @@ def _answer(
         "original_size_px": picture.original_size_px,
         "damage": picture.damage,
     }
-    return answer | made, content
+    return answer | facts, content

@@ -4,7 +4,7 @@ Between the many small steps of detection Python lets one thread run at a time: 
 half cores busy, two processes two. Gives what `look` gives, to the bit; stores nothing and embeds nothing.
 """
 
-from facesearch.vision.faces.faces_of_photo import SeenPhoto, cut_out, look
+from facesearch.vision.faces.faces_of_photo import SeenPhoto, cut_out, find_faces, look
 from facesearch.vision.faces.worker import SeeingWorker
 
-__all__ = ["SeeingWorker", "SeenPhoto", "cut_out", "look"]
+__all__ = ["SeeingWorker", "SeenPhoto", "cut_out", "find_faces", "look"]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from facesearch.photos.files import faceless_damage, photo_error
+from facesearch.photos.files import MAX_SIDE_PX, faceless_damage, photo_error
 from facesearch.records import CROP_SIZE_PX, AlignedFace, DetectedFace, FaceDetector, Photo, PhotoFile, Pixels
 from facesearch.vision.alignment import align_faces
 from facesearch.vision.quality import quality_of
 
+_FILLING_PX = 80  # a face of this size is not enlarged for its crop
 _FACE = np.dtype(
     [
         ("box", "f4", 4),
@@ -34,12 +35,27 @@ class SeenPhoto:
     damage: str | None = None  # as in Photo
 
 
-def look(photo: Photo, detector: FaceDetector) -> SeenPhoto:
-    """The faces of a photo. Raises PhotoError for landmarks without extent, and for a damaged photo without a face."""
+def find_faces(read: Callable[[bool], Photo], detector: FaceDetector) -> tuple[Photo, list[DetectedFace]]:
+    """A photo and its faces, in px of its pixels.
+
+    read: the photo; True: a draft of it will do. That is what is taken where every face found in it fills its crop:
+    more pixels would be averaged away. Else faces are looked for in the whole photo. Raises PhotoError for a damaged
+    photo without a face.
+    """
+    photo = read(True)
     faces = detector.detect(photo.pixels)
+    whole_px = 0 if photo.original_size_px is None else min(max(photo.original_size_px), MAX_SIDE_PX)
+    if whole_px > max(photo.width_px, photo.height_px) and any(face.size_px < _FILLING_PX for face in faces):
+        photo = read(False)
+        faces = detector.detect(photo.pixels)
     if photo.damage is not None and not faces:
         raise faceless_damage(photo.file.path, photo.damage)
-    return cut_out(photo, faces)
+    return photo, faces
+
+
+def look(photo: Photo, detector: FaceDetector) -> SeenPhoto:
+    """The faces of a photo at hand. Raises PhotoError as `find_faces`, and for landmarks without extent."""
+    return cut_out(*find_faces(lambda _: photo, detector))
 
 
 def cut_out(photo: Photo, faces: Sequence[DetectedFace]) -> SeenPhoto:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import partial
 
 from facesearch.photos import MAX_SIDE_PX, DecodingWorker, WorkerLimits
 from facesearch.photos.decoding.worker import DEFAULT_LIMITS
-from facesearch.records import PhotoFile
+from facesearch.records import Photo, PhotoFile
 from facesearch.vision.detector.detector import Detector
-from facesearch.vision.faces.faces_of_photo import SeenPhoto, look, unpacked
+from facesearch.vision.faces.faces_of_photo import SeenPhoto, cut_out, find_faces, unpacked
 
 
 class SeeingWorker(DecodingWorker):
@@ -32,7 +33,10 @@ class SeeingWorker(DecodingWorker):
     def see(self, file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> SeenPhoto:
         """Read a file once, and find its faces. Raises PhotoError, also where the photo brings the process down."""
         if self._is_here:
-            return look(self.read_photo(file, max_side_px), self._detector)
-        current, answer, content = self._answered(file, max_side_px)
+            return cut_out(*find_faces(partial(self._read, file, max_side_px), self._detector))
+        current, answer, content = self._answered(file, max_side_px, draft=True)
         width_px, height_px = answer["size_px"]
         return SeenPhoto(current, answer["sha256"], (width_px, height_px), unpacked(content), answer["damage"])
+
+    def _read(self, file: PhotoFile, max_side_px: int, draft: bool) -> Photo:
+        return self.read_photo(file, max_side_px, draft=draft)

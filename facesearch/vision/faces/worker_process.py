@@ -10,7 +10,7 @@ import numpy as np
 from facesearch.photos.decoding import worker_process as serving
 from facesearch.records import Photo
 from facesearch.vision.detector.detector import Detector, DetectorSettings
-from facesearch.vision.faces.faces_of_photo import look, packed
+from facesearch.vision.faces.faces_of_photo import cut_out, find_faces, packed
 
 if TYPE_CHECKING:
     from facesearch.photos.decoding.decode import Picture
@@ -21,11 +21,15 @@ def serve(seconds: str, memory_bytes: str, shared: str, settings: str) -> None:
     detector = Detector(DetectorSettings(**json.loads(settings)))
     detector.prepare()  # before the limit of memory is set
 
-    def faces_of(picture: Picture) -> serving.Answer:
-        pixels = np.frombuffer(picture.content, np.uint8).reshape(picture.shape)
-        photo = Photo(picture.file, picture.sha256, pixels, picture.original_size_px, picture.damage)
-        seen = look(photo, detector)
+    def faces_of(read: serving.Read, draft: bool) -> serving.Answer:
+        photo, faces = find_faces(lambda is_enough: _photo(read(draft and is_enough)), detector)
+        seen = cut_out(photo, faces)
         content = packed(seen.faces)
-        return {"shape": [len(content)], "size_px": seen.size_px}, content
+        return serving.Answer(photo, {"shape": [len(content)], "size_px": seen.size_px}, content)
 
     serving.serve(seconds, memory_bytes, shared, faces_of)
+
+
+def _photo(picture: Picture) -> Photo:
+    pixels = np.frombuffer(picture.content, np.uint8).reshape(picture.shape)
+    return Photo(picture.file, picture.sha256, pixels, picture.original_size_px, picture.damage)
