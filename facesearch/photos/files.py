@@ -13,7 +13,11 @@ from facesearch.records import PhotoFile
 from facesearch.text import shown
 
 MAX_SIDE_PX = 4096
-"""Longer side of the pixels handed on. A 12-megapixel phone photo (4032 px) keeps every pixel."""
+"""Longer side of the pixels handed on. A 12-megapixel phone photo (4032 px) keeps every pixel, and a photo much longer
+than wide as many as a square one of this side."""
+
+MAX_LONG_SIDE_PX = 8 * MAX_SIDE_PX
+_LONG = 2.5  # longer side to shorter
 
 DRAFT_SIDE_PX = 1600
 """Least longer side of a draft: a JPEG decoded at 1/2, 1/4 or 1/8 of its size, which costs a fraction of the whole."""
@@ -33,6 +37,19 @@ _KINDS = {
 
 # O_NONBLOCK: should a pipe take the file's place after it was looked at, opening it must not wait for a writer.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+
+
+def kept_side_px(size_px: tuple[int, int], max_side_px: int = MAX_SIDE_PX) -> int:
+    """The longer side that a photo of this width and height is handed on with, where max_side_px is asked for."""
+    longer, shorter = max(size_px), max(min(size_px), 1)
+    if max_side_px < MAX_SIDE_PX or not is_long(size_px):
+        return min(longer, max_side_px)
+    return min(longer, int(max_side_px * (longer / shorter) ** 0.5), MAX_LONG_SIDE_PX)
+
+
+def is_long(size_px: tuple[int, int]) -> bool:
+    """Whether it is the size of a panorama or a strip, whose faces are small beside its longer side."""
+    return max(size_px) >= _LONG * min(size_px)
 
 
 def shown_path(path: Path) -> str:

@@ -291,15 +291,32 @@ def test_a_face_in_two_tiles_counts_once(detector: Detector, group: DrawnPhoto) 
     assert shared.max() < 0.3
 
 
-def test_two_thousand_faces_are_found_in_bounded_memory(detector: Detector, group: DrawnPhoto) -> None:
+def test_two_thousand_faces_are_found_in_bounded_memory_and_looks(detector: Detector, group: DrawnPhoto) -> None:
     x1, y1, x2, y2 = group.faces[0].box.round().astype(int) + np.array([-8, -8, 8, 8])
     one = resized(group.pixels[max(y1, 0) : y2, max(x1, 0) : x2], 64, 80)
     crowd = np.tile(one, (40, 50, 1))
     detector.detect(crowd)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    faces = detector.detect(crowd)
+    sides_px, faces = looks_at(crowd)
     assert len(faces) >= 1900
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KB
+    assert len(sides_px) <= 3 + 16 + 3 * 3  # from afar, nearer, near; tiles; three turns
+    assert max(sides_px) <= 1184
+
+
+def test_no_photo_needs_more_tiles_than_there_may_be() -> None:
+    """As large as photos are handed on, and a strip longer than that."""
+    for width, height in ((4096, 4096), (32_768, 512), (6476, 2590), (20, 120_000)):
+        sides_px, faces = looks_at(np.full((height, width, 3), 90, np.uint8))
+        assert faces == []
+        assert len(sides_px) <= 3 + 16 + 3
+        assert max(sides_px) <= 1184
+
+
+def test_one_colour_and_a_single_pixel_cost_no_more_than_a_glance_in_each_turn() -> None:
+    assert looks_at(np.zeros((1, 1, 3), np.uint8)) == ([], [])
+    sides_px, _ = looks_at(np.full((3000, 4000, 3), 200, np.uint8))
+    assert sorted(sides_px) == [192, 320, 320, 320, 640, 1024]
 
 
 def test_a_face_at_the_very_edge_is_clipped_to_the_photo(detector: Detector) -> None:

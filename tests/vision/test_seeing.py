@@ -16,7 +16,7 @@ from PIL import Image
 from facesearch.demo.drawing import draw_group, draw_portrait
 from facesearch.demo.person import random_people
 from facesearch.errors import PhotoError
-from facesearch.photos import photo_file, read_photo
+from facesearch.photos import WorkerLimits, photo_file, read_photo
 from facesearch.records import DetectedFace, Photo, PhotoFile, Pixels
 from facesearch.vision.detector.detector import DEFAULT_SETTINGS, Detector, load_detector
 from facesearch.vision.faces import SeeingWorker, SeenPhoto, cut_out, find_faces, look
@@ -152,6 +152,22 @@ def test_small_faces_are_cut_from_the_whole_photo(group: PhotoFile, detector: De
     assert len(seen.faces) >= 4
     assert_same(seen, look(read_photo(photo_file(small)), detector))
     assert_same(seen, worker.see(photo_file(small)))
+
+
+def test_a_face_of_180_px_in_a_panorama_of_30_000_is_found(tmp_path: Path, detector: Detector) -> None:
+    drawn = draw_portrait(random_people(2, seed=4)[0], np.random.default_rng(4), size_px=400)
+    (face,) = drawn.faces
+    panorama = Image.new("RGB", (30_000, 2_000), (120, 130, 140))
+    size_px = round(400 * 180 / float(face.box[3] - face.box[1]))
+    panorama.paste(Image.fromarray(drawn.pixels).resize((size_px, size_px)), (22_000, 1_200))
+    panorama.save(tmp_path / "panorama.jpg")
+    with SeeingWorker(detector, WorkerLimits(memory_bytes=1 << 30)) as worker:
+        seen = worker.see(photo_file(tmp_path / "panorama.jpg"))
+    assert seen.size_px == (30_000, 2_000)
+    (found,) = seen.faces
+    truth = face.landmarks * (size_px / 400) + (22_000, 1_200)
+    apart = np.linalg.norm(truth[0] - truth[1])
+    assert np.linalg.norm(found.face.landmarks - truth, axis=1).mean() < 0.2 * apart
 
 
 class PointDetector:

@@ -24,7 +24,7 @@ from facesearch.photos.decoding.png import SIGNATURE, has_wrong_pixels, readable
 from facesearch.photos.decoding.quiet import pillow_silenced
 from facesearch.photos.decoding.raw import is_raw, preview_of
 from facesearch.photos.decoding.rescue import DECODER_ERRORS, missing_bytes, rescued, with_plain_end
-from facesearch.photos.files import DRAFT_SIDE_PX, MAX_SIDE_PX, photo_error, read_file
+from facesearch.photos.files import DRAFT_SIDE_PX, MAX_SIDE_PX, is_long, kept_side_px, photo_error, read_file
 from facesearch.records import Photo, PhotoFile, Pixels
 
 MEGAPIXEL_LIMITS = {"JPEG": 250, "HEIF": 200, "AVIF": 150, "WEBP": 100, "JPEG2000": 100}
@@ -78,10 +78,10 @@ class Picture:
 def read_photo(file: PhotoFile, max_side_px: int = MAX_SIDE_PX, *, draft: bool = False) -> Photo:
     """Read a file once, for its fingerprint and its pixels.
 
-    Returns a Photo with uint8 (H, W, 3) sRGB pixels, upright, read-only, neither side over `max_side_px`; `file` in
+    Returns a Photo with uint8 (H, W, 3) sRGB pixels, upright, read-only, no larger than `kept_side_px` says; `file` in
     it is the file as it was when read, which can be newer than the one asked for. Of a damaged photo it gives what can
     be seen still, and says so in `damage`. draft: of a JPEG the smallest of its decoder's sizes will do whose longer
-    side is DRAFT_SIDE_PX or more.
+    side is DRAFT_SIDE_PX or more, unless it is long.
     Raises PhotoError, which names the file and says what to do, where the photo cannot be read. Safe in threads.
     """
     import numpy as np
@@ -139,7 +139,8 @@ def _decoded(content: bytes, path: Path, max_side_px: int, *, draft: bool) -> _D
     name = image.format or "photo"
     megapixels = checked_megapixels(image, path)
     is_large = megapixels > ALONE_OVER_MEGAPIXELS.get(name, OTHER_ALONE_OVER_MEGAPIXELS)
-    enough_px = min(max_side_px, DRAFT_SIDE_PX) if draft else max_side_px
+    limit_px = kept_side_px(image.size, max_side_px)
+    enough_px = min(limit_px, DRAFT_SIDE_PX) if draft and not is_long(image.size) else limit_px
     with one_at_a_time if is_large else nullcontext():
         forget_xmp_turn(image)
         if is_garbled_tiff(image):
@@ -159,7 +160,7 @@ def _decoded(content: bytes, path: Path, max_side_px: int, *, draft: bool) -> _D
             orientation = preview.orientation_of(original_size_px)
         transpose = None if orientation is None else UPRIGHT.get(orientation)
         try:
-            picture = _upright(image, max_side_px, transpose)
+            picture = _upright(image, limit_px, transpose)
             pixels, shape = picture.tobytes(), (picture.height, picture.width, 3)
         except CONVERSION_ERRORS as error:
             raise photo_error(path, _what_is_wrong(error, name)) from error

@@ -45,6 +45,7 @@ _ENLARGED = 1.5  # a photo that is not larger than the view is enlarged for them
 _TILE_PX = 1184
 _TILE_OVERLAP_PX = 160
 _MAX_TILES = 16
+_FEWER_TILES = 0.9  # where that many would not cover the photo, each shows more of it at so many times the scale
 _CUT_PX = 3  # a box this near to a tile's inner edge is cut off by it: its neighbour shows the face whole
 
 # Of a face on its side or head the network's landmarks are rough, and some such faces it does not see. A photo with a
@@ -90,8 +91,11 @@ class Detector:
             return []
         small = shrink(pixels, self._first_side_px(width, height))
         found = self._faces(pixels, small)
+        # The photo is turned, rather than some of its faces.
+        is_turned = 2 * int(np.count_nonzero(found.is_clear)) <= len(found.scores)
         for turn in self._turns(small, found):
-            turned = self._faces(np.rot90(pixels, turn), np.ascontiguousarray(np.rot90(small, turn)))
+            turned_small = np.ascontiguousarray(np.rot90(small, turn))
+            turned = self._faces(np.rot90(pixels, turn), turned_small, in_tiles=is_turned)
             found = merged([found, _turned_back(_upright(turned), turn, width, height)])
             if len(found.scores) and found.is_clear.all():
                 break
@@ -103,7 +107,7 @@ class Detector:
         is_near = side_px <= _CLOSER_FROM * self.settings.first_side_px
         return side_px if is_near or _is_long(width, height) else self.settings.first_side_px
 
-    def _faces(self, pixels: Pixels, small: Pixels) -> Candidates:
+    def _faces(self, pixels: Pixels, small: Pixels, *, in_tiles: bool = True) -> Candidates:
         """The faces of a photo as it stands, from near and far. small: the photo as large as for the first look."""
         height, width = pixels.shape[:2]
         longer, threshold = max(width, height), self.settings.score_threshold
@@ -122,7 +126,8 @@ class Detector:
         far = self._seen(far_view, threshold)
         far = far.only(np.flatnonzero(far.heights >= _LARGE * min(width, height)))
         looks = [*(without_parts(look, far) for look in looks), far]
-        looks += self._in_tiles(pixels, hints.only(np.flatnonzero(hints.scores > _HINT_SCORE)), shrunk)
+        if in_tiles:
+            looks += self._in_tiles(pixels, hints.only(np.flatnonzero(hints.scores > _HINT_SCORE)), shrunk)
         return merged(looks)
 
     def _in_whole(self, small: Pixels, size_px: tuple[int, int], threshold: float) -> Candidates:
@@ -146,7 +151,10 @@ class Detector:
             return []
         enlarged = _ENLARGED if shrunk <= 1 else 1.0
         places = tiles(width, height, round(_TILE_PX / enlarged), round(_TILE_OVERLAP_PX / enlarged))
-        return [self._in_tile(pixels, place, enlarged) for place in places[:_MAX_TILES]]
+        while len(places) > _MAX_TILES:
+            enlarged *= _FEWER_TILES
+            places = tiles(width, height, round(_TILE_PX / enlarged), round(_TILE_OVERLAP_PX / enlarged))
+        return [self._in_tile(pixels, place, enlarged) for place in places]
 
     def _in_tile(self, pixels: Pixels, tile: Region, enlarged: float) -> Candidates:
         height, width = pixels.shape[:2]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facesearch.photos.files import MAX_SIDE_PX, faceless_damage, photo_error
+from facesearch.photos.files import faceless_damage, kept_side_px, photo_error
 from facesearch.records import CROP_SIZE_PX, AlignedFace, DetectedFace, FaceDetector, Photo, PhotoFile, Pixels
 from facesearch.vision.alignment import align_faces
 from facesearch.vision.quality import quality_of
@@ -44,7 +44,7 @@ def find_faces(read: Callable[[bool], Photo], detector: FaceDetector) -> tuple[P
     """
     photo = read(True)
     faces = detector.detect(photo.pixels)
-    whole_px = 0 if photo.original_size_px is None else min(max(photo.original_size_px), MAX_SIDE_PX)
+    whole_px = 0 if photo.original_size_px is None else kept_side_px(photo.original_size_px)
     if whole_px > max(photo.width_px, photo.height_px) and any(face.size_px < _FILLING_PX for face in faces):
         photo = read(False)
         faces = detector.detect(photo.pixels)
