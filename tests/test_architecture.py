@@ -17,7 +17,7 @@ PAGE = ROOT / "docs" / "architecture.md"
 TRAIN = "facesearch_train"
 FOR_ALL_ROOMS = {"records", "errors"}
 FOR_ALL_LIBRARIES = {"numpy"}
-HEAVY = {"faiss", "h5py", "keras", "matplotlib", "openvino", "pillow_heif", "sklearn", "tensorflow"}
+HEAVY = {"faiss", "h5py", "keras", "matplotlib", "openvino", "pillow_heif", "sklearn", "sqlite_utils", "tensorflow"}
 
 
 @dataclass(frozen=True)

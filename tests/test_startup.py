@@ -51,7 +51,7 @@ def test_importing_the_package_loads_nothing() -> None:
 def test_drawing_an_album_loads_neither_networks_nor_databases(tmp_path: Path) -> None:
     loaded = loaded_by("portraits", str(tmp_path / "album"), "--people", "1", "--photos", "1")
     assert "PIL" in loaded
-    assert loaded & {"faiss", "openvino", *TRAINING_ONLY} == set()
+    assert loaded & {"faiss", "openvino", "sqlite_utils", *TRAINING_ONLY} == set()
 
 
 def test_index_and_query_on_a_cpu_never_load_tensorflow(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ HEAVY = {
     "numpy",
     "openvino",
     "rich",
+    "sqlite_utils",
     "tensorflow",
 }
 

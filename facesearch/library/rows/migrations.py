@@ -1,12 +1,15 @@
-"""The numbered steps that lead to a library's tables. Steps are appended, never changed."""
+"""The numbered steps that lead to a library's tables, in sqlite-utils. Steps are appended, never changed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from sqlite3 import Connection
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 
-def _first_tables(db: Connection) -> None:
+def _first_tables(db: Database) -> None:
     """Version 1. Paths are BLOBs because a file name is bytes, not text; boxes and landmarks are in pixels."""
     for statement in (
         "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
@@ -59,7 +62,7 @@ def _first_tables(db: Connection) -> None:
         db.execute(statement)
 
 
-def _failures_and_moves(db: Connection) -> None:
+def _failures_and_moves(db: Database) -> None:
     """Version 2. software: what failed to read a file, so that another one tries again. settled: 0 for a file that
     shows a known photo, until a whole run has found out whether the photo was copied or moved there."""
     db.execute("ALTER TABLE files ADD COLUMN software TEXT")
@@ -67,19 +70,19 @@ def _failures_and_moves(db: Connection) -> None:
     db.execute("CREATE INDEX files_unsettled ON files (photo_id) WHERE settled = 0")
 
 
-def _face_counts(db: Connection) -> None:
+def _face_counts(db: Database) -> None:
     """Version 3. How many faces a photo has, so that a lost one is missed."""
     db.execute("ALTER TABLE photos ADD COLUMN face_count INTEGER NOT NULL DEFAULT 0")
     db.execute("UPDATE photos SET face_count = (SELECT count(*) FROM faces WHERE photo_id = photos.id)")
 
 
-def _forgotten_faces(db: Connection) -> None:
+def _forgotten_faces(db: Database) -> None:
     """Version 4. How many faces of a photo were forgotten on request: they are not to come back, nor another face to be
     taken for theirs."""
     db.execute("ALTER TABLE photos ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0")
 
 
-def _faces_to_come(db: Connection) -> None:
+def _faces_to_come(db: Database) -> None:
     """Version 5. The photos and faces of another tower or detector, until they take the place of the present ones.
     former_id: the face whose place a face takes. reason: why a photo cannot be read; '' where it is another by now."""
     db.execute(
@@ -103,7 +106,7 @@ def _faces_to_come(db: Connection) -> None:
     db.execute("CREATE INDEX next_faces_photo ON next_faces (photo_id)")
 
 
-def _rejections(db: Connection) -> None:
+def _rejections(db: Database) -> None:
     """Version 6. Faces that somebody has said are not a person's; and when people were born, as an ISO date."""
     db.execute("ALTER TABLE people ADD COLUMN born TEXT")
     db.execute(
@@ -115,7 +118,7 @@ def _rejections(db: Connection) -> None:
     db.execute("CREATE INDEX rejections_person ON rejections (person_id)")
 
 
-def _heads(db: Connection) -> None:
+def _heads(db: Database) -> None:
     """Version 7. What a library was taught, the last of them in force. weights: float32 (32, 32), row by row,
     little-endian, over the embeddings of the tower with that SHA-256. details: JSON."""
     db.execute(
@@ -128,7 +131,7 @@ def _heads(db: Connection) -> None:
     )
 
 
-def _drives(db: Connection) -> None:
+def _drives(db: Database) -> None:
     """Version 8. Folders below the walked ones in which another drive was mounted: one whose folder is gone may come
     back, which a folder that was deleted does not."""
     db.execute(
@@ -139,18 +142,18 @@ def _drives(db: Connection) -> None:
     )
 
 
-def _quality(db: Connection) -> None:
+def _quality(db: Database) -> None:
     """Version 9. How well a face can be recognised, 0 to 1; NULL for faces from before."""
     for table in ("faces", "next_faces"):
         db.execute(f"ALTER TABLE {table} ADD COLUMN quality REAL CHECK (quality BETWEEN 0 AND 1)")
 
 
-def _damage(db: Connection) -> None:
+def _damage(db: Database) -> None:
     """Version 10. What is missing of a photo of which only a part can be seen, in words; NULL where nothing is."""
     db.execute("ALTER TABLE photos ADD COLUMN damage TEXT")
 
 
-def _local_scales(db: Connection) -> None:
+def _local_scales(db: Database) -> None:
     """Version 11. How far apart strangers lie around a face, in the space and by the cohort that the setting `scales`
     names; NULL where it has yet to be computed from the embedding, or there is no cohort."""
     db.execute("ALTER TABLE faces ADD COLUMN local_scale REAL CHECK (local_scale > 0)")
@@ -158,7 +161,7 @@ def _local_scales(db: Connection) -> None:
 
 
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _first_tables,
     _failures_and_moves,
     _face_counts,

@@ -1,7 +1,8 @@
 """The database of a library: created, opened, and brought up to date by the steps in `migrations`.
 
 The version is the database's `user_version`: the number of steps that it has taken. Refuses a database that is not a
-library's, and one written by a newer facesearch. An older one is copied before it is changed.
+library's, and one written by a newer facesearch. An older one is copied before it is changed. Reading a library of the
+current version needs only sqlite3: sqlite-utils, slow to import, is loaded to create or to migrate.
 """
 
 from __future__ import annotations
@@ -115,15 +116,17 @@ def failures_named(what: str) -> Iterator[None]:
 
 def _apply_migrations(path: Path) -> None:
     """Take every step that the database has not taken, each in a transaction with its number."""
-    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        (taken,) = connection.execute("PRAGMA user_version").fetchone()
+    from sqlite_utils import Database
+
+    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection:
+        db = Database(connection, execute_plugins=False)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        (taken,) = db.execute("PRAGMA user_version").fetchone()
         for number, step in enumerate(MIGRATIONS[taken:], start=taken + 1):
-            connection.execute("BEGIN IMMEDIATE")
-            with connection:  # commits, or rolls back
-                step(connection)
-                connection.execute(f"PRAGMA user_version = {number}")
+            with db.atomic():  # commits, or rolls back
+                step(db)
+                db.execute(f"PRAGMA user_version = {number}")
 
 
 def _open(path: Path, *, writable: bool) -> sqlite3.Connection:
