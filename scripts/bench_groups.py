@@ -2,12 +2,15 @@
 
     python scripts/bench_groups.py split groups/utk.tar.gz DIR
     python scripts/bench_groups.py sweep DIR --lfw lfw --cohort DIR/utk-cohort.tar --cohort packed/celeba_more.tar.gz
+    python scripts/bench_groups.py grouping DIR --lfw lfw --cohort DIR/utk-cohort.tar --families fiw.tar.gz
 
 split: half of UTKFace's people (by a hash of the folder's name) makes utk-cohort.tar, the other half utk-judged.tar,
 with its groups in groups.csv: those of 13 years and more by group and sex, and children. sweep: judges the second half,
 at the threshold that 1 % of pairs of strangers of LFW's folds 6 and 7 pass, for several numbers of centres and of
 neighbours, and powers. Embeddings are kept in DIR, one file a tower. It ends with the trade-off: of all that was tried
 the most true matches for each rate in the worst group, and the setting that facesearch_train.cohort should have.
+grouping: by plain distances and by those of the tower's card, how well `people group` separates LFW's people and the
+members of families (people are named FAMILY-MEMBER), and how many of the second half, all different people, it groups.
 """
 
 from __future__ import annotations
@@ -17,17 +20,19 @@ import csv
 import hashlib
 import tarfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from facesearch.evaluation import metrics
+from facesearch.evaluation.calibration import Calibration
 from facesearch.evaluation.cohort import Cohort
 from facesearch.evaluation.groups import ALL, GroupedFaces
 from facesearch.evaluation.places import Places
-from facesearch.records import Floats
+from facesearch.people.clusters import Bounds, ClusterScores, KnownFaces, group_faces, score_clusters
+from facesearch.records import Floats, Ints
 from facesearch.vision.tower.tower import Tower
 from facesearch_train.cohort import cohort_embeddings, gather_centres, validating
 from facesearch_train.data.crops import prepare_crops
@@ -156,9 +161,8 @@ def _embedded(folder: Path, lfw: Path, cohort: Sequence[Path], tower: Tower) -> 
     }
 
 
-def sweep(folder: Path, lfw: Path, cohort: Sequence[Path], tower: Path | None) -> None:
+def sweep(at_hand: Sweep) -> None:
     """Print a line for each setting, and the trade-off."""
-    at_hand = Sweep(folder, lfw, cohort, Tower.load(tower, device="auto"))
     lines = [at_hand.line("plain", None)]
     print(lines[0], flush=True)
     for count in CENTRES:
@@ -183,6 +187,78 @@ def sweep(folder: Path, lfw: Path, cohort: Sequence[Path], tower: Path | None) -
     print(max(even, key=lambda each: each.tar[0]))
 
 
+FAMILIES, TOGETHER, DRAWS = 200, 20, 6
+
+
+def grouping(folder: Path, at_hand: Sweep, families: Path, tower: Tower) -> None:
+    """Print a line for either kind of distances."""
+    kept = folder / f"families-{tower.identity[:12]}.npz"
+    if not kept.exists():
+        np.savez(kept, **_family_faces(families, tower))  # type: ignore[arg-type]
+    with np.load(kept) as arrays:
+        faces, members = arrays["faces"], arrays["members"]
+    family = np.array([name.split("-")[0] for name in members.tolist()])
+    people = np.unique(members, return_inverse=True)[1].astype(np.int64)
+    names = np.unique(family)
+    drawn = [np.isin(family, np.random.default_rng(seed).permutation(names)[:TOGETHER]) for seed in range(DRAWS)]
+    children = np.zeros(len(at_hand.judged.people), bool)
+    children[at_hand.judged.groups["children"]] = True
+    card, cohort = tower.card, tower.cohort
+    assert cohort is not None
+    kinds = {
+        "plain": (Bounds.of(Calibration.from_card(card.calibration), card.threshold), Places.plain),
+        "judged": (
+            Bounds.of(cohort.calibration, cohort.threshold),
+            lambda points: Places(points, cohort.local_scale(points)),
+        ),
+    }
+    for name, (bounds, place) in kinds.items():
+        grouped = _Grouped(bounds)
+        known, kin, others = place(at_hand.known), place(faces), place(at_hand.judged.embeddings)
+        print(f"{name} distances")
+        print("  LFW, folds 6 and 7      ", grouped.mean([(known, at_hand.people.astype(np.int64))]))
+        alone = [(kin[family == each], people[family == each]) for each in names.tolist()]
+        print(f"  {len(names)} families, each alone", grouped.mean(alone))
+        print(f"  {TOGETHER} families together   ", grouped.mean([(kin[rows], people[rows]) for rows in drawn]))
+        for kind, rows in (("children", children), ("everybody", np.ones(len(children), bool))):
+            score = grouped.score(others[rows], np.arange(int(rows.sum())))
+            size = f"{rows.sum():,} different people ({kind})"
+            print(f"  {size}: {score.grouped} in groups, precision {score.precision:.3f}")
+
+
+@dataclass(frozen=True)
+class _Grouped:
+    """Groups without any name, by a rule."""
+
+    bounds: Bounds
+
+    def score(self, places: Places, people: Ints) -> ClusterScores:
+        found = group_faces(places.points, KnownFaces.nothing(len(places)), self.bounds, scales=places.scales)
+        return score_clusters(found, people)
+
+    def mean(self, libraries: Sequence[tuple[Places, Ints]]) -> str:
+        scores = [self.score(*each) for each in libraries]
+        precision, recall = (
+            float(np.mean([getattr(each, name) for each in scores])) for name in ("precision", "recall")
+        )
+        return f"B-cubed precision {precision:.3f}, recall {recall:.3f}"
+
+
+def _family_faces(archive: Path, tower: Tower) -> dict[str, Any]:
+    """The faces of some families, and whose each is."""
+    dataset = list_photos(archive)
+    names = sorted({photo.identity.split("-")[0] for photo in dataset.photos}, key=_hashed)[:FAMILIES]
+    chosen = tuple(photo for photo in dataset.photos if photo.identity.split("-")[0] in set(names))
+    crops = prepare_crops(replace(dataset, name=f"{dataset.name}-{FAMILIES}-families", photos=chosen))
+    rows = found_rows(crops)
+    faces = embed_rows(crops, rows, tower.embed).astype(np.float32)
+    return {"faces": faces, "members": np.array([crops.identities[row] for row in rows])}
+
+
+def _hashed(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest()
+
+
 def main() -> None:
     """See the script's first lines."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -190,16 +266,24 @@ def main() -> None:
     halves = commands.add_parser("split")
     halves.add_argument("archive", type=Path)
     halves.add_argument("folder", type=Path)
-    tried = commands.add_parser("sweep")
-    tried.add_argument("folder", type=Path)
-    tried.add_argument("--lfw", type=Path, required=True)
-    tried.add_argument("--cohort", type=Path, action="append", required=True)
-    tried.add_argument("--tower", type=Path, help="folder of a tower (the shipped one)")
+    for name in ("sweep", "grouping"):
+        tried = commands.add_parser(name)
+        tried.add_argument("folder", type=Path)
+        tried.add_argument("--lfw", type=Path, required=True)
+        tried.add_argument("--cohort", type=Path, action="append", required=True)
+        tried.add_argument("--tower", type=Path, help="folder of a tower (the shipped one)")
+        if name == "grouping":
+            tried.add_argument("--families", type=Path, required=True)
     given = parser.parse_args()
     if given.command == "split":
         split(given.archive, given.folder)
+        return
+    tower = Tower.load(given.tower, device="auto")
+    at_hand = Sweep(given.folder, given.lfw, given.cohort, tower)
+    if given.command == "sweep":
+        sweep(at_hand)
     else:
-        sweep(given.folder, given.lfw, given.cohort, given.tower)
+        grouping(given.folder, at_hand, given.families, tower)
 
 
 if __name__ == "__main__":
