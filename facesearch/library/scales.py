@@ -47,12 +47,15 @@ class Scales:
         if not self._are_current():
             self._database.execute("UPDATE faces SET local_scale = NULL WHERE local_scale IS NOT NULL")
             self._database.set_settings({_SETTING: "" if space.cohort is None else space.measure})
+        last = -1  # a damaged embedding has no scale: it is not to come again and again
         while space.cohort is not None:
             rows = self._database.rows(
-                "SELECT id, embedding FROM faces WHERE local_scale IS NULL LIMIT ?", (_FACES_AT_ONCE,)
+                "SELECT id, embedding FROM faces WHERE local_scale IS NULL AND id > ? ORDER BY id LIMIT ?",
+                (last, _FACES_AT_ONCE),
             )
             if not rows:
                 return
+            last = rows[-1][0]
             embeddings = np.frombuffer(b"".join(row[1] for row in rows), "<f4").reshape(-1, EMBEDDING_SIZE)
             scales = space.place(embeddings.astype(np.float32)).scales
             self._database.execute_many(

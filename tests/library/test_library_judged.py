@@ -172,6 +172,19 @@ def test_a_reader_computes_what_the_rows_do_not_say(tmp_path: Path, album: Path)
         assert answers(path, photo) == expected
 
 
+def test_a_damaged_embedding_has_no_scale_and_stops_no_writer(tmp_path: Path, album: Path) -> None:
+    path = indexed(tmp_path / "library", album)
+    before = stored(path)[0]
+    with closing(sqlite3.connect(path / "library.db")) as database:
+        damaged = np.full(32, np.nan, "<f4").tobytes()
+        database.execute("UPDATE faces SET local_scale = NULL, embedding = ? WHERE id = 3", (damaged,))
+        database.execute("UPDATE faces SET local_scale = NULL WHERE id = 4")
+        database.commit()
+    with Library.open(path, JUDGED, writable=True) as library, library.changing():
+        pass
+    assert stored(path)[0] == [*before[:2], None, *before[3:]]
+
+
 def test_another_cohort_of_the_same_tower_takes_its_place(tmp_path: Path, album: Path) -> None:
     path = indexed(tmp_path / "library", album)
     other = Cohort(COHORT.centres[::2], 2, 0.2, 0.4, calibration=COHORT.calibration)
