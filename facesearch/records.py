@@ -25,6 +25,7 @@ else:  # to import NumPy takes longer than to decode a photo, and the process th
     Pixels = Floats = Values = Ints = Chunk = Chunks = Any
 
 Device = Literal["auto", "cpu", "gpu"]  # where networks and search run
+DateSource = Literal["exif", "xmp", "video", "name", "file"]  # who says when a photo was taken, the best first
 
 CROP_SIZE_PX = 112
 EMBEDDING_SIZE = 32
@@ -37,6 +38,15 @@ class PhotoFile:
     path: Path
     size_bytes: int
     mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Taken:
+    """When a photo was taken."""
+
+    at: str  # local time there, ISO 8601 to the second, such as 2019-07-04T15:30:12
+    zone_min: int | None  # minutes ahead of UTC; None where that is not known
+    source: DateSource
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,7 @@ class Photo:
     pixels: Pixels  # uint8 (H, W, 3) RGB, upright
     original_size_px: tuple[int, int] | None = None  # upright (width, height) in the file, if it was reduced
     damage: str | None = None  # what is missing of it, in words, where only a part can be seen
+    taken: Taken | None = None  # where the file was read for a library
 
     @property
     def width_px(self) -> int:
@@ -141,6 +152,7 @@ class NewPhoto:
     height_px: int
     faces: Sequence[EmbeddedFace]
     damage: str | None = None  # as in Photo
+    taken: Taken | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,11 +180,13 @@ class PhotoPath:
 
 @dataclass(frozen=True)
 class PersonRow:
-    """What a library keeps of a person, apart from the faces. name: None for an unnamed group. born: an ISO date."""
+    """What a library keeps of a person, apart from the faces."""
 
-    name: str | None
-    born: str | None
+    name: str | None  # None for an unnamed group
+    born: str | None  # an ISO date
     created_at: str
+    hidden: bool = False  # out of lists, sheets and answers
+    cover_face_id: int | None = None  # the face that was chosen to stand for them; it may be somebody else's by now
 
 
 @dataclass(frozen=True)

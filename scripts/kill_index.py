@@ -6,7 +6,8 @@ A collection changes in phases: photos are added, edited, moved, copied, deleted
 phase an index run is started and killed (SIGKILL) at a moment drawn over its whole length, start-up and last write
 included, until one run comes to its end. Checked after every kill: the library opens, SQLite finds it sound, its rows
 fit together, every photo that was committed before is there once, with all of its faces, and a search answers as brute
-force over the rows does. Checked after every phase: the library equals one that was never killed.
+force over the rows does. Checked after every phase: the library equals one that was never killed, with the names
+that folders gave and the groups that were found at the end of the run.
 
 Each run is a process of its own, forked from one that has imported everything, so that a kill costs no start-up. It is
 the whole pipeline but for the networks, which write nothing: colours stand in for faces. --real runs the command
@@ -52,6 +53,7 @@ PRELOADED = [
 ]
 PORTRAIT_PX = 128
 TILE_PX = 40
+STRANGERS = 12
 Content = dict[str, tuple[bool, str | None, tuple[tuple[bytes, bytes, str | None], ...]]]
 
 
@@ -73,6 +75,7 @@ class TileDetector:
 class ColourCard:
     name: str = "colours"
     threshold: float = 0.1
+    calibration = None
 
 
 class ColourTower:
@@ -97,7 +100,7 @@ def index(album: str, library: str, real: bool) -> None:
         main(["index", album, "--people-from-folders", "--library", library, "--device", "cpu"])
     detector, tower = TileDetector(), ColourTower()
     with Library.open_or_create(Path(library), Models.of(detector, tower)) as opened:
-        options = IndexOptions(people_from_folders=True, batch_faces=8, save_every_s=0.05)
+        options = IndexOptions(people_from_folders=True, batch_faces=8, save_every_s=0.05, group=True)
         index_photos(opened, [Path(album)], detector, tower, options)
 
 
@@ -119,7 +122,9 @@ class Collection:
         if self.real:
             pixels = draw_portrait(self.people[self.drawn % len(self.people)], rng, PORTRAIT_PX).pixels
         else:
-            pixels = np.kron(rng.integers(256, size=(1, 2, 3)), np.ones((TILE_PX, TILE_PX, 1))).astype(np.uint8)
+            colours = np.random.default_rng(rng.integers(STRANGERS)).integers(8, 248, (1, 2, 3))  # of a few, so that
+            colours += rng.integers(-2, 3, (1, 2, 3))  # there are people to be found
+            pixels = np.kron(colours, np.ones((TILE_PX, TILE_PX, 1))).astype(np.uint8)
         Image.fromarray(pixels).save(path, quality=90)
 
     def add(self, count: int) -> None:
@@ -227,11 +232,14 @@ class Trial:
 
 
 def content(path: Path) -> Content:
-    """What a library knows: by path whether it is missing, why it failed, and the faces with their people."""
+    """What a library knows: by path whether it is missing, why it failed, and the faces with their people; a group is
+    called by the lowest embedding and box in it, for its number depends on when it was found."""
     with closing(Database(schema.connect(path / DATABASE_NAME, writable=False))) as database:
         faces: dict[int, list[tuple[bytes, bytes, str | None]]] = {}
         for photo, *face in database.rows(
-            "SELECT photo_id, box, embedding, name FROM faces LEFT JOIN people ON people.id = person_id"
+            "SELECT photo_id, box, embedding, coalesce(name, CASE WHEN person_id IS NOT NULL THEN "
+            "'#' || min(hex(embedding) || hex(box)) OVER (PARTITION BY person_id) END) "
+            "FROM faces LEFT JOIN people ON people.id = person_id"
         ):
             faces.setdefault(photo, []).append((face[0], face[1], face[2]))
         rows = database.rows("SELECT path, missing, reason, photo_id FROM files")

@@ -35,20 +35,21 @@ class Walk:
     """The library of the guide, and the commands of the block at hand as a terminal shows them."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.lines: list[str] = []
+        self.library = "demo-library"
         self.first = self.second = ""
         """The person who has most faces of the largest group; the person of the purest group."""
 
     def run(self, *arguments: str) -> str:
         """What a command prints on stdout, with the guide's library and the shipped tower."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FACESEARCH_")}
-        environment["FACESEARCH_LIBRARY"] = "demo-library"
+        environment["FACESEARCH_LIBRARY"] = self.library
         command = [str(Path(sys.executable).parent / "facesearch"), *arguments]
-        done = subprocess.run(command, cwd=self._folder, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"facesearch {shlex.join(arguments)}: exit code {done.returncode}\n{done.stderr}")
-        return done.stdout.replace(f"{self._folder}/", "")
+        return done.stdout.replace(f"{self.folder}/", "")
 
     def show(self, *arguments: str, lines: int = LINES_SHOWN) -> None:
         """Run a command and keep it with what it prints; the middle of a long answer is left out."""
@@ -64,7 +65,7 @@ class Walk:
     def drawn(self, person: int) -> dict[int, str]:
         """Who is drawn on the portrait of each face of a person, by face id."""
         faces = self.json("people", "show", str(person))["faces"]
-        with (self._folder / "demo-album" / "people.csv").open(newline="", encoding="utf-8") as stream:
+        with (self.folder / "demo-album" / "people.csv").open(newline="", encoding="utf-8") as stream:
             people = {f"demo-album/{row['photo']}": row["person"] for row in csv.DictReader(stream)}
         return {face["face_id"]: people[face["photo"]] for face in faces}
 
@@ -117,6 +118,30 @@ def mend(walk: Walk) -> None:
     walk.show("people", "review")
 
 
+def together(walk: Walk) -> None:
+    """From nothing to the photos of two people together in 2019, in a library of its own."""
+    walk.library = "album-library"
+    walk.show("index", "demo-album")
+    walk.show("people", "sheet", "--all", "--out", "people.html")
+    with (walk.folder / "demo-album" / "people.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    on_photo = {row["person"] for row in rows if row["photo"] == "groups/0001.jpg"}
+    people = {f"demo-album/{row['photo']}": row["person"] for row in rows if row["photo"].startswith("people/")}
+    purest = []
+    for group in walk.json("people", "list")["people"]:
+        faces = walk.json("people", "show", str(group["person_id"]))["faces"]
+        portraits = Counter(people[face["photo"]] for face in faces if face["photo"] in people)
+        is_there = any(face["photo"] == "demo-album/groups/0001.jpg" for face in faces)
+        who, count = portraits.most_common(1)[0]
+        if is_there and who in on_photo:
+            purest.append((-count / portraits.total(), group["person_id"], who))
+    (_, one, first), (_, other, second), *_ = sorted(purest)
+    walk.show("people", "name", str(one), first)
+    walk.show("people", "name", str(other), second)
+    walk.show("photos", first, second, "--since", "2019", "--until", "2019")
+    walk.library = "demo-library"
+
+
 def commands(*texts: str, lines: int = LINES_SHOWN) -> Callable[[Walk], None]:
     """A block of commands that are the same whatever the groups are. {first} and {second} stand for the two names."""
 
@@ -131,7 +156,7 @@ BLOCKS: dict[str, Callable[[Walk], None]] = {
     "draw": commands("portraits demo-album", "index demo-album/people"),
     "again": commands("index demo-album/people"),
     "status": commands("status", "photos --without-faces"),
-    "group": commands("people group"),
+    "group": commands("people list"),
     "look": commands("people sheet --all --out people.html", "people show 1", lines=7),
     "name": name,
     "split": split,
@@ -143,9 +168,10 @@ BLOCKS: dict[str, Callable[[Walk], None]] = {
     "query-page": commands("query demo-album/groups --html groups.html", lines=5),
     "compare": commands("compare 'demo-album/people/{first}/0001.jpg' 'demo-album/people/{first}/0002.jpg'"),
     "why": commands("why demo-album/groups/0001.jpg '{first}' --face 1 --out why.html", lines=8),
-    "added": commands("index demo-album/groups", "people group"),
+    "added": commands("index demo-album/groups"),
     "query-photos": commands("query demo-album/groups/0001.jpg --faces --k 3", lines=10),
-    "photos": commands("photos --under demo-album/groups"),
+    "photos": commands("photos --under demo-album/groups", "people together '{first}' --top 3"),
+    "together": together,
     "mistake": mistake,
     "mend": mend,
     "born": commands("people born '{first}' 1984-05-17", "people review"),

@@ -22,6 +22,7 @@ from facesearch.records import Device
 if TYPE_CHECKING:
     from facesearch.indexing import IndexProgress, IndexSummary, PruneSummary, ReindexSummary
     from facesearch.library import ForgetSummary, Library, LibraryStatus, VerifyReport
+    from facesearch.library.rows.photo_search import Sort
     from facesearch.people import PhotoList
     from facesearch.query import Comparison, FailedProbe, Probe, QueryAnswer, QueryOptions
     from facesearch.query.why import Explanation, WhyOptions
@@ -106,6 +107,7 @@ class FaceLibrary:
         workers: int = 0,
         smallest_face: str | None = None,
         foreign_folders: bool = False,
+        group: bool | None = None,
         on_progress: Callable[[IndexProgress], None] | None = None,
     ) -> IndexSummary:
         """Bring the library up to date with photos and folders of photos; only what changed costs time.
@@ -116,9 +118,11 @@ class FaceLibrary:
         written. workers: photos worked on at once, 0 for one a core; the outcome is the same. smallest_face: "40" for
         pixels of a photo at most 1024 px large, or "4%" of its longer side, in a new library; an existing one keeps its
         own. foreign_folders: look into the folders that NAS systems and photo programs keep for themselves, as for
-        thumbnails and deleted files, too. on_progress is called after every file. Raises PhotoError when one of `paths`
-        does not exist, LibraryError, TowerError, and IndexInterrupted (a KeyboardInterrupt) on Ctrl-C; what was
-        finished is kept.
+        thumbnails and deleted files, too. group: put the faces that came since the last grouping into groups, as one
+        change (`people.group` does it for all faces); None: as `people.group_automatically` has set it, and not while
+        files are left out because they are still being written. on_progress is called after every file. Raises
+        PhotoError when one of `paths` does not exist, LibraryError, TowerError, and IndexInterrupted (a
+        KeyboardInterrupt) on Ctrl-C; what was finished is kept.
         """
         from facesearch.indexing import IndexOptions, index_photos
         from facesearch.library import Library, is_library
@@ -127,8 +131,14 @@ class FaceLibrary:
         self.close()
         if not is_library(self.path):
             self.tower.prepare()  # no library is begun with a tower that does not run
+        unfinished = frozenset(leave_out)
         options = IndexOptions(
-            people_from_folders, rehash, frozenset(leave_out), workers=workers, foreign_folders=foreign_folders
+            people_from_folders,
+            rehash,
+            unfinished,
+            workers=workers,
+            foreign_folders=foreign_folders,
+            group=False if group is None and unfinished else group,
         )
         detector = self._session.load_detector_for(smallest_face, options.lanes)
         models = Models.of(detector, self.tower)
@@ -165,17 +175,38 @@ class FaceLibrary:
         with Library.open(self.path, writable=True, wait=wait) as library:
             return reindex(library, detector, tower, force=force, on_progress=on_progress)
 
-    def photos(self, *, under: Folder | None = None, without_faces: bool = False, damaged: bool = False) -> PhotoList:
-        """The photos of the library that were there when their folder was last indexed, by path.
+    def photos(
+        self,
+        *people: str | int,
+        any_of: bool = False,
+        without: Iterable[str | int] = (),
+        only: bool = False,
+        since: str | None = None,
+        until: str | None = None,
+        under: Folder | None = None,
+        unknown: bool = False,
+        without_faces: bool = False,
+        damaged: bool = False,
+        sort: Sort = "path",
+    ) -> PhotoList:
+        """The photos that show all of some people, by name or number, and are as wished besides; without people all.
+        Leaves out photos that were gone when their folder was last indexed.
 
-        under: only those in this folder, at any depth. without_faces: only those in which no face was found. damaged:
-        only those of which a part is missing. Raises LibraryError, and UsageError where the library knows no photo in
-        `under`.
+        any_of: one of the people is enough. without: none of these is on them. only: nobody else is, but for people who
+        are hidden. since, until: when they were taken, "2019-07-04", "2019-07" or "2019", both included. under: only
+        those in this folder, at any depth. unknown: with a face that has no person. without_faces: only those in which
+        no face was found. damaged: only those of which a part is missing. sort: by "path", "date" (the oldest first) or
+        "quality" (of the people's faces, the best first). Raises LibraryError, and UsageError for what is not there or
+        contradicts itself.
         """
         from facesearch.people import PhotoWish, list_photos
 
         with self._session.opened() as library:
-            return list_photos(library, PhotoWish(None if under is None else Path(under), without_faces, damaged))
+            folder = None if under is None else Path(under)
+            wish = PhotoWish(
+                folder, without_faces, damaged, people, any_of, tuple(without), only, since, until, unknown, sort
+            )
+            return list_photos(library, wish)
 
     def prune(self, *paths: Folder, force: bool = False, dry_run: bool = False) -> PruneSummary:
         """Drop the photos that were gone when their folder was last indexed, with their faces.

@@ -13,6 +13,7 @@ from facesearch.api.session import Session
 if TYPE_CHECKING:
     from facesearch.pages.person_faces import Everybody, Order, PersonFaces
     from facesearch.pages.query_sheet import QuerySheet
+    from facesearch.people import PhotoList
     from facesearch.query import Probe, QueryAnswer
     from facesearch.query.why import Explanation
 
@@ -56,6 +57,13 @@ class Pages:
         with self._session.opened() as library:
             found = everybody(library, limit)
             return found, render_everybody(library, found, on_photo)
+
+    def photos(self, found: PhotoList, title: str, limit: int = 500, on_photo: OnPhoto | None = None) -> str:
+        """The photos that `library.photos` found, `limit` at most, with their dates and people, as a page."""
+        from facesearch.pages.photo_sheet import render_photos
+
+        with self._session.opened() as library:
+            return render_photos(library, found, title, limit, on_photo)
 
     def face_pictures(self, face_ids: Sequence[int]) -> dict[int, bytes | None]:
         """Each face as a JPEG; None where its photo is gone, cannot be read or has changed."""

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from facesearch.exchange import ListSummary
     from facesearch.library import Library
     from facesearch.people import (
+        CoverSet,
         GroupSummary,
         LoggedChange,
+        Pair,
         PeopleChanged,
+        PeopleHidden,
         PeopleList,
         PersonShown,
         SuspectList,
@@ -45,15 +48,16 @@ class People:
         warnings.warn("library.people() is now library.people.list()", DeprecationWarning, stacklevel=2)
         return self.list()
 
-    def list(self, *, covers: bool = True) -> PeopleList:
+    def list(self, *, covers: bool = True, hidden: bool = False) -> PeopleList:
         """Everybody: those with a name, then the groups without one, the largest first.
 
         covers: choose a cover for each person; without, `cover_face_id` is None, and a large library answers sooner.
+        hidden: list the people who are hidden, too.
         """
         from facesearch.people import list_people
 
         with self._session.opened() as library:
-            return list_people(library, covers=covers)
+            return list_people(library, covers=covers, hidden=hidden)
 
     def show(self, who: Who) -> PersonShown:
         """A person with every face, by photo, who said so, and the faces that are known not to be theirs."""
@@ -128,6 +132,11 @@ class People:
         with self._session.opened(writable=True) as library:
             return name_faces(library, find_faces(library, map(_word, faces)), name, born)
 
+    def group_automatically(self, *, wanted: bool) -> None:
+        """Whether `index` groups new faces by itself in this library from now on; a new library does."""
+        with self._session.opened(writable=True) as library, library.changing():
+            library.grouped.set_by_itself(wanted=wanted)
+
     def import_csv(self, file: Folder, *, root: Folder | None = None, dry_run: bool = False) -> ListSummary:
         """Name faces after a CSV file of paths, people and boxes, as one change (`facesearch people import-csv`).
 
@@ -173,6 +182,36 @@ class People:
         with self._session.opened(writable=True) as library:
             person_id = _person(library, who)
             return reject_faces(library, person_id, find_faces(library, map(_word, faces), person_id))
+
+    def hide(self, *who: Who) -> PeopleHidden:
+        """Leave people, such as strangers and posters, out of lists, sheets and answers. Their faces stay theirs."""
+        return self._hide(who, hidden=True)
+
+    def unhide(self, *who: Who) -> PeopleHidden:
+        """Show people again."""
+        return self._hide(who, hidden=False)
+
+    def _hide(self, who: Iterable[Who], *, hidden: bool) -> PeopleHidden:
+        from facesearch.people import hide_people
+
+        with self._session.opened(writable=True) as library:
+            return hide_people(library, [_person(library, each) for each in who], hidden=hidden)
+
+    def set_cover(self, who: Who, face: Face | None = None) -> CoverSet:
+        """Choose the face that stands for a person; a photo means the person's face on it. None: the best by itself."""
+        from facesearch.people import find_faces, set_cover
+
+        with self._session.opened(writable=True) as library:
+            person_id = _person(library, who)
+            faces = [None] if face is None else find_faces(library, [_word(face)], person_id)
+            return set_cover(library, person_id, faces[0])
+
+    def together(self, who: Who | None = None, *, top: int | None = 20) -> tuple[Pair, ...]:
+        """Who is on photos with whom, the most photos first; `top` many pairs, or all. who: only with this person."""
+        from facesearch.people import seen_together
+
+        with self._session.opened() as library:
+            return seen_together(library, who, top)
 
     def review(self, top: int | None = 20) -> SuspectList:
         """The `top` likeliest mistakes, or all. Changes nothing."""

@@ -54,6 +54,15 @@ def index(
             "deleted files, the insides of *.photoslibrary.",
         ),
     ] = False,
+    group: Annotated[
+        bool | None,
+        typer.Option(
+            "--group/--no-group",
+            help="Put new faces into groups at the end. By default as the library is set: facesearch people group "
+            "--automatic, or --manual.",
+            show_default=False,
+        ),
+    ] = None,
     smallest_face: SmallestFaceOption = None,
     library: LibraryOption = None,
     tower: TowerOption = None,
@@ -73,6 +82,7 @@ def index(
             "workers": workers,
             "smallest_face": smallest_face,
             "foreign_folders": foreign_folders,
+            "group": group,
         }
         run = partial(_run, opened, paths, how=how, json=json)
         if watch:
@@ -169,6 +179,7 @@ def _did_something(summary: IndexSummary) -> bool:
             summary.photos_moved,
             summary.photos_missing,
             summary.faces_named,
+            summary.group_change,
         )
     )
 
@@ -214,10 +225,20 @@ def _report(summary: IndexSummary) -> None:
     named = f", {summary.faces_named:,} of them named after their folders" if summary.faces_named else ""
     kept = f", {summary.faces_kept:,} of them kept their person after an edit" if summary.faces_kept else ""
     say(f"faces    {summary.faces_new:,} new{named}{kept}")
-    if summary.faces_new and summary.faces_without_person:
+    if summary.grouped:
+        say(f"people   {_grouped(summary)}")
+    elif summary.faces_new and summary.faces_without_person:
         nobody = counted(summary.faces_without_person, "face has", "faces have")
         say(f"people   {nobody} no person yet: run facesearch people group")
     if summary.photos_without_faces and (summary.photos_new or summary.photos_changed):
         share = f"{summary.photos_without_faces:,} of {counted(summary.photos_present, 'photo')}"
         say(f"no face  {share}: facesearch photos --without-faces lists them")
     say(f"seconds  {summary.elapsed_s:.1f}")
+
+
+def _grouped(summary: IndexSummary) -> str:
+    """What the grouping at the end of a run did, and how it is taken back."""
+    joined = f", {counted(summary.faces_joined, 'face')} joined known people" if summary.faces_joined else ""
+    waiting = f", {summary.faces_without_person:,} not grouped yet" if summary.faces_without_person else ""
+    undo = "" if summary.group_change is None else f" (facesearch people undo {summary.group_change} takes that back)"
+    return f"{counted(summary.groups_new, 'new group')}{joined}{waiting}{undo}"

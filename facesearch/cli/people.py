@@ -10,6 +10,7 @@ from facesearch.cli.people_history import log, undo
 from facesearch.cli.people_import import import_csv
 from facesearch.cli.people_list import list_people, show
 from facesearch.cli.people_review import review
+from facesearch.cli.people_seen import cover, hide, together, unhide
 from facesearch.cli.people_sheet import sheet
 
 people_app = typer.Typer(
@@ -29,6 +30,10 @@ people_app.command(short_help="Set a person's date of birth.")(born)
 people_app.command(short_help="Merge several people into one.")(merge)
 people_app.command(short_help="Move some of a person's faces to a new person.")(split)
 people_app.command(short_help="Reject faces: they are not this person.")(reject)
+people_app.command(short_help="List who is seen with whom.")(together)
+people_app.command(short_help="Hide strangers and posters.")(hide)
+people_app.command(short_help="Show hidden people again.")(unhide)
+people_app.command(short_help="Choose the face that stands for a person.")(cover)
 people_app.command("import-csv", short_help="Name faces from a list.")(import_csv)
 people_app.command(short_help="List likely mistakes.")(review)
 people_app.command("suspects", hidden=True)(review)  # its name of one release ago

@@ -31,11 +31,19 @@ def group(
         ),
     ] = 0.35,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
+    automatic: Annotated[
+        bool | None,
+        typer.Option(
+            "--automatic/--manual",
+            help="Only set whether index groups new faces in this library from now on. A new library does.",
+            show_default=False,
+        ),
+    ] = None,
     library: LibraryOption = None,
     tower: TowerOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Group the faces that have no person.
+    """Group the faces that have no person: all of them, where index looks at new faces alone.
 
     Faces that very likely show one person become an unnamed group; faces that as likely show a known person join
     that person. Doubtful faces wait, because a wrong face in a group costs more than a missing one. Faces that have
@@ -44,6 +52,11 @@ def group(
     """
     from facesearch.api.library import open_library
 
+    if automatic is not None:
+        with open_library(library) as opened:
+            opened.people.group_automatically(wanted=automatic)
+        say(f"index {'groups new faces from now on' if automatic else 'leaves grouping to this command from now on'}")
+        return
     with open_library(library, tower=tower) as opened, Progress("grouping", "faces") as progress:
         summary = opened.people.group(
             least_faces=min_size, least_quality=min_quality, dry_run=dry_run, on_progress=progress.update

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from facesearch.cli.options import JsonOption, LibraryOption
 from facesearch.cli.output import counted, say, say_json, shown, shown_path, table
 from facesearch.cli.people_options import PersonArgument, shown_name
 from facesearch.cli.pictures import PicturesChoice, PicturesOption, Rows, rows_for
 
+_WIDEST_BAR = 30  # terminal cells
+
 if TYPE_CHECKING:
     from facesearch.api.values import FaceEntry, PeopleList, PersonShown
 
 
-def list_people(*, library: LibraryOption = None, json: JsonOption = False) -> None:
+def list_people(
+    *,
+    hidden: Annotated[bool, typer.Option("--hidden", help="List the people who are hidden, too.")] = False,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
     """List everybody with their numbers: named people, then unnamed groups, largest first.
 
     Every other command accepts the number in place of the name.
@@ -21,7 +30,7 @@ def list_people(*, library: LibraryOption = None, json: JsonOption = False) -> N
     from facesearch.api.library import open_library
 
     with open_library(library) as opened:
-        everybody = opened.people.list(covers=json)
+        everybody = opened.people.list(covers=json, hidden=hidden)
     if json:
         say_json(everybody)
     else:
@@ -35,7 +44,7 @@ def show(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show a person: every face with its number, photo, position, and who named it.
+    """Show a person: dates, photos a year, and every face with its number, photo, position, and who named it.
 
     Rejected faces come last. Terminals such as kitty and iTerm2 show the first 50 faces beside their rows.
     """
@@ -53,7 +62,7 @@ def _report_list(everybody: PeopleList) -> None:
     rows = [
         (
             str(person.person_id),
-            "(unnamed)" if person.name is None else shown(person.name),
+            ("(unnamed)" if person.name is None else shown(person.name)) + (" (hidden)" if person.hidden else ""),
             person.born or "",
             f"{person.faces:,}",
             f"{person.photos:,}",
@@ -69,6 +78,7 @@ def _report_list(everybody: PeopleList) -> None:
     say(
         f"{counted(named, 'person', 'people')} with a name, {counted(unnamed, 'unnamed group')}, "
         f"{counted(everybody.faces_without_person, 'face')} without a person"
+        + (f", {everybody.hidden:,} hidden" if everybody.hidden else "")
     )
 
 
@@ -78,12 +88,26 @@ def _report_person(known: PersonShown, rows: Rows) -> None:
     faces = f"{counted(person.faces, 'face')} on {counted(person.photos, 'photo')}"
     say(f"{shown_name(person.name, person.person_id)} (number {person.person_id}{born}): {faces}", bold=True)
     if person.cover_face_id is not None:
-        say(f"cover: face:{person.cover_face_id}, the best of the typical faces")
+        chosen = "chosen" if known.cover_chosen else "the best of the typical faces"
+        say(f"cover: face:{person.cover_face_id}, {chosen}")
+    _report_years(known)
     _report_faces(known.faces, "named by", rows)
     if known.rejected:
         say()
         say(f"rejected for {shown_name(person.name, person.person_id)}: {counted(len(known.rejected), 'face')}")
         _report_faces(known.rejected, "", rows)
+
+
+def _report_years(known: PersonShown) -> None:
+    """The first and the last date, and the photos of each year as bars."""
+    if known.first_taken is None or known.last_taken is None:
+        return
+    say(f"dates: {known.first_taken[:10]} to {known.last_taken[:10]}")
+    most = max(each.photos for each in known.photos_by_year)
+    for each in known.photos_by_year:
+        eighths = max(round(8 * _WIDEST_BAR * each.photos / most), bool(each.photos))
+        bar = "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
+        say(f"  {each.year}  {bar} {each.photos:,}" if each.photos else f"  {each.year}")
 
 
 def _report_faces(faces: tuple[FaceEntry, ...], source: str, rows: Rows) -> None:

@@ -1,57 +1,186 @@
-"""`facesearch photos`: list the photos of the library."""
+"""`facesearch photos`: the photos of the library, of some people, of some time; as a list, a page or an album."""
 
 from __future__ import annotations
 
+import csv
+import io
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facesearch.cli.options import JsonOption, LibraryOption
-from facesearch.cli.output import counted, say, say_json, shown_path
+from facesearch.cli.completing import complete_person
+from facesearch.cli.options import ForceOption, JsonOption, LibraryOption
+from facesearch.cli.output import complain, counted, say, say_json, shown_path
+from facesearch.cli.progress import Progress
 from facesearch.errors import UsageError
+from facesearch.text import called
 
 if TYPE_CHECKING:
-    from facesearch.api.values import PhotoList
+    from facesearch.api.library import FaceLibrary
+    from facesearch.api.values import PhotoEntry, PhotoList
+
+_SKIPPED_SHOWN = 20
+COLUMNS = ("photo", "taken", "taken_zone_min", "taken_source", "people", "faces", "width_px", "height_px")
+
+
+class SortChoice(StrEnum):
+    """In which order photos come."""
+
+    PATH = "path"
+    DATE = "date"
+    QUALITY = "quality"
 
 
 def photos(
+    people: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PERSON]...",
+            help="Who is on the photos, all of them: names, or '#12' for a person by number.",
+            show_default=False,
+            autocompletion=complete_person,
+        ),
+    ] = None,
     *,
-    without_faces: Annotated[
-        bool, typer.Option("--without-faces", help="Only photos in which no face was found.")
+    any_of: Annotated[bool, typer.Option("--any", help="One of the people is enough.")] = False,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PERSON", help="Who is not on them; can be given again.", autocompletion=complete_person),
+    ] = None,
+    only: Annotated[
+        bool, typer.Option("--only", help="Nobody else is on them, named or not; hidden people do not count.")
     ] = False,
     damaged: Annotated[
         bool, typer.Option("--damaged", help="Only photos of which a part is missing, and what is missing.")
     ] = False,
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Taken on this day or later: 2019-07-04, 2019-07 or 2019.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Taken on this day, in this month or year, or before.")
+    ] = None,
     under: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Only photos in this folder, at any depth.", readable=False),
     ] = None,
+    unknown: Annotated[bool, typer.Option("--unknown", help="Only photos with a face that has no person.")] = False,
+    without_faces: Annotated[
+        bool, typer.Option("--without-faces", help="Only photos in which no face was found.")
+    ] = False,
+    sort: Annotated[
+        SortChoice, typer.Option(help="path; date: oldest first; quality: of the people's faces, best first.")
+    ] = SortChoice.PATH,
     null: Annotated[
         bool, typer.Option("--null", "-0", help="Print paths only, each ended by a NUL byte, as xargs -0 reads them.")
     ] = False,
-    library: LibraryOption = None,
     json: JsonOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with dates and people.")] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page with the photos, small. Only you can read it.", readable=False),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=5000, help="How many photos the page shows at most.")] = 500,
+    link: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Fill a new folder with symbolic links to the photos, as for a slide show.",
+            readable=False,
+        ),
+    ] = None,
+    copy: Annotated[bool, typer.Option("--copy", help="With --link: copies instead of links.")] = False,
+    force: ForceOption = False,
+    library: LibraryOption = None,
 ) -> None:
-    """List the photos of the library, by path.
+    """List the photos of some people, or all photos of the library.
 
-    Files with the same content count as one photo. Leaves out photos that were gone when their folder was last
-    indexed.
+    Dates come from the camera, XMP, the file's name, or the file's time; --json says from which. Files with the same
+    content count as one photo. Leaves out photos that were gone when their folder was last indexed. Photos are never
+    changed.
     """
     from facesearch.api.library import open_library
 
-    if null and json:
-        raise UsageError("--null and --json are two formats: give one of them")
+    _refuse_several(null=null, json=json, csv=as_csv)
+    if copy and link is None:
+        raise UsageError("--copy says how --link DIR fills a folder: give --link too")
     with open_library(library) as opened:
-        found = opened.photos(under=under, without_faces=without_faces, damaged=damaged)
+        found = opened.photos(
+            *(people or ()),
+            any_of=any_of,
+            without=without or (),
+            only=only,
+            since=since,
+            until=until,
+            under=under,
+            unknown=unknown,
+            without_faces=without_faces,
+            damaged=damaged,
+            sort=sort.value,
+        )
+        done = []
+        if html is not None:
+            done.append(_write_page(opened, found, html, people or [], limit=limit, force=force))
+    if link is not None:
+        done.append(_fill(found, link, copy=copy))
     if json:
         say_json(found)
     elif null:
         for entry in found.photos:
             typer.echo(os.fsencode(entry.photo) + b"\0", nl=False)
+    elif as_csv:
+        typer.echo(_csv(found.photos), nl=False)
+    elif done:
+        for line in done:
+            say(line)
     else:
         _report(found, without_faces=without_faces, damaged=damaged)
+
+
+def _refuse_several(**forms: bool) -> None:
+    wanted = [f"--{form}" for form, is_wanted in forms.items() if is_wanted]
+    if len(wanted) > 1:
+        raise UsageError(f"{' and '.join(wanted)} are two formats: give one of them")
+
+
+def _write_page(
+    opened: FaceLibrary, found: PhotoList, path: Path, people: list[str], *, limit: int, force: bool
+) -> str:
+    """The line that says what was written."""
+    from facesearch.api.values import check_page_file, write_page
+
+    check_page_file(path, "--html", force=force)
+    with Progress("reading photos", "photos") as progress:
+        page = opened.pages.photos(found, ", ".join(people) or "Photos", limit, progress.update)
+    write_page(path, page, "--html")
+    return f"page: {shown_path(path)}"
+
+
+def _fill(found: PhotoList, folder: Path, *, copy: bool) -> str:
+    """The line that says what was put into the folder; photos that cannot be copied are named on stderr."""
+    from facesearch.api.values import make_album
+
+    made = make_album([entry.photo for entry in found.photos], folder, copy=copy)
+    for photo in made.skipped[:_SKIPPED_SHOWN]:
+        complain(f"not copied {shown_path(photo)}: it is not there, or cannot be read")
+    if len(made.skipped) > _SKIPPED_SHOWN:
+        complain(f"and {len(made.skipped) - _SKIPPED_SHOWN:,} more")
+    what = counted(made.photos, "copy", "copies") if copy else counted(made.photos, "link")
+    return f"album: {what} in {shown_path(folder)}"
+
+
+def _csv(entries: tuple[PhotoEntry, ...]) -> bytes:
+    """A table in UTF-8; odd bytes of file names stay as they are."""
+    stream = io.StringIO(newline="")
+    rows = csv.writer(stream)
+    rows.writerow(COLUMNS)
+    for entry in entries:
+        names = "; ".join(called(person.name, person.person_id) for person in entry.people)
+        date = entry.taken, entry.taken_zone_min, entry.taken_source
+        rows.writerow((entry.photo, *date, names, entry.faces, entry.width_px, entry.height_px))
+    return stream.getvalue().encode("utf-8", "surrogateescape")
 
 
 def _report(found: PhotoList, *, without_faces: bool, damaged: bool) -> None:

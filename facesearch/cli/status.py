@@ -37,6 +37,7 @@ def _report(now: LibraryStatus, runs_on: str, installed: str) -> None:
     damaged = f"; {now.photos_damaged:,} damaged" if now.photos_damaged else ""
     failed = f"; {now.files_failed:,} more could not be read" if now.files_failed else ""
     unnamed = now.people - now.people_named
+    manual = "" if now.groups_by_itself else "; index does not group: facesearch people group does"
     own = "the tower's"
     if now.calibrated_at and now.own_threshold is not None:
         own = f"its own, fitted on {now.calibrated_at[:10]}: threshold {now.own_threshold:.3f}"
@@ -45,7 +46,7 @@ def _report(now: LibraryStatus, runs_on: str, installed: str) -> None:
         "library": f"{shown(now.path)}, {now.size_bytes / 1e6:.1f} MB, created {now.created_at[:10]}",
         "photos": f"{now.photos:,} in {counted(now.files - now.files_failed, 'file')}{missing}{damaged}{failed}",
         "faces": f"{now.faces:,}",
-        "people": f"{now.people_named:,} named" + (f", {unnamed:,} unnamed" if unnamed else ""),
+        "people": f"{now.people_named:,} named" + (f", {unnamed:,} unnamed" if unnamed else "") + manual,
         "tower": f"{shown(now.tower_name)} ({now.tower[:12]}), threshold {now.threshold:.3f}",
         "taught": f"on {now.taught_at[:10]}" if now.taught_at else "nothing",
         "distances": _distances(now),

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from facesearch.demo.drawing import DrawnPhoto, draw_group, draw_portrait
 from facesearch.demo.person import Person, random_people
@@ -56,8 +56,9 @@ def write_album(
 
     groups: how many group photos; by default one for every three people (two people: one).
     `people.csv` holds a row a face: photo (path below directory, with /), person, box in px, and five landmarks in px.
-    The same arguments draw the same album. progress is called with (photos written, photos in all). Raises UsageError
-    for counts below 1, and when the directory is a file or holds something else than such an album.
+    Each photo has a date in its Exif. The same arguments draw the same album. progress is called with (photos
+    written, photos in all). Raises UsageError for counts below 1, and when the directory is a file or holds
+    something else than such an album.
     """
     if people < 1 or photos < 1:
         raise UsageError(f"An album needs at least one person and one photo of each, not {people} and {photos}")
@@ -78,7 +79,7 @@ def write_album(
             stream.flush()
             path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(photo.pixels).save(path, quality=quality)
+            Image.fromarray(photo.pixels).save(path, quality=quality, exif=_dated(path))
             faces += len(photo.faces)
             if progress is not None:
                 progress(done, total)
@@ -98,6 +99,16 @@ def _draw_all(crowd: list[Person], photos: int, groups: int, seed: int) -> Itera
         chosen = [crowd[index] for index in rng.permutation(len(crowd))[:several]]
         photo = draw_group(chosen, rng, int(rng.integers(*_GROUP_FACES_PX)))
         yield f"{GROUPS_FOLDER}/{number:04}.jpg", photo, _quality(rng)
+
+
+def _dated(path: Path) -> bytes:
+    """Exif with a date: portrait 0001 is from 2012, each next one a year later, and group photo 0001 from 2019."""
+    number = int(path.stem)
+    is_group = path.parent.name == GROUPS_FOLDER
+    exif = Image.Exif()
+    date = f"{2018 + number}:07:04 15:30:00" if is_group else f"{2011 + number}:05:{1 + number % 28:02} 12:00:00"
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = date
+    return exif.tobytes()
 
 
 def _quality(rng: np.random.Generator) -> int:

@@ -1,9 +1,10 @@
 """Names and faces to and from other programs: XMP sidecars with face regions, JSON, CSV.
 
-Writes beside photos, never into them; merges into a sidecar that is there, byte by byte, and leaves alone what it
-cannot read. Refuses to overwrite what another program, or a user, has named.
+Albums of links and copies, too. Writes beside photos, never into them; merges into a sidecar that is there, byte by
+byte, and leaves alone what it cannot read. Refuses to overwrite what another program, or a user, has named.
 """
 
+from facesearch.exchange.album import AlbumSummary, make_album
 from facesearch.exchange.exporting import (
     ExportConflict,
     SidecarOptions,
@@ -17,6 +18,7 @@ from facesearch.exchange.listing import ListingSummary, refuse_taken, write_list
 from facesearch.exchange.name_list import ListSummary, PassedOver, name_by_list
 
 __all__ = [
+    "AlbumSummary",
     "ExportConflict",
     "ImportConflict",
     "ImportSummary",
@@ -31,6 +33,7 @@ __all__ = [
     "export_listing",
     "export_sidecars",
     "import_names",
+    "make_album",
     "name_by_list",
     "refuse_taken",
     "write_listing",

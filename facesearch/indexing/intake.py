@@ -25,6 +25,7 @@ from facesearch.records import (
     PhotoFile,
     Pixels,
     SkippedFile,
+    Taken,
 )
 from facesearch.vision.faces import SeenPhoto
 
@@ -41,6 +42,7 @@ class _Finished:
     faces: Sequence[AlignedFace] = ()  # none where the content is known
     reason: str | None = None  # why it gave no photo
     damage: str | None = None  # as in Photo
+    taken: Taken | None = None
 
 
 @dataclass(eq=False)
@@ -77,7 +79,16 @@ class Intake:
         ):
             self.batch.append(_Finished(result.file, result.sha256))
         else:
-            self.batch.append(_Finished(result.file, result.sha256, result.size_px, result.faces, damage=result.damage))
+            self.batch.append(
+                _Finished(
+                    result.file,
+                    result.sha256,
+                    result.size_px,
+                    result.faces,
+                    damage=result.damage,
+                    taken=result.taken,
+                )
+            )
         if isinstance(result, SeenPhoto) and result.damage is not None:
             self.damaged.append(DamagedPhoto(result.file.path, result.damage, len(result.faces)))
 
@@ -122,7 +133,8 @@ class Intake:
         photo_id = catalog.photo_with(finished.sha256)
         is_new = photo_id is None
         if photo_id is None:
-            photo_id = catalog.add_photo(NewPhoto(finished.sha256, *finished.size_px, faces, finished.damage))
+            new = NewPhoto(finished.sha256, *finished.size_px, faces, finished.damage, finished.taken)
+            photo_id = catalog.add_photo(new)
         files.put(finished.file, photo_id)
         if is_new and before is not None and before.photo_id is not None:
             edited.append((before.photo_id, photo_id))

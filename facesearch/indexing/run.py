@@ -10,17 +10,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from facesearch.errors import PhotoError
+from facesearch.evaluation.calibration import Calibration
+from facesearch.indexing.dating import date_photos
 from facesearch.indexing.intake import Intake
 from facesearch.indexing.reading import Known, see_ahead, work_ahead
 from facesearch.indexing.settling import NOTHING_SETTLED, Settled, settle
 from facesearch.indexing.summary import DEFAULT_OPTIONS, IndexInterrupted, IndexOptions, IndexProgress, IndexSummary
 from facesearch.indexing.survey import NOTHING_SEEN, Survey, look_around, software_of
 from facesearch.library import Library
-from facesearch.people import FolderNames, name_by_folder
+from facesearch.people import FolderNames, GroupSummary, group_people, name_by_folder
 from facesearch.photos import is_named_as_photo
 from facesearch.records import Embedder, FaceDetector, Models, PhotoFile
 from facesearch.vision.detector.detector import Detector
@@ -60,14 +63,16 @@ def index_photos(
     try:
         _read_all(survey.work, intake, detector, options, on_progress or (lambda progress: None))
         settled = settle(library, survey)
+        date_photos(library, [*survey.unchanged, *intake.shown], options.lanes)
         names = _folder_names(survey, intake, options)
+        groups = _grouped(library, tower, options)
         library.save_vectors(finish_training=True)
     except KeyboardInterrupt:
         intake.finish_batch()
         names = names or _folder_names(survey, intake, options)
         library.save_vectors()
         raise IndexInterrupted(_summary(survey, intake, settled, names, started_s, interrupted=True)) from None
-    return _summary(survey, intake, settled, names, started_s, interrupted=False)
+    return _with_groups(_summary(survey, intake, settled, names, started_s, interrupted=False), groups)
 
 
 def _absolute(path: Path) -> Path:
@@ -121,6 +126,28 @@ def _folder_names(survey: Survey, intake: Intake, options: IndexOptions) -> Fold
     if not options.people_from_folders:
         return _NOBODY_NAMED
     return name_by_folder(intake.library, [*survey.unchanged, *intake.shown])
+
+
+def _grouped(library: Library, tower: Embedder, options: IndexOptions) -> GroupSummary | None:
+    """Put the faces that came since the last grouping into groups, or to whom they belong: also those of a run that
+    ended before it came to that. None where that is not wanted, or nothing is new."""
+    wanted = library.grouped.by_itself if options.group is None else options.group
+    if not wanted or library.grouped.up_to == library.grouped.newest():
+        return None
+    return group_people(library, Calibration.from_card(tower.card.calibration), only_new=True)
+
+
+def _with_groups(summary: IndexSummary, groups: GroupSummary | None) -> IndexSummary:
+    if groups is None:
+        return summary
+    return replace(
+        summary,
+        groups_new=sum(each.is_new for each in groups.people),
+        faces_grouped=groups.grouped,
+        faces_joined=groups.joined,
+        group_change=groups.change,
+        grouped=True,
+    )
 
 
 def _misnamed(survey: Survey, intake: Intake) -> tuple[Path, ...]:

@@ -20,6 +20,7 @@ class IndexOptions:
     workers: int = 0  # photos worked on at once, each up to 50 MB; 0 is one a core
     foreign_folders: bool = False  # look into the folders that NAS systems and photo programs keep for themselves, too
     save_every_s: float = 60.0  # seconds after which the file of vectors is brought up to date in between
+    group: bool | None = False  # at the end, put faces that came since the last grouping into groups; None: as set
 
     @property
     def lanes(self) -> int:
@@ -89,6 +90,11 @@ class IndexSummary:
     folders_left_out: int = 0  # those of NAS systems and photo programs
     photos_misnamed: tuple[Path, ...] = ()  # read in this run, and photos by their first bytes alone
     photos_damaged: tuple[DamagedPhoto, ...] = ()  # of those that were read in this run
+    groups_new: int = 0  # groups without a name that were found at the end of the run
+    faces_grouped: int = 0  # faces in these
+    faces_joined: int = 0  # faces that joined a person who was known, with a name or without
+    group_change: int | None = None  # the line of the journal that takes the grouping back; None where nothing moved
+    grouped: bool = False  # whether the run looked for groups
 
 
 class IndexInterrupted(KeyboardInterrupt):

@@ -31,10 +31,12 @@ from facesearch.library.rows import schema
 from facesearch.library.rows.catalog import Catalog
 from facesearch.library.rows.database import Database, now
 from facesearch.library.rows.files import Files, WalkedPaths
+from facesearch.library.rows.grouped import Grouped
 from facesearch.library.rows.heads import Heads
 from facesearch.library.rows.journal import Journal
 from facesearch.library.rows.own_calibration import OwnCalibration
 from facesearch.library.rows.people import People
+from facesearch.library.rows.photo_search import PhotoSearch
 from facesearch.library.rows.succession import Succession
 from facesearch.library.scales import Scales
 from facesearch.library.space import Space
@@ -63,6 +65,8 @@ class Library:
         self.drives = WalkedPaths(database, "drives")
         self.people = People(database)
         self.journal = Journal(database)
+        self.grouped = Grouped(database)
+        self.photo_search = PhotoSearch(database)
         self.succession = Succession(database)
         self.heads = Heads(database)
         self.own_calibration = OwnCalibration(database)

@@ -41,6 +41,7 @@ class LibraryStatus:
     photos_damaged: int = 0  # of which only a part can be seen
     distances: str = "plain"  # "judged" where they are divided by local scales of a cohort of strangers
     cohort: str | None = None  # its identity in the library's space; None where distances are plain
+    groups_by_itself: bool = True  # whether `index` groups new faces at the end of a run
 
 
 def status_of(library: Library, generation: int, vectors: str, search: str) -> LibraryStatus:
@@ -65,4 +66,5 @@ def status_of(library: Library, generation: int, vectors: str, search: str) -> L
         own_threshold=own.get("threshold"),
         distances=space.distances,
         cohort=None if space.cohort is None else space.cohort.identity,
+        groups_by_itself=library.grouped.by_itself,
     )

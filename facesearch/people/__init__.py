@@ -7,12 +7,16 @@ person to another by itself: only what a user says does that.
 from facesearch.library import find_person, known_person
 from facesearch.people.addressing import face_in_photo, faces_meant, find_faces, is_face, photo_at
 from facesearch.people.corrections import (
+    CoverSet,
     PeopleChanged,
+    PeopleHidden,
+    hide_people,
     merge_people,
     name_faces,
     name_person,
     reject_faces,
     set_born,
+    set_cover,
     split_faces,
 )
 from facesearch.people.edited import keep_people
@@ -20,24 +24,28 @@ from facesearch.people.folders import FolderNames, most_prominent, name_by_folde
 from facesearch.people.grouping import GroupedPerson, GroupSummary, group_people
 from facesearch.people.history import LoggedChange, Undone, change_log, undo_change, undo_since
 from facesearch.people.listing import FaceEntry, PeopleList, PersonEntry, PersonShown, list_people, show_person
-from facesearch.people.photo_list import PhotoEntry, PhotoList, PhotoWish, list_photos
+from facesearch.people.photo_list import Pair, PhotoEntry, PhotoList, PhotoPerson, PhotoWish, list_photos, seen_together
 from facesearch.people.sources import name_after_source
 from facesearch.people.suspect import KINDS, Suspect
 from facesearch.people.suspects import SuspectList, find_suspects
 
 __all__ = [
     "KINDS",
+    "CoverSet",
     "FaceEntry",
     "FolderNames",
     "GroupSummary",
     "GroupedPerson",
     "LoggedChange",
+    "Pair",
     "PeopleChanged",
+    "PeopleHidden",
     "PeopleList",
     "PersonEntry",
     "PersonShown",
     "PhotoEntry",
     "PhotoList",
+    "PhotoPerson",
     "PhotoWish",
     "Suspect",
     "SuspectList",
@@ -49,6 +57,7 @@ __all__ = [
     "find_person",
     "find_suspects",
     "group_people",
+    "hide_people",
     "is_face",
     "keep_people",
     "known_person",
@@ -62,7 +71,9 @@ __all__ = [
     "name_person",
     "photo_at",
     "reject_faces",
+    "seen_together",
     "set_born",
+    "set_cover",
     "show_person",
     "split_faces",
     "undo_change",

@@ -41,6 +41,26 @@ class PeopleChanged:
     total: int
 
 
+@dataclass(frozen=True)
+class PeopleHidden:
+    """Who was hidden, or is shown again."""
+
+    change: int | None  # its number in the journal; None where all were so already
+    hidden: bool
+    person_ids: tuple[int, ...]  # of those for whom that is new
+    names: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class CoverSet:
+    """The face that stands for a person from now on."""
+
+    change: int | None  # its number in the journal; None where it was so already
+    person_id: int
+    name: str | None
+    cover_face_id: int | None  # None: the best one by itself
+
+
 def name_person(library: Library, person_id: int, name: str, born: str | None = None) -> PeopleChanged:
     """Give an unnamed group a name, or a person another one; with `born` (an ISO date) a date of birth too.
 
@@ -180,6 +200,31 @@ def reject_faces(library: Library, person_id: int, face_ids: Sequence[int]) -> P
             rejected = change.reject(person_id, face_ids)
             gone = _dissolve_empty(library, change, person_id)
     return _changed(library, change, "reject", person_id, faces=rejected, people=gone)
+
+
+def hide_people(library: Library, person_ids: Iterable[int], *, hidden: bool = True) -> PeopleHidden:
+    """Leave people, such as strangers and posters, out of lists, sheets and answers; or, with hidden=False, no more.
+    Their faces stay theirs, so that they are not taken for anybody else."""
+    with library.changing(), library.people.change("hide" if hidden else "unhide") as change:
+        done = []
+        for person_id in dict.fromkeys(person_ids):
+            if _row(library, person_id).hidden != hidden:
+                change.update(person_id, hidden=hidden)
+                change.end_part()
+                done.append(person_id)
+    return PeopleHidden(change.line_id, hidden, tuple(done), tuple(_row(library, each).name for each in done))
+
+
+def set_cover(library: Library, person_id: int, face_id: int | None) -> CoverSet:
+    """Choose the face that stands for a person; None: the best one by itself again. Raises UsageError for a face that
+    is not theirs."""
+    with library.changing():
+        row = _row(library, person_id)
+        if face_id is not None and _faces(library, [face_id])[0].person_id != person_id:
+            raise UsageError(f"face #{face_id} is none of {shown_person(library, person_id)}'s")
+        with library.people.change("cover") as change:
+            change.update(person_id, cover_face_id=face_id)
+    return CoverSet(change.line_id, person_id, row.name, face_id)
 
 
 def checked_date(text: str) -> str:

@@ -20,20 +20,22 @@ _SETTLED = 1e-6
 
 
 def cover_faces(library: Library, person_ids: Iterable[int]) -> dict[int, int]:
-    """The cover of each person, a face id, by person id; nothing for people without a face.
+    """The cover of each person, a face id, by person id; nothing for people without a face. The one that was chosen,
+    if any; else the best by itself.
 
     Of at most 64 to 127 of their faces, the nearer half to their geometric median, and of these the one of the best
     quality; of equally good ones the nearest. A face without a known quality counts as the poorest. Read it inside a
     `snapshot`.
     """
+    chosen = library.people.chosen_covers(person_ids := list(person_ids))
     found = {}
-    for person_id, sample in library.people.sampled_rows(person_ids, _SAMPLED_FACES).items():
+    for person_id, sample in library.people.sampled_rows(set(person_ids) - set(chosen), _SAMPLED_FACES).items():
         places = library.space.map(sample.embeddings)
         distances = row_distances(places, geometric_median(places))
         order = np.argsort(distances, kind="stable")[: (len(distances) + 1) // 2]
         qualities = np.nan_to_num(sample.qualities[order], nan=-1.0)
         found[person_id] = int(sample.face_ids[order[np.argmax(qualities)]])
-    return found
+    return found | chosen
 
 
 def geometric_median(places: Floats) -> Floats:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facesearch.errors import UsageError
 from facesearch.evaluation.calibration import Calibration
 from facesearch.library import Library
-from facesearch.people.clusters import LEAST_FACES, Bounds, KnownFaces, group_faces
+from facesearch.library.rows.grouped import GroupingFaces
+from facesearch.people.clusters import LEAST_FACES, NEIGHBOURS, Bounds, KnownFaces, group_faces
+from facesearch.records import Ints
 
 SOURCE = "group"
 """Who says whose a face is, where only the grouping does."""
@@ -26,6 +27,12 @@ LEAST_QUALITY = 0.35
 
 VOUCHED = "named group"
 """The same where the user has named the group that it was in, or said whose group that is."""
+
+_MOSTLY_NEW = 0.25  # of all faces: from here on it is less work to look at everything
+_RINGS = 2  # new faces can bring together what waits around them, and that what waits around it
+_CANDIDATES = 2  # times as many plain neighbours as judged ones are looked at, up to a farther reach: the 16 nearest by
+_SPREAD = 1.5  # judged distances are mostly among them
+_FACES_OF_A_PERSON = 256  # evenly through their ids: the mean distance to more is the same
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,7 @@ def group_people(
     least_faces: int | None = None,
     *,
     least_quality: float | None = None,
+    only_new: bool = False,
     dry_run: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> GroupSummary:
@@ -73,40 +81,45 @@ def group_people(
 
     calibration: of the library's tower; what a library was taught brings its own. least_faces: of a new group, by
     default LEAST_FACES. least_quality: a face that is nobody's and has less waits; by default LEAST_QUALITY. A face
-    without a known quality counts as good. on_progress: called with the number of faces compared, and of all. Raises
-    UsageError for a quality outside 0 to 1.
+    without a known quality counts as good. only_new: look at the faces that came since the last grouping and what lies
+    around them alone, which takes no longer in a large library. on_progress: called with the number of faces compared,
+    and of all. Raises UsageError for a quality outside 0 to 1.
     """
     least_faces = LEAST_FACES if least_faces is None else least_faces
     least_quality = LEAST_QUALITY if least_quality is None else least_quality
     if not 0 <= least_quality <= 1:
         raise UsageError(f"the least quality is {least_quality}; give a number from 0 to 1")
+    if only_new:
+        library.vectors()
     with library.snapshot():
-        ids, places = library.all_places()
-        owners = library.catalog.owners()
-        is_poor = library.catalog.qualities() < least_quality  # never where there is none, which is NaN
+        newest = library.grouped.newest()
+        everything = library.catalog.face_count()
+        waiting, poor = library.people.faces_without_person(), library.grouped.poor(least_quality)
         rejections = library.people.rejections()
         names = library.people.names()
         bounds = Bounds.of(library.space.calibration_or(calibration), library.threshold)
-    faces, taken = len(ids), ~is_poor | (owners[:, 2] >= 0)
-    ids, places, owners = ids[taken], places[taken], owners[taken]
-    known = _known(ids, owners, rejections, highest=max(names, default=0))
-    people = group_faces(places.points, known, bounds, least_faces, on_progress, scales=places.scales)
+        among = everything - poor
+        found = _around_new(library, bounds.reach(among), least_quality) if only_new else library.grouped.all()
+        found = found.where((found.people >= 0) | ~(found.qualities < least_quality))  # NaN, without one, is taken
+        places = library.placed(found.embeddings, found.local_scales)
+    known = _known(found.ids, found.people, found.photos, rejections, highest=max(names, default=0))
+    people = group_faces(places.points, known, bounds, least_faces, on_progress, scales=places.scales, among=among)
     moved = np.flatnonzero(people != known.people)
-    found: dict[int, list[int]] = defaultdict(list)
-    for person, face_id in zip(people[moved].tolist(), ids[moved].tolist(), strict=True):
-        found[person].append(face_id)
-    by_person = dict(sorted(found.items()))
-    change, numbers = (None, {}) if dry_run else _write(library, by_person, names)
-    totals = dict(zip(*(part.tolist() for part in np.unique(people, return_counts=True)), strict=True))
+    gained: dict[int, list[int]] = defaultdict(list)
+    for person, face_id in zip(people[moved].tolist(), found.ids[moved].tolist(), strict=True):
+        gained[person].append(face_id)
+    by_person = dict(sorted(gained.items()))
+    before = dict(library.people.face_counts(person for person in by_person if person in names))
+    change, numbers = (None, {}) if dry_run else _write(library, by_person, names, newest)
     joined = sum(len(face_ids) for person, face_ids in by_person.items() if person in names)
     return GroupSummary(
         change=change,
-        faces=faces,
-        known=int((known.people >= 0).sum()),
+        faces=everything,
+        known=everything - waiting,
         grouped=len(moved) - joined,
         joined=joined,
-        waiting=int((people < 0).sum()) + faces - len(ids),
-        poor=faces - len(ids),
+        waiting=waiting - len(moved),
+        poor=poor,
         least_faces=least_faces,
         people=tuple(
             GroupedPerson(
@@ -114,7 +127,7 @@ def group_people(
                 name=names.get(person),
                 is_new=person not in names,
                 faces=len(face_ids),
-                total=totals[person],
+                total=before.get(person, 0) + len(face_ids),
                 face_ids=tuple(face_ids),
             )
             for person, face_ids in by_person.items()
@@ -123,22 +136,46 @@ def group_people(
     )
 
 
-def _known(
-    ids: NDArray[np.int64], owners: NDArray[np.int64], rejections: set[tuple[int, int]], highest: int
-) -> KnownFaces:
+def _around_new(library: Library, reach: float, least_quality: float) -> GroupingFaces:
+    """The faces that no grouping has looked at yet, and all that can have a part in whose they are: what lies within
+    reach of them, what lies around those of these that are nobody's, the people of all these, and who else is on the
+    photos of nobody's faces. Everything where most faces are new."""
+    grouped = library.grouped
+    new = grouped.after(grouped.up_to)
+    if not len(new.ids) or len(new.ids) > _MOSTLY_NEW * library.catalog.face_count():
+        return grouped.all() if len(new.ids) else new
+    concerned = set(new.ids.tolist())
+    ring = new.where((new.people >= 0) | ~(new.qualities < least_quality))
+    for _ in range(_RINGS):
+        near = library.vectors().search_batch(library.space.map(ring.embeddings), _CANDIDATES * NEIGHBOURS)
+        ids = {each.face_id for found in near for each in found if each.distance <= _SPREAD * reach} - concerned
+        concerned |= ids
+        ring = grouped.some(ids)
+        ring = ring.where((ring.people < 0) & ~(ring.qualities < least_quality))
+    there = grouped.some(concerned)
+    concerned.update(grouped.of_people(set(there.people[there.people >= 0].tolist()), _FACES_OF_A_PERSON))
+    concerned.update(grouped.on_photos(set(there.photos[there.people < 0].tolist())))
+    return grouped.some(concerned)
+
+
+def _known(ids: Ints, people: Ints, photos: Ints, rejections: set[tuple[int, int]], highest: int) -> KnownFaces:
     """What the rows say, by position in `ids`. highest: the highest number of a person, who may have no face."""
     pairs = np.array(sorted(rejections), np.int64).reshape(-1, 2)
     pairs = pairs[np.isin(pairs[:, 0], ids)]
     pairs[:, 0] = np.searchsorted(ids, pairs[:, 0])
-    return KnownFaces(owners[:, 2], owners[:, 1], pairs, highest)
+    return KnownFaces(people, photos, pairs, highest)
 
 
 def _write(
-    library: Library, by_person: Mapping[int, Sequence[int]], names: Mapping[int, str | None]
+    library: Library, by_person: Mapping[int, Sequence[int]], names: Mapping[int, str | None], newest: int
 ) -> tuple[int | None, dict[int, int]]:
-    """The line of the journal, and the ids of the new people by the numbers that grouping gave them."""
+    """The line of the journal, and the ids of the new people by the numbers that grouping gave them. newest: up to
+    which face all were looked at."""
     ids: dict[int, int] = {}
+    if not by_person and library.grouped.up_to == newest:
+        return None, ids
     with library.changing(), library.people.change(SOURCE, {"source": SOURCE}) as change:
+        library.grouped.note(newest)
         for person, face_ids in by_person.items():
             if person not in names:
                 ids[person] = change.create()

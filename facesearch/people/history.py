@@ -17,7 +17,7 @@ from facesearch.library.rows.people_change import Conflict
 from facesearch.records import Delta, JournalLine
 
 _SHOWN = 5
-_BY_HAND = ("name", "born", "merge", "split", "reject", UNDO)
+_BY_HAND = ("name", "born", "merge", "split", "reject", "hide", "unhide", "cover", UNDO)
 
 
 @dataclass(frozen=True)

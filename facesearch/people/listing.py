@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from facesearch.errors import UsageError
 from facesearch.library import Library
 from facesearch.people.cover import cover_faces
-from facesearch.records import StoredFace
+from facesearch.records import StoredFace, Taken
 
 
 @dataclass(frozen=True)
@@ -22,15 +23,17 @@ class PersonEntry:
     faces: int
     photos: int
     rejected: int  # faces that are known not to be theirs
+    hidden: bool = False  # left out of lists, sheets and answers
     cover_face_id: int | None = None  # the face that stands for them (people.cover); None for somebody without a face
 
 
 @dataclass(frozen=True)
 class PeopleList:
-    """Everybody: those with a name by name, then the groups, the largest first. faces_without_person: their number."""
+    """Everybody: those with a name by name, then the groups, the largest first."""
 
     people: tuple[PersonEntry, ...]
-    faces_without_person: int
+    faces_without_person: int  # nobody's yet
+    hidden: int = 0  # people who are not listed because they are hidden
 
 
 @dataclass(frozen=True)
@@ -46,23 +49,37 @@ class FaceEntry:
 
 
 @dataclass(frozen=True)
+class YearCount:
+    """How many photos were taken in a year."""
+
+    year: int
+    photos: int
+
+
+@dataclass(frozen=True)
 class PersonShown:
     """A person with every face, by photo, and the faces that are known not to be theirs."""
 
     person: PersonEntry
     faces: tuple[FaceEntry, ...]
     rejected: tuple[FaceEntry, ...]
+    first_taken: str | None = None  # when the oldest of their photos was taken, ISO 8601; None where nothing says
+    last_taken: str | None = None  # the same of the newest
+    photos_by_year: tuple[YearCount, ...] = ()  # the years from the first to the last, also those without a photo
+    cover_chosen: bool = False  # by `people cover`, not the best of the typical ones
 
 
-def list_people(library: Library, *, covers: bool = True) -> PeopleList:
-    """Everybody in a library. covers: choose a cover for each, which reads up to 127 embeddings of every person."""
+def list_people(library: Library, *, covers: bool = True, hidden: bool = False) -> PeopleList:
+    """Everybody in a library. covers: choose a cover for each, which reads up to 127 embeddings of every person.
+    hidden: also people who are hidden."""
     with library.snapshot():
-        rows = library.people.overview()
+        everybody = library.people.overview()
+        rows = [row for row in everybody if hidden or not row[6]]
         chosen = cover_faces(library, [row[0] for row in rows]) if covers else {}
-        people = [PersonEntry(*row, chosen.get(row[0])) for row in rows]
-        without = library.catalog.face_count() - sum(person.faces for person in people)
+        people = [PersonEntry(*row[:6], bool(row[6]), chosen.get(row[0])) for row in rows]
+        without = library.people.faces_without_person()
     people.sort(key=lambda each: (each.name is None, (each.name or "").casefold(), -each.faces, each.person_id))
-    return PeopleList(tuple(people), without)
+    return PeopleList(tuple(people), without, len(everybody) - len(rows))
 
 
 def show_person(library: Library, person_id: int) -> PersonShown:
@@ -77,9 +94,21 @@ def show_person(library: Library, person_id: int) -> PersonShown:
         faces = _entries(library, theirs.values(), sources)
         others = _entries(library, rejected.values(), {})
         cover = cover_faces(library, [person_id]).get(person_id)
+        is_chosen = person_id in library.people.chosen_covers([person_id])
+        over_time = _over_time(library.catalog.taken({face.photo_id for face in theirs.values()}).values())
     photos = len({face.photo_id for face in theirs.values()})
-    person = PersonEntry(person_id, row.name, row.born, len(faces), photos, len(others), cover)
-    return PersonShown(person, faces, others)
+    person = PersonEntry(person_id, row.name, row.born, len(faces), photos, len(others), row.hidden, cover)
+    return PersonShown(person, faces, others, *over_time, cover_chosen=is_chosen)
+
+
+def _over_time(taken: Iterable[Taken]) -> tuple[str | None, str | None, tuple[YearCount, ...]]:
+    """The first and the last date of some photos, and how many there are of each year between. The time of a file says
+    when it was copied, mostly, and does not count."""
+    dates = sorted(each.at for each in taken if each.source != "file")
+    if not dates:
+        return None, None, ()
+    years = Counter(int(date[:4]) for date in dates)
+    return dates[0], dates[-1], tuple(YearCount(year, years[year]) for year in range(min(years), max(years) + 1))
 
 
 def _entries(library: Library, faces: Iterable[StoredFace], sources: dict[int, str]) -> tuple[FaceEntry, ...]:

@@ -1,14 +1,24 @@
-"""Which photos of a library answer a wish, by path. Reads rows only, never a photo."""
+"""Which photos of a library answer a wish: who is on them, when they were taken, where they lie; and who is with whom.
+
+Reads rows only, never a photo.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from facesearch.errors import UsageError
-from facesearch.library import Library
+from facesearch.library import Library, find_person
+from facesearch.library.rows.photo_search import FoundPhoto, PhotoQuery, Sort
+
+SORTS: tuple[Sort, ...] = ("path", "date", "quality")
+_DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -18,6 +28,22 @@ class PhotoWish:
     under: Path | None = None  # a file, or a folder at any depth
     without_faces: bool = False  # no face was found in it
     damaged: bool = False  # only a part of it can be seen
+    people: tuple[str | int, ...] = ()  # who is on them, by name or number: all of these
+    any_of: bool = False  # one of them is enough
+    without: tuple[str | int, ...] = ()  # who is not
+    only: bool = False  # nobody else is on them; people who are hidden do not count
+    since: str | None = None  # taken on this day or later: 2019-07-04, 2019-07 or 2019
+    until: str | None = None  # taken on this day, in this month or year, or before
+    unknown: bool = False  # with a face that has no person
+    sort: Sort = "path"  # or "date", the oldest first, or "quality", the best faces first
+
+
+@dataclass(frozen=True)
+class PhotoPerson:
+    """Somebody on a photo."""
+
+    person_id: int
+    name: str | None  # None for an unnamed group
 
 
 @dataclass(frozen=True)
@@ -31,37 +57,128 @@ class PhotoEntry:
     height_px: int
     faces: int
     damage: str | None = None  # what is missing of it, in words, where only a part can be seen
+    taken: str | None = None  # local time, ISO 8601; None for a photo of a former version until the next index
+    taken_zone_min: int | None = None  # minutes ahead of UTC, where that is known
+    taken_source: str | None = None  # "exif", "xmp", "video", "name" or "file": who says so
+    people: tuple[PhotoPerson, ...] = ()  # everybody on it who is known and not hidden, by number
 
 
 @dataclass(frozen=True)
 class PhotoList:
-    """Photos by path."""
+    """Photos in the order that was wished."""
 
     photos: tuple[PhotoEntry, ...]
     total: int  # photos in the library, as wished or not
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Two people, and on how many photos they are together."""
+
+    person_id: int
+    name: str | None
+    other_person_id: int
+    other_name: str | None
+    photos: int
+
+
 def list_photos(library: Library, wish: PhotoWish) -> PhotoList:
     """The photos of a library that are as wished. Leaves out photos that were gone when their folder was last indexed.
 
-    Raises UsageError where the library knows no file in `wish.under`.
+    Raises UsageError for somebody who is not there, for a date that is none, for wishes that contradict each other, and
+    where the library knows no file in `wish.under`.
     """
-    under = None if wish.under is None else Path(os.path.abspath(wish.under))  # noqa: PTH100 - a library follows no link
     with library.snapshot():
-        if under is not None and not library.files.under([under]):
-            raise UsageError(f"the library in {library.path} knows no photo in {wish.under}: index it first")
-        rows = library.catalog.present_photos(under, without_faces=wish.without_faces, damaged=wish.damaged)
-        total = library.catalog.present_photo_count()
-        files = library.files.of(row[0] for row in rows)
-    others: defaultdict[int, list[Path]] = defaultdict(list)
-    first = {photo_id: name for photo_id, name, *_ in rows}
-    for name, _, photo_id, missing in files:
-        if not missing and name != first[photo_id]:
-            others[photo_id].append(Path(os.fsdecode(name)))
+        query = _query(library, wish)
+        found = library.photo_search.find(query)
+        total = library.photo_search.total()
+        photo_ids = [photo.photo_id for photo in found]
+        copies = _copies(library, found)
+        on = defaultdict[int, list[PhotoPerson]](list)
+        people = sorted(library.photo_search.people_on(photo_ids))
+        names = library.people.names_of(person_id for _, person_id in people)
+        for photo_id, person_id in people:
+            on[photo_id].append(PhotoPerson(person_id, names[person_id]))
     return PhotoList(
         tuple(
-            PhotoEntry(photo_id, Path(os.fsdecode(name)), tuple(others[photo_id]), width_px, height_px, faces, damage)
-            for photo_id, name, width_px, height_px, faces, damage in rows
+            PhotoEntry(
+                photo.photo_id,
+                Path(os.fsdecode(photo.path)),
+                copies.get(photo.photo_id, ()),
+                photo.width_px,
+                photo.height_px,
+                photo.faces,
+                photo.damage,
+                photo.taken_at,
+                photo.taken_zone_min,
+                photo.taken_source,
+                tuple(on.get(photo.photo_id, ())),
+            )
+            for photo in found
         ),
         total,
     )
+
+
+def seen_together(library: Library, who: str | int | None = None, top: int | None = None) -> tuple[Pair, ...]:
+    """Who is on photos with whom, the most photos first; with `who` only with that person. top: how many pairs at most.
+    Leaves out people who are hidden. Raises UsageError for somebody who is not there."""
+    with library.snapshot():
+        person_id = None if who is None else find_person(library, who)
+        pairs = library.photo_search.together(person_id, top)
+        names = library.people.names_of(each for pair in pairs for each in pair[:2])
+    return tuple(Pair(first, names[first], other, names[other], photos) for first, other, photos in pairs)
+
+
+def _query(library: Library, wish: PhotoWish) -> PhotoQuery:
+    """The wish in numbers, checked."""
+    people = tuple(dict.fromkeys(find_person(library, who) for who in wish.people))
+    without = tuple(dict.fromkeys(find_person(library, who) for who in wish.without))
+    if wish.only and not people:
+        raise UsageError("who alone? name a person: nobody else is to be on the photos")
+    if wish.only and wish.unknown:
+        raise UsageError("--only and --unknown contradict each other: a face without a person is somebody else's")
+    if wish.without_faces and (people or wish.unknown):
+        raise UsageError("nobody is on a photo without a face: ask for people, or for photos without faces")
+    under = None if wish.under is None else Path(os.path.abspath(wish.under))  # noqa: PTH100 - a library follows no link
+    if under is not None and not library.files.under([under]):
+        raise UsageError(f"the library in {library.path} knows no photo in {wish.under}: index it first")
+    if wish.sort not in SORTS:
+        raise UsageError(f"photos are sorted by {', '.join(SORTS)}, not by {wish.sort}")
+    return PhotoQuery(
+        people,
+        wish.any_of,
+        without,
+        wish.only,
+        _checked_date(wish.since),
+        _checked_date(wish.until),
+        under,
+        wish.unknown,
+        wish.without_faces,
+        wish.damaged,
+        wish.sort,
+    )
+
+
+def _checked_date(text: str | None) -> str | None:
+    """A day, month or year as ISO 8601 writes it. Raises UsageError."""
+    if text is None:
+        return None
+    found = _DATE.fullmatch(text)
+    try:
+        if found is not None:
+            date(int(found[1]), int(found[2] or 1), int(found[3] or 1))
+            return text
+    except ValueError:
+        pass
+    raise UsageError(f"{text} is no date: write a day as 2019-07-04, a month as 2019-07, or a year as 2019")
+
+
+def _copies(library: Library, found: Sequence[FoundPhoto]) -> dict[int, tuple[Path, ...]]:
+    """The other files of each photo that has several."""
+    first = {photo.photo_id: photo.path for photo in found}
+    others: defaultdict[int, list[Path]] = defaultdict(list)
+    for name, _, photo_id, missing in library.files.of(first):
+        if not missing and name != first[photo_id]:
+            others[photo_id].append(Path(os.fsdecode(name)))
+    return {photo_id: tuple(paths) for photo_id, paths in others.items()}

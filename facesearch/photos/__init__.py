@@ -21,7 +21,7 @@ from facesearch.photos.names import PHOTO_SUFFIXES, is_named_as_photo
 from facesearch.photos.walk import Walk, walk
 
 if TYPE_CHECKING:
-    from facesearch.photos.dates import date_taken
+    from facesearch.photos.dates import date_in_name, date_taken, when_taken
     from facesearch.photos.decoding.decode import MEGAPIXEL_LIMITS, decode_photo, read_photo
     from facesearch.photos.embedded import Embedded, read_embedded
 
@@ -35,6 +35,7 @@ __all__ = [
     "Embedded",
     "Walk",
     "WorkerLimits",
+    "date_in_name",
     "date_taken",
     "decode_photo",
     "faceless_damage",
@@ -47,6 +48,7 @@ __all__ = [
     "shown_path",
     "start_reading",
     "walk",
+    "when_taken",
 ]
 
 # What needs Pillow: whoever lets another process decode photos needs none.
@@ -58,6 +60,8 @@ __getattr__ = imported_at_first_use(
         "read_photo": "decoding.decode",
         "Embedded": "embedded",
         "read_embedded": "embedded",
+        "date_in_name": "dates",
         "date_taken": "dates",
+        "when_taken": "dates",
     },
 )

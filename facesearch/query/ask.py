@@ -5,6 +5,7 @@ Stores nothing. Refuses to compare across towers.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from facesearch.errors import TowerError
@@ -90,7 +91,14 @@ def _compared(first: Probe, second: Probe, space: Space, judge: Judge) -> Compar
 
 
 def _with_photos(library: Library, face: EmbeddedFace, judge: Judge, k: int) -> ProbeFace:
-    near = nearest_groups(library, library.space.place(face.embedding), k, by_face).candidates[:k]
+    place, hidden = library.space.place(face.embedding), library.people.hidden()
+    wanted = k
+    while True:
+        within = nearest_groups(library, place, wanted, by_face)
+        near = [each for each in within.candidates if each.face.person_id not in hidden][:k]
+        if len(near) == k or math.isinf(within.reach):
+            break
+        wanted *= 4
     photos = tuple(
         FaceMatch(
             rank=rank,

@@ -37,11 +37,7 @@ class Candidate:
     distance: float
     plain_distance: float
     photo: PhotoPath
-
-    @property
-    def group(self) -> Group:
-        """Whose face it is; a face in no group is a group by itself."""
-        return by_person(self.face)
+    group: Group  # whose face it is; a face in no group is a group by itself, unless it is taken together with others
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,5 +112,6 @@ def _firsts(near: Iterable[NearFace], group: Callable[[StoredFace], Group]) -> t
     first: dict[Group, Candidate] = {}
     for each in near:
         if each.photo is not None:
-            first.setdefault(group(each.face), Candidate(each.face, each.distance, each.plain_distance, each.photo))
+            key = group(each.face)
+            first.setdefault(key, Candidate(each.face, each.distance, each.plain_distance, each.photo, key))
     return tuple(first.values())

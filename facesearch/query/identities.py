@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 from facesearch.evaluation.places import Places
 from facesearch.library import Library
 from facesearch.query.answers import PersonMatch, ProbeFace, box_of
-from facesearch.query.candidates import Candidate, Within, by_person, nearest_groups
+from facesearch.query.candidates import Candidate, Group, Within
+from facesearch.query.loose import LooseFaces, nearest_people
 from facesearch.query.options import QueryOptions
 from facesearch.query.ranking import PROTOTYPE_FACES, Belief, Contenders, beliefs, person_distances
 from facesearch.query.verdict import verdict_of
 from facesearch.records import EmbeddedFace
 from facesearch.tuning.calibration import Judge
 
-_Samples = dict[int, tuple[int, Places]]  # by person: how many faces they have, and their middle
+_Samples = dict[Group, tuple[int, Places]]  # by person: how many faces they have, and their middle
+HIDDEN = "somebody hidden"
+"""What a verdict calls a person who is hidden."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,41 +44,44 @@ def identify(
     """
     space = library.space
     places = [space.place(face.embedding) for face in faces]
-    within = [nearest_groups(library, place, options.k, by_person) for place in places]
+    hidden = library.people.hidden()
+    within, loose = nearest_people(library, places, options.k)
     people = {each.face.person_id for near in within for each in near.candidates}
     samples = library.people.sampled_faces((each for each in people if each is not None), PROTOTYPE_FACES)
     known = {
-        person: (count, library.placed(embeddings, scales).middle())
+        ("person", person): (count, library.placed(embeddings, scales).middle())
         for person, (count, embeddings, scales) in samples.items()
-    }
+    } | {group: (loose.faces[group], nearest.middle()) for group, nearest in loose.places.items()}
     contenders = [_contenders(place, near, known) for place, near in zip(places, within, strict=True)]
     believed: Sequence[Belief | None] = [None] * len(faces)
     if judge.calibration is not None:
-        hypotheses = library.people.hypotheses(len(library.vectors()))
+        hypotheses = library.people.hypotheses(len(library.vectors())) - loose.merged
         believed = beliefs(contenders, judge.calibration, hypotheses, options.prior)
     limit, wanted = options.threshold, max(options.k, 2)  # a verdict that is not clear names two
     if judge.calibration is None:
         limit, wanted = judge.threshold, sys.maxsize  # any of them can be the first within the threshold
-    return tuple(
-        _probe_face(face, _matches(library, _ranked(near, contender, belief, wanted), judge), belief, limit, options.k)
-        for face, near, contender, belief in zip(faces, within, contenders, believed, strict=True)
-    )
+    found = []
+    for face, near, contender, belief in zip(faces, within, contenders, believed, strict=True):
+        unseen = sum(each.face.person_id in hidden for each in near.candidates)
+        matches = _matches(library, _ranked(near, contender, belief, wanted + unseen), judge, loose)
+        found.append(_probe_face(face, matches, belief, limit, k=options.k, hidden=hidden))
+    return tuple(found)
 
 
 def _contenders(place: Places, within: Within, known: _Samples) -> Contenders:
     """Everybody within reach of a face, as `ranking` takes them."""
-    people = [each.face.person_id for each in within.candidates]
+    groups = [each.group for each in within.candidates]
     nearest = np.array([each.distance for each in within.candidates], np.float64)
-    means = np.full((len(people), place.points.shape[1]), np.nan, np.float32)
-    scales = np.ones(len(people), np.float32)
-    counts = np.ones(len(people), np.int64)
-    for row, person in enumerate(people):
-        if person is not None:
-            counts[row], middle = known[person]
+    means = np.full((len(groups), place.points.shape[1]), np.nan, np.float32)
+    scales = np.ones(len(groups), np.float32)
+    counts = np.ones(len(groups), np.int64)
+    for row, group in enumerate(groups):
+        if group in known:
+            counts[row], middle = known[group]
             means[row], scales[row] = middle.points[0], middle.scales[0]
     prototype = Places(means, scales).distances_beside(place).astype(np.float64)
     distances = person_distances(nearest, np.where(counts > 1, prototype, nearest))
-    return Contenders([each.group for each in within.candidates], distances, counts, within.reach)
+    return Contenders(groups, distances, counts, within.reach)
 
 
 def _ranked(within: Within, contenders: Contenders, belief: Belief | None, k: int) -> list[_Ranked]:
@@ -94,7 +100,7 @@ def _ranked(within: Within, contenders: Contenders, belief: Belief | None, k: in
     ]
 
 
-def _matches(library: Library, ranked: Sequence[_Ranked], judge: Judge) -> tuple[PersonMatch, ...]:
+def _matches(library: Library, ranked: Sequence[_Ranked], judge: Judge, loose: LooseFaces) -> tuple[PersonMatch, ...]:
     people = [each.candidate.face.person_id for each in ranked]
     photo_counts = library.people.photo_counts(person for person in people if person is not None)
     return tuple(
@@ -108,7 +114,7 @@ def _matches(library: Library, ranked: Sequence[_Ranked], judge: Judge) -> tuple
             same_person=each.candidate.distance <= judge.threshold,
             nearest_photo=each.candidate.photo.path,
             missing=each.candidate.photo.missing,
-            photo_count=1 if person is None else photo_counts[person],
+            photo_count=loose.photos.get(each.candidate.group, 1) if person is None else photo_counts[person],
             probability=judge.probability(each.candidate.distance),
             person_distance=each.person_distance,
             posterior=each.posterior,
@@ -118,9 +124,21 @@ def _matches(library: Library, ranked: Sequence[_Ranked], judge: Judge) -> tuple
 
 
 def _probe_face(
-    face: EmbeddedFace, people: tuple[PersonMatch, ...], belief: Belief | None, limit: float | None, k: int
+    face: EmbeddedFace,
+    people: tuple[PersonMatch, ...],
+    belief: Belief | None,
+    limit: float | None,
+    *,
+    k: int,
+    hidden: set[int],
 ) -> ProbeFace:
-    found = ProbeFace(box_of(face.face), face.face.score, people[:k], quality=face.quality)
+    """hidden: people who are not shown, and whom the verdict does not name; they are not taken for anybody else."""
+    seen = [match for match in people if match.person_id not in hidden][:k]
+    shown = tuple(replace(match, rank=rank) for rank, match in enumerate(seen, start=1))
+    people = tuple(
+        replace(match, name=HIDDEN, person_id=None) if match.person_id in hidden else match for match in people
+    )
+    found = ProbeFace(box_of(face.face), face.face.score, shown, quality=face.quality)
     if belief is None:
         return replace(found, verdict=verdict_of(people, None, limit))
     best = [*np.sort(belief.posterior)[::-1][:2].tolist(), 0.0, 0.0]

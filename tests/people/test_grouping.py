@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +14,12 @@ import pytest
 from support.command_line import CommandLine
 from support.documents import documented_keys, keys_of
 from support.people_library import ANN, BOB, draw_album, everything, index
-from support.tiles import MODELS, TILE_PX, Colour, draw
+from support.tiles import MODELS, TILE_PX, Colour, ColourTower, TileDetector, draw
 
 from facesearch.demo import write_album
 from facesearch.errors import LibraryError, UsageError
 from facesearch.evaluation.calibration import Calibration
+from facesearch.indexing import IndexOptions, IndexSummary, index_photos
 from facesearch.library import Library, forget, verify
 from facesearch.people import (
     change_log,
@@ -248,7 +251,7 @@ def portraits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("portraits")
     write_album(folder / "album", 6, 5, seed=2, groups=2)
     with open_library(folder / "library") as library:
-        library.index(folder / "album")
+        library.index(folder / "album", group=False)
     return folder
 
 
@@ -391,3 +394,96 @@ def groups_of_after(library: Library) -> dict[int, set[int]]:
 def test_a_quality_that_cannot_be_is_refused(library: Library, quality: float) -> None:
     with pytest.raises(UsageError, match="from 0 to 1"):
         group_people(library, least_quality=quality)
+
+
+def index_and_group(library: Library, *photos: Path, group: bool | None = None) -> IndexSummary:
+    return index_photos(library, list(photos), TileDetector(), ColourTower(), IndexOptions(group=group))
+
+
+def test_index_groups_at_the_end_of_a_run_as_one_change_that_undo_takes_back(tmp_path: Path) -> None:
+    album = draw_album(tmp_path / "album")
+    with Library.create(tmp_path / "library", MODELS) as library:
+        first = index_and_group(library, album)
+        assert (first.groups_new, first.faces_grouped, first.faces_joined, first.faces_without_person) == (3, 12, 0, 1)
+        assert [line.change for line in change_log(library)] == [first.group_change]
+        undo_change(library, first.group_change)
+        again = index_and_group(library, album)
+        assert (again.grouped, again.faces_without_person) == (False, 13)  # what was taken back stays so
+        undo_change(library, 2)
+        draw(tmp_path / "more" / "two.png", shade(ANN, 4), shade(BOB, 4))
+        more = index_and_group(library, album, tmp_path / "more")
+        assert (more.groups_new, more.faces_joined, more.faces_without_person) == (0, 2, 1)
+
+
+def test_a_run_that_ended_before_it_grouped_is_made_up_for(tmp_path: Path) -> None:
+    album = draw_album(tmp_path / "album")
+    with Library.create(tmp_path / "library", MODELS) as library:
+        assert not index_and_group(library, album, group=False).grouped
+        assert library.people.names() == {}
+        made_up = index_and_group(library, album)
+        assert (made_up.photos_new, made_up.groups_new) == (0, 3)
+        assert not index_and_group(library, album).grouped
+
+
+def test_a_library_can_be_set_to_be_grouped_by_hand_only(tmp_path: Path) -> None:
+    album = draw_album(tmp_path / "album")
+    with Library.create(tmp_path / "library", MODELS) as library:
+        with library.changing():
+            library.grouped.set_by_itself(wanted=False)
+        assert not index_and_group(library, album).grouped
+        assert not library.status().groups_by_itself
+        assert index_and_group(library, album, group=True).groups_new == 3
+
+
+def test_photos_one_by_one_end_in_the_same_groups_as_all_at_once(tmp_path: Path) -> None:
+    """What is new is looked at with what lies around it; a group needs three of a person to be there."""
+    album = draw_album(tmp_path / "album", photos=6)
+    with Library.create(tmp_path / "one by one", MODELS) as library:
+        for photo in sorted(album.rglob("*.png")):
+            index_and_group(library, photo)
+        one_by_one = colours_of(library, album)
+    with Library.create(tmp_path / "at once", MODELS) as library:
+        index_and_group(library, album)
+        at_once = colours_of(library, album)
+    assert partition(one_by_one) == partition(at_once)
+    assert len(partition(at_once)) == 4
+
+
+def test_what_waits_joins_when_new_faces_come_between(tmp_path: Path) -> None:
+    """Two faces of somebody wait; a third one, and the photo of a stranger, bring them into a group."""
+    with Library.create(tmp_path / "library", MODELS) as library:
+        for number, colour in enumerate(itertools.product((20, 100, 250), repeat=3)):
+            draw(tmp_path / "others" / f"{number}.png", colour)
+        draw(tmp_path / "others" / "ann 1.png", ANN)
+        draw(tmp_path / "others" / "ann 2.png", shade(ANN, 1))
+        assert index_and_group(library, tmp_path / "others").groups_new == 0
+        draw(tmp_path / "new" / "ann 3.png", shade(ANN, 2))
+        found = index_and_group(library, tmp_path / "new")
+        assert (found.groups_new, found.faces_grouped) == (1, 3)
+
+
+def test_the_command_says_what_it_grouped_and_can_be_told_not_to(
+    portraits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, own = CommandLine(capsys), ("--library", tmp_path / "library")
+    photos = portraits / "album"
+    assert "facesearch people group finds groups" in run("index", photos, "--no-group", *own).out
+    assert "leaves grouping" in run("people", "group", "--manual", *own).out
+    assert "index does not group" in run("status", *own).out
+    assert "people " not in run("index", photos, *own).out
+    assert "from now on" in run("people", "group", "--automatic", *own).out
+    found = run("index", photos, *own)
+    line = re.search(
+        r"^people   (\d+) new groups?(, \d+ not grouped yet)? \(facesearch people undo 1 ", found.out, re.MULTILINE
+    )
+    assert line is not None
+    assert (int(line[1]) > 0, found.err) == (True, "")
+    assert "took back change 1" in run("people", "undo", *own).out
+
+
+def partition(people: dict[str, int | None]) -> set[frozenset[str]]:
+    """The faces of each person together; those of nobody each by itself."""
+    kept: dict[object, set[str]] = {}
+    for face, person in people.items():
+        kept.setdefault(face if person is None else person, set()).add(face)
+    return {frozenset(faces) for faces in kept.values()}

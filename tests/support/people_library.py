@@ -47,7 +47,7 @@ def everything(library: Library) -> Snapshot:
     """All that the library says about people, but for its journal."""
     rows = library._database.rows
     return (
-        rows("SELECT id, name, born, created_at FROM people ORDER BY id"),
+        rows("SELECT id, name, born, created_at, hidden, cover_face_id FROM people ORDER BY id"),
         rows("SELECT id, person_id, person_source FROM faces WHERE person_id IS NOT NULL ORDER BY id"),
         rows("SELECT face_id, person_id FROM rejections ORDER BY face_id, person_id"),
     )

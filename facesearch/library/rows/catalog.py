@@ -22,6 +22,7 @@ from facesearch.records import (
     NewPhoto,
     PhotoPath,
     StoredFace,
+    Taken,
     Values,
 )
 
@@ -59,29 +60,8 @@ class Catalog:
         rows = self._database.rows("SELECT id FROM photos WHERE sha256 = ?", (sha256,))
         return int(rows[0][0]) if rows else None
 
-    def present_photos(
-        self, under: Path | None = None, *, without_faces: bool = False, damaged: bool = False
-    ) -> list[tuple[int, bytes, int, int, int, str | None]]:
-        """The photos of which a file was there when its folder was last indexed, by path: photo id, the first path of
-        such a file as os.fsencode(path), width and height in px, the number of faces, and what is missing of a damaged
-        one.
-
-        under: counts only this file and files below this folder. without_faces: leaves out photos in which a face was
-        found, even if it was forgotten since. damaged: leaves out whole photos.
-        """
-        condition, values = (_WITHOUT_FACES if without_faces else "") + (_DAMAGED if damaged else ""), list[bytes]()
-        if under is not None:
-            start = os.fsencode(under).rstrip(b"/")
-            condition += " AND (path = ? OR (path > ? AND path < ?))"
-            values = [start, start + b"/", start + b"0"]  # "0" follows "/"
-        return self._database.rows(
-            "SELECT photos.id, min(path), width_px, height_px, face_count, damage FROM files "
-            f"JOIN photos ON photos.id = photo_id WHERE NOT missing{condition} GROUP BY photos.id ORDER BY min(path)",
-            values,
-        )
-
     def present_photo_count(self, *, without_faces: bool = False) -> int:
-        """How many photos `present_photos` gives."""
+        """How many photos have a file that was there when its folder was last indexed."""
         condition = _WITHOUT_FACES if without_faces else ""
         ((count,),) = self._database.rows(
             "SELECT count(DISTINCT photos.id) FROM files JOIN photos ON photos.id = photo_id "
@@ -96,6 +76,8 @@ class Catalog:
             "INSERT INTO photos (sha256, width_px, height_px, added_at, face_count, damage) VALUES (?, ?, ?, ?, ?, ?)",
             (photo.sha256, photo.width_px, photo.height_px, now(), len(photo.faces), photo.damage),
         )
+        if photo.taken is not None:
+            self.set_taken(photo_id, photo.taken)
         for embedded in photo.faces:
             face = embedded.face
             face_id = self._database.insert(
@@ -111,6 +93,26 @@ class Catalog:
             )
             changes.added.append((face_id, embedded.embedding))
         return photo_id
+
+    def set_taken(self, photo_id: int, taken: Taken) -> None:
+        """Remember when a photo was taken."""
+        self._database.execute(
+            "UPDATE photos SET taken_at = ?, taken_zone_min = ?, taken_source = ? WHERE id = ?",
+            (taken.at, taken.zone_min, taken.source, photo_id),
+        )
+
+    def taken(self, photo_ids: Iterable[int]) -> dict[int, Taken]:
+        """When photos were taken, by photo id; nothing for those of a former version that were not looked at since."""
+        rows = self._database.rows_in(
+            "SELECT id, taken_at, taken_zone_min, taken_source FROM photos "
+            "WHERE taken_source IS NOT NULL AND id IN ({})",
+            photo_ids,
+        )
+        return {photo_id: Taken(*row) for photo_id, *row in rows}
+
+    def undated(self) -> set[int]:
+        """The photos of which nobody has looked when they were taken."""
+        return {row[0] for row in self._database.rows("SELECT id FROM photos WHERE taken_source IS NULL")}
 
     def drop_unshown(self) -> int:
         """Delete the photos that no file shows any more, with their faces; returns the number of photos."""

@@ -78,11 +78,18 @@ def verdicts_of(pairs: Iterable[tuple[tuple[int, int], bool]]) -> tuple[Verdict,
 
 
 def _row_json(row: PersonRow | None) -> dict[str, Any] | None:
-    return None if row is None else {"name": row.name, "born": row.born, "created_at": row.created_at}
+    if row is None:
+        return None
+    plain = {"name": row.name, "born": row.born, "created_at": row.created_at}
+    chosen = {"hidden": row.hidden, "cover_face_id": row.cover_face_id}
+    return plain | {key: value for key, value in chosen.items() if value}
 
 
 def _row(value: Mapping[str, Any] | None) -> PersonRow | None:
-    return None if value is None else PersonRow(value["name"], value["born"], value["created_at"])
+    if value is None:
+        return None
+    chosen = value.get("hidden", False), value.get("cover_face_id")
+    return PersonRow(value["name"], value["born"], value["created_at"], *chosen)
 
 
 def _member_json(end: str, member: Member) -> dict[str, Any]:

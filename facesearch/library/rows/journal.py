@@ -119,7 +119,7 @@ def _without_faces(details: Mapping[str, Any], face_ids: set[int]) -> dict[str, 
         elif key.endswith("face_id") and value in face_ids:
             had_any = True
         elif isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
-            entries = [kept for entry in value if (kept := _without_faces(entry, face_ids)) is not None]
+            entries = [kept for entry in value if (kept := _without_faces(_coverless(entry, face_ids), face_ids))]
             had_any, has_any = True, has_any or bool(entries)
             if entries:
                 left[key] = entries
@@ -127,3 +127,13 @@ def _without_faces(details: Mapping[str, Any], face_ids: set[int]) -> dict[str, 
             left[key] = value
             has_any = has_any or key.endswith("face_id")
     return left if has_any or not had_any else None
+
+
+def _coverless(entry: dict[str, Any], face_ids: set[int]) -> dict[str, Any]:
+    """What a person was before or after a change, without a cover that is forgotten."""
+    return {
+        key: {inner: each for inner, each in value.items() if not (inner == "cover_face_id" and each in face_ids)}
+        if isinstance(value, dict)
+        else value
+        for key, value in entry.items()
+    }

@@ -160,6 +160,32 @@ def _local_scales(db: Database) -> None:
     db.execute("CREATE INDEX faces_unscaled ON faces (id) WHERE local_scale IS NULL")
 
 
+def _dates(db: Database) -> None:
+    """Version 12. When photos were taken: local time (ISO 8601), minutes ahead of UTC where known, and who says so; and
+    indices from which alone photos of people are found."""
+    for column in ("taken_at TEXT", "taken_zone_min INTEGER", "taken_source TEXT"):
+        db.execute(f"ALTER TABLE photos ADD COLUMN {column}")
+    for statement in (
+        "CREATE INDEX photos_taken ON photos (taken_at)",
+        "CREATE INDEX photos_undated ON photos (id) WHERE taken_source IS NULL",
+        "DROP INDEX faces_person",
+        "CREATE INDEX faces_person ON faces (person_id, photo_id) WHERE person_id IS NOT NULL",
+        "DROP INDEX faces_photo",
+        "CREATE INDEX faces_photo ON faces (photo_id, person_id)",
+        "CREATE INDEX faces_nobody ON faces (quality, photo_id) WHERE person_id IS NULL",
+    ):
+        db.execute(statement)
+
+
+def _hidden_and_covers(db: Database) -> None:
+    """Version 13. People whom nobody wants to see, such as strangers and posters; and faces chosen to stand for
+    somebody."""
+    db.execute("ALTER TABLE people ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0 CHECK (hidden IN (0, 1))")
+    db.execute("ALTER TABLE people ADD COLUMN cover_face_id INTEGER REFERENCES faces (id) ON DELETE SET NULL")
+    db.execute("CREATE INDEX people_cover ON people (cover_face_id) WHERE cover_face_id IS NOT NULL")
+    db.execute("CREATE INDEX files_missing ON files (photo_id) WHERE missing")
+
+
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _first_tables,
@@ -173,4 +199,6 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _quality,
     _damage,
     _local_scales,
+    _dates,
+    _hidden_and_covers,
 )

@@ -19,7 +19,7 @@ from facesearch.library.rows.database import Database, VectorChanges, as_text, n
 from facesearch.library.rows.deltas import as_json
 from facesearch.library.rows.journal import Journal
 from facesearch.library.rows.lineage import TELLING, heir
-from facesearch.library.rows.people_change import PeopleChange
+from facesearch.library.rows.people_change import PeopleChange, as_row
 from facesearch.names import name_key
 from facesearch.records import Floats, PersonRow, Values
 
@@ -154,6 +154,10 @@ class People:
         """Everybody's name by id, None for an unnamed group."""
         return dict(self._database.rows("SELECT id, name FROM people"))
 
+    def names_of(self, person_ids: Iterable[int]) -> dict[int, str | None]:
+        """The names of some people by id, None for an unnamed group."""
+        return dict(self._database.rows_in("SELECT id, name FROM people WHERE id IN ({})", person_ids))
+
     def faces_of(self, person_ids: Iterable[int]) -> list[tuple[int, int]]:
         """The faces of some people: face id and person id."""
         return self._database.rows_in("SELECT id, person_id FROM faces WHERE person_id IN ({})", person_ids)
@@ -169,7 +173,18 @@ class People:
 
     def faces_without_person(self) -> int:
         """How many faces are nobody's."""
-        return int(self._database.rows("SELECT count(*) FROM faces WHERE person_id IS NULL")[0][0])
+        ((count,),) = self._database.rows(  # each from an index alone
+            "SELECT (SELECT count(*) FROM faces) - (SELECT count(*) FROM faces WHERE person_id IS NOT NULL)"
+        )
+        return int(count)
+
+    def face_counts(self, person_ids: Iterable[int]) -> dict[int, int]:
+        """How many faces some people have, by person id; nothing for those without one."""
+        return dict(
+            self._database.rows_in(
+                "SELECT person_id, count(*) FROM faces WHERE person_id IN ({}) GROUP BY person_id", person_ids
+            )
+        )
 
     def delete(self, person_ids: Iterable[int]) -> None:
         """Delete people for good, their faces are nobody's then. What the journal says of them stays."""
@@ -187,11 +202,12 @@ class People:
                 change.end_part()
         return len(rows)
 
-    def overview(self) -> list[tuple[int, str | None, str | None, int, int, int]]:
-        """Everybody: id, name, date of birth, and how many faces, photos and rejected faces they have."""
+    def overview(self) -> list[tuple[int, str | None, str | None, int, int, int, bool]]:
+        """Everybody: id, name, date of birth, how many faces, photos and rejected faces they have, and whether they are
+        hidden."""
         return self._database.rows(
             "SELECT people.id, name, born, count(faces.id), count(DISTINCT photo_id), "
-            "(SELECT count(*) FROM rejections WHERE person_id = people.id) "
+            "(SELECT count(*) FROM rejections WHERE person_id = people.id), hidden "
             "FROM people LEFT JOIN faces ON faces.person_id = people.id GROUP BY people.id ORDER BY people.id"
         )
 
@@ -201,8 +217,22 @@ class People:
 
     def all_rows(self) -> dict[int, PersonRow]:
         """Everybody by id."""
-        rows = self._database.rows("SELECT id, name, born, created_at FROM people")
-        return {person_id: PersonRow(*row) for person_id, *row in rows}
+        rows = self._database.rows("SELECT id, name, born, created_at, hidden, cover_face_id FROM people")
+        return {person_id: as_row(*row) for person_id, *row in rows}
+
+    def hidden(self) -> set[int]:
+        """Everybody who is hidden."""
+        return {row[0] for row in self._database.rows("SELECT id FROM people WHERE hidden")}
+
+    def chosen_covers(self, person_ids: Iterable[int]) -> dict[int, int]:
+        """The face that was chosen to stand for each person, by person id, where it is still theirs."""
+        return dict(
+            self._database.rows_in(
+                "SELECT people.id, faces.id FROM people JOIN faces ON faces.id = cover_face_id "
+                "WHERE person_id = people.id AND people.id IN ({})",
+                person_ids,
+            )
+        )
 
     def members(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Every face that is somebody's: its id, ascending, its photo and its person, int64 (N,) each."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from facesearch.library.rows.database import Database, now
 from facesearch.library.rows.deltas import Member, moves_of, verdicts_of
@@ -48,11 +49,11 @@ class PeopleChange:
         """A person who was created in the same transaction: that belongs to this change."""
         self._people.setdefault(person_id, (None, row))
 
-    def update(self, person_id: int, *, name: str | None, born: str | None) -> None:
-        """Another name or date of birth."""
+    def update(self, person_id: int, **columns: Any) -> None:
+        """Another name, date of birth or what else a PersonRow has."""
         before = self.row(person_id)
         assert before is not None
-        after = replace(before, name=name, born=born)
+        after = replace(before, **columns)
         self._write(person_id, after)
         self._note(person_id, before, after)
 
@@ -96,7 +97,11 @@ class PeopleChange:
             there = self._members(move.face_ids)
             faces |= {face_id for face_id, member in there.items() if member != move.before}
             leaving |= set(there)
-        people = {each.person_id for each in delta.people if self.row(each.person_id) != each.before}
+        people = {
+            each.person_id
+            for each in delta.people
+            if self._as_it_can_be(self.row(each.person_id)) != self._as_it_can_be(each.before)
+        }
         for verdict in delta.verdicts:
             there = self._members(verdict.face_ids)
             known = self._rejected(verdict.person_id)
@@ -136,19 +141,34 @@ class PeopleChange:
 
     def row(self, person_id: int) -> PersonRow | None:
         """A person as the rows have them now."""
-        rows = self.database.rows("SELECT name, born, created_at FROM people WHERE id = ?", (person_id,))
-        return PersonRow(*rows[0]) if rows else None
+        columns = "name, born, created_at, hidden, cover_face_id"
+        rows = self.database.rows(f"SELECT {columns} FROM people WHERE id = ?", (person_id,))
+        return as_row(*rows[0]) if rows else None
+
+    def _as_it_can_be(self, row: PersonRow | None) -> PersonRow | None:
+        """Without a cover that is not in the library any more."""
+        if row is None or row.cover_face_id is None or self._members([row.cover_face_id]):
+            return row
+        return replace(row, cover_face_id=None)
 
     def _note(self, person_id: int, before: PersonRow | None, after: PersonRow | None) -> None:
         self._people[person_id] = (self._people.get(person_id, (before, None))[0], after)
 
     def _insert(self, person_id: int | None, row: PersonRow) -> int:
-        values = (person_id, row.name, row.born, row.created_at)
-        return self.database.insert("INSERT INTO people (id, name, born, created_at) VALUES (?, ?, ?, ?)", values)
+        values = (person_id, row.name, row.born, row.created_at, row.hidden, row.cover_face_id)
+        return self.database.insert(
+            "INSERT INTO people (id, name, born, created_at, hidden, cover_face_id) "
+            "VALUES (?, ?, ?, ?, ?, (SELECT id FROM faces WHERE id = ?))",
+            values,
+        )
 
     def _write(self, person_id: int, row: PersonRow) -> None:
-        values = (row.name, row.born, person_id)
-        self.database.execute("UPDATE people SET name = ?, born = ? WHERE id = ?", values)
+        values = (row.name, row.born, row.hidden, row.cover_face_id, person_id)
+        self.database.execute(
+            "UPDATE people SET name = ?, born = ?, hidden = ?, "
+            "cover_face_id = (SELECT id FROM faces WHERE id = ?) WHERE id = ?",
+            values,
+        )
 
     def _members(self, face_ids: Iterable[int]) -> dict[int, Member]:
         """The person of each of some faces, without those that are gone."""
@@ -194,3 +214,8 @@ class PeopleChange:
             row for name in names for row in self.database.rows("SELECT id, name FROM people WHERE name = ?", (name,))
         ]
         return {name for person_id, name in rows if person_id not in concerned}
+
+
+def as_row(name: str | None, born: str | None, created_at: str, hidden: int, cover_face_id: int | None) -> PersonRow:
+    """A person from the columns of the table."""
+    return PersonRow(name, born, created_at, bool(hidden), cover_face_id)

@@ -12,6 +12,7 @@ from dataclasses import asdict
 
 from facesearch.library.rows.catalog import as_blob
 from facesearch.library.rows.database import Database, as_text
+from facesearch.library.rows.grouped import Grouped
 from facesearch.records import EmbeddedFace, Models
 
 _SETTING = "next"
@@ -107,3 +108,4 @@ class Succession:
             database.execute(statement)
         self.end()
         database.set_settings({key: str(value) for key, value in asdict(models).items()})
+        Grouped(database).note(0)  # how near faces are has changed

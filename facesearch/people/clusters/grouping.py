@@ -57,13 +57,15 @@ def group_faces(
     progress: Progress | None = None,
     *,
     scales: Floats | None = None,
+    among: int | None = None,
 ) -> Ints:
     """Each face's person: int64 (N,), that of `known`, or the one that it joins; new people have the numbers that
     follow the highest known one, the largest first, and -1 stands for a face that waits.
 
     embeddings: float32 (N, D). scales: local scales, (N,), None for plain distances. least_faces: a new person has at
-    least as many, two at the fewest. The answer does not hang on the order of the faces, and is final: with it as what
-    is known, nothing changes.
+    least as many, two at the fewest. among: how many faces there are, where these are only some of them, as `bounds`
+    counts them. The answer does not hang on the order of the faces, and is final: with it as what is known, nothing
+    changes.
     """
     order = np.lexsort([known.photos, *embeddings.T[:_SORTED_BY]])
     place = np.empty(len(order), np.int64)
@@ -72,19 +74,21 @@ def group_faces(
     around = np.ones(len(faces), np.float32) if scales is None else scales[order]
     rejections = np.stack([place[known.rejections[:, 0]], known.rejections[:, 1]], axis=1)
     there = KnownFaces(known.people[order], known.photos[order], rejections, known.highest)
-    reach = bounds.reach(len(faces))
+    among = len(faces) if among is None else among
+    reach = bounds.reach(among)
     tree = build_tree(faces, around, near_pairs(faces, around, NEIGHBOURS, reach, progress), Apart(there.photos), reach)
-    branches = believed_branches(tree, there.people, bounds)
+    branches = believed_branches(tree, there.people, bounds, among)
     people = _assigned(faces, branches, there, max(least_faces, 2))
     return _numbered(people, there.first_new)[place]
 
 
-def believed_branches(tree: Tree, people: Ints, bounds: Bounds) -> Ints:
+def believed_branches(tree: Tree, people: Ints, bounds: Bounds, among: int) -> Ints:
     """The largest branch around each face that is believed and shows one known person at most, by its node.
 
-    people: int64 (faces,), -1 for a face without a person. Returns int64 (faces,), -1 where there is no such branch.
+    people: int64 (faces,), -1 for a face without a person. among: how many faces there are in all. Returns int64
+    (faces,), -1 where there is no such branch.
     """
-    largest = bounds.heights(np.arange(tree.sizes.max(initial=1) + 1), tree.faces)
+    largest = bounds.heights(np.arange(tree.sizes.max(initial=1) + 1), among)
     believed = ((tree.sizes > 1) & (tree.heights <= largest[tree.sizes])).tolist()
     owners = [*people.tolist(), *[_NOBODY] * (len(believed) - tree.faces)]
     children = tree.children.tolist()

@@ -28,7 +28,7 @@ from facesearch.import_path import environment_of_children, installed_path
 from facesearch.photos.decoding.large_photo_lock import shared_descriptor
 from facesearch.photos.decoding.worker_process import READY
 from facesearch.photos.files import MAX_SIDE_PX, photo_error
-from facesearch.records import Photo, PhotoFile, Pixels
+from facesearch.records import Photo, PhotoFile, Pixels, Taken
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class DecodingWorker:
         current, answer, pixels = self._answered(file, max_side_px, draft)
         original = answer["original_size_px"]
         size_px = None if original is None else (original[0], original[1])
-        return Photo(current, answer["sha256"], pixels, size_px, answer["damage"])
+        return Photo(current, answer["sha256"], pixels, size_px, answer["damage"], Taken(**answer["taken"]))
 
     def _answered(self, file: PhotoFile, max_side_px: int, draft: bool) -> tuple[PhotoFile, dict[str, Any], Pixels]:
         """The file as it was when it was read, what the process says of it, and the bytes that come with that."""

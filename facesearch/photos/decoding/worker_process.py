@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -48,6 +49,7 @@ def serve(seconds: str, memory_bytes: str, shared: str, make: Callable[[Read, bo
     for, and says what is answered of it; may raise PhotoError."""
     import fcntl
 
+    from facesearch.photos import dates
     from facesearch.photos.decoding import decode, formats  # before the limit of memory is set
 
     formats.opener("JPEG")
@@ -62,6 +64,8 @@ def serve(seconds: str, memory_bytes: str, shared: str, make: Callable[[Read, bo
         for request in sys.stdin.buffer:
             _set_timers(float(seconds))
             answer, content = _answer(decode.read_picture, make, json.loads(request))
+            if content is not None:
+                answer["taken"] = asdict(dates.when_taken(_file(json.loads(request))))
             _set_timers(0)
             answers.write(json.dumps(answer).encode() + b"\n")
             if content is not None:
@@ -92,9 +96,8 @@ def _limit_memory(memory_bytes: int) -> None:
 def _answer(
     read: Callable[[PhotoFile, int, bool], Picture], make: Callable[[Read, bool], Answer], request: dict[str, Any]
 ) -> tuple[dict[str, Any], bytes | None]:
-    file = PhotoFile(Path(request["path"]), request["size_bytes"], request["mtime_ns"])
     try:
-        picture, facts, content = make(partial(read, file, request["max_side_px"]), request["draft"])
+        picture, facts, content = make(partial(read, _file(request), request["max_side_px"]), request["draft"])
     except PhotoError as error:
         cause = error.__cause__
         return {"reason": error.reason, "errno": cause.errno if isinstance(cause, OSError) else None}, None
@@ -110,3 +113,7 @@ def _answer(
         "damage": picture.damage,
     }
     return answer | facts, content
+
+
+def _file(request: dict[str, Any]) -> PhotoFile:
+    return PhotoFile(Path(request["path"]), request["size_bytes"], request["mtime_ns"])

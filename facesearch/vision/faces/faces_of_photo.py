@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facesearch.photos.files import faceless_damage, kept_side_px, photo_error
-from facesearch.records import CROP_SIZE_PX, AlignedFace, DetectedFace, FaceDetector, Photo, PhotoFile, Pixels
+from facesearch.records import CROP_SIZE_PX, AlignedFace, DetectedFace, FaceDetector, Photo, PhotoFile, Pixels, Taken
 from facesearch.vision.alignment import align_faces
 from facesearch.vision.quality import quality_of
 
@@ -33,6 +33,7 @@ class SeenPhoto:
     size_px: tuple[int, int]  # width and height in the file; boxes and landmarks are in px of that
     faces: Sequence[AlignedFace]
     damage: str | None = None  # as in Photo
+    taken: Taken | None = None
 
 
 def find_faces(read: Callable[[bool], Photo], detector: FaceDetector) -> tuple[Photo, list[DetectedFace]]:
@@ -69,7 +70,7 @@ def cut_out(photo: Photo, faces: Sequence[DetectedFace]) -> SeenPhoto:
         AlignedFace(each.face.enlarged(1 / photo.scale), each.crop, quality_of(each.face, each.crop))
         for each in aligned
     ]
-    return SeenPhoto(photo.file, photo.sha256, size_px, in_file, photo.damage)
+    return SeenPhoto(photo.file, photo.sha256, size_px, in_file, photo.damage, photo.taken)
 
 
 def packed(faces: Sequence[AlignedFace]) -> bytes:

@@ -8,7 +8,7 @@ from functools import partial
 
 from facesearch.photos import MAX_SIDE_PX, DecodingWorker, WorkerLimits
 from facesearch.photos.decoding.worker import DEFAULT_LIMITS
-from facesearch.records import Photo, PhotoFile
+from facesearch.records import Photo, PhotoFile, Taken
 from facesearch.vision.detector.detector import Detector
 from facesearch.vision.faces.faces_of_photo import SeenPhoto, cut_out, find_faces, unpacked
 
@@ -35,8 +35,14 @@ class SeeingWorker(DecodingWorker):
         if self._is_here:
             return cut_out(*find_faces(partial(self._read, file, max_side_px), self._detector))
         current, answer, content = self._answered(file, max_side_px, draft=True)
-        width_px, height_px = answer["size_px"]
-        return SeenPhoto(current, answer["sha256"], (width_px, height_px), unpacked(content), answer["damage"])
+        return SeenPhoto(
+            current,
+            answer["sha256"],
+            (answer["size_px"][0], answer["size_px"][1]),
+            unpacked(content),
+            answer["damage"],
+            Taken(**answer["taken"]),
+        )
 
     def _read(self, file: PhotoFile, max_side_px: int, draft: bool) -> Photo:
         return self.read_photo(file, max_side_px, draft=draft)

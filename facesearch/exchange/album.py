@@ -1,0 +1,51 @@
+"""An album for a slide show: a folder of symbolic links to photos, or of copies. The photos themselves are only read.
+
+Refuses a folder that holds anything already, so that nothing is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facesearch.errors import UsageError
+
+
+@dataclass(frozen=True)
+class AlbumSummary:
+    """What was put into a folder."""
+
+    folder: Path
+    photos: int
+    copied: bool  # copies, not symbolic links
+    skipped: tuple[Path, ...]  # photos that could not be read for a copy
+
+
+def make_album(photos: Sequence[Path], folder: Path, *, copy: bool = False) -> AlbumSummary:
+    """Put photos into a new or empty folder, in their order: a number stands before each name. copy: copies, with the
+    times of the files, instead of symbolic links. Raises UsageError where the folder cannot be used."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise UsageError(f"{folder} is not empty: choose a new folder for the album")
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be used for an album: {error.strerror}; choose another folder") from error
+    digits = max(4, len(str(len(photos))))
+    skipped = []
+    for number, photo in enumerate(photos, start=1):
+        place = folder / f"{number:0{digits}} {photo.name}"
+        try:
+            if copy:
+                shutil.copy2(photo, place)
+            else:
+                place.symlink_to(os.path.abspath(photo))  # noqa: PTH100 - a link in the user's folders is kept
+        except OSError as error:
+            if error.filename2 is not None or not photo.is_file():
+                place.unlink(missing_ok=True)
+                skipped.append(photo)
+                continue
+            raise UsageError(f"{place} cannot be written: {error.strerror}; choose another folder") from error
+    return AlbumSummary(folder, len(photos) - len(skipped), copy, tuple(skipped))

@@ -1,0 +1,154 @@
+"""Finds photos by who is on them, when they were taken and where they lie; and who is often seen with whom.
+
+Every question is answered from indices, so that it takes milliseconds among a million faces. Refuses to know names.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from facesearch.library.rows.database import Database
+
+Sort = Literal["path", "date", "quality"]
+_ORDERS = {"path": "first", "date": "taken_at IS NULL, taken_at, first", "quality": "-coalesce(quality, -1), first"}
+
+
+@dataclass(frozen=True)
+class PhotoQuery:
+    """Which photos: those that meet every wish."""
+
+    people: tuple[int, ...] = ()  # who is on them, by number
+    any_of: bool = False  # one of the people is enough
+    without: tuple[int, ...] = ()  # who is not
+    only: bool = False  # nobody but `people`, and people who are hidden, is on them
+    since: str | None = None  # taken on this day or later, as 2019, 2019-07 or 2019-07-04
+    until: str | None = None  # taken on this day or before, or in this month or year
+    under: Path | None = None  # an absolute path: this file, or in this folder at any depth
+    unknown: bool = False  # a face on them has no person
+    without_faces: bool = False  # no face was found in them, even if it was forgotten since
+    damaged: bool = False  # only a part of them can be seen
+    sort: Sort = "path"
+
+
+@dataclass(frozen=True)
+class FoundPhoto:
+    """A photo that was found."""
+
+    photo_id: int
+    path: bytes  # os.fsencode of the first of its files that is there and as wished
+    width_px: int
+    height_px: int
+    faces: int
+    damage: str | None  # what is missing of a damaged one, in words
+    taken_at: str | None  # as in records.Taken
+    taken_zone_min: int | None
+    taken_source: str | None
+
+
+class PhotoSearch:
+    """Reads the photos of a library."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, wish: PhotoQuery) -> list[FoundPhoto]:
+        """The photos that are as wished and of which a file was there when its folder was last indexed, in order."""
+        conditions, values = _conditions(wish)
+        where = "".join(f" AND {condition}" for condition in conditions)
+        rows = self._database.rows(
+            "SELECT photos.id, min(path) AS first, width_px, height_px, face_count, damage, taken_at, taken_zone_min, "
+            f"taken_source, {_quality(wish.people)} AS quality FROM photos CROSS JOIN files ON photos.id = photo_id "
+            f"WHERE NOT missing{where} GROUP BY photos.id ORDER BY {_ORDERS[wish.sort]}",
+            values,
+        )
+        return [FoundPhoto(*row[:9]) for row in rows]
+
+    def total(self) -> int:
+        """How many photos have a file that was there when its folder was last indexed."""
+        ((count,),) = self._database.rows(
+            "SELECT (SELECT count(*) FROM photos) - (SELECT count(*) FROM (SELECT DISTINCT photo_id FROM files "
+            "WHERE missing AND photo_id IS NOT NULL) AS gone WHERE NOT EXISTS "
+            "(SELECT 1 FROM files WHERE photo_id = gone.photo_id AND NOT missing))"
+        )
+        return int(count)
+
+    def people_on(self, photo_ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Photo and person of every person on some photos, each once, but for those who are hidden."""
+        return self._database.rows_in(
+            "SELECT DISTINCT photo_id, person_id FROM faces JOIN people ON people.id = person_id "
+            "WHERE NOT hidden AND photo_id IN ({})",
+            photo_ids,
+        )
+
+    def together(self, person_id: int | None, most: int | None) -> list[tuple[int, int, int]]:
+        """Pairs of people who are seen together, on how many photos, the most first; of one person or of all. Leaves
+        out who is hidden. most: how many pairs at most."""
+        first = "" if person_id is None else "first.person_id = ? AND "
+        order = "<" if person_id is None else "<>"
+        rows = self._database.rows(
+            "SELECT first.person_id, other.person_id, count(DISTINCT first.photo_id) AS photos FROM faces AS first "
+            f"CROSS JOIN faces AS other ON other.photo_id = first.photo_id WHERE {first}"
+            "first.person_id IS NOT NULL AND other.person_id IS NOT NULL "
+            f"AND first.person_id {order} other.person_id "
+            "AND first.person_id NOT IN (SELECT id FROM people WHERE hidden) "
+            "AND other.person_id NOT IN (SELECT id FROM people WHERE hidden) "
+            "GROUP BY first.person_id, other.person_id ORDER BY photos DESC, first.person_id, other.person_id LIMIT ?",
+            (*(() if person_id is None else (person_id,)), -1 if most is None else most),
+        )
+        return [(first_id, other_id, photos) for first_id, other_id, photos in rows]
+
+
+def _conditions(wish: PhotoQuery) -> tuple[list[str], list[object]]:
+    conditions, values = list[str](), list[object]()
+    if wish.people:
+        on = "SELECT photo_id FROM faces WHERE person_id"
+        if wish.any_of:
+            photos = f"{on} IN ({_marks(wish.people)})"
+        else:
+            photos = " INTERSECT ".join([f"{on} = ?"] * len(wish.people))
+        conditions.append(f"photos.id IN ({photos})")
+        values += wish.people
+    of_photo = "SELECT 1 FROM faces WHERE faces.photo_id = photos.id"
+    if wish.without:
+        conditions.append(f"NOT EXISTS ({of_photo} AND person_id IN ({_marks(wish.without)}))")
+        values += wish.without
+    if wish.only:
+        hidden = "SELECT id FROM people WHERE hidden"
+        somebody_else = f"person_id NOT IN ({_marks(wish.people)}) AND person_id NOT IN ({hidden})"
+        conditions.append(f"NOT EXISTS ({of_photo} AND (person_id IS NULL OR ({somebody_else})))")
+        values += wish.people
+    if wish.unknown:
+        conditions.append("photos.id IN (SELECT photo_id FROM faces WHERE person_id IS NULL)")
+    if wish.without_faces:
+        conditions.append("face_count = 0 AND forgotten = 0")
+    if wish.damaged:
+        conditions.append("damage IS NOT NULL")
+    if wish.since is not None:
+        conditions.append("taken_at >= ?")
+        values.append(wish.since)
+    if wish.until is not None:
+        conditions.append("taken_at < ?")
+        values.append(wish.until + "~")  # which follows every digit and the T before the time
+    if wish.under is not None:
+        start = os.fsencode(wish.under).rstrip(b"/")
+        conditions.append("(path = ? OR (path > ? AND path < ?))")
+        values += [start, start + b"/", start + b"0"]  # "0" follows "/"
+    return conditions, values
+
+
+def _quality(people: Sequence[int]) -> str:
+    """The quality of a photo as SQL: that of the worst of the people asked for, each by their best face; without people
+    that of its best face."""
+    if not people:
+        return "(SELECT max(quality) FROM faces WHERE faces.photo_id = photos.id)"
+    who = ",".join(str(int(person_id)) for person_id in people)
+    best = f"SELECT max(quality) AS best FROM faces WHERE faces.photo_id = photos.id AND person_id IN ({who})"
+    return f"(SELECT min(best) FROM ({best} GROUP BY person_id))"
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))

@@ -1,0 +1,98 @@
+"""Faces without a person that are one by distance answer as one; people who are hidden are not named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.people_library import ANN, BOB, index
+from support.tiles import MODELS, ColourTower, TileDetector, draw
+
+from facesearch.evaluation.calibration import Calibration
+from facesearch.library import Library
+from facesearch.people import hide_people, name_faces
+from facesearch.query import QueryOptions, ask, probe_photo
+from facesearch.query.loose import average_linkage
+from facesearch.query.probe import Probe
+
+CALIBRATION = Calibration((0.02, 0.1, 0.3, 1.0), (8.0, 0.0, -4.0, -8.0))
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    """Six photos of Ann, three of Bob, one of Carl, nobody grouped."""
+    for name, colour, photos in (("ann", ANN, 6), ("bob", BOB, 3), ("carl", (0, 0, 255), 1)):
+        for number in range(photos):
+            draw(tmp_path / "album" / f"{name}{number}.png", tuple(value + number for value in colour))  # type: ignore[arg-type]
+    with Library.create(tmp_path / "library", MODELS) as library:
+        index(library, tmp_path / "album")
+        yield library
+
+
+def probe(folder: Path, *colours: tuple[int, int, int]) -> Probe:
+    draw(folder / "probe.png", *colours)
+    found = probe_photo(folder / "probe.png", TileDetector(), ColourTower())
+    return Probe(found.path, found.photo, found.faces, found.crops, found.models, CALIBRATION)
+
+
+def test_faces_of_one_person_are_one_answer_with_all_of_their_photos(library: Library, tmp_path: Path) -> None:
+    (face,) = ask(library, probe(tmp_path, ANN), QueryOptions(k=3)).faces
+    assert {match.person_id for match in face.people} == {None}
+    assert [face.people[0].photo_count, *sorted(match.photo_count for match in face.people[1:])] == [6, 1, 3]
+    assert face.people[0].posterior is not None
+    assert face.people[0].posterior > 0.9
+    assert face.verdict is not None
+    assert face.verdict.is_clear
+
+
+def test_a_face_with_a_person_is_not_taken_with_those_without(library: Library, tmp_path: Path) -> None:
+    name_faces(library, [1, 2], "Ann")
+    (face,) = ask(library, probe(tmp_path, ANN), QueryOptions(k=2)).faces
+    assert [(match.name, match.photo_count) for match in face.people] == [("Ann", 2), (None, 4)]
+
+
+def test_somebody_hidden_is_not_shown_and_nobody_is_taken_for_them(library: Library, tmp_path: Path) -> None:
+    name_faces(library, range(1, 7), "Ann")
+    name_faces(library, range(7, 10), "Bob")
+    hide_people(library, [1])
+    (face,) = ask(library, probe(tmp_path, ANN), QueryOptions(k=2)).faces
+    assert {match.name for match in face.people} == {"Bob", None}
+    assert [match.rank for match in face.people] == [1, 2]
+    assert face.verdict is not None
+    assert face.verdict.text.startswith("somebody hidden")
+    assert face.verdict.first is not None
+    assert face.verdict.first.person_id is None
+    (listed,) = ask(library, probe(tmp_path, ANN), QueryOptions(k=3, faces=True)).faces
+    assert len(listed.photos) == 3
+    assert {match.name for match in listed.photos} == {"Bob"}
+
+
+def test_average_linkage_is_that_of_a_naive_loop() -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        points = rng.normal(size=(14, 2))
+        photos = rng.integers(10, size=14)
+        distances = np.linalg.norm(points[:, None] - points, axis=2)
+        found = average_linkage(distances, photos, 1.0)
+        assert partition(found.tolist()) == naive(distances, photos.tolist(), 1.0)
+
+
+def partition(labels: list[int]) -> set[frozenset[int]]:
+    return {frozenset(row for row, other in enumerate(labels) if other == label) for label in labels}
+
+
+def naive(distances: np.ndarray, photos: list[int], threshold: float) -> set[frozenset[int]]:
+    groups = [frozenset([row]) for row in range(len(photos))]
+    while True:
+        pairs = [
+            (float(np.mean([distances[a, b] for a in one for b in other])), one, other)
+            for number, one in enumerate(groups)
+            for other in groups[number + 1 :]
+            if not {photos[a] for a in one} & {photos[b] for b in other}
+        ]
+        if not pairs or min(pair[0] for pair in pairs) > threshold:
+            return set(groups)
+        _, one, other = min(pairs, key=lambda pair: pair[0])
+        groups = [group for group in groups if group not in (one, other)] + [one | other]
