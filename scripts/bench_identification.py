@@ -58,7 +58,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True, help="labelled photos: LFW, CelebA, or a folder a person")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="labelled photos: LFW, CelebA, or one folder per person"
+    )
     parser.add_argument("--people", type=int, default=200, help="people with two or more photos")
     parser.add_argument("--seed", type=int, default=1, help="chooses the people and their photos")
     parser.add_argument("--tower", type=Path, help="folder of a tower (the shipped one)")

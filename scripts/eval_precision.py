@@ -189,7 +189,9 @@ def print_table(measured: dict[str, dict[str, Any]]) -> None:
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="labelled photos: LFW, CelebA, or a folder a person")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="labelled photos: LFW, CelebA, or one folder per person"
+    )
     parser.add_argument("--protocol", choices=("lfw", "folders"), default="folders", help="as in facesearch evaluate")
     parser.add_argument("--pairs", type=Path, help="LFW's list of pairs (pairs.txt in --data)")
     parser.add_argument(

@@ -64,8 +64,8 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Show how often strangers pass within each group of people: a CSV file with a photo of --data and its "
-            "group a line.",
+            help="Show false matches within each group of people: a CSV file with a line for each "
+            "photo of --data, with its path and its group.",
             show_default=False,
             readable=False,
         ),

@@ -34,8 +34,8 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="PATH",
-        help="Labelled photos: a folder (CelebA's layout, LFW's or a folder a person), a .tar or .tar.gz of one, or "
-        "InsightFace's RecordIO. Repeatable. Without it LFW is downloaded.",
+        help="Labelled photos: a folder (CelebA's layout, LFW's or one folder per person), a .tar or .tar.gz of one, "
+        "or InsightFace's RecordIO. Repeatable. Without it LFW is downloaded.",
         show_default=False,
         readable=False,
     ),
@@ -99,8 +99,8 @@ TeacherOption = Annotated[
         "--teacher",
         metavar="dlib|FILE",
         help="Learn from a teacher, or with --check let it judge the labels. dlib: the network behind face_recognition "
-        "(extra `teacher`). FILE: another network's embeddings of these photos, an .npz of paths and embeddings, "
-        "several times, once for each set.",
+        "(extra `teacher`). FILE: another network's embeddings of these photos, an .npz of paths and embeddings. "
+        "Repeatable, once for each set.",
         show_default=False,
         readable=False,
     ),
@@ -110,8 +110,8 @@ CohortOption = Annotated[
     typer.Option(
         "--cohort",
         metavar="PATH",
-        help="Photos of strangers of all groups of people, in the same forms as --data, from which the tower judges "
-        "how densely faces lie around a face. Repeatable.",
+        help="Labelled photos of strangers from all groups of people, in the forms of --data: the exported tower "
+        "judges distances by them. Repeatable.",
         show_default=False,
         readable=False,
     ),

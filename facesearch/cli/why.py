@@ -71,7 +71,7 @@ def why(
 
     Repeats the answer of query and writes a page: the nearest faces, the runner-up, where the distance lies among pairs
     of the same person and of different people, and a heat map of the parts of the face that it depends on. The page
-    shows faces and is readable by its owner only. With --json, writes a page only where --out names one.
+    shows faces and is readable by its owner only. With --json, writes a page only if --out names one.
     """
     from facesearch.api.library import open_library
     from facesearch.api.values import Patches, QueryOptions, WhyOptions, check_page_file, write_page

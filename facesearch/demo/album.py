@@ -1,4 +1,4 @@
-"""Writes an album of synthetic people: a folder a person, one of group photos, and `people.csv`: who is where.
+"""Writes an album of synthetic people: one folder per person, one of group photos, and `people.csv`: who is where.
 
     DIR/people/Ada Weiss/0001.jpg ...   DIR/groups/0001.jpg ...   DIR/people.csv
 

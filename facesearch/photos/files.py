@@ -80,7 +80,7 @@ def why(error: OSError) -> str:
 
 def special_kind(mode: int) -> str | None:
     """What a file of this `st_mode` is, in words, where it is anything other than a regular file."""
-    return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "no regular file")
+    return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "not a regular file")
 
 
 def special_file(path: Path) -> str | None:

@@ -156,7 +156,7 @@ def test_copies_of_former_databases_go_too(path: Path) -> None:
 
 def test_traces_in_a_file_that_is_not_the_librarys_are_said(path: Path) -> None:
     shutil.copy(path / "faces.faiss", path / "my copy")
-    with pytest.raises(LibraryError, match=r"traces are left in .*, in my copy; delete by hand"):
+    with pytest.raises(LibraryError, match=r"traces remain in .*, in my copy; delete by hand"):
         forget(path, "Annemarie")
 
 

@@ -166,7 +166,7 @@ def test_a_teacher_alone_tells_of_photos_that_nobody_named_whom_they_show(tmp_pa
     reports: list[EpochReport] = []
     order = Order(config, tmp_path / "run", (named, loose), teachers=teachers)
     card = train_tower(order, listener=Listener(say=said.append, epoch=reports.append))
-    assert f"loose: {18 * 8} photos; a folder of photos that nobody named" in said
+    assert f"loose: {18 * 8} photos; a folder of photos without labels" in said
     assert Order.load(order.folder).teachers == teachers
     assert reports[-1].logs["loss"] < 0.9 * reports[0].logs["loss"]
     assert card.figures["auc"] > 0.8  # chance is 0.5

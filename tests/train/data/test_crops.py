@@ -25,7 +25,7 @@ from facesearch_train.data.merging import JoinedCrops, merge_datasets
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three drawn people in three photos each, a folder a person. Not to be changed."""
+    """Three drawn people in three photos each, one folder per person. Not to be changed."""
     album = tmp_path_factory.mktemp("album")
     write_album(album, people=3, photos=3, seed=5, groups=0)
     return album / "people"

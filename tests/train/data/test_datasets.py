@@ -231,7 +231,7 @@ def test_one_full_name_is_one_person(tmp_path: Path) -> None:
         "one/Madonna": ["a.jpg"],
         "two/Madonna": ["b.jpg"],
     }
-    assert merged.warnings == ("1 people have one name in several datasets and are taken as one person each.",)
+    assert merged.warnings == ("1 people have one name in several datasets and are treated as one person each.",)
 
 
 def test_only_full_names_are_names() -> None:

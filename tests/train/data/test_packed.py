@@ -52,7 +52,7 @@ def test_a_tar_is_read_like_the_folder_it_unpacks_to(tmp_path: Path, name: str) 
     assert (dataset.name, dataset.layout, dataset.root) == ("set", "folders", path)
     assert names(dataset) == [f"{entry[:2]}: {entry}" for entry in NAMES]
     assert dataset.warnings == ()
-    assert dataset.describe().endswith("4 photos of 2 people, 2 with two or more; a folder a person, in a tar file")
+    assert dataset.describe().endswith("4 photos of 2 people, 2 with two or more; one folder per person, in a tar file")
     crops = prepare_crops(dataset, tmp_path / "cache", workers=2)
     np.testing.assert_array_equal(crops.crops, PICTURES)
     assert crops.origins == ("aligned",) * 4

@@ -1,4 +1,4 @@
-"""Labelled photos of faces: folders in CelebA's layout, in LFW's or a folder a person, and packed sets (see packs).
+"""Labelled photos of faces: folders in CelebA's layout, in LFW's or one folder per person, and packed sets (see packs).
 
 The layout is detected and printed. Reads names, sizes and lists, never a pixel: whether a photo can be decoded is seen
 when the crops are made. Refuses data that nothing can be learned from.
@@ -36,9 +36,9 @@ Layout = Literal["celeba", "lfw", "folders", "recordio", "unlabelled", "merged"]
 LAYOUT_NAMES: dict[Layout, str] = {
     "celeba": "CelebA's layout (img_align_celeba/ and identity_CelebA.txt)",
     "lfw": "LFW's layout (Name/Name_0001.jpg)",
-    "folders": "a folder a person",
+    "folders": "one folder per person",
     "recordio": "InsightFace's RecordIO (train.rec and train.idx)",
-    "unlabelled": "a folder of photos that nobody named",
+    "unlabelled": "a folder of photos without labels",
     "merged": "several datasets",
 }
 UNKNOWN = "?"  # what the identity of a photo of an unlabelled folder begins with: the person is not known
@@ -80,7 +80,7 @@ def read_dataset(path: Path) -> Dataset:
     """The labelled photos of a folder, in the order of their names, or of a packed set, in its own order.
 
     Layouts: `img_align_celeba/` with `identity_CelebA.txt` beside it (or under `Img/` and `Anno/`, as CelebA is handed
-    out); `Name/Name_0001.jpg`, in the folder itself or in its `lfw-deepfunneled/`; else a folder a person, in the
+    out); `Name/Name_0001.jpg`, in the folder itself or in its `lfw-deepfunneled/`; else one folder per person, in the
     folder itself or in its `people/`, where all photos below a person's folder, however deep, show that person, and a
     lone folder around all is stepped into. A tar file, plain or gzipped, is read like the folder that it unpacks to (a
     folder a person, or LFW's). A folder with `train.rec` and `train.idx`, or that `train.rec`, is InsightFace's
@@ -100,8 +100,8 @@ def list_photos(path: Path, *, unlabelled: bool = False) -> Dataset:
     """
     if not is_folder(path) and not is_file(path):
         raise TrainingDataError(
-            f"{path} is neither a folder nor a packed set. Give the training photos with --data: a folder a person, a "
-            ".tar or .tar.gz of such folders, or a folder with train.rec and train.idx."
+            f"{path} is neither a folder nor a packed set. Give the training photos with --data: one folder per "
+            "person, a .tar or .tar.gz of such folders, or a folder with train.rec and train.idx."
         )
     path = path.resolve()
     dataset = _read_layout(path)
@@ -182,7 +182,7 @@ def _read_celeba(path: Path, folder: Path, listing: Path) -> Dataset:
 
 
 def _read_folders(path: Path) -> Dataset:
-    """LFW's layout or a folder a person: they differ in where the folders lie and how the photos are named."""
+    """LFW's layout or one folder per person: they differ in where the folders lie and how the photos are named."""
     top = next((path / name for name in _INNER_FOLDERS if is_folder(path / name) and holds_folders(path / name)), path)
     top = step_into_lone_folder(top)
     folders = [entry.name for entry in entries_of(top) if entry.is_dir() and not is_hidden(entry.name)]

@@ -172,7 +172,7 @@ def _merged_photos(datasets: Sequence[Dataset], celeba: Sequence[Dataset]) -> tu
     if copies:
         notes.append(f"{len(copies):,} CelebA photos are in several sets: one copy of each is used.")
     if joined:
-        notes.append(f"{len(joined):,} people have one name in several datasets and are taken as one person each.")
+        notes.append(f"{len(joined):,} people have one name in several datasets and are treated as one person each.")
     return photos, notes
 
 

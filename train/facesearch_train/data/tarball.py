@@ -181,7 +181,7 @@ def _walk(stream: _Forwards) -> Iterator[TarEntry]:
         stream.seek(position)
         block = stream.read(_BLOCK)
         if len(block) < _BLOCK:
-            raise EOFError("it ends without the end mark of a tar file")
+            raise EOFError("it lacks the end mark of a tar file")
         if not block.strip(b"\0"):
             return
         header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
