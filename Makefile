@@ -1,9 +1,12 @@
 # make test    build .venv, then lint, types and the whole test suite
 # make docs    build .venv, then the documentation as a site in build/docs, and manual pages in build/man; a broken link
 #              is an error
+# make dist    build the source archive and the wheel into dist/, twice, and check them: same bytes, sound contents
+# make sbom    list the installed dependencies in build/sbom.json (CycloneDX)
+# make audit   compare the pinned versions with the known vulnerabilities; says so where it cannot
 # make demo    build .venv, draw an album of synthetic people, index it and look somebody up in it
 #
-# Both are safe to run again: what is built already is kept. PYTHON=python3.12 picks another interpreter (3.11 to 3.13).
+# All are safe to run again: what is built already is kept. PYTHON=python3.12 picks another interpreter (3.11 to 3.13).
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo "$$python" && break; \
@@ -13,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
 
-.PHONY: help test lint docs demo clean
+.PHONY: help test lint docs dist sbom audit demo clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -33,6 +36,10 @@ $(VENV)/installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@$(INSTALL) -e '.[dev]'
 	@touch $(VENV)/installed $@
 
+$(VENV)/installed-release: pyproject.toml constraints.txt | $(BIN)/python
+	@$(INSTALL) -e '.[release]'
+	@touch $(VENV)/installed $@
+
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -47,8 +54,18 @@ docs: $(VENV)/installed-dev
 	$(BIN)/python scripts/write_manual_pages.py build/man
 	@echo "open build/docs/index.html, or read man build/man/facesearch.1"
 
+dist: $(VENV)/installed-release
+	scripts/check_wheel.sh $(BIN)/python
+
+sbom: $(VENV)/installed-release
+	@mkdir -p build
+	$(BIN)/python -m cyclonedx_py environment --pyproject pyproject.toml --output-file build/sbom.json $(BIN)/python
+
+audit: $(VENV)/installed-release
+	@scripts/audit.sh $(BIN)/python
+
 demo: $(VENV)/installed
 	@scripts/demo.sh $(BIN)/facesearch
 
 clean:
-	rm -rf $(VENV) demo-album demo-library .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) demo-album demo-library build dist .mypy_cache .pytest_cache .ruff_cache
