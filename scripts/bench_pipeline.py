@@ -255,34 +255,56 @@ def row(name: str, stock: dict[str, Any], ours: dict[str, Any]) -> str:
     return " | ".join([f"| {name}", *times, *(f"{stock[key] / ours[key]:.1f}" for key in ("s", "cpu_s"))]) + " |"
 
 
-def table(work: Path, many: int) -> list[str]:
-    """Everything, stock and ours in turns."""
-    lines = ["| | stock | facesearch | times as fast | by processor time |", "| --- | --- | --- | --- | --- |"]
+def detection_rows(work: Path) -> list[str]:
     stock, ours = run_part("stock-detection", work), run_part("detection", work)
     faces = f"{stock['faces']} and {ours['faces']} faces"
-    lines.append(row(f"detection, a photo after the other ({faces})", stock, ours))
-    lines.append(row("detection, a photo on each core", stock, run_part("lanes", work)))
+    return [
+        row(f"detection, a photo after the other ({faces})", stock, ours),
+        row("detection, a photo on each core", stock, run_part("lanes", work)),
+    ]
+
+
+def embedding_rows(work: Path) -> list[str]:
     stock = run_part("stock-embedding", work)
-    for precision in dict.fromkeys(("f32", fastest_precision(), usable_precision(None))):
-        lines.append(row(f"embedding, a crop of {BATCH}, {precision}", stock, run_part(f"embedding-{precision}", work)))
+    precisions = dict.fromkeys(("f32", fastest_precision(), usable_precision(None)))
+    return [
+        row(f"embedding, a crop of {BATCH}, {precision}", stock, run_part(f"embedding-{precision}", work))
+        for precision in precisions
+    ]
+
+
+def index_rows(work: Path) -> list[str]:
     stock = run_part("stock-index", work)
     run_index(work / "album", work / "first")  # compiles what is new
     ours, memory = run_index(work / "album", work / "ours")
     faces = f"{stock['faces']} and {ours['faces_new']} faces"
-    lines.append(row(f"index, a photo of {ours['photos_new']} ({faces})", stock, ours))
+    return [
+        row(f"index, a photo of {ours['photos_new']} ({faces})", stock, ours),
+        f"\nmemory of index, {len(photos_in(work / 'album'))} photos: at most {max(memory):.0f} MB\n",
+    ]
+
+
+def query_rows(work: Path) -> list[str]:
     ask = [*FACESEARCH, "query", str(work / "probe.jpg"), "--library", str(work / "library"), "--json"]
     stock = sorted((run_part("stock-query", work) for _ in range(3)), key=itemgetter("s"))[1]
     ours = sorted((run(ask)[0] for _ in range(7)), key=itemgetter("s"))[3]
-    lines.append(row("query, a fresh process", stock, ours))
-    lines.append(f"\nmemory of index, {len(photos_in(work / 'album'))} photos: at most {max(memory):.0f} MB")
-    if many:
-        summary, memory = run_index(work / "many", work / "many-library")
-        quarters = ", ".join(f"{max(part):.0f}" for part in np.array_split(memory, 4))
-        rate = f"{1 / summary['s']:.0f} photos/s"
-        lines.append(
-            f"memory of index, {many} photos of 256 px, {rate}: at most {quarters} MB in the quarters of the time"
-        )
-    return lines
+    return [row("query, a fresh process", stock, ours)]
+
+
+def memory_rows(work: Path, many: int) -> list[str]:
+    """Of an index run over many small photos."""
+    summary, memory = run_index(work / "many", work / "many-library")
+    quarters = ", ".join(f"{max(part):.0f}" for part in np.array_split(memory, 4))
+    rate = f"{1 / summary['s']:.0f} photos/s"
+    return [f"memory of index, {many} photos of 256 px, {rate}: at most {quarters} MB in the quarters of the time"]
+
+
+ROWS: dict[str, Callable[[Path], list[str]]] = {
+    "detection": detection_rows,
+    "embedding": embedding_rows,
+    "query": query_rows,
+    "index": index_rows,
+}
 
 
 def machine() -> str:
@@ -306,6 +328,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=87, help="photos to index (87)")
     parser.add_argument("--faces", type=int, default=10_000, help="faces in the library that is queried (10,000)")
     parser.add_argument("--many", type=int, default=3000, help="small photos to index for the memory (3,000); 0: none")
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS, help="what to measure (all)")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -321,7 +344,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         probe = next(file for file in photos_in(work / "album") if load_detector().detect(read_photo(file).pixels))
         (work / "probe.jpg").write_bytes(probe.path.read_bytes())
         write_library(work / "library", options.faces)
-        print("\n".join([f"{described}\n", *table(work, options.many)]))
+        print(f"{described}\n\n| | stock | facesearch | times as fast | by processor time |")
+        print("| --- | --- | --- | --- | --- |", flush=True)
+        for rows in options.rows:
+            print("\n".join(ROWS[rows](work)), flush=True)
+        if options.many:
+            print("\n".join(memory_rows(work, options.many)))
 
 
 if __name__ == "__main__":

@@ -12,45 +12,54 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from facesearch.photos import read_photo, walk
-from facesearch.records import PhotoFile
+from facesearch.records import Photo, PhotoFile
 from facesearch.vision.alignment import align_faces
 from facesearch.vision.detector import centerface
 from facesearch.vision.detector import detector as detection
-from facesearch.vision.faces.faces_of_photo import packed, unpacked
+from facesearch.vision.faces.faces_of_photo import find_faces, packed, unpacked
 from facesearch.vision.tower.tower import Tower, usable_precision
 
 spent: Counter[str] = Counter()
 
 
+def read(file: PhotoFile, draft: bool) -> Photo:
+    """The photo, as `find_faces` asks for it."""
+    photo: Photo = measured("decode", read_photo)(file, draft=draft)
+    return photo
+
+
 def measured(stage: str, action: Callable[..., Any]) -> Callable[..., Any]:
     """The same, with its processor time added to a stage's."""
 
-    def run(*arguments: Any) -> Any:
+    def run(*arguments: Any, **named: Any) -> Any:
         started = time.process_time()
         try:
-            return action(*arguments)
+            return action(*arguments, **named)
         finally:
             spent[stage] += time.process_time() - started
 
     return run
 
 
-def measured_detector() -> Callable[..., Any]:
+def measured_detector() -> detection.Detector:
     """The detector with its parts measured: what each adds stands in `spent`."""
     detector = detection.load_detector()
     for module, stage, name in (
-        (detection, "  shrinking", "view"),
+        (detection, "  shrinking", "shrink"),
+        (detection, "  views", "whole_view"),
         (centerface, "  suppression", "suppress"),
     ):
         setattr(module, name, measured(stage, getattr(module, name)))
     detector._loaded = measured("  network", detector._network)  # type: ignore[assignment]
-    return measured("detect", detector.detect)
+    detector.detect = measured("detect", detector.detect)  # type: ignore[method-assign]
+    return detector
 
 
 def main() -> None:
@@ -60,8 +69,8 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=50, help="at most so many (50)")
     arguments = parser.parse_args()
     files = [file for file in walk([arguments.photos]) if isinstance(file, PhotoFile)][: arguments.limit]
-    detect, tower = measured_detector(), Tower.load(precision=usable_precision(None))
-    decode, align = measured("decode", read_photo), measured("align", align_faces)
+    detector, tower = measured_detector(), Tower.load(precision=usable_precision(None))
+    align = measured("align", align_faces)
     embed = measured("embed", tower.embed)
     hand_over = measured("hand over crops", lambda faces: unpacked(np.frombuffer(packed(faces), np.uint8)))
     faces = 0
@@ -69,8 +78,8 @@ def main() -> None:
         spent.clear()
         faces = 0
         for file in files:
-            photo = decode(file)
-            aligned = hand_over(align(photo.pixels, detect(photo.pixels)))
+            photo, found = find_faces(partial(read, file), detector)
+            aligned = hand_over(align(photo.pixels, found))
             faces += len(aligned)
             if aligned and turn:
                 embed(np.repeat(np.stack([face.crop for face in aligned]), 16, axis=0))  # in full batches
