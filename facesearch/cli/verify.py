@@ -46,5 +46,6 @@ def _report(report: VerifyReport) -> None:
         if not found:
             say(f"{area:<10} {'not checked' if area in report.unchecked else 'sound'}")
         for finding in found:
-            state = "mended" if finding.mended else "wrong"
-            say(f"{area:<10} {state}: {shown(finding.problem)}; {shown(finding.outcome)}", bold=not finding.mended)
+            is_wrong = not finding.mended and not finding.harmless
+            state = "wrong" if is_wrong else "mended" if finding.mended else "note"
+            say(f"{area:<10} {state}: {shown(finding.problem)}; {shown(finding.outcome)}", bold=is_wrong)

@@ -366,15 +366,23 @@ def test_every_older_version_is_copied_and_then_migrated(path: Path, tmp_path: P
     ("installed", "problem"),
     [
         (dataclasses.replace(MODELS, tower="d" * 64), "built with the tower c0c0"),
-        (dataclasses.replace(MODELS, detector="tiles-2"), "built with the detector tiles-1"),
         ("the card is damaged", "the card is damaged"),
     ],
 )
-def test_another_tower_or_detector_is_said_with_the_remedy(path: Path, installed: object, problem: str) -> None:
+def test_another_tower_is_said_with_the_remedy(path: Path, installed: object, problem: str) -> None:
     report = verify(path, installed, repair=True)  # type: ignore[arg-type]
     assert [(finding.area, finding.mended) for finding in report.findings] == [("models", False)]
     assert problem in report.findings[0].problem
     assert not report.sound
+
+
+def test_another_detector_is_only_noted(path: Path) -> None:
+    report = verify(path, dataclasses.replace(MODELS, detector="tiles-2"), repair=True)
+    (finding,) = report.findings
+    assert (finding.area, finding.mended, finding.harmless) == ("models", False, True)
+    assert "built with the detector tiles-1" in finding.problem
+    assert "reindex" in finding.outcome
+    assert report.sound
 
 
 def test_files_that_do_not_belong_there(path: Path) -> None:

@@ -45,12 +45,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong. area: one of AREAS. outcome: what was done about it if `mended`, else what to do."""
+    """Something that is wrong, or worth knowing."""
 
-    area: str
+    area: str  # one of AREAS
     problem: str
     mended: bool
-    outcome: str
+    outcome: str  # what was done about it if `mended`, else what to do
+    harmless: bool = False  # only worth knowing: the library is sound with it
 
 
 @dataclass(frozen=True)
@@ -263,18 +264,15 @@ class _Verification:
             self._found(Problem("models", self._installed, "reinstall facesearch, or choose another --tower"))
             return
         given = self._installed
-        for kind, built, now in (
-            ("tower", settings.get("tower"), given.tower),
-            ("detector", settings.get("detector"), given.detector),
-        ):
-            if built is not None and built != now:
-                self._found(
-                    Problem(
-                        "models",
-                        f"built with the {kind} {built[:60]}, and the installed one is {now[:60]}",
-                        "run facesearch reindex, or work with the one it was built with",
-                    )
-                )
+        tower, detector = settings.get("tower"), settings.get("detector")
+        if tower is not None and tower != given.tower:
+            said = f"built with the tower {tower[:60]}, and the installed one is {given.tower[:60]}"
+            self._found(Problem("models", said, "run facesearch reindex, or work with the one it was built with"))
+        if detector is not None and detector != given.detector:
+            # Faces of both can be compared; only `index` needs the one that the library was built with.
+            said = f"built with the detector {detector[:60]}, and the installed one is {given.detector[:60]}"
+            outcome = "questions are answered as before; run facesearch reindex before the next facesearch index"
+            self.note(Finding("models", said, False, outcome, harmless=True))
         card = {"tower_name": given.tower_name, "threshold": str(given.threshold)}
         if settings.get("tower") == given.tower and any(settings.get(key) != value for key, value in card.items()):
             problem = "the tower's name or threshold is not that of its card"
@@ -290,7 +288,7 @@ class _Verification:
             faces=0 if counts is None else counts.faces,
             findings=tuple(self._findings),
             unchecked=tuple(area for area in AREAS if area not in self._checked),
-            sound=all(finding.mended for finding in self._findings),
+            sound=all(finding.mended or finding.harmless for finding in self._findings),
         )
 
 
