@@ -39,7 +39,9 @@ def sheet(
     everybody: Annotated[bool, typer.Option("--all", help="Everybody, with one face each.")] = False,
     order: Annotated[
         OrderChoice,
-        typer.Option(help="doubtful: farthest from the person's centre first; typical: nearest first; date: oldest."),
+        typer.Option(
+            help="doubtful: farthest from the person's centre first; typical: best of the nearest first; date: oldest."
+        ),
     ] = OrderChoice.DOUBTFUL,
     limit: Annotated[int, typer.Option(min=1, max=5000, help="How many pictures at most.")] = 500,
     force: ForceOption = False,

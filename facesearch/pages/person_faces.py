@@ -63,8 +63,10 @@ class Everybody:
 
 
 def faces_of_person(library: Library, person_id: int, order: Order, limit: int) -> PersonFaces:
-    """A person's faces: the farthest from the middle first ("doubtful"), the nearest ("typical"), or by date, the
-    oldest first and those without one last. limit: how many at most. Raises UsageError for somebody without a face.
+    """A person's faces in an order; at most `limit` of them. Raises UsageError for somebody without a face.
+
+    "doubtful": the farthest from the middle first. "typical": the nearer half, the best in quality first, then the
+    others. "date": the oldest first, those without one last.
 
     The middle is the geometric median of the embeddings in the library's space: up to half of the faces can be somebody
     else's before it is drawn away.
@@ -102,8 +104,12 @@ def everybody(library: Library, limit: int) -> Everybody:
 def _ordered(faces: list[SheetFace], order: Order) -> list[SheetFace]:
     if order == "date":
         return sorted(_dated(faces), key=lambda face: (face.taken is None, face.taken or "", face.face_id))
-    sign = -1 if order == "doubtful" else 1
-    return sorted(faces, key=lambda face: (sign * face.distance, face.face_id))
+    if order == "doubtful":
+        return sorted(faces, key=lambda face: (-face.distance, face.face_id))
+    nearest = sorted(faces, key=lambda face: (face.distance, face.face_id))
+    half = (len(nearest) + 1) // 2  # as for a cover
+    best = sorted(nearest[:half], key=lambda face: -1.0 if face.quality is None else face.quality, reverse=True)
+    return best + nearest[half:]
 
 
 def _dated(faces: Sequence[SheetFace]) -> list[SheetFace]:

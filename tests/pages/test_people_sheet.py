@@ -21,7 +21,7 @@ from facesearch.errors import UsageError
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
 from facesearch.pages.people_sheet import render_everybody, render_person
-from facesearch.pages.person_faces import everybody, faces_of_person, geometric_median
+from facesearch.pages.person_faces import SheetFace, _ordered, everybody, faces_of_person, geometric_median
 
 REDS = [(200, 0, 0), (204, 0, 0), (196, 0, 0), (208, 0, 0)]
 STRANGER = (0, 0, 200)
@@ -64,11 +64,18 @@ def test_equal_points_are_their_own_median() -> None:
     assert geometric_median(np.full((5, 3), 2.5, np.float32)).tolist() == [2.5] * 3
 
 
+def test_typical_faces_come_best_first_and_the_others_by_distance() -> None:
+    qualities = {1: 0.2, 2: None, 3: 0.9, 4: 1.0, 5: 0.8}  # by face; their distances rise
+    faces = [SheetFace(number, number / 10, None, None, True, quality) for number, quality in qualities.items()]
+    assert [face.face_id for face in _ordered(faces[::-1], "typical")] == [3, 1, 2, 4, 5]
+    assert [face.face_id for face in _ordered(faces, "doubtful")] == [5, 4, 3, 2, 1]
+
+
 def test_the_doubtful_face_comes_first_or_last_and_is_marked(library: Library) -> None:
     doubtful = faces_of_person(library, 1, "doubtful", 10)
     assert doubtful.faces[0].face_id == 5
     assert doubtful.faces[0].distance > THRESHOLD > doubtful.faces[1].distance
-    assert faces_of_person(library, 1, "typical", 10).faces == doubtful.faces[::-1]
+    assert faces_of_person(library, 1, "typical", 10).faces[-1].face_id == 5
     page = render_person(library, doubtful)
     figures = re.findall(r"<figure.*?</figure>", page, re.DOTALL)
     assert [re.findall(r"<b>face (\d+)</b>", figure) for figure in figures] == [
