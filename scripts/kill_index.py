@@ -232,7 +232,8 @@ class Trial:
 
 
 def content(path: Path) -> Content:
-    """What a library knows: by path whether it is missing, why it failed, and the faces with their people; a group is
+    """What a library knows: by path whether it is missing, why it failed or where its date comes from, and the faces
+    with their people; a group is
     called by the lowest embedding and box in it, for its number depends on when it was found."""
     with closing(Database(schema.connect(path / DATABASE_NAME, writable=False))) as database:
         faces: dict[int, list[tuple[bytes, bytes, str | None]]] = {}
@@ -242,10 +243,16 @@ def content(path: Path) -> Content:
             "FROM faces LEFT JOIN people ON people.id = person_id"
         ):
             faces.setdefault(photo, []).append((face[0], face[1], face[2]))
-        rows = database.rows("SELECT path, missing, reason, photo_id FROM files")
+        rows = database.rows(
+            "SELECT path, missing, reason, photo_id, taken_source FROM files LEFT JOIN photos ON photos.id = photo_id"
+        )
     return {
-        os.fsdecode(name): (bool(missing), reason, tuple(sorted(faces.get(photo, []), key=lambda face: face[:2])))
-        for name, missing, reason, photo in rows
+        os.fsdecode(name): (
+            bool(missing),
+            reason or taken,
+            tuple(sorted(faces.get(photo, []), key=lambda face: face[:2])),
+        )
+        for name, missing, reason, photo, taken in rows
     }
 
 

@@ -99,6 +99,8 @@ ROW_DAMAGE = {
     "DELETE FROM people": ("rows", "60 faces belong to a person who is not there"),
     "UPDATE files SET photo_id = NULL WHERE id = 7": ("rows", "1 files neither show a photo nor say why"),
     "INSERT INTO rejections VALUES (3, 999)": ("rows", "1 rejections are of a face or person that is not there"),
+    "UPDATE people SET cover_face_id = 999 WHERE id = 1": ("rows", "1 people have a cover that is not there"),
+    "UPDATE photos SET taken_at = '2019-07' WHERE id = 3": ("rows", "1 photos have a date that is none"),
     "UPDATE journal SET details = '{' WHERE id = 1": ("rows", "1 lines of the journal cannot be read"),
     "UPDATE faces SET embedding = zeroblob(127) WHERE id = 9": ("embeddings", "1 photos have faces whose numbers"),
     f"UPDATE faces SET embedding = x'{(struct.pack('<f', np.nan) * 32).hex()}' WHERE id < 5": (

@@ -62,7 +62,12 @@ def _undecodable(database: Database) -> list[str]:
 
 def row_problems(database: Database) -> list[Problem]:
     """Rows that belong to nothing, or that contradict each other. Reads every row."""
-    return [*_file_problems(database), *_face_problems(database), *_photo_problems(database)]
+    return [
+        *_file_problems(database),
+        *_face_problems(database),
+        *_cover_problems(database),
+        *_photo_problems(database),
+    ]
 
 
 def _file_problems(database: Database) -> Iterator[Problem]:
@@ -93,11 +98,31 @@ def _face_problems(database: Database) -> Iterator[Problem]:
         )
 
 
+def _cover_problems(database: Database) -> Iterator[Problem]:
+    lost = "cover_face_id IS NOT NULL AND cover_face_id NOT IN (SELECT id FROM faces)"
+    if rows := database.rows(f"SELECT id FROM people WHERE {lost}"):
+        drop = partial(database.execute_many, "UPDATE people SET cover_face_id = NULL WHERE id = ?", rows)
+        yield Problem(
+            "rows", f"{len(rows)} people have a cover that is not there", "they have the best face again", drop
+        )
+
+
 def _photo_problems(database: Database) -> Iterator[Problem]:
     catalog = Catalog(database)
     shown = "SELECT photo_id FROM files WHERE photo_id IS NOT NULL"
     if rows := database.rows(f"SELECT id FROM photos WHERE id NOT IN ({shown})"):
         yield Problem("rows", f"{len(rows)} photos are shown by no file", "dropped them", catalog.drop_unshown)
+    undated = (
+        "taken_source IS NOT NULL AND (taken_at IS NULL OR taken_at NOT GLOB "
+        "'[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]')"
+    )
+    if rows := database.rows(f"SELECT id FROM photos WHERE {undated}"):
+        again = partial(
+            database.execute_many,
+            "UPDATE photos SET taken_at = NULL, taken_zone_min = NULL, taken_source = NULL WHERE id = ?",
+            rows,
+        )
+        yield Problem("rows", f"{len(rows)} photos have a date that is none", "the next index dates them again", again)
     count = "SELECT count(*) FROM faces WHERE photo_id = photos.id"
     if rows := database.rows(f"SELECT id FROM photos WHERE face_count <> ({count})"):
         drop = partial(catalog.drop_photos, [row[0] for row in rows])
