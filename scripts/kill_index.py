@@ -76,6 +76,7 @@ class ColourCard:
     name: str = "colours"
     threshold: float = 0.1
     calibration = None
+    cohort = None
 
 
 class ColourTower:
