@@ -49,7 +49,8 @@ def main() -> None:
         signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    ending = (signal.SIGTERM, signal.SIGHUP) if hasattr(signal, "SIGHUP") else (signal.SIGTERM,)
+    for number in ending:
         if signal.getsignal(number) == signal.SIG_DFL:  # and not ignored, as under nohup
             signal.signal(number, end)
     try:

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _LONGEST_NAME = 200  # of 255 bytes, with room for what is added
 
 
@@ -27,18 +29,21 @@ def replace_file(
     """
     beside = path.with_name(f".{os.fsdecode(os.fsencode(path.name)[:_LONGEST_NAME])}.{secrets.token_hex(4)}.new")
     try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with os.fdopen(os.open(beside, _NEW_FILE, 0o600), "wb") as file:
             file.write(content)
             file.flush()
-            if owner is not None:
-                with suppress(PermissionError):
-                    os.fchown(file.fileno(), *owner)
-            os.fchmod(file.fileno(), mode)
+            if sys.platform != "win32":
+                if owner is not None:
+                    with suppress(PermissionError):
+                        os.fchown(file.fileno(), *owner)
+                os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         just_before()
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+    if sys.platform == "win32":  # it opens no folders
+        return
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,8 @@ from facesearch.errors import LibraryError, LibraryLockedError
 from facesearch.library.private import open_private_file, write_remedy
 
 log = logging.getLogger(__name__)
+
+_LOCKED_BYTE = 1 << 30  # on Windows
 
 
 class WriterLock:
@@ -41,13 +44,12 @@ class WriterLock:
             raise
         with suppress(OSError):  # a full disk: the lock holds all the same, only nobody can say who has it
             os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, json.dumps(_this_process()).encode(), 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            os.write(self._descriptor, json.dumps(_this_process()).encode())
 
     def _take(self, wait: bool) -> None:
-        import fcntl
-
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(self._descriptor)
         except BlockingIOError as error:
             holder = _holder(self._descriptor)
             if not wait:
@@ -56,7 +58,7 @@ class WriterLock:
                     "--wait does), or stop it"
                 ) from error
             log.warning("waiting until the library in %s is no longer written by %s", self.path.parent, holder)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            _lock(self._descriptor, wait=True)
         except OSError as error:
             raise LibraryError(
                 f"cannot lock {self.path}: {error.strerror}; keep the library on a local disk"
@@ -79,6 +81,33 @@ class WriterLock:
         self.release()
 
 
+def _lock(descriptor: int, *, shared: bool = False, wait: bool = False) -> None:
+    """Take the lock on an open file, which goes with its descriptor. Raises BlockingIOError where another process has
+    it, unless `wait`. shared: beside others who only look, where the system knows that."""
+    if sys.platform != "win32":
+        import fcntl
+
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(descriptor, kind if wait else kind | fcntl.LOCK_NB)
+        return
+    import msvcrt
+
+    while True:
+        # Windows keeps others from reading what is locked: a byte far behind the end is locked instead.
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+            return
+        except OSError as error:  # LK_LOCK gives up after ten seconds
+            if not wait:
+                raise BlockingIOError(error.errno, error.strerror) from error
+
+
+def _content(descriptor: int) -> bytes:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return os.read(descriptor, 4096)
+
+
 def _this_process() -> dict[str, object]:
     return {"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
 
@@ -89,16 +118,14 @@ def writer_at_work(path: Path) -> str | None:
     The lock itself is tried for an instant, and only where a process of the number in the file lives: after a restart
     that can be any other one.
     """
-    import fcntl
-
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
         return None
     try:
-        if not _is_alive(int(json.loads(os.pread(descriptor, 4096, 0))["pid"])):
+        if not _is_alive(int(json.loads(_content(descriptor))["pid"])):
             return None
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        _lock(descriptor, shared=True)
     except BlockingIOError:
         return _holder(descriptor)
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
@@ -109,6 +136,8 @@ def writer_at_work(path: Path) -> str | None:
 
 
 def _is_alive(pid: int) -> bool:
+    if sys.platform == "win32":
+        return True  # there the question would end the process; the lock itself says enough
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -121,7 +150,7 @@ def _is_alive(pid: int) -> bool:
 def _holder(descriptor: int) -> str:
     """Who holds the lock, in words. The file is empty for the instant between locking and writing."""
     try:
-        holder = json.loads(os.pread(descriptor, 4096, 0))
+        holder = json.loads(_content(descriptor))
         return f"process {int(holder['pid'])} since {holder['since']}"
     except (ValueError, KeyError, TypeError):
         return "another process"

@@ -6,6 +6,7 @@ Refuses to leave a half-written file under its final name: a replacement is writ
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ def make_private_folder(path: Path) -> None:
 
 def open_private_file(path: Path, flags: int = 0) -> int:
     """Open a file for reading and writing, created with mode 0600 if it is not there; returns the descriptor."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | flags, FILE_MODE)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | flags, FILE_MODE)
     if os.fstat(descriptor).st_mode & 0o777 != FILE_MODE:
         path.chmod(FILE_MODE)  # the umask can also take the owner's own bits away
     return descriptor
@@ -72,7 +73,9 @@ def write_remedy(error: OSError, usual: str) -> str:
 
 
 def sync_folder(path: Path) -> None:
-    """Make the renames in a folder durable."""
+    """Make the renames in a folder durable, where the system lets a folder be opened for that."""
+    if sys.platform == "win32":
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -30,7 +30,7 @@ class OneAtATime:
 
     def __enter__(self) -> None:
         self._threads.acquire()
-        if self._descriptor is not None and not self._depth:
+        if sys.platform != "win32" and self._descriptor is not None and not self._depth:
             import fcntl
 
             left_s, _ = signal.setitimer(signal.ITIMER_REAL, 0)  # waiting is not held against the photo
@@ -42,7 +42,7 @@ class OneAtATime:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._depth -= 1
-        if self._descriptor is not None and not self._depth:
+        if sys.platform != "win32" and self._descriptor is not None and not self._depth:
             import fcntl
 
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN)

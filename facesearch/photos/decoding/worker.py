@@ -61,6 +61,9 @@ class DecodingWorker:
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready = False
         self._is_here = False  # where no process may be started
+        if sys.platform == "win32":  # no limits of time and memory there, nor a lock to hand on
+            self._is_here = True
+            return
         try:
             self._process = self._started()
         except OSError as error:
@@ -114,6 +117,8 @@ class DecodingWorker:
 
     def _started(self) -> subprocess.Popen[bytes]:
         self._is_ready = False
+        if sys.platform == "win32":
+            raise NotImplementedError("photos are decoded in the process that asks for them")
         shared = shared_descriptor()
         limits = [str(self._limits.seconds), str(self._limits.memory_bytes), str(shared)]
         program, path = _PROGRAM.format(self.serving), "\n".join(installed_path())
@@ -142,15 +147,15 @@ class DecodingWorker:
 
     def _brought_down(self, path: Path) -> PhotoError:
         ended = self._stop()
-        if ended in (-signal.SIGPROF, -signal.SIGALRM):
+        how = signal.Signals(-ended).name if ended < 0 else f"exit code {ended}"
+        if how in ("SIGPROF", "SIGALRM"):
             reason = f"takes longer than {self._limits.seconds:.0f} seconds to decode: export a smaller copy"
-        elif ended == -signal.SIGKILL:
+        elif how == "SIGKILL":
             reason = "was being decoded when the system ended the process, usually for lack of memory: try again"
         else:
-            how = signal.Signals(-ended).name if ended < 0 else f"exit code {ended}"
             reason = f"is damaged: it crashes its decoder ({how}): copy it again from where it came"
         error = photo_error(path, reason)
-        if ended == -signal.SIGKILL:  # not the photo's fault: an error with a number is tried again
+        if how == "SIGKILL":  # not the photo's fault: an error with a number is tried again
             error.__cause__ = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
         return error
 

@@ -47,6 +47,8 @@ def pixels_of(read: Read, draft: bool) -> Answer:
 def serve(seconds: str, memory_bytes: str, shared: str, make: Callable[[Read, bool], Answer] = pixels_of) -> None:
     """Answer requests from standard input until there are no more. make: reads a photo, as a draft where that is asked
     for, and says what is answered of it; may raise PhotoError."""
+    if sys.platform == "win32":
+        raise NotImplementedError("photos are decoded in the process that asks for them")
     import fcntl
 
     from facesearch.photos import dates
@@ -77,11 +79,15 @@ def serve(seconds: str, memory_bytes: str, shared: str, make: Callable[[Read, bo
 
 def _set_timers(seconds: float) -> None:
     """Their signals end the process, also deep in C. 0 stops them."""
+    if sys.platform == "win32":
+        return
     signal.setitimer(signal.ITIMER_PROF, seconds)
     signal.setitimer(signal.ITIMER_REAL, 5 * seconds)
 
 
 def _limit_memory(memory_bytes: int) -> None:
+    if sys.platform == "win32":
+        return
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
