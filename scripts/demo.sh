@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Draws an album of synthetic people, indexes their portraits, and asks who is on a group photo that was not indexed.
+# Draws an album of synthetic people, indexes their portraits, which puts them into groups, and asks who is on a group
+# photo that was not indexed.
 # Usage: scripts/demo.sh [PROGRAM], where PROGRAM is `facesearch` unless said otherwise. Writes ./demo-album and
 # ./demo-library; both may be there already.
 set -euo pipefail
@@ -13,5 +14,5 @@ step() {
 }
 
 step portraits ./demo-album --people 12 --photos 8
-step index ./demo-album/people --people-from-folders
+step index ./demo-album/people
 step query ./demo-album/groups/0001.jpg --k 3

@@ -17,11 +17,14 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
+
+from facesearch import open_library
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -46,8 +49,20 @@ def abridged(printed: str) -> str:
     return "\n\n".join([f"{command}\n{title}", *faces[:FACES_SHOWN], "...", closing])
 
 
-def ranks(album: Path, answer: dict[str, Any]) -> list[int | None]:
-    """Where the person stands who is drawn there, for each face found, from 1; None: not among those shown."""
+def drawn_groups(folder: Path) -> dict[int, str]:
+    """Who is drawn on most portraits of each group, by its number."""
+    with open_library(folder / "demo-library") as library:
+        groups = [person.person_id for person in library.people.list(covers=False).people]
+        faces = {number: library.people.show(number).faces for number in groups}
+    return {
+        number: Counter(face.photo.parent.name for face in own if face.photo is not None).most_common(1)[0][0]
+        for number, own in faces.items()
+    }
+
+
+def ranks(album: Path, answer: dict[str, Any], groups: dict[int, str]) -> list[int | None]:
+    """Where the group stands of the person who is drawn there, for each face found, from 1; None: not among those
+    shown."""
     with (album / "people.csv").open(newline="", encoding="utf-8") as stream:
         drawn = [row for row in csv.DictReader(stream) if row["photo"] == PHOTO]
     found = []
@@ -58,7 +73,7 @@ def ranks(album: Path, answer: dict[str, Any]) -> list[int | None]:
             for row in drawn
             if left < float(row["nose_x"]) < right and top < float(row["nose_y"]) < bottom
         ]
-        found.append(next((match["rank"] for match in face["people"] if match["name"] in names), None))
+        found.append(next((match["rank"] for match in face["people"] if groups.get(match["person_id"]) in names), None))
     return found
 
 
@@ -116,12 +131,13 @@ def fresh_blocks() -> tuple[str, str, Image.Image]:
         printed = run(folder, "bash", str(ROOT / "scripts" / "demo.sh"), facesearch)
         question = (facesearch, "query", f"demo-album/{PHOTO}", "--json", "--k")
         answer, nearest = json.loads(run(folder, *question, "3")), json.loads(run(folder, *question, "20", "--faces"))
-        right = ranks(folder / "demo-album", answer)
+        right = ranks(folder / "demo-album", answer, drawn_groups(folder))
         picture, described = draw(folder, answer, nearest)
     first, within = right.count(1), len([rank for rank in right if rank is not None])
     return (
         f"```text\n{abridged(printed)}\n```\n\n"
-        f"Of the {len(right)} people on that photo, {first} come first and {within} are among the first three.\n",
+        f"Nobody has a name yet: `index` found the groups by itself. Of the {len(right)} people on that photo, the "
+        f"groups of {first} come first, and of {within} among the first three.\n",
         described,
         picture,
     )

@@ -14,6 +14,7 @@ from facesearch.errors import PhotoError, TowerError
 from facesearch.indexing.summary import DamagedPhoto
 from facesearch.library import Library
 from facesearch.people import keep_people
+from facesearch.photos import when_taken
 from facesearch.records import (
     EMBEDDING_SIZE,
     AlignedFace,
@@ -73,11 +74,11 @@ class Intake:
         if isinstance(result, PhotoError):
             self._skip(file, result)
         elif isinstance(result, str):
-            self.batch.append(_Finished(file, result))
+            self.batch.append(_Finished(file, result, taken=when_taken(file)))
         elif any(finished.sha256 == result.sha256 for finished in self.batch) or (
             self.library.catalog.photo_with(result.sha256) is not None
         ):
-            self.batch.append(_Finished(result.file, result.sha256))
+            self.batch.append(_Finished(result.file, result.sha256, taken=result.taken))
         else:
             self.batch.append(
                 _Finished(
@@ -135,6 +136,8 @@ class Intake:
         if photo_id is None:
             new = NewPhoto(finished.sha256, *finished.size_px, faces, finished.damage, finished.taken)
             photo_id = catalog.add_photo(new)
+        elif finished.taken is not None:
+            catalog.improve_taken(photo_id, finished.taken)
         files.put(finished.file, photo_id)
         if is_new and before is not None and before.photo_id is not None:
             edited.append((before.photo_id, photo_id))

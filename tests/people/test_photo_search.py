@@ -151,6 +151,14 @@ def test_photos_that_a_former_version_read_are_dated_by_the_next_run(library: Li
     assert found(library, since="2019", until="2019") == ["ann bob", "all", "ann bob stranger"]
 
 
+def test_a_sidecar_that_came_later_dates_the_photo_when_it_is_read_again(library: Library, album: Path) -> None:
+    sidecar = "<x:xmpmeta><a exif:DateTimeOriginal='2001-02-03T04:05:06+01:00'/></x:xmpmeta>"
+    (album / "2020-02-02 sky.png.xmp").write_text(sidecar, encoding="utf-8")
+    index(library, album, rehash=True)
+    (sky,) = list_photos(library, PhotoWish(without_faces=True)).photos
+    assert (sky.taken, sky.taken_zone_min, sky.taken_source) == ("2001-02-03T04:05:06", 60, "xmp")
+
+
 def test_who_is_seen_with_whom(library: Library) -> None:
     pairs = [(pair.name, pair.other_name, pair.photos) for pair in seen_together(library)]
     assert pairs == [("Ann", "Bob", 3), ("Ann", "Carl", 1), ("Bob", "Carl", 1)]

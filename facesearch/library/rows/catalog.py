@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from facesearch.library.rows.database import Database, now
 from facesearch.records import (
     EMBEDDING_SIZE,
+    DateSource,
     DetectedFace,
     Floats,
     NewPhoto,
@@ -100,6 +102,13 @@ class Catalog:
             "UPDATE photos SET taken_at = ?, taken_zone_min = ?, taken_source = ? WHERE id = ?",
             (taken.at, taken.zone_min, taken.source, photo_id),
         )
+
+    def improve_taken(self, photo_id: int, taken: Taken) -> None:
+        """The same where nothing better said so before: what a sidecar or another file's name says now."""
+        before = self.taken([photo_id]).get(photo_id)
+        ranks = get_args(DateSource)
+        if before is None or ranks.index(taken.source) <= ranks.index(before.source):
+            self.set_taken(photo_id, taken)
 
     def taken(self, photo_ids: Iterable[int]) -> dict[int, Taken]:
         """When photos were taken, by photo id; nothing for those of a former version that were not looked at since."""
