@@ -136,7 +136,7 @@ def fresh_blocks() -> tuple[str, str, Image.Image]:
     first, within = right.count(1), len([rank for rank in right if rank is not None])
     return (
         f"```text\n{abridged(printed)}\n```\n\n"
-        f"Nobody has a name yet: `index` found the groups by itself. Of the {len(right)} people on that photo, the "
+        f"Nobody has a name yet: `index` found the groups by itself. Of the {len(right)} people on that photo, the\n"
         f"groups of {first} come first, and of {within} among the first three.\n",
         described,
         picture,
