@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import unicodedata
+from pathlib import PurePath
+from typing import Any
 
 _JOINERS = "\u200c\u200d"  # between letters of Persian and Indic scripts, and inside emoji
 
@@ -49,3 +52,15 @@ def percent(share: float, decimals: int = 0) -> str:
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """`1 photo`, `2 photos`, `12,345 photos`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def plain(value: Any) -> Any:
+    """What json.dumps writes for a value that it does not know (`default=plain`): dataclasses become objects, paths
+    strings, arrays lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, PurePath):
+        return str(value)
+    if hasattr(value, "tolist"):  # NumPy's arrays and scalars, without importing NumPy
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is not for JSON")

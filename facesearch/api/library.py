@@ -17,6 +17,7 @@ from facesearch.api.pages import Pages
 from facesearch.api.people import People
 from facesearch.api.session import Folder, Session
 from facesearch.api.tuning import Tuning
+from facesearch.api.views import Views
 from facesearch.records import Device
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class FaceLibrary:
 
     people: naming, correcting and listing people, such as `library.people.name("#3", "Anna")`.
     tuning: what the library learns from its names, such as `library.tuning.calibrate()`. exchange: names to and from
-    other programs. pages: answers and people as HTML.
+    other programs. pages: answers and people as HTML. views: photos, faces and their pictures by number, for a service.
     """
 
     def __init__(self, path: Path, tower: Folder | None = None, device: Device = "auto") -> None:
@@ -47,6 +48,7 @@ class FaceLibrary:
         self.tuning = Tuning(self._session)
         self.exchange = Exchange(self._session)
         self.pages = Pages(self._session)
+        self.views = Views(self._session)
 
     if not TYPE_CHECKING:  # a type checker is to see that these names are gone
 

@@ -56,14 +56,21 @@ class People:
         """
         from facesearch.people import list_people
 
-        with self._session.opened() as library:
+        with self._session.reading() as library:
             return list_people(library, covers=covers, hidden=hidden)
+
+    def covers(self, person_ids: Sequence[int]) -> dict[int, int]:
+        """The face that stands for each of some people, by number; nothing for people without a face."""
+        from facesearch.people.cover import cover_faces
+
+        with self._session.reading() as library, library.snapshot():
+            return cover_faces(library, person_ids)
 
     def show(self, who: Who) -> PersonShown:
         """A person with every face, by photo, who said so, and the faces that are known not to be theirs."""
         from facesearch.people import show_person
 
-        with self._session.opened() as library:
+        with self._session.reading() as library:
             return show_person(library, _person(library, who))
 
     def group(
@@ -213,18 +220,26 @@ class People:
         with self._session.opened() as library:
             return seen_together(library, who, top)
 
+    def confirm(self, who: Who, faces: Iterable[Face]) -> PeopleChanged:
+        """Say that faces are this person's, whose they are already: `review` doubts them no more."""
+        from facesearch.people import confirm_faces, find_faces
+
+        with self._session.opened(writable=True) as library:
+            person_id = _person(library, who)
+            return confirm_faces(library, person_id, find_faces(library, map(_word, faces), person_id))
+
     def review(self, top: int | None = 20) -> SuspectList:
         """The `top` likeliest mistakes, or all. Changes nothing."""
         from facesearch.people import find_suspects
 
-        with self._session.opened() as library:
+        with self._session.reading() as library:
             return find_suspects(library, top)
 
     def log(self, last: int | None = None) -> tuple[LoggedChange, ...]:
         """The changes to people, the latest first; `last` many, or all."""
         from facesearch.people import change_log
 
-        with self._session.opened() as library:
+        with self._session.reading() as library:
             return change_log(library, last)
 
     def undo(self, change: int | None = None) -> Undone:

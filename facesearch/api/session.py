@@ -35,6 +35,7 @@ class Session:
         self._tower_path = tower
         self.device = device
         self._reader: Library | None = None
+        self._held = 0  # inode of the database that `hold` opened
         self._loads_ahead = False
 
     @cached_property
@@ -105,6 +106,20 @@ class Session:
             return
         with Library.open(self.path) as library:
             yield library
+
+    def hold(self) -> None:
+        """Open the library for reading and keep it open for `reading`, without tower and detector; opens it anew where
+        another file bears its name now, as after a repair. Raises LibraryError."""
+        from facesearch.library import DATABASE_NAME, Library
+
+        try:
+            inode = (self.path / DATABASE_NAME).stat().st_ino
+        except OSError:
+            inode = 0
+        if self._reader is not None and inode == self._held:
+            return
+        self.close()
+        self._reader, self._held = Library.open(self.path), inode
 
     def close(self) -> None:
         """Close the library's files; the next call opens them again, and asks anew which detector it was built with."""

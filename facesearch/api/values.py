@@ -22,14 +22,23 @@ if TYPE_CHECKING:
         refuse_taken,
         write_listing,
     )
-    from facesearch.indexing import AbsentFolder, IndexInterrupted, IndexSummary, ReindexInterrupted, ReindexSummary
+    from facesearch.indexing import (
+        AbsentFolder,
+        IndexInterrupted,
+        IndexProgress,
+        IndexSummary,
+        ReindexInterrupted,
+        ReindexSummary,
+    )
     from facesearch.library import AREAS, ForgetSummary, LibraryStatus, VerifyReport
     from facesearch.pages import check_page_file, write_page
+    from facesearch.pages.person_faces import PersonFaces
     from facesearch.pages.query_sheet import QuerySheet
     from facesearch.pages.terminal import Protocol, shown_as, spoken_by
     from facesearch.people import (
         CoverSet,
         FaceEntry,
+        FaceOnPhoto,
         GroupedPerson,
         GroupSummary,
         LoggedChange,
@@ -37,9 +46,12 @@ if TYPE_CHECKING:
         PeopleChanged,
         PeopleHidden,
         PeopleList,
+        PersonEntry,
         PersonShown,
         PhotoEntry,
         PhotoList,
+        PhotoShown,
+        Suspect,
         SuspectList,
         Undone,
     )
@@ -95,6 +107,7 @@ _ROOMS = {
     "facesearch.indexing": (
         "AbsentFolder",
         "IndexInterrupted",
+        "IndexProgress",
         "IndexSummary",
         "ReindexInterrupted",
         "ReindexSummary",
@@ -109,10 +122,12 @@ _ROOMS = {
         "check_page_file",
         "write_page",
     ),
+    "facesearch.pages.person_faces": ("PersonFaces",),
     "facesearch.pages.query_sheet": ("QuerySheet",),
     "facesearch.pages.terminal": ("Protocol", "shown_as", "spoken_by"),
     "facesearch.people": (
         "FaceEntry",
+        "FaceOnPhoto",
         "GroupSummary",
         "GroupedPerson",
         "CoverSet",
@@ -121,9 +136,12 @@ _ROOMS = {
         "PeopleChanged",
         "PeopleHidden",
         "PeopleList",
+        "PersonEntry",
         "PersonShown",
         "PhotoEntry",
         "PhotoList",
+        "PhotoShown",
+        "Suspect",
         "SuspectList",
         "Undone",
     ),
@@ -177,12 +195,14 @@ __all__ = [
     "Explanation",
     "FaceEntry",
     "FaceMatch",
+    "FaceOnPhoto",
     "FailedProbe",
     "ForgetSummary",
     "GroupSummary",
     "GroupedPerson",
     "ImportSummary",
     "IndexInterrupted",
+    "IndexProgress",
     "IndexSummary",
     "LibraryStatus",
     "ListSummary",
@@ -194,10 +214,13 @@ __all__ = [
     "PeopleChanged",
     "PeopleHidden",
     "PeopleList",
+    "PersonEntry",
+    "PersonFaces",
     "PersonMatch",
     "PersonShown",
     "PhotoEntry",
     "PhotoList",
+    "PhotoShown",
     "Probe",
     "ProbeFace",
     "Protocol",
@@ -210,6 +233,7 @@ __all__ = [
     "SidecarOptions",
     "SidecarSummary",
     "SkippedFile",
+    "Suspect",
     "SuspectList",
     "TeachSummary",
     "Tower",

@@ -35,6 +35,7 @@ from facesearch.cli.portraits import portraits
 from facesearch.cli.prune import prune
 from facesearch.cli.query import query
 from facesearch.cli.reindex import reindex
+from facesearch.cli.serve import serve
 from facesearch.cli.status import status
 from facesearch.cli.streams import end_unwritten, prepare_streams
 from facesearch.cli.teach import teach
@@ -71,6 +72,7 @@ app.command(short_help="Explain a distance.")(why)
 app.command(short_help="Compare the faces on two photos.")(compare)
 app.add_typer(people_app)
 app.command(short_help="List the photos of the library.")(photos)
+app.command(short_help="Open a local page, and a REST API.")(serve)
 app.command(short_help="Teach the library its own people.")(teach)
 app.command(short_help="Fit the threshold to the people you named.")(calibrate)
 app.command(short_help="Show what the library holds.")(status)

@@ -6,7 +6,6 @@ Colours only on a terminal. JSON is ASCII: file names that are not UTF-8 keep th
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import os
@@ -47,18 +46,8 @@ def complain(text: str) -> None:
 
 
 def say_json(value: Any) -> None:
-    """A result as JSON on stdout. Dataclasses become objects, paths become strings."""
-    typer.echo(json.dumps(value, indent=2, default=_plain))
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    if isinstance(value, PurePath):
-        return str(value)
-    if hasattr(value, "tolist"):  # NumPy's arrays and scalars, without importing NumPy
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} is not for JSON")
+    """A result as JSON on stdout."""
+    typer.echo(json.dumps(value, indent=2, default=text.plain))
 
 
 def has_colours(stream: TextIO) -> bool:

@@ -26,6 +26,7 @@ from facesearch.library.care.strays import is_half_written, is_kept_copy
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refuse_taken_folder
 from facesearch.library.index.vectors import Vectors
 from facesearch.library.lock import WriterLock
+from facesearch.library.picture_cache import drop_pictures
 from facesearch.library.private import make_private_folder
 from facesearch.library.rows import schema
 from facesearch.library.rows.catalog import Catalog
@@ -319,6 +320,7 @@ class Library:
         self._refuse_reader()
         for name in self.kept_copies():
             (self.path / name).unlink(missing_ok=True)
+        drop_pictures(self.path)
         self._vectors.purge()
         if not self._database.vacuum():
             return False

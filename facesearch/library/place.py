@@ -8,6 +8,7 @@ from pathlib import Path
 from facesearch.errors import LibraryError
 
 DATABASE_NAME = "library.db"
+PICTURES_NAME = "pictures.db"
 
 
 def default_library_path() -> Path:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -94,6 +94,30 @@ def _places(library: Library, faces: Iterable[StoredFace], framed: set[int]) -> 
     ]
 
 
+@dataclass(frozen=True)
+class PhotoCuts:
+    """A photo and all its faces as JPEGs. reason: why there are no pictures, in a few words."""
+
+    photo: bytes | None = None  # without frames
+    faces: Mapping[int, bytes] = field(default_factory=dict)  # squares by face id
+    reason: str = ""
+
+
+def cut_photo(library: Library, photo_id: int, longest_px: int = PHOTO_PX) -> PhotoCuts:
+    """A photo, read once, as a JPEG of at most longest_px a side, and its faces."""
+    with library.snapshot():
+        faces = library.catalog.faces_in([photo_id])
+        sizes, contents = library.catalog.photo_sizes([photo_id]), library.catalog.photo_contents([photo_id])
+        where = library.catalog.photo_paths([photo_id]).get(photo_id)
+    if photo_id not in contents:
+        return PhotoCuts(reason="the photo is gone from the library")
+    read = _read(_Place(where, contents[photo_id], sizes[photo_id], faces, frozenset()), longest_px)
+    if isinstance(read, str):
+        return PhotoCuts(reason=read)
+    cut = {face.face_id: cut_face(read.pixels, face.box * np.float32(read.scale)) for face in faces}
+    return PhotoCuts(framed_photo(read.pixels, [], longest_px=longest_px), cut)
+
+
 def _cut_photo(place: _Place) -> dict[int, Cut]:
     read = _read(place)
     if isinstance(read, str):
@@ -106,14 +130,14 @@ def _cut_photo(place: _Place) -> dict[int, Cut]:
     return found
 
 
-def _read(place: _Place) -> Photo | str:
+def _read(place: _Place, longest_px: int = PHOTO_PX) -> Photo | str:
     """The photo as it was indexed, from the first of its copies that is still that; or why there is none."""
     if place.where is None:
         return "the photo is in no file any more"
     reason = ""
     for path in (place.where.path, *place.where.copies):
         try:
-            photo = read_photo_apart(photo_file(path), _side_px(place))
+            photo = read_photo_apart(photo_file(path), _side_px(place, longest_px))
         except PhotoError:
             reason = reason or ("the photo cannot be read any more" if path.exists() else "the photo is not there")
             continue
@@ -123,12 +147,12 @@ def _read(place: _Place) -> Photo | str:
     return reason
 
 
-def _side_px(place: _Place) -> int:
+def _side_px(place: _Place, longest_px: int) -> int:
     """How large the photo must be for its smallest wanted face to fill its picture, and for the photo's own."""
     longest = max(place.size_px)
-    smallest = min(max(1.0, float(max(face.box[2:] - face.box[:2]))) for face in place.faces)
+    smallest = min((max(1.0, float(max(face.box[2:] - face.box[:2]))) for face in place.faces), default=float(longest))
     for_face = longest * FACE_PX / (_ROOM * smallest)
-    return min(math.ceil(max(for_face, PHOTO_PX)), MAX_SIDE_PX)
+    return min(math.ceil(max(for_face, longest_px)), MAX_SIDE_PX)
 
 
 def cut_face(pixels: Pixels, box: Floats, size_px: int = FACE_PX) -> bytes:

@@ -10,6 +10,7 @@ from facesearch.people.corrections import (
     CoverSet,
     PeopleChanged,
     PeopleHidden,
+    confirm_faces,
     hide_people,
     merge_people,
     name_faces,
@@ -24,6 +25,7 @@ from facesearch.people.folders import FolderNames, most_prominent, name_by_folde
 from facesearch.people.grouping import GroupedPerson, GroupSummary, group_people
 from facesearch.people.history import LoggedChange, Undone, change_log, undo_change, undo_since
 from facesearch.people.listing import FaceEntry, PeopleList, PersonEntry, PersonShown, list_people, show_person
+from facesearch.people.one_photo import FaceOnPhoto, PhotoShown, show_photo
 from facesearch.people.photo_list import Pair, PhotoEntry, PhotoList, PhotoPerson, PhotoWish, list_photos, seen_together
 from facesearch.people.sources import name_after_source
 from facesearch.people.suspect import KINDS, Suspect
@@ -33,6 +35,7 @@ __all__ = [
     "KINDS",
     "CoverSet",
     "FaceEntry",
+    "FaceOnPhoto",
     "FolderNames",
     "GroupSummary",
     "GroupedPerson",
@@ -46,11 +49,13 @@ __all__ = [
     "PhotoEntry",
     "PhotoList",
     "PhotoPerson",
+    "PhotoShown",
     "PhotoWish",
     "Suspect",
     "SuspectList",
     "Undone",
     "change_log",
+    "confirm_faces",
     "face_in_photo",
     "faces_meant",
     "find_faces",
@@ -75,6 +80,7 @@ __all__ = [
     "set_born",
     "set_cover",
     "show_person",
+    "show_photo",
     "split_faces",
     "undo_change",
     "undo_since",

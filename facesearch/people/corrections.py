@@ -17,6 +17,7 @@ from facesearch.names import person_name
 from facesearch.people.addressing import shown_person
 from facesearch.people.grouping import SOURCE as GROUPED
 from facesearch.people.grouping import VOUCHED
+from facesearch.people.sources import CONFIRMED
 from facesearch.records import PersonRow, StoredFace
 from facesearch.text import addressed
 
@@ -225,6 +226,21 @@ def set_cover(library: Library, person_id: int, face_id: int | None) -> CoverSet
         with library.people.change("cover") as change:
             change.update(person_id, cover_face_id=face_id)
     return CoverSet(change.line_id, person_id, row.name, face_id)
+
+
+def confirm_faces(library: Library, person_id: int, face_ids: Sequence[int]) -> PeopleChanged:
+    """Say that faces are the person's whose they are: nothing calls them a likely mistake any more.
+
+    Raises UsageError for faces that are not the person's.
+    """
+    with library.changing():
+        _row(library, person_id)
+        for face in _faces(library, face_ids):
+            if face.person_id != person_id:
+                raise UsageError(f"face #{face.face_id} is not {shown_person(library, person_id)}'s: name it first")
+        with library.people.change("confirm") as change:
+            confirmed = change.move(face_ids, person_id, CONFIRMED)
+    return _changed(library, change, "confirm", person_id, faces=confirmed)
 
 
 def checked_date(text: str) -> str:

@@ -17,7 +17,7 @@ from facesearch.library.rows.people_change import Conflict
 from facesearch.records import Delta, JournalLine
 
 _SHOWN = 5
-_BY_HAND = ("name", "born", "merge", "split", "reject", "hide", "unhide", "cover", UNDO)
+_BY_HAND = ("name", "born", "merge", "split", "reject", "confirm", "hide", "unhide", "cover", UNDO)
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class LoggedChange:
 
     change: int
     at: str  # in UTC
-    action: str  # "name", "born", "merge", "split", "reject", "label", "drop", "edit", "undo" or another source's word
+    action: str  # name, born, merge, split, reject, confirm, label, drop, edit, undo, or another source's word
     source: str | None  # who made it, where that is not the user
     person_ids: tuple[int, ...]  # the people that it is about
     names: tuple[str | None, ...]  # theirs after it; before it, where they went

@@ -46,6 +46,7 @@ class FaceEntry:
     box: tuple[float, float, float, float]  # x1 y1 x2 y2 px
     source: str | None  # who said whose it is: "user", "folder" and so on; None for a rejected face
     quality: float | None  # how well it can be recognised, 0 to 1; None for a face from before there was one
+    photo_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -120,5 +121,5 @@ def _entries(library: Library, faces: Iterable[StoredFace], sources: dict[int, s
         left, top, right, bottom = (round(side, 1) for side in face.box.tolist())
         path, missing = (None, True) if where is None else (where.path, where.missing)
         box, source = (left, top, right, bottom), sources.get(face.face_id)
-        entries.append(FaceEntry(face.face_id, path, missing, box, source, face.quality))
+        entries.append(FaceEntry(face.face_id, path, missing, box, source, face.quality, face.photo_id))
     return tuple(sorted(entries, key=lambda entry: (str(entry.photo), entry.face_id)))

@@ -1,4 +1,5 @@
-"""Names that come from elsewhere than the user's own hand, lists and other programs, as one change."""
+"""Who says whose a face is; and names that come from elsewhere than the user's own hand, lists and other programs, as
+one change."""
 
 from __future__ import annotations
 
@@ -6,6 +7,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from facesearch.library import Library
+
+CONFIRMED = "confirmed"
+"""Who says whose a face is, where the user has said so in reply to a doubt."""
 
 
 def name_after_source(

@@ -17,6 +17,7 @@ import numpy as np
 
 from facesearch.library import Library
 from facesearch.people.likeness import Fits, Likeness
+from facesearch.people.sources import CONFIRMED
 from facesearch.people.suspect import KINDS, Suspect, worded
 from facesearch.photos import date_taken
 from facesearch.records import Ints, PersonRow, Values
@@ -54,12 +55,14 @@ def find_suspects(
 ) -> SuspectList:
     """The `top` likeliest mistakes, or all. taken: when a photo was taken, None where that is not known.
 
-    Faces are measured in the library's space. Photos are only read for their dates, and only those of people with a
-    date of birth.
+    Faces that were confirmed are no mistakes. Faces are measured in the library's space. Photos are only read for their
+    dates, and only those of people with a date of birth.
     """
     with library.snapshot():
         search = _Search(library)
         found = [*search.alike(), *_once([*search.unborn(taken), *search.twice(), *search.strays()])]
+        confirmed = library.people.faces_by(CONFIRMED)
+        found = [each for each in found if each.face_id not in confirmed]
         found.sort(key=lambda each: (-each.evidence, each.person_id, each.face_id or 0))
         said = tuple(search.told(each) for each in found[:top])
     by_kind = {kind: sum(each.kind == kind for each in found) for kind in KINDS}

@@ -9,9 +9,10 @@ from pathlib import Path
 from facesearch.library.care.checks import Problem
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME
 from facesearch.library.index.vectors import DESCRIPTION_NAME, INDEX_NAME
+from facesearch.library.place import PICTURES_NAME
 from facesearch.library.private import FILE_MODE, FOLDER_MODE
 
-_OWN = {LOCK_NAME, DATABASE_NAME, INDEX_NAME, DESCRIPTION_NAME}
+_OWN = {LOCK_NAME, DATABASE_NAME, INDEX_NAME, DESCRIPTION_NAME, PICTURES_NAME}
 _BESIDE = ("-wal", "-shm", "-journal")
 _HALF_WRITTEN = (".new", ".salvaged")
 _KEPT = (".backup", ".damaged")

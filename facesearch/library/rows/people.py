@@ -171,6 +171,10 @@ class People:
             (but_not_by,),
         )
 
+    def faces_by(self, source: str) -> set[int]:
+        """The faces whose person a source gave to them."""
+        return {row[0] for row in self._database.rows("SELECT id FROM faces WHERE person_source = ?", (source,))}
+
     def faces_without_person(self) -> int:
         """How many faces are nobody's."""
         ((count,),) = self._database.rows(  # each from an index alone

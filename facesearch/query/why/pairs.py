@@ -39,10 +39,10 @@ class PairsAround:
     impostor: tuple[int, ...]
 
 
-def pairs_around(library: Library, distance: float) -> PairsAround | None:
+def pairs_around(library: Library, distance: float, bins: int = BINS) -> PairsAround | None:
     """All pairs of the named faces, or of MOST_FACES of them; None where they are too few of either kind.
 
-    Distances are those of the library's space. To be called inside a snapshot.
+    bins: of both histograms. Distances are those of the library's space. To be called inside a snapshot.
     """
     named = [person_id for person_id, name in library.people.names().items() if name is not None]
     faces = sorted(library.people.faces_of(named))
@@ -58,16 +58,21 @@ def pairs_around(library: Library, distance: float) -> PairsAround | None:
     is_genuine = people[first] == people[second]
     if min(is_genuine.sum(), (~is_genuine).sum()) < FEWEST_PAIRS:
         return None
-    return _around(distance, distances[is_genuine], distances[~is_genuine], len(set(people.tolist())), len(faces))
+    counts = (len(set(people.tolist())), len(faces))
+    return _around(distance, distances[is_genuine], distances[~is_genuine], counts, bins)
 
 
 def _around(
-    distance: float, genuine: NDArray[np.float32], impostor: NDArray[np.float32], people: int, faces: int
+    distance: float,
+    genuine: NDArray[np.float32],
+    impostor: NDArray[np.float32],
+    counts: tuple[int, int],
+    bins: int,
 ) -> PairsAround:
-    edges = np.linspace(0, max(float(genuine.max()), float(impostor.max()), distance) * 1.02, BINS + 1)
+    edges = np.linspace(0, max(float(genuine.max()), float(impostor.max()), distance) * 1.02, bins + 1)
     return PairsAround(
-        people=people,
-        faces=faces,
+        people=counts[0],
+        faces=counts[1],
         genuine_pairs=len(genuine),
         impostor_pairs=len(impostor),
         genuine_farther=float((genuine > distance).mean()),

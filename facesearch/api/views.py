@@ -1,0 +1,195 @@
+"""What a service shows of a library: photos, faces and their pictures, by number and never by path.
+
+`library.views` of a FaceLibrary. Pictures are made once and kept in the library's folder, until `forget` deletes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facesearch.api.session import Session
+
+if TYPE_CHECKING:
+    from facesearch.library import Library
+    from facesearch.library.picture_cache import PictureCache
+    from facesearch.people import PhotoShown
+    from facesearch.query import Probe
+    from facesearch.query.lookalikes import Lookalike
+    from facesearch.query.why.pairs import PairsAround
+
+LARGE_PX = 1600
+"""Longer side of a photo that is looked at by itself."""
+
+_making = threading.Lock()  # photos are decoded one after the other anyway
+
+
+class Views:
+    """Photos and faces by number. Raises LibraryError, and UsageError for what is not there."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def hold(self) -> None:
+        """Keep the library open for what is read next. Raises LibraryError."""
+        self._session.hold()
+
+    def stamp(self) -> str:
+        """Another text once somebody may have changed the library; costs two looks at files."""
+        from facesearch.library import DATABASE_NAME
+
+        found = []
+        for name in (DATABASE_NAME, f"{DATABASE_NAME}-wal"):
+            try:
+                stat = (self._session.path / name).stat()
+                found.append(f"{stat.st_ino}.{stat.st_mtime_ns}.{stat.st_size}")
+            except OSError:
+                found.append("-")
+        return " ".join(found)
+
+    def writer(self) -> str | None:
+        """Who is writing to the library now, in words; None for nobody, as far as can be told."""
+        from facesearch.library import LOCK_NAME
+        from facesearch.library.lock import writer_at_work
+
+        return writer_at_work(self._session.path / LOCK_NAME)
+
+    def roots(self) -> tuple[Path, ...]:
+        """The folders that were ever given to `index`."""
+        with self._session.reading() as library:
+            return tuple(Path(os.fsdecode(path)) for path in library.roots.all())
+
+    def photo(self, photo_id: int) -> PhotoShown:
+        """A photo with its faces."""
+        from facesearch.people import show_photo
+
+        with self._session.reading() as library:
+            return show_photo(library, photo_id)
+
+    def photo_of_face(self, face_id: int) -> int:
+        """The number of the photo that shows a face."""
+        from facesearch.errors import UsageError
+
+        with self._session.reading() as library:
+            face = library.catalog.faces([face_id]).get(face_id)
+        if face is None:
+            raise UsageError(f"there is no face #{face_id} in {self._session.path}")
+        return face.photo_id
+
+    def taken(self, photo_ids: Sequence[int]) -> dict[int, str]:
+        """When photos were taken, by the camera's clock, ISO 8601; nothing for those that do not say."""
+        with self._session.reading() as library:
+            paths = library.catalog.photo_paths(photo_ids)
+        dates = {photo_id: _taken(where.path) for photo_id, where in paths.items() if not where.missing}
+        return {photo_id: date for photo_id, date in dates.items() if date is not None}
+
+    def pairs(self, bins: int = 120) -> tuple[float, PairsAround | None]:
+        """The threshold in force, and the distances of all pairs of named faces, of 2,000 at most, as histograms; None
+        where there are too few pairs."""
+        from facesearch.query.why.pairs import pairs_around
+        from facesearch.tuning.calibration import judge_in
+
+        with self._session.reading() as library, library.snapshot():
+            threshold = judge_in(library, library.space, library.models.threshold, None).threshold
+            return threshold, pairs_around(library, threshold, bins)
+
+    def some_faces(self, person_ids: Sequence[int], most: int = 6) -> dict[int, list[int]]:
+        """Faces of each person, evenly through all of theirs; nothing for people without a face."""
+        with self._session.reading() as library:
+            owned: dict[int, list[int]] = {}
+            for face_id, person_id in library.people.faces_of(person_ids):
+                owned.setdefault(person_id, []).append(face_id)
+        return {
+            person_id: [faces[place * len(faces) // min(most, len(faces))] for place in range(min(most, len(faces)))]
+            for person_id, faces in owned.items()
+        }
+
+    def likely(self, person_id: int) -> tuple[Lookalike, ...]:
+        """Named people who a group without a name may be, the likeliest first."""
+        from facesearch.query.lookalikes import lookalikes
+
+        with self._session.reading() as library:
+            return lookalikes(library, person_id)
+
+    def face_picture(self, face_id: int, *, make: bool = True) -> bytes | None:
+        """A face as a square JPEG; None where its photo is gone, cannot be read or has changed. make: also where that
+        takes reading the photo."""
+        begun = self._pictures.begin()
+        with self._session.reading() as library:
+            face = library.catalog.faces([face_id]).get(face_id)
+            if face is None:
+                return None
+            key = _face_key(library.catalog.photo_contents([face.photo_id])[face.photo_id], face.box.tobytes())
+            found = self._pictures.get(key)
+            if found is not None or not make:
+                return found
+            with _making:
+                return self._pictures.get(key) or self._made(library, face.photo_id, begun).get(key)
+
+    def photo_picture(self, photo_id: int, *, large: bool = False, make: bool = True) -> bytes | None:
+        """A photo as a JPEG of 400 px, or 1600 px, at most; None as for faces."""
+        begun = self._pictures.begin()
+        with self._session.reading() as library:
+            content = library.catalog.photo_contents([photo_id]).get(photo_id)
+            if content is None:
+                return None
+            key = _photo_key(content, large=large)
+            found = self._pictures.get(key)
+            if found is not None or not make:
+                return found
+            with _making:
+                return self._pictures.get(key) or self._made(library, photo_id, begun, large=large).get(key)
+
+    def probe_picture(self, probe: Probe) -> bytes:
+        """A photo that is asked about as a JPEG of 1600 px at most."""
+        from facesearch.pages.cutting import framed_photo
+
+        return framed_photo(probe.photo.pixels, [], longest_px=LARGE_PX)
+
+    @property
+    def _pictures(self) -> PictureCache:
+        return _pictures_of(self._session.path)
+
+    def _made(self, library: Library, photo_id: int, begun: str, *, large: bool = False) -> dict[bytes, bytes]:
+        """All pictures that one reading of a photo gives, kept for the next time."""
+        from facesearch.pages.cutting import PHOTO_PX, cut_photo
+
+        with library.snapshot():
+            content = library.catalog.photo_contents([photo_id]).get(photo_id, "")
+            boxes = {face.face_id: face.box.tobytes() for face in library.catalog.faces_in([photo_id])}
+        cuts = cut_photo(library, photo_id, LARGE_PX if large else PHOTO_PX)
+        made = {_face_key(content, boxes[face_id]): cut for face_id, cut in cuts.faces.items() if face_id in boxes}
+        if cuts.photo is not None:
+            made[_photo_key(content, large=large)] = cuts.photo
+        for key, picture in made.items():
+            self._pictures.put(key, picture, begun)
+        return made
+
+
+def _face_key(content: str, box: bytes) -> bytes:
+    return hashlib.sha256(b"face" + content.encode() + box).digest()[:16]
+
+
+def _photo_key(content: str, *, large: bool) -> bytes:
+    return hashlib.sha256((b"large" if large else b"photo") + content.encode()).digest()[:16]
+
+
+@lru_cache(maxsize=8)
+def _pictures_of(path: Path) -> PictureCache:
+    """One for all threads of the process."""
+    from facesearch.library.picture_cache import PictureCache
+
+    return PictureCache(path)
+
+
+@lru_cache(maxsize=200_000)
+def _taken(path: Path) -> str | None:
+    from facesearch.photos import date_taken
+
+    date = date_taken(path)
+    return None if date is None else date.isoformat(timespec="seconds")

@@ -1,0 +1,89 @@
+"""`facesearch serve`: the local page and the REST API."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facesearch.cli.options import DeviceOption, LibraryOption, TowerOption
+from facesearch.cli.output import complain, is_terminal, say
+from facesearch.errors import UsageError
+
+
+def serve(
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: one that is free.")] = 8765,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. 0.0.0.0 is reached from other machines.")
+    ] = "127.0.0.1",
+    name: Annotated[
+        list[str] | None,
+        typer.Option("--name", metavar="NAME", help="A further name that the server is reached by. Repeat as needed."),
+    ] = None,
+    root: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--root",
+            metavar="DIR",
+            help="A folder that may be indexed from the page, with all in it, beside those that were indexed before. "
+            "Repeat as needed.",
+            readable=False,
+        ),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="FACESEARCH_TOKEN",
+            help="The token that opens the page, at least 16 characters; by default a new one each time.",
+            show_default=False,
+        ),
+    ] = None,
+    open_browser: Annotated[
+        bool | None,
+        typer.Option(
+            "--open/--no-open", help="Open the page in a browser; by default on a terminal.", show_default=False
+        ),
+    ] = None,
+    library: LibraryOption = None,
+    tower: TowerOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Open a local page that shows your people, and a REST API, until Ctrl-C.
+
+    Needs the extra web: pip install 'facesearch[web]'. Listens on this machine only, and answers nobody without the
+    token in the address that it prints.
+    """
+    from facesearch.api.library import open_library
+
+    if token is not None and len(token) < _SHORTEST_TOKEN:
+        raise UsageError(f"the token has {len(token)} characters; take at least {_SHORTEST_TOKEN}, or leave it out")
+    try:
+        from facesearch.web.desk import Place
+        from facesearch.web.server import serve as run
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "facesearch":
+            raise
+        raise UsageError("the page needs more packages: pip install 'facesearch[web]'") from error
+    where = open_library(library).path
+    if not where.is_dir():
+        complain(f"there is no library in {where} yet: index a folder from the page, or with facesearch index")
+    if host not in ("127.0.0.1", "::1", "localhost"):
+        complain(
+            f"listening on {host}: whoever reaches this machine and has the token sees the library, and everything is "
+            "sent unencrypted; put a proxy with TLS before it"
+        )
+    place = Place(where, tower, device, tuple(folder.absolute() for folder in root or ()))
+    opens = is_terminal(sys.stdout) if open_browser is None else open_browser
+    run(place, host=host, port=port, names=name or (), token=token, opens_browser=opens, on_ready=_say_ready)
+
+
+_SHORTEST_TOKEN = 16
+
+
+def _say_ready(address: str) -> None:
+    say(address, bold=True)
+    sys.stdout.flush()
+    complain("open that address, which holds the token; press Ctrl-C to stop")

@@ -1,0 +1,85 @@
+"""The application: routes, errors in words, and what runs while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from facesearch.errors import (
+    FacesearchError,
+    LibraryError,
+    LibraryLockedError,
+    PhotoError,
+    TowerError,
+    UsageError,
+)
+from facesearch.web.access import Access, Guard
+from facesearch.web.desk import Desk, Place
+from facesearch.web.feed import Feed
+from facesearch.web.folders import Folders
+from facesearch.web.listing import Listing
+from facesearch.web.rest import Services, make_router, refusal
+from facesearch.web.runs import Runs
+from facesearch.web.uploads import Uploads
+
+log = logging.getLogger(__name__)
+
+_STATIC = Path(__file__).parent / "static"
+# The first that an error is one of.
+_STATUSES: tuple[tuple[type[FacesearchError], int], ...] = (
+    (LibraryLockedError, 409),
+    (UsageError, 400),
+    (PhotoError, 422),
+    (LibraryError, 503),
+    (TowerError, 503),
+)
+
+
+def make_app(place: Place, access: Access, is_ending: Callable[[], bool] = lambda: False) -> Guard:
+    """The application behind its guard, as an ASGI application. is_ending: whether the server wants to end."""
+    desk, runs = Desk(place), Runs(place)
+    feed = Feed(place.open(), runs.state, is_ending)
+    services = Services(desk, feed, runs, Uploads(desk), Folders(desk), Listing(desk))
+
+    @asynccontextmanager
+    async def running(app: Any) -> AsyncIterator[None]:
+        watching = asyncio.create_task(feed.watch())
+        yield
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        runs.close()
+        desk.close()
+
+    app = FastAPI(
+        title="facesearch",
+        description="Find people in a photo collection, on your own machine.",
+        version="1",
+        docs_url=None,  # they would load scripts from elsewhere
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        lifespan=running,
+    )
+    app.include_router(make_router(services))
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+
+    async def failed(request: Request, error: Exception) -> Response:
+        """An error in words, as the commands print it."""
+        status = next((number for kind, number in _STATUSES if isinstance(error, kind)), 500)
+        return refusal(type(error).__name__, str(error), status)
+
+    async def broken(request: Request, error: Exception) -> Response:
+        log.error("a bug: %s: %s; please report it", type(error).__name__, error, exc_info=error)
+        return refusal("Bug", f"a bug: {type(error).__name__}; facesearch serve has printed more", 500)
+
+    app.add_exception_handler(FacesearchError, failed)
+    app.add_exception_handler(Exception, broken)
+    return Guard(app, access)

@@ -1,0 +1,118 @@
+"""The library as a server needs it: a few threads that read, one that changes, one that looks at photos.
+
+A FaceLibrary is for one thread; each thread here has its own. What takes long never stands before what is quick.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from facesearch.api.library import FaceLibrary, open_library
+from facesearch.errors import UsageError
+from facesearch.records import Device
+
+if TYPE_CHECKING:
+    from facesearch.api.values import PeopleList, PersonEntry
+
+T = TypeVar("T")
+
+_READERS = 3
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which library is served, and what it works with."""
+
+    library: Path
+    tower: Path | None = None
+    device: Device = "auto"
+    roots: tuple[Path, ...] = ()  # folders that may be indexed from the page, beside those that the library knows
+
+    def open(self) -> FaceLibrary:
+        """A library for one thread."""
+        return open_library(self.library, tower=self.tower, device=self.device)
+
+
+class Desk:
+    """Runs what is asked of the library in the thread that it belongs in."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
+        self._maker = ThreadPoolExecutor(1, thread_name_prefix="pictures")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
+        self._prober = ThreadPoolExecutor(1, thread_name_prefix="probe")
+        self._student = ThreadPoolExecutor(1, thread_name_prefix="study")
+        self._thread = threading.local()
+        self._people = CachedPeople()
+
+    async def read(self, ask: Callable[[FaceLibrary], T]) -> T:
+        """Ask what is quick. Raises what the library raises."""
+        return await self._run(self._readers, ask)
+
+    async def study(self, ask: Callable[[FaceLibrary], T]) -> T:
+        """Ask what reads many rows or files, and takes a second or more."""
+        return await self._run(self._student, ask)
+
+    async def think(self, ask: Callable[[FaceLibrary], T]) -> T:
+        """Ask what takes seconds, and may load networks."""
+        return await self._run(self._prober, ask, hold=False)
+
+    async def change(self, act: Callable[[FaceLibrary], T]) -> T:
+        """Change something: one after the other."""
+        return await self._run(self._writer, act, hold=False)
+
+    async def picture(self, look: Callable[[FaceLibrary, bool], bytes | None]) -> bytes | None:
+        """A picture from the cache, or made by one thread. look: is told whether it may make it."""
+        found = await self._run(self._readers, lambda library: look(library, False))
+        return found or await self._run(self._maker, lambda library: look(library, True))
+
+    async def people(self) -> PeopleList:
+        """Everybody, without covers, the largest groups first."""
+        return await self.read(self._people.current)
+
+    async def _run(self, pool: ThreadPoolExecutor, ask: Callable[[FaceLibrary], T], *, hold: bool = True) -> T:
+        return await asyncio.get_running_loop().run_in_executor(pool, self._asked, ask, hold)
+
+    def _asked(self, ask: Callable[[FaceLibrary], T], hold: bool) -> T:
+        library: FaceLibrary | None = getattr(self._thread, "library", None)
+        if library is None:
+            library = self._thread.library = self.place.open()
+        if hold:
+            library.views.hold()
+        return ask(library)
+
+    def close(self) -> None:
+        """Wait for what is under way, and end the threads."""
+        for pool in (self._readers, self._maker, self._writer, self._prober, self._student):
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+class CachedPeople:
+    """The list of people, read again when the library has changed. Safe in threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stamp = ""
+        self._list: PeopleList | None = None
+
+    def current(self, library: FaceLibrary) -> PeopleList:
+        with self._lock:
+            stamp = library.views.stamp()
+            if self._list is None or stamp != self._stamp:
+                self._list, self._stamp = library.people.list(covers=False), stamp
+            return self._list
+
+
+def person_in(people: PeopleList, person_id: int) -> PersonEntry:
+    """A person by number. Raises UsageError."""
+    for person in people.people:
+        if person.person_id == person_id:
+            return person
+    raise UsageError(f"there is no person #{person_id} in the library any more")

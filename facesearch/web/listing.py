@@ -1,0 +1,56 @@
+"""Who is shown, in which order: people by how many faces they have, then groups without a name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from facesearch.web.desk import Desk
+
+if TYPE_CHECKING:
+    from facesearch.api.values import PeopleList, PersonEntry
+
+
+class Listing:
+    """The people of the library as pages show them. Remembers covers, which cost embeddings to choose."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._of: PeopleList | None = None
+        self._ordered: list[PersonEntry] = []
+        self._covers: dict[int, int] = {}
+
+    async def people(self, text: str = "") -> list[PersonEntry]:
+        """Those with a text in their names, and with `#12` the group of that number."""
+        everybody = await self._everybody()
+        wanted = text.strip().casefold()
+        if not wanted:
+            return everybody
+        if wanted.startswith("#"):
+            return [person for person in everybody if f"#{person.person_id}" == wanted]
+        return [person for person in everybody if person.name is not None and wanted in person.name.casefold()]
+
+    async def names(self, text: str, most: int) -> list[str]:
+        """Names to complete a text with: those that begin so first."""
+        wanted = text.strip().casefold()
+        names = [person.name for person in await self.people(text) if person.name is not None]
+        return sorted(names, key=lambda name: (not name.casefold().startswith(wanted), name.casefold()))[:most]
+
+    async def with_covers(self, people: Sequence[PersonEntry]) -> list[PersonEntry]:
+        """The same, each with the face that stands for them."""
+        missing = [person.person_id for person in people if person.person_id not in self._covers]
+        if missing:
+            covers = self._covers
+            covers.update(await self._desk.read(lambda library: library.people.covers(missing)))
+        return [replace(person, cover_face_id=self._covers.get(person.person_id)) for person in people]
+
+    async def _everybody(self) -> list[PersonEntry]:
+        found = await self._desk.people()
+        if found is not self._of:
+            self._ordered = sorted(
+                found.people, key=lambda each: (each.name is None, -each.faces, each.name or "", each.person_id)
+            )
+            self._covers = {}
+            self._of = found
+        return self._ordered

@@ -1,0 +1,296 @@
+"""The REST API, `/api/v1`: the JSON of docs/reference/json.md, described by OpenAPI at `/api/openapi.json`.
+
+Photos and faces are asked for by number. Whatever changes something is one line of the journal, as with the commands.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response, StreamingResponse
+from pydantic import BaseModel, Field
+
+from facesearch.api import values
+from facesearch.api.library import FaceLibrary
+from facesearch.text import plain
+from facesearch.web.desk import Desk
+from facesearch.web.feed import Feed
+from facesearch.web.folders import Folders
+from facesearch.web.listing import Listing
+from facesearch.web.runs import Runs
+from facesearch.web.uploads import UNNAMED, Uploads
+
+PREFIX = "/api/v1"
+_MOST_FACES = 10_000  # in one request
+
+
+def reply(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """JSON as the commands print it: ASCII, with dataclasses as objects and paths as strings."""
+    body = json.dumps(content, default=plain).encode("ascii")
+    return Response(body, status_code=status, headers=headers, media_type="application/json")
+
+
+def refusal(kind: str, message: str, status: int) -> Response:
+    """An error as JSON."""
+    return reply({"error": {"kind": kind, "message": message}}, status)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the API and the pages work with."""
+
+    desk: Desk
+    feed: Feed
+    runs: Runs
+    uploads: Uploads
+    folders: Folders
+    listing: Listing
+
+
+_LARGEST = (1 << 63) - 1  # that SQLite has
+Number = Annotated[int, Path(ge=1, le=_LARGEST)]
+Numbers = Annotated[list[Annotated[int, Field(ge=1, le=_LARGEST)]], Field(min_length=1, max_length=_MOST_FACES)]
+PersonName = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class NameWish(BaseModel):
+    """A name for a person or a group."""
+
+    name: PersonName
+    born: str | None = Field(None, description="date of birth, as 1984-05-17")
+
+
+class FacesWish(BaseModel):
+    """Some faces, by number."""
+
+    faces: Numbers
+
+
+class NameFacesWish(FacesWish):
+    """A name for faces that are nobody's."""
+
+    name: PersonName
+
+
+class MoveWish(FacesWish):
+    """Faces of a person, and who gets them."""
+
+    to: str | int | None = Field(None, description="a name, new or not; a number; or nothing for a new group")
+
+
+class MergeWish(BaseModel):
+    """People who are one with another."""
+
+    others: Numbers
+
+
+class UndoWish(BaseModel):
+    """What to take back."""
+
+    change: int | None = Field(None, ge=1, le=_LARGEST, description="its number; nothing for the latest that holds")
+
+
+class IndexWish(BaseModel):
+    """Folders to index, each within one that the library knows or that the server was started with (--root)."""
+
+    folders: Annotated[list[str], Field(min_length=1, max_length=100)]
+
+
+class CalibrateWish(BaseModel):
+    """How many false matches to accept."""
+
+    far: float = Field(0.01, gt=0, lt=1, description="the share of pairs of different people to pass the threshold")
+
+
+def make_router(services: Services) -> APIRouter:
+    """All routes."""
+    router = APIRouter(prefix=PREFIX)
+    rest = _Rest(services)
+
+    def add(method: str, path: str, answer: Callable[..., Any], model: Any = None, status: int = 200) -> None:
+        summary, _, description = (answer.__doc__ or "").partition("\n")
+        router.add_api_route(
+            path,
+            answer,
+            methods=[method],
+            status_code=status,
+            response_model=None,
+            responses={} if model is None else {status: {"model": model}},
+            summary=summary.rstrip("."),
+            description=description.strip(),
+        )
+
+    add("GET", "/status", rest.status, values.LibraryStatus)
+    add("GET", "/people", rest.people)
+    add("GET", "/people/{person_id}", rest.person, values.PersonShown)
+    add("POST", "/people/{person_id}/name", rest.name, values.PeopleChanged)
+    add("POST", "/people/{person_id}/merge", rest.merge, values.PeopleChanged)
+    add("POST", "/people/{person_id}/move", rest.move, values.PeopleChanged)
+    add("POST", "/people/{person_id}/reject", rest.reject, values.PeopleChanged)
+    add("POST", "/people/{person_id}/confirm", rest.confirm, values.PeopleChanged)
+    add("POST", "/faces/name", rest.name_faces, values.PeopleChanged)
+    add("GET", "/faces/{face_id}/picture", rest.face_picture)
+    add("GET", "/photos/{photo_id}", rest.photo, values.PhotoShown)
+    add("GET", "/photos/{photo_id}/picture", rest.photo_picture)
+    add("GET", "/review", rest.review, values.SuspectList)
+    add("GET", "/journal", rest.journal)
+    add("POST", "/journal/undo", rest.undo, values.Undone)
+    add("POST", "/query", rest.query, values.QueryAnswer)
+    add("GET", "/events", rest.events)
+    add("GET", "/folders", rest.folder)
+    add("GET", "/run", rest.run)
+    add("POST", "/run/index", rest.index, status=202)
+    add("POST", "/run/group", rest.group, status=202)
+    add("POST", "/run/teach", rest.teach, status=202)
+    add("POST", "/run/calibrate", rest.calibrate, status=202)
+    add("POST", "/run/stop", rest.stop, status=202)
+    return router
+
+
+class _Rest:
+    """The answers. Names and paths in them are text."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._desk = services.desk
+
+    async def status(self) -> Response:
+        """What the library holds."""
+        return reply(await self._desk.think(status_of))
+
+    async def people(
+        self,
+        text: Annotated[str, Query(max_length=200, description="part of a name")] = "",
+        start: Annotated[int, Query(ge=0)] = 0,
+        count: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> Response:
+        """People, the largest first, then groups without a name.
+
+        total: how many there are with that text in their names.
+        """
+        found = await self._services.listing.people(text)
+        page = await self._services.listing.with_covers(found[start : start + count])
+        return reply({"total": len(found), "start": start, "people": page})
+
+    async def person(self, person_id: Number) -> Response:
+        """A person with every face."""
+        return reply(await self._desk.read(lambda library: library.people.show(person_id)))
+
+    async def name(self, person_id: Number, wish: NameWish) -> Response:
+        """Name a group, or give a person another name."""
+        return reply(await self._desk.change(lambda library: library.people.name(person_id, wish.name, born=wish.born)))
+
+    async def merge(self, person_id: Number, wish: MergeWish) -> Response:
+        """Make several people one: all faces go to this person."""
+        return reply(await self._desk.change(lambda library: library.people.merge(person_id, *wish.others)))
+
+    async def move(self, person_id: Number, wish: MoveWish) -> Response:
+        """Move some of a person's faces to somebody else, or to a new group."""
+        to = wish.to
+        return reply(await self._desk.change(lambda library: library.people.split(person_id, wish.faces, to)))
+
+    async def reject(self, person_id: Number, wish: FacesWish) -> Response:
+        """Say that faces are not this person's: nothing gives them back."""
+        return reply(await self._desk.change(lambda library: library.people.reject(person_id, wish.faces)))
+
+    async def confirm(self, person_id: Number, wish: FacesWish) -> Response:
+        """Say that faces are this person's, whose they are already: a review doubts them no more."""
+        return reply(await self._desk.change(lambda library: library.people.confirm(person_id, wish.faces)))
+
+    async def name_faces(self, wish: NameFacesWish) -> Response:
+        """Name faces that are nobody's."""
+        return reply(await self._desk.change(lambda library: library.people.name_faces(wish.faces, wish.name)))
+
+    async def face_picture(self, face_id: Number) -> Response:
+        """A face as a square JPEG; 404 where its photo cannot be read any more."""
+        return _jpeg(await self._desk.picture(lambda library, make: library.views.face_picture(face_id, make=make)))
+
+    async def photo(self, photo_id: Number) -> Response:
+        """A photo with its faces, the largest first."""
+        return reply(await self._desk.read(lambda library: library.views.photo(photo_id)))
+
+    async def photo_picture(self, photo_id: Number, large: bool = False) -> Response:
+        """A photo as a JPEG of 400 px, or 1600 px, at most; 404 where it cannot be read any more."""
+        return _jpeg(
+            await self._desk.picture(
+                lambda library, make: library.views.photo_picture(photo_id, large=large, make=make)
+            )
+        )
+
+    async def review(self, top: Annotated[int, Query(ge=1, le=1000)] = 20) -> Response:
+        """The likeliest mistakes among the people."""
+        return reply(await self._desk.study(lambda library: library.people.review(top)))
+
+    async def journal(self, last: Annotated[int, Query(ge=1, le=1000)] = 50) -> Response:
+        """The changes to people, the latest first."""
+        return reply(await self._desk.read(lambda library: {"changes": library.people.log(last)}))
+
+    async def undo(self, wish: UndoWish) -> Response:
+        """Take a change back. Of an undo: do it again."""
+        return reply(await self._desk.change(lambda library: library.people.undo(wish.change)))
+
+    async def query(
+        self,
+        request: Request,
+        name: Annotated[str, Query(max_length=1000, description="what to call the photo")] = UNNAMED,
+        k: Annotated[int, Query(ge=1, le=100, description="people for each face")] = 5,
+        threshold: Annotated[float | None, Query(ge=0, description="nobody farther than this is a match")] = None,
+        prior: Annotated[float, Query(gt=0, lt=1)] = 0.5,
+    ) -> Response:
+        """Who is on a photo. The body is the photo, in any format that can be indexed; it is not kept."""
+        asked = await self._services.uploads.ask(request.stream(), name, values.QueryOptions(k, threshold, prior))
+        return reply(asked.answer, headers={"Location": f"/find/{asked.number}"})
+
+    async def events(self) -> Response:
+        """Server-sent events: `version` is another number once the library may have changed, `run` says how far the run
+        at hand is, `writer` who writes to the library."""
+        if self._services.feed.is_full:
+            return refusal("BusyError", "too many pages listen already", 503)
+        return StreamingResponse(self._services.feed.listen(), media_type="text/event-stream")
+
+    async def run(self) -> Response:
+        """The run at hand, or the last one; null before the first."""
+        return reply(self._services.runs.state())
+
+    async def folder(self, path: Annotated[str, Query(max_length=4096)] = "") -> Response:
+        """The folders in a folder; without one, those that may be indexed from here."""
+        if not path:
+            return reply({"path": None, "parent": None, "folders": await self._services.folders.roots()})
+        return reply(await self._services.folders.show(path))
+
+    async def index(self, wish: IndexWish) -> Response:
+        """Index folders, in the background."""
+        folders = await self._services.folders.allowed(wish.folders)
+        return reply(self._services.runs.index(folders), 202)
+
+    async def group(self) -> Response:
+        """Group the faces that have no person, in the background."""
+        return reply(self._services.runs.group(), 202)
+
+    async def teach(self) -> Response:
+        """Learn from names and corrections, in the background; kept only where it helps."""
+        return reply(self._services.runs.teach(), 202)
+
+    async def calibrate(self, wish: CalibrateWish) -> Response:
+        """Fit threshold and probabilities to the named people, in the background."""
+        return reply(self._services.runs.calibrate(wish.far), 202)
+
+    async def stop(self) -> Response:
+        """Stop the run at hand: what is finished is kept."""
+        return reply(self._services.runs.stop(), 202)
+
+
+def status_of(library: FaceLibrary) -> dict[str, Any]:
+    """As `facesearch status --json` prints it."""
+    runs_on, installed = library.tower.device, library.detector.identity
+    return {**plain(library.status()), "device": runs_on, "detector_installed": installed}
+
+
+def _jpeg(content: bytes | None) -> Response:
+    if content is None:
+        return refusal("PhotoError", "there is no picture of it", 404)
+    return Response(content, media_type="image/jpeg")

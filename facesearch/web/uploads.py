@@ -1,0 +1,85 @@
+"""Photos that are sent to be asked about: bounded, looked at through the guarded worker, and not kept.
+
+What stays for a while, in memory, is the answer and a picture to show it on.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facesearch.api.library import FaceLibrary
+from facesearch.errors import LibraryLockedError, PhotoError
+from facesearch.web.desk import Desk
+
+if TYPE_CHECKING:
+    from facesearch.api.values import QueryAnswer, QueryOptions
+
+_MOST_HELD = 20  # some 10 MB
+_MOST_AT_ONCE = 16  # photos that are being sent: as many may lie on this machine's disk
+
+UNNAMED = "photo"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An answer, and what it was given for."""
+
+    number: int
+    answer: QueryAnswer
+    size_px: tuple[int, int]  # of the upright photo in the file
+    picture: bytes  # a JPEG
+
+
+class Uploads:
+    """Asks the library about photos that are sent, and remembers the last answers."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._held: OrderedDict[int, Asked] = OrderedDict()
+        self._number = 0
+        self._coming = 0
+
+    async def ask(self, pieces: AsyncIterator[bytes], name: str, options: QueryOptions) -> Asked:
+        """Answer for a photo. name: as the sender calls it. Raises PhotoError, LibraryError and TowerError, and
+        LibraryLockedError where too many are being sent."""
+        if self._coming >= _MOST_AT_ONCE:
+            raise LibraryLockedError(f"{self._coming} photos are being sent already; try again in a moment")
+        self._coming += 1
+        try:
+            asked = await self._asked(pieces, Path(Path(name).name or UNNAMED), options)
+        finally:
+            self._coming -= 1
+        self._held[asked.number] = asked
+        while len(self._held) > _MOST_HELD:
+            self._held.popitem(last=False)
+        return asked
+
+    async def _asked(self, pieces: AsyncIterator[bytes], name: Path, options: QueryOptions) -> Asked:
+        with tempfile.TemporaryDirectory(prefix="facesearch-") as folder:  # mode 0700
+            path = Path(folder) / "photo"
+            with path.open("wb") as file:
+                async for piece in pieces:
+                    file.write(piece)
+            self._number += 1
+            number = self._number
+            return await self._desk.think(lambda library: _asked(library, path, number, name, options))
+
+    def find(self, number: int) -> Asked | None:
+        """An answer that was given not long ago."""
+        return self._held.get(number)
+
+
+def _asked(library: FaceLibrary, path: Path, number: int, name: Path, options: QueryOptions) -> Asked:
+    try:
+        probe = library.probe(path)
+    except PhotoError as error:
+        raise type(error)(f"{name}: {error.reason}", error.reason) from error
+    answer = replace(library.ask(probe, options), photo=name)
+    photo = probe.photo
+    size = photo.original_size_px or (photo.width_px, photo.height_px)
+    return Asked(number, answer, size, library.views.probe_picture(probe))

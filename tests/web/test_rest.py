@@ -1,0 +1,290 @@
+"""The REST API over a real library, by a real HTTP client."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from support.documents import documented_keys
+from support.web_server import Serving, serving
+
+from facesearch.api.library import open_library
+from facesearch.import_path import TRUST_VARIABLE
+from facesearch.library import Library
+
+
+@pytest.fixture(scope="module")
+def server(album_and_library: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    temporary = tmp_path_factory.mktemp("temporary")
+    with serving(album_and_library[1], temporary, "--device", "cpu") as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: Serving) -> Iterator[httpx.Client]:
+    with server.client() as client:
+        yield client
+
+
+def api(client: httpx.Client, method: str, path: str, **options: Any) -> Any:
+    answer = client.request(method, f"/api/v1/{path}", **options)
+    assert answer.is_success, answer.text
+    return answer.json()
+
+
+def waited(client: httpx.Client) -> Any:
+    """The run at hand, when it is done."""
+    for _ in range(600):
+        run = api(client, "GET", "run")
+        if not run["is_running"]:
+            return run
+        time.sleep(0.1)
+    raise AssertionError(run)
+
+
+def test_reads_are_the_json_of_the_commands(client: httpx.Client, server: Serving) -> None:
+    with open_library(server.library) as library:
+        status, shown = library.status(), library.people.show(1)
+    assert api(client, "GET", "status")["library_id"] == status.library_id
+    assert set(api(client, "GET", "status")) == documented_keys("status")
+    person = api(client, "GET", "people/1")
+    assert [face["face_id"] for face in person["faces"]] == [face.face_id for face in shown.faces]
+    people = api(client, "GET", "people")
+    assert [each["person_id"] for each in people["people"]] == [1, 2, 3, 4]
+    assert all(each["cover_face_id"] for each in people["people"])
+    assert api(client, "GET", "people", params={"start": 1, "count": 2})["total"] == 4
+    name = people["people"][2]["name"]
+    assert [each["name"] for each in api(client, "GET", "people", params={"text": name[1:].upper()})["people"]] == [
+        name
+    ]
+
+
+def test_a_photo_is_known_by_its_number_with_its_faces(client: httpx.Client) -> None:
+    face = api(client, "GET", "people/1")["faces"][0]
+    photo = api(client, "GET", f"photos/{face['photo_id']}")
+    assert photo["photo"] == face["photo"]
+    assert face["face_id"] in [each["face_id"] for each in photo["faces"]]
+    for path in (f"photos/{face['photo_id']}/picture", f"faces/{face['face_id']}/picture"):
+        pictures = [client.get(f"/api/v1/{path}") for _ in range(2)]
+        assert pictures[0].headers["content-type"] == "image/jpeg"
+        assert pictures[0].content[:2] == b"\xff\xd8"
+        assert pictures[0].content == pictures[1].content
+    large = client.get(f"/api/v1/photos/{face['photo_id']}/picture", params={"large": True})
+    assert len(large.content) > len(pictures[0].content)
+
+
+def test_pictures_are_private_and_forget_drops_them(album_and_library: tuple[Path, Path], tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    shutil.copytree(album_and_library[1], library)
+    with open_library(library) as opened:
+        face = opened.people.show(1).faces[0].face_id
+        assert opened.views.face_picture(face)
+        cache = library / "pictures.db"
+        assert stat.S_IMODE(cache.stat().st_mode) == 0o600
+        assert opened.verify().findings == ()
+        photo = opened.views.photo_of_face(face)
+        begun = opened.views._pictures.begin()
+        opened.forget("#1")
+        assert not cache.exists()
+        assert opened.views.face_picture(face) is None
+        opened.views._pictures.put(b"late", b"picture of the forgotten", begun)
+        assert opened.views._pictures.get(b"late") is None
+        assert opened.views.photo_picture(photo)
+        assert opened.views._pictures.get(b"late") is None
+
+
+def test_naming_merging_moving_rejecting_and_undoing(client: httpx.Client) -> None:
+    before = api(client, "GET", "people")
+    renamed = api(client, "POST", "people/1/name", json={"name": "<b>Ann & Co</b>", "born": "1984-05-17"})
+    assert (renamed["action"], renamed["name"], renamed["born"]) == ("name", "<b>Ann & Co</b>", "1984-05-17")
+    merged = api(client, "POST", "people/1/merge", json={"others": [2, 3]})
+    assert (merged["people"], merged["total"]) == (2, 18)
+    faces = [face["face_id"] for face in api(client, "GET", "people/1")["faces"]]
+    moved = api(client, "POST", "people/1/move", json={"faces": faces[:2], "to": "Zoe"})
+    assert (moved["faces"], moved["name"]) == (2, "Zoe")
+    apart = api(client, "POST", "people/1/move", json={"faces": faces[2:3]})
+    assert apart["name"] is None
+    rejected = api(client, "POST", "people/1/reject", json={"faces": faces[3:5]})
+    assert rejected["faces"] == 2
+    named = api(client, "POST", "faces/name", json={"faces": faces[3:5], "name": "Zoe"})
+    assert named["total"] == 4
+    log = api(client, "GET", "journal")["changes"]
+    assert [change["action"] for change in log[:6]] == ["name", "reject", "split", "split", "merge", "name"]
+    for _ in range(6):
+        api(client, "POST", "journal/undo", json={})
+    assert api(client, "GET", "people") == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "words"),
+    [
+        ("POST", "people/99999/name", {"name": "Ann"}, 400, "there is no person #99999"),
+        ("POST", "people/1/name", {"name": "#3"}, 400, "#3"),
+        ("POST", "people/1/name", {"name": ""}, 422, "name"),
+        ("POST", "people/1/name", {"name": "x" * 5000}, 422, "name"),
+        ("POST", "people/1/name", {"name": "Ann", "born": "yesterday"}, 400, "yesterday is no date"),
+        ("POST", "people/1/name", {}, 422, "name"),
+        ("POST", "people/1/merge", {"others": [1]}, 400, "it takes two people"),
+        ("POST", "people/1/reject", {"faces": [99999]}, 400, "there is no face #99999"),
+        ("POST", "people/1/reject", {"faces": [1 << 70]}, 422, "faces"),
+        ("POST", "journal/undo", {"change": 99999}, 400, "there is no change 99999"),
+        ("POST", "run/stop", {}, 400, "nothing is running"),
+        ("POST", "run/index", {"folders": ["/etc"]}, 400, "outside of the folders"),
+        ("POST", "run/index", {"folders": ["\0"]}, 400, "NUL"),
+        ("GET", "query", None, 405, "Not Allowed"),
+        ("GET", "nothing", None, 404, "Not Found"),
+    ],
+)
+def test_what_is_wrong_is_said(  # noqa: PLR0917
+    client: httpx.Client, method: str, path: str, body: Any, status: int, words: str
+) -> None:
+    answer = client.request(method, f"/api/v1/{path}", json=body)
+    assert answer.status_code == status
+    assert words in answer.text
+
+
+def test_a_photo_that_is_sent_is_answered_and_not_kept(
+    client: httpx.Client, server: Serving, album_and_library: tuple[Path, Path]
+) -> None:
+    album, path = album_and_library
+    probe = min((album / "groups").iterdir())
+    answer = api(client, "POST", "query", content=probe.read_bytes(), params={"name": "../../a/b.jpg", "k": 2})
+    with open_library(path) as library:
+        expected = library.query(probe, k=2)
+    assert answer["photo"] == "b.jpg"
+    assert [face["box"] for face in answer["faces"]] == [list(face.box) for face in expected.faces]
+    verdicts = [face.verdict.text for face in expected.faces if face.verdict is not None]
+    assert [face["verdict"]["text"] for face in answer["faces"]] == verdicts
+    assert list(server.temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "holiday.jpg"),
+        (b"this is text, not a photo", "holiday.jpg"),
+        (b"\xff\xd8\xff\xe0" + b"\0" * 500, "holiday.jpg"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "holiday.jpg"),
+    ],
+)
+def test_a_bad_upload_is_an_error_with_its_name_and_without_a_path(
+    client: httpx.Client, server: Serving, content: bytes, words: str
+) -> None:
+    answer = client.post("/api/v1/query", content=content, params={"name": "holiday.jpg"})
+    assert answer.status_code == 422
+    assert words in answer.json()["error"]["message"]
+    assert str(server.temporary) not in answer.text
+    assert list(server.temporary.iterdir()) == []
+
+
+def test_a_photo_without_a_face_is_said(client: httpx.Client, tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (300, 200), "white").save(tmp_path / "white.png")
+    answer = client.post("/api/v1/query", content=(tmp_path / "white.png").read_bytes())
+    assert answer.status_code == 422
+    assert "shows no face" in answer.json()["error"]["message"]
+
+
+def test_while_another_process_writes_reading_goes_on_and_changes_say_who_writes(
+    client: httpx.Client, server: Serving
+) -> None:
+    with Library.open(server.library, writable=True):
+        refused = client.post("/api/v1/people/1/name", json={"name": "Ann"})
+        assert refused.status_code == 409
+        assert "is being written by process" in refused.json()["error"]["message"]
+        assert api(client, "GET", "people")["total"] == 4
+        time.sleep(1)
+        with client.stream("GET", "/api/v1/events") as events:
+            state = json.loads(next(line for line in events.iter_lines() if line.startswith("data: "))[6:])
+        assert "process" in state["writer"]
+
+
+def test_indexing_runs_in_the_background_and_events_follow(
+    client: httpx.Client, album_and_library: tuple[Path, Path]
+) -> None:
+    album, _ = album_and_library
+    from facesearch.demo import write_album
+
+    more = write_album(album / "people" / "more", 1, 6, seed=5).directory
+    with client.stream("GET", "/api/v1/events") as events:
+        lines = (json.loads(line[6:]) for line in events.iter_lines() if line.startswith("data: "))
+        before = next(lines)["version"]
+        started = api(client, "POST", "run/index", json={"folders": [str(more)]})
+        assert started["is_running"]
+        again = client.post("/api/v1/run/group")
+        assert again.status_code == 409
+        seen = next(state for state in lines if state["run"] and not state["run"]["is_running"])
+    assert seen["version"] > before
+    run = waited(client)
+    assert run["error"] is None
+    assert run["summary"]["photos_new"] == 6
+    assert api(client, "POST", "run/group")["what"] == "group"
+    assert waited(client)["summary"]["faces"] > 0
+
+
+def test_openapi_describes_the_routes_and_loads_nothing_from_elsewhere(client: httpx.Client) -> None:
+    described = client.get("/api/openapi.json").json()
+    assert "/api/v1/people/{person_id}/merge" in described["paths"]
+    answer = described["paths"]["/api/v1/query"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert answer["$ref"].endswith("/QueryAnswer")
+    assert client.get("/docs").status_code == 404
+
+
+def test_without_a_library_reads_say_what_to_do(tmp_path: Path) -> None:
+    with serving(tmp_path / "none", tmp_path / "tmp") as running, running.client() as client:
+        answer = client.get("/api/v1/people")
+        assert answer.status_code == 503
+        assert "index some photos first" in answer.json()["error"]["message"]
+
+
+def test_without_the_extra_the_command_says_how_to_get_it(tmp_path: Path) -> None:
+    program = "import sys; sys.modules['fastapi'] = None; sys.modules['uvicorn'] = None\n"
+    program += "sys.argv[1:] = ['serve']\nfrom facesearch.__main__ import main; main()"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ran.returncode == 2
+    assert "pip install 'facesearch[web]'" in ran.stderr
+
+
+def test_nothing_beyond_this_machine_is_contacted(
+    album_and_library: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With every name that is looked up, and every connection that is begun, refused and written down."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "def refuse(event, arguments):\n"
+        "    looks_up = event in {'socket.getaddrinfo', 'socket.gethostbyname', 'socket.sendto'}\n"
+        "    if looks_up or (event == 'socket.connect' and not isinstance(arguments[1], (str, bytes))):\n"
+        "        open(os.environ['NETWORK_LOG'], 'a').write(f'{event} {arguments[1:]}\\n')\n"
+        "        raise RuntimeError(event)\n"
+        "sys.addaudithook(refuse)\n"
+    )
+    log = tmp_path / "log"
+    library = Path(shutil.copytree(album_and_library[1], tmp_path / "library"))
+    photo = min((album_and_library[0] / "groups").iterdir())
+    hook = {"PYTHONPATH": str(tmp_path), TRUST_VARIABLE: "1", "NETWORK_LOG": str(log)}
+    probe = subprocess.run(
+        [sys.executable, "-c", "import socket; socket.create_connection(('127.0.0.1', 9))"],
+        env={**os.environ, **hook},
+        capture_output=True,
+        check=False,
+    )
+    assert b"RuntimeError" in probe.stderr  # it would be seen
+    log.unlink()
+    with serving(library, tmp_path / "tmp", "--device", "cpu", **hook) as running, running.client() as client:
+        for path in ("/", "/people/1", "/find", "/review", "/history", "/library", "/static/page.js", "/api/v1/people"):
+            assert client.get(path).status_code == 200
+        assert client.post("/api/v1/query", content=photo.read_bytes()).status_code == 200
+        assert api(client, "POST", "run/group")["is_running"]
+        assert waited(client)["error"] is None
+    assert not log.exists(), log.read_text()
