@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 from starlette.staticfiles import StaticFiles
 
@@ -24,9 +24,13 @@ from facesearch.errors import (
 from facesearch.web.access import Access, Guard
 from facesearch.web.desk import Desk, Place
 from facesearch.web.feed import Feed
+from facesearch.web.find import add_find
 from facesearch.web.folders import Folders
+from facesearch.web.library import add_library
 from facesearch.web.listing import Listing
+from facesearch.web.pages import Pages, add_pages
 from facesearch.web.rest import Services, make_router, refusal
+from facesearch.web.review import add_review
 from facesearch.web.runs import Runs
 from facesearch.web.uploads import Uploads
 
@@ -69,12 +73,24 @@ def make_app(place: Place, access: Access, is_ending: Callable[[], bool] = lambd
         lifespan=running,
     )
     app.include_router(make_router(services))
+    pages = Pages(services)
+    router = APIRouter()
+    for add in (add_pages, add_find, add_review, add_library):
+        add(router, services, pages)
+    app.include_router(router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
 
     async def failed(request: Request, error: Exception) -> Response:
         """An error in words, as the commands print it."""
         status = next((number for kind, number in _STATUSES if isinstance(error, kind)), 500)
+        if not request.url.path.startswith("/api/") and request.method == "GET":
+            return pages.error(status, "That did not work", str(error))
         return refusal(type(error).__name__, str(error), status)
+
+    async def not_found(request: Request, error: Exception) -> Response:
+        if request.url.path.startswith(("/api/", "/static/")):
+            return refusal("UsageError", "Not Found", 404)
+        return pages.error(404, "Not found", "There is no such page.")
 
     async def broken(request: Request, error: Exception) -> Response:
         log.error("a bug: %s: %s; please report it", type(error).__name__, error, exc_info=error)
@@ -82,4 +98,5 @@ def make_app(place: Place, access: Access, is_ending: Callable[[], bool] = lambd
 
     app.add_exception_handler(FacesearchError, failed)
     app.add_exception_handler(Exception, broken)
+    app.add_exception_handler(404, not_found)
     return Guard(app, access)

@@ -14,11 +14,21 @@ from support.command_line import CommandLine
 from support.documents import documented_keys, keys_of
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
+from facesearch.errors import UsageError
 from facesearch.evaluation.places import Places
 from facesearch.indexing import index_photos
 from facesearch.library import Library
-from facesearch.people import Suspect, find_suspects, reject_faces, set_born
+from facesearch.people import (
+    Suspect,
+    change_log,
+    confirm_faces,
+    find_suspects,
+    reject_faces,
+    set_born,
+    undo_change,
+)
 from facesearch.people.likeness import Likeness
+from facesearch.query.lookalikes import lookalikes
 
 FACES = 8
 PEOPLE = {"Ann": (200, 20, 20), "Bob": (20, 200, 20), "Carl": (20, 20, 200), "Dora": (180, 180, 20)}
@@ -232,3 +242,30 @@ def _strongest(likeness: Likeness) -> Iterator[tuple[int, int]]:
     for rows, fits in likeness.fits():
         for row, others, weights in zip(rows.tolist(), fits.others, fits.to_others, strict=True):
             yield row, int(others[int(np.argmax(weights))])
+
+
+def test_a_face_that_was_confirmed_is_no_mistake_until_that_is_taken_back(library: Library) -> None:
+    give(library, "Bob", 1)
+    assert [(suspect.face_id, suspect.person_id) for suspect in found(library)] == [(1, 2)]
+    changed = confirm_faces(library, 2, [1])
+    assert (changed.action, changed.faces, changed.total) == ("confirm", 1, FACES + 1)
+    assert found(library) == []
+    assert confirm_faces(library, 2, [1]).change is None
+    assert change_log(library, 1)[0].source == "user"
+    with pytest.raises(UsageError, match="face #2 is not Bob's"):
+        confirm_faces(library, 2, [2])
+    undo_change(library)
+    assert [suspect.face_id for suspect in found(library)] == [1]
+
+
+def test_a_group_that_may_be_somebody_known_is_asked_about_and_no_more_once_that_is_denied(library: Library) -> None:
+    with library.changing(), library.people.change("plant") as change:
+        group = change.create(None)
+        change.move([1, 2, 3], group)
+    (likely,) = lookalikes(library, group)
+    assert (likely.person_id, likely.name) == (1, "Ann")
+    assert likely.face_id in range(4, FACES + 1)
+    assert 0 < likely.distance <= library.models.threshold
+    assert lookalikes(library, 2) == ()  # Bob is near nobody
+    reject_faces(library, 1, [2])
+    assert lookalikes(library, group) == ()

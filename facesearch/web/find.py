@@ -1,0 +1,65 @@
+"""The page that answers who is on a photo."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import RedirectResponse, Response
+
+from facesearch.api.values import SET_APART, footer
+from facesearch.text import called, percent, shown
+from facesearch.web.pages import Pages
+from facesearch.web.rest import Number, Services
+
+
+def add_find(router: APIRouter, services: Services, pages: Pages) -> None:
+    """The routes."""
+    views = _Views(services, pages)
+    for path, answer in (
+        ("/find", views.form),
+        ("/find/{number}", views.answer),
+        ("/find/{number}/picture", views.picture),
+        ("/faces/{face_id}", views.face),
+    ):
+        router.add_api_route(path, answer, methods=["GET"], include_in_schema=False, response_model=None)
+
+
+class _Views:
+    def __init__(self, services: Services, pages: Pages) -> None:
+        self._services, self._pages = services, pages
+        pages.add_filters(percent=lambda share: percent(share, 1), matched=_matched)
+
+    async def form(self) -> Response:
+        return self._pages.page("find.html", "/find", asked=None)
+
+    async def answer(self, number: Number) -> Response:
+        asked = self._services.uploads.find(number)
+        if asked is None:
+            return self._pages.error(404, "Not here any more", "Photos that are sent are not kept: send it once more.")
+        frames = [
+            {"box": face.box, "href": f"#face-{place}", "label": f"face {place}: {_verdict(face)}"}
+            for place, face in enumerate(asked.answer.faces, start=1)
+        ]
+        return self._pages.page(
+            "find.html", "/find", asked=asked, frames=frames, set_apart=SET_APART, footer=footer(asked.answer)
+        )
+
+    async def picture(self, number: Number) -> Response:
+        asked = self._services.uploads.find(number)
+        if asked is None:
+            return Response(status_code=404)
+        return Response(asked.picture, media_type="image/jpeg")
+
+    async def face(self, face_id: Number) -> Response:
+        """The photo of a face."""
+        photo_id = await self._services.desk.read(lambda library: library.views.photo_of_face(face_id))
+        return RedirectResponse(f"/photos/{photo_id}#face-{face_id}", status_code=303)
+
+
+def _matched(match: Any) -> str:
+    return shown(called(match.name, match.person_id, match.face_id))
+
+
+def _verdict(face: Any) -> str:
+    return shown(face.verdict.text)

@@ -1,0 +1,157 @@
+// What all pages do: send changes, say how they went and offer to undo them, and follow the library.
+
+/** Send a change; returns the answer, throws an Error with the server's words. */
+export async function send(path, body = {}) {
+  const answer = await fetch(path, {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+  });
+  return understood(answer);
+}
+
+/** The JSON of an answer. */
+export async function understood(answer) {
+  const content = await answer.json().catch(() => null);
+  if (answer.ok) return content;
+  const detail = content?.detail;
+  throw new Error(content?.error?.message ?? (Array.isArray(detail) ? detail[0]?.msg : detail) ?? `it failed (${answer.status})`);
+}
+
+/** An element with text and children; text is never markup. */
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+let fading = 0;
+
+/** Say something in the corner. undo: the number of a change that a button takes back. */
+export function say(text, { bad = false, undo = null } = {}) {
+  const message = document.getElementById("message");
+  message.classList.toggle("bad", bad);
+  message.replaceChildren(element("span", {}, text));
+  if (undo) {
+    const button = element("button", { type: "button", id: "undo" }, "Undo");
+    button.addEventListener("click", () => act(() => send("/api/v1/journal/undo", { change: undo }), "Undone"));
+    message.append(button);
+  }
+  clearTimeout(fading);
+  fading = setTimeout(() => message.replaceChildren(), bad ? 15000 : 9000);
+}
+
+/** Do something, say how it went, and show the page anew; returns the answer, or null where it failed. */
+export async function act(work, words) {
+  try {
+    const answer = await work();
+    await refresh();
+    if (words) say(typeof words === "function" ? words(answer) : words, { undo: answer?.taken_back ? null : answer?.change });
+    return answer;
+  } catch (error) {
+    say(error.message, { bad: true });
+    return null;
+  }
+}
+
+let begun = 0;
+
+/** Show the page as it is now, without loading it anew. Answers can come out of order: only the last that was asked for counts. */
+export async function refresh(address = location.href) {
+  const number = ++begun;
+  const answer = await fetch(address, { headers: { Accept: "text/html" } });
+  if (answer.status === 404) return void location.assign("/");
+  const made = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const content = made.getElementById("content");
+  if (!content || number !== begun) return;
+  const focused = document.activeElement?.id;
+  document.getElementById("content").replaceWith(content);
+  document.title = made.title;
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  document.dispatchEvent(new Event("shown"));
+}
+
+/** Run when a page is shown, now and whenever it is shown anew. */
+export function whenShown(prepare) {
+  document.addEventListener("shown", prepare);
+  prepare();
+}
+
+/** Name a person or group; where somebody is called that already, ask whether they are one. */
+export async function namePerson(id, name) {
+  const found = await understood(await fetch(`/api/v1/people?count=20&text=${encodeURIComponent(name)}`));
+  const other = found.people.find((each) => each.name?.toLowerCase() === name.trim().toLowerCase() && each.person_id !== id);
+  if (!other) return act(() => send(`/api/v1/people/${id}/name`, { name }), (done) => `Named ${done.name}`);
+  if (!confirm(`${other.name} is here already, on ${other.photos} photos. Are they the same person?`)) return null;
+  return act(async () => {
+    const done = await send(`/api/v1/people/${other.person_id}/merge`, { others: [id] });
+    history.replaceState(null, "", location.pathname === `/people/${id}` ? `/people/${other.person_id}` : location.href);
+    return done;
+  }, (done) => `Now all are ${done.name}`);
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-post]");
+  if (!button || button.tagName === "FORM") return;
+  if (button.dataset.confirm && !confirm(button.dataset.confirm)) return;
+  act(() => send(button.dataset.post, JSON.parse(button.dataset.body ?? "{}")), button.dataset.done);
+});
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  event.preventDefault();
+  const name = form.elements.name?.value.trim();
+  if (form.dataset.person && name) namePerson(Number(form.dataset.person), name);
+  else if (form.dataset.face && name) act(
+    () => send("/api/v1/faces/name", { faces: [Number(form.dataset.face)], name }), (done) => `Named ${done.name}`);
+  else if (form.dataset.post) act(
+    () => send(form.dataset.post, Object.fromEntries(new FormData(form))), form.dataset.done);
+});
+
+// Completion of names, by the browser's own list.
+let asked = 0;
+document.addEventListener("input", async (event) => {
+  const input = event.target;
+  const list = input.list;
+  if (!list) return;
+  const number = ++asked;
+  const names = await understood(await fetch(`/names?text=${encodeURIComponent(input.value)}`));
+  if (number === asked) list.replaceChildren(...names.map((name) => element("option", { value: name })));
+});
+
+// More of a list when its end comes near.
+const ends = new IntersectionObserver(async (entries) => {
+  for (const entry of entries.filter((each) => each.isIntersecting)) {
+    ends.unobserve(entry.target);
+    const made = new DOMParser().parseFromString(await (await fetch(entry.target.href)).text(), "text/html");
+    const list = document.getElementById(entry.target.dataset.list);
+    list.append(...made.querySelectorAll(`#${list.id} > *`));
+    const next = made.querySelector("a[data-list]");
+    next ? entry.target.replaceWith(next) : entry.target.remove();
+    if (next) ends.observe(next);
+  }
+}, { rootMargin: "1200px" });
+whenShown(() => document.querySelectorAll("a[data-list]").forEach((end) => ends.observe(end)));
+
+const isBusy = () => document.querySelector("dialog[open], .picking") !== null
+  || ["INPUT", "TEXTAREA", "SELECT"].includes(document.activeElement?.tagName) && document.activeElement.type !== "checkbox"
+  && document.activeElement.value !== document.activeElement.defaultValue;
+
+// The library as it changes: in another tab, by a command, by a run.
+const live = document.getElementById("live");
+let version = null;
+const events = new EventSource("/api/v1/events");
+events.addEventListener("message", (event) => {
+  const state = JSON.parse(event.data);
+  document.dispatchEvent(new CustomEvent("state", { detail: state }));
+  const run = state.run;
+  live.replaceChildren();
+  if (run?.is_running) {
+    const bar = element("progress", { "aria-label": "Progress" });
+    if (run.total) { bar.max = run.total; bar.value = run.done; }
+    const words = run.what === "index" ? "Indexing" : "Grouping";
+    live.append(bar, run.total ? `${words}: ${run.done.toLocaleString()} of ${run.total.toLocaleString()}` : `${words}…`);
+  } else if (state.writer) live.append(`Being written by ${state.writer}; changes wait`);
+  if (version !== null && state.version !== version && !isBusy() && !document.getElementById("content").dataset.still) refresh();
+  version = state.version;
+});
+addEventListener("pagehide", () => events.close());

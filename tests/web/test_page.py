@@ -1,0 +1,363 @@
+"""The page in a real browser, over a library of drawn people: what a user does, and whether everybody can."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.browser import api, chromium
+from support.web_server import PEOPLE, Serving, serving
+
+from facesearch.api.library import open_library
+from facesearch.demo import write_album
+from facesearch.library import Library
+
+expect = api.expect
+expect.set_options(timeout=20_000)
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 800}
+AT_MOST_MS = 20_000
+
+
+@pytest.fixture(scope="module")
+def server(album_and_library: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """Of a library in which one person is two groups, for the questions of a review."""
+    album, library = album_and_library
+    with serving(library, tmp_path_factory.mktemp("temporary"), "--device", "cpu", "--root", str(album)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def open_page(browser: Any, server: Serving) -> Iterator[Callable[..., Any]]:
+    """Opens pages, which must not break a policy, throw an error, or ask for anything beyond the server."""
+    faults: list[str] = []
+    contexts = []
+
+    def opened(path: str, **options: Any) -> Any:
+        context = browser.new_context(viewport=options.pop("viewport", WIDE), **options)
+        context.set_default_timeout(AT_MOST_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
+        page.on("request", lambda asked: faults.append(asked.url) if not _is_own(asked.url, server) else None)
+        page.goto(f"{server.address}{path}{'&' if '?' in path else '?'}token={server.token}")
+        page.wait_for_selector("#content")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def _is_own(url: str, server: Serving) -> bool:
+    return url.startswith((server.address, "blob:", "data:"))
+
+
+def change(server: Serving, path: str, body: dict[str, Any]) -> Any:
+    with server.client() as client:
+        answer = client.post(f"/api/v1/{path}", json=body)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+
+def undone(server: Serving) -> None:
+    change(server, "journal/undo", {})
+
+
+def until(page: Any, condition: str) -> None:
+    """Wait for a condition in JavaScript; Playwright's own way would need eval, which the policy forbids."""
+    for _ in range(AT_MOST_MS // 100):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(condition)
+
+
+def names(server: Serving) -> list[str | None]:
+    with server.client() as client:
+        return [each["name"] for each in client.get("/api/v1/people").json()["people"]]
+
+
+def test_people_are_shown_the_largest_first_and_filtered_while_one_types(
+    open_page: Callable[..., Any], server: Serving
+) -> None:
+    page = open_page("/")
+    cards = page.locator(".card")
+    expect(cards).to_have_count(PEOPLE)
+    expect(page.locator("#total")).to_have_text(f"{PEOPLE} people")
+    pictures = page.locator(".card img")
+    until(page, "[...document.querySelectorAll('.card img')].every((each) => each.naturalWidth > 100)")
+    assert pictures.count() == PEOPLE
+    name = names(server)[2]
+    assert name is not None
+    page.keyboard.press("/")
+    page.keyboard.type(name[:4].upper())
+    expect(cards).to_have_count(1)
+    expect(cards.first).to_contain_text(name)
+    page.locator("#filter").fill("nobody at all")
+    expect(page.get_by_text("Nobody is called that")).to_be_visible()
+
+
+def test_a_person_is_renamed_in_place_and_a_second_tab_sees_it_and_the_undo(
+    open_page: Callable[..., Any], server: Serving
+) -> None:
+    first, second = open_page("/people/1"), open_page("/")
+    before = first.locator("h1").inner_text()
+    first.get_by_label("Name", exact=True).fill("<img src=x onerror=alert(1)>")
+    first.get_by_role("button", name="Rename").click()
+    expect(first.locator("h1")).to_have_text("<img src=x onerror=alert(1)>")
+    expect(second.locator(".card", has_text="<img src=x onerror=alert(1)>")).to_have_count(1)
+    first.get_by_role("button", name="Undo").click()
+    expect(first.locator("h1")).to_have_text(before)
+    expect(second.locator(".card", has_text=before)).to_have_count(1)
+
+
+def test_two_people_are_selected_and_made_one_by_keyboard(open_page: Callable[..., Any], server: Serving) -> None:
+    page = open_page("/")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.locator(".card a").first.focus()
+    page.keyboard.press("x")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("x")
+    expect(page.locator("#chosen-count")).to_have_text("2 selected")
+    page.get_by_role("button", name="They are one person").click()
+    expect(page.locator(".card")).to_have_count(PEOPLE - 1)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".card")).to_have_count(PEOPLE)
+
+
+def test_faces_are_moved_to_a_new_person_and_rejected(open_page: Callable[..., Any], server: Serving) -> None:
+    page = open_page("/people/2")
+    shots = page.locator(".shot")
+    count = shots.count()
+    page.locator("input[name=face]").first.check()
+    page.get_by_placeholder("Somebody else").fill("Zoe")
+    page.get_by_role("button", name="Move").click()
+    expect(shots).to_have_count(count - 1)
+    assert "Zoe" in names(server)
+    page.locator("input[name=face]").first.check()
+    page.get_by_role("button", name=re.compile("^Not ")).click()
+    expect(shots).to_have_count(count - 2)
+    expect(page.get_by_text("known not to be")).to_be_visible()
+    for _ in range(2):
+        undone(server)
+    expect(shots).to_have_count(count)
+
+
+def test_a_group_is_named_and_one_that_is_somebody_known_joins_them(
+    open_page: Callable[..., Any], server: Serving
+) -> None:
+    with server.client() as client:
+        person = client.get("/api/v1/people/1").json()
+    faces = [face["face_id"] for face in person["faces"]][:2]
+    group = change(server, "people/1/move", {"faces": faces})["person_id"]
+    page = open_page(f"/people/{group}")
+    expect(page.locator("h1")).to_have_text("Who is this?")
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+    field = page.get_by_label("Name", exact=True)
+    field.press_sequentially(person["person"]["name"][:3])
+    page.wait_for_selector("#names option", state="attached")
+    assert person["person"]["name"] in [
+        each.get_attribute("value") for each in page.query_selector_all("#names option")
+    ]
+    field.fill(person["person"]["name"])
+    page.get_by_role("button", name="Name").click()
+    expect(page.locator("h1")).to_have_text(person["person"]["name"])
+    assert "same person" in asked[0]
+    for _ in range(2):
+        undone(server)
+
+
+def test_a_photo_that_is_chosen_is_answered_with_every_face_outlined(
+    open_page: Callable[..., Any], server: Serving, album_and_library: tuple[Path, Path]
+) -> None:
+    photo = min((album_and_library[0] / "groups").iterdir())
+    with open_library(server.library) as library:
+        faces = library.query(photo).faces
+    page = open_page("/find")
+    page.set_input_files("#file", photo)
+    page.wait_for_url("**/find/*")
+    expect(page.locator("svg.framed a")).to_have_count(len(faces))
+    verdicts = [face.verdict.text for face in faces if face.verdict is not None]
+    expect(page.locator(".answer h2")).to_have_count(len(faces))
+    assert verdicts[0] in page.locator(".answer h2").first.inner_text()
+    page.locator("svg.framed a").first.focus()
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#face-1")
+    page.locator(".answer .card a").first.click()
+    page.wait_for_url(re.compile("/(people|photos)/"))
+
+
+def test_a_bad_upload_is_said_and_the_page_goes_on(open_page: Callable[..., Any], tmp_path: Path) -> None:
+    bad = tmp_path / "notes.jpg"
+    bad.write_text("no photo at all")
+    page = open_page("/find")
+    page.set_input_files("#file", bad)
+    expect(page.locator("#message")).to_contain_text("notes.jpg")
+    expect(page.locator("#busy")).to_be_hidden()
+
+
+def test_a_photo_can_be_dropped_and_pasted(open_page: Callable[..., Any], album_and_library: tuple[Path, Path]) -> None:
+    photo = min((album_and_library[0] / "groups").iterdir())
+    for event in ("drop", "paste"):
+        page = open_page("/find")
+        page.evaluate(
+            """async ([kind, bytes]) => {
+                const data = new DataTransfer();
+                data.items.add(new File([new Uint8Array(bytes)], "dropped.jpg", { type: "image/jpeg" }));
+                const target = kind === "drop" ? document.getElementById("drop") : document;
+                const dropped = { dataTransfer: data, bubbles: true, cancelable: true };
+                const pasted = { clipboardData: data, bubbles: true };
+                const made = kind === "drop" ? new DragEvent(kind, dropped) : new ClipboardEvent(kind, pasted);
+                target.dispatchEvent(made);
+            }""",
+            [event, list(photo.read_bytes())],
+        )
+        page.wait_for_url("**/find/*")
+        expect(page.locator("h1")).to_have_text("dropped.jpg")
+
+
+def test_a_review_is_answered_by_keyboard_and_taken_back(open_page: Callable[..., Any], server: Serving) -> None:
+    """Half of a person is a group without a name, and a face stands at the wrong person."""
+    with server.client() as client:
+        first, third = (client.get(f"/api/v1/people/{number}").json()["faces"] for number in (1, 3))
+    with Library.open(server.library, writable=True, wait=True) as library:
+        with library.changing(), library.people.change("label") as made:
+            made.move([face["face_id"] for face in first[:3]], made.create(None), "group")
+        with library.changing(), library.people.change("label") as made:
+            made.move([third[0]["face_id"]], 4, "folder")
+    page = open_page("/review")
+    progress, cases = page.locator("#progress"), page.locator(".case")
+    total = cases.count()
+    assert total >= 2
+    expect(page.locator(".case:visible")).to_have_count(1)
+    for key in ("s", "d"):
+        expect(progress).to_have_text(f"1 of {total}")
+        page.keyboard.press(key)
+        expect(progress).to_have_text(f"2 of {total}")
+        page.keyboard.press("u")
+    expect(progress).to_have_text(f"1 of {total}")
+    while not (page.locator(".case:visible").get_attribute("data-key") or "").startswith("face-"):
+        page.keyboard.press("n")
+    place = progress.inner_text()
+    for key in ("s", "o"):
+        page.keyboard.press(key)
+        expect(progress).not_to_have_text(place)
+        page.keyboard.press("u")
+        expect(progress).to_have_text(place)
+    with server.client() as client:
+        log = client.get("/api/v1/journal").json()["changes"]
+    done = ["undo", "split", "undo", "confirm", "undo", "reject", "undo", "merge", "label", "label"]
+    assert [each["action"] for each in log[: len(done)]] == done
+    while page.locator(".case:visible").count():
+        page.keyboard.press("n")
+    expect(page.get_by_role("heading", name="Nothing more to ask")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", name="Nothing more to ask")).to_be_visible()
+    for _ in range(2):
+        undone(server)
+
+
+def test_the_history_takes_a_change_back(open_page: Callable[..., Any], server: Serving) -> None:
+    before = names(server)
+    number = change(server, "people/1/name", {"name": "For a moment"})["change"]
+    page = open_page("/history")
+    page.get_by_role("button", name=f"Undo change {number}").click()
+    expect(page.locator("#message")).to_contain_text("Undone")
+    assert names(server) == before
+
+
+def test_a_running_index_shows_its_progress_and_what_it_skipped(
+    open_page: Callable[..., Any], server: Serving, album_and_library: tuple[Path, Path]
+) -> None:
+    more = write_album(album_and_library[0] / "more", 1, 8, seed=3).directory
+    (more / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut off")
+    page, other = open_page("/library"), open_page("/")
+    page.get_by_text("Choose a folder").click()
+    page.get_by_role("button", name=album_and_library[0].name, exact=True).first.click()
+    page.get_by_role("button", name="more", exact=True).click()
+    expect(page.get_by_label("Folder on this machine")).to_have_value(str(more))
+    page.get_by_role("button", name="Index").click()
+    expect(other.locator("#live")).to_contain_text("Indexing")
+    expect(page.locator("#run")).to_contain_text("8 new photos")
+    page.get_by_text("1 file could not be used").click()
+    expect(page.get_by_text("broken.jpg")).to_be_visible()
+    page.get_by_label("Folder on this machine").fill("/etc")
+    page.get_by_role("button", name="Index").click()
+    expect(page.locator("#message")).to_contain_text("outside of the folders")
+
+
+def test_the_threshold_shows_what_it_would_accept_before_it_is_kept(open_page: Callable[..., Any]) -> None:
+    page = open_page("/library")
+    slider = page.locator("#slider")
+    slider.evaluate("(each) => { each.value = each.max; each.dispatchEvent(new Event('input', { bubbles: true })); }")
+    expect(page.locator("#would")).to_contain_text("Would accept 100.0 % of the pairs of one person, and 100.0 %")
+    slider.evaluate("(each) => { each.value = 0; each.dispatchEvent(new Event('input', { bubbles: true })); }")
+    expect(page.locator("#would")).to_contain_text("would reject 100.0 % and 100.0 %")
+    slider.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("PageDown")
+    page.locator("#keep").click()
+    expect(page.locator("#run")).to_contain_text("names too few people")  # and says how many it takes
+
+
+@pytest.mark.parametrize(("scheme", "viewport"), [("light", WIDE), ("dark", PHONE)], ids=["wide", "phone"])
+def test_everybody_can_use_every_page(
+    open_page: Callable[..., Any], server: Serving, album_and_library: tuple[Path, Path], scheme: str, viewport: Any
+) -> None:
+    """axe finds nothing, in either scheme, wide and narrow; and nothing reaches beyond a phone's width."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    photo = min((album_and_library[0] / "groups").iterdir())
+    with server.client() as client:
+        answer = client.post("/api/v1/query", content=photo.read_bytes(), params={"name": "photo.jpg"})
+        photo_id = client.get("/api/v1/people/1").json()["faces"][0]["photo_id"]
+    page = open_page("/", viewport=viewport, color_scheme=scheme)
+    paths = ("/", "/people/1", f"/photos/{photo_id}", "/find", answer.headers["Location"], "/review", "/history")
+    found = {}
+    for path in (*paths, "/library", "/nothing"):
+        page.goto(f"{server.address}{path}")
+        page.wait_for_selector("main h1")
+        broken = axe.Axe().run(page).response["violations"]
+        found |= {(path, each["id"]): [node["html"][:200] for node in each["nodes"]] for each in broken}
+        width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert width <= 0, path
+    assert found == {}
+
+
+def test_only_the_cards_near_the_screen_are_there(
+    browser: Any, tmp_path: Path, album_and_library: tuple[Path, Path]
+) -> None:
+    """Of 2,000 people, whose faces are copies of a few."""
+    from support.many_people import multiply
+
+    library = Path(shutil.copytree(album_and_library[1], tmp_path / "library"))
+    multiply(library, people=2000)
+    with serving(library, tmp_path / "tmp", "--device", "cpu") as running:
+        context = browser.new_context(viewport=WIDE)
+        page = context.new_page()
+        page.goto(f"{running.address}/?token={running.token}")
+        page.wait_for_selector(".card")
+        seen = set()
+        for share in (0, 0.3, 0.7, 1):
+            page.evaluate(f"scrollTo(0, document.documentElement.scrollHeight * {share})")
+            until(
+                page,
+                "[...document.querySelectorAll('.card')].some((each) => { const box = each.getBoundingClientRect();"
+                " return box.top >= 0 && box.bottom <= innerHeight + 200; })",
+            )
+            assert page.locator(".card").count() < 400
+            seen |= {each.get_attribute("data-person") for each in page.query_selector_all(".card")}
+        assert len(seen) > 400
+        context.close()
