@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -21,6 +22,8 @@ from support.web_server import Serving, serving
 from facesearch.api.library import open_library
 from facesearch.import_path import TRUST_VARIABLE
 from facesearch.library import Library
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "page.md"
 
 
 @pytest.fixture(scope="module")
@@ -288,3 +291,24 @@ def test_nothing_beyond_this_machine_is_contacted(
         assert api(client, "POST", "run/group")["is_running"]
         assert waited(client)["error"] is None
     assert not log.exists(), log.read_text()
+
+
+def test_the_client_of_the_guide_works_in_ten_lines(
+    server: Serving,
+    album_and_library: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (block,) = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert len([line for line in block.splitlines() if line.strip()]) <= 10
+    photo = min((album_and_library[0] / "groups").iterdir())
+    shutil.copy(photo, tmp_path / "party.jpg")
+    monkeypatch.chdir(tmp_path)
+    program = block.replace("http://127.0.0.1:8765", server.address).replace(
+        "the token that serve printed", server.token
+    )
+    exec(compile(program, "page.md", "exec"), {"__name__": "__main__"})
+    with open_library(album_and_library[1]) as library:
+        verdicts = [face.verdict.text for face in library.query(photo).faces if face.verdict is not None]
+    assert capsys.readouterr().out.splitlines() == verdicts
