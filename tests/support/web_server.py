@@ -66,6 +66,6 @@ def make_library(folder: Path) -> tuple[Path, Path]:
     """An album of drawn people, and a library of it in which the folders have named them: album and library."""
     album = write_album(folder / "album", PEOPLE, PHOTOS, seed=11, groups=GROUPS).directory
     with open_library(folder / "library", device="cpu") as library:
-        library.index(album / "people", people_from_folders=True, workers=1)
-        library.index(album / "groups", workers=1)
+        library.index(album / "people", people_from_folders=True, workers=1, group=False)
+        library.index(album / "groups", workers=1, group=False)
     return album, folder / "library"
