@@ -117,7 +117,7 @@ def test_other_commands_in_the_guide_are_the_programs() -> None:
             command = root
             while words and hasattr(command, "commands") and words[0] in command.commands:
                 command = command.commands[words.pop(0)]
-            options = {option for parameter in command.params for option in parameter.opts} | {"--help", "-h"}
+            options = {each for one in command.params for each in [*one.opts, *one.secondary_opts]} | {"--help", "-h"}
             used = {word.partition("=")[0] for word in words if word.startswith("-")}
             assert not hasattr(command, "commands") or not words or used, (page.name, line)
             assert used <= options, (page.name, line)
