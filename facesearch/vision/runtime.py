@@ -174,10 +174,13 @@ def openvino_devices() -> dict[str, str]:
 
 @cache
 def tensorflow_sees_gpu() -> bool:
-    """Whether TensorFlow can use a GPU. It is imported only where the driver sees one."""
+    """Whether TensorFlow is installed and can use a GPU. It is imported only where the driver sees one."""
     if not has_gpu():
         return False
-    import tensorflow
+    try:
+        import tensorflow
+    except ModuleNotFoundError:  # a light installation
+        return False
 
     return bool(tensorflow.config.list_physical_devices("GPU"))
 
