@@ -56,7 +56,7 @@ class PeopleHidden:
 class CoverSet:
     """The face that stands for a person from now on."""
 
-    change: int | None  # its number in the journal; None where it was so already
+    change: int | None  # its number in the journal; None where nothing changed
     person_id: int
     name: str | None
     cover_face_id: int | None  # None: the best one by itself
