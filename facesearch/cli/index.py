@@ -240,5 +240,5 @@ def _grouped(summary: IndexSummary) -> str:
     """What the grouping at the end of a run did, and how it is taken back."""
     joined = f", {counted(summary.faces_joined, 'face')} joined known people" if summary.faces_joined else ""
     waiting = f", {summary.faces_without_person:,} not grouped yet" if summary.faces_without_person else ""
-    undo = "" if summary.group_change is None else f" (facesearch people undo {summary.group_change} takes that back)"
+    undo = "" if summary.group_change is None else f" (to undo: facesearch people undo {summary.group_change})"
     return f"{counted(summary.groups_new, 'new group')}{joined}{waiting}{undo}"

@@ -473,9 +473,8 @@ def test_the_command_says_what_it_grouped_and_can_be_told_not_to(
     assert "people " not in run("index", photos, *own).out
     assert "from now on" in run("people", "group", "--automatic", *own).out
     found = run("index", photos, *own)
-    line = re.search(
-        r"^people   (\d+) new groups?(, \d+ not grouped yet)? \(facesearch people undo 1 ", found.out, re.MULTILINE
-    )
+    said = r"^people   (\d+) new groups?(, \d+ not grouped yet)? \(to undo: facesearch people undo 1\)"
+    line = re.search(said, found.out, re.MULTILINE)
     assert line is not None
     assert (int(line[1]) > 0, found.err) == (True, "")
     assert "took back change 1" in run("people", "undo", *own).out
