@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from support.small_tower import write_small_tower
 
 from facesearch.errors import LibraryError
 from facesearch.evaluation.calibration import Calibration
+from facesearch.evaluation.cohort import Cohort
 from facesearch.evaluation.distance import pair_distances
 from facesearch.library import Library, verify
 from facesearch.people import name_person, reject_faces
@@ -502,3 +504,39 @@ def test_the_json_is_documented(run: CommandLine) -> None:
     undone = json.loads(run("teach", "--undo", "--json").out)
     assert undone == {"dropped": 1, "taught_at": None}
     assert set(undone) <= documented
+
+
+def test_a_library_with_a_cohort_is_taught_by_judged_distances_and_keeps_the_thresholds_meaning(
+    tmp_path: Path,
+) -> None:
+    faces, people = _hidden(0)
+    strangers, _ = _hidden(3, people=40, photos=5)
+    centres = strangers.reshape(40, 5, 32).mean(axis=1)
+    spread = Cohort(centres, 3, 1.0, 1.0)
+    cohort = spread.times(float(spread.local_scale(faces).mean()))
+    cohort = replace(cohort, threshold=1.3, power=0.9)
+    path = _fill(tmp_path / "library", faces, people, models=replace(MODELS, cohort=json.dumps(cohort.to_card())))
+    with Library.open(path) as library:
+        before = library.all_places()[1]
+        summary = teach(library, MARGIN)
+    assert summary.taught
+    assert summary.threshold == 1.3
+    with Library.open(path) as library:
+        assert library.status().distances == "judged"
+        after = library.all_places()[1]
+        moved = library.space.cohort
+        rows = library._database.rows("SELECT local_scale FROM faces ORDER BY id")
+    assert moved is not None
+    assert moved.identity != cohort.identity
+    assert [row[0] for row in rows] == moved.local_scale(after.points).tolist()
+    whose = np.array(people)
+    impostor = np.triu(whose[:, None] != whose[None, :])
+    genuine = np.triu(whose[:, None] == whose[None, :], 1)
+    shares = [
+        [(each.distances_to(each)[kind] <= 1.3).mean() for kind in (impostor, genuine)] for each in (before, after)
+    ]
+    assert shares[1][0] < 2 * shares[0][0] + 0.01  # about as many strangers pass
+    assert shares[1][1] > shares[0][1]  # and more photos of one person
+    with Library.open(path, writable=True) as library:
+        unteach(library)
+        assert library.all_places()[1].scales.tolist() == before.scales.tolist()
