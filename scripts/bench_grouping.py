@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import DBSCAN
 
 from facesearch.evaluation.calibration import Calibration
+from facesearch.evaluation.cohort import Cohort
 from facesearch.evaluation.distance import pair_distances
 from facesearch.people.clusters import Bounds, ClusterScores, KnownFaces, group_faces, score_clusters
 from facesearch.records import Floats
@@ -85,8 +86,10 @@ def without_small(labels: Groups, least: int) -> Groups:
     return np.where((numbers[place] >= 0) & (counts[place] >= least), labels, -1)
 
 
-def facesearch(embeddings: Floats, bounds: Bounds) -> Groups:
-    return group_faces(embeddings, KnownFaces.nothing(len(embeddings)), bounds)
+def facesearch(embeddings: Floats, bounds: Bounds, cohort: Cohort | None) -> Groups:
+    """cohort: the tower's, for judged distances; DBSCAN and Chinese whispers go by plain ones."""
+    scales = None if cohort is None else cohort.local_scale(embeddings)
+    return group_faces(embeddings, KnownFaces.nothing(len(embeddings)), bounds, scales=scales)
 
 
 METHODS: dict[str, tuple[Method, list[Any]]] = {
@@ -115,16 +118,21 @@ def swept(libraries: Sequence[Library], method: Method, settings: Sequence[Any])
     return best[1], best[2]
 
 
-def compare(chosen: Sequence[Library], reported: Sequence[Library], bounds: Bounds) -> Iterator[dict[str, Any]]:
+def compare(
+    chosen: Sequence[Library], reported: Sequence[Library], bounds: Bounds, cohort: Cohort | None
+) -> Iterator[dict[str, Any]]:
     """A row a method: its figures on `reported`."""
+
+    def ours(embeddings: Floats, setting: Bounds) -> Groups:
+        return facesearch(embeddings, setting, cohort)
 
     yield {
         "method": "facesearch, as shipped",
         "setting": f"{bounds.chance:.3g}",
-        **mean_scores(reported, lambda embeddings: facesearch(embeddings, bounds)),
+        **mean_scores(reported, lambda embeddings: ours(embeddings, bounds)),
     }
     own = [replace(bounds, chance=float(chance)) for chance in CHANCE]
-    for name, (method, settings) in {"facesearch": (facesearch, own), **METHODS}.items():
+    for name, (method, settings) in {"facesearch": (ours, own), **METHODS}.items():
         setting, _ = swept(chosen, method, settings)
         figures = mean_scores(reported, lambda embeddings: method(embeddings, setting))  # noqa: B023
         yield {"method": name, "setting": shown(setting), **figures}
@@ -162,10 +170,13 @@ def embedded(data: Path, folds: Sequence[int], tower: Tower) -> tuple[Floats, ND
 def measure_accuracy(data: Path, choose_on: list[int], report_on: list[int], folder: Path | None) -> list[Any]:
     """A table a kind of library."""
     tower = Tower.load(folder)
+    cohort = tower.cohort
     bounds = Bounds.of(Calibration.from_card(tower.card.calibration), tower.card.threshold)
+    if cohort is not None:
+        bounds = Bounds.of(cohort.calibration, cohort.threshold)
     kinds = [libraries_of(*embedded(data, folds, tower), seed=1) for folds in (choose_on, report_on)]
     return [
-        {"library": name, "tower": tower.identity[:12], "rows": list(compare(chosen, reported, bounds))}
+        {"library": name, "tower": tower.identity[:12], "rows": list(compare(chosen, reported, bounds, cohort))}
         for (_, chosen), (name, reported) in zip(*(kind.items() for kind in kinds), strict=True)
     ]
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from facesearch.library import Library
 from facesearch.people import Suspect, find_suspects
-from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, NewPhoto, PhotoFile
+from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, NewPhoto, PhotoFile, cohort_text
 from facesearch.vision.alignment import TEMPLATE_112
 from facesearch.vision.tower.tower import Tower
 from facesearch_train.data.crops import prepare_crops
@@ -102,7 +102,8 @@ def measure_planted(options: argparse.Namespace) -> dict[str, object]:
     pieces = [rows[start : start + 64] for start in range(0, len(rows), 64)]
     embeddings = np.concatenate([tower.embed(np.asarray(crops.crops[piece])) for piece in pieces])
     names = [crops.identities[row] for row in rows]
-    models = Models("crops", tower.identity, tower.card.name, float(tower.card.threshold), tower.precision)
+    card = tower.card
+    models = Models("crops", tower.identity, card.name, float(card.threshold), tower.precision, cohort_text(card))
     counts = {"stray": options.strays, "alike": options.alike, "twice": options.twice}
     hits: Counter[str] = Counter()
     for seed in range(options.draws):
