@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.old_libraries import write_old_library
 from support.tiles import MODELS, ColourTower, TileDetector, draw, embedding_of
 
 from facesearch.evaluation.calibration import Calibration
@@ -142,13 +143,9 @@ def test_a_library_from_before_takes_the_cohort_with_the_first_question_and_need
         assert library.threshold == 0.3
 
 
-def test_a_library_of_the_former_version_is_migrated_and_judged(tmp_path: Path, album: Path) -> None:
-    path = indexed(tmp_path / "library", album, None)
-    with closing(sqlite3.connect(path / "library.db")) as database:
-        database.execute("DROP INDEX faces_unscaled")
-        database.execute("ALTER TABLE faces DROP COLUMN local_scale")
-        database.execute("PRAGMA user_version = 10")
-        database.commit()
+def test_a_library_of_a_former_version_is_migrated_and_judged(tmp_path: Path, album: Path) -> None:
+    path = tmp_path / "former"
+    write_old_library(path, indexed(tmp_path / "library", album, None), 10)
     with Library.open(path, JUDGED) as library:
         assert library.space.cohort is not None
     scales, embeddings = stored(path)
