@@ -310,7 +310,7 @@ def test_the_threshold_shows_what_it_would_accept_before_it_is_kept(open_page: C
     page.keyboard.press("End")
     page.keyboard.press("PageDown")
     page.locator("#keep").click()
-    expect(page.locator("#run")).to_contain_text("names too few people")  # and says how many it takes
+    expect(page.locator("#run")).to_contain_text("too few named people")  # and says how many it takes
 
 
 @pytest.mark.parametrize(("scheme", "viewport"), [("light", WIDE), ("dark", PHONE)], ids=["wide", "phone"])

@@ -55,7 +55,7 @@ let last = null;
 document.addEventListener("state", (event) => {
   const run = event.detail.run, bar = document.querySelector("#run progress");
   const now = run && `${run.number} ${run.is_running}`;
-  if (last !== null && now !== last) refresh();
+  if (last !== null && now !== last) refresh(location.href, true);
   last = now;
   if (!run?.is_running || !bar) return;
   if (run.total) { bar.max = run.total; bar.value = run.done; }

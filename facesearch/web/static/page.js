@@ -55,13 +55,15 @@ export async function act(work, words) {
 
 let begun = 0;
 
-/** Show the page as it is now, without loading it anew. Answers can come out of order: only the last that was asked for counts. */
-export async function refresh(address = location.href) {
+/** Show the page as it is now, without loading it anew. Answers can come out of order: only the last that was asked for
+    counts. gently: wait until nobody is typing or selecting, whose work would be lost. */
+export async function refresh(address = location.href, gently = false) {
   const number = ++begun;
   const answer = await fetch(address, { headers: { Accept: "text/html" } });
   if (answer.status === 404) return void location.assign("/");
   const made = new DOMParser().parseFromString(await answer.text(), "text/html");
   const content = made.getElementById("content");
+  while (gently && isBusy()) await new Promise((done) => setTimeout(done, 500));
   if (!content || number !== begun) return;
   const focused = document.activeElement?.id;
   document.getElementById("content").replaceWith(content);
@@ -133,8 +135,7 @@ const ends = new IntersectionObserver(async (entries) => {
 whenShown(() => document.querySelectorAll("a[data-list]").forEach((end) => ends.observe(end)));
 
 const isBusy = () => document.querySelector("dialog[open], .picking") !== null
-  || ["INPUT", "TEXTAREA", "SELECT"].includes(document.activeElement?.tagName) && document.activeElement.type !== "checkbox"
-  && document.activeElement.value !== document.activeElement.defaultValue;
+  || [...document.querySelectorAll("#content input[type=text]")].some((each) => each.value !== each.defaultValue);
 
 // The library as it changes: in another tab, by a command, by a run.
 const live = document.getElementById("live");
@@ -151,7 +152,7 @@ events.addEventListener("message", (event) => {
     const words = run.what === "index" ? "Indexing" : "Grouping";
     live.append(bar, run.total ? `${words}: ${run.done.toLocaleString()} of ${run.total.toLocaleString()}` : `${words}…`);
   } else if (state.writer) live.append(`Being written by ${state.writer}; changes wait`);
-  if (version !== null && state.version !== version && !isBusy() && !document.getElementById("content").dataset.still) refresh();
+  if (version !== null && state.version !== version && !document.getElementById("content").dataset.still) refresh(location.href, true);
   version = state.version;
 });
 addEventListener("pagehide", () => events.close());
