@@ -11,6 +11,8 @@ from facesearch.pages import picture, render_page, text
 from facesearch.pages.cutting import Cut, cut_faces
 from facesearch.pages.labels import where, who
 from facesearch.pages.person_faces import Everybody, PersonFaces, SheetFace, SheetPerson
+from facesearch.pages.plots import yearly
+from facesearch.people import show_person
 from facesearch.text import addressed, called, counted
 
 _STYLE = """
@@ -53,6 +55,12 @@ def render_person(library: Library, shown: PersonFaces, on_photo: OnPhoto | None
     ]
     if rest:
         lead.append(f"<p><b>{counted(rest, 'more face')}</b> would make this page too large: --limit shows more.</p>")
+    person = show_person(library, shown.person_id)
+    if person.first_taken is not None and person.last_taken is not None:
+        lead.append(
+            f"<p>Photos a year, from {person.first_taken[:10]} to {person.last_taken[:10]}:</p>"
+            + yearly([(each.year, each.photos) for each in person.photos_by_year])
+        )
     lead.append('<p class="quiet">This page shows faces. It loads nothing and sends nothing; keep it private.</p>')
     figures = "".join(_face(face, cuts[face.face_id], is_far=face.distance > shown.is_far) for face in shown.faces)
     body = f'{"".join(lead)}<div class="sheet">{figures}</div>{_chosen(library, shown)}'

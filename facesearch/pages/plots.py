@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from facesearch.pages.shell import text
 
 WIDTH, HEIGHT = 440, 230
+_YEARS_HEIGHT = 72
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 26, 40  # around the plot itself
 
 
@@ -127,3 +128,26 @@ PLOT_STYLE = """
 .plot text { fill: var(--quiet); }
 .plot .mark { fill: var(--ink); font-weight: 600; paint-order: stroke; stroke: var(--ground); stroke-width: 4px; }
 """
+
+
+def yearly(counts: Sequence[tuple[int, int]]) -> str:
+    """Photos a year, (year, photos) each, as bars with the first and the last year below; each says its count to who
+    points at it. Nothing for no year."""
+    if not counts:
+        return ""
+    first, last, most = counts[0][0], counts[-1][0], max(photos for _, photos in counts)
+    step = WIDTH / len(counts)
+    bars = "".join(
+        f'<rect x="{place * step + 1:.1f}" y="{_YEARS_HEIGHT - _YEARS_HEIGHT * photos / most:.1f}" '
+        f'width="{max(step - 2, 1):.1f}" height="{_YEARS_HEIGHT * photos / most:.1f}" fill="var(--genuine)">'
+        f"<title>{year}: {photos:,}</title></rect>"
+        for place, (year, photos) in enumerate(counts)
+    )
+    said = text(f"photos a year from {first} to {last}, {most:,} at most")
+    ends = f'<text x="0" y="{_YEARS_HEIGHT + 14}">{first}</text>'
+    if last != first:
+        ends += f'<text x="{WIDTH}" y="{_YEARS_HEIGHT + 14}" text-anchor="end">{last}</text>'
+    return (
+        f'<svg role="img" aria-label="{said}" viewBox="0 0 {WIDTH} {_YEARS_HEIGHT + 18}" width="{WIDTH}" '
+        f'font-size="12" fill="var(--quiet)">{bars}{ends}</svg>'
+    )

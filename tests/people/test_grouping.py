@@ -467,7 +467,7 @@ def test_the_command_says_what_it_grouped_and_can_be_told_not_to(
 ) -> None:
     run, own = CommandLine(capsys), ("--library", tmp_path / "library")
     photos = portraits / "album"
-    assert "facesearch people group finds groups" in run("index", photos, "--no-group", *own).out
+    assert "no person yet: run facesearch people group" in run("index", photos, "--no-group", *own).out
     assert "leaves grouping" in run("people", "group", "--manual", *own).out
     assert "index does not group" in run("status", *own).out
     assert "people " not in run("index", photos, *own).out
@@ -477,7 +477,7 @@ def test_the_command_says_what_it_grouped_and_can_be_told_not_to(
     line = re.search(said, found.out, re.MULTILINE)
     assert line is not None
     assert (int(line[1]) > 0, found.err) == (True, "")
-    assert "took back change 1" in run("people", "undo", *own).out
+    assert "change 1" in run("people", "undo", *own).out
 
 
 def partition(people: dict[str, int | None]) -> set[frozenset[str]]:

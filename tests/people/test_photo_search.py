@@ -278,6 +278,10 @@ def test_the_commands(library: Library, album: Path, tmp_path: Path, capsys: pyt
     assert keys_of(hidden) == documented_keys("people hide")
     chosen = json.loads(run("people", "cover", "Ann", album / "2018-05-01 ann.png", "--json", *own).out)
     assert keys_of(chosen) == documented_keys("people cover")
+    run("people", "sheet", "Ann", "--out", tmp_path / "ann.html", *own)
+    sheet = (tmp_path / "ann.html").read_text(encoding="utf-8")
+    assert "photos a year from 2018 to 2019, 3 at most" in sheet
+    assert "<title>2018: 1</title>" in sheet
     shown = run("people", "show", "Ann", *own).out
     assert "dates: 2018-05-01 to 2019-12-31" in shown
     assert [line.split()[0] for line in shown.splitlines()[3:5]] == ["2018", "2019"]
