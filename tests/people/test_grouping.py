@@ -268,9 +268,10 @@ def test_the_command_groups_a_real_library(portraits: Path, capsys: pytest.Captu
     assert done.code == 0
     lines = done.out.splitlines()
     assert lines[0].split() == ["new", "group", "faces", "now"]
-    assert lines[-1].startswith("facesearch people sheet --all ")
-    assert lines[-2].startswith("facesearch people undo ")
-    assert f"{len(said['people'])} new groups of {said['grouped']} faces" in lines[-3]
+    assert lines[-1].startswith("to name one: facesearch people name ")
+    assert lines[-2].startswith("to see them: facesearch people sheet --all ")
+    assert lines[-3].startswith("to undo: facesearch people undo ")
+    assert f"{len(said['people'])} new groups of {said['grouped']} faces" in lines[-4]
     with Library.open(portraits / "library") as opened:
         paths = opened.catalog.photo_paths(opened.catalog.photo_ids().values())
         right = total = 0
