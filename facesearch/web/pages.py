@@ -131,6 +131,7 @@ class _Views:
         sizes = await self._desk.read(lambda library: [library.views.photo(each.photo_id) for each in page])
         is_group = known.person.name is None
         likely = await self._desk.study(lambda library: library.views.likely(person_id)[:1]) if is_group else ()
+        company = await self._desk.study(lambda library: library.people.together(person_id, top=8))
         more = start + _SHOTS < len(shots)
         return self._pages.page(
             "person.html",
@@ -142,6 +143,7 @@ class _Views:
             next=f"/people/{person_id}?start={start + _SHOTS}" if more else None,
             rejected=len(known.rejected),
             likely=likely,
+            company=[_other(pair, person_id) for pair in company],
         )
 
     async def photo(self, photo_id: Number) -> Response:
@@ -192,6 +194,13 @@ def _shots(library: FaceLibrary, known: PersonShown) -> list[Shot]:
 def _shot(face: FaceEntry, date: str | None) -> Shot:
     assert face.photo is not None and face.photo_id is not None
     return Shot(face.photo_id, face.face_id, face.box, 0, 0, face.photo, None if date is None else date[:10])
+
+
+def _other(pair: Any, person_id: int) -> dict[str, Any]:
+    """Who is with a person, and on how many photos."""
+    is_first = pair.person_id == person_id
+    other, name = (pair.other_person_id, pair.other_name) if is_first else (pair.person_id, pair.name)
+    return {"person_id": other, "who": shown(called(name, other)), "photos": pair.photos}
 
 
 def _sized(shot: Shot, photo: PhotoShown) -> Shot:

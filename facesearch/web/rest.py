@@ -82,6 +82,12 @@ class MoveWish(FacesWish):
     to: str | int | None = Field(None, description="a name, new or not; a number; or nothing for a new group")
 
 
+class CoverWish(BaseModel):
+    """A face of a person."""
+
+    face: int | None = Field(None, ge=1, le=_LARGEST, description="its number; nothing for the best by itself")
+
+
 class MergeWish(BaseModel):
     """People who are one with another."""
 
@@ -132,6 +138,8 @@ def make_router(services: Services) -> APIRouter:
     add("POST", "/people/{person_id}/move", rest.move, values.PeopleChanged)
     add("POST", "/people/{person_id}/reject", rest.reject, values.PeopleChanged)
     add("POST", "/people/{person_id}/confirm", rest.confirm, values.PeopleChanged)
+    add("POST", "/people/{person_id}/cover", rest.cover)
+    add("GET", "/people/{person_id}/together", rest.together)
     add("POST", "/faces/name", rest.name_faces, values.PeopleChanged)
     add("GET", "/faces/{face_id}/picture", rest.face_picture)
     add("GET", "/photos/{photo_id}", rest.photo, values.PhotoShown)
@@ -200,6 +208,14 @@ class _Rest:
     async def confirm(self, person_id: Number, wish: FacesWish) -> Response:
         """Say that faces are this person's, whose they are already: a review doubts them no more."""
         return reply(await self._desk.change(lambda library: library.people.confirm(person_id, wish.faces)))
+
+    async def cover(self, person_id: Number, wish: CoverWish) -> Response:
+        """Choose the face that stands for a person; without one, the best by itself again."""
+        return reply(await self._desk.change(lambda library: library.people.set_cover(person_id, wish.face)))
+
+    async def together(self, person_id: Number, top: Annotated[int, Query(ge=1, le=100)] = 12) -> Response:
+        """Who is on photos with a person, the most photos first."""
+        return reply(await self._desk.study(lambda library: library.people.together(person_id, top=top)))
 
     async def name_faces(self, wish: NameFacesWish) -> Response:
         """Name faces that are nobody's."""

@@ -128,6 +128,32 @@ def test_naming_merging_moving_rejecting_and_undoing(client: httpx.Client) -> No
     assert api(client, "GET", "people") == before
 
 
+def test_a_cover_is_chosen_and_company_is_counted(client: httpx.Client, server: Serving) -> None:
+    faces = [face["face_id"] for face in api(client, "GET", "people/1")["faces"]]
+    before = api(client, "GET", "people/1")["person"]["cover_face_id"]
+    face = next(each for each in faces if each != before)
+    assert api(client, "POST", "people/1/cover", json={"face": face})["change"]
+    assert api(client, "GET", "people/1")["person"]["cover_face_id"] == face
+    page = client.get("/people/1").text
+    assert f'src="/api/v1/faces/{face}/picture"' in page
+    api(client, "POST", "journal/undo", json={})
+    assert api(client, "GET", "people/1")["person"]["cover_face_id"] == before
+    assert api(client, "GET", "people/1/together") == []  # nobody on the groups' photos has a name yet
+    photo = api(client, "GET", "photos/1")
+    with open_library(server.library) as library:
+        group = next(each for each in library.photos().photos if each.faces > 1)
+    others = [face["face_id"] for face in api(client, "GET", f"photos/{group.photo_id}")["faces"]]
+    names = [api(client, "GET", f"people/{number}")["person"]["name"] for number in (1, 2)]
+    for name, other in zip(names, others, strict=False):
+        api(client, "POST", "faces/name", json={"faces": [other], "name": name})
+    (pair,) = api(client, "GET", "people/1/together")
+    assert (pair["photos"], {pair["person_id"], pair["other_person_id"]}) == (1, {1, 2})
+    assert f'href="/people/2">{names[1]}' in client.get("/people/1").text
+    for _ in range(2):
+        api(client, "POST", "journal/undo", json={})
+    assert photo == api(client, "GET", "photos/1")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "words"),
     [

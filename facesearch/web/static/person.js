@@ -8,6 +8,7 @@ function count() {
   const number = chosen().length;
   document.getElementById("chosen").hidden = number === 0;
   document.getElementById("content").classList.toggle("picking", number > 0);
+  document.getElementById("cover").disabled = number !== 1;
   document.getElementById("chosen-count").textContent = `${number} selected`;
 }
 
@@ -17,6 +18,8 @@ document.addEventListener("click", (event) => {
     for (const box of document.querySelectorAll("input[name=face]")) box.checked = false;
     count();
   }
+  if (event.target.id === "cover") act(
+    () => send(`/api/v1/people/${person()}/cover`, { face: chosen()[0] }), "It is the cover now");
   if (event.target.id === "reject") act(
     () => send(`/api/v1/people/${person()}/reject`, { faces: chosen() }), (done) => `${done.faces} rejected`);
 });
