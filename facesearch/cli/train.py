@@ -93,6 +93,17 @@ StartFromOption = Annotated[
     Path | None,
     typer.Option("--start-from", metavar="DIR", help="Fine-tune this tower.", show_default=False, readable=False),
 ]
+StartShareOption = Annotated[
+    float | None,
+    typer.Option(
+        "--start-share",
+        metavar="SHARE",
+        min=0.0,
+        max=1.0,
+        help="Export the mean of the trained weights and those of --start-from, this share of the latter.",
+        show_default=False,
+    ),
+]
 TeacherOption = Annotated[
     list[Path] | None,
     typer.Option(
@@ -141,6 +152,7 @@ def train(
     stages: StagesOption = None,
     hold_out_fold: HoldOutOption = None,
     start_from: StartFromOption = None,
+    start_share: StartShareOption = None,
     cohort: CohortOption = None,
     teacher: TeacherOption = None,
     check: CheckOption = None,
@@ -157,12 +169,14 @@ def train(
     """
     from facesearch_train.quiet import import_keras_quietly
 
-    settings = (epochs, rate, batch, seed, stages)
+    settings = (epochs, rate, batch, seed, stages, start_share)
     ordered = data or hold_out_fold or start_from or cohort or any(value is not None for value in settings)
     if check and (ordered or out or resume or preset is not PresetChoice.SMOKE):
         raise UsageError("--check takes only data sets, --teacher and --json: leave the other options out")
     if json and not check:
         raise UsageError("--json needs --check: a run's figures are in its folder (history.csv, tower/)")
+    if start_share is not None and start_from is None:
+        raise UsageError("--start-share needs --start-from: name the tower whose weights take that share")
     import_keras_quietly()
     if check:
         from facesearch.cli.train_check import check_photos

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from support.tiny_training import STAGE, tiny_config
@@ -89,6 +90,26 @@ def test_fine_tuning_begins_with_the_towers_weights(people: Path, tmp_path: Path
     # Each is scaled to a threshold of 1 on its own validation people.
     before, after = (tower.embed(crops) / tower.card.training["distances_times"] for tower in towers)
     np.testing.assert_allclose(after, before, rtol=1e-2, atol=1e-3)  # once more through float16
+
+
+def test_the_exported_tower_is_the_asked_for_mean_of_start_and_end(people: Path, tmp_path: Path) -> None:
+    config = tiny_config(stages=(ONE_EPOCH,), validation_share=0.4, unit_threshold=False)
+    train_tower(Order(config, tmp_path / "first", (people,)))
+    start = tmp_path / "first" / "tower"
+    far = replace(config, seed=2, stages=(replace(ONE_EPOCH, schedule=one_cycle(1, 0.1)),))
+    for share in (0.0, 0.5, 1.0):
+        mixed = replace(far, start_share=share)
+        train_tower(Order(mixed, tmp_path / str(share), (people,), start_from=start))
+    end, mean, back = (embedding_kernel(tmp_path / str(share) / "tower") for share in (0.0, 0.5, 1.0))
+    first = embedding_kernel(start)
+    assert np.abs(end - first).max() > 0.01
+    np.testing.assert_allclose(mean, (end + first) / 2, atol=2e-3)  # through float16
+    np.testing.assert_allclose(back, first, atol=1e-6)
+
+
+def embedding_kernel(tower: Path) -> np.ndarray:
+    model = keras.saving.load_model(tower / "tower.keras", compile=False)
+    return np.asarray(model.get_layer("embedding").get_weights()[0], np.float32)
 
 
 def test_a_start_from_without_a_tower_is_named(people: Path, tmp_path: Path) -> None:

@@ -112,6 +112,7 @@ class TrainConfig:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     accumulate: int = 1
     unit_threshold: bool = True
+    start_share: float = 0.0  # of the starting tower's weights in the exported ones: their weighted mean
     keep: Literal["best", "last"] = "best"
     mirrored: bool = False
     seed: int = 1

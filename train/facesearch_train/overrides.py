@@ -14,7 +14,7 @@ class Overrides:
     """Settings that take the preset's place; None leaves it.
 
     stages: only so many of the preset's last, as to fine-tune a tower. epochs, max_rate: of the last stage.
-    batch_size: pairs or photos, whichever the preset counts, in every stage.
+    batch_size: pairs or photos, whichever the preset counts, in every stage. start_share: from 0 to 1.
     """
 
     epochs: int | None = None
@@ -22,13 +22,14 @@ class Overrides:
     batch_size: int | None = None
     seed: int | None = None
     stages: int | None = None
+    start_share: float | None = None
 
     def applied_to(self, config: TrainConfig) -> TrainConfig:
         """The config with these settings. Raises UsageError for a value that cannot be."""
         for name, value in dataclasses.asdict(self).items():
-            if value is not None and value <= 0 and name != "seed":
+            if value is not None and value <= 0 and name not in {"seed", "start_share"}:
                 raise UsageError(f"{name} is {value}; give more than 0")
-        changed = {"batch_size": self.batch_size, "seed": self.seed}
+        changed = {"batch_size": self.batch_size, "seed": self.seed, "start_share": self.start_share}
         kept = len(config.stages) if self.stages is None else self.stages
         if kept > len(config.stages):
             raise UsageError(f"preset {config.name} has {len(config.stages)} stages, not {kept}; give fewer")

@@ -134,12 +134,14 @@ def train_tower(order: Order, resume: bool = False, listener: Listener | None = 
     training = CropData(people.crops.rows(people.training), people.numbers[people.training], places)
     validation = CropData(people.crops[people.validation], people.numbers[people.validation])
     run = Run(order.config, order.folder, training, validation)
-    initial = None if resume or order.start_from is None else _weights_of(order.start_from)
+    initial = None if order.start_from is None else _weights_of(order.start_from)
     if not resume:
         order.folder.mkdir(parents=True, exist_ok=True)
         order.save()
-    run.train(resume, initial, listener.epoch)
+    run.train(resume, None if resume else initial, listener.epoch)
     serving = serving_tower(order.config, order.folder / "best.weights.h5")
+    if initial is not None:
+        _draw_back(serving, initial, order.config.start_share)
     return export_tower(
         serving,
         order.folder / TOWER_FOLDER,
@@ -238,6 +240,17 @@ def _weights_of(folder: Path) -> list[Any]:
         multiply_distances(tower, 1 / factor)
     weights: list[Any] = tower.get_weights()
     return weights
+
+
+def _draw_back(tower: Any, start: Sequence[Any], share: float) -> None:
+    """Give a tower the weighted mean of its weights and those that it started from, `share` of the latter.
+
+    What fine-tuning gains on its own photos it loses elsewhere; the mean keeps both. Source: Wortsman et al., "Robust
+    fine-tuning of zero-shot models", CVPR 2022.
+    """
+    if share:
+        pairs = zip(tower.get_weights(), start, strict=True)
+        tower.set_weights([(1 - share) * tuned + share * first for tuned, first in pairs])
 
 
 def _sample(people: People) -> Any:
