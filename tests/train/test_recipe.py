@@ -102,8 +102,8 @@ def test_the_exported_tower_is_the_asked_for_mean_of_start_and_end(people: Path,
         train_tower(Order(mixed, tmp_path / str(share), (people,), start_from=start))
     end, mean, back = (embedding_kernel(tmp_path / str(share) / "tower") for share in (0.0, 0.5, 1.0))
     first = embedding_kernel(start)
-    assert np.abs(end - first).max() > 0.01
-    np.testing.assert_allclose(mean, (end + first) / 2, atol=2e-3)  # through float16
+    assert np.abs(end - first).max() > 2e-3
+    np.testing.assert_allclose(mean, (end + first) / 2, atol=3e-4)  # through float16
     np.testing.assert_allclose(back, first, atol=1e-6)
 
 
