@@ -162,7 +162,7 @@ def test_a_disk_that_fills_is_an_error_and_reading_goes_on(small_disk: Path, tmp
     with pytest.raises(LibraryError):
         Library.create(small_disk / "another", MODELS)
     (small_disk / "rest").unlink()
-    _remount(small_disk, "size=4m")
+    _remount(small_disk, "size=8m")
     with Library.open(path, MODELS, writable=True) as library:
         _index(library, many)
         assert (library.status().photos, library.status().faces) == (40, 2400)

@@ -36,13 +36,19 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def path(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with Library.create(tmp_path / "library", MODELS) as library:
         index(library, photos)
         name_faces(library, tile_0="Ann", tile_1="Bob")
     monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "library"))
     return tmp_path / "library"
+
+
+@pytest.fixture
+def run(path: Path, run: CommandLine) -> CommandLine:
+    """The program's commands, which work with that library."""
+    return run
 
 
 def names_in(path: Path) -> list[str]:

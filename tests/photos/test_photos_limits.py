@@ -56,12 +56,12 @@ def test_the_page_states_the_limits_that_are_in_force() -> None:
     }
     assert stated == {name: MEGAPIXEL_LIMITS.get(name, OTHER_MEGAPIXEL_LIMIT) for name in FORMATS}
     limits = WorkerLimits()
-    assert f"longer side of {MAX_SIDE_PX} px" in page
+    assert f"longer side of at most {MAX_SIDE_PX} px" in page
     (most,) = set(ALONE_OVER_MEGAPIXELS.values())
     alone = f"{' and '.join(ALONE_OVER_MEGAPIXELS)} over {most} megapixels, other formats over"
     flat = " ".join(page.split())
-    assert f"{alone} {OTHER_ALONE_OVER_MEGAPIXELS}, and every file over {ALONE_OVER_BYTES >> 20} MB" in flat
-    assert f"{limits.seconds:.0f} seconds of processors' time" in page
+    assert f"{alone} {OTHER_ALONE_OVER_MEGAPIXELS}, and files over {ALONE_OVER_BYTES >> 20} MB" in flat
+    assert f"{limits.seconds:.0f} seconds of processor time" in page
     assert f"{limits.memory_bytes >> 30} GB" in page
     assert MAX_FILE_BYTES == 1 << 30
     assert "larger than 1 GiB" in page

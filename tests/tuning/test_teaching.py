@@ -17,6 +17,7 @@ from facesearch.errors import LibraryError
 from facesearch.evaluation.calibration import Calibration
 from facesearch.evaluation.cohort import Cohort
 from facesearch.evaluation.distance import pair_distances
+from facesearch.evaluation.places import Places
 from facesearch.library import Library, verify
 from facesearch.people import name_person, reject_faces
 from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, NewPhoto, PhotoFile
@@ -378,10 +379,10 @@ def test_what_is_asked_was_never_learned() -> None:
         given.append(teaches.copy())
         marks = np.where(teaches, 1000.0, 0.0).astype(np.float32)
 
-        def marked(rows: Floats) -> Floats:
+        def marked(rows: Floats) -> Places:
             moved = rows.copy()
             moved[:, 1] = marks
-            return moved
+            return Places.plain(moved)
 
         return marked
 
@@ -404,7 +405,7 @@ def test_a_persons_photos_are_left_out_in_one_piece() -> None:
 
     def learn(teaches: np.ndarray, seed: int) -> object:
         given.append(teaches.copy())
-        return lambda rows: rows + np.arange(120, dtype=np.float32)[:, None]
+        return lambda rows: Places.plain(rows + np.arange(120, dtype=np.float32)[:, None])
 
     ask_held_out(lessons, learn, 1.0, seed=3)  # type: ignore[arg-type]
     for teaches in given:

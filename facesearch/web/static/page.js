@@ -40,8 +40,13 @@ export function say(text, { bad = false, undo = null } = {}) {
   fading = setTimeout(() => message.replaceChildren(), bad ? 15000 : 9000);
 }
 
+// What is being done here: the page is shown anew when that is done, and not before. missed: the library changed meanwhile.
+let acting = 0;
+let missed = false;
+
 /** Do something, say how it went, and show the page anew; returns the answer, or null where it failed. */
 export async function act(work, words) {
+  acting += 1;
   try {
     const answer = await work();
     await refresh();
@@ -50,6 +55,12 @@ export async function act(work, words) {
   } catch (error) {
     say(error.message, { bad: true });
     return null;
+  } finally {
+    acting -= 1;
+    if (missed && !acting) {
+      missed = false;
+      refresh(location.href, true);
+    }
   }
 }
 
@@ -152,7 +163,10 @@ events.addEventListener("message", (event) => {
     const words = run.what === "index" ? "Indexing" : "Grouping";
     live.append(bar, run.total ? `${words}: ${run.done.toLocaleString()} of ${run.total.toLocaleString()}` : `${words}…`);
   } else if (state.writer) live.append(`Being written by ${state.writer}; changes wait`);
-  if (version !== null && state.version !== version && !document.getElementById("content").dataset.still) refresh(location.href, true);
+  if (version !== null && state.version !== version && !document.getElementById("content").dataset.still) {
+    if (acting) missed = true;
+    else refresh(location.href, true);
+  }
   version = state.version;
 });
 addEventListener("pagehide", () => events.close());

@@ -8,10 +8,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from support.tiny_training import NETWORK, STAGE, coloured_people, tiny_config
 
 from facesearch_train.model.frozen_maps import frozen_maps
 from facesearch_train.model.network import build_tower, split_tower
-from tests.support.tiny_training import NETWORK, STAGE, coloured_people, tiny_config
 
 CROPS = coloured_people(9, photos=5).crops  # more than one batch, the last one not whole
 STILL = replace(STAGE, frozen=1, views=2)
