@@ -331,6 +331,8 @@ def test_the_client_of_the_guide_works_in_ten_lines(
     photo = min((album_and_library[0] / "groups").iterdir())
     shutil.copy(photo, tmp_path / "party.jpg")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr("urllib.request._opener", None)  # it keeps the proxies of its first use in this process
     program = block.replace("http://127.0.0.1:8765", server.address).replace(
         "the token that serve printed", server.token
     )
