@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -90,6 +91,17 @@ def test_fine_tuning_begins_with_the_towers_weights(people: Path, tmp_path: Path
     # Each is scaled to a threshold of 1 on its own validation people.
     before, after = (tower.embed(crops) / tower.card.training["distances_times"] for tower in towers)
     np.testing.assert_allclose(after, before, rtol=1e-2, atol=1e-3)  # once more through float16
+
+
+def test_a_run_resumes_without_the_tower_that_it_started_from(people: Path, tmp_path: Path) -> None:
+    config = tiny_config(stages=(ONE_EPOCH,), validation_share=0.4)
+    train_tower(Order(config, tmp_path / "first", (people,)))
+    order = Order(config, tmp_path / "second", (people,), start_from=tmp_path / "first" / "tower")
+    card = train_tower(order)
+    shutil.rmtree(tmp_path / "first")
+    (order.folder / "tower" / "tower.json").unlink()
+    again = train_tower(Order.load(order.folder), resume=True)
+    assert replace(again, created=card.created, sha256=card.sha256) == card
 
 
 def test_the_exported_tower_is_the_asked_for_mean_of_start_and_end(people: Path, tmp_path: Path) -> None:

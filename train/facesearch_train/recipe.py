@@ -134,7 +134,8 @@ def train_tower(order: Order, resume: bool = False, listener: Listener | None = 
     training = CropData(people.crops.rows(people.training), people.numbers[people.training], places)
     validation = CropData(people.crops[people.validation], people.numbers[people.validation])
     run = Run(order.config, order.folder, training, validation)
-    initial = None if order.start_from is None else _weights_of(order.start_from)
+    wanted = not resume or order.config.start_share > 0  # a resumed run needs the start for its mean alone
+    initial = _weights_of(order.start_from) if order.start_from and wanted else None
     if not resume:
         order.folder.mkdir(parents=True, exist_ok=True)
         order.save()
