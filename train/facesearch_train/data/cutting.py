@@ -49,38 +49,38 @@ Cutter = Callable[[TrainingPhoto], Cut]
 def detecting_cutter(detector: Detector, size_px: int = CROP_SIZE_PX, reader: PhotoReader | None = None) -> Cutter:
     """A cutter that looks for the face. Not for two threads at once: each takes a detector of its own."""
 
-    photos = reader or PhotoReader()
-
-    def cut(photo: TrainingPhoto) -> Cut:
-        try:
-            pixels = photos.pixels(photo)
-        except PhotoError as error:
-            return Cut(None, reason=str(error))
-        size = (pixels.shape[1], pixels.shape[0])
+    def cut(pixels: Pixels, size: tuple[int, int]) -> Cut:
         face = choose_face(detector.detect(pixels), size)
         if face is None:
             return Cut(None, size=size, reason=NO_FACE)
         return Cut(align(pixels, face.landmarks, size_px), "detected", face.landmarks, size, face.score)
 
-    return cut
+    return _reading(cut, reader)
 
 
 def resizing_cutter(size_px: int = CROP_SIZE_PX, reader: PhotoReader | None = None) -> Cutter:
     """A cutter for photos that are aligned crops already: takes them as they are, or resized to size_px."""
 
-    photos = reader or PhotoReader()
-
-    def cut(photo: TrainingPhoto) -> Cut:
-        try:
-            pixels = photos.pixels(photo)
-        except PhotoError as error:
-            return Cut(None, reason=str(error))
-        size = (pixels.shape[1], pixels.shape[0])
+    def cut(pixels: Pixels, size: tuple[int, int]) -> Cut:
         if size != (size_px, size_px):
             pixels = np.asarray(Image.fromarray(pixels).resize((size_px, size_px), Image.Resampling.BICUBIC))
         return Cut(pixels, "aligned", size=size)
 
-    return cut
+    return _reading(cut, reader)
+
+
+def _reading(cut: Callable[[Pixels, tuple[int, int]], Cut], reader: PhotoReader | None) -> Cutter:
+    """A cutter that reads a photo and hands on its pixels, width and height. One that cannot be read has no crop."""
+    photos = reader or PhotoReader()
+
+    def read_and_cut(photo: TrainingPhoto) -> Cut:
+        try:
+            pixels = photos.pixels(photo)
+        except PhotoError as error:
+            return Cut(None, reason=str(error))
+        return cut(pixels, (pixels.shape[1], pixels.shape[0]))
+
+    return read_and_cut
 
 
 def choose_face(faces: Sequence[DetectedFace], size: Size) -> DetectedFace | None:
