@@ -1,11 +1,11 @@
 """A library's own calibration beside the tower's, measured on people whom neither has seen.
 
 python scripts/bench_calibration.py --data ../shared/data/lfw
-python scripts/bench_calibration.py --portraits 120
+python scripts/bench_calibration.py --drawn 120
 
 Each draw splits the people whom the tower was never trained on in three: a library names some of the first third and
 calibrates itself, the tower's calibration is fitted to the second third as at its export, and all pairs of the last
-third judge both. --portraits: drawn people instead, with the calibration that is on the tower's card, which was fitted
+third judge both. --drawn: drawn people instead, with the calibration that is on the tower's card, which was fitted
 to photos. Threshold and FAR: 1 %, or what fewer people allow. Intervals are 95 %, over the draws.
 """
 
@@ -138,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, help="LFW, with pairs.txt")
-    source.add_argument("--portraits", type=int, help="how many people to draw instead")
+    source.add_argument("--drawn", type=int, help="how many people to draw instead")
     parser.add_argument("--fold", type=int, nargs="+", default=[6, 7], help="whose people the tower never saw (6 7)")
     parser.add_argument("--named", type=int, nargs="+", default=[12, 30, 60, 120], help="people with a name")
     parser.add_argument("--draws", type=int, default=40, help="how often people are drawn (40)")
@@ -149,7 +149,7 @@ def main() -> None:
     if options.data:
         faces = labelled(options.data, options.fold, options.tower)
     else:
-        faces, its = drawn(options.portraits, options.tower), load_tower(options.tower).card
+        faces, its = drawn(options.drawn, options.tower), load_tower(options.tower).card
         card = InForce(its.threshold, Calibration.from_card(its.calibration))
     named = [each for each in options.named if each <= len(faces.rows) // 3]
     figures = {str(each): measure(faces, each, options.draws, card) for each in named}

@@ -13,6 +13,6 @@ step() {
     "$facesearch" "$@"
 }
 
-step portraits ./demo-album --people 12 --photos 8
+step demo ./demo-album --people 12 --photos 8
 step index ./demo-album/people
 step query ./demo-album/groups/0001.jpg --k 3

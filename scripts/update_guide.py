@@ -153,7 +153,7 @@ def commands(*texts: str, lines: int = LINES_SHOWN) -> Callable[[Walk], None]:
 
 
 BLOCKS: dict[str, Callable[[Walk], None]] = {
-    "draw": commands("portraits demo-album", "index demo-album/people"),
+    "draw": commands("demo demo-album", "index demo-album/people"),
     "again": commands("index demo-album/people"),
     "status": commands("status", "photos --without-faces"),
     "group": commands("people list"),

@@ -68,7 +68,7 @@ def commands_of_a_day(folder: Path) -> list[list[str]]:
         ["reindex"],
         ["prune"],
         ["forget", photo, "--yes"],
-        ["portraits", "drawn", "--people", "1", "--photos", "1"],
+        ["demo", "drawn", "--people", "1", "--photos", "1"],
         ["train", "--check", "."],
     ]
 

@@ -69,7 +69,7 @@ def test_the_commands_run_as_written(
         if "--json" in arguments:
             json.loads(ran.out)
         names.append(arguments[0])
-    assert {"portraits", "index", "query", "compare", "status"} <= set(names)
+    assert {"demo", "index", "query", "compare", "status"} <= set(names)
     assert (workplace / "demo-library").is_dir()
     assert not (workplace / "default-library").exists()  # a trial leaves the user's own library alone
 

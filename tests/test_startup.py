@@ -30,7 +30,7 @@ def loaded_by(*arguments: str, environment: dict[str, str] | None = None) -> set
     return set(json.loads(ran.stderr.rpartition("LOADED ")[2]))
 
 
-@pytest.mark.parametrize("command", [[], ["index"], ["status"], ["portraits"]])
+@pytest.mark.parametrize("command", [[], ["index"], ["status"], ["demo"]])
 def test_help_loads_nothing_heavy(command: list[str]) -> None:
     assert loaded_by(*command, "--help") & HEAVY == set()
 
@@ -49,7 +49,7 @@ def test_importing_the_package_loads_nothing() -> None:
 
 
 def test_drawing_an_album_loads_neither_networks_nor_databases(tmp_path: Path) -> None:
-    loaded = loaded_by("portraits", str(tmp_path / "album"), "--people", "1", "--photos", "1")
+    loaded = loaded_by("demo", str(tmp_path / "album"), "--people", "1", "--photos", "1")
     assert "PIL" in loaded
     assert loaded & {"faiss", "openvino", "sqlite_utils", *TRAINING_ONLY} == set()
 

@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 from facesearch.cli.calibrate import calibrate
 from facesearch.cli.compare import compare
 from facesearch.cli.completing import COMPLETION_VARIABLE
+from facesearch.cli.demo import demo
 from facesearch.cli.doctor import doctor
 from facesearch.cli.evaluate import evaluate
 from facesearch.cli.export import export
@@ -31,7 +32,6 @@ from facesearch.cli.index import index
 from facesearch.cli.output import complain, log_to_stderr
 from facesearch.cli.people import people_app
 from facesearch.cli.photos import photos
-from facesearch.cli.portraits import portraits
 from facesearch.cli.prune import prune
 from facesearch.cli.query import query
 from facesearch.cli.reindex import reindex
@@ -84,7 +84,8 @@ app.command(short_help="Write names for other programs: XMP, JSON, CSV.")(export
 app.command("import", short_help="Read names from other programs.")(import_names)
 app.command(short_help="Train a tower on labelled photos of faces.")(train)
 app.command(short_help="Measure how well a tower tells people apart.")(evaluate)
-app.command(short_help="Draw an album of synthetic people.")(portraits)
+app.command(short_help="Draw an album of synthetic people.")(demo)
+app.command("portraits", hidden=True)(demo)  # its name of one release ago
 app.command(short_help="Show what is installed, and what is missing.")(doctor)
 
 

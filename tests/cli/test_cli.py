@@ -49,7 +49,7 @@ def test_the_library_comes_from_the_environment(
 def test_wrong_usage_is_exit_code_2(run: CommandLine) -> None:
     assert run("bogus").code == 2
     assert run("index").code == 2
-    assert run("portraits", "somewhere", "--people", "0").code == 2
+    assert run("demo", "somewhere", "--people", "0").code == 2
 
 
 @pytest.mark.parametrize(
@@ -141,16 +141,21 @@ def test_ctrl_c_is_exit_code_130(run: CommandLine, monkeypatch: pytest.MonkeyPat
     assert "Traceback" not in ran.err
 
 
-def test_portraits_writes_an_album_and_says_so(run: CommandLine, tmp_path: Path) -> None:
-    ran = run("portraits", tmp_path / "album", "--people", "1", "--photos", "1")
+def test_demo_writes_an_album_and_says_so(run: CommandLine, tmp_path: Path) -> None:
+    ran = run("demo", tmp_path / "album", "--people", "1", "--photos", "1")
     assert ran.code == 0
     assert ran.out.startswith("drew 1 person in 1 portrait")
     assert len(list((tmp_path / "album").rglob("*.jpg"))) == 1
 
 
-def test_portraits_refuses_a_folder_with_something_else(run: CommandLine, tmp_path: Path) -> None:
+def test_demo_answers_to_its_former_name(run: CommandLine, tmp_path: Path) -> None:
+    assert run("portraits", tmp_path / "album", "--people", "1", "--photos", "1").code == 0
+    assert "portraits" not in run("--help").out
+
+
+def test_demo_refuses_a_folder_with_something_else(run: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("keep me")
-    ran = run("portraits", tmp_path)
+    ran = run("demo", tmp_path)
     assert ran.code == 2
     assert str(tmp_path) in ran.err
     assert (tmp_path / "mine.txt").read_text() == "keep me"

@@ -18,7 +18,7 @@ PROGRAM = "from facesearch.cli import main; main()"
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 def test_a_terminal_gets_a_bar_and_stdout_only_the_result(tmp_path: Path) -> None:
     ours, theirs = os.openpty()
-    command = [sys.executable, "-c", PROGRAM, "portraits", str(tmp_path / "album"), "--people", "1", "--photos", "3"]
+    command = [sys.executable, "-c", PROGRAM, "demo", str(tmp_path / "album"), "--people", "1", "--photos", "3"]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, text=True, check=True, env=environment)
     os.close(theirs)

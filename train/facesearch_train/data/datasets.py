@@ -44,7 +44,7 @@ LAYOUT_NAMES: dict[Layout, str] = {
 UNKNOWN = "?"  # what the identity of a photo of an unlabelled folder begins with: the person is not known
 CELEBA_PEOPLE = 10177  # CelebA's ids are 1 to this
 CELEBA_PHOTOS = 202599  # and its photos 000001 to this
-# Where the people's folders lie in LFW's archives, and in the albums that `facesearch portraits` draws.
+# Where the people's folders lie in LFW's archives, and in the albums that `facesearch demo` draws.
 _INNER_FOLDERS = ("lfw-deepfunneled", "lfw_funneled", "lfw-funneled", "lfw", "people")
 _LFW_PHOTO = re.compile(r"(?P<name>.+)_\d{4}\.jpg")
 _SPLIT_FOLDERS = frozenset({"train", "training", "val", "valid", "validation", "test"})

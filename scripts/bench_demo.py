@@ -1,6 +1,6 @@
 """Draw synthetic people; print the share the detector finds, its landmark error and what a portrait costs.
 
-python scripts/bench_portraits.py --faces 500
+python scripts/bench_demo.py --faces 500
 """
 
 from __future__ import annotations

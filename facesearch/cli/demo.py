@@ -1,4 +1,4 @@
-"""`facesearch portraits`: an album of synthetic people."""
+"""`facesearch demo`: an album of synthetic people."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from facesearch.cli.output import counted, say, shown
 from facesearch.cli.progress import Progress
 
 
-def portraits(
+def demo(
     directory: Annotated[
         Path, typer.Argument(metavar="DIR", help="A new or empty folder, or an earlier album.", readable=False)
     ],
     *,
     people: Annotated[int, typer.Option(min=1, help="Number of people.")] = 12,
-    photos: Annotated[int, typer.Option(min=1, help="Portraits for each person.")] = 8,
+    photos: Annotated[int, typer.Option(min=1, help="Photos of each person.")] = 8,
     groups: Annotated[
         int | None,
         typer.Option(min=0, help="Number of group photos; by default one for every three people.", show_default=False),
