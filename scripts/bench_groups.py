@@ -82,7 +82,7 @@ class Line:
     """What a setting gives. worst, best, everybody: shares of strangers that pass."""
 
     name: str
-    ships: bool  # nobody's face
+    ships: bool  # not the face of a real person
     worst: float
     worst_group: str
     best: float

@@ -3,7 +3,7 @@
 python scripts/bench_photos.py --faces 1e6
 
 Rows stand in for photos: one to five faces each, of as many people as a tenth of the photos, a few of them on very many
-photos, the others on few, as it is in albums; every tenth face is nobody's. Prints the median and the longest of some
+photos, the others on few, as it is in albums; every tenth face has no person. Prints the median and the longest of some
 runs of each question, in milliseconds of the processor (other programs do not
 count), with how many photos it found.
 """

@@ -1,4 +1,4 @@
-"""One writer and many readers, in processes of their own: who waits, who is told what, and what readers see."""
+"""One writer and many readers, in processes of their own: who waits, the messages, and what readers see."""
 
 from __future__ import annotations
 

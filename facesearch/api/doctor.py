@@ -245,7 +245,7 @@ def _library(given: Path | None, tower: Path | None) -> Iterator[Finding]:
             if health.detector not in (None, opened.detector.identity):
                 advice = "facesearch reindex moves the library to the one installed; facesearch index needs that"
                 yield Finding("library", "its detector", "note", "another than the one installed", advice)
-    except FacesearchError:  # the tower or the detector is not there, which was said above
+    except FacesearchError:  # the tower or the detector is missing, as reported above
         pass
     locked = "another process is writing to it" if health.is_locked else "nobody is writing to it"
     yield Finding("library", "lock", "ok", locked)

@@ -130,7 +130,7 @@ class People:
             return name_person(library, _person(library, who if isinstance(who, int) else str(who)), name, born)
 
     def name_faces(self, faces: Iterable[Face], name: str, *, born: str | None = None) -> PeopleChanged:
-        """Give faces that are nobody's to the person of that name, who is created if new. A photo means its only face.
+        """Give faces without a person to the person of that name, who is created if new. A photo means its only face.
 
         Raises UsageError for a face that is somebody's: `split` moves it.
         """

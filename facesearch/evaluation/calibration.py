@@ -160,8 +160,8 @@ def reliability(roc: RocCurve, calibration: Calibration, bins: int = RELIABILITY
 
 
 def reliability_of(said: Values, genuine: Values, impostor: Values, bins: int = RELIABILITY_BINS) -> Reliability:
-    """The same of pairs by what was said of them, by whichever calibrations. said: (D,). genuine, impostor: how many
-    pairs of either kind it was said of, (D,)."""
+    """The reliability of stated probabilities, from whichever calibrations. said: (D,), the probabilities. genuine,
+    impostor: (D,), how many pairs of each kind were given that probability."""
     mine, others = genuine / max(genuine.sum(), 1) / 2, impostor / max(impostor.sum(), 1) / 2
     place = np.minimum((said * bins).astype(np.int64), bins - 1)
     mass, moment, found = _sums(place, bins, mine + others, (mine + others) * said, mine)

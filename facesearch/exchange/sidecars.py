@@ -57,8 +57,8 @@ class SidecarNames:
         return [photo.parent / name for name in dict.fromkeys([*found, *short])]
 
     def owns_short_name(self, photo: Path) -> bool:
-        """Whether IMG.xmp may be made for this photo: of IMG.cr2 and IMG.jpg it is the RAW photo's, of two others
-        nobody's, nor of two whose names only differ in case."""
+        """Whether IMG.xmp may be made for this photo. Of IMG.cr2 and IMG.jpg it belongs to the RAW photo; of two
+        others, or of two whose names differ only in case, to neither."""
         same = self._listed(photo.parent).with_stem(photo.stem)
         return (_raw_first(same) or [photo.name]) == [photo.name]
 
@@ -69,7 +69,7 @@ class SidecarNames:
         return [sidecar.parent / name for name in names]
 
     def disputed(self, photo: Path) -> list[Path]:
-        """The sidecars that may be this photo's or another's, and so are nobody's."""
+        """The sidecars that may be this photo's or another's, and so count for neither."""
         folder = self._listed(photo.parent)
         found = [*folder.called(f"{photo.name}{SUFFIX}"), *folder.called(f"{photo.stem}{SUFFIX}")]
         return [photo.parent / name for name in dict.fromkeys(found) if not self.photos_of(photo.parent / name)]

@@ -40,7 +40,7 @@ def find_faces(library: Library, words: Iterable[str], person_id: int | None = N
 def faces_meant(
     library: Library, who: str | Path, number: int | None = None, box: Sequence[float] | None = None
 ) -> list[int]:
-    """The ids of the faces that somebody means who is to be named; none where a person is meant.
+    """The ids of the faces to be named; none where `who` names a person.
 
     who: a person by name or number, a face as `face:3`, or a photo, of which `number` or `box` say which face. Raises
     UsageError for what is both a person and a photo, and for a photo that the library does not know.

@@ -86,7 +86,7 @@ def name_person(library: Library, person_id: int, name: str, born: str | None = 
 
 
 def name_faces(library: Library, face_ids: Sequence[int], name: str, born: str | None = None) -> PeopleChanged:
-    """Give faces that are nobody's to the person of that name, who is created if new.
+    """Give faces without a person to the person of that name, who is created if new.
 
     Raises UsageError for a face that is somebody else's already.
     """
@@ -127,8 +127,8 @@ def merge_people(library: Library, first: int, others: Iterable[int]) -> PeopleC
     """Make several people one: all faces go to the first, and what was rejected from any is rejected from all.
 
     The first keeps its name and date of birth; where it has none it takes the next one's. Faces that are the first's
-    afterwards are rejected no more: that they belong together was said last. Who says whose group without a name it is
-    vouches for its faces, as who names it.
+    afterwards are no longer rejected: the merge is the later word. To merge a group without a name into a person
+    confirms its faces, as naming the group does.
     """
     others = [person for person in dict.fromkeys(others) if person != first]
     if not others:
@@ -188,7 +188,7 @@ def split_faces(
 
 
 def reject_faces(library: Library, person_id: int, face_ids: Sequence[int]) -> PeopleChanged:
-    """Say that some faces are not a person's: theirs become nobody's, and no source will give them back.
+    """Reject faces as a person's: they lose that person, and no source will give them back.
 
     Faces of others may be rejected too: they stay two people for good. An unnamed group that is
     left without a face is dissolved.

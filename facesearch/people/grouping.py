@@ -60,7 +60,7 @@ class GroupSummary:
     known: int  # that had a person before
     grouped: int  # that are in new groups now
     joined: int  # that joined a known person
-    waiting: int  # that are nobody's
+    waiting: int  # faces that still have no person
     poor: int  # those of them whose quality is too low to start or join a group
     least_faces: int  # of a new group
     people: tuple[GroupedPerson, ...]  # the known ones that faces joined, then the new groups, the largest first
@@ -77,10 +77,10 @@ def group_people(
     dry_run: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> GroupSummary:
-    """Group the faces that are nobody's. Running it again changes nothing, until faces or people change.
+    """Group the faces without a person. Running it again changes nothing, until faces or people change.
 
     calibration: of the library's tower; what a library was taught brings its own. least_faces: of a new group, by
-    default LEAST_FACES. least_quality: a face that is nobody's and has less waits; by default LEAST_QUALITY. A face
+    default LEAST_FACES. least_quality: a face without a person that has less waits; by default LEAST_QUALITY. A face
     without a known quality counts as good. only_new: look at the faces that came since the last grouping and what lies
     around them alone, which takes no longer in a large library. on_progress: called with the number of faces compared,
     and of all. Raises UsageError for a quality outside 0 to 1.
@@ -138,8 +138,8 @@ def group_people(
 
 def _around_new(library: Library, reach: float, least_quality: float) -> GroupingFaces:
     """The faces that no grouping has looked at yet, and all that can have a part in whose they are: what lies within
-    reach of them, what lies around those of these that are nobody's, the people of all these, and who else is on the
-    photos of nobody's faces. Everything where most faces are new."""
+    reach of them, what lies around those of these without a person, the people of all these, and who else is on the
+    photos of faces without a person. Everything where most faces are new."""
     grouped = library.grouped
     new = grouped.after(grouped.up_to)
     if not len(new.ids) or len(new.ids) > _MOSTLY_NEW * library.catalog.face_count():

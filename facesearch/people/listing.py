@@ -32,7 +32,7 @@ class PeopleList:
     """Everybody: those with a name by name, then the groups, the largest first."""
 
     people: tuple[PersonEntry, ...]
-    faces_without_person: int  # nobody's yet
+    faces_without_person: int
     hidden: int = 0  # people who are not listed because they are hidden
 
 

@@ -65,7 +65,7 @@ NO_RULES = IgnoreRules()
 
 
 def misnamed_rules(name: str) -> bool:
-    """Whether a file is meant to be a `.facesearchignore`, but is not called so."""
+    """Whether a file's name is nearly `.facesearchignore`, so that its rules are not obeyed."""
     return name != IGNORE_NAME and name.lower() in {IGNORE_NAME, f"{IGNORE_NAME}.txt"}
 
 

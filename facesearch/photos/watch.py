@@ -33,14 +33,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Patience:
-    """quiet_s: how long a file has to stay as it is to count as written. longest_s: how long finished files wait
-    for others of their burst. every_s: how often everything is looked through whatever was told. retry_s: when what
-    failed is tried again."""
+    """How long the watch waits."""
 
-    quiet_s: float = 2.0
-    longest_s: float = 30.0
-    every_s: float = 3600.0
-    retry_s: float = 30.0
+    quiet_s: float = 2.0  # a file that did not change for so long counts as written
+    longest_s: float = 30.0  # finished files wait so long for others of their burst
+    every_s: float = 3600.0  # everything is looked through so often, whatever was reported
+    retry_s: float = 30.0  # what failed is tried again after so long
 
 
 DEFAULT_PATIENCE = Patience()

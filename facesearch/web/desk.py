@@ -69,7 +69,7 @@ class Desk:
         return await self._run(self._writer, act, hold=False)
 
     async def picture(self, look: Callable[[FaceLibrary, bool], bytes | None]) -> bytes | None:
-        """A picture from the cache, or made by one thread. look: is told whether it may make it."""
+        """A picture from the cache, or made by one thread. look: its second argument is whether it may make one."""
         found = await self._run(self._readers, lambda library: look(library, False))
         return found or await self._run(self._maker, lambda library: look(library, True))
 

@@ -71,7 +71,7 @@ class FacesWish(BaseModel):
 
 
 class NameFacesWish(FacesWish):
-    """A name for faces that are nobody's."""
+    """A name for faces without a person."""
 
     name: PersonName
 
@@ -218,7 +218,7 @@ class _Rest:
         return reply(await self._desk.study(lambda library: library.people.together(person_id, top=top)))
 
     async def name_faces(self, wish: NameFacesWish) -> Response:
-        """Name faces that are nobody's."""
+        """Name faces without a person."""
         return reply(await self._desk.change(lambda library: library.people.name_faces(wish.faces, wish.name)))
 
     async def face_picture(self, face_id: Number) -> Response:

@@ -79,7 +79,7 @@ def test_an_error_without_a_standard_output_is_as_ever(indexed: Indexed) -> None
 def test_photos_are_indexed_whatever_is_closed(indexed: Indexed, tmp_path: Path, closed: str) -> None:
     """And no file of the library takes a stream's place, or what is printed would go into it."""
     shutil.copy(indexed.photo, tmp_path / "a.jpg")
-    (tmp_path / "b.jpg").write_bytes(b"\xff\xd8\xff bad")  # something is said about it
+    (tmp_path / "b.jpg").write_bytes(b"\xff\xd8\xff bad")  # index complains about it
     library = tmp_path / "library"
     ran = indexed.run(closed, "index", tmp_path / "a.jpg", tmp_path / "b.jpg", "--library", library)
     assert ran.returncode == (OutputError.exit_code if ">&- 2" in closed else 0)

@@ -228,7 +228,7 @@ def test_a_label_never_takes_a_face_from_another_person(database: Database, cata
         (FaceMove((1,), None, (alice, "user")),),
         (FaceMove((2,), None, (bob, "folder")),),
     ]
-    assert [line.parts[0].people[0].person_id for line in lines] == [alice, bob]  # that they came is told there too
+    assert [line.parts[0].people[0].person_id for line in lines] == [alice, bob]  # their creation is listed too
 
 
 def test_a_rejected_face_is_never_labelled_and_a_rejection_goes_with_its_face(

@@ -117,7 +117,7 @@ def test_a_merge_gives_everything_to_the_first(library: Library) -> None:
     assert (changed.faces, changed.people, changed.total) == (6, 2, 8)
     assert library.people.names() == {3: "Carl", group: "Ann"}
     assert library.people.sources_of(group)[4] == "folder"  # who said so goes along
-    assert library.people.rejections() == {(13, group)}  # face 1 is theirs: that was said last
+    assert library.people.rejections() == {(13, group)}  # face 1 is theirs: the merge is the later word
     with pytest.raises(UsageError, match="two people"):
         merge_people(library, 3, [3])
 

@@ -163,7 +163,7 @@ def test_a_photo_that_is_older_than_the_person(library: Library, album: Path) ->
     Image.new("RGB", (40, 40), PEOPLE["Ann"]).save(photo, exif=exif, quality=100)
     index_photos(library, [album / "Ann"], TileDetector(), ColourTower())
     give(library, "Ann", 36)
-    assert find_suspects(library).photos_dated == 0  # nobody's birth is known
+    assert find_suspects(library).photos_dated == 0  # no date of birth is known
     set_born(library, 1, "1980-01-01")
     (album / "Ann" / "0.png").unlink()
     before = {path: path.stat().st_mtime_ns for path in album.rglob("*") if path.is_file()}

@@ -128,7 +128,7 @@ def test_a_letter_that_is_escaped_needlessly_and_wildcards_are_as_in_git(tmp_pat
 
 
 def left_out(folder: Path) -> SkippedFile:
-    """That the folder is left out, what lies below it too, and what is said of it."""
+    """The folder and all below it are left out, and reported."""
     lay_out(folder, "sub/a.jpg", "sub/deep/b.jpg", "c.jpg", top="")
     photo, complaint = walk([folder])
     assert photo.path.name == "c.jpg"

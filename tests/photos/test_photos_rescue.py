@@ -1,4 +1,4 @@
-"""Photos of which only a part can be seen: what is there is read, and what is missing is said."""
+"""Damaged and cut-off photos: the part that is there is read, and the part that is missing is reported."""
 
 from __future__ import annotations
 

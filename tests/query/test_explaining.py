@@ -1,4 +1,4 @@
-"""Why a face is near to somebody: the heat map, the pairs around a distance, and what is said of them."""
+"""Why a face is near to a person: the heat map, the pairs around a distance, and the sentences about them."""
 
 from __future__ import annotations
 
@@ -275,7 +275,7 @@ def test_pairs_around_a_distance_are_counted_as_by_a_naive_loop(tmp_path: Path) 
     with Library.create(tmp_path / "library", MODELS) as library:
         index_photos(library, [photos], TileDetector(), ColourTower(), IndexOptions(people_from_folders=True))
         draw(tmp_path / "loose" / "x.png", RED)
-        index_photos(library, [tmp_path / "loose"], TileDetector(), ColourTower())  # nobody's: in no pair
+        index_photos(library, [tmp_path / "loose"], TileDetector(), ColourTower())  # without a person: in no pair
         with library.snapshot():
             found = pairs_around(library, 0.15)
     assert found is not None

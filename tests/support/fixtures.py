@@ -50,6 +50,6 @@ def album(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def library(tmp_path: Path, album: Path) -> Iterator[Library]:
-    """Ann (1), Bob (2) and Carl (3), of faces 1 to 9; faces 10 to 13 are nobody's. Open for writing."""
+    """Ann (1), Bob (2) and Carl (3), of faces 1 to 9; faces 10 to 13 have no person. Open for writing."""
     with create(tmp_path / "library", album) as library:
         yield library

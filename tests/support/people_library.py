@@ -34,7 +34,7 @@ def index(library: Library, album: Path, *, names: bool = False, rehash: bool = 
 def create(path: Path, album: Path) -> Library:
     """A library, open for writing, in which the folders have named Ann (1), Bob (2) and Carl (3), of faces 1 to 9.
 
-    Faces 10 to 13 are on the group photo, in the order of its colours, and are nobody's.
+    Faces 10 to 13 are on the group photo, in the order of its colours, and have no person.
     """
     library = Library.create(path, MODELS)
     for name in ("Ann", "Bob", "Carl"):

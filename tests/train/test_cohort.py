@@ -1,4 +1,4 @@
-"""A tower's cohort of strangers: centres that are nobody's face, fitted to people never trained on, on the card."""
+"""A tower's cohort of strangers: centres, none of them a real person's face, and the figures fitted with them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_centre_is_the_mean_of_five_people_or_more() -> None:
     centres = gather_centres(people, 5)
     assert 1 <= len(centres) <= 5
     apart = np.linalg.norm(people[:, None] - centres[None], axis=2).min(axis=1)
-    assert apart.min() > 1e-3  # nobody's own face
+    assert apart.min() > 1e-3  # not the face of a real person
     # The means, weighed by how many people each stands for, make up the mean of all.
     assert abs(centres[:, 1]).max() < 20
     few = gather_centres(people[:12], 300)

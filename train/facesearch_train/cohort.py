@@ -1,7 +1,7 @@
 """A cohort of strangers for a tower's card, made at export: `train --cohort`, or for a finished tower this module.
 
 One photo of each person is embedded, and the embeddings are gathered around centres (k-means). A centre that fewer than
-LEAST_PEOPLE people make is dissolved into its neighbours: what ships is nobody's face. Threshold, figures and
+LEAST_PEOPLE people make is dissolved into its neighbours: no real person's face ships. Threshold, figures and
 probabilities of plain distances, and unit, threshold and probabilities of judged ones, are then fitted to the people
 who validate. `scripts/bench_groups.py sweep` says which numbers suit a tower.
 

@@ -159,7 +159,7 @@ def read_people(order: Order, listener: Listener) -> People:
     """The crops of an order's data and who trains and who validates. Says what was found and left out."""
     paths = order.data or (fetch_lfw(),)
     for path in order.teachers:
-        if path == DLIB:  # what is missing or cannot be read is told before crops are cut
+        if path == DLIB:  # report what is missing or unreadable before crops are cut
             dlib_weights_path()
         else:
             read_teacher(path)
@@ -222,7 +222,7 @@ def _people_of_folds(roots: Sequence[Path], folds: Sequence[int]) -> frozenset[s
 
 
 def _weights_of(folder: Path) -> list[Any]:
-    """A tower's weights, to begin with, its distances as its own training left them: the margin is meant for those.
+    """A tower's weights to start from, with distances as training left them: the margin applies to those.
 
     Raises TowerError when there is no tower.
     """

@@ -153,8 +153,8 @@ def _target(library: Library, wanted: str) -> _Target:
 
 
 def _former(library: Library, name: str) -> dict[int, str | None]:
-    """Who was called so and is no more, but for what the journal says. Raises UsageError where somebody took them over,
-    or is called otherwise today."""
+    """People who had this name and now stand only in the journal. Raises UsageError where they were merged into another
+    person, or have another name today."""
     lines, names = library.journal.lines(), library.people.names()
     people = bearers(lines, name_key(name))
     for person in sorted(set(names)):

@@ -29,7 +29,7 @@ _PROBES = 400  # 4,000 neighbours: the recall has a standard error of 0.1 %
 
 
 class TrainingCancelledError(Exception):
-    """The training was told to stop; never leaves the store."""
+    """The training was cancelled; never leaves the store."""
 
 
 def is_due(faces: int, training: Training | None) -> bool:

@@ -25,7 +25,7 @@ class GroupingFaces:
 
     ids: Ints  # (N,)
     photos: Ints  # (N,)
-    people: Ints  # (N,), -1 for nobody's
+    people: Ints  # (N,), -1 where there is no person
     qualities: Values  # (N,), NaN where there is none
     embeddings: Floats  # float32 (N, 32), as the rows keep them
     local_scales: Values  # (N,), as the rows keep them, NaN where there is none
@@ -71,7 +71,7 @@ class Grouped:
         return int(self._database.rows("SELECT coalesce(max(id), 0) FROM faces")[0][0])
 
     def poor(self, least: float) -> int:
-        """How many faces are nobody's and have less quality."""
+        """How many faces without a person have less quality."""
         rows = self._database.rows("SELECT count(*) FROM faces WHERE person_id IS NULL AND quality < ?", (least,))
         return int(rows[0][0])
 

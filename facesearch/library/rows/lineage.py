@@ -25,8 +25,9 @@ def taken_back(lines: Sequence[JournalLine]) -> dict[int, int]:
 
 
 def heir(lines: Sequence[JournalLine], name: str, living: Iterable[int]) -> int | None:
-    """Who of the living was called so last, or took over who was; None where nobody was. lines: oldest first. name: in
-    the form of `name_key`, which former versions did not keep names in."""
+    """The living person who had this name last, or into whom that person was merged; None where there is none.
+
+    lines: oldest first. name: in the form of `name_key`; former versions stored names in other forms."""
     undone, living = taken_back(lines), set(living)
     parts = [part for line in lines if line.action != UNDO and line.line_id not in undone for part in line.parts]
     into = {gone: new for part in parts for gone, new in _merged(part)}

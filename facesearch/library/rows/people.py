@@ -111,7 +111,7 @@ class People:
         return [row[0] for row in rows]
 
     def member(self, face_id: int) -> tuple[int, str] | None:
-        """Whose a face is, and who said so; None for nobody's."""
+        """The person of a face, and the source of that; None where it has no person."""
         rows = self._database.rows(
             "SELECT person_id, person_source FROM faces WHERE id = ? AND person_id IS NOT NULL", (face_id,)
         )
@@ -126,8 +126,8 @@ class People:
         return next(iter(self.called(name)), None)
 
     def called(self, name: str) -> list[int]:
-        """Who is called so: whose name is that to the letter, else who is by the rule for names. Former versions kept
-        names in other forms; only there it can be several."""
+        """The people with this name: to the letter, else by the rule for names. Several only where a former version
+        stored names in other forms."""
         for wanted in dict.fromkeys((name, name_key(name))):
             rows = self._database.rows("SELECT id FROM people WHERE name = ?", (as_text(wanted),))
             if rows:
@@ -176,7 +176,7 @@ class People:
         return {row[0] for row in self._database.rows("SELECT id FROM faces WHERE person_source = ?", (source,))}
 
     def faces_without_person(self) -> int:
-        """How many faces are nobody's."""
+        """How many faces have no person."""
         ((count,),) = self._database.rows(  # each from an index alone
             "SELECT (SELECT count(*) FROM faces) - (SELECT count(*) FROM faces WHERE person_id IS NOT NULL)"
         )
@@ -191,7 +191,7 @@ class People:
         )
 
     def delete(self, person_ids: Iterable[int]) -> None:
-        """Delete people for good, their faces are nobody's then. What the journal says of them stays."""
+        """Delete people for good. Their faces then have no person; the journal keeps its lines about them."""
         self._database.execute_many("DELETE FROM people WHERE id = ?", [(person_id,) for person_id in person_ids])
 
     def drop_empty(self) -> int:

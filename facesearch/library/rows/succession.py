@@ -25,7 +25,7 @@ class Succession:
         self._database = database
 
     def models(self) -> Models | None:
-        """Whose faces are being gathered; None where nobody's are."""
+        """The person whose faces are being gathered; None where none are."""
         text = self._database.settings().get(_SETTING)
         return None if text is None else Models(**json.loads(text))
 

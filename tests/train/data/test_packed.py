@@ -1,4 +1,4 @@
-"""Packed sets: tar files and InsightFace's RecordIO give the photos that they hold; damage is said and counted."""
+"""Packed sets: tar files and InsightFace's RecordIO give the photos that they hold; damage is reported and counted."""
 
 from __future__ import annotations
 

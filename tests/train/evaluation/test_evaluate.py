@@ -86,7 +86,7 @@ def test_lfw_by_hand() -> None:
     assert report.impostor_distance == pytest.approx(4 / 3)
     assert (report.photos, report.genuine_pairs, report.impostor_pairs) == (6, 3, 3)
     assert (report.photos_not_found, report.pairs_not_found) == (0, 0)
-    # Three impostor pairs carry no FAR below a third: nothing is said of 0.1 and less.
+    # Three impostor pairs carry no FAR below a third: there is no figure for 0.1 and less.
     assert report.true_accepts == ()
 
 

@@ -1,4 +1,4 @@
-"""One training photo in, one aligned crop out: which of its faces is meant, and what to do where none is found.
+"""One training photo in, one aligned crop out: picks the labelled face, and decides what to do where none is found.
 
 Knows one photo at a time; lists, caches and progress are the business of `crops`.
 """
