@@ -29,9 +29,9 @@ from facesearch_train.data.crops import prepare_crops
 from facesearch_train.data.cutting import choose_face
 from facesearch_train.data.datasets import list_photos
 from facesearch_train.data.duplicates import SAME_SHOT, thumbnails
-from facesearch_train.data.merging import JoinedCrops, merge_datasets
+from facesearch_train.data.joined import JoinedCrops, merge_datasets
+from facesearch_train.data.mislabelled import find_mislabelled, find_twins
 from facesearch_train.data.pairs import number_identities
-from facesearch_train.data.suspects import find_mislabelled, find_twins
 from facesearch_train.data.teacher import read_teacher, taught_places
 from facesearch_train.model.teacher_embeddings import teacher_files
 

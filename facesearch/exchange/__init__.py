@@ -12,9 +12,9 @@ from facesearch.exchange.exporting import (
     export_listing,
     export_sidecars,
 )
+from facesearch.exchange.faces_file import ListingSummary, refuse_taken, write_listing
 from facesearch.exchange.import_summary import ImportConflict, ImportSummary, NotThisPerson, Unmatched, UnusableName
 from facesearch.exchange.importing import import_names
-from facesearch.exchange.listing import ListingSummary, refuse_taken, write_listing
 from facesearch.exchange.name_list import ListSummary, PassedOver, name_by_list
 
 __all__ = [

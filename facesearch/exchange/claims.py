@@ -16,9 +16,9 @@ from pathlib import Path
 from facesearch.errors import PhotoError, UsageError
 from facesearch.exchange.areas import Frame
 from facesearch.exchange.exporting import readable
+from facesearch.exchange.faces_file import read_listing
 from facesearch.exchange.gathering import is_unchanged
 from facesearch.exchange.import_summary import ImportSummary, UnusableName
-from facesearch.exchange.listing import read_listing
 from facesearch.exchange.packets import Packet
 from facesearch.exchange.picasa import INI_NAMES, PicasaError, PicasaFaces, PicasaFolder, read_contacts, read_ini
 from facesearch.exchange.regions import UnusableRegion, face_regions, names_anybody

@@ -10,9 +10,9 @@ from typing import Literal
 
 from facesearch.errors import PhotoError, UsageError
 from facesearch.exchange.areas import Frame
+from facesearch.exchange.faces_file import ListingSummary, as_csv, as_json, photos_there
 from facesearch.exchange.gathering import PhotoFaces, gather, is_gone, is_unchanged
-from facesearch.exchange.listing import ListingSummary, as_csv, as_json, photos_there
-from facesearch.exchange.merging import Merged, NamedFace, merge
+from facesearch.exchange.packet_merge import Merged, NamedFace, merge
 from facesearch.exchange.packets import Packet, PacketError
 from facesearch.exchange.sidecars import (
     Sidecar,

@@ -9,6 +9,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -16,7 +17,6 @@ from pathlib import Path
 
 from facesearch.errors import PhotoError
 from facesearch.evaluation.calibration import Calibration
-from facesearch.indexing.dating import date_photos
 from facesearch.indexing.intake import Intake
 from facesearch.indexing.reading import Known, see_ahead, work_ahead
 from facesearch.indexing.settling import NOTHING_SETTLED, Settled, settle
@@ -24,12 +24,13 @@ from facesearch.indexing.summary import DEFAULT_OPTIONS, IndexInterrupted, Index
 from facesearch.indexing.survey import NOTHING_SEEN, Survey, look_around, software_of
 from facesearch.library import Library
 from facesearch.people import FolderNames, GroupSummary, group_people, name_by_folder
-from facesearch.photos import is_named_as_photo
-from facesearch.records import Embedder, FaceDetector, Models, PhotoFile
+from facesearch.photos import is_named_as_photo, photo_file, when_taken
+from facesearch.records import Embedder, FaceDetector, Models, PhotoFile, Taken
 from facesearch.vision.detector.detector import Detector
 from facesearch.vision.faces import SeeingWorker, SeenPhoto, look
 
 _AHEAD_A_LANE = 4  # photos on their way a lane: enough to keep it busy while a batch is embedded and committed
+_PHOTOS_A_DATING = 1000  # committed together
 _NOBODY_NAMED = FolderNames(0, ())
 
 
@@ -63,7 +64,7 @@ def index_photos(
     try:
         _read_all(survey.work, intake, detector, options, on_progress or (lambda progress: None))
         settled = settle(library, survey)
-        date_photos(library, [*survey.unchanged, *intake.shown], options.lanes)
+        _date_photos(library, [*survey.unchanged, *intake.shown], options.lanes)
         names = _folder_names(survey, intake, options)
         groups = _grouped(library, tower, options)
         library.save_vectors(finish_training=True)
@@ -126,6 +127,30 @@ def _folder_names(survey: Survey, intake: Intake, options: IndexOptions) -> Fold
     if not options.people_from_folders:
         return _NOBODY_NAMED
     return name_by_folder(intake.library, [*survey.unchanged, *intake.shown])
+
+
+def _date_photos(library: Library, shown: Iterable[tuple[Path, int]], threads: int) -> None:
+    """Note the dates of photos that a former version indexed without one. shown: paths, with the photo ids at them."""
+    undated = library.catalog.undated()
+    if not undated:
+        return
+    files = sorted({photo_id: path for path, photo_id in shown if photo_id in undated}.items())
+    with ThreadPoolExecutor(threads, thread_name_prefix="dates") as pool:
+        for start in range(0, len(files), _PHOTOS_A_DATING):
+            piece = files[start : start + _PHOTOS_A_DATING]
+            dates = list(pool.map(_dated, (path for _, path in piece)))
+            with library.changing():
+                for (photo_id, _), taken in zip(piece, dates, strict=True):
+                    if taken is not None:
+                        library.catalog.set_taken(photo_id, taken)
+
+
+def _dated(path: Path) -> Taken | None:
+    """The date of one photo; None where the file cannot be read now."""
+    try:
+        return when_taken(photo_file(path))
+    except PhotoError:
+        return None
 
 
 def _grouped(library: Library, tower: Embedder, options: IndexOptions) -> GroupSummary | None:

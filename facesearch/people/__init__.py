@@ -24,12 +24,12 @@ from facesearch.people.edited import keep_people
 from facesearch.people.folders import FolderNames, most_prominent, name_by_folder
 from facesearch.people.grouping import GroupedPerson, GroupSummary, group_people
 from facesearch.people.history import LoggedChange, Undone, change_log, undo_change, undo_since
-from facesearch.people.listing import FaceEntry, PeopleList, PersonEntry, PersonShown, list_people, show_person
 from facesearch.people.one_photo import FaceOnPhoto, PhotoShown, show_photo
+from facesearch.people.overview import FaceEntry, PeopleList, PersonEntry, PersonShown, list_people, show_person
 from facesearch.people.photo_list import Pair, PhotoEntry, PhotoList, PhotoPerson, PhotoWish, list_photos, seen_together
+from facesearch.people.review import SuspectList, find_suspects
 from facesearch.people.sources import name_after_source
 from facesearch.people.suspect import KINDS, Suspect
-from facesearch.people.suspects import SuspectList, find_suspects
 
 __all__ = [
     "KINDS",

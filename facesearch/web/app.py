@@ -27,11 +27,11 @@ from facesearch.web.feed import Feed
 from facesearch.web.find import add_find
 from facesearch.web.folders import Folders
 from facesearch.web.library import add_library
-from facesearch.web.listing import Listing
 from facesearch.web.pages import Pages, add_pages
 from facesearch.web.rest import Services, make_router, refusal
 from facesearch.web.review import add_review
 from facesearch.web.runs import Runs
+from facesearch.web.shown_people import ShownPeople
 from facesearch.web.uploads import Uploads
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def make_app(place: Place, access: Access, is_ending: Callable[[], bool] = lambd
     """The application behind its guard, as an ASGI application. is_ending: whether the server wants to end."""
     desk, runs = Desk(place), Runs(place)
     feed = Feed(place.open(), runs.state, is_ending)
-    services = Services(desk, feed, runs, Uploads(desk), Folders(desk), Listing(desk))
+    services = Services(desk, feed, runs, Uploads(desk), Folders(desk), ShownPeople(desk))
 
     @asynccontextmanager
     async def running(app: Any) -> AsyncIterator[None]:

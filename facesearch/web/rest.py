@@ -20,8 +20,8 @@ from facesearch.text import plain
 from facesearch.web.desk import Desk
 from facesearch.web.feed import Feed
 from facesearch.web.folders import Folders
-from facesearch.web.listing import Listing
 from facesearch.web.runs import Runs
+from facesearch.web.shown_people import ShownPeople
 from facesearch.web.uploads import UNNAMED, Uploads
 
 PREFIX = "/api/v1"
@@ -48,7 +48,7 @@ class Services:
     runs: Runs
     uploads: Uploads
     folders: Folders
-    listing: Listing
+    listing: ShownPeople
 
 
 _LARGEST = (1 << 63) - 1  # that SQLite has

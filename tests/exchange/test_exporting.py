@@ -22,7 +22,7 @@ from support.named_tiles import ANN, BOB, COLOURS, SOMEBODY, contents, index, na
 from support.tiles import MODELS, TILE_PX, draw
 
 from facesearch.exchange import SidecarOptions, export_sidecars
-from facesearch.exchange.listing import COLUMNS
+from facesearch.exchange.faces_file import COLUMNS
 from facesearch.exchange.packets import Packet
 from facesearch.library import Library
 

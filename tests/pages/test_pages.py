@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from facesearch.errors import UsageError
-from facesearch.exchange.listing import refuse_taken
+from facesearch.exchange.faces_file import refuse_taken
 from facesearch.pages import check_page_file, jpeg, picture, render_page, text, write_page
 from facesearch.pages.plots import HEIGHT, WIDTH, Axes, Bars, Mark, curve, histograms
 from facesearch.pages.shell import MARK

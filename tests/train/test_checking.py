@@ -16,8 +16,8 @@ from facesearch.errors import TrainingDataError
 from facesearch.vision.tower.tower import Tower
 from facesearch_train.checking import DataReport, check_data
 from facesearch_train.data.duplicates import equal_files, same_shots, thumbnails
+from facesearch_train.data.mislabelled import People, find_mislabelled, find_twins, own_distances
 from facesearch_train.data.packs import TrainingPhoto
-from facesearch_train.data.suspects import People, find_mislabelled, find_twins, own_distances
 
 PEOPLE, PHOTOS, SIZE = 40, 6, 8
 

@@ -18,10 +18,10 @@ from facesearch_train.data.crops import CropSet, prepare_crops
 from facesearch_train.data.cutting import NO_FACE
 from facesearch_train.data.datasets import Dataset, list_photos
 from facesearch_train.data.duplicates import equal_files, same_shots, thumbnails
-from facesearch_train.data.merging import JoinedCrops, merge_datasets
+from facesearch_train.data.joined import JoinedCrops, merge_datasets
+from facesearch_train.data.mislabelled import Suspect, Twins, find_mislabelled, find_twins
 from facesearch_train.data.packs import TrainingPhoto
 from facesearch_train.data.pairs import number_identities
-from facesearch_train.data.suspects import Suspect, Twins, find_mislabelled, find_twins
 from facesearch_train.data.teacher import read_teacher, taught_places
 from facesearch_train.model.teacher_embeddings import teacher_files
 

@@ -19,8 +19,8 @@ from facesearch.vision.tower.tower import CARD_NAME, WEIGHTS_NAME, TowerCard, re
 from facesearch_train.config import TrainConfig
 from facesearch_train.data.crops import prepare_crops
 from facesearch_train.data.datasets import UNKNOWN, list_photos, read_dataset
+from facesearch_train.data.joined import JoinedCrops, bare_name, merge_datasets
 from facesearch_train.data.lfw import fetch_lfw, people_in_folds, read_folds
-from facesearch_train.data.merging import JoinedCrops, bare_name, merge_datasets
 from facesearch_train.data.pairs import NOBODY, number_identities
 from facesearch_train.data.splits import split_by_person
 from facesearch_train.data.teacher import read_teacher, taught_places

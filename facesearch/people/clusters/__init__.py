@@ -2,7 +2,7 @@
 
 from facesearch.evaluation.cluster_scores import ClusterScores, score_clusters
 from facesearch.people.clusters.bounds import Bounds
-from facesearch.people.clusters.grouping import LEAST_FACES, NEIGHBOURS, KnownFaces, group_faces
+from facesearch.people.clusters.groups import LEAST_FACES, NEIGHBOURS, KnownFaces, group_faces
 from facesearch.people.clusters.neighbours import Progress
 
 __all__ = [

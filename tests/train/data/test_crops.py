@@ -20,7 +20,7 @@ from facesearch_train.data import crop_parts
 from facesearch_train.data.crops import CropSet, open_crops, prepare_crops
 from facesearch_train.data.cutting import choose_face, usual_landmarks
 from facesearch_train.data.datasets import Dataset, list_photos, read_dataset
-from facesearch_train.data.merging import JoinedCrops, merge_datasets
+from facesearch_train.data.joined import JoinedCrops, merge_datasets
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from support.ordinary_user import acting_as_ordinary_user
 
 from facesearch.errors import TrainingDataError
 from facesearch_train.data.datasets import Dataset, list_photos, read_dataset
+from facesearch_train.data.joined import merge_datasets, same_name
 from facesearch_train.data.lfw import LfwPair, LfwPhoto, fetch_lfw, people_in_folds, photos_of_pairs, read_lfw_pairs
-from facesearch_train.data.merging import merge_datasets, same_name
 from facesearch_train.data.splits import split_by_person
 
 

@@ -27,7 +27,7 @@ from facesearch.errors import PhotoError, TrainingDataError
 from facesearch_train.checking import check_data
 from facesearch_train.data.crops import prepare_crops
 from facesearch_train.data.datasets import Dataset, list_photos, read_dataset
-from facesearch_train.data.merging import JoinedCrops, merge_datasets
+from facesearch_train.data.joined import JoinedCrops, merge_datasets
 from facesearch_train.data.packs import PhotoReader
 
 NAMES = ("Al/1.png", "Al/2.png", "Bo/1.png", "Bo/2.png")

@@ -14,8 +14,8 @@ from facesearch.records import Floats, Pixels
 from facesearch_train.checking import check_data
 from facesearch_train.data.crops import CropSet, prepare_crops
 from facesearch_train.data.datasets import list_photos
-from facesearch_train.data.merging import JoinedCrops, merge_datasets
-from facesearch_train.data.suspects import find_mislabelled
+from facesearch_train.data.joined import JoinedCrops, merge_datasets
+from facesearch_train.data.mislabelled import find_mislabelled
 from facesearch_train.data.teacher import read_teacher, taught_places
 from facesearch_train.model import teacher_embeddings
 from facesearch_train.model.teacher_embeddings import DLIB, embed_crops, teacher_files

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from facesearch.errors import TrainingDataError
-from facesearch_train.data.merging import bare_name, same_name
+from facesearch_train.data.joined import bare_name, same_name
 
 # Fewer people in two photos than this on either side give no impostor pair between people who also have genuine ones.
 LEAST_PEOPLE = 2

@@ -1,7 +1,7 @@
 """Plant mistakes among named people, and say how many of them `facesearch people suspects` names first; or time it.
 
-python scripts/bench_suspects.py --data ../shared/data/lfw --fold 7            planted among LFW's people of a fold
-python scripts/bench_suspects.py --faces 1000000 --people 50000                how long it takes, on random people
+python scripts/bench_review.py --data ../shared/data/lfw --fold 7            planted among LFW's people of a fold
+python scripts/bench_review.py --faces 1000000 --people 50000                how long it takes, on random people
 
 Planted are: faces given to another person (stray), a person's faces made two people (alike), and on one photo two
 people of one name (twice: the photo is put together of two faces). LFW's people of folds 6 and 7 were never trained on;

@@ -14,7 +14,7 @@ from support import exiftool, exiv2
 from support import sidecar_samples as samples
 
 from facesearch.exchange.areas import Area, Frame
-from facesearch.exchange.merging import Merged, NamedFace, merge
+from facesearch.exchange.packet_merge import Merged, NamedFace, merge
 from facesearch.exchange.packets import Packet, PacketError
 from facesearch.records import Floats
 

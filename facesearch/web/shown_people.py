@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from facesearch.api.values import PeopleList, PersonEntry
 
 
-class Listing:
+class ShownPeople:
     """The people of the library as pages show them. Remembers covers, which cost embeddings to choose."""
 
     def __init__(self, desk: Desk) -> None:
