@@ -1,5 +1,6 @@
 """How fast a training step is: on one batch held in memory, fed from the cache of crops, and with all augmentations;
-by a teacher, and so with two blocks frozen, whole and on what these give for each view.
+by a teacher, and so with two blocks frozen, whole and on what these give for each view; with Keras' own batch
+normalisation in place of the fused one; in bfloat16 (all others in float32), and so with Keras' own.
 
 All take turns within each round, in one process, so that other work on the machine disturbs all alike; the median
 over the rounds of each round's median step counts, and so does that of each round's ratio. The cache is a memmap on the
@@ -49,7 +50,7 @@ def main() -> None:
     for name, seconds in rounds.items():
         more = np.array(seconds) / held - 1
         print(
-            f"{name:<10} {np.median(seconds) * 1e3:8.0f} ms a step  {np.median(more):+7.1%} "
+            f"{name:<17} {np.median(seconds) * 1e3:8.0f} ms a step  {np.median(more):+7.1%} "
             f"({np.percentile(more, 25):+.1%} to {np.percentile(more, 75):+.1%})"
         )
 
@@ -63,6 +64,7 @@ def measure(folder: Path, input_size: int, batch: int, steps: int, rounds: int) 
     from facesearch_train.model.augment import Augmentation
     from facesearch_train.model.heads import build_training_model
     from facesearch_train.model.network import build_tower
+    from facesearch_train.model.precision import training_precision
     from facesearch_train.presets import FULL
 
     stage = replace(FULL.stages[0], input_size_px=input_size)
@@ -85,25 +87,30 @@ def measure(folder: Path, input_size: int, batch: int, steps: int, rounds: int) 
         def __getitem__(self, step: int) -> object:
             return self.content
 
-    plain, changed = (
-        build_training_model(build_tower(input_size, shape=config.network), used, stage, seed=1, people=len(people))
-        for used in (config, everything)
-    )
+    def model(used: TrainConfig, precision: str, fused: bool = True) -> Any:
+        with training_precision(precision):
+            tower = build_tower(input_size, shape=config.network, fused=fused)
+            return build_training_model(tower, used, stage, seed=1, people=len(people))
+
+    plain = model(config, "float32")
     kinds: dict[str, tuple[Any, Any]] = {
         "held": (plain, Held(fed[0])),
         "fed": (plain, fed),
-        "augmented": (changed, Held(fed[0])),
+        "augmented": (model(everything, "float32"), Held(fed[0])),
+        "unfused": (model(config, "float32", fused=False), Held(fed[0])),
+        "bfloat16": (model(config, "bfloat16"), Held(fed[0])),
+        "bfloat16, unfused": (model(config, "bfloat16", fused=False), Held(fed[0])),
     }
     kinds |= taught_kinds(config, input_size, Held)
     seconds: dict[str, list[float]] = {name: [] for name in kinds}
     for number in range(rounds + 1):  # the first compiles and does not count
         fed.draw(number)
-        for name, (model, data) in kinds.items():
+        for name, (trained, data) in kinds.items():
             ends: list[float] = []
             clock = keras.callbacks.LambdaCallback(
                 on_train_batch_end=lambda batch, logs, ends=ends: ends.append(time.perf_counter())
             )
-            model.fit(data, shuffle=False, verbose=0, callbacks=[KeepFreedMemory(), clock])
+            trained.fit(data, shuffle=False, verbose=0, callbacks=[KeepFreedMemory(), clock])
             if number:
                 seconds[name].append(float(np.median(np.diff(ends))))
     return seconds
@@ -124,7 +131,7 @@ def taught_kinds(config: TrainConfig, input_size: int, held: Callable[[object], 
     kinds: dict[str, tuple[Any, Any]] = {}
     for name, frozen, views in (("taught", 0, 0), ("frozen", 2, 0), ("views", 2, 1)):
         stage = replace(TEACH.stages[0], input_size_px=input_size, frozen=frozen, views=views)
-        tower = build_tower(input_size, shape=config.network, radius=stage.radius)
+        tower = build_tower(input_size, shape=config.network, radius=stage.radius, fused=True)
         freeze_blocks(tower, frozen)
         trained = split_tower(tower, frozen)[1] if views else tower
         model = build_training_model(trained, config, stage, seed=1, people=batch, place_size=80)

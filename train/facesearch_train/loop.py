@@ -127,7 +127,12 @@ class Run:
         keras.utils.set_random_seed(config.seed + number)
         self.stage = stage
         self.tower = build_tower(
-            stage.input_size_px, config.embedding_size, config.network, radius=stage.radius, dropout=stage.dropout
+            stage.input_size_px,
+            config.embedding_size,
+            config.network,
+            radius=stage.radius,
+            dropout=stage.dropout,
+            fused=True,
         )
         freeze_blocks(self.tower, stage.frozen)
         trained = split_tower(self.tower, stage.frozen)[1] if stage.views else self.tower

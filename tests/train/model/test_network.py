@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -150,3 +152,34 @@ def test_dropout_leaves_features_out_in_training_alone_and_adds_no_weight() -> N
     np.testing.assert_allclose(dropping(crops), plain(crops), rtol=1e-5, atol=1e-6)
     first, second = (np.asarray(dropping(crops, training=True)) for _ in range(2))
     assert np.abs(first - second).max() > 1e-3
+
+
+def trained_step(fused: bool, weights: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    """What one training step sees: embeddings, gradients and the weights with their running statistics, in numpy."""
+    import tensorflow as tf
+
+    tower = build_tower(32, shape=SMALL, fused=fused)
+    tower.set_weights(weights)
+    crops = np.random.default_rng(5).uniform(0, 255, (12, 32, 32, 3)).astype("float32")
+    with tf.GradientTape() as tape:
+        embeddings = tower(crops, training=True)
+        loss = tf.reduce_sum(embeddings[:, 0] * np.arange(12, dtype="float32"))
+    gradients = [np.asarray(gradient) for gradient in tape.gradient(loss, tower.trainable_variables)]
+    return np.asarray(embeddings), gradients, tower.get_weights()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the fused kernel is TensorFlow's")
+def test_a_fused_tower_trains_as_one_of_keras_own_layers() -> None:
+    weights = build_tower(32, shape=SMALL).get_weights()
+    (plain, gradients, after), (fused, fused_gradients, fused_after) = (trained_step(f, weights) for f in (False, True))
+    np.testing.assert_allclose(fused, plain, rtol=1e-3, atol=1e-4)
+    for mine, theirs in zip([*fused_gradients, *fused_after], [*gradients, *after], strict=True):
+        assert np.linalg.norm(mine - theirs) <= 1e-2 * np.linalg.norm(theirs) + 1e-4
+
+
+def test_a_plain_tower_reads_the_weights_of_a_fused_one(tmp_path: Path) -> None:
+    fused, plain = (build_tower(32, shape=SMALL, fused=f) for f in (True, False))
+    fused.save_weights(tmp_path / "tower.weights.h5")
+    plain.load_weights(tmp_path / "tower.weights.h5")
+    for mine, theirs in zip(plain.get_weights(), fused.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)

@@ -17,11 +17,12 @@ def has_accelerator() -> bool:
 
 
 def has_bfloat16() -> bool:
-    """Whether bfloat16 is faster here: an accelerator, or a processor with AMX (AVX-512's own bfloat16 is slower)."""
+    """Whether bfloat16 is faster here: an accelerator, or a processor that multiplies in it (AMX or AVX-512 BF16)."""
     if has_accelerator():
         return True
     try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+        features = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+        return "amx_bf16" in features or "avx512_bf16" in features
     except OSError:
         return False
 
