@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from facesearch.errors import LibraryError
+from facesearch.library.care.checks import Problem
 from facesearch.library.rows.database import Database
 from facesearch.library.spaces import Spaces
 from facesearch.records import EMBEDDING_SIZE, Floats, Values
 
 _SETTING = "scales"
 _FACES_AT_ONCE = 8192
+_TOLERANCE = 1e-5  # of a scale: the space's map may round otherwise on another processor
 
 
 class Scales:
@@ -63,6 +66,42 @@ class Scales:
                 zip(scales.tolist(), [row[0] for row in rows], strict=True),
             )
 
+    def wrong(self) -> list[int]:
+        """The faces whose rows keep another scale than their embeddings have. Reads every face."""
+        space, wrong, last = self._spaces.current(), [], -1
+        while space.cohort is not None and self._are_current():
+            rows = self._database.rows(
+                "SELECT id, embedding, local_scale FROM faces WHERE local_scale IS NOT NULL AND id > ? "
+                "ORDER BY id LIMIT ?",
+                (last, _FACES_AT_ONCE),
+            )
+            if not rows:
+                break
+            last = rows[-1][0]
+            embeddings = np.frombuffer(b"".join(row[1] for row in rows), "<f4").reshape(-1, EMBEDDING_SIZE)
+            right = space.place(embeddings.astype(np.float32)).scales
+            kept = np.array([row[2] for row in rows])
+            wrong += [row[0] for row, off in zip(rows, np.abs(kept - right) > _TOLERANCE * right, strict=True) if off]
+        return wrong
+
     def _are_current(self) -> bool:
         space = self._spaces.current()
         return self._database.settings().get(_SETTING, "") == ("" if space.cohort is None else space.measure)
+
+
+def scale_problems(database: Database) -> list[Problem]:
+    """Local scales that are not those of their faces' embeddings. Call it where the embeddings are sound."""
+    scales = Scales(database, Spaces(database))
+    try:
+        wrong = scales.wrong()
+    except LibraryError:  # a damaged head or cohort, which is said elsewhere
+        return []
+    if not wrong:
+        return []
+
+    def mend() -> None:
+        database.execute_many("UPDATE faces SET local_scale = NULL WHERE id = ?", [(face_id,) for face_id in wrong])
+        scales.settle()
+
+    problem = f"{len(wrong)} faces have another local scale than their embeddings: their distances are judged wrongly"
+    return [Problem("embeddings", problem, "computed them again", mend)]

@@ -264,3 +264,17 @@ def test_verify_drops_a_damaged_cohort_and_the_next_question_records_it_again(tm
     assert any("cohort" in finding.problem for finding in verify(path, JUDGED).findings)
     assert verify(path, JUDGED, repair=True).sound
     assert answers(path, photo) == expected
+
+
+def test_verify_finds_and_mends_a_scale_that_is_not_that_of_its_face(album: Path, tmp_path: Path) -> None:
+    path = indexed(tmp_path / "library", album)
+    assert verify(path, JUDGED).sound
+    right = stored(path)[0]
+    with closing(sqlite3.connect(path / "library.db")) as database, database:
+        database.execute("UPDATE faces SET local_scale = 2 * local_scale WHERE id IN (2, 3)")
+    found = verify(path, JUDGED)
+    assert not found.sound
+    assert "2 faces have another local scale" in found.findings[0].problem
+    assert verify(path, JUDGED, repair=True).findings[0].outcome == "computed them again"
+    assert verify(path, JUDGED).sound
+    assert stored(path)[0] == right

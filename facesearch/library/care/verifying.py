@@ -31,6 +31,7 @@ from facesearch.library.rows.catalog import Catalog
 from facesearch.library.rows.database import Database
 from facesearch.library.rows.embedding_rows import stored_embeddings
 from facesearch.library.rows.failures import is_damage
+from facesearch.library.scales import scale_problems
 from facesearch.library.space import Space
 from facesearch.library.spaces import Spaces, head_problems, mapped
 from facesearch.records import Models
@@ -155,6 +156,9 @@ class _Verification:
         self._check_models(database)
         for problem in head_problems(database):
             self._found(problem, database)
+        if not any(finding.area == "embeddings" and not finding.mended for finding in self._findings):
+            for problem in scale_problems(database):
+                self._found(problem, database)
         self._checked |= {"rows", "embeddings", "models"}
         if not self._is_being_written():
             before = list(self._findings)
