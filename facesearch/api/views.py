@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from facesearch.query import Probe
     from facesearch.query.lookalikes import Lookalike
     from facesearch.query.why.pairs import PairsAround
+    from facesearch.records import Taken
 
 LARGE_PX = 1600
 """Longer side of a photo that is looked at by itself."""
@@ -81,12 +82,10 @@ class Views:
             raise UsageError(f"there is no face #{face_id} in {self._session.path}")
         return face.photo_id
 
-    def taken(self, photo_ids: Sequence[int]) -> dict[int, str]:
-        """When photos were taken, by the camera's clock, ISO 8601; nothing for those that do not say."""
+    def taken(self, photo_ids: Sequence[int]) -> dict[int, Taken]:
+        """When photos were taken, as `photos` says it; nothing for those of a former version until the next index."""
         with self._session.reading() as library:
-            paths = library.catalog.photo_paths(photo_ids)
-        dates = {photo_id: _taken(where.path) for photo_id, where in paths.items() if not where.missing}
-        return {photo_id: date for photo_id, date in dates.items() if date is not None}
+            return library.catalog.taken(photo_ids)
 
     def pairs(self, bins: int = 120) -> tuple[float, PairsAround | None]:
         """The threshold in force, and the distances of all pairs of named faces, of 2,000 at most, as histograms; None
@@ -185,11 +184,3 @@ def _pictures_of(path: Path) -> PictureCache:
     from facesearch.library.picture_cache import PictureCache
 
     return PictureCache(path)
-
-
-@lru_cache(maxsize=200_000)
-def _taken(path: Path) -> str | None:
-    from facesearch.photos import date_taken
-
-    date = date_taken(path)
-    return None if date is None else date.isoformat(timespec="seconds")

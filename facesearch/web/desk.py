@@ -74,7 +74,7 @@ class Desk:
         return found or await self._run(self._maker, lambda library: look(library, True))
 
     async def people(self) -> PeopleList:
-        """Everybody, without covers, the largest groups first."""
+        """Everybody, hidden people too, without covers, the largest groups first."""
         return await self.read(self._people.current)
 
     async def _run(self, pool: ThreadPoolExecutor, ask: Callable[[FaceLibrary], T], *, hold: bool = True) -> T:
@@ -106,7 +106,7 @@ class CachedPeople:
         with self._lock:
             stamp = library.views.stamp()
             if self._list is None or stamp != self._stamp:
-                self._list, self._stamp = library.people.list(covers=False), stamp
+                self._list, self._stamp = library.people.list(covers=False, hidden=True), stamp
             return self._list
 
 

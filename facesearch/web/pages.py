@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from jinja2 import Environment, PackageLoader
 from facesearch.api.library import FaceLibrary
 from facesearch.api.values import FaceEntry, PersonShown, PhotoShown
 from facesearch.errors import LibraryError
+from facesearch.records import Taken
 from facesearch.text import called, counted, shown
 from facesearch.web.rest import Number, Services, reply
 
@@ -22,7 +22,6 @@ PAGES = (("/", "People"), ("/find", "Find"), ("/review", "Review"), ("/history",
 
 _FIRST = 60  # people that come with the page; static/people.js knows the number
 _SHOTS = 60  # photos at a time
-_MOST_DATED = 5000  # photos of a person whose dates are read
 _MOST_NAMES = 3  # in a line of the history
 
 
@@ -65,15 +64,19 @@ class Shot:
     width: int  # of the part of the photo that is shown: all of it
     height: int
     path: Path
-    day: str | None  # ISO date
+    taken: Taken | None
 
     @property
     def file(self) -> str:
         return self.path.name
 
     @property
+    def day(self) -> str | None:
+        return None if self.taken is None else self.taken.at[:10]
+
+    @property
     def label(self) -> str:
-        return shown(f"{self.day or 'undated'}: {self.path.name}")
+        return shown(f"{_date(self.taken) or 'undated'}: {self.path.name}")
 
 
 def add_pages(router: APIRouter, services: Services, pages: Pages) -> None:
@@ -96,9 +99,9 @@ class _Views:
     def __init__(self, services: Services, pages: Pages) -> None:
         self._desk, self._listing, self._pages = services.desk, services.listing, pages
 
-    async def people(self, text: str = "") -> Response:
+    async def people(self, text: str = "", hidden: bool = False) -> Response:
         try:
-            found = await self._listing.people(text)
+            found = await self._listing.people(text, hidden=hidden)
         except LibraryError as error:
             return self._pages.error(200, "No library yet", str(error))
         everybody = await self._desk.people()
@@ -116,17 +119,18 @@ class _Views:
             people=await self._listing.with_covers(found[:_FIRST]),
             summary=", ".join(filter(None, parts)),
             waiting=everybody.faces_without_person,
+            hidden=hidden,
+            away=sum(person.hidden for person in everybody.people),
         )
 
-    async def cards(self, text: str = "", start: int = 0, count: int = _FIRST) -> Response:
-        found = await self._listing.people(text)
+    async def cards(self, text: str = "", start: int = 0, count: int = _FIRST, hidden: bool = False) -> Response:
+        found = await self._listing.people(text, hidden=hidden)
         people = await self._listing.with_covers(found[max(0, start) : max(0, start) + min(count, 200)])
         return self._pages.page("cards.html", "", people=people)
 
     async def person(self, person_id: Number, start: int = 0) -> Response:
         known = await self._desk.read(lambda library: library.people.show(person_id))
         shots = await self._desk.study(lambda library: _shots(library, known))
-        years = _years(shots)
         page = shots[max(0, start) : max(0, start) + _SHOTS]
         sizes = await self._desk.read(lambda library: [library.views.photo(each.photo_id) for each in page])
         is_group = known.person.name is None
@@ -138,8 +142,8 @@ class _Views:
             "/",
             person=known.person,
             shots=[_sized(*pair) for pair in zip(page, sizes, strict=True)],
-            years=years,
-            most=max((count for _, count in years), default=1),
+            years=known.photos_by_year if len(known.photos_by_year) > 1 else (),
+            most=max((year.photos for year in known.photos_by_year), default=1),
             next=f"/people/{person_id}?start={start + _SHOTS}" if more else None,
             rejected=len(known.rejected),
             likely=likely,
@@ -164,7 +168,7 @@ class _Views:
             frames=frames,
             file="in no file any more" if photo.photo is None else photo.photo.name,
             path=photo.photo or "",
-            day=dates.get(photo_id, "").replace("T", " ")[:16],
+            day=_date(dates.get(photo_id)),
         )
 
     async def history(self) -> Response:
@@ -183,17 +187,24 @@ class _Views:
 
 
 def _shots(library: FaceLibrary, known: PersonShown) -> list[Shot]:
-    """The photos of a person, the latest first; those without a date come last, by path."""
+    """The photos of a person, the latest first; those without a date come last."""
     faces = [face for face in known.faces if face.photo is not None and face.photo_id is not None]
-    dates = library.views.taken([face.photo_id for face in faces[:_MOST_DATED] if face.photo_id is not None])
+    dates = library.views.taken([face.photo_id for face in faces if face.photo_id is not None])
     dated = [(dates.get(face.photo_id or 0), face) for face in faces]
-    dated.sort(key=lambda pair: (pair[0] is not None, pair[0] or ""), reverse=True)
-    return [_shot(face, date) for date, face in dated]
+    dated.sort(key=lambda pair: "" if pair[0] is None else pair[0].at, reverse=True)
+    return [_shot(face, taken) for taken, face in dated]
 
 
-def _shot(face: FaceEntry, date: str | None) -> Shot:
+def _shot(face: FaceEntry, taken: Taken | None) -> Shot:
     assert face.photo is not None and face.photo_id is not None
-    return Shot(face.photo_id, face.face_id, face.box, 0, 0, face.photo, None if date is None else date[:10])
+    return Shot(face.photo_id, face.face_id, face.box, 0, 0, face.photo, taken)
+
+
+def _date(taken: Taken | None) -> str:
+    """When a photo was taken, to the minute, in words."""
+    if taken is None:
+        return ""
+    return taken.at[:16].replace("T", " ") + (" (time of the file)" if taken.source == "file" else "")
 
 
 def _other(pair: Any, person_id: int) -> dict[str, Any]:
@@ -204,12 +215,4 @@ def _other(pair: Any, person_id: int) -> dict[str, Any]:
 
 
 def _sized(shot: Shot, photo: PhotoShown) -> Shot:
-    return Shot(shot.photo_id, shot.face_id, shot.box, photo.width_px, photo.height_px, shot.path, shot.day)
-
-
-def _years(shots: Sequence[Shot]) -> list[tuple[int, int]]:
-    """How many photos there are of each year, from the first to the last; nothing where all are of one."""
-    counts = Counter(int(shot.day[:4]) for shot in shots if shot.day is not None)
-    if len(counts) < 2:
-        return []
-    return [(year, counts[year]) for year in range(min(counts), max(counts) + 1)]
+    return replace(shot, width=photo.width_px, height=photo.height_px)

@@ -94,6 +94,12 @@ class MergeWish(BaseModel):
     others: Numbers
 
 
+class PeopleWish(BaseModel):
+    """Some people, by number."""
+
+    people: Numbers
+
+
 class UndoWish(BaseModel):
     """What to take back."""
 
@@ -132,6 +138,8 @@ def make_router(services: Services) -> APIRouter:
 
     add("GET", "/status", rest.status, values.LibraryStatus)
     add("GET", "/people", rest.people)
+    add("POST", "/people/hide", rest.hide, values.PeopleHidden)
+    add("POST", "/people/unhide", rest.unhide, values.PeopleHidden)
     add("GET", "/people/{person_id}", rest.person, values.PersonShown)
     add("POST", "/people/{person_id}/name", rest.name, values.PeopleChanged)
     add("POST", "/people/{person_id}/merge", rest.merge, values.PeopleChanged)
@@ -175,12 +183,13 @@ class _Rest:
         text: Annotated[str, Query(max_length=200, description="part of a name")] = "",
         start: Annotated[int, Query(ge=0)] = 0,
         count: Annotated[int, Query(ge=1, le=1000)] = 100,
+        hidden: Annotated[bool, Query(description="also people who are hidden")] = False,
     ) -> Response:
         """People, the largest first, then groups without a name.
 
         total: how many there are with that text in their names.
         """
-        found = await self._services.listing.people(text)
+        found = await self._services.listing.people(text, hidden=hidden)
         page = await self._services.listing.with_covers(found[start : start + count])
         return reply({"total": len(found), "start": start, "people": page})
 
@@ -208,6 +217,14 @@ class _Rest:
     async def confirm(self, person_id: Number, wish: FacesWish) -> Response:
         """Say that faces are this person's, whose they are already: a review doubts them no more."""
         return reply(await self._desk.change(lambda library: library.people.confirm(person_id, wish.faces)))
+
+    async def hide(self, wish: PeopleWish) -> Response:
+        """Leave people, such as strangers and posters, out of lists and answers."""
+        return reply(await self._desk.change(lambda library: library.people.hide(*wish.people)))
+
+    async def unhide(self, wish: PeopleWish) -> Response:
+        """Show hidden people again."""
+        return reply(await self._desk.change(lambda library: library.people.unhide(*wish.people)))
 
     async def cover(self, person_id: Number, wish: CoverWish) -> Response:
         """Choose the face that stands for a person; without one, the best by itself again."""

@@ -21,9 +21,9 @@ class ShownPeople:
         self._ordered: list[PersonEntry] = []
         self._covers: dict[int, int] = {}
 
-    async def people(self, text: str = "") -> list[PersonEntry]:
-        """Those with a text in their names, and with `#12` the group of that number."""
-        everybody = await self._everybody()
+    async def people(self, text: str = "", *, hidden: bool = False) -> list[PersonEntry]:
+        """Those with a text in their names, and with `#12` the group of that number. hidden: also who is hidden."""
+        everybody = [person for person in await self._everybody() if hidden or not person.hidden]
         wanted = text.strip().casefold()
         if not wanted:
             return everybody

@@ -137,6 +137,29 @@ def test_two_people_are_selected_and_made_one_by_keyboard(open_page: Callable[..
     expect(page.locator(".card")).to_have_count(PEOPLE)
 
 
+def test_people_are_hidden_and_a_switch_shows_them(open_page: Callable[..., Any], server: Serving) -> None:
+    page = open_page("/")
+    switch = page.get_by_role("switch", name="Show 2 hidden")
+    expect(switch).to_have_count(0)
+    for number in (0, 1):
+        page.locator(".card input").nth(number).check()
+    page.get_by_role("button", name="Hide").click()
+    expect(page.locator(".card")).to_have_count(PEOPLE - 2)
+    switch.check()
+    expect(page.locator(".card")).to_have_count(PEOPLE)
+    expect(page.locator(".card.away")).to_have_count(2)
+    page.locator(".card.away a").first.click()
+    page.get_by_role("button", name="Show again").click()
+    expect(page.get_by_role("button", name="Hide")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("button", name="Show again")).to_be_visible()
+    page.goto(f"{server.address}/?hidden=true")
+    page.locator(".card.away input").first.check()
+    page.locator(".card.away input").last.check()
+    page.get_by_role("button", name="Show again").click()
+    expect(page.locator(".card.away")).to_have_count(0)
+
+
 def test_faces_are_moved_to_a_new_person_and_rejected(open_page: Callable[..., Any], server: Serving) -> None:
     page = open_page("/people/2")
     shots = page.locator(".shot")

@@ -22,6 +22,7 @@ from support.web_server import Serving, serving
 from facesearch.api.library import open_library
 from facesearch.import_path import TRUST_VARIABLE
 from facesearch.library import Library
+from facesearch.records import Taken
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "page.md"
 
@@ -126,6 +127,40 @@ def test_naming_merging_moving_rejecting_and_undoing(client: httpx.Client) -> No
     for _ in range(6):
         api(client, "POST", "journal/undo", json={})
     assert api(client, "GET", "people") == before
+
+
+def test_people_are_hidden_and_shown_again(client: httpx.Client) -> None:
+    before = api(client, "GET", "people")
+    done = api(client, "POST", "people/hide", json={"people": [2, 3]})
+    assert (done["hidden"], done["person_ids"]) == (True, [2, 3])
+    assert [each["person_id"] for each in api(client, "GET", "people")["people"]] == [1, 4]
+    everybody = api(client, "GET", "people", params={"hidden": True})["people"]
+    assert {each["person_id"]: each["hidden"] for each in everybody} == {1: False, 2: True, 3: True, 4: False}
+    assert api(client, "POST", "people/unhide", json={"people": [3, 4]})["person_ids"] == [3]
+    assert client.post("/api/v1/people/hide", json={"people": [99999]}).status_code == 400
+    for _ in range(2):
+        api(client, "POST", "journal/undo", json={})
+    assert api(client, "GET", "people") == before
+
+
+def test_dates_are_those_that_the_library_has_stored(server: Serving) -> None:
+    """Which photos without a date of the camera have, too."""
+    with open_library(server.library) as library:
+        faces = library.people.show(1).faces
+    stored = {"name": "1931-02-03T00:00:00", "file": "1977-05-06T07:08:09"}
+    with Library.open(server.library, writable=True) as library, library.changing():
+        former = library.catalog.taken([face.photo_id or 0 for face in faces])
+        for face, (source, at) in zip(faces, stored.items(), strict=False):
+            library.catalog.set_taken(face.photo_id or 0, Taken(at, None, source))  # type: ignore[arg-type]
+    with server.client() as client:
+        person = client.get("/people/1").text
+        assert person.index("1977-05-06") < person.index("1931-02-03")  # the latest first
+        assert "1931: 1" in person
+        assert "1977: 0" in person  # the time of a file does not say when a photo was taken
+        assert "1977-05-06 07:08 (time of the file)" in client.get(f"/photos/{faces[1].photo_id}").text
+    with Library.open(server.library, writable=True) as library, library.changing():
+        for photo_id, taken in former.items():
+            library.catalog.set_taken(photo_id, taken)
 
 
 def test_a_cover_is_chosen_and_company_is_counted(client: httpx.Client, server: Serving) -> None:

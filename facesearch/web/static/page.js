@@ -91,7 +91,7 @@ export function whenShown(prepare) {
 
 /** Name a person or group; where somebody is called that already, ask whether they are one. */
 export async function namePerson(id, name) {
-  const found = await understood(await fetch(`/api/v1/people?count=20&text=${encodeURIComponent(name)}`));
+  const found = await understood(await fetch(`/api/v1/people?count=20&hidden=true&text=${encodeURIComponent(name)}`));
   const other = found.people.find((each) => each.name?.toLowerCase() === name.trim().toLowerCase() && each.person_id !== id);
   if (!other) return act(() => send(`/api/v1/people/${id}/name`, { name }), (done) => `Named ${done.name}`);
   if (!confirm(`${other.name} is here already, on ${other.photos} photos. Are they the same person?`)) return null;

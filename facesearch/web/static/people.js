@@ -3,7 +3,7 @@ import { act, refresh, send, understood, whenShown } from "/static/page.js";
 
 const LEAST_WIDTH = 136, GAP = 12, TEXT_HEIGHT = 58, FIRST = 60;
 const chosen = new Set();
-let grid, total, columns, row, size, text = "";
+let grid, total, columns, row, size, text = "", hidden = false;
 let blocks = new Map();
 
 function measure() {
@@ -30,7 +30,7 @@ async function fill(number) {
   const block = place(number, []);
   blocks.set(number, block);
   block.dataset.busy = "1";
-  const address = `/people/cards?start=${number * size}&count=${size}&text=${encodeURIComponent(text)}`;
+  const address = `/people/cards?start=${number * size}&count=${size}&text=${encodeURIComponent(text)}&hidden=${hidden}`;
   const answer = await fetch(address);
   if (!block.isConnected || !answer.ok) return;
   const made = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -62,6 +62,7 @@ function prepare() {
   grid = document.getElementById("grid");
   blocks = new Map();
   text = document.getElementById("filter").value;
+  hidden = document.getElementById("hidden")?.checked ?? false;
   if (grid) {
     total = Number(grid.dataset.total);
     measure();
@@ -81,7 +82,20 @@ function count() {
   for (const box of document.querySelectorAll("#grid input")) box.checked = chosen.has(Number(box.value));
 }
 
+/** The address of the page as its filter and its switch stand. */
+function address() {
+  const wanted = new URLSearchParams();
+  const wish = document.getElementById("filter").value;
+  if (wish) wanted.set("text", wish);
+  if (document.getElementById("hidden")?.checked) wanted.set("hidden", "true");
+  return wanted.size ? `/?${wanted}` : "/";
+}
+
 document.addEventListener("change", (event) => {
+  if (event.target.id === "hidden") {
+    history.replaceState(null, "", address());
+    refresh();
+  }
   if (event.target.name !== "person") return;
   const id = Number(event.target.value);
   event.target.checked ? chosen.add(id) : chosen.delete(id);
@@ -93,8 +107,7 @@ document.addEventListener("input", (event) => {
   if (event.target.id !== "filter") return;
   clearTimeout(filtering);
   filtering = setTimeout(async () => {
-    const address = event.target.value ? `/?text=${encodeURIComponent(event.target.value)}` : "/";
-    history.replaceState(null, "", address);
+    history.replaceState(null, "", address());
     const { selectionStart } = event.target;
     await refresh();
     document.getElementById("filter").setSelectionRange(selectionStart, selectionStart);
@@ -103,6 +116,11 @@ document.addEventListener("input", (event) => {
 
 document.addEventListener("click", async (event) => {
   if (event.target.id === "clear") { chosen.clear(); count(); }
+  if (event.target.id === "hide" || event.target.id === "unhide") {
+    const people = [...chosen], words = event.target.id === "hide" ? "hidden" : "shown again";
+    chosen.clear();
+    await act(() => send(`/api/v1/people/${event.target.id}`, { people }), (done) => `${done.person_ids.length} ${words}`);
+  }
   if (event.target.id === "merge") {
     const shown = [];
     for (const id of chosen) shown.push((await understood(await fetch(`/api/v1/people/${id}`))).person);
