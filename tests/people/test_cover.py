@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.people_library import create, draw_album
@@ -12,7 +13,7 @@ from support.tiles import draw
 
 from facesearch.library import Library
 from facesearch.pages.person_faces import everybody
-from facesearch.people import list_people, name_faces, show_person
+from facesearch.people import list_people, name_faces, reject_faces, show_person
 from facesearch.people.cover import cover_faces
 
 ANN_ID, BOB_ID = 1, 2
@@ -65,6 +66,31 @@ def test_without_qualities_it_is_the_most_typical(library: Library) -> None:
 def test_a_known_quality_is_better_than_an_unknown_one(library: Library) -> None:
     face_ids = rate(library, BOB_ID, None, None, None, 0.0, None)
     assert cover_faces(library, [BOB_ID])[BOB_ID] == face_ids[3]
+
+
+def test_a_cover_is_not_looked_for_again_until_a_face_comes_goes_or_changes(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anns = rate(library, ANN_ID, 0.5, 0.5, 0.9, 0.5, 0.5, 0.5)
+    looked_for: list[set[int]] = []
+    sampled = library.people.sampled_rows
+
+    def counting(person_ids: Iterable[int], most: int) -> Any:
+        looked_for.append(set(person_ids))
+        return sampled(person_ids, most)
+
+    monkeypatch.setattr(library.people, "sampled_rows", counting)
+    found = cover_faces(library, [ANN_ID, BOB_ID])
+    assert looked_for.pop() == {ANN_ID, BOB_ID}
+    assert cover_faces(library, [ANN_ID, BOB_ID]) == found
+    assert not looked_for.pop()
+    reject_faces(library, ANN_ID, [found[ANN_ID]])
+    after = cover_faces(library, [ANN_ID, BOB_ID])
+    assert looked_for.pop() == {ANN_ID}
+    assert after[ANN_ID] != found[ANN_ID]
+    rate(library, ANN_ID, *(0.1 + 0.1 * (face == min(anns)) for face in sorted(set(anns) - {found[ANN_ID]})))
+    cover_faces(library, [ANN_ID])
+    assert looked_for.pop() == {ANN_ID}
 
 
 def test_lists_and_sheets_show_the_cover(library: Library) -> None:

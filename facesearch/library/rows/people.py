@@ -7,6 +7,7 @@ or that was rejected: only what a user says does that.
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -189,6 +190,16 @@ class People:
                 "SELECT person_id, count(*) FROM faces WHERE person_id IN ({}) GROUP BY person_id", person_ids
             )
         )
+
+    def face_digests(self, person_ids: Iterable[int]) -> dict[int, bytes]:
+        """16 bytes by person id that are others once a face of theirs came, went, or got another quality; nothing for
+        people without a face."""
+        rows = self._database.rows_in(
+            "SELECT person_id, group_concat(id || ' ' || coalesce(quality, '-')) FROM faces WHERE person_id IN ({}) "
+            "GROUP BY person_id",
+            person_ids,
+        )
+        return {person_id: hashlib.blake2b(ids.encode(), digest_size=16).digest() for person_id, ids in rows}
 
     def delete(self, person_ids: Iterable[int]) -> None:
         """Delete people for good. Their faces then have no person; the journal keeps its lines about them."""
