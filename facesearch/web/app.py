@@ -47,11 +47,12 @@ _STATUSES: tuple[tuple[type[FacesearchError], int], ...] = (
 )
 
 
-def make_app(place: Place, access: Access, is_ending: Callable[[], bool] = lambda: False) -> Guard:
-    """The application behind its guard, as an ASGI application. is_ending: whether the server wants to end."""
+def make_app(place: Place, access: Access, folder: Path, is_ending: Callable[[], bool] = lambda: False) -> Guard:
+    """The application behind its guard, as an ASGI application. folder: for photos that are being sent. is_ending:
+    whether the server wants to end."""
     desk, runs = Desk(place), Runs(place)
     feed = Feed(place.open(), runs.state, is_ending)
-    services = Services(desk, feed, runs, Uploads(desk), Folders(desk), ShownPeople(desk))
+    services = Services(desk, feed, runs, Uploads(desk, folder), Folders(desk), ShownPeople(desk))
 
     @asynccontextmanager
     async def running(app: Any) -> AsyncIterator[None]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import socket
-import tempfile
 import webbrowser
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,6 +16,7 @@ from facesearch.errors import UsageError
 from facesearch.web.access import Access, new_token
 from facesearch.web.app import make_app
 from facesearch.web.desk import Place
+from facesearch.web.scratch import private_folder
 
 DEFAULT_PORT = 8765
 _BACKLOG = 256
@@ -40,12 +39,12 @@ def serve(
     token: by default a new one. on_ready: is told the address, with the token in it, as soon as the server listens.
     Raises UsageError where the address cannot be listened on.
     """
-    with _listening(host, port) as listener:
+    with _listening(host, port) as listener, private_folder() as folder:
         port = listener.getsockname()[1]
         is_local = _is_loopback(host)
         access = Access(token or new_token(), port, is_local, frozenset(name.casefold() for name in names))
         server: uvicorn.Server | None = None
-        app = make_app(place, access, lambda: server is not None and server.should_exit)
+        app = make_app(place, access, folder, lambda: server is not None and server.should_exit)
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
@@ -64,7 +63,7 @@ def serve(
         address = f"http://{shown if is_local else _reachable(host)}:{port}/?token={access.token}"
         on_ready(address)
         if opens_browser:
-            _open(address)
+            _open(address, folder)
         server.run(sockets=[listener])
 
 
@@ -95,11 +94,10 @@ def _reachable(host: str) -> str:
     return socket.gethostname() if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host
 
 
-def _open(address: str) -> None:
+def _open(address: str, folder: Path) -> None:
     """Open the browser by a private file: the arguments of a process, and so a token in them, can be seen by every user
     of the machine."""
-    descriptor, name = tempfile.mkstemp(prefix="facesearch-", suffix=".html")  # mode 0600
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(f'<!DOCTYPE html><meta http-equiv="refresh" content="0;url={escape(address)}">')
+    page = folder / "open.html"
+    page.write_text(f'<!DOCTYPE html><meta http-equiv="refresh" content="0;url={escape(address)}">', encoding="utf-8")
     with suppress(webbrowser.Error):
-        webbrowser.open(Path(name).as_uri())
+        webbrowser.open(page.as_uri())

@@ -36,10 +36,11 @@ class Asked:
 
 
 class Uploads:
-    """Asks the library about photos that are sent, and remembers the last answers."""
+    """Asks the library about photos that are sent, and remembers the last answers. folder: where they lie meanwhile."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, folder: Path) -> None:
         self._desk = desk
+        self._folder = folder
         self._held: OrderedDict[int, Asked] = OrderedDict()
         self._number = 0
         self._coming = 0
@@ -60,7 +61,7 @@ class Uploads:
         return asked
 
     async def _asked(self, pieces: AsyncIterator[bytes], name: Path, options: QueryOptions) -> Asked:
-        with tempfile.TemporaryDirectory(prefix="facesearch-") as folder:  # mode 0700
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
             path = Path(folder) / "photo"
             with path.open("wb") as file:
                 async for piece in pieces:

@@ -33,6 +33,10 @@ class Serving:
     temporary: Path  # where it keeps what it keeps for a moment
     process: subprocess.Popen[str]
 
+    def kept(self) -> list[Path]:
+        """The files that it keeps for a moment."""
+        return [path for path in self.temporary.rglob("*") if path.is_file()]
+
     def client(self, **options: object) -> httpx.Client:
         """What a program sends: with the token as a bearer."""
         headers = {"Authorization": f"Bearer {self.token}"}

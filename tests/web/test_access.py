@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import stat
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -229,6 +232,36 @@ def test_slow_clients_keep_nobody_waiting(server: Serving) -> None:
     finally:
         for connection in slow:
             connection.close()
+
+
+def test_a_server_that_is_killed_while_a_photo_comes_leaves_nothing_beyond_the_next_start(
+    album_and_library: tuple[Path, Path], tmp_path: Path
+) -> None:
+    _, library = album_and_library
+    with serving(library, tmp_path / "tmp", "--device", "cpu") as killed:
+        host, port = killed.address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as connection:
+            connection.sendall(
+                f"POST /api/v1/query HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {killed.token}\r\n"
+                "Content-Length: 90000\r\n\r\n".encode()
+                + b"x" * 70000
+            )
+            while not any(path.stat().st_size for path in killed.kept()):
+                time.sleep(0.05)
+            killed.process.kill()
+            killed.process.wait()
+        (left,) = (tmp_path / "tmp").iterdir()
+        assert stat.S_IMODE(left.stat().st_mode) == 0o700
+    os.utime(left, (0, 0))  # as if that had been a while ago
+    with serving(library, tmp_path / "tmp", "--device", "cpu") as first:
+        (own,) = (tmp_path / "tmp").iterdir()
+        assert own != left
+        os.utime(own, (0, 0))
+        with serving(library, tmp_path / "tmp", "--device", "cpu"):
+            assert own.is_dir()  # of a server that is still there
+        with first.client() as client:
+            assert client.post("/api/v1/query", content=b"no photo").status_code == 422
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_a_port_that_is_taken_is_an_error_that_says_so(tmp_path: Path) -> None:

@@ -229,7 +229,7 @@ def test_a_photo_that_is_sent_is_answered_and_not_kept(
     assert [face["box"] for face in answer["faces"]] == [list(face.box) for face in expected.faces]
     verdicts = [face.verdict.text for face in expected.faces if face.verdict is not None]
     assert [face["verdict"]["text"] for face in answer["faces"]] == verdicts
-    assert list(server.temporary.iterdir()) == []
+    assert server.kept() == []
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_a_bad_upload_is_an_error_with_its_name_and_without_a_path(
     assert answer.status_code == 422
     assert words in answer.json()["error"]["message"]
     assert str(server.temporary) not in answer.text
-    assert list(server.temporary.iterdir()) == []
+    assert server.kept() == []
 
 
 def test_a_photo_without_a_face_is_said(client: httpx.Client, tmp_path: Path) -> None:
