@@ -34,7 +34,7 @@ from facesearch.evaluation.places import Places
 from facesearch.people.clusters import Bounds, ClusterScores, KnownFaces, group_faces, score_clusters
 from facesearch.records import Floats, Ints
 from facesearch.vision.tower.tower import Tower
-from facesearch_train.cohort import cohort_embeddings, gather_centres, validating
+from facesearch_train.cohort import Centres, cohort_embeddings, gather_centres, validating
 from facesearch_train.data.crops import prepare_crops
 from facesearch_train.data.datasets import list_photos
 from facesearch_train.data.pairs import number_identities
@@ -46,8 +46,8 @@ GROUPS = ("White", "Black", "Asian", "Indian", "other")
 SEXES = ("men", "women")
 CHILD_BELOW_YEARS = 13
 CENTRES = (0, 100, 300, 400)  # 0: each person a point, which never ships
-NEIGHBOURS = (2, 3, 5, 10)
-POWERS = (0.5, 0.75, 0.9, 1.0, 1.1, 1.25)
+NEIGHBOURS = (1, 2, 3, 5)
+POWERS = (0.75, 1.0, 1.1, 1.2, 1.3, 1.5)
 MOST_IN_WORST = 0.03
 
 
@@ -166,10 +166,11 @@ def sweep(at_hand: Sweep) -> None:
     lines = [at_hand.line("plain", None)]
     print(lines[0], flush=True)
     for count in CENTRES:
-        centres = gather_centres(at_hand.strangers, count) if count else at_hand.strangers
+        everybody = Centres(at_hand.strangers, np.zeros(len(at_hand.strangers), np.float32))
+        centres = gather_centres(at_hand.strangers, count) if count else everybody
         kind = f"{len(centres)} centres of {count}" if count else f"{len(centres)} people"
         for neighbours in NEIGHBOURS:
-            raw = Cohort(centres, min(neighbours, len(centres)), 1.0, 1.0)
+            raw = Cohort(centres.points, min(neighbours, len(centres)), 1.0, 1.0, spreads=centres.spreads)
             scales = [raw.local_scale(faces) for faces in (at_hand.known, at_hand.judged.embeddings)]
             for power in POWERS:
                 name = f"{kind}, {neighbours} nearest, power {power:g}"

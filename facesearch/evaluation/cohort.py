@@ -1,9 +1,10 @@
 """How densely faces lie around a face, from a cohort of strangers; a distance divided by it means the same everywhere.
 
 Faces of some groups lie closer together in a tower's space than others, so that one threshold lets far more of their
-strangers pass. A face's local scale is its mean distance to its nearest neighbours in a cohort that contains all
-groups, to some power; no group has to be known. A judged distance is the plain one divided by the mean of both local
-scales. Source: adaptive score normalisation, Auckenthaler and others 2000, Matejka and others 2017. NumPy only.
+strangers pass. A face's local scale is its root mean square distance to the people of its nearest centres in a cohort
+that contains all groups, to some power; no group has to be known. A judged distance is the plain one divided by the
+mean of both local scales. Source: adaptive score normalisation, Auckenthaler and others 2000, Matejka and others 2017.
+NumPy only.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from facesearch.evaluation.calibration import Calibration
 from facesearch.records import Floats, Values
 
 METHOD = "nearest-centres"
+_SPREAD_METHOD = "nearest-spread-centres"  # with `spreads`
 _STORED = np.dtype("<f4")
 _LEAST_SCALE = 0.1  # a face on top of a centre would be infinitely far from everybody else
 _VALUES_AT_ONCE = 1 << 15  # distances held at once, 256 kB of float64: they stay in a core's cache
@@ -42,10 +44,15 @@ class Cohort:
     threshold_far: float = 0.01  # share of pairs of different people that passes it
     calibration: Calibration | None = None  # from judged distances to probabilities
     power: float = 1.0  # of the mean distance, to make a local scale: below 1 it counts less
+    spreads: Floats | None = None  # (C,) mean squared distance of each centre's people from it; None counts as 0
 
     def __post_init__(self) -> None:
         if self.centres.ndim != 2 or not np.isfinite(self.centres).all():
             raise ValueError("a cohort's centres are rows of finite numbers")
+        if self.spreads is not None and (
+            self.spreads.shape != (len(self.centres),) or not (np.isfinite(self.spreads) & (self.spreads >= 0)).all()
+        ):
+            raise ValueError("a cohort's spreads are a number of 0 or more for each centre")
         if not 1 <= self.neighbours <= len(self.centres):
             raise ValueError(f"{self.neighbours} neighbours cannot be taken from {len(self.centres)} centres")
         for name in ("unit", "threshold", "threshold_far", "power"):
@@ -55,10 +62,16 @@ class Cohort:
     @cached_property
     def identity(self) -> str:
         """SHA-256 of what a local scale depends on: those of two cohorts cannot be compared."""
-        settings = f"{METHOD} {self.neighbours} {self.unit!r} {self.centres.shape}"
+        settings = f"{self.method} {self.neighbours} {self.unit!r} {self.centres.shape}"
         if self.power != 1:
             settings += f" to the power of {self.power!r}"
-        return hashlib.sha256(settings.encode() + _bytes_of(self.centres)).hexdigest()
+        content = _bytes_of(self.centres) + (b"" if self.spreads is None else _bytes_of(self.spreads))
+        return hashlib.sha256(settings.encode() + content).hexdigest()
+
+    @property
+    def method(self) -> str:
+        """How local scales are made, as cards name it."""
+        return METHOD if self.spreads is None else _SPREAD_METHOD
 
     def local_scale(self, embeddings: Floats) -> Floats:
         """How far apart strangers lie around each face, about 1 on average: (N, D) -> float32 (N,).
@@ -66,18 +79,24 @@ class Cohort:
         A face's number is the same to the bit in whatever company it comes.
         """
         rows, centres = np.asarray(embeddings, np.float64), self.centres.astype(np.float64)
+        spreads = 0.0 if self.spreads is None else self.spreads.astype(np.float64)
         scales = np.empty(len(rows), np.float64)
         height = max(_VALUES_AT_ONCE // len(centres), 1)
         for start in range(0, len(rows), height):
-            squared = _squared(rows[start : start + height], centres)
+            squared = _squared(rows[start : start + height], centres) + spreads
             nearest = np.sort(np.partition(squared, self.neighbours - 1, axis=1)[:, : self.neighbours], axis=1)
             scales[start : start + height] = np.sqrt(nearest).mean(axis=1)
         scales = np.maximum(scales / self.unit, _LEAST_SCALE)
         return (scales if self.power == 1 else scales**self.power).astype(np.float32)
 
     def mapped(self, into: Callable[[Floats], Floats], unit: float | None = None) -> Cohort:
-        """The same strangers in another space. into: the map, (C, D) -> (C, D). unit: the new one, if it is another."""
-        return replace(self, centres=into(self.centres), unit=self.unit if unit is None else unit)
+        """The same strangers in another space. into: the map, linear, (N, D) -> (N, D). unit: the new one, if it is
+        another. Spreads grow as much as the map stretches on average over all directions."""
+        spreads = self.spreads
+        if spreads is not None:
+            axes = into(np.eye(self.centres.shape[1], dtype=np.float32)).astype(np.float64)
+            spreads = np.asarray(spreads * ((axes**2).sum() / len(axes)), np.float32)
+        return replace(self, centres=into(self.centres), spreads=spreads, unit=self.unit if unit is None else unit)
 
     def times(self, factor: float) -> Cohort:
         """The same with all judged distances multiplied."""
@@ -86,7 +105,7 @@ class Cohort:
     def to_card(self) -> dict[str, Any]:
         """As a tower's card keeps it."""
         return {
-            "method": METHOD,
+            "method": self.method,
             "identity": self.identity,
             "neighbours": self.neighbours,
             "unit": self.unit,
@@ -98,6 +117,7 @@ class Cohort:
                 "shape": list(self.centres.shape),
                 "float32": base64.b64encode(_bytes_of(self.centres)).decode(),
             },
+            **({} if self.spreads is None else {"spreads": base64.b64encode(_bytes_of(self.spreads)).decode()}),
         }
 
     @classmethod
@@ -106,11 +126,14 @@ class Cohort:
 
         Raises ValueError where the method is known and its numbers cannot be used, or are not those of its identity.
         """
-        if values is None or values.get("method") != METHOD:
+        if values is None or values.get("method") not in {METHOD, _SPREAD_METHOD}:
             return None
         try:
             count, size = (int(side) for side in values["centres"]["shape"])
             content = base64.b64decode(values["centres"]["float32"], validate=True)
+            spreads = None
+            if values["method"] == _SPREAD_METHOD:
+                spreads = np.frombuffer(base64.b64decode(values["spreads"], validate=True), _STORED).astype(np.float32)
             cohort = cls(
                 np.frombuffer(content, _STORED).reshape(count, size).astype(np.float32),
                 int(values["neighbours"]),
@@ -119,6 +142,7 @@ class Cohort:
                 float(values["threshold_far"]),
                 Calibration.from_card(values.get("calibration")),
                 float(values.get("power", 1.0)),
+                spreads,
             )
         except (KeyError, TypeError, AttributeError, binascii.Error) as error:
             raise ValueError(f"a cohort is incomplete ({error})") from error

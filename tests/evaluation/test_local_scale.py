@@ -32,6 +32,20 @@ def test_a_local_scale_is_the_mean_distance_to_the_nearest_centres_in_units() ->
     np.testing.assert_allclose(dataclasses.replace(COHORT, neighbours=3).local_scale(places[:1]), [4 / 0.7], rtol=1e-6)
 
 
+def test_the_spread_of_a_centre_counts_as_distance_to_its_people() -> None:
+    # Squared distances to (0, 0) are 9, 16 and 25; with the spreads 16, 16 and 25: roots 4, 4 and 5.
+    spread = dataclasses.replace(COHORT, spreads=np.array([7, 0, 0, 0, 0, 0], np.float32))
+    np.testing.assert_allclose(spread.local_scale(np.zeros((1, 2), np.float32)), [4 / 0.7], rtol=1e-6)
+    # That is the root mean square distance to the people themselves.
+    people = np.random.default_rng(2).normal(size=(50, 2)).astype(np.float32)
+    mean = people.mean(axis=0)
+    squared = ((people - mean) ** 2).sum(axis=1).mean()
+    cloud = Cohort(mean[None], 1, 1.0, 1.0, spreads=np.array([squared], np.float32))
+    place = np.array([[3, 1]], np.float32)
+    exact = np.sqrt(((people - place) ** 2).sum(axis=1).mean())
+    np.testing.assert_allclose(cloud.local_scale(place), [exact], rtol=1e-5)
+
+
 def test_a_judged_distance_is_the_plain_one_over_the_mean_of_both_scales() -> None:
     assert float(judged_distances(3.0, 5.0, 1.0)) == pytest.approx(1.0)
     np.testing.assert_allclose(judged_distances([[1.0, 4.0]], [[2.0]], [2.0, 6.0]), [[0.5, 1.0]])
@@ -76,6 +90,23 @@ def test_a_cohort_is_read_from_json_as_it_was_written() -> None:
     assert dataclasses.replace(COHORT, unit=0.8).identity != COHORT.identity
     assert Cohort.from_card(None) is None
     assert Cohort.from_card({"method": "of a later version"}) is None
+
+
+def test_spreads_go_with_the_card_and_with_the_space() -> None:
+    spread = dataclasses.replace(COHORT, spreads=np.arange(6, dtype=np.float32))
+    read = Cohort.from_card(json.loads(json.dumps(spread.to_card())))
+    assert read is not None
+    assert read.spreads is not None
+    assert read.spreads.tolist() == [0, 1, 2, 3, 4, 5]
+    assert read.identity == spread.identity != COHORT.identity
+    turned = spread.mapped(lambda rows: 2 * rows[:, ::-1], unit=1.4)
+    places = np.array([[1, 2], [9, 9]], np.float32)
+    np.testing.assert_allclose(turned.local_scale(2 * places[:, ::-1]), spread.local_scale(places), rtol=1e-6)
+    for wrong in (np.ones(5, np.float32), np.full(6, np.nan, np.float32), -np.ones(6, np.float32)):
+        with pytest.raises(ValueError, match="spreads"):
+            dataclasses.replace(COHORT, spreads=wrong)
+    with pytest.raises(ValueError, match="spreads"):
+        Cohort.from_card({**spread.to_card(), "spreads": None} | {"method": "nearest-spread-centres", "spreads": ""})
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,15 @@ from facesearch.errors import TrainingDataError
 from facesearch.evaluation.cohort import Cohort, judged_distances
 from facesearch.evaluation.metrics import IMPOSTOR, best_threshold, roc_curve
 from facesearch.vision.tower.tower import Tower, read_card, write_card
-from facesearch_train.cohort import Shape, Validation, add_cohort, cohort_embeddings, fit_cohort, gather_centres
+from facesearch_train.cohort import (
+    Centres,
+    Shape,
+    Validation,
+    add_cohort,
+    cohort_embeddings,
+    fit_cohort,
+    gather_centres,
+)
 from facesearch_train.export import threshold_by_person
 
 
@@ -27,13 +35,15 @@ def test_a_centre_is_the_mean_of_five_people_or_more() -> None:
     people = np.concatenate([crowds, [[5, 50], [5, 51], [5, -50]]]).astype(np.float32)
     centres = gather_centres(people, 5)
     assert 1 <= len(centres) <= 5
-    apart = np.linalg.norm(people[:, None] - centres[None], axis=2).min(axis=1)
+    apart = np.linalg.norm(people[:, None] - centres.points[None], axis=2).min(axis=1)
     assert apart.min() > 1e-3  # not the face of a real person
     # The means, weighed by how many people each stands for, make up the mean of all.
-    assert abs(centres[:, 1]).max() < 20
+    assert abs(centres.points[:, 1]).max() < 20
     few = gather_centres(people[:12], 300)
     assert len(few) <= 2
-    np.testing.assert_allclose(gather_centres(people[:9], 300), [people[:9].mean(axis=0)], rtol=1e-5)
+    alone = gather_centres(people[:9], 300)
+    np.testing.assert_allclose(alone.points, [people[:9].mean(axis=0)], rtol=1e-5)
+    np.testing.assert_allclose(alone.spreads, [people[:9].var(axis=0, ddof=1).sum()], rtol=1e-5)
 
 
 @pytest.mark.parametrize("power", [1.0, 0.8])
@@ -43,7 +53,8 @@ def test_the_best_judged_threshold_is_1_and_the_share_of_strangers_is_kept(power
     spread = np.repeat([0.3, 0.06], 60)[:, None]  # the second twenty people lie five times as densely
     places = (np.repeat(middles, 3, axis=0) + rng.normal(size=(120, 4)) * spread).astype(np.float32)
     whose = np.repeat(np.arange(40), 3).astype(np.int32)
-    cohort = fit_cohort(middles.astype(np.float32)[::2], places, whose, 0.05, Shape(neighbours=3, power=power))
+    centres = Centres(middles.astype(np.float32)[::2], np.repeat([0.09, 0.0036], 10).astype(np.float32))
+    cohort = fit_cohort(centres, places, whose, 0.05, Shape(neighbours=3, power=power))
     assert (cohort.neighbours, cohort.power) == (3, power)
     scales = cohort.local_scale(places)
     assert threshold_by_person(places, whose, scales).distance == pytest.approx(1, abs=1e-3)

@@ -32,8 +32,8 @@ from facesearch_train.data.pairs import number_identities
 from facesearch_train.evaluation.evaluate import Embed, embed_rows, found_rows
 
 CENTRES = 400  # asked of k-means; fewer are left after small ones are dissolved
-NEIGHBOURS = 3  # more blur the groups, fewer cost genuine pairs (docs/research/model-card.md)
-POWER = 1.1  # of the mean distance: more evens the groups out, less spares genuine pairs
+NEIGHBOURS = 2  # more blur the groups, fewer cost genuine pairs (docs/research/model-card.md)
+POWER = 1.2  # of the mean distance: more evens the groups out, less spares genuine pairs
 LEAST_PEOPLE = 5  # to a centre
 _SEED = 1
 
@@ -65,8 +65,19 @@ def cohort_embeddings(
     return np.concatenate(found)
 
 
-def gather_centres(embeddings: Floats, centres: int = CENTRES, least_people: int = LEAST_PEOPLE) -> Floats:
-    """Means of neighbouring people, each of `least_people` or more: (P, D) -> float32 (C, D), C at most `centres`."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Centres:
+    """Means of neighbouring people."""
+
+    points: Floats  # (C, D)
+    spreads: Floats  # (C,), the mean squared distance of their people from them, for people who are not among them
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+def gather_centres(embeddings: Floats, centres: int = CENTRES, least_people: int = LEAST_PEOPLE) -> Centres:
+    """Means of neighbouring people, each of `least_people` or more: (P, D) -> C centres, at most `centres`."""
     from sklearn.cluster import KMeans
 
     most = max(1, min(centres, len(embeddings) // least_people))
@@ -75,13 +86,21 @@ def gather_centres(embeddings: Floats, centres: int = CENTRES, least_people: int
     while True:
         numbers, counts = np.unique(place, return_counts=True)
         if len(numbers) == 1 or counts.min() >= least_people:
-            return np.stack([embeddings[place == number].mean(axis=0) for number in numbers]).astype(np.float32)
+            points, spreads = zip(*(_centre(embeddings[place == number]) for number in numbers), strict=True)
+            return Centres(np.stack(points).astype(np.float32), np.array(spreads, np.float32))
         smallest = numbers[counts.argmin()]
         others = numbers[numbers != smallest]
         middles = np.stack([embeddings[place == other].mean(axis=0) for other in others])
         rows = np.flatnonzero(place == smallest)
         apart = ((embeddings[rows][:, None] - middles[None]) ** 2).sum(axis=2)
         place[rows] = others[apart.argmin(axis=1)]
+
+
+def _centre(people: Floats) -> tuple[Floats, float]:
+    """The mean, and the mean squared distance from it, corrected for the mean being of these very people."""
+    mean = people.mean(axis=0)
+    squared = float(((people - mean) ** 2).sum(axis=1).mean())
+    return mean, squared * len(people) / max(len(people) - 1, 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +113,7 @@ class Shape:
 
 
 def fit_cohort(
-    centres: Floats, embeddings: Floats, identities: NDArray[np.int32], far: float, shape: Shape | None = None
+    centres: Centres, embeddings: Floats, identities: NDArray[np.int32], far: float, shape: Shape | None = None
 ) -> Cohort:
     """The cohort of some centres, fitted to people who were never trained on: (N, D) and (N,) person numbers.
 
@@ -104,7 +123,8 @@ def fit_cohort(
     from facesearch_train.export import calibrate_pairs, pairs_roc, threshold_by_person
 
     shape = shape or Shape()
-    raw = Cohort(centres, min(shape.neighbours, len(centres)), 1.0, 1.0, far, power=shape.power)
+    neighbours = min(shape.neighbours, len(centres))
+    raw = Cohort(centres.points, neighbours, 1.0, 1.0, far, power=shape.power, spreads=centres.spreads)
     best = threshold_by_person(embeddings, identities, raw.local_scale(embeddings)).distance
     cohort = raw.times(float(1 / best))
     scales = cohort.local_scale(embeddings)
