@@ -25,6 +25,7 @@ else:  # to import NumPy takes longer than to decode a photo, and the process th
     Pixels = Floats = Values = Ints = Chunk = Chunks = Any
 
 Device = Literal["auto", "cpu", "gpu"]  # where networks and search run
+FoundBy = Literal["detector", "user", "import"]  # who found a face: the last two where the detector had missed it
 DateSource = Literal["exif", "xmp", "video", "name", "file"]  # who says when a photo was taken, the best first
 
 CROP_SIZE_PX = 112
@@ -157,7 +158,7 @@ class NewPhoto:
 
 @dataclass(frozen=True, eq=False)
 class StoredFace:
-    """A stored face without its embedding, and the person it belongs to, if any."""
+    """A stored face but for its embedding, and the person it belongs to, if any."""
 
     face_id: int
     photo_id: int
@@ -167,6 +168,8 @@ class StoredFace:
     person_id: int | None
     name: str | None
     local_scale: float | None = None  # as the row keeps it: Library.placed says what it means
+    found_by: FoundBy = "detector"
+    is_embedded: bool = True  # False for an added face in which no landmarks could be placed
 
 
 @dataclass(frozen=True)
@@ -217,12 +220,21 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Addition:
+    """Faces that were added to photos, or, if not `added`, taken out again."""
+
+    face_ids: tuple[int, ...]
+    added: bool
+
+
+@dataclass(frozen=True)
 class Delta:
     """What a change did to people, faces and rejections: all that is needed to take it back."""
 
     people: tuple[PersonChange, ...] = ()
     moves: tuple[FaceMove, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    additions: tuple[Addition, ...] = ()
 
     @property
     def inverse(self) -> Delta:
@@ -230,6 +242,7 @@ class Delta:
             tuple(PersonChange(each.person_id, each.after, each.before) for each in self.people),
             tuple(FaceMove(each.face_ids, each.after, each.before) for each in self.moves),
             tuple(Verdict(each.person_id, each.face_ids, not each.rejected) for each in self.verdicts),
+            tuple(Addition(each.face_ids, not each.added) for each in self.additions),
         )
 
 

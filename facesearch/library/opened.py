@@ -29,6 +29,7 @@ from facesearch.library.lock import WriterLock
 from facesearch.library.picture_cache import drop_pictures
 from facesearch.library.private import make_private_folder
 from facesearch.library.rows import schema
+from facesearch.library.rows.added_faces import AddedFaces
 from facesearch.library.rows.catalog import Catalog
 from facesearch.library.rows.database import Database, now
 from facesearch.library.rows.files import Files, WalkedPaths
@@ -61,6 +62,7 @@ class Library:
     def __init__(self, path: Path, database: Database, lock: WriterLock | None) -> None:
         self.path = path
         self.catalog = Catalog(database)
+        self.added = AddedFaces(database)
         self.files = Files(database)
         self.roots = WalkedPaths(database, "roots")
         self.drives = WalkedPaths(database, "drives")
@@ -263,7 +265,8 @@ class Library:
         return Places(points, self._scales.of(local_scales, points))
 
     def places(self, face_ids: Sequence[int]) -> Places:
-        """The same of some faces, in their order, N >= 1. Raises KeyError for one that is not there."""
+        """The same of some faces, in their order, N >= 1. Raises KeyError for one that is not there, or has no
+        embedding."""
         stored, scales = self.catalog.embeddings_by_id(face_ids), self.catalog.local_scales_by_id(face_ids)
         return self.placed(
             np.stack([stored[face_id] for face_id in face_ids]),
@@ -271,7 +274,7 @@ class Library:
         )
 
     def all_places(self) -> tuple[Ints, Places]:
-        """The same of every face, with the faces' ids, int64 (N,), ascending."""
+        """The same of every face that has an embedding, with the faces' ids, int64 (N,), ascending."""
         with self.snapshot():
             ids, embeddings = self.catalog.embeddings()
             return ids, self.placed(embeddings, self.catalog.local_scales())

@@ -45,7 +45,7 @@ class Scales:
         return self._spaces.current().cohort is not None and not np.isnan(stored).any() and self._are_current()
 
     def settle(self) -> None:
-        """Inside a transaction, at its end: give every face its scale in the space as it is now."""
+        """Inside a transaction, at its end: give every face with an embedding its scale in the space as it is now."""
         space = self._spaces.current()
         if not self._are_current():
             self._database.execute("UPDATE faces SET local_scale = NULL WHERE local_scale IS NOT NULL")
@@ -53,7 +53,8 @@ class Scales:
         last = -1  # a damaged embedding has no scale: it is not to come again and again
         while space.cohort is not None:
             rows = self._database.rows(
-                "SELECT id, embedding FROM faces WHERE local_scale IS NULL AND id > ? ORDER BY id LIMIT ?",
+                "SELECT id, embedding FROM faces WHERE local_scale IS NULL AND embedding IS NOT NULL AND id > ? "
+                "ORDER BY id LIMIT ?",
                 (last, _FACES_AT_ONCE),
             )
             if not rows:

@@ -156,7 +156,10 @@ class LibraryVectors:
     def stamp(self) -> Stamp:
         """Whose and of when the rows are, and in which space their vectors lie."""
         return Stamp(
-            self._library_id, self._database.generation(), self._catalog.face_count(), self._spaces.current().digest
+            self._library_id,
+            self._database.generation(),
+            self._catalog.embedded_count(),
+            self._spaces.current().digest,
         )
 
     def close(self) -> None:

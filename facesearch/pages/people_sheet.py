@@ -62,7 +62,7 @@ def render_person(library: Library, shown: PersonFaces, on_photo: OnPhoto | None
             + yearly([(each.year, each.photos) for each in person.photos_by_year])
         )
     lead.append('<p class="quiet">This page shows faces. It loads nothing and sends nothing; keep it private.</p>')
-    figures = "".join(_face(face, cuts[face.face_id], is_far=face.distance > shown.is_far) for face in shown.faces)
+    figures = "".join(_face(face, cuts[face.face_id], shown.is_far) for face in shown.faces)
     body = f'{"".join(lead)}<div class="sheet">{figures}</div>{_chosen(library, shown)}'
     title = called(shown.name, shown.person_id)
     return render_page(title, body, style=_STYLE, script=_SCRIPT)
@@ -84,14 +84,16 @@ def render_everybody(library: Library, shown: Everybody, on_photo: OnPhoto | Non
     return render_page("People", f'{lead}<div class="sheet">{figures}</div>', style=_STYLE)
 
 
-def _face(face: SheetFace, cut: Cut, *, is_far: bool) -> str:
+def _face(face: SheetFace, cut: Cut, beyond: float) -> str:
+    """beyond: a face farther from the middle is marked as far."""
     date = "" if face.taken is None else f"{face.taken[:10]}<br>"
     shown = picture(cut.face, f"face {face.face_id}", cut.reason)
     tick = f'<input class="tick" type="checkbox" value="{face.face_id}">'
+    is_far = face.distance is not None and face.distance > beyond
+    at = "" if face.distance is None else f" at <span{' class=no' if is_far else ''}>{face.distance:.3f}</span>"
     return (
-        f"<figure{' class=far' if is_far else ''}><label>{shown}<figcaption>{tick}<b>face {face.face_id}</b> at "
-        f"<span{' class=no' if is_far else ''}>{face.distance:.3f}</span><br>{date}{where(face.photo)}</figcaption>"
-        "</label></figure>"
+        f"<figure{' class=far' if is_far else ''}><label>{shown}<figcaption>{tick}<b>face {face.face_id}</b>{at}"
+        f"<br>{date}{where(face.photo)}</figcaption></label></figure>"
     )
 
 

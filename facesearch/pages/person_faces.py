@@ -20,11 +20,12 @@ Order = Literal["doubtful", "typical", "date"]
 
 @dataclass(frozen=True)
 class SheetFace:
-    """A face of a person. distance: from the person's middle. taken: when its photo was, ISO 8601 without a time zone;
-    None where the photo does not say, or is not shown. photo: None where it is in no file any more."""
+    """A face of a person. distance: from the person's middle; None where it has no embedding. taken: when its photo
+    was, ISO 8601 without a time zone; None where the photo does not say, or is not shown. photo: None where it is in no
+    file any more."""
 
     face_id: int
-    distance: float
+    distance: float | None
     taken: str | None
     photo: Path | None
     missing: bool
@@ -66,20 +67,24 @@ def faces_of_person(library: Library, person_id: int, order: Order, limit: int) 
     """A person's faces in an order; at most `limit` of them. Raises UsageError for somebody without a face.
 
     "doubtful": the farthest from the middle first. "typical": the nearer half, the best in quality first, then the
-    others. "date": the oldest first, those without one last.
+    others. "date": the oldest first, those without one last. Otherwise faces without an embedding come last.
 
     The middle is the geometric median of the embeddings in the library's space: up to half of the faces can be somebody
     else's before it is drawn away.
     """
     with library.snapshot():
-        face_ids = sorted(face_id for face_id, _ in library.people.faces_of([person_id]))
+        every = {face_id for face_id, _ in library.people.faces_of([person_id])}
+        without = every & library.added.without_embedding()
+        face_ids = [*sorted(every - without), *sorted(without)]
         if not face_ids:
             raise UsageError(f"#{person_id} has no face in {library.path}: there is nothing to show")
-        places = library.places(face_ids)
+        places = library.places(sorted(every - without)) if without != every else None
         stored = library.catalog.faces(face_ids)
         paths = library.catalog.photo_paths({face.photo_id for face in stored.values()})
         name, threshold = library.people.names()[person_id], library.threshold
-    distances = places.distances_beside(places.middle(geometric_median(places.points))).tolist()
+    distances: list[float | None] = [None] * len(face_ids)
+    if places is not None:
+        distances[: len(places)] = places.distances_beside(places.middle(geometric_median(places.points))).tolist()
     faces = []
     for face_id, distance in zip(face_ids, distances, strict=True):
         where = paths.get(stored[face_id].photo_id)
@@ -104,10 +109,13 @@ def everybody(library: Library, limit: int) -> Everybody:
 def _ordered(faces: list[SheetFace], order: Order) -> list[SheetFace]:
     if order == "date":
         return sorted(_dated(faces), key=lambda face: (face.taken is None, face.taken or "", face.face_id))
+    known = {face.face_id: face.distance for face in faces if face.distance is not None}
+    near = [face for face in faces if face.face_id in known]
+    others = [face for face in faces if face.face_id not in known]
     if order == "doubtful":
-        return sorted(faces, key=lambda face: (-face.distance, face.face_id))
-    nearest = sorted(faces, key=lambda face: (face.distance, face.face_id))
-    half = (len(nearest) + 1) // 2  # as for a cover
+        return [*sorted(near, key=lambda face: (-known[face.face_id], face.face_id)), *others]
+    nearest = [*sorted(near, key=lambda face: (known[face.face_id], face.face_id)), *others]
+    half = (len(near) + 1) // 2  # as for a cover
     best = sorted(nearest[:half], key=lambda face: -1.0 if face.quality is None else face.quality, reverse=True)
     return best + nearest[half:]
 

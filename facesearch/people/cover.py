@@ -26,8 +26,9 @@ def cover_faces(library: Library, person_ids: Iterable[int]) -> dict[int, int]:
     if any; else the best by itself.
 
     Of at most 64 to 127 of their faces, the nearer half to their geometric median, and of these the one of the best
-    quality; of equally good ones the nearest. A face without a known quality counts as the poorest. Read it inside a
-    `snapshot`. A process remembers covers: those of people whose faces are still the same cost a query each.
+    quality; of equally good ones the nearest. A face without a known quality counts as the poorest. Of somebody whose
+    faces have no embeddings it is the first. Read it inside a `snapshot`. A process remembers covers: those of people
+    whose faces are still the same cost a query each.
     """
     chosen = library.people.chosen_covers(person_ids := list(person_ids))
     models = library.models
@@ -46,7 +47,7 @@ def cover_faces(library: Library, person_ids: Iterable[int]) -> dict[int, int]:
 _remembered: OrderedDict[tuple[object, ...], int] = OrderedDict()
 
 
-def _best_faces(library: Library, person_ids: Iterable[int]) -> dict[int, int]:
+def _best_faces(library: Library, person_ids: set[int]) -> dict[int, int]:
     """The covers that nobody chose, by person id."""
     found = {}
     space = library.space
@@ -56,7 +57,7 @@ def _best_faces(library: Library, person_ids: Iterable[int]) -> dict[int, int]:
         order = np.argsort(distances, kind="stable")[: (len(distances) + 1) // 2]
         qualities = np.nan_to_num(sample.qualities[order], nan=-1.0)
         found[person_id] = int(sample.face_ids[order[np.argmax(qualities)]])
-    return found
+    return library.added.first_of(person_ids - found.keys()) | found
 
 
 def geometric_median(places: Floats) -> Floats:

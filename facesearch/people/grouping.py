@@ -17,7 +17,6 @@ from facesearch.evaluation.calibration import Calibration
 from facesearch.library import Library
 from facesearch.library.rows.grouped import GroupingFaces
 from facesearch.people.clusters import LEAST_FACES, NEIGHBOURS, Bounds, KnownFaces, group_faces
-from facesearch.records import Ints
 
 SOURCE = "group"
 """Who says whose a face is, where only the grouping does."""
@@ -93,16 +92,16 @@ def group_people(
         library.vectors()
     with library.snapshot():
         newest = library.grouped.newest()
-        everything = library.catalog.face_count()
+        everything, embedded = library.catalog.face_count(), library.catalog.embedded_count()
         waiting, poor = library.people.faces_without_person(), library.grouped.poor(least_quality)
-        rejections = library.people.rejections()
+        rejections, apart = library.people.rejections(), library.added.people_without_embedding()
         names = library.people.names()
         bounds = Bounds.of(library.space.calibration_or(calibration), library.threshold)
-        among = everything - poor
+        among = embedded - poor
         found = _around_new(library, bounds.reach(among), least_quality) if only_new else library.grouped.all()
         found = found.where((found.people >= 0) | ~(found.qualities < least_quality))  # NaN, without one, is taken
         places = library.placed(found.embeddings, found.local_scales)
-    known = _known(found.ids, found.people, found.photos, rejections, highest=max(names, default=0))
+    known = _known(found, rejections | _beside(found, apart), highest=max(names, default=0))
     people = group_faces(places.points, known, bounds, least_faces, on_progress, scales=places.scales, among=among)
     moved = np.flatnonzero(people != known.people)
     gained: dict[int, list[int]] = defaultdict(list)
@@ -142,7 +141,7 @@ def _around_new(library: Library, reach: float, least_quality: float) -> Groupin
     photos of faces without a person. Everything where most faces are new."""
     grouped = library.grouped
     new = grouped.after(grouped.up_to)
-    if not len(new.ids) or len(new.ids) > _MOSTLY_NEW * library.catalog.face_count():
+    if not len(new.ids) or len(new.ids) > _MOSTLY_NEW * library.catalog.embedded_count():
         return grouped.all() if len(new.ids) else new
     concerned = set(new.ids.tolist())
     ring = new.where((new.people >= 0) | ~(new.qualities < least_quality))
@@ -158,12 +157,23 @@ def _around_new(library: Library, reach: float, least_quality: float) -> Groupin
     return grouped.some(concerned)
 
 
-def _known(ids: Ints, people: Ints, photos: Ints, rejections: set[tuple[int, int]], highest: int) -> KnownFaces:
-    """What the rows say, by position in `ids`. highest: the highest number of a person, who may have no face."""
+def _beside(found: GroupingFaces, apart: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Faces that are nobody's, by id, each with a person who is on the same photo by a face without an embedding: one
+    person is hardly on a photo twice. apart: photo and person of each such face."""
+    waiting = found.people < 0
+    pairs = set()
+    for photo_id, person_id in apart:
+        for face_id in found.ids[waiting & (found.photos == photo_id)].tolist():
+            pairs.add((face_id, person_id))
+    return pairs
+
+
+def _known(found: GroupingFaces, rejections: set[tuple[int, int]], highest: int) -> KnownFaces:
+    """What the rows say, by position in `found`. highest: the highest number of a person, who may have no face."""
     pairs = np.array(sorted(rejections), np.int64).reshape(-1, 2)
-    pairs = pairs[np.isin(pairs[:, 0], ids)]
-    pairs[:, 0] = np.searchsorted(ids, pairs[:, 0])
-    return KnownFaces(people, photos, pairs, highest)
+    pairs = pairs[np.isin(pairs[:, 0], found.ids)]
+    pairs[:, 0] = np.searchsorted(found.ids, pairs[:, 0])
+    return KnownFaces(found.people, found.photos, pairs, highest)
 
 
 def _write(

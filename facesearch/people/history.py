@@ -17,7 +17,7 @@ from facesearch.library.rows.people_change import Conflict
 from facesearch.records import Delta, JournalLine
 
 _SHOWN = 5
-_BY_HAND = ("name", "born", "merge", "split", "reject", "confirm", "hide", "unhide", "cover", UNDO)
+_BY_HAND = ("name", "born", "merge", "split", "reject", "confirm", "hide", "unhide", "cover", "add-face", UNDO)
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class LoggedChange:
 
     change: int
     at: str  # in UTC
-    action: str  # name, born, merge, split, reject, confirm, label, drop, edit, undo, or another source's word
+    action: str  # name, born, merge, split, reject, confirm, label, drop, edit, add-face, undo, or a source's word
     source: str | None  # who made it, where that is not the user
     person_ids: tuple[int, ...]  # the people that it is about
     names: tuple[str | None, ...]  # theirs after it; before it, where they went
@@ -95,7 +95,7 @@ def _take_back(library: Library, line: JournalLine, lines: Sequence[JournalLine]
     """Take back one line, inside a transaction. lines: all that there were before, oldest first."""
     logged = _logged(line, undone, library.people.names())
     faces = {face for part in line.parts for face in _faces_of(part)}
-    gone = faces - set(library.catalog.faces(faces))
+    gone = faces - set(library.catalog.faces(faces)) - library.added.removed(faces)
     with library.people.change(UNDO, {"of": line.line_id}) as change:
         for part in reversed(line.parts):
             conflict = change.conflict(part.inverse)
@@ -158,7 +158,8 @@ def _touches(part: Delta, conflict: Conflict) -> bool:
 
 def _faces_of(part: Delta) -> set[int]:
     moved = {face for move in part.moves for face in move.face_ids}
-    return moved | {face for verdict in part.verdicts for face in verdict.face_ids}
+    judged = {face for verdict in part.verdicts for face in verdict.face_ids}
+    return moved | judged | {face for each in part.additions for face in each.face_ids}
 
 
 def _logged(line: JournalLine, undone: Mapping[int, int], names: dict[int, str | None]) -> LoggedChange:

@@ -71,7 +71,8 @@ def find_suspects(
 
 @dataclass(eq=False)
 class _Search:
-    """The faces of people, as rows of arrays, and what has been found about them."""
+    """The faces of people, as rows of arrays, and what has been found about them. Where a face has no embedding, only
+    its photo says something."""
 
     library: Library
     dates: list[int] = field(default_factory=lambda: [0, 0, 0])  # photos dated, undated, missing
@@ -80,14 +81,17 @@ class _Search:
         people = self.library.people
         ids, places = self.library.all_places()
         self.face_ids, self.photos, self.owners = people.members()
-        self.places = places[np.searchsorted(ids, self.face_ids)]
+        self.embedded = np.flatnonzero(np.isin(self.face_ids, ids))  # rows
+        self.at = np.full(len(self.face_ids), -1, np.int64)  # the place of each row among these
+        self.at[self.embedded] = np.arange(len(self.embedded))
+        self.places = places[np.searchsorted(ids, self.face_ids[self.embedded])]
         self.rows: dict[int, PersonRow] = people.all_rows()
         self.rejected = people.rejections()
         self.shown = set(zip(self.photos.tolist(), self.owners.tolist(), strict=True))  # who is on which photo
 
     @cached_property
     def likeness(self) -> Likeness:
-        return Likeness(self.places, self.owners, self.library.threshold)
+        return Likeness(self.places, self.owners[self.embedded], self.library.threshold)
 
     def twice(self) -> Iterator[Suspect]:
         """The faces of a person on one photo, but for the one that fits best."""
@@ -96,19 +100,30 @@ class _Search:
         for group in np.split(order, np.flatnonzero(~same) + 1):
             if len(group) < 2:
                 continue
-            companions = np.roll(group, 1)
-            fit = np.nan_to_num(self.likeness.own_fit(group, companions))
+            fit = self._fit_on_photo(group)
             best, *others = group[np.argsort(-fit, kind="stable")].tolist()
             for row in others:
-                doubt = _SHARE_OF_FACES * float(fit[group == row][0])
+                own = float(fit[group == row][0])
+                doubt = _SHARE_OF_FACES * own if np.isfinite(own) else 0.0
                 evidence = float(np.log(_TWICE_WRONG / (1 - _TWICE_WRONG))) - doubt
                 yield replace(self._of_face("twice", row, evidence), other_face_id=int(self.face_ids[best]))
 
+    def _fit_on_photo(self, group: Ints) -> Values:
+        """How well faces of one person on one photo fit that person's others; those without an embedding come last."""
+        fit = np.full(len(group), -np.inf)
+        known = self.at[group] >= 0
+        if known.any():
+            places = self.at[group[known]]
+            companions = np.roll(places, 1) if len(places) > 1 else None
+            fit[known] = np.nan_to_num(self.likeness.own_fit(places, companions))
+        return fit
+
     def strays(self) -> Iterator[Suspect]:
         """Faces that are likelier somebody else's than their person's."""
-        if not len(self.face_ids):
+        if not len(self.embedded):
             return
-        for rows, fits in self.likeness.fits():
+        for places, fits in self.likeness.fits():
+            rows = self.embedded[places]
             for at in np.flatnonzero(_evidence(self._weights(fits), fits.own) > 0).tolist():
                 row, weights = int(rows[at]), self._possible(int(rows[at]), fits.others[at], self._weights(fits, at))
                 evidence = float(_evidence(weights, fits.own[at : at + 1])[0])
@@ -137,7 +152,7 @@ class _Search:
 
     def alike(self) -> Iterator[Suspect]:
         """People who are likelier one than two, unless somebody has said that they are two."""
-        if not len(self.face_ids):
+        if not len(self.embedded):
             return
         people, best = self.likeness.people, {}
         for first, second, ratio in self.likeness.alike():
@@ -210,15 +225,15 @@ class _Search:
 
     def _to_person(self, row: int, person: int) -> float | None:
         """The mean distance of a face to the nearest faces of a person on other photos."""
-        rows = np.flatnonzero((self.owners == person) & (self.photos != self.photos[row]))
-        if not len(rows):
+        rows = np.flatnonzero((self.owners == person) & (self.photos != self.photos[row]) & (self.at >= 0))
+        if not len(rows) or self.at[row] < 0:
             return None
-        distances = np.sort(self.places[[row]].distances_to(self.places[rows])[0])
+        distances = np.sort(self.places[self.at[[row]]].distances_to(self.places[self.at[rows]])[0])
         return round(float(distances[:_NEAREST].mean()), 4)
 
     def _between(self, first: int, second: int) -> float:
         """The mean distance between the faces of two people, of many a sample."""
-        one, two = (np.flatnonzero(self.owners == person) for person in (first, second))
+        one, two = (np.flatnonzero(self.owners[self.embedded] == person) for person in (first, second))
         one, two = (rows[np.linspace(0, len(rows) - 1, min(len(rows), 256)).astype(np.int64)] for rows in (one, two))
         return round(float(self.places[one].distances_to(self.places[two]).mean()), 4)
 

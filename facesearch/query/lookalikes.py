@@ -31,7 +31,8 @@ def lookalikes(library: Library, person_id: int, most: int = 3) -> tuple[Lookali
     Leaves out whom one of the faces was rejected for, and who is on a photo together with the person.
     """
     with library.snapshot():
-        face_ids = sorted(face for face, _ in library.people.faces_of([person_id]))
+        without = library.added.without_embedding()
+        face_ids = sorted(face for face, _ in library.people.faces_of([person_id]) if face not in without)
         if not face_ids:
             return ()
         chosen = [

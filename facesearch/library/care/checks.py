@@ -90,6 +90,9 @@ def _face_problems(database: Database) -> Iterator[Problem]:
         free = partial(database.execute_many, statement, rows)
         problem = f"{len(rows)} faces belong to a person who is not there"
         yield Problem("rows", problem, "left them without a person", free)
+    if rows := database.rows("SELECT id FROM removed_faces WHERE photo_id NOT IN (SELECT id FROM photos)"):
+        drop_removed = partial(database.execute_many, "DELETE FROM removed_faces WHERE id = ?", rows)
+        yield Problem("rows", f"{len(rows)} removed faces are on no photo", "dropped them", drop_removed)
     lost = f"face_id NOT IN (SELECT id FROM faces) OR person_id NOT IN ({people})"
     if rows := database.rows(f"SELECT face_id, person_id FROM rejections WHERE {lost}"):
         forget = partial(database.execute, f"DELETE FROM rejections WHERE {lost}")
@@ -149,19 +152,22 @@ def journal_problems(database: Database) -> list[Problem]:
 
 
 def embedding_problems(database: Database) -> list[Problem]:
-    """Photos with a face whose embedding, box or landmarks are not numbers, or not as many as they must be."""
+    """Photos with a face whose embedding, box or landmarks are not numbers, or not as many as they must be: an added
+    face may have no embedding and no landmarks."""
     sizes = {"embedding": 4 * EMBEDDING_SIZE, "box": 16, "landmarks": 40}
     damaged, last = set(), -1
     while rows := database.rows(
-        "SELECT id, photo_id, embedding, box, landmarks FROM faces WHERE id > ? ORDER BY id LIMIT ?",
+        "SELECT id, photo_id, found_by, embedding, box, landmarks FROM faces WHERE id > ? ORDER BY id LIMIT ?",
         (last, _FACES_A_PIECE),
     ):
         last = rows[-1][0]
-        for _, photo_id, *blobs in rows:
-            right = all(
-                isinstance(blob, bytes) and len(blob) == size for blob, size in zip(blobs, sizes.values(), strict=True)
-            )
-            if not right or not np.isfinite(np.frombuffer(b"".join(blobs), "<f4")).all():
+        for _, photo_id, found_by, *blobs in rows:
+            is_box_alone = found_by != "detector" and blobs[0] is None and blobs[2] is None
+            there = dict(zip(sizes, blobs, strict=True))
+            if is_box_alone:
+                there = {"box": blobs[1]}
+            right = all(isinstance(blob, bytes) and len(blob) == sizes[name] for name, blob in there.items())
+            if not right or not np.isfinite(np.frombuffer(b"".join(there.values()), "<f4")).all():
                 damaged.add(photo_id)
     if not damaged:
         return []

@@ -174,7 +174,9 @@ def _look_up(library: Library, target: _Target) -> None:
         target.people = {person: names[person] for person in shown - elsewhere}
     relatives = kin(library.journal.lines(), target.people, library.people.names())
     target.former = relatives.person_ids - set(target.people)
-    target.embeddings = _with_heads(library, library.catalog.embeddings_of(target.faces, target.photos))
+    theirs = library.catalog.embeddings_of(target.faces, target.photos)
+    # Whose the removed faces were only the journal knows: all of them go.
+    target.embeddings = _with_heads(library, np.concatenate([theirs, library.added.removed_embeddings()]))
     target.texts |= target.names | relatives.names
 
 
@@ -190,6 +192,7 @@ def _with_heads(library: Library, embeddings: Floats) -> Floats:
 
 def _delete(library: Library, target: _Target) -> int:
     """Delete the rows; returns how many lines of the journal it concerned."""
+    library.added.forget_removed()
     if target.what == "person":
         library.catalog.forget_faces(target.faces)
     library.catalog.drop_photos(target.photos)

@@ -241,7 +241,7 @@ class _Verification:
         self._checked.add("vectors")
         with database.snapshot():
             library_id = database.settings()["library_id"]
-            stamp = Stamp(library_id, database.generation(), catalog.face_count(), space.digest)
+            stamp = Stamp(library_id, database.generation(), catalog.embedded_count(), space.digest)
             problem = self._vectors_differ(stamp, space)
         if problem is None or (not stamp.faces and not (self._path / INDEX_NAME).exists()):
             return

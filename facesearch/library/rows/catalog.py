@@ -191,20 +191,23 @@ class Catalog:
         return self._face_rows("faces.photo_id", photo_ids)
 
     def embeddings(self) -> tuple[NDArray[np.int64], Floats]:
-        """Every face's id, int64 (N,) ascending, and its embedding, float32 (N, 32)."""
-        rows = self._database.rows("SELECT id, embedding FROM faces ORDER BY id")
+        """The id, int64 (N,) ascending, and the embedding, float32 (N, 32), of every face that has one."""
+        rows = self._database.rows("SELECT id, embedding FROM faces WHERE embedding IS NOT NULL ORDER BY id")
         ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
         vectors = np.frombuffer(b"".join(row[1] for row in rows), _STORED).reshape(-1, EMBEDDING_SIZE)
         return ids, vectors.astype(np.float32)
 
     def embeddings_by_id(self, face_ids: Iterable[int]) -> dict[int, Floats]:
-        """The embedding of each face, float32 (32,), by id, without those that are not there."""
-        rows = self._database.rows_in("SELECT id, embedding FROM faces WHERE id IN ({})", face_ids)
+        """The embedding of each face, float32 (32,), by id, without those that are not there or have none."""
+        rows = self._database.rows_in(
+            "SELECT id, embedding FROM faces WHERE embedding IS NOT NULL AND id IN ({})", face_ids
+        )
         return {face_id: np.frombuffer(blob, _STORED).astype(np.float32) for face_id, blob in rows}
 
     def local_scales(self) -> Values:
-        """Every face's local scale as its row keeps it, NaN for none: float64 (N,), in the order of the faces' ids."""
-        rows = self._database.rows("SELECT local_scale FROM faces ORDER BY id")
+        """The local scale, as its row keeps it, of every face that has an embedding, NaN for none: float64 (N,), in the
+        order of the faces' ids."""
+        rows = self._database.rows("SELECT local_scale FROM faces WHERE embedding IS NOT NULL ORDER BY id")
         return np.array([row[0] for row in rows], np.float64)
 
     def local_scales_by_id(self, face_ids: Iterable[int]) -> dict[int, float | None]:
@@ -222,10 +225,11 @@ class Catalog:
         return np.array([row[0] for row in rows], np.float64)
 
     def faces_sharing_photos(self) -> list[list[int]]:
-        """The faces of each photo that has several, by id."""
+        """The faces with an embedding of each photo that has several, by id."""
         photos: defaultdict[int, list[int]] = defaultdict(list)
         for photo_id, face_id in self._database.rows(
-            "SELECT photo_id, id FROM faces WHERE photo_id IN (SELECT id FROM photos WHERE face_count > 1) ORDER BY id"
+            "SELECT photo_id, id FROM faces WHERE photo_id IN (SELECT id FROM photos WHERE face_count > 1) "
+            "AND id NOT IN (SELECT id FROM faces WHERE embedding IS NULL) ORDER BY id"
         ):
             photos[photo_id].append(face_id)
         return [faces for faces in photos.values() if len(faces) > 1]
@@ -239,12 +243,14 @@ class Catalog:
             *self._database.rows_in("SELECT embedding FROM next_faces WHERE former_id IN ({})", face_ids),
             *self._database.rows_in("SELECT embedding FROM next_faces WHERE photo_id IN ({})", photo_ids),
         ]
-        return np.frombuffer(b"".join(row[0] for row in rows), _STORED).reshape(-1, EMBEDDING_SIZE).astype(np.float32)
+        there = b"".join(row[0] for row in rows if row[0] is not None)
+        return np.frombuffer(there, _STORED).reshape(-1, EMBEDDING_SIZE).astype(np.float32)
 
     def detected_faces(self, photo_id: int) -> list[tuple[int, DetectedFace]]:
         """The faces of a photo unchanged detected, in px of the photo in the file, by id."""
         rows = self._database.rows(
-            "SELECT id, box, landmarks, score FROM faces WHERE photo_id = ? ORDER BY id", (photo_id,)
+            "SELECT id, box, landmarks, score FROM faces WHERE photo_id = ? AND found_by = 'detector' ORDER BY id",
+            (photo_id,),
         )
         return [
             (
@@ -261,6 +267,13 @@ class Catalog:
     def face_count(self) -> int:
         return int(self._database.rows("SELECT count(*) FROM faces")[0][0])
 
+    def embedded_count(self) -> int:
+        """How many faces have an embedding."""
+        ((count,),) = self._database.rows(  # each from an index alone
+            "SELECT (SELECT count(*) FROM faces) - (SELECT count(*) FROM faces WHERE embedding IS NULL)"
+        )
+        return int(count)
+
     def counts(self) -> Counts:
         (row,) = self._database.rows(
             "SELECT (SELECT count(*) FROM photos), count(*), coalesce(sum(missing), 0), "
@@ -271,13 +284,13 @@ class Catalog:
 
     def _face_rows(self, column: str, ids: Iterable[int]) -> list[StoredFace]:
         rows = self._database.rows_in(
-            "SELECT faces.id, photo_id, box, score, quality, person_id, name, local_scale FROM faces "
-            f"LEFT JOIN people ON people.id = person_id WHERE {column} IN ({{}})",
+            "SELECT faces.id, photo_id, box, score, quality, person_id, name, local_scale, found_by, "
+            f"embedding IS NOT NULL FROM faces LEFT JOIN people ON people.id = person_id WHERE {column} IN ({{}})",
             ids,
         )
         return [
-            StoredFace(face_id, photo_id, np.frombuffer(box, _STORED).astype(np.float32), *rest)
-            for face_id, photo_id, box, *rest in sorted(rows, key=lambda row: row[0])
+            StoredFace(face_id, photo_id, np.frombuffer(box, _STORED).astype(np.float32), *(*rest, bool(is_embedded)))
+            for face_id, photo_id, box, *rest, is_embedded in sorted(rows, key=lambda row: row[0])
         ]
 
 

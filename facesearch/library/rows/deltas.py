@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from facesearch.records import Delta, FaceMove, JournalLine, PersonChange, PersonRow, Verdict
+from facesearch.records import Addition, Delta, FaceMove, JournalLine, PersonChange, PersonRow, Verdict
 
 Member = tuple[int, str] | None  # the person of a face and who said so, or nobody
 
@@ -27,7 +27,8 @@ def as_json(delta: Delta) -> dict[str, Any]:
         {"person_id": each.person_id, "face_ids": list(each.face_ids), "rejected": each.rejected}
         for each in delta.verdicts
     ]
-    parts = {"people": people, "faces": faces, "rejections": rejections}
+    additions = [{"face_ids": list(each.face_ids), "added": each.added} for each in delta.additions]
+    parts = {"people": people, "faces": faces, "rejections": rejections, "additions": additions}
     return {key: value for key, value in parts.items() if value}
 
 
@@ -45,6 +46,7 @@ def from_json(part: Mapping[str, Any]) -> Delta:
         tuple(
             Verdict(each["person_id"], tuple(each["face_ids"]), each["rejected"]) for each in part.get("rejections", ())
         ),
+        tuple(Addition(tuple(each["face_ids"]), each["added"]) for each in part.get("additions", ())),
     )
 
 

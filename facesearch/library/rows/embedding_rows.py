@@ -18,7 +18,8 @@ _FACES_A_PIECE = 65_536
 
 @contextmanager
 def stored_embeddings(path: Path) -> Iterator[Chunks]:
-    """The faces of a library's database as they are now, ids ascending, whatever a writer commits meanwhile.
+    """The faces with an embedding in a library's database as they are now, ids ascending, whatever a writer commits
+    meanwhile.
 
     Opens a connection of its own, for the thread that calls. Raises LibraryError.
     """
@@ -31,7 +32,10 @@ def embedding_pieces(database: Database) -> Iterator[Chunk]:
     """The same through a connection that there is, inside a snapshot of it."""
     last = -1
     while True:
-        rows = database.rows("SELECT id, embedding FROM faces WHERE id > ? ORDER BY id LIMIT ?", (last, _FACES_A_PIECE))
+        rows = database.rows(
+            "SELECT id, embedding FROM faces WHERE id > ? AND embedding IS NOT NULL ORDER BY id LIMIT ?",
+            (last, _FACES_A_PIECE),
+        )
         if not rows:
             return
         last = rows[-1][0]

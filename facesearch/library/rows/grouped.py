@@ -16,7 +16,10 @@ from facesearch.library.rows.database import Database
 from facesearch.records import EMBEDDING_SIZE, Floats, Ints, Values
 
 _UP_TO, _BY_ITSELF = "grouped_up_to", "group_by_itself"
-_COLUMNS = "SELECT faces.id, photo_id, coalesce(person_id, -1), quality, embedding, local_scale FROM faces"
+_FACES = (
+    "SELECT id, photo_id, coalesce(person_id, -1), quality, embedding, local_scale FROM faces "
+    "WHERE embedding IS NOT NULL"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,22 +79,24 @@ class Grouped:
         return int(rows[0][0])
 
     def all(self) -> GroupingFaces:
-        """Every face."""
-        return _faces(self._database.rows(f"{_COLUMNS} ORDER BY id"))
+        """Every face that has an embedding."""
+        return _faces(self._database.rows(f"{_FACES} ORDER BY id"))
 
     def after(self, face_id: int) -> GroupingFaces:
-        """The faces with a higher id."""
-        return _faces(self._database.rows(f"{_COLUMNS} WHERE id > ? ORDER BY id", (face_id,)))
+        """Those with a higher id."""
+        return _faces(self._database.rows(f"{_FACES} AND id > ? ORDER BY id", (face_id,)))
 
     def some(self, face_ids: Iterable[int]) -> GroupingFaces:
-        """Some faces, without those that are not there."""
-        return _faces(sorted(self._database.rows_in(f"{_COLUMNS} WHERE id IN ({{}})", face_ids)))
+        """Some faces, without those that are not there or have no embedding."""
+        return _faces(sorted(self._database.rows_in(f"{_FACES} AND id IN ({{}})", face_ids)))
 
     def of_people(self, person_ids: Iterable[int], most: int) -> list[int]:
-        """The faces of some people: of each all of them, or `most` to 2 * most - 1 evenly through their ids."""
+        """The faces with an embedding of some people: of each all of them, or `most` to 2 * most - 1 evenly through
+        their ids."""
         rows = self._database.rows_in(
             "SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY person_id ORDER BY id) AS place, "
-            "count(*) OVER (PARTITION BY person_id) AS count FROM faces WHERE person_id IN ({})) "
+            "count(*) OVER (PARTITION BY person_id) AS count FROM faces WHERE person_id IN ({}) "
+            "AND id NOT IN (SELECT id FROM faces WHERE embedding IS NULL)) "
             f"WHERE place % max(1, count / {int(most)}) = 0",
             person_ids,
         )

@@ -186,6 +186,64 @@ def _hidden_and_covers(db: Database) -> None:
     db.execute("CREATE INDEX files_missing ON files (photo_id) WHERE missing")
 
 
+def _added_faces(db: Database) -> None:
+    """Version 14. Faces that the detector missed. found_by: who found a face; landmarks and embedding are NULL where
+    none could be placed, which only those have that were added. Columns cannot lose their NOT NULL, so both tables are
+    written anew. removed_faces: those whose adding was undone, for the undo to be undone."""
+    found_by = "found_by TEXT NOT NULL DEFAULT 'detector' CHECK (found_by IN ('detector', 'user', 'import'))"
+    numbers = """box BLOB NOT NULL CHECK (length(box) = 16),
+            landmarks BLOB CHECK (length(landmarks) = 40),
+            score REAL NOT NULL,
+            quality REAL CHECK (quality BETWEEN 0 AND 1),
+            embedding BLOB CHECK (length(embedding) = 128)"""
+    whole = """CHECK ((landmarks IS NULL) = (embedding IS NULL)),
+            CHECK (embedding IS NOT NULL OR found_by <> 'detector')"""
+    columns = "id, photo_id, box, landmarks, score, quality, embedding"
+    of_faces, of_next = f"{columns}, person_id, person_source, local_scale", f"{columns}, former_id"
+    for statement in (
+        f"""CREATE TABLE new_faces (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            photo_id INTEGER NOT NULL REFERENCES photos (id) ON DELETE CASCADE,
+            {numbers},
+            person_id INTEGER REFERENCES people (id) ON DELETE SET NULL,
+            person_source TEXT,
+            local_scale REAL CHECK (local_scale > 0),
+            {found_by},
+            CHECK (person_id IS NULL OR person_source IS NOT NULL),
+            {whole}) STRICT""",
+        # Ids that were ever used stay so.
+        "INSERT INTO sqlite_sequence (name, seq) SELECT 'new_faces', seq FROM sqlite_sequence WHERE name = 'faces'",
+        f"INSERT INTO new_faces ({of_faces}) SELECT {of_faces} FROM faces ORDER BY id",
+        f"""CREATE TABLE new_next_faces (
+            id INTEGER PRIMARY KEY,
+            photo_id INTEGER NOT NULL REFERENCES next_photos (photo_id) ON DELETE CASCADE,
+            former_id INTEGER UNIQUE REFERENCES faces (id) ON DELETE CASCADE,
+            {numbers},
+            {found_by},
+            {whole}) STRICT""",
+        f"INSERT INTO new_next_faces ({of_next}) SELECT {of_next} FROM next_faces ORDER BY id",
+        "DROP TABLE next_faces",
+        "DROP TABLE faces",
+        "ALTER TABLE new_faces RENAME TO faces",
+        "ALTER TABLE new_next_faces RENAME TO next_faces",
+        "CREATE INDEX next_faces_photo ON next_faces (photo_id)",
+        "CREATE INDEX faces_person ON faces (person_id, photo_id) WHERE person_id IS NOT NULL",
+        "CREATE INDEX faces_photo ON faces (photo_id, person_id)",
+        "CREATE INDEX faces_nobody ON faces (quality, photo_id) WHERE person_id IS NULL",
+        "CREATE INDEX faces_unscaled ON faces (id) WHERE local_scale IS NULL AND embedding IS NOT NULL",
+        "CREATE INDEX faces_without_embedding ON faces (person_id, photo_id) WHERE embedding IS NULL",
+        "CREATE INDEX faces_added ON faces (photo_id) WHERE found_by <> 'detector'",
+        f"""CREATE TABLE removed_faces (
+            id INTEGER PRIMARY KEY,
+            photo_id INTEGER NOT NULL REFERENCES photos (id) ON DELETE CASCADE,
+            {numbers},
+            {found_by},
+            {whole}) STRICT""",
+        "CREATE INDEX removed_faces_photo ON removed_faces (photo_id)",
+    ):
+        db.execute(statement)
+
+
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _first_tables,
@@ -201,4 +259,5 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _local_scales,
     _dates,
     _hidden_and_covers,
+    _added_faces,
 )

@@ -164,11 +164,11 @@ class People:
         return self._database.rows_in("SELECT id, person_id FROM faces WHERE person_id IN ({})", person_ids)
 
     def told_faces(self, *, but_not_by: str) -> list[tuple[int, int, int]]:
-        """The faces of everybody who has a name: face id, person id and photo id, but for those that a source alone
-        gave to them."""
+        """The faces with an embedding of everybody who has a name: face id, person id and photo id, but for those that
+        a source alone gave to them."""
         return self._database.rows(
             "SELECT faces.id, person_id, photo_id FROM faces JOIN people ON people.id = person_id "
-            "WHERE name IS NOT NULL AND person_source <> ? ORDER BY faces.id",
+            "WHERE name IS NOT NULL AND person_source <> ? AND embedding IS NOT NULL ORDER BY faces.id",
             (but_not_by,),
         )
 
@@ -265,14 +265,16 @@ class People:
         )
 
     def sampled_rows(self, person_ids: Iterable[int], most: int) -> dict[int, FaceSample]:
-        """By person id all of their faces, or `most` to 2 * most - 1 of them evenly through their ids, by id.
+        """By person id all of their faces with an embedding, or `most` to 2 * most - 1 of them evenly through their
+        ids, by id.
 
-        Leaves out people without a face.
+        Leaves out people without such a face.
         """
         rows = self._database.rows_in(
             "SELECT sampled.person_id, face_id, quality, embedding FROM ("
             "SELECT person_id, id AS face_id, row_number() OVER (PARTITION BY person_id ORDER BY id) AS place, "
-            "count(*) OVER (PARTITION BY person_id) AS count FROM faces WHERE person_id IN ({})) AS sampled "
+            "count(*) OVER (PARTITION BY person_id) AS count FROM faces WHERE person_id IN ({}) "
+            "AND id NOT IN (SELECT id FROM faces WHERE embedding IS NULL)) AS sampled "
             f"JOIN faces ON faces.id = face_id WHERE place % max(1, count / {int(most)}) = 0 ORDER BY face_id",
             person_ids,
         )
@@ -289,13 +291,14 @@ class People:
         }
 
     def sampled_faces(self, person_ids: Iterable[int], most: int) -> dict[int, tuple[int, Floats, Values]]:
-        """By person id how many faces they have, and the embeddings of all, or of `most` to 2 * most - 1 of them evenly
-        through their ids, with their local scales: float32 (M, 32) and float64 (M,), as the rows keep them (see
-        Library.placed). Nothing for people without a face."""
+        """By person id how many faces with an embedding they have, and the embeddings of all, or of `most` to
+        2 * most - 1 of them evenly through their ids, with their local scales: float32 (M, 32) and float64 (M,), as the
+        rows keep them (see Library.placed). Nothing for people without such a face."""
         rows = self._database.rows_in(
             "SELECT sampled.person_id, count, embedding, local_scale FROM ("
             "SELECT person_id, id AS face_id, row_number() OVER (PARTITION BY person_id ORDER BY id) AS place, "
-            "count(*) OVER (PARTITION BY person_id) AS count FROM faces WHERE person_id IN ({})) AS sampled "
+            "count(*) OVER (PARTITION BY person_id) AS count FROM faces WHERE person_id IN ({}) "
+            "AND id NOT IN (SELECT id FROM faces WHERE embedding IS NULL)) AS sampled "
             f"JOIN faces ON faces.id = face_id WHERE place % max(1, count / {int(most)}) = 0",
             person_ids,
         )
@@ -324,8 +327,9 @@ class People:
 
     def hypotheses(self, faces: int) -> int:
         """How many people a photo can show, as far as is known: people, and faces in no group. faces: how many there
-        are in the library."""
+        are in the library that have an embedding."""
         ((people, with_person),) = self._database.rows(
-            "SELECT (SELECT count(*) FROM people), (SELECT count(*) FROM faces WHERE person_id IS NOT NULL)"
+            "SELECT (SELECT count(*) FROM people), (SELECT count(*) FROM faces WHERE person_id IS NOT NULL) - "
+            "(SELECT count(*) FROM faces WHERE embedding IS NULL AND person_id IS NOT NULL)"
         )
         return int(people) + faces - int(with_person)

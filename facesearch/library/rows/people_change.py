@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from facesearch.library.rows.added_faces import AddedFace, AddedFaces
 from facesearch.library.rows.database import Database, now
 from facesearch.library.rows.deltas import Member, moves_of, verdicts_of
-from facesearch.records import Delta, PersonChange, PersonRow
+from facesearch.records import Addition, Delta, PersonChange, PersonRow
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class PeopleChange:
     _people: dict[int, tuple[PersonRow | None, PersonRow | None]] = field(default_factory=dict)
     _faces: dict[int, tuple[Member, Member]] = field(default_factory=dict)
     _rejections: dict[tuple[int, int], bool] = field(default_factory=dict)
+    _additions: dict[int, bool] = field(default_factory=dict)
 
     def create(self, name: str | None = None, born: str | None = None) -> int:
         """A new person, or an unnamed group; returns the id. The name must be new and in Unicode's NFC form."""
@@ -70,6 +72,12 @@ class PeopleChange:
         after = None if person_id is None else (person_id, source)
         return self._move(dict.fromkeys(face_ids, after))
 
+    def add_face(self, photo_id: int, face: AddedFace) -> int:
+        """A face that the detector missed; returns its id."""
+        face_id = AddedFaces(self.database).add(photo_id, face)
+        self._additions[face_id] = True
+        return face_id
+
     def reject(self, person_id: int, face_ids: Iterable[int]) -> int:
         """Remember that faces are not a person's; returns of how many that is new."""
         return self._judge(person_id, face_ids, rejected=True)
@@ -84,10 +92,15 @@ class PeopleChange:
             tuple(PersonChange(key, *ends) for key, ends in sorted(self._people.items()) if ends[0] != ends[1]),
             moves_of(self._faces),
             verdicts_of(self._rejections.items()),
+            tuple(
+                Addition(ids, added)
+                for added in (True, False)
+                if (ids := tuple(sorted(face for face, each in self._additions.items() if each == added)))
+            ),
         )
         if delta != Delta():
             self.parts.append(delta)
-        self._people, self._faces, self._rejections = {}, {}, {}
+        self._people, self._faces, self._rejections, self._additions = {}, {}, {}, {}
 
     def conflict(self, delta: Delta) -> Conflict:
         """What stands in the way of `apply`. Faces that are gone do not."""
@@ -106,6 +119,7 @@ class PeopleChange:
             there = self._members(verdict.face_ids)
             known = self._rejected(verdict.person_id)
             faces |= {face_id for face_id in there if (face_id in known) == verdict.rejected}
+        faces |= self._in_use(delta)
         coming = {each.person_id for each in delta.people if each.after is not None}
         needed = {move.after[0] for move in delta.moves if move.after is not None}
         needed |= {verdict.person_id for verdict in delta.verdicts if verdict.rejected}
@@ -120,6 +134,7 @@ class PeopleChange:
 
     def apply(self, delta: Delta) -> None:
         """Do what a delta says. `conflict` must have found nothing."""
+        self._add_again(delta)
         for each in delta.people:  # names first: they may go from one to another
             if each.before is not None:
                 self._write(each.person_id, replace(each.before, name=None))
@@ -138,6 +153,7 @@ class PeopleChange:
             if each.after is None:
                 self.database.execute("DELETE FROM people WHERE id = ?", (each.person_id,))
                 self._note(each.person_id, each.before, None)
+        self._take_out(delta)
 
     def row(self, person_id: int) -> PersonRow | None:
         """A person as the rows have them now."""
@@ -150,6 +166,33 @@ class PeopleChange:
         if row is None or row.cover_face_id is None or self._members([row.cover_face_id]):
             return row
         return replace(row, cover_face_id=None)
+
+    def _in_use(self, delta: Delta) -> set[int]:
+        """The faces that a delta takes out of the library and that were given to somebody, judged, or chosen since."""
+        going = [face_id for each in delta.additions if not each.added for face_id in each.face_ids]
+        left = {face_id for move in delta.moves if move.after is None for face_id in move.face_ids}
+        used = {face_id for face_id, member in self._members(going).items() if member is not None} - left
+        for statement in (
+            "SELECT face_id FROM rejections WHERE face_id IN ({})",
+            "SELECT cover_face_id FROM people WHERE cover_face_id IN ({})",
+        ):
+            used |= {row[0] for row in self.database.rows_in(statement, going)}
+        return used
+
+    def _add_again(self, delta: Delta) -> None:
+        added = AddedFaces(self.database)
+        for each in delta.additions:
+            if each.added:
+                there = added.removed(each.face_ids)
+                added.bring_back(sorted(there))
+                self._additions.update(dict.fromkeys(there, True))
+
+    def _take_out(self, delta: Delta) -> None:
+        for each in delta.additions:
+            if not each.added:
+                there = set(self._members(each.face_ids))
+                AddedFaces(self.database).remove(sorted(there))
+                self._additions.update(dict.fromkeys(there, False))
 
     def _note(self, person_id: int, before: PersonRow | None, after: PersonRow | None) -> None:
         self._people[person_id] = (self._people.get(person_id, (before, None))[0], after)

@@ -121,6 +121,7 @@ def _apply_migrations(path: Path) -> None:
     with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection:
         db = Database(connection, execute_plugins=False)
         db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA foreign_keys = OFF")  # a step that writes a table anew must not delete what refers to it
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         (taken,) = db.execute("PRAGMA user_version").fetchone()
         for number, step in enumerate(MIGRATIONS[taken:], start=taken + 1):

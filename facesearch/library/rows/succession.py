@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from facesearch.library.rows.added_faces import AddedFace
 from facesearch.library.rows.catalog import as_blob
 from facesearch.library.rows.database import Database, as_text
 from facesearch.library.rows.grouped import Grouped
@@ -47,8 +48,15 @@ class Succession:
         )
         return [row[0] for row in rows]
 
-    def put(self, photo_id: int, size_px: tuple[int, int], faces: Sequence[tuple[EmbeddedFace, int | None]]) -> None:
-        """A photo that was read, and its faces, each with the id of the present face whose place it takes."""
+    def put(
+        self,
+        photo_id: int,
+        size_px: tuple[int, int],
+        faces: Sequence[tuple[EmbeddedFace, int | None]],
+        added: Sequence[tuple[AddedFace, int]] = (),
+    ) -> None:
+        """A photo that was read, and its faces, each with the id of the present face whose place it takes. added: those
+        that the detector does not find."""
         self._database.execute(
             "INSERT INTO next_photos (photo_id, width_px, height_px) VALUES (?, ?, ?)", (photo_id, *size_px)
         )
@@ -67,6 +75,12 @@ class Succession:
                     as_blob(embedded.embedding),
                 ),
             )
+
+        self._database.execute_many(
+            "INSERT INTO next_faces (photo_id, former_id, box, landmarks, score, quality, embedding, found_by) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(photo_id, face_id, *face.values) for face, face_id in added],
+        )
 
     def put_failed(self, photo_id: int, reason: str | None) -> None:
         """A photo that can no longer be read, and why; without a reason: its files show something else by now."""
@@ -90,11 +104,13 @@ class Succession:
         database.changes.removed.extend(row[0] for row in database.rows("SELECT id FROM faces"))
         for statement in (
             "UPDATE faces SET box = next.box, landmarks = next.landmarks, score = next.score, "
-            "quality = next.quality, embedding = next.embedding, local_scale = NULL FROM next_faces AS next "
+            "quality = next.quality, embedding = next.embedding, found_by = next.found_by, local_scale = NULL "
+            "FROM next_faces AS next "
             "WHERE next.former_id = faces.id",
+            "DELETE FROM removed_faces",
             "DELETE FROM faces WHERE id NOT IN (SELECT former_id FROM next_faces WHERE former_id IS NOT NULL)",
-            "INSERT INTO faces (photo_id, box, landmarks, score, quality, embedding) "
-            "SELECT photo_id, box, landmarks, score, quality, embedding FROM next_faces "
+            "INSERT INTO faces (photo_id, box, landmarks, score, quality, embedding, found_by) "
+            "SELECT photo_id, box, landmarks, score, quality, embedding, found_by FROM next_faces "
             "WHERE former_id IS NULL ORDER BY id",
             "UPDATE photos SET width_px = next.width_px, height_px = next.height_px FROM next_photos AS next "
             "WHERE next.photo_id = photos.id AND next.reason IS NULL",

@@ -219,9 +219,10 @@ def _candidate(match: PersonMatch) -> Candidate:
 
 def _far(library: Library, person_id: int, place: Places, threshold: float) -> Candidate:
     """A person who is farther than all that a query looked through."""
-    face_ids = [face_id for face_id, _ in library.people.faces_of([person_id])]
+    without = library.added.without_embedding()
+    face_ids = [face_id for face_id, _ in library.people.faces_of([person_id]) if face_id not in without]
     if not face_ids:
-        raise UsageError(f"the library in {library.path} holds no face of #{person_id}")
+        raise UsageError(f"the library in {library.path} holds no face of #{person_id} to compare with")
     places = library.places(face_ids)
     distances = places.distances_beside(place)
     nearest = int(distances.argmin())

@@ -45,7 +45,8 @@ def pairs_around(library: Library, distance: float, bins: int = BINS) -> PairsAr
     bins: of both histograms. Distances are those of the library's space. To be called inside a snapshot.
     """
     named = [person_id for person_id, name in library.people.names().items() if name is not None]
-    faces = sorted(library.people.faces_of(named))
+    without = library.added.without_embedding()
+    faces = sorted(each for each in library.people.faces_of(named) if each[0] not in without)
     if len(faces) > MOST_FACES:
         drawn = np.random.default_rng(_SEED).permutation(len(faces))[:MOST_FACES]
         faces = [faces[place] for place in sorted(drawn.tolist())]

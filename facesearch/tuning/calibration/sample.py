@@ -81,8 +81,10 @@ def named_sample(library: Library) -> NamedSample:
     with library.snapshot():
         named = [person for person, name in library.people.names().items() if name is not None]
         owned: dict[int, list[int]] = defaultdict(list)
+        without = library.added.without_embedding()
         for face_id, person in sorted(library.people.faces_of(named)):
-            owned[person].append(face_id)
+            if face_id not in without:
+                owned[person].append(face_id)
         taken = _taken(owned)
         stored = library.catalog.faces(taken)
         ids = sorted(taken)

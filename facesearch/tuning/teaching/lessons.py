@@ -92,11 +92,12 @@ def _apart(library: Library, person_of: dict[int, int]) -> list[tuple[int, int]]
     faces_of: defaultdict[int, list[int]] = defaultdict(list)
     for face, person in person_of.items():
         faces_of[person].append(face)
+    without = library.added.without_embedding()
     rejected = {
         (min(face, other), max(face, other))
         for face, person in library.people.rejections()
         for other in faces_of[person]
-        if person_of.get(face) != person
+        if person_of.get(face) != person and face not in without
     }
     beside = sorted(set(_in_one_photo(library, person_of)) - rejected)
     return sorted(rejected) + [beside[place] for place in evenly(len(beside), _MOST_APART)]
