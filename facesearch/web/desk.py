@@ -51,6 +51,7 @@ class Desk:
         self._student = ThreadPoolExecutor(1, thread_name_prefix="study")
         self._thread = threading.local()
         self._people = CachedPeople()
+        self._views = place.open().views  # for the event loop: asks for the stamp alone
 
     async def read(self, ask: Callable[[FaceLibrary], T]) -> T:
         """Ask what is quick. Raises what the library raises."""
@@ -75,7 +76,8 @@ class Desk:
 
     async def people(self) -> PeopleList:
         """Everybody, hidden people too, without covers, the largest groups first."""
-        return await self.read(self._people.current)
+        known = self._people.known(self._views.stamp())  # without a thread, which costs more where many ask at once
+        return known or await self.read(self._people.current)
 
     async def _run(self, pool: ThreadPoolExecutor, ask: Callable[[FaceLibrary], T], *, hold: bool = True) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, self._asked, ask, hold)
@@ -99,15 +101,21 @@ class CachedPeople:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._stamp = ""
-        self._list: PeopleList | None = None
+        self._known: tuple[str, PeopleList] | None = None
+
+    def known(self, stamp: str) -> PeopleList | None:
+        """The list, if it was read from a library of that stamp."""
+        known = self._known
+        return known[1] if known is not None and known[0] == stamp else None
 
     def current(self, library: FaceLibrary) -> PeopleList:
         with self._lock:
             stamp = library.views.stamp()
-            if self._list is None or stamp != self._stamp:
-                self._list, self._stamp = library.people.list(covers=False, hidden=True), stamp
-            return self._list
+            known = self.known(stamp)
+            if known is None:
+                known = library.people.list(covers=False, hidden=True)
+                self._known = stamp, known
+            return known
 
 
 def person_in(people: PeopleList, person_id: int) -> PersonEntry:

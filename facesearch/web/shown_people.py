@@ -19,17 +19,20 @@ class ShownPeople:
         self._desk = desk
         self._of: PeopleList | None = None
         self._ordered: list[PersonEntry] = []
+        self._visible: list[PersonEntry] = []  # without who is hidden
+        self._folded: dict[int, str] = {}  # names as they are compared
         self._covers: dict[int, int] = {}
 
     async def people(self, text: str = "", *, hidden: bool = False) -> list[PersonEntry]:
         """Those with a text in their names, and with `#12` the group of that number. hidden: also who is hidden."""
-        everybody = [person for person in await self._everybody() if hidden or not person.hidden]
+        await self._renew()
+        everybody = self._ordered if hidden else self._visible
         wanted = text.strip().casefold()
         if not wanted:
             return everybody
         if wanted.startswith("#"):
             return [person for person in everybody if f"#{person.person_id}" == wanted]
-        return [person for person in everybody if person.name is not None and wanted in person.name.casefold()]
+        return [person for person in everybody if wanted in self._folded.get(person.person_id, "")]
 
     async def names(self, text: str, most: int) -> list[str]:
         """Names to complete a text with: those that begin so first."""
@@ -39,18 +42,19 @@ class ShownPeople:
 
     async def with_covers(self, people: Sequence[PersonEntry]) -> list[PersonEntry]:
         """The same, each with the face that stands for them."""
-        missing = [person.person_id for person in people if person.person_id not in self._covers]
+        covers = self._covers  # another one once the library has changed
+        missing = [person.person_id for person in people if person.person_id not in covers]
         if missing:
-            covers = self._covers
             covers.update(await self._desk.read(lambda library: library.people.covers(missing)))
-        return [replace(person, cover_face_id=self._covers.get(person.person_id)) for person in people]
+        return [replace(person, cover_face_id=covers.get(person.person_id)) for person in people]
 
-    async def _everybody(self) -> list[PersonEntry]:
+    async def _renew(self) -> None:
         found = await self._desk.people()
         if found is not self._of:
             self._ordered = sorted(
                 found.people, key=lambda each: (each.name is None, -each.faces, each.name or "", each.person_id)
             )
+            self._visible = [person for person in self._ordered if not person.hidden]
+            self._folded = {each.person_id: each.name.casefold() for each in found.people if each.name is not None}
             self._covers = {}
             self._of = found
-        return self._ordered

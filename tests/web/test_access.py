@@ -20,7 +20,7 @@ from facesearch.errors import UsageError
 from facesearch.web import access as gate
 from facesearch.web.access import Access, Guard
 from facesearch.web.desk import Place
-from facesearch.web.server import serve
+from facesearch.web.server import _listening, serve
 
 NAMED = ("people", "status", "journal", "photos/1", "faces/1/picture", "events", "run")
 
@@ -232,6 +232,24 @@ def test_slow_clients_keep_nobody_waiting(server: Serving) -> None:
     finally:
         for connection in slow:
             connection.close()
+
+
+def test_answers_do_not_wait_for_nagles_algorithm() -> None:
+    """Which asyncio turns off only where a listener was made by the protocol's number."""
+
+    async def turned_off() -> int:
+        turned: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            turned.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        listener = _listening("127.0.0.1", 0)
+        async with await asyncio.start_server(connected, sock=listener):
+            with socket.create_connection(listener.getsockname()):
+                return await turned
+
+    assert asyncio.run(turned_off())
 
 
 def test_a_server_that_is_killed_while_a_photo_comes_leaves_nothing_beyond_the_next_start(
