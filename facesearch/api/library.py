@@ -203,7 +203,7 @@ class FaceLibrary:
         """
         from facesearch.people import PhotoWish, list_photos
 
-        with self._session.opened() as library:
+        with self._session.reading() as library:
             folder = None if under is None else Path(under)
             wish = PhotoWish(
                 folder, without_faces, damaged, people, any_of, tuple(without), only, since, until, unknown, sort

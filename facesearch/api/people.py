@@ -217,7 +217,7 @@ class People:
         """Who is on photos with whom, the most photos first; `top` many pairs, or all. who: only with this person."""
         from facesearch.people import seen_together
 
-        with self._session.opened() as library:
+        with self._session.reading() as library:
             return seen_together(library, who, top)
 
     def confirm(self, who: Who, faces: Iterable[Face]) -> PeopleChanged:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         SidecarOptions,
         SidecarSummary,
         make_album,
+        photos_csv,
         refuse_taken,
         write_listing,
     )
@@ -101,6 +102,7 @@ _ROOMS = {
         "ListingSummary",
         "SidecarOptions",
         "SidecarSummary",
+        "photos_csv",
         "refuse_taken",
         "write_listing",
     ),
@@ -249,6 +251,7 @@ __all__ = [
     "hanging",
     "is_one_photo",
     "make_album",
+    "photos_csv",
     "refuse_taken",
     "report_lines",
     "rivalry",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -16,14 +14,12 @@ from facesearch.cli.options import ForceOption, JsonOption, LibraryOption
 from facesearch.cli.output import complain, counted, say, say_json, shown_path
 from facesearch.cli.progress import Progress
 from facesearch.errors import UsageError
-from facesearch.text import called
 
 if TYPE_CHECKING:
     from facesearch.api.library import FaceLibrary
-    from facesearch.api.values import PhotoEntry, PhotoList
+    from facesearch.api.values import PhotoList
 
 _SKIPPED_SHOWN = 20
-COLUMNS = ("photo", "taken", "taken_zone_min", "taken_source", "people", "faces", "width_px", "height_px")
 
 
 class SortChoice(StrEnum):
@@ -131,7 +127,9 @@ def photos(
         for entry in found.photos:
             typer.echo(os.fsencode(entry.photo) + b"\0", nl=False)
     elif as_csv:
-        typer.echo(_csv(found.photos), nl=False)
+        from facesearch.api.values import photos_csv
+
+        typer.echo(photos_csv(found.photos), nl=False)
     elif done:
         for line in done:
             say(line)
@@ -169,18 +167,6 @@ def _fill(found: PhotoList, folder: Path, *, copy: bool) -> str:
         complain(f"and {len(made.skipped) - _SKIPPED_SHOWN:,} more")
     what = counted(made.photos, "copy", "copies") if copy else counted(made.photos, "link")
     return f"album: {what} in {shown_path(folder)}"
-
-
-def _csv(entries: tuple[PhotoEntry, ...]) -> bytes:
-    """A table in UTF-8; odd bytes of file names stay as they are."""
-    stream = io.StringIO(newline="")
-    rows = csv.writer(stream)
-    rows.writerow(COLUMNS)
-    for entry in entries:
-        names = "; ".join(called(person.name, person.person_id) for person in entry.people)
-        date = entry.taken, entry.taken_zone_min, entry.taken_source
-        rows.writerow((entry.photo, *date, names, entry.faces, entry.width_px, entry.height_px))
-    return stream.getvalue().encode("utf-8", "surrogateescape")
 
 
 def _report(found: PhotoList, *, without_faces: bool, damaged: bool) -> None:

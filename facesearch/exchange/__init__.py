@@ -4,7 +4,7 @@ Albums of links and copies, too. Writes beside photos, never into them; merges i
 byte, and leaves alone what it cannot read. Refuses to overwrite what another program, or a user, has named.
 """
 
-from facesearch.exchange.album import AlbumSummary, make_album
+from facesearch.exchange.album import AlbumSummary, make_album, photos_csv
 from facesearch.exchange.exporting import (
     ExportConflict,
     SidecarOptions,
@@ -35,6 +35,7 @@ __all__ = [
     "import_names",
     "make_album",
     "name_by_list",
+    "photos_csv",
     "refuse_taken",
     "write_listing",
 ]

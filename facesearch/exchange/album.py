@@ -1,10 +1,13 @@
-"""An album for a slide show: a folder of symbolic links to photos, or of copies. The photos themselves are only read.
+"""Photos that were found, for other programs: a folder of symbolic links to them, or of copies, and a table. The photos
+themselves are only read.
 
 Refuses a folder that holds anything already, so that nothing is ever overwritten.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import shutil
 from collections.abc import Sequence
@@ -12,6 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesearch.errors import UsageError
+from facesearch.people import PhotoEntry
+from facesearch.text import called
+
+_COLUMNS = ("photo", "taken", "taken_zone_min", "taken_source", "people", "faces", "width_px", "height_px")
 
 
 @dataclass(frozen=True)
@@ -49,3 +56,15 @@ def make_album(photos: Sequence[Path], folder: Path, *, copy: bool = False) -> A
                 continue
             raise UsageError(f"{place} cannot be written: {error.strerror}; choose another folder") from error
     return AlbumSummary(folder, len(photos) - len(skipped), copy, tuple(skipped))
+
+
+def photos_csv(entries: Sequence[PhotoEntry]) -> bytes:
+    """A table of photos with their dates and people, in UTF-8; odd bytes of file names stay as they are."""
+    stream = io.StringIO(newline="")
+    rows = csv.writer(stream)
+    rows.writerow(_COLUMNS)
+    for entry in entries:
+        names = "; ".join(called(person.name, person.person_id) for person in entry.people)
+        date = entry.taken, entry.taken_zone_min, entry.taken_source
+        rows.writerow((entry.photo, *date, names, entry.faces, entry.width_px, entry.height_px))
+    return stream.getvalue().encode("utf-8", "surrogateescape")

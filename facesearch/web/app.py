@@ -26,6 +26,7 @@ from facesearch.web.desk import Desk, Place
 from facesearch.web.feed import Feed
 from facesearch.web.find import add_find
 from facesearch.web.folders import Folders
+from facesearch.web.found_photos import FoundPhotos, add_photos
 from facesearch.web.library import add_library
 from facesearch.web.pages import Pages, add_pages
 from facesearch.web.rest import Services, make_router, refusal
@@ -52,7 +53,8 @@ def make_app(place: Place, access: Access, folder: Path, is_ending: Callable[[],
     whether the server wants to end."""
     desk, runs = Desk(place), Runs(place)
     feed = Feed(place.open(), runs.state, is_ending)
-    services = Services(desk, feed, runs, Uploads(desk, folder), Folders(desk), ShownPeople(desk))
+    folders = Folders(desk)
+    services = Services(desk, feed, runs, Uploads(desk, folder), folders, ShownPeople(desk), FoundPhotos(desk, folders))
 
     @asynccontextmanager
     async def running(app: Any) -> AsyncIterator[None]:
@@ -76,7 +78,7 @@ def make_app(place: Place, access: Access, folder: Path, is_ending: Callable[[],
     app.include_router(make_router(services))
     pages = Pages(services)
     router = APIRouter()
-    for add in (add_pages, add_find, add_review, add_library):
+    for add in (add_pages, add_photos, add_find, add_review, add_library):
         add(router, services, pages)
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")

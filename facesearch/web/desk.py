@@ -74,10 +74,14 @@ class Desk:
         found = await self._run(self._readers, lambda library: look(library, False))
         return found or await self._run(self._maker, lambda library: look(library, True))
 
+    def stamp(self) -> str:
+        """Another text once somebody may have changed the library."""
+        return self._views.stamp()
+
     async def people(self) -> PeopleList:
         """Everybody, hidden people too, without covers, the largest groups first."""
-        known = self._people.known(self._views.stamp())  # without a thread, which costs more where many ask at once
-        return known or await self.read(self._people.current)
+        known = self._people.known(self.stamp())  # without a thread, which costs more where many ask at once
+        return known if known is not None else await self.read(self._people.current)
 
     async def _run(self, pool: ThreadPoolExecutor, ask: Callable[[FaceLibrary], T], *, hold: bool = True) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, self._asked, ask, hold)
@@ -112,10 +116,11 @@ class CachedPeople:
         with self._lock:
             stamp = library.views.stamp()
             known = self.known(stamp)
-            if known is None:
-                known = library.people.list(covers=False, hidden=True)
-                self._known = stamp, known
-            return known
+            if known is not None:
+                return known
+            read = library.people.list(covers=False, hidden=True)
+            self._known = stamp, read
+            return read
 
 
 def person_in(people: PeopleList, person_id: int) -> PersonEntry:

@@ -10,7 +10,8 @@ from fastapi.responses import RedirectResponse, Response
 from facesearch.api.values import SET_APART, footer
 from facesearch.text import called, percent, shown
 from facesearch.web.pages import Pages
-from facesearch.web.rest import Number, Services
+from facesearch.web.rest import Services
+from facesearch.web.wishes import Number
 
 
 def add_find(router: APIRouter, services: Services, pages: Pages) -> None:

@@ -41,6 +41,19 @@ class Folders:
         roots = await self.roots()
         return [_checked(folder, roots) for folder in folders]
 
+    def new(self, folder: str) -> Path:
+        """A folder to be made, or an empty one, within those that the server was started with (--root). Raises
+        UsageError: what the library knows is only read."""
+        roots = self._desk.place.roots
+        path = _typed(folder)
+        if not _is_within(path, roots):
+            allowed = ", ".join(map(str, roots)) or "none"
+            raise UsageError(
+                f"{path} is outside of the folders that may be written to from here ({allowed}): start facesearch "
+                "serve with --root, or use facesearch photos --link"
+            )
+        return path
+
     async def show(self, folder: str) -> FolderShown:
         """What is in a folder. Raises UsageError as `allowed`."""
         roots = await self.roots()
@@ -61,9 +74,7 @@ def _is_shown(entry: os.DirEntry[str]) -> bool:
 
 
 def _checked(folder: str, roots: Sequence[Path]) -> Path:
-    if "\0" in folder:
-        raise UsageError("a path holds no NUL")
-    path = Path(os.path.abspath(os.path.expanduser(folder)))  # noqa: PTH100, PTH111 - the user's own path is kept
+    path = _typed(folder)
     if not _is_within(path, roots):
         allowed = ", ".join(map(str, roots)) or "none yet"
         raise UsageError(
@@ -73,6 +84,13 @@ def _checked(folder: str, roots: Sequence[Path]) -> Path:
     if not path.is_dir():
         raise UsageError(f"{path} is no folder")
     return path
+
+
+def _typed(folder: str) -> Path:
+    """A path as it was typed, absolute, without following links."""
+    if "\0" in folder:
+        raise UsageError("a path holds no NUL")
+    return Path(os.path.abspath(os.path.expanduser(folder)))  # noqa: PTH100, PTH111 - the user's own path is kept
 
 
 def _is_within(path: Path, roots: Sequence[Path]) -> bool:

@@ -16,9 +16,17 @@ from facesearch.api.values import FaceEntry, PersonShown, PhotoShown
 from facesearch.errors import LibraryError
 from facesearch.records import Taken
 from facesearch.text import called, counted, shown
-from facesearch.web.rest import Number, Services, reply
+from facesearch.web.rest import Services, reply
+from facesearch.web.wishes import Number
 
-PAGES = (("/", "People"), ("/find", "Find"), ("/review", "Review"), ("/history", "History"), ("/library", "Library"))
+PAGES = (
+    ("/", "People"),
+    ("/photos", "Photos"),
+    ("/find", "Find"),
+    ("/review", "Review"),
+    ("/history", "History"),
+    ("/library", "Library"),
+)
 
 _FIRST = 60  # people that come with the page; static/people.js knows the number
 _SHOTS = 60  # photos at a time
@@ -130,12 +138,12 @@ class _Views:
 
     async def person(self, person_id: Number, start: int = 0) -> Response:
         known = await self._desk.read(lambda library: library.people.show(person_id))
-        shots = await self._desk.study(lambda library: _shots(library, known))
+        shots = await self._desk.read(lambda library: _shots(library, known))
         page = shots[max(0, start) : max(0, start) + _SHOTS]
         sizes = await self._desk.read(lambda library: [library.views.photo(each.photo_id) for each in page])
         is_group = known.person.name is None
         likely = await self._desk.study(lambda library: library.views.likely(person_id)[:1]) if is_group else ()
-        company = await self._desk.study(lambda library: library.people.together(person_id, top=8))
+        company = await self._desk.read(lambda library: library.people.together(person_id, top=8))
         more = start + _SHOTS < len(shots)
         return self._pages.page(
             "person.html",

@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel, Field
 
 from facesearch.api import values
 from facesearch.api.library import FaceLibrary
@@ -20,12 +19,28 @@ from facesearch.text import plain
 from facesearch.web.desk import Desk
 from facesearch.web.feed import Feed
 from facesearch.web.folders import Folders
+from facesearch.web.found_photos import FoundPhotos
 from facesearch.web.runs import Runs
 from facesearch.web.shown_people import ShownPeople
 from facesearch.web.uploads import UNNAMED, Uploads
+from facesearch.web.wishes import (
+    AlbumWish,
+    CalibrateWish,
+    CoverWish,
+    FacesWish,
+    IndexWish,
+    MergeWish,
+    MoveWish,
+    NameFacesWish,
+    NameWish,
+    Number,
+    PeopleWish,
+    PhotosPage,
+    PhotosWish,
+    UndoWish,
+)
 
 PREFIX = "/api/v1"
-_MOST_FACES = 10_000  # in one request
 
 
 def reply(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -49,73 +64,7 @@ class Services:
     uploads: Uploads
     folders: Folders
     listing: ShownPeople
-
-
-_LARGEST = (1 << 63) - 1  # that SQLite has
-Number = Annotated[int, Path(ge=1, le=_LARGEST)]
-Numbers = Annotated[list[Annotated[int, Field(ge=1, le=_LARGEST)]], Field(min_length=1, max_length=_MOST_FACES)]
-PersonName = Annotated[str, Field(min_length=1, max_length=1000)]
-
-
-class NameWish(BaseModel):
-    """A name for a person or a group."""
-
-    name: PersonName
-    born: str | None = Field(None, description="date of birth, as 1984-05-17")
-
-
-class FacesWish(BaseModel):
-    """Some faces, by number."""
-
-    faces: Numbers
-
-
-class NameFacesWish(FacesWish):
-    """A name for faces without a person."""
-
-    name: PersonName
-
-
-class MoveWish(FacesWish):
-    """Faces of a person, and who gets them."""
-
-    to: str | int | None = Field(None, description="a name, new or not; a number; or nothing for a new group")
-
-
-class CoverWish(BaseModel):
-    """A face of a person."""
-
-    face: int | None = Field(None, ge=1, le=_LARGEST, description="its number; nothing for the best by itself")
-
-
-class MergeWish(BaseModel):
-    """People who are one with another."""
-
-    others: Numbers
-
-
-class PeopleWish(BaseModel):
-    """Some people, by number."""
-
-    people: Numbers
-
-
-class UndoWish(BaseModel):
-    """What to take back."""
-
-    change: int | None = Field(None, ge=1, le=_LARGEST, description="its number; nothing for the latest that holds")
-
-
-class IndexWish(BaseModel):
-    """Folders to index, each within one that the library knows or that the server was started with (--root)."""
-
-    folders: Annotated[list[str], Field(min_length=1, max_length=100)]
-
-
-class CalibrateWish(BaseModel):
-    """How many false matches to accept."""
-
-    far: float = Field(0.01, gt=0, lt=1, description="the share of pairs of different people to pass the threshold")
+    photos: FoundPhotos
 
 
 def make_router(services: Services) -> APIRouter:
@@ -150,6 +99,9 @@ def make_router(services: Services) -> APIRouter:
     add("GET", "/people/{person_id}/together", rest.together)
     add("POST", "/faces/name", rest.name_faces, values.PeopleChanged)
     add("GET", "/faces/{face_id}/picture", rest.face_picture)
+    add("GET", "/photos", rest.photos)
+    add("GET", "/photos.csv", rest.photo_table)
+    add("POST", "/photos/album", rest.album, values.AlbumSummary)
     add("GET", "/photos/{photo_id}", rest.photo, values.PhotoShown)
     add("GET", "/photos/{photo_id}/picture", rest.photo_picture)
     add("GET", "/review", rest.review, values.SuspectList)
@@ -241,6 +193,25 @@ class _Rest:
     async def face_picture(self, face_id: Number) -> Response:
         """A face as a square JPEG; 404 where its photo cannot be read any more."""
         return _jpeg(await self._desk.picture(lambda library, make: library.views.face_picture(face_id, make=make)))
+
+    async def photos(self, wish: Annotated[PhotosPage, Query()]) -> Response:
+        """The photos of some people, of some time.
+
+        found: how many there are. total: how many the library has.
+        """
+        found = await self._services.photos.find(wish)
+        page = found.photos[wish.start : wish.start + wish.count]
+        return reply({"found": len(found.photos), "total": found.total, "start": wish.start, "photos": page})
+
+    async def photo_table(self, wish: Annotated[PhotosWish, Query()]) -> Response:
+        """The same photos, all of them, as CSV."""
+        table = values.photos_csv((await self._services.photos.find(wish)).photos)
+        named = {"Content-Disposition": 'attachment; filename="photos.csv"'}
+        return Response(table, media_type="text/csv; charset=utf-8", headers=named)
+
+    async def album(self, wish: AlbumWish) -> Response:
+        """Fill a new folder with symbolic links to the same photos, or with copies."""
+        return reply(await self._services.photos.make_album(wish))
 
     async def photo(self, photo_id: Number) -> Response:
         """A photo with its faces, the largest first."""

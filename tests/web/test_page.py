@@ -223,6 +223,47 @@ def test_a_photo_that_is_chosen_is_answered_with_every_face_outlined(
     page.wait_for_url(re.compile("/(people|photos)/"))
 
 
+def test_photos_of_two_people_of_some_years_become_a_list_and_a_folder_of_links(
+    open_page: Callable[..., Any], server: Serving, album_and_library: tuple[Path, Path]
+) -> None:
+    album, _ = album_and_library
+    first, second = names(server)[:2]
+    assert first is not None
+    assert second is not None
+    with open_library(server.library) as library:
+        wished = library.photos(first, second, any_of=True, since="2013", until="2015")
+    page = open_page("/people/1")
+    page.get_by_role("link", name="Choose by people and dates").click()
+    page.wait_for_url("**/photos?person=*")
+    page.goto(f"{server.address}/photos")
+    for name in (first, second):
+        page.locator("#person").fill(name)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name=f"Remove {name}")).to_be_visible()
+    page.get_by_label("How many of these people").select_option("any of them")
+    page.get_by_label("From").fill("2013")
+    page.get_by_label("to", exact=True).fill("2015")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text(f"{first} or {second}, 2013 to 2015")
+    expect(page.locator(".shot")).to_have_count(len(wished.photos))
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save the list").click()
+    assert len(Path(download.value.path()).read_text().splitlines()) == 1 + len(wished.photos)
+    folder = album / "two people"
+    page.get_by_label("New folder on this machine").fill(str(folder))
+    page.get_by_role("button", name="Make a folder of links").click()
+    expect(page.locator("#message")).to_contain_text(f"{len(wished.photos)} links in {folder}")
+    assert len(list(folder.iterdir())) == len(wished.photos)
+    shutil.rmtree(folder)
+    page.get_by_role("button", name=f"Remove {second}").click()
+    expect(page.locator("h1")).to_have_text(f"{first}, 2013 to 2015")
+    page.go_back()
+    expect(page.locator("h1")).to_have_text(f"{first} or {second}, 2013 to 2015")
+    page.locator("#person").fill("Nobody at all")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("is called Nobody at all")).to_be_visible()
+
+
 def test_a_bad_upload_is_said_and_the_page_goes_on(open_page: Callable[..., Any], tmp_path: Path) -> None:
     bad = tmp_path / "notes.jpg"
     bad.write_text("no photo at all")
@@ -347,7 +388,16 @@ def test_everybody_can_use_every_page(
         answer = client.post("/api/v1/query", content=photo.read_bytes(), params={"name": "photo.jpg"})
         photo_id = client.get("/api/v1/people/1").json()["faces"][0]["photo_id"]
     page = open_page("/", viewport=viewport, color_scheme=scheme)
-    paths = ("/", "/people/1", f"/photos/{photo_id}", "/find", answer.headers["Location"], "/review", "/history")
+    paths = (
+        "/",
+        "/people/1",
+        "/photos?person=%231&since=2012",
+        f"/photos/{photo_id}",
+        "/find",
+        answer.headers["Location"],
+        "/review",
+        "/history",
+    )
     found = {}
     for path in (*paths, "/library", "/nothing"):
         page.goto(f"{server.address}{path}")

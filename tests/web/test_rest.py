@@ -23,6 +23,7 @@ from facesearch.api.library import open_library
 from facesearch.import_path import TRUST_VARIABLE
 from facesearch.library import Library
 from facesearch.records import Taken
+from facesearch.text import plain
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "page.md"
 
@@ -30,7 +31,8 @@ GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "page.md"
 @pytest.fixture(scope="module")
 def server(album_and_library: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     temporary = tmp_path_factory.mktemp("temporary")
-    with serving(album_and_library[1], temporary, "--device", "cpu") as running:
+    album, library = album_and_library
+    with serving(library, temporary, "--device", "cpu", "--root", str(album)) as running:
         yield running
 
 
@@ -143,6 +145,62 @@ def test_people_are_hidden_and_shown_again(client: httpx.Client) -> None:
     assert api(client, "GET", "people") == before
 
 
+def test_photos_are_found_by_people_and_dates_and_saved(
+    client: httpx.Client, server: Serving, album_and_library: tuple[Path, Path]
+) -> None:
+    album, _ = album_and_library
+    with open_library(server.library) as library:
+        wished = library.photos("#1", since="2013", until="2015-12", sort="date")
+        everything = library.photos()
+    wish = {"person": ["#1"], "since": "2013", "until": "2015-12"}
+    found = api(client, "GET", "photos", params=wish)
+    assert 1 < len(wished.photos) < 6
+    assert found["found"] == len(wished.photos)
+    assert found["total"] == everything.total
+    assert found["photos"] == json.loads(json.dumps(wished.photos, default=plain))
+    part = api(client, "GET", "photos", params={**wish, "start": 1, "count": 1})
+    assert part["photos"] == found["photos"][1:2]
+    both = api(client, "GET", "photos", params={"person": ["#1", "#2"], "any": True})
+    assert both["found"] > api(client, "GET", "photos", params={"person": ["#1", "#2"]})["found"]
+    table = client.get("/api/v1/photos.csv", params=wish)
+    assert table.headers["content-disposition"].startswith("attachment")
+    lines = table.text.splitlines()
+    assert lines[0].startswith("photo,taken,")
+    assert [line.split(",")[0] for line in lines[1:]] == [str(each.photo) for each in wished.photos]
+    made = api(client, "POST", "photos/album", json={**wish, "folder": str(album / "albums" / "first")})
+    links = sorted((album / "albums" / "first").iterdir())
+    assert made["photos"] == len(links)
+    assert [link.readlink() for link in links] == [each.photo for each in wished.photos]
+    shutil.rmtree(album / "albums")
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [
+        ("{album}", "not empty"),
+        ("{album}/../elsewhere", "outside of the folders that may be written"),
+        ("{album}/out/new", "outside of the folders that may be written"),  # by a link that leads out
+        ("/etc/album", "outside of the folders that may be written"),
+        ("{library}/album", "outside of the folders that may be written"),
+        ("a\0b", "NUL"),
+    ],
+)
+def test_folders_of_links_are_made_within_a_root_only(
+    client: httpx.Client, server: Serving, album_and_library: tuple[Path, Path], folder: str, words: str
+) -> None:
+    album, _ = album_and_library
+    (album / "out").symlink_to(server.temporary)
+    try:
+        answer = client.post(
+            "/api/v1/photos/album", json={"folder": folder.format(album=album, library=server.library)}
+        )
+        assert answer.status_code == 400
+        assert words in answer.json()["error"]["message"]
+        assert server.kept() == []
+    finally:
+        (album / "out").unlink()
+
+
 def test_dates_are_those_that_the_library_has_stored(server: Serving) -> None:
     """Which photos without a date of the camera have, too."""
     with open_library(server.library) as library:
@@ -203,6 +261,11 @@ def test_a_cover_is_chosen_and_company_is_counted(client: httpx.Client, server: 
         ("POST", "people/1/reject", {"faces": [1 << 70]}, 422, "faces"),
         ("POST", "journal/undo", {"change": 99999}, 400, "there is no change 99999"),
         ("POST", "run/stop", {}, 400, "nothing is running"),
+        ("GET", "photos?person=Nobody", None, 400, "is called Nobody"),
+        ("GET", "photos?since=soon", None, 400, "soon is no date"),
+        ("GET", "photos?only=true", None, 400, "who alone?"),
+        ("GET", "photos?count=100000", None, 422, "count"),
+        ("POST", "photos/album", {"person": ["#1"]}, 422, "folder"),
         ("POST", "run/index", {"folders": ["/etc"]}, 400, "outside of the folders"),
         ("POST", "run/index", {"folders": ["\0"]}, 400, "NUL"),
         ("GET", "query", None, 405, "Not Allowed"),

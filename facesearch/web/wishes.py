@@ -1,0 +1,149 @@
+"""What requests of the REST API say, checked: the bodies of changes, and which photos somebody wants to see."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from facesearch.api.library import FaceLibrary
+from facesearch.api.values import PhotoList
+
+_MOST_FACES = 10_000  # in one request
+_LARGEST = (1 << 63) - 1  # that SQLite has
+Number = Annotated[int, Path(ge=1, le=_LARGEST)]
+Numbers = Annotated[list[Annotated[int, Field(ge=1, le=_LARGEST)]], Field(min_length=1, max_length=_MOST_FACES)]
+PersonName = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class NameWish(BaseModel):
+    """A name for a person or a group."""
+
+    name: PersonName
+    born: str | None = Field(None, description="date of birth, as 1984-05-17")
+
+
+class FacesWish(BaseModel):
+    """Some faces, by number."""
+
+    faces: Numbers
+
+
+class NameFacesWish(FacesWish):
+    """A name for faces without a person."""
+
+    name: PersonName
+
+
+class MoveWish(FacesWish):
+    """Faces of a person, and who gets them."""
+
+    to: str | int | None = Field(None, description="a name, new or not; a number; or nothing for a new group")
+
+
+class CoverWish(BaseModel):
+    """A face of a person."""
+
+    face: int | None = Field(None, ge=1, le=_LARGEST, description="its number; nothing for the best by itself")
+
+
+class MergeWish(BaseModel):
+    """People who are one with another."""
+
+    others: Numbers
+
+
+class PeopleWish(BaseModel):
+    """Some people, by number."""
+
+    people: Numbers
+
+
+class UndoWish(BaseModel):
+    """What to take back."""
+
+    change: int | None = Field(None, ge=1, le=_LARGEST, description="its number; nothing for the latest that holds")
+
+
+class IndexWish(BaseModel):
+    """Folders to index, each within one that the library knows or that the server was started with (--root)."""
+
+    folders: Annotated[list[str], Field(min_length=1, max_length=100)]
+
+
+class CalibrateWish(BaseModel):
+    """How many false matches to accept."""
+
+    far: float = Field(0.01, gt=0, lt=1, description="the share of pairs of different people to pass the threshold")
+
+
+_People = Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(max_length=50)]
+
+
+class PhotosWish(BaseModel):
+    """Which photos: those that meet every wish, as the options of `facesearch photos`."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    person: _People = Field([], description="who is on them, all of these: names, or #12 for a person by number")
+    any_of: bool = Field(False, alias="any", description="one of the people is enough")
+    without: _People = Field([], description="who is not")
+    only: bool = Field(False, description="nobody else is; people who are hidden do not count")
+    since: str = Field("", max_length=10, description="taken on this day or later: 2019-07-04, 2019-07 or 2019")
+    until: str = Field("", max_length=10, description="taken on this day, in this month or year, or before")
+    unknown: bool = Field(False, description="with a face that has no person")
+    sort: Literal["date", "path", "quality"] = Field("date", description="the oldest, or the best faces, first")
+
+    def find(self, library: FaceLibrary) -> PhotoList:
+        """The photos of a library that are as wished. Raises UsageError."""
+        return library.photos(
+            *self.person,
+            any_of=self.any_of,
+            without=self.without,
+            only=self.only,
+            since=self.since or None,
+            until=self.until or None,
+            unknown=self.unknown,
+            sort=self.sort,
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """What is wished, without what is as it is by default: as a request says it."""
+        fields = set(PhotosWish.model_fields)
+        return self.model_dump(include=fields, by_alias=True, exclude_defaults=True)
+
+    def query(self) -> str:
+        """The same as a part of an address."""
+        said = {key: "true" if value is True else value for key, value in self.plain().items()}
+        return urlencode(said, doseq=True)
+
+    @property
+    def words(self) -> str:
+        """What is wished, in words: `Anna and Bob, 2015 to 2019`."""
+        who = (" or " if self.any_of else " and ").join(self.person)
+        dates = " to ".join(filter(None, (self.since, self.until)))
+        if bool(self.since) != bool(self.until):
+            dates = ("since " if self.since else "until ") + dates
+        parts = [
+            f"only {who}" if self.only and who else who,
+            f"without {' and '.join(self.without)}" if self.without else "",
+            "with a face without a person" if self.unknown else "",
+            dates,
+        ]
+        return ", ".join(filter(None, parts)) or "All photos"
+
+
+class PhotosPage(PhotosWish):
+    """A part of the photos that somebody wants to see."""
+
+    start: int = Field(0, ge=0)
+    count: int = Field(100, ge=1, le=1000)
+
+
+class AlbumWish(PhotosWish):
+    """A new folder for some photos."""
+
+    folder: str = Field(min_length=1, max_length=4096, description="new or empty, within a --root of the server")
+    copies: bool = Field(False, description="copies instead of symbolic links")
