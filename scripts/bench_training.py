@@ -1,6 +1,7 @@
 """How fast a training step is: on one batch held in memory, fed from the cache of crops, and with all augmentations;
-by a teacher, and so with two blocks frozen, whole and on what these give for each view; with Keras' own batch
-normalisation in place of the fused one; in bfloat16 (all others in float32), and so with Keras' own.
+by a teacher, by one that sees the same views, and with two blocks frozen, whole and on what these give for each view;
+with Keras' own batch normalisation in place of the fused one; in bfloat16 (all others in float32), and so with Keras'
+own.
 
 All take turns within each round, in one process, so that other work on the machine disturbs all alike; the median
 over the rounds of each round's median step counts, and so does that of each round's ratio. The cache is a memmap on the
@@ -120,7 +121,7 @@ def taught_kinds(config: TrainConfig, input_size: int, held: Callable[[object], 
     """A stage by a teacher: all of the tower, two blocks frozen, and these computed beforehand."""
     from facesearch_train.model.heads import build_training_model
     from facesearch_train.model.network import build_tower, freeze_blocks, split_tower
-    from facesearch_train.presets import TEACH
+    from facesearch_train.presets import TEACH, with_teacher
 
     batch, places = (
         config.batch_size,
@@ -129,8 +130,9 @@ def taught_kinds(config: TrainConfig, input_size: int, held: Callable[[object], 
     people, target = np.arange(batch, dtype=np.int32), np.zeros(batch, "float32")
     crops = np.random.default_rng(2).integers(0, 256, (batch, 112, 112, 3), dtype=np.uint8)
     kinds: dict[str, tuple[Any, Any]] = {}
-    for name, frozen, views in (("taught", 0, 0), ("frozen", 2, 0), ("views", 2, 1)):
-        stage = replace(TEACH.stages[0], input_size_px=input_size, frozen=frozen, views=views)
+    for name, frozen, views in (("taught", 0, 0), ("same view", 0, 0), ("frozen", 2, 0), ("views", 2, 1)):
+        preset = with_teacher(TEACH, same_view=name == "same view")
+        stage = replace(preset.stages[0], input_size_px=input_size, frozen=frozen, views=views)
         tower = build_tower(input_size, shape=config.network, radius=stage.radius, fused=True)
         freeze_blocks(tower, frozen)
         trained = split_tower(tower, frozen)[1] if views else tower

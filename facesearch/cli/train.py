@@ -116,6 +116,14 @@ TeacherOption = Annotated[
         readable=False,
     ),
 ]
+SameViewOption = Annotated[
+    bool,
+    typer.Option(
+        "--same-view",
+        help="With --teacher dlib, or a file made by it: dlib's network sees each crop as the tower does, augmented, "
+        "at every step. It teaches better, and a step takes longer.",
+    ),
+]
 CohortOption = Annotated[
     list[Path] | None,
     typer.Option(
@@ -155,6 +163,7 @@ def train(
     start_share: StartShareOption = None,
     cohort: CohortOption = None,
     teacher: TeacherOption = None,
+    same_view: SameViewOption = False,
     check: CheckOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -171,12 +180,14 @@ def train(
 
     settings = (epochs, rate, batch, seed, stages, start_share)
     ordered = data or hold_out_fold or start_from or cohort or any(value is not None for value in settings)
-    if check and (ordered or out or resume or preset is not PresetChoice.SMOKE):
+    if check and (ordered or same_view or out or resume or preset is not PresetChoice.SMOKE):
         raise UsageError("--check takes only data sets, --teacher and --json: leave the other options out")
     if json and not check:
         raise UsageError("--json needs --check: a run's figures are in its folder (history.csv, tower/)")
     if start_share is not None and start_from is None:
         raise UsageError("--start-share needs --start-from: name the tower whose weights take that share")
+    if same_view and not teacher:
+        raise UsageError("--same-view needs --teacher: it is the teacher that sees the views")
     import_keras_quietly()
     if check:
         from facesearch.cli.train_check import check_photos
@@ -197,7 +208,7 @@ def train(
             raise UsageError(f"{folder} already holds a run; continue it with --resume, or choose another --out")
         config = Overrides(*settings).applied_to(PRESETS[preset.value])
         order = Order(
-            config=with_teacher(config) if teacher else config,
+            config=with_teacher(config, same_view=same_view) if teacher else config,
             folder=folder,
             data=tuple(data or ()),
             hold_out_folds=tuple(hold_out_fold or ()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import os
 import re
@@ -70,10 +71,20 @@ def test_smoke_with_a_teacher(run: CommandLine, tmp_path: Path, monkeypatch: pyt
     missing = run("train", *chosen, "--teacher", tmp_path / "none.npz")
     assert (missing.code, missing.out) == (6, "")
     assert "none.npz cannot be read as a teacher" in missing.err
+    blind = run("train", *chosen, "--same-view")
+    assert blind.code == 2
+    assert "--same-view needs --teacher" in blind.err
     trained = run("train", *chosen, "--teacher", tmp_path / "teacher.npz")
     assert trained.code == 0, trained.err
     config = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))
     assert config["stages"][0]["lessons"]["relations"] > 0
+    assert not config["stages"][0]["lessons"]["same_view"]
+    if importlib.util.find_spec("face_recognition_models"):
+        seen = ("--out", tmp_path / "seen", "--teacher", tmp_path / "teacher.npz", "--same-view")
+        trained = run("train", *chosen[:-2], *seen)
+        assert trained.code == 0, trained.err
+        config = json.loads((tmp_path / "seen" / "config.json").read_text(encoding="utf-8"))
+        assert config["stages"][0]["lessons"]["same_view"]
     alone = run("train", "--preset", "teach", "--data", people, "--out", tmp_path / "other")
     assert alone.code == 2
     assert "--teacher" in alone.err

@@ -24,6 +24,8 @@ class Lessons:
     are few. width: over which squared distance the teacher's softmax falls by the factor e (0.111
     is 0.02 in dlib's distances). softness: over which distance its odds do (a genuine pair's label is then below 0.1
     where dlib's distance is below 0.5). truth: the share of labels, and of each photo's place, that who is who decides.
+    same_view: dlib's network sees each crop as the tower does, augmented, at every step, instead of once as it is
+    (Beyer et al., "Knowledge distillation: A good teacher is patient and consistent", CVPR 2022); not with regression.
     """
 
     regression: float = 0.0
@@ -34,6 +36,11 @@ class Lessons:
     width: float = 0.111
     softness: float = 0.1
     truth: float = 0.0
+    same_view: bool = False
+
+    def __post_init__(self) -> None:
+        if self.same_view and self.regression:
+            raise ValueError("a teacher that sees the tower's views gives distances, not places to take over")
 
 
 @dataclass(frozen=True)

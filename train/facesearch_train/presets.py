@@ -175,12 +175,19 @@ TEACH = TrainConfig(
 )
 
 
-def with_teacher(config: TrainConfig) -> TrainConfig:
-    """A preset where a teacher is given: one that knows of none learns from it in every stage."""
-    if config.taught:
+def with_teacher(config: TrainConfig, *, same_view: bool = False) -> TrainConfig:
+    """A preset where a teacher is given: one that knows of none learns from it in every stage. same_view: see
+    Lessons."""
+    if not config.taught:
+        stages = (replace(stage, lessons=TAUGHT, softmax=0.0, identity=0.0, momentum=None) for stage in config.stages)
+        config = replace(config, stages=tuple(stages), sampling="people", memory=0)
+    if not same_view:
         return config
-    stages = tuple(replace(stage, lessons=TAUGHT, softmax=0.0, identity=0.0, momentum=None) for stage in config.stages)
-    return replace(config, stages=stages, sampling="people", memory=0)
+    return replace(config, stages=tuple(_same_view(stage) for stage in config.stages))
+
+
+def _same_view(stage: Stage) -> Stage:
+    return stage if stage.lessons is None else replace(stage, lessons=replace(stage.lessons, same_view=True), views=0)
 
 
 PRESETS = {config.name: config for config in (SMOKE, SEED, FULL, TEACH)}

@@ -158,10 +158,11 @@ def train_tower(order: Order, resume: bool = False, listener: Listener | None = 
 def read_people(order: Order, listener: Listener) -> People:
     """The crops of an order's data and who trains and who validates. Says what was found and left out."""
     paths = order.data or (fetch_lfw(),)
+    same_view = any(stage.lessons and stage.lessons.same_view for stage in order.config.stages)
+    if same_view or DLIB in order.teachers:  # report what is missing or unreadable before crops are cut
+        dlib_weights_path()
     for path in order.teachers:
-        if path == DLIB:  # report what is missing or unreadable before crops are cut
-            dlib_weights_path()
-        else:
+        if path != DLIB:
             read_teacher(path)
     if order.config.taught and not order.teachers:
         raise UsageError(

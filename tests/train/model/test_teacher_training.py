@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -11,7 +12,12 @@ import numpy as np
 import pytest
 from keras import ops
 
+from facesearch_train.config import Stage
 from facesearch_train.data.taught import THRESHOLD_PLACE
+from facesearch_train.data.teacher import DLIB_THRESHOLD
+from facesearch_train.model import heads
+from facesearch_train.model.augment import Augmentation
+from facesearch_train.model.taught_head import TaughtHead
 from facesearch_train.model.teaching import (
     FARTHEST,
     NEAR,
@@ -23,6 +29,7 @@ from facesearch_train.model.teaching import (
     soft_contrastive_loss,
     soft_labels,
 )
+from facesearch_train.presets import TEACH, with_teacher
 
 LINE = np.array([[0, 0], [1, 0], [3, 0]], "float32")  # distances 1, 3 and 2
 
@@ -142,3 +149,35 @@ def test_a_step_down_the_gradient_lowers_the_loss(name: str) -> None:
     before, after = (float(numbers(ops.sum(LOSSES[name](at, places)))) for at in (rows, rows - 1e-3 * found))
     assert np.abs(found).max() > 0
     assert after < before
+
+
+def test_a_teacher_that_sees_the_same_views_teaches_by_what_it_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its distances come from the augmented crops, in its own scale, and not from the places of the file."""
+    scaled = [keras.Input((28, 28, 3)), keras.layers.Rescaling(1 / 255)]
+    pooled = keras.Sequential([*scaled, keras.layers.GlobalAveragePooling2D()])
+    monkeypatch.setattr(heads, "_teacher", lambda stage: pooled)
+    stage = replace(same_view(TEACH.stages[0]), input_size_px=28, augmentation=Augmentation(flip=False))
+    config = replace(TEACH, stages=(stage,), batch_size=6)
+    tower = keras.Sequential([*scaled, keras.layers.AveragePooling2D(14), keras.layers.Flatten()])
+    model = heads.build_training_model(tower, config, stage, seed=1, people=3, place_size=5)
+    rng = np.random.default_rng(0)
+    crops = np.broadcast_to(rng.integers(0, 256, (6, 1, 1, 3), dtype=np.uint8), (6, 112, 112, 3)).copy()
+    ids = np.array([0, 0, 1, 1, 2, 2], np.int32)
+    answers = [model.predict_on_batch([crops, ids, rng.normal(size=(6, 5)).astype("float32")]) for _ in range(2)]
+    np.testing.assert_allclose(answers[0], answers[1], rtol=1e-5)  # whatever the file says
+    sized = crops.reshape(6, 28, 4, 28, 4, 3).mean(axis=(2, 4), dtype=np.float32)
+    places = sized.mean(axis=(1, 2)) / 255 * (THRESHOLD_PLACE / DLIB_THRESHOLD)
+    expected = TaughtHead(config.of_stage(stage), stage)([numbers(tower(sized)), ids, places])
+    np.testing.assert_allclose(answers[0], numbers(expected), rtol=1e-3)
+    with pytest.raises(ValueError, match="computed once"):
+        heads.build_training_model(tower, config, replace(stage, views=1, frozen=1), seed=1, people=3, place_size=5)
+    assert stage.lessons is not None
+    with pytest.raises(ValueError, match="not places to take over"):
+        replace(stage.lessons, regression=1.0)
+
+
+def same_view(stage: Stage) -> Stage:
+    config = with_teacher(replace(TEACH, stages=(stage,)), same_view=True)
+    assert config.stages[0].lessons is not None
+    assert config.stages[0].lessons.same_view
+    return config.stages[0]

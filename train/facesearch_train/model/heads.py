@@ -11,6 +11,8 @@ from keras import ops
 from facesearch.records import CROP_SIZE_PX
 from facesearch_train.config import Stage, TrainConfig
 from facesearch_train.model.augment import Augment
+from facesearch_train.model.dlib_teacher import dlib_weights_path, teacher_network
+from facesearch_train.model.dlib_weights import read_dlib_network
 from facesearch_train.model.losses import (
     ContrastiveLoss,
     all_pairs_contrastive_loss,
@@ -123,6 +125,11 @@ class MeanPairDistance(keras.metrics.Mean):
         super().update_state(pair_distance(y_pred[:, 0], y_pred[:, 1]), sample_weight=wanted)
 
 
+def _teacher(stage: Stage) -> keras.Model:
+    """dlib's network for views of the stage's size. Raises TrainingDataError where its weights are not installed."""
+    return teacher_network(read_dlib_network(dlib_weights_path()), stage.input_size_px)
+
+
 def build_training_model(
     tower: keras.Model, config: TrainConfig, stage: Stage, seed: int, people: int = 0, *, place_size: int = 0
 ) -> keras.Model:
@@ -146,12 +153,17 @@ def build_training_model(
         ids = keras.Input((), batch_size=config.batch_size, dtype="int32", name="people")
         taught = keras.Input((place_size,), batch_size=config.batch_size, name="places")
         head = TaughtHead(config, stage, name="head")
+        seen: list[Any] = []
+        if stage.views and stage.lessons.same_view:
+            raise ValueError("views that are computed once cannot be shown to the teacher")
         if stage.views:
             crops = keras.Input(tower.input_shape[1:], batch_size=config.batch_size, dtype="float16", name="maps")
             embeddings = tower(ops.cast(crops, "float32"))
         else:
-            embeddings = tower(augment(sized(crops)))
-        model = keras.Model([crops, ids, taught], head([embeddings, ids, taught]))
+            views = augment(sized(crops))
+            embeddings = tower(views)
+            seen = [_teacher(stage)(views)] if stage.lessons.same_view else []
+        model = keras.Model([crops, ids, taught], head([embeddings, ids, taught, *seen]))
         loss: Any = _loss_column
         metrics = [genuine_distance, impostor_distance]
     elif config.sampling == "people":

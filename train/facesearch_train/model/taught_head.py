@@ -10,6 +10,7 @@ from keras import ops
 
 from facesearch_train.config import Stage, TrainConfig
 from facesearch_train.data.taught import THRESHOLD_PLACE
+from facesearch_train.data.teacher import DLIB_THRESHOLD
 from facesearch_train.model.losses import batch_distances
 from facesearch_train.model.teaching import (
     mixed_labels,
@@ -25,8 +26,9 @@ from facesearch_train.model.teaching import (
 class TaughtHead(keras.layers.Layer):
     """The loss of a batch against the teacher's places of its photos.
 
-    (B, D) embeddings, (B,) person numbers and (B, K) places -> (B, 3): the loss of each anchor, and the batch's mean
-    genuine and mean impostor distance in every row. config: with the stage's own settings (see TrainConfig.of_stage).
+    (B, D) embeddings, (B,) person numbers, (B, K) places, and (B, L) embeddings of the same views by the teacher where
+    it sees them -> (B, 3): the loss of each anchor, and the batch's mean genuine and mean impostor distance in every
+    row. config: with the stage's own settings (see TrainConfig.of_stage).
     """
 
     def __init__(self, config: TrainConfig, stage: Stage, **options: Any) -> None:
@@ -37,8 +39,10 @@ class TaughtHead(keras.layers.Layer):
         self.contrastive, self.lessons = stage.contrastive, stage.lessons
 
     def call(self, inputs: Sequence[Any]) -> Any:
-        embeddings, ids, places = inputs
+        embeddings, ids, places, *views = inputs
         lessons = self.lessons
+        if views:
+            places = ops.stop_gradient(views[0]) * (THRESHOLD_PLACE / DLIB_THRESHOLD)
         labels = mixed_labels(soft_labels(places, THRESHOLD_PLACE, lessons.softness), ids, lessons.truth)
         loss = ops.zeros((ops.shape(embeddings)[0],), "float32")
         if self.contrastive:
