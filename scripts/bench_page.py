@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import http.client
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -19,14 +21,15 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
-import httpx
 import numpy as np
 
 from facesearch.api.library import open_library
@@ -78,8 +81,9 @@ def make_library(folder: Path, people: int, photos: int) -> Path:
             copy.write_bytes(content)
             sha256, stat = hashlib.sha256(content).hexdigest(), copy.stat()
             rows.execute(
-                "INSERT INTO photos (id, sha256, width_px, height_px, added_at, face_count) VALUES (?, ?, ?, ?, '', 1)",
-                (photo + number, sha256, width, height),
+                "INSERT INTO photos (id, sha256, width_px, height_px, added_at, face_count, taken_at, taken_source) "
+                "VALUES (?, ?, ?, ?, '', 1, ?, 'exif')",
+                (photo + number, sha256, width, height, f"{2000 + number % 25}-{1 + number % 12:02}-01T12:00:00"),
             )
             rows.execute(
                 "INSERT INTO files (path, size_bytes, mtime_ns, photo_id) VALUES (?, ?, ?, ?)",
@@ -94,9 +98,44 @@ def make_library(folder: Path, people: int, photos: int) -> Path:
     return folder / "library"
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server at work, as a process of its own."""
+
+    host: str
+    port: int
+    token: str
+    pid: int
+    connections: threading.local  # each thread keeps one
+
+    @property
+    def address(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    def ask(self, path: str, body: object = None) -> Any:
+        """The answer of a route, from JSON; raises for any but 200."""
+        connection = getattr(self.connections, "kept", None)
+        if connection is None:
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=300)
+            self.connections.kept = connection
+        content = None if body is None else json.dumps(body)
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        connection.request("GET" if body is None else "POST", path, content, headers)
+        answer = connection.getresponse()
+        read = answer.read()
+        assert answer.status == 200, (path, answer.status, read[:200])
+        return json.loads(read) if answer.headers["Content-Type"] == "application/json" else read
+
+    def ran_s(self) -> tuple[float, float]:
+        """For how long it ran on a core, and waited for one that other programs used, in seconds."""
+        each = [path.read_text(encoding="ascii").split() for path in Path(f"/proc/{self.pid}/task").glob("*/schedstat")]
+        ran, waited = (sum(int(times[place]) for times in each) / 1e9 for place in (0, 1))
+        return ran, waited
+
+
 @contextlib.contextmanager
-def serving(library: Path) -> Iterator[tuple[str, str, int]]:
-    """The server as a process of its own: address, token, process id."""
+def serving(library: Path) -> Iterator[Server]:
+    """Start it, and end it as Ctrl-C does."""
     process = subprocess.Popen(
         [sys.executable, "-m", "facesearch", "serve", "--port", "0", "--no-open", "--library", str(library)],
         stdout=subprocess.PIPE,
@@ -105,8 +144,11 @@ def serving(library: Path) -> Iterator[tuple[str, str, int]]:
     )
     assert process.stdout is not None
     parts = urlsplit(process.stdout.readline().strip())
+    assert parts.hostname is not None
+    assert parts.port is not None
     try:
-        yield f"http://{parts.netloc}", parse_qs(parts.query)["token"][0], process.pid
+        token = parse_qs(parts.query)["token"][0]
+        yield Server(parts.hostname, parts.port, token, process.pid, threading.local())
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(timeout=60)
@@ -118,25 +160,40 @@ def memory_mb(pid: int, what: str = "VmRSS") -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{what}:"))
 
 
-def requests(ask: Callable[[int], Any], count: int, at_once: int) -> str:
-    """How many a second, and how long they take."""
-    took = np.empty(count)
+def requests(server: Server, what: str, paths: Sequence[str], at_once: int) -> None:
+    """Print how many a second, how long they take, and what of that the server used itself."""
+    took = np.empty(len(paths))
 
     def timed(number: int) -> None:
         started = time.perf_counter()
-        ask(number).raise_for_status()
+        server.ask(paths[number])
         took[number] = time.perf_counter() - started
 
+    ran_before, waited_before = server.ran_s()
     started = time.perf_counter()
     with ThreadPoolExecutor(at_once) as pool:
-        list(pool.map(timed, range(count)))
-    rate = count / (time.perf_counter() - started)
+        list(pool.map(timed, range(len(paths))))
+    rate = len(paths) / (time.perf_counter() - started)
+    ran, waited = server.ran_s()
     middle, last = np.percentile(took, [50, 99]) * 1000
-    return f"{rate:,.0f} a second, median {middle:.0f} ms, 99th percentile {last:.0f} ms"
+    own = 1000 * (ran - ran_before) / len(paths)
+    print(
+        f"{what}, {at_once} at once: {rate:,.0f} a second, median {middle:.0f} ms, 99th percentile {last:.0f} ms; "
+        f"{own:.1f} ms of a core each, and {1000 * (waited - waited_before) / len(paths):.1f} ms waiting for one",
+        flush=True,
+    )
+
+
+def once(server: Server, what: str, path: str) -> Any:
+    """Print how long one request takes; returns the answer."""
+    started = time.perf_counter()
+    answer = server.ask(path)
+    print(f"{what}: {1000 * (time.perf_counter() - started):.0f} ms", flush=True)
+    return answer
 
 
 def in_browser(address: str, token: str) -> None:
-    """First paint, and frames while the people are scrolled through."""
+    """First paint, and frames while people and photos are scrolled through."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium")
@@ -152,49 +209,70 @@ def in_browser(address: str, token: str) -> None:
             page.wait_for_selector(".card")
             painted = page.evaluate(_PAINTED)["first-contentful-paint"]
             print(f"{again} visit: first contentful paint after {painted:.0f} ms")
+        measuring = page.context.new_cdp_session(page)
+        measuring.send("Performance.enable")
         for words, pixels in (("slowly", 40), ("fast", 400)):
             page.evaluate("scrollTo(0, 0)")
             page.wait_for_timeout(500)
+            before = _work_s(measuring)
             frames = np.array(page.evaluate(_FRAMES, pixels))
+            worked = 1000 * (_work_s(measuring) - before) / len(frames)
             middle, last = np.percentile(frames, [50, 99])
             late = (frames > 50).mean()
             print(
-                f"scrolled {words} ({pixels} px a frame): {len(frames)} frames, median {middle:.1f} ms, "
-                f"99th percentile {last:.1f} ms, {late:.1%} over 50 ms; {page.locator('.card').count()} cards at once"
+                f"people scrolled {words} ({pixels} px a frame): {len(frames)} frames, median {middle:.1f} ms, 99th "
+                f"percentile {last:.1f} ms, {late:.1%} over 50 ms; {worked:.1f} ms of work a frame; "
+                f"{page.locator('.card').count()} cards at once",
+                flush=True,
             )
+        page.goto(f"{address}/photos")
+        page.wait_for_selector(".shot")
+        print(f"photos: first contentful paint after {page.evaluate(_PAINTED)['first-contentful-paint']:.0f} ms")
         browser.close()
+
+
+def _work_s(measuring: Any) -> float:
+    """How long the page's main thread has worked."""
+    found = measuring.send("Performance.getMetrics")["metrics"]
+    return float(next(each["value"] for each in found if each["name"] == "TaskDuration"))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=10_000)
     parser.add_argument("--photos", type=int, default=100_000)
-    parser.add_argument("--requests", type=int, default=1000)
+    parser.add_argument("--requests", type=int, default=500)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-page-") as name:
         library = make_library(Path(name), arguments.people, arguments.photos)
-        with serving(library) as (address, token, pid):
+        with serving(library) as server:
             print(f"{arguments.people:,} people, {arguments.photos:,} photos, {os.cpu_count()} cores")
-            print(f"memory after the start: {memory_mb(pid):.0f} MB")
-            client = httpx.Client(
-                base_url=f"{address}/api/v1",
-                headers={"Authorization": f"Bearer {token}"},
-                timeout=120,
-                limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
-            )
-            started = time.perf_counter()
-            people = client.get("/people", params={"count": 1000}).raise_for_status().json()["people"]
-            print(f"people, asked for the first time: {time.perf_counter() - started:.2f} s")
-            faces = [each["cover_face_id"] for each in people]
-            count = arguments.requests
-            print("pictures made:", requests(lambda n: client.get(f"/faces/{faces[n]}/picture"), min(count, 300), 8))
-            print("pictures again:", requests(lambda n: client.get(f"/faces/{faces[n % 300]}/picture"), count, 8))
-            print("people by name:", requests(lambda n: client.get("/people", params={"text": f"{n:04d}"}), count, 8))
-            ids = [each["person_id"] for each in people]
-            print("a person:", requests(lambda n: client.get(f"/people/{ids[n % len(ids)]}"), count, 8))
-            print("200 at once:", requests(lambda n: client.get("/people", params={"count": 60}), 200, 200))
-            in_browser(address, token)
-            print(f"memory at the end: {memory_mb(pid):.0f} MB, at most {memory_mb(pid, 'VmHWM'):.0f} MB")
+            print(f"memory after the start: {memory_mb(server.pid):.0f} MB", flush=True)
+            measure_requests(server, arguments.requests)
+            in_browser(server.address, server.token)
+            print(f"memory at the end: {memory_mb(server.pid):.0f} MB, at most {memory_mb(server.pid, 'VmHWM'):.0f} MB")
+
+
+def measure_requests(server: Server, count: int) -> None:
+    """What the pages ask for, one after the other and many at once."""
+    once(server, "60 people, the first time", "/api/v1/people?count=60")
+    people = once(server, "1,000 people, the first time", "/api/v1/people?count=1000")["people"]
+    numbers = [each["person_id"] for each in people]
+    server.ask(f"/api/v1/people/{numbers[0]}/name", {"name": "Somebody Else"})
+    once(server, "60 people, the first time after a change", "/api/v1/people?count=60")
+    once(server, "60 people, again", "/api/v1/people?count=60")
+    names = quote(people[1]["name"] or f"#{numbers[1]}")
+    once(server, "photos of one person within ten years", f"/api/v1/photos?person={names}&since=2005&until=2014")
+    once(server, "all photos, the first time", "/api/v1/photos?count=60")
+    once(server, "all photos, the next 60", "/api/v1/photos?start=60&count=60")
+    pictures = [f"/api/v1/faces/{each['cover_face_id']}/picture" for each in people][: min(count, 300)]
+    requests(server, "pictures of faces made", pictures, 8)
+    requests(server, "the same pictures", [pictures[number % len(pictures)] for number in range(count)], 8)
+    requests(server, "people by a part of their names", [f"/api/v1/people?text={n:04d}" for n in range(count)], 8)
+    requests(server, "a person", [f"/api/v1/people/{numbers[n % len(numbers)]}" for n in range(count)], 8)
+    requests(server, "60 people", ["/api/v1/people?count=60"] * count, 8)
+    requests(server, "60 people", ["/api/v1/people?count=60"] * 200, 200)
+    requests(server, "a person", [f"/api/v1/people/{number}" for number in numbers[:200]], 200)
 
 
 if __name__ == "__main__":
