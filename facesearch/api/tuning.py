@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from facesearch.api.session import Session
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     from facesearch.tuning.calibration.fitting import Fit
     from facesearch.tuning.judging import LibraryJudged
     from facesearch.tuning.teaching import TeachSummary, UntaughtSummary
+
+
+@dataclass(frozen=True)
+class NamesMissing:
+    """What a library has too few of to learn from its names, in words."""
+
+    teach: str | None  # None: there is enough
+    calibrate: str | None
 
 
 class Tuning:
@@ -31,6 +40,14 @@ class Tuning:
 
         self._session.close()
         return calibrate(self._session.path, self._session.tower, far, dry_run=dry_run)
+
+    def missing(self, far: float = 0.01) -> NamesMissing:
+        """What is missing for `teach`, and for `calibrate` at that share of false matches. Changes nothing."""
+        from facesearch.tuning.calibration import fitting
+        from facesearch.tuning.teaching import missing_names
+
+        with self._session.reading() as library:
+            return NamesMissing(missing_names(library), fitting.missing_names(library, far))
 
     def own_calibration(self) -> KeptCalibration | None:
         """What `calibrate` has put in force; None where the tower's calibration, or what was taught, is."""

@@ -46,7 +46,8 @@ def add_review(router: APIRouter, services: Services, pages: Pages) -> None:
 
     async def review() -> Response:
         cases, total = await services.desk.study(_cases)
-        return pages.page("review.html", "/review", cases=cases, total=total)
+        missing = await services.desk.study(lambda library: library.tuning.missing())
+        return pages.page("review.html", "/review", cases=cases, total=total, missing=missing)
 
     router.add_api_route("/review", review, methods=["GET"], include_in_schema=False, response_model=None)
 

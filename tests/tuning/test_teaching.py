@@ -21,7 +21,7 @@ from facesearch.evaluation.places import Places
 from facesearch.library import Library, verify
 from facesearch.people import name_person, reject_faces
 from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, NewPhoto, PhotoFile
-from facesearch.tuning.teaching import teach, unteach
+from facesearch.tuning.teaching import missing_names, teach, unteach
 from facesearch.tuning.teaching.deciding import bootstrapped_gain
 from facesearch.tuning.teaching.held_out import HeldOutPairs, ask_held_out, scale_of
 from facesearch.tuning.teaching.learning import (
@@ -253,6 +253,10 @@ def test_too_few_names_are_refused_with_what_is_missing(tmp_path: Path) -> None:
     path = _fill(tmp_path / "few", embeddings, few)
     with Library.open(path) as library, pytest.raises(LibraryError, match=r"5 named people with 5 faces each.* are 4 "):
         teach(library, MARGIN, dry_run=True)
+    with Library.open(path) as library:
+        assert str(missing_names(library)).startswith("5 named people with 5 faces each are needed, and there are 4")
+    with Library.open(_fill(tmp_path / "enough", embeddings, people)) as library:
+        assert missing_names(library) is None
     path = _fill(tmp_path / "grouped", *_hidden(0), source="group")
     with Library.open(path) as library, pytest.raises(LibraryError, match=r"there are 0 .*grouping"):
         teach(library, MARGIN, dry_run=True)

@@ -201,6 +201,25 @@ def test_folders_of_links_are_made_within_a_root_only(
         (album / "out").unlink()
 
 
+def test_teaching_and_calibrating_are_offered_once_there_are_enough_names(
+    client: httpx.Client, album_and_library: tuple[Path, Path], tmp_path: Path
+) -> None:
+    from support.many_people import multiply
+
+    few = client.get("/review").text
+    assert "/api/v1/run/teach" not in few
+    assert "/api/v1/run/calibrate" not in few
+    assert "To teach: 5 named people with 5 faces each are needed, and there are 4" in few
+    assert "To calibrate: 4 people, and a FAR of 0.01 takes 29 (name 25 more" in few
+    library = Path(shutil.copytree(album_and_library[1], tmp_path / "library"))
+    multiply(library, people=30, faces=5)
+    with serving(library, tmp_path / "tmp", "--device", "cpu") as running, running.client() as other:
+        enough = other.get("/review").text
+    assert "/api/v1/run/teach" in enough
+    assert "/api/v1/run/calibrate" in enough
+    assert "To teach" not in enough
+
+
 def test_dates_are_those_that_the_library_has_stored(server: Serving) -> None:
     """Which photos without a date of the camera have, too."""
     with open_library(server.library) as library:

@@ -142,6 +142,11 @@ def fit_sample(sample: NamedSample, in_force: InForce, far: float) -> Fit:
     )
 
 
+def missing_names(library: Library, far: float = FAR) -> str | None:
+    """What a library has too few of for a calibration, in words; None where there is enough."""
+    return "; ".join(_missing(named_sample(library), far)) or None
+
+
 def _missing(sample: NamedSample, far: float) -> list[str]:
     """What there is too little of, in words that say how much more it takes."""
     people, several, genuine = sample.people_count, sample.with_two_photos, sample.genuine_pairs

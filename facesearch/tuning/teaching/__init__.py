@@ -6,7 +6,15 @@ might be chance.
 """
 
 from facesearch.tuning.teaching.deciding import RULE, Gain, Verdict
-from facesearch.tuning.teaching.service import LEAST_FACES, LEAST_PEOPLE, TeachSummary, UntaughtSummary, teach, unteach
+from facesearch.tuning.teaching.service import (
+    LEAST_FACES,
+    LEAST_PEOPLE,
+    TeachSummary,
+    UntaughtSummary,
+    missing_names,
+    teach,
+    unteach,
+)
 from facesearch.tuning.teaching.summing_up import Figures, Measured
 
 __all__ = [
@@ -19,6 +27,7 @@ __all__ = [
     "TeachSummary",
     "UntaughtSummary",
     "Verdict",
+    "missing_names",
     "teach",
     "unteach",
 ]

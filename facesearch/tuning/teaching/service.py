@@ -178,16 +178,30 @@ def _save_vectors(library: Library) -> None:
     library.save_vectors(finish_training=True)
 
 
+def missing_names(library: Library) -> str | None:
+    """What a library has too few of to learn from, in words; None where there is enough."""
+    with library.snapshot():
+        return _missing(read_lessons(library))
+
+
 def _refuse_too_few(lessons: Lessons) -> None:
+    missing = _missing(lessons)
+    if missing is not None:
+        raise LibraryError(
+            f"there is too little to learn from: {missing}. Name more: facesearch people name, folders, or a list"
+        )
+
+
+def _missing(lessons: Lessons) -> str | None:
     counts = lessons.faces_a_person
     enough = int((counts >= LEAST_FACES).sum())
-    if enough < LEAST_PEOPLE:
-        raise LibraryError(
-            f"there is too little to learn from: {LEAST_PEOPLE} named people with {LEAST_FACES} faces each are needed, "
-            f"and there {'is' if enough == 1 else 'are'} {enough} (of {len(counts)} with a name; faces that only the "
-            "grouping gave to somebody who had a name already do not count). Name more: facesearch people name, "
-            "folders, or a list"
-        )
+    if enough >= LEAST_PEOPLE:
+        return None
+    return (
+        f"{LEAST_PEOPLE} named people with {LEAST_FACES} faces each are needed, and there "
+        f"{'is' if enough == 1 else 'are'} {enough} (of {len(counts)} with a name; faces that only the grouping gave "
+        "to somebody who had a name already do not count)"
+    )
 
 
 class _Runs:
