@@ -1,7 +1,8 @@
 """The program itself: `facesearch`, or `python -m facesearch`.
 
 Ctrl-C while the command line is still being loaded ends it with a line, and the exit code that later ones have. For a
-question about a photo the process that decodes it is started first of all, so that it loads beside everything else.
+question about a photo the process that decodes it is started first of all, and then the networks begin to load, so that
+both load beside everything else.
 
 SIGTERM and SIGHUP, of a system that is shut down and of a terminal that is closed, keep what is finished as Ctrl-C
 does, and whoever waits for the process sees that it ended by them.
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 _QUESTIONS = ("query", "compare", "why")
 _HELP = {"-h", "--help"}
+# Who loads networks in another thread waits so long each time for its turn to run Python: tens of times.
+_SWITCH_S = 0.0003
+_GARBAGE_FROM = 50_000  # new objects: one question makes fewer, and a search through all that is loaded takes 25 ms
+_exit_codes: "list[int]" = []  # what the command ended with
 
 
 def main() -> None:
@@ -33,9 +38,13 @@ def main() -> None:
     before = signal.signal(signal.SIGINT, _end)
     atexit.register(gc.freeze)  # or all that was imported would be searched for garbage once more, for 40 ms
     if sys.argv[1:2] and sys.argv[1] in _QUESTIONS and not _HELP & set(sys.argv):
+        atexit.register(_leave)  # first, to be called last
         from facesearch.photos import start_reading
 
         start_reading()
+        sys.setswitchinterval(_SWITCH_S)
+        gc.set_threshold(_GARBAGE_FROM)
+        _begin_to_load(sys.argv[2:])
     try:
         from facesearch.cli import main as run
     except ModuleNotFoundError as error:
@@ -55,10 +64,49 @@ def main() -> None:
             signal.signal(number, end)
     try:
         run()
+    except SystemExit as leaving:
+        _exit_codes[:] = [leaving.code or 0] if isinstance(leaving.code, int | None) else []
+        raise
     finally:
         if ended_by:
             signal.signal(ended_by[0], signal.SIG_DFL)
             os.kill(os.getpid(), ended_by[0])
+
+
+def _begin_to_load(arguments: "list[str]") -> None:
+    """Begin to load the networks for the library that a question names, before the command line is loaded. Where the
+    arguments are wrong, it is the command line that says so."""
+    from facesearch.api.session import begin
+
+    library, tower, device = (_last_value(arguments, name) for name in ("--library", "--tower", "--device"))
+    if device in (None, "auto", "cpu"):
+        begin(library, tower, "cpu" if device == "cpu" else "auto")
+
+
+def _last_value(arguments: "list[str]", option: str) -> "str | None":
+    """What is given for an option, home folders written out."""
+    value = None
+    for place, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        if argument == option:
+            value = arguments[place + 1] if place + 1 < len(arguments) else None
+        elif argument.startswith(f"{option}="):
+            value = argument[len(option) + 1 :]
+    return os.path.expanduser(value) if value else None  # noqa: PTH111 - pathlib raises RuntimeError
+
+
+def _leave() -> None:
+    """End the process at once when a question is answered, and all that was registered for the end is done: to take
+    networks and modules apart, piece by piece, would take 0.1 s."""
+    if not _exit_codes:
+        return
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except Exception:  # noqa: BLE001 - Python says so in its own way
+        return
+    os._exit(_exit_codes[0])
 
 
 def _open_missing_streams() -> None:

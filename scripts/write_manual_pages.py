@@ -19,7 +19,7 @@ def commands() -> Iterator[tuple[str, Any]]:
     """Every command that is not hidden, by its whole name, with its Click context; the program itself first."""
     from typer.main import get_command
 
-    from facesearch.cli import app
+    from facesearch.cli import build_app
 
     def below(name: str, command: Any, parent: Any) -> Iterator[tuple[str, Any]]:
         context = command.context_class(
@@ -30,7 +30,7 @@ def commands() -> Iterator[tuple[str, Any]]:
             if not one.hidden:
                 yield from below(f"{name} {inner}", one, context)
 
-    yield from below("facesearch", get_command(app), None)
+    yield from below("facesearch", get_command(build_app()), None)
 
 
 def manual_page(name: str, context: Any) -> str:

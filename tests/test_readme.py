@@ -105,9 +105,9 @@ def test_other_commands_in_the_guide_are_the_programs() -> None:
     """Commands in fenced blocks and within a sentence: the command and its options exist."""
     from typer.main import get_command
 
-    from facesearch.cli import app
+    from facesearch.cli import build_app
 
-    root = get_command(app)
+    root = get_command(build_app())
     for page in [ROOT / "README.md", *(DOCS / "guide").glob("*.md")]:
         text = page.read_text(encoding="utf-8")
         fenced = "\n".join(re.findall(r"^```.*?^```$", text, re.DOTALL | re.MULTILINE))
@@ -130,12 +130,12 @@ def test_the_command_reference_is_the_programs_own() -> None:
 
 
 def test_the_command_reference_has_every_command() -> None:
-    from facesearch.cli import app
+    from facesearch.cli import build_app
     from facesearch.cli.people import people_app
 
     wanted = {
         f"facesearch {prefix}{info.name or info.callback.__name__.replace('_', '-')}"
-        for prefix, one in (("", app), ("people ", people_app))
+        for prefix, one in (("", build_app()), ("people ", people_app))
         for info in one.registered_commands
         if info.callback is not None and not info.hidden
     }

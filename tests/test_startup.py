@@ -118,3 +118,69 @@ def test_a_run_that_finds_nothing_new_loads_no_network_and_starts_no_process(tmp
     runs = [loaded_by("index", str(album), environment=settings) for _ in range(2)]
     wanted = {"openvino", "subprocess.Popen"}
     assert [loaded & wanted for loaded in runs] == [wanted, set()]
+
+
+@pytest.mark.parametrize("command", ["index", "query", "status"])
+def test_a_command_is_loaded_without_the_others(command: str) -> None:
+    program = f"""
+import json, sys
+from facesearch.cli import _app_for
+_app_for(['{command}'])
+print(json.dumps([*sys.modules]))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    others = {"compare", "evaluate", "export", "index", "people", "query", "serve", "status", "train", "verify"} - {
+        command
+    }
+    assert not {f"facesearch.cli.{name}" for name in others} & set(json.loads(ran.stdout))
+
+
+QUESTION = """
+import json, os, sys, threading
+events = []
+start = threading.Thread.start
+def hear(thread):
+    events.append(thread.name)
+    start(thread)
+threading.Thread.start = hear
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            events.append(name)
+sys.meta_path.insert(0, Finder())
+class Late:
+    def __del__(self, write=os.write):
+        write(2, b"TAKEN APART")
+sys.modules["late"] = Late()
+from facesearch.__main__ import main
+try:
+    main()
+finally:
+    print("EVENTS", json.dumps(events), file=sys.stderr)
+"""
+
+
+def asked(*arguments: str | Path, tower: Path) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-c", QUESTION, *map(str, arguments)]
+    return subprocess.run(
+        program, capture_output=True, text=True, check=False, env={**os.environ, "FACESEARCH_TOWER": str(tower)}
+    )
+
+
+def test_a_question_loads_its_networks_beside_the_command_line_and_ends_at_once(tmp_path: Path) -> None:
+    album = write_album(tmp_path / "album", 2, 2, seed=3).directory
+    tower, library, photo = write_small_tower(tmp_path / "tower"), tmp_path / "library", min(album.rglob("*.jpg"))
+    assert asked("index", album, "--library", library, tower=tower).returncode == 0
+    for answered in (
+        asked("query", photo, "--library", library, tower=tower),
+        asked("query", f"--library={library}", photo, tower=tower),
+    ):
+        assert answered.returncode == 0 and " in " in answered.stdout.splitlines()[0]
+        events = json.loads(answered.stderr.rpartition("EVENTS ")[2])  # and nothing is written after that
+        assert events.count("load") == 1
+        assert events.index("load") < events.index("typer")
+    missing = asked("query", tmp_path / "none.jpg", "--library", library, tower=tower)
+    assert (missing.returncode, missing.stdout) == (3, "")
+    wrong = asked("query", photo, "--library", library, "--tower", tmp_path / "none", tower=tower)
+    assert (wrong.returncode, wrong.stdout) == (5, "")
+    assert "TAKEN APART" in asked("status", "--library", library, tower=tower).stderr  # or this test could not fail

@@ -15,7 +15,7 @@ from facesearch.api.exchange import Exchange
 from facesearch.api.former import former_method
 from facesearch.api.pages import Pages
 from facesearch.api.people import People
-from facesearch.api.session import Folder, Session
+from facesearch.api.session import Folder, begun_or_new, library_folder
 from facesearch.api.tuning import Tuning
 from facesearch.api.views import Views
 from facesearch.records import Device
@@ -43,7 +43,7 @@ class FaceLibrary:
     """
 
     def __init__(self, path: Path, tower: Folder | None = None, device: Device = "auto") -> None:
-        self._session = Session(path, tower, device)
+        self._session = begun_or_new(path, tower, device)
         self.people = People(self._session)
         self.tuning = Tuning(self._session)
         self.exchange = Exchange(self._session)
@@ -326,8 +326,4 @@ def open_library(path: Folder | None = None, *, tower: Folder | None = None, dev
 
     tower: the folder of a trained tower, by default the one that comes with facesearch.
     """
-    if path is None:
-        from facesearch.library import default_library_path
-
-        return FaceLibrary(default_library_path(), tower, device)
-    return FaceLibrary(Path(path), tower, device)
+    return FaceLibrary(library_folder(path), tower, device)

@@ -5,12 +5,14 @@ Knows nothing of what is asked of them. Not for two threads at once.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from facesearch.errors import FacesearchError
@@ -37,6 +39,11 @@ class Session:
         self._reader: Library | None = None
         self._held = 0  # inode of the database that `hold` opened
         self._loads_ahead = False
+
+    def is_for(self, path: Path, tower: Folder | None, device: Device) -> bool:
+        """Whether it was made for these."""
+        towers = [None if each is None else os.fspath(each) for each in (self._tower_path, tower)]
+        return (self.path, towers[0], self.device) == (path, towers[1], device)
 
     @cached_property
     def tower(self) -> Tower:
@@ -69,10 +76,19 @@ class Session:
         from facesearch.photos import start_reading
 
         start_reading()
-        detector, tower = self.detector, self.tower
-        if not self._loads_ahead and is_library(self.path):
-            self._loads_ahead = True
-            threading.Thread(target=_prepare, args=(detector, tower), name="load").start()
+        if self._loads_ahead or not is_library(self.path):
+            _ = self.detector, self.tower
+            return
+        self._loads_ahead = True
+        from facesearch.vision.runtime import load_runtime
+
+        load_runtime()  # here: two threads that import take turns, and the networks wait for this
+        found: SimpleQueue[Tower | None] = SimpleQueue()
+        threading.Thread(target=_prepare, args=(found,), name="load").start()
+        try:
+            _ = self.detector, self.tower
+        finally:
+            found.put(self.__dict__.get("tower"))
 
     def open(self) -> Library:
         """The library for reading, checked against the tower; kept open for the next question."""
@@ -130,8 +146,47 @@ class Session:
             self._reader = None
 
 
-def _prepare(detector: Detector, tower: Tower) -> None:
-    """Load the networks, in a thread of their own."""
+# The one begun, until it is asked for; and again from then on, for the process's end need not take its networks apart.
+_begun: list[Session] = []
+_kept: list[Session] = []
+
+
+def begin(path: Folder | None, tower: Folder | None, device: Device) -> None:
+    """Begin to load what a question about a library needs, for the `begun_or_new` of the same that follows: whatever
+    else is loaded meanwhile, such as the command line, then costs no time. What fails here fails again there."""
+    from facesearch.library import is_library
+
+    with suppress(FacesearchError, ImportError):
+        folder = library_folder(path)
+        if is_library(folder):
+            session = Session(folder, tower, device)
+            session.load_ahead()
+            _begun[:] = _kept[:] = [session]
+
+
+def begun_or_new(path: Path, tower: Folder | None, device: Device) -> Session:
+    """The session that `begin` has begun, once and for the same library, tower and device only; else a new one."""
+    session = _begun.pop() if _begun else None
+    return session if session is not None and session.is_for(path, tower, device) else Session(path, tower, device)
+
+
+def library_folder(path: Folder | None) -> Path:
+    """The folder of a library; None: of the one that is used where none is named. Raises LibraryError where the user's
+    home folder is not known."""
+    if path is not None:
+        return Path(path)
+    from facesearch.library import default_library_path
+
+    return default_library_path()
+
+
+def _prepare(found: SimpleQueue[Tower | None]) -> None:
+    """Load the networks, in a thread of their own: the detector's, then the tower's when it is found, if it is."""
+    from facesearch.vision.detector import centerface
+
     with suppress(FacesearchError):  # raised again where they are needed
-        detector.prepare()
-        tower.prepare()
+        centerface.load(centerface.fastest())
+    tower = found.get()
+    with suppress(FacesearchError):
+        if tower is not None:
+            tower.prepare()

@@ -1,6 +1,6 @@
 """The command line: parse, call one service, print. Nothing else.
 
-Imports nothing heavy: each command imports its services when it runs, so that `facesearch --help` answers at once.
+Imports nothing heavy: a command is imported when it is asked for, and its services when it runs.
 Only here are errors printed and turned into exit codes: 0 done (no match is done too), 1 a bug, 2 usage, 3 photo,
 4 library, 5 tower, 6 training data, 7 results not written, 130 interrupted.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
-from copy import copy
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -19,32 +19,14 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from facesearch.cli.calibrate import calibrate
-from facesearch.cli.compare import compare
 from facesearch.cli.completing import COMPLETION_VARIABLE
-from facesearch.cli.demo import demo
-from facesearch.cli.doctor import doctor
-from facesearch.cli.evaluate import evaluate
-from facesearch.cli.export import export
-from facesearch.cli.forget import forget
-from facesearch.cli.import_names import import_names
-from facesearch.cli.index import index
 from facesearch.cli.output import complain, log_to_stderr
-from facesearch.cli.people import people_app
-from facesearch.cli.photos import photos
-from facesearch.cli.prune import prune
-from facesearch.cli.query import query
-from facesearch.cli.reindex import reindex
-from facesearch.cli.serve import serve
-from facesearch.cli.status import status
 from facesearch.cli.streams import end_unwritten, prepare_streams
-from facesearch.cli.teach import teach
-from facesearch.cli.train import train
-from facesearch.cli.verify import verify
-from facesearch.cli.why import why
 from facesearch.errors import FacesearchError, OutputError, UsageError
 
 log = logging.getLogger("facesearch")
+
+_PEOPLE = "people"  # a group of commands
 
 
 class _Commands(TyperGroup):
@@ -58,35 +40,31 @@ class _Commands(TyperGroup):
             raise typer.Exit(130) from None
 
 
-app = typer.Typer(
-    name="facesearch",
-    cls=_Commands,
-    rich_markup_mode=None,  # Rich's help takes 0.1 s more to print
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command(short_help="Index the faces in a photo collection.")(index)
-app.command(short_help="Find who is on a photo, and where else they are.")(query)
-app.command(short_help="Explain a distance.")(why)
-app.command(short_help="Compare the faces on two photos.")(compare)
-app.add_typer(people_app)
-app.command(short_help="List the photos of the library.")(photos)
-app.command(short_help="Open a local page, and a REST API.")(serve)
-app.command(short_help="Teach the library its own people.")(teach)
-app.command(short_help="Fit the threshold to the people you named.")(calibrate)
-app.command(short_help="Show what the library holds.")(status)
-app.command(short_help="Drop photos that were deleted.")(prune)
-app.command(short_help="Check the library, and repair it.")(verify)
-app.command(short_help="Forget a person, a photo, or everything.")(forget)
-app.command(short_help="Move the library to another tower.")(reindex)
-app.command(short_help="Write names for other programs: XMP, JSON, CSV.")(export)
-app.command("import", short_help="Read names from other programs.")(import_names)
-app.command(short_help="Train a tower on labelled photos of faces.")(train)
-app.command(short_help="Measure how well a tower tells people apart.")(evaluate)
-app.command(short_help="Draw an album of synthetic people.")(demo)
-app.command("portraits", hidden=True)(demo)  # its name of one release ago
-app.command(short_help="Show what is installed, and what is missing.")(doctor)
+# In the order of the list: name -> the module, with a function of its name, and what it does. A module is imported
+# when it is asked for.
+_COMMANDS = {
+    "index": ("index", "Index the faces in a photo collection."),
+    "query": ("query", "Find who is on a photo, and where else they are."),
+    "why": ("why", "Explain a distance."),
+    "compare": ("compare", "Compare the faces on two photos."),
+    _PEOPLE: ("people", "Name and correct people."),
+    "photos": ("photos", "List the photos of the library."),
+    "serve": ("serve", "Open a local page, and a REST API."),
+    "teach": ("teach", "Teach the library its own people."),
+    "calibrate": ("calibrate", "Fit the threshold to the people you named."),
+    "status": ("status", "Show what the library holds."),
+    "prune": ("prune", "Drop photos that were deleted."),
+    "verify": ("verify", "Check the library, and repair it."),
+    "forget": ("forget", "Forget a person, a photo, or everything."),
+    "reindex": ("reindex", "Move the library to another tower."),
+    "export": ("export", "Write names for other programs: XMP, JSON, CSV."),
+    "import": ("import_names", "Read names from other programs."),
+    "train": ("train", "Train a tower on labelled photos of faces."),
+    "evaluate": ("evaluate", "Measure how well a tower tells people apart."),
+    "demo": ("demo", "Draw an album of synthetic people."),
+    "portraits": ("demo", ""),  # its name of one release ago, which is in no list
+    "doctor": ("doctor", "Show what is installed, and what is missing."),
+}
 
 
 def _print_version(wanted: bool) -> None:
@@ -97,8 +75,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def settings(
+def _settings(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
@@ -122,6 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _refuse_empty(given)
         given = [_at_home(argument, before) for before, argument in pairwise(["", *given])]
         _app_for(given)(given, prog_name="facesearch")
+    except KeyboardInterrupt:  # before the command was there
+        complain("interrupted")
+        sys.exit(130)
     except OutputError as error:
         if not isinstance(error.__cause__, BrokenPipeError):
             complain(str(error))
@@ -161,18 +141,31 @@ def _has_working_directory() -> bool:
 
 
 def _app_for(arguments: Sequence[str]) -> typer.Typer:
-    """The one command that is asked for: to prepare all of them takes Typer 30 ms. All of them where none is named
-    first, as for the list of commands, a wrong name, and a shell that completes one."""
+    """The one command that is asked for. All of them where none is named first, as for the list of commands, a wrong
+    name, and a shell that completes one."""
     named = next((argument for argument in arguments if argument != "--debug"), None)
-    commands = [
-        each for each in app.registered_commands if each.callback and named == (each.name or each.callback.__name__)
-    ]
-    groups = [each for each in app.registered_groups if each.typer_instance and each.typer_instance.info.name == named]
-    if not (commands or groups) or COMPLETION_VARIABLE in os.environ:
-        return app
-    narrowed = copy(app)
-    narrowed.registered_commands, narrowed.registered_groups = commands, groups
-    return narrowed
+    return build_app() if named not in _COMMANDS or COMPLETION_VARIABLE in os.environ else build_app([named])
+
+
+def build_app(names: Iterable[str] = tuple(_COMMANDS)) -> typer.Typer:
+    """The program with some of its commands: to import and prepare all of them takes 60 ms."""
+    app = typer.Typer(
+        name="facesearch",
+        cls=_Commands,
+        rich_markup_mode=None,  # Rich's help takes 0.1 s more to print
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_settings)
+    for name in names:
+        module, help_ = _COMMANDS[name]
+        found = import_module(f"facesearch.cli.{module}")
+        if name == _PEOPLE:
+            app.add_typer(found.people_app)
+        else:
+            app.command(name, short_help=help_ or None, hidden=not help_)(getattr(found, module))
+    return app
 
 
 def _refuse_empty(arguments: Sequence[str]) -> None:

@@ -165,6 +165,11 @@ def has_gpu() -> bool:
     return False
 
 
+def load_runtime() -> None:
+    """Import OpenVINO, before the first network is loaded in another thread."""
+    _core()
+
+
 def openvino_devices() -> dict[str, str]:
     """The devices that OpenVINO sees, "CPU" or "GPU.0", each with the name of its hardware. Raises ImportError where
     OpenVINO cannot be loaded."""

@@ -69,7 +69,7 @@ def test_no_path_is_refused_before_its_room_has_seen_it() -> None:
     """Typer's own check would make a locked folder among others a usage error that stops everything."""
     checked = [
         (command.callback.__name__, name)
-        for command in cli.app.registered_commands
+        for command in cli.build_app().registered_commands
         if command.callback is not None
         for name, hint in get_type_hints(command.callback, include_extras=True).items()
         if "Path" in str(get_args(hint)[:1])
@@ -223,7 +223,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("module", ["facesearch.cli", "typer", "facesearch.cli.verify", "facesearch.api.library"])
+@pytest.mark.parametrize("module", ["facesearch.cli", "typer", "facesearch.cli.status", "facesearch.api.library"])
 def test_ctrl_c_while_something_is_loaded_is_one_line(module: str) -> None:
     """In the command line itself, in what it imports, and in what a command imports when it runs."""
     program = [sys.executable, "-c", INTERRUPTED, module, "status", "--library", "none"]

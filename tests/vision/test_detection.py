@@ -7,6 +7,7 @@ import json
 import resource
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -344,6 +345,12 @@ def test_labelled_faces_are_found(detector: Detector, photos_dir: Path) -> None:
         found += list(shared.max(axis=1, initial=0) > 0.4)
     assert len(found) >= 20
     assert np.mean(found) >= 0.9
+
+
+def test_detectors_share_one_network_of_the_process() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        networks = list(pool.map(lambda _: centerface.load(centerface.fastest()), range(4)))
+    assert all(network is networks[0] for network in [*networks, load_detector()._network])
 
 
 def test_detection_loads_neither_tensorflow_nor_keras() -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import threading
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,7 +22,13 @@ from numpy.typing import NDArray
 from facesearch.errors import FacesearchError
 from facesearch.records import Floats
 from facesearch.vision.boxes import PART, SUPPRESSED, overlap, suppress
-from facesearch.vision.runtime import DEFAULT_RUNTIME, CompiledNetwork, RuntimeSettings, load_network
+from facesearch.vision.runtime import (
+    DEFAULT_RUNTIME,
+    CompiledNetwork,
+    RuntimeSettings,
+    fastest_precision,
+    load_network,
+)
 
 if TYPE_CHECKING:
     import openvino
@@ -32,8 +40,13 @@ _LEAST_REACH = 0.25
 _CLEAR_SCORE = 0.65
 _JUDGED_FROM_PX = 20
 _SCORED_FROM_PX = 64
+_FIRST_PX = (160, 192)  # what a photo of 4 to 3 makes of its look from afar
 # Part of the cache's key: raise it when the graph below changes.
 _GRAPH_VERSION = 1
+
+
+_loading = threading.Lock()
+_loaded: dict[RuntimeSettings, CompiledNetwork] = {}
 
 
 class Candidates(NamedTuple):
@@ -84,15 +97,27 @@ def weights_digest() -> str:
     return hashlib.sha256(weights_file().read_bytes()).hexdigest()
 
 
+def fastest(runtime: RuntimeSettings = DEFAULT_RUNTIME) -> RuntimeSettings:
+    """The same in the precision that this processor is fastest in."""
+    return replace(runtime, precision=fastest_precision())
+
+
 def load(runtime: RuntimeSettings = DEFAULT_RUNTIME) -> CompiledNetwork:
     """The network ready to run: uint8 RGB (1, H, W, 3), H and W multiples of STEP_PX -> four answers a cell.
 
     A cell is 4 x 4 px, h x w of them in all. The answers are a face's probability (1, 1, h, w), the logarithms of its
     height and width in cells (1, 2, h, w), the shift of its centre down and to the right in cells (1, 2, h, w), and y
     and x of five landmarks (1, 10, h, w), as shares of the box. One compiled form takes every size: forms made for one
-    size alone are no faster.
+    size alone are no faster. Whoever asks again in one process, from whichever thread, gets the same one.
     """
-    return load_network(f"{weights_digest()}-centerface-{_GRAPH_VERSION}", _graph, runtime)
+    with _loading:
+        if runtime not in _loaded:
+            network = load_network(f"{weights_digest()}-centerface-{_GRAPH_VERSION}", _graph, runtime)
+            # The first answer sets up what all others use: later it would wait for whatever network another thread is
+            # loading then.
+            network(np.zeros((1, *_FIRST_PX, 3), np.uint8))
+            _loaded[runtime] = network
+        return _loaded[runtime]
 
 
 def _graph() -> openvino.Model:

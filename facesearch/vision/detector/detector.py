@@ -6,9 +6,8 @@ The network is CenterFace. Refuses to read files and to decide who a face is.
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections import Counter
-from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from facesearch.vision.detector import centerface
 from facesearch.vision.detector.centerface import Candidates, merged, without_parts
 from facesearch.vision.detector.settings import DEFAULT_SETTINGS, DetectorSettings, settings_of, smallest_face
 from facesearch.vision.detector.views import Region, View, shrink, tiles, view, whole_view
-from facesearch.vision.runtime import DEFAULT_RUNTIME, CompiledNetwork, RuntimeSettings, fastest_precision
+from facesearch.vision.runtime import DEFAULT_RUNTIME, CompiledNetwork, RuntimeSettings
 
 __all__ = ["DEFAULT_SETTINGS", "Detector", "DetectorSettings", "load_detector", "settings_of", "smallest_face"]
 
@@ -66,16 +65,11 @@ class Detector:
     def __init__(self, settings: DetectorSettings, runtime: RuntimeSettings = DEFAULT_RUNTIME) -> None:
         self.settings = settings
         self.identity = _identity(settings)
-        self._runtime = replace(runtime, precision=fastest_precision())
-        self._loading = threading.Lock()
-        self._loaded: CompiledNetwork | None = None
+        self._runtime = centerface.fastest(runtime)
 
-    @property
+    @cached_property
     def _network(self) -> CompiledNetwork:
-        with self._loading:  # all lanes come for it at once
-            if self._loaded is None:
-                self._loaded = centerface.load(self._runtime)
-        return self._loaded
+        return centerface.load(self._runtime)
 
     def prepare(self) -> None:
         """Load the network before the first photo, also in another thread than the one that detects."""
