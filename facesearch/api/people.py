@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from facesearch.library import Library
     from facesearch.people import (
         CoverSet,
+        FaceAdded,
         GroupSummary,
         LoggedChange,
         Pair,
@@ -138,6 +139,19 @@ class People:
 
         with self._session.opened(writable=True) as library:
             return name_faces(library, find_faces(library, map(_word, faces)), name, born)
+
+    def add_face(self, photo: Folder, box: Sequence[float], name: str | None = None) -> FaceAdded:
+        """Add a face that the detector missed. box: x1 y1 x2 y2 px of the upright photo. name: whose it is.
+
+        It is embedded where the detector sees a face in the surroundings of the box, and otherwise kept as a box with a
+        name. Raises PhotoError where the photo cannot be read, UsageError for a box that is not in it or too small, and
+        where there is a face already, and TowerError where the library was built with another tower.
+        """
+        from facesearch.people import FaceReader, add_face
+
+        detector, tower = self._session.detector, self._session.tower
+        with self._session.opened(writable=True) as library:
+            return add_face(library, Path(photo), box, FaceReader(detector, tower), name)
 
     def group_automatically(self, *, wanted: bool) -> None:
         """Whether `index` groups new faces by itself in this library from now on; a new library does."""

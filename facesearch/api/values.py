@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from facesearch.pages.terminal import Protocol, shown_as, spoken_by
     from facesearch.people import (
         CoverSet,
+        FaceAdded,
         FaceEntry,
         FaceOnPhoto,
         GroupedPerson,
@@ -128,6 +129,7 @@ _ROOMS = {
     "facesearch.pages.query_sheet": ("QuerySheet",),
     "facesearch.pages.terminal": ("Protocol", "shown_as", "spoken_by"),
     "facesearch.people": (
+        "FaceAdded",
         "FaceEntry",
         "FaceOnPhoto",
         "GroupSummary",
@@ -195,6 +197,7 @@ __all__ = [
     "CoverSet",
     "Evidence",
     "Explanation",
+    "FaceAdded",
     "FaceEntry",
     "FaceMatch",
     "FaceOnPhoto",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from facesearch.cli.people_correct import born, merge, name, reject, split
+from facesearch.cli.people_correct import add_face, born, merge, name, reject, split
 from facesearch.cli.people_group import group
 from facesearch.cli.people_history import log, undo
 from facesearch.cli.people_import import import_csv
@@ -26,6 +26,7 @@ people_app.command(short_help="Show a person with every face.")(show)
 people_app.command(short_help="Write a page with faces to look at.")(sheet)
 people_app.command(short_help="Group the faces that have no person.")(group)
 people_app.command(short_help="Name a group or a face, or rename a person.")(name)
+people_app.command("add-face", short_help="Add a face that was missed.")(add_face)
 people_app.command(short_help="Set a person's date of birth.")(born)
 people_app.command(short_help="Merge several people into one.")(merge)
 people_app.command(short_help="Move some of a person's faces to a new person.")(split)

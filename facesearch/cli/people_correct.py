@@ -1,13 +1,14 @@
-"""`facesearch people name`, `born`, `merge`, `split` and `reject`: what a user says about people."""
+"""`facesearch people name`, `add-face`, `born`, `merge`, `split` and `reject`: what a user says about people."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facesearch.cli.completing import complete_person
-from facesearch.cli.options import JsonOption, LibraryOption
+from facesearch.cli.options import JsonOption, LibraryOption, TowerOption
 from facesearch.cli.output import counted, say_json, shown
 from facesearch.cli.people_options import FacesArgument, PersonArgument, say_change, shown_name
 from facesearch.errors import UsageError
@@ -65,6 +66,51 @@ def name(
     with open_library(library) as opened:
         changed = opened.people.name(who, name, born=born, face=face, box=at)
     _report(changed, f"{shown(changed.name)} (number {changed.person_id}) now has {_faces(changed.total)}", json=json)
+
+
+def add_face(
+    photo: Annotated[
+        Path, typer.Argument(metavar="PHOTO", help="A photo of the library.", show_default=False, readable=False)
+    ],
+    *,
+    box: Annotated[
+        str,
+        typer.Option(
+            "--box",
+            metavar="X1,Y1,X2,Y2",
+            help="Where the face is, in pixels of the upright photo: left, top, right, bottom.",
+            show_default=False,
+        ),
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            metavar="NAME",
+            help="Whose face it is; the person may be new.",
+            show_default=False,
+            autocompletion=complete_person,
+        ),
+    ] = None,
+    library: LibraryOption = None,
+    tower: TowerOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Add a face that index missed.
+
+    Looks closely at the box. If a face can be seen there, it is compared like any other; otherwise the box and the name
+    are kept alone.
+    """
+    from facesearch.api.library import open_library
+
+    with open_library(library, tower=tower) as opened:
+        added = opened.people.add_face(photo, parsed_box(box), name)
+    if json:
+        say_json(added)
+        return
+    whose = "" if added.name is None else f" of {shown(added.name)}"
+    alone = "" if added.embedded else "; no face can be seen there, so it is not compared with others"
+    say_change(added.change, f"added face #{added.face_id}{whose}{alone}")
 
 
 def born(

@@ -25,7 +25,21 @@ from facesearch.photos.files import special_file
 from facesearch.records import Floats
 
 VERSION = 1
-COLUMNS = ("photo", "sha256", "width_px", "height_px", "x1", "y1", "x2", "y2", "name", "person_id", "face_id", "score")
+COLUMNS = (
+    "photo",
+    "sha256",
+    "width_px",
+    "height_px",
+    "x1",
+    "y1",
+    "x2",
+    "y2",
+    "name",
+    "person_id",
+    "face_id",
+    "score",
+    "found_by",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +94,7 @@ def as_json(photos: Iterable[tuple[PhotoFaces, list[Path]]]) -> bytes:
                     "quality": face.quality,
                     "person_id": face.person_id,
                     "name": face.name,
+                    "found_by": face.found_by,
                 }
                 for face in photo.faces
             ],
@@ -98,7 +113,7 @@ def as_csv(photos: Iterable[tuple[PhotoFaces, list[Path]]]) -> bytes:
         for path in paths:
             for face in photo.faces:
                 row = [path, photo.sha256, *photo.size_px, *_rounded(face.box), face.name or "", face.person_id]
-                writer.writerow([*row, face.face_id, round(face.score, 4)])
+                writer.writerow([*row, face.face_id, round(face.score, 4), face.found_by])
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from facesearch.errors import PhotoError, TowerError
 from facesearch.indexing.summary import DamagedPhoto
 from facesearch.library import Library
-from facesearch.people import keep_people
+from facesearch.people import FaceReader, keep_people
+from facesearch.people.edited import Carried, Content, carried_faces
 from facesearch.photos import when_taken
 from facesearch.records import (
     EMBEDDING_SIZE,
@@ -51,7 +52,7 @@ class Intake:
     """Takes files unchanged read, and keeps count of what they brought."""
 
     library: Library
-    tower: Embedder
+    reader: FaceReader
     known: Mapping[bytes, KnownFile]  # what the library knew before this run, by os.fsencode(path)
     software: str  # what decodes and detects, see `software_of`
     skipped: list[SkippedFile]
@@ -104,7 +105,8 @@ class Intake:
         if not self.batch:
             return
         crops = [face.crop for finished in self.batch for face in finished.faces]
-        embeddings = iter(embedded(self.tower, crops))
+        embeddings = iter(embedded(self.reader.tower, crops))
+        carried = {finished.sha256: self._carried(finished) for finished in self.batch}
         counts: Counter[str] = Counter()
         shown: list[tuple[Path, int]] = []
         edited: list[tuple[int, int]] = []
@@ -115,11 +117,21 @@ class Intake:
                 counts[outcome] += 1
                 if photo_id is not None:
                     shown.append((finished.file.path, photo_id))
-            counts["faces_kept"] += keep_people(self.library, edited)
+            of_photos = self.library.catalog.photo_contents(photo_id for _, photo_id in edited)
+            by_photo = {photo_id: carried[sha256] for photo_id, sha256 in of_photos.items()}
+            counts["faces_kept"] += keep_people(self.library, edited, by_photo)
         self.batch = []
         self.shown += shown
         self.counts += counts
         self.counts["faces_new"] += len(crops)
+
+    def _carried(self, finished: _Finished) -> list[Carried]:
+        """The faces that had been added to what a file showed before, where it shows something new."""
+        before = self.known.get(os.fsencode(finished.file.path))
+        if before is None or before.photo_id is None or not finished.sha256 or finished.size_px == (0, 0):
+            return []
+        content = Content(finished.sha256, finished.size_px)
+        return carried_faces(self.library, self.reader, before.photo_id, finished.file, content)
 
     def _place(
         self, finished: _Finished, faces: Sequence[EmbeddedFace], edited: list[tuple[int, int]]

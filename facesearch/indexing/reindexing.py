@@ -15,11 +15,15 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from facesearch.errors import PhotoError
 from facesearch.indexing.intake import embedded
 from facesearch.indexing.reading import Known, read_ahead
 from facesearch.indexing.summary import AbsentFolder, IndexProgress
-from facesearch.library import Library
+from facesearch.library import AddedFace, Library
+from facesearch.people import FaceReader
+from facesearch.people.added import look_again
 from facesearch.photos import photo_file
 from facesearch.records import (
     AlignedFace,
@@ -27,6 +31,7 @@ from facesearch.records import (
     EmbeddedFace,
     Embedder,
     FaceDetector,
+    Floats,
     Models,
     Photo,
     PhotoFile,
@@ -108,6 +113,17 @@ def reindex(
     return run.summary(switched=True)
 
 
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """A photo that was read."""
+
+    photo_id: int
+    size_px: tuple[int, int]
+    faces: Sequence[AlignedFace]
+    former: Sequence[int | None]  # the known face that each of them is
+    added: Sequence[tuple[AddedFace, int]]  # those that the detector does not find, with the known face of each
+
+
 @dataclass(eq=False)
 class _Reindexing:
     """One run, and what it has done so far."""
@@ -116,7 +132,7 @@ class _Reindexing:
     detector: FaceDetector
     tower: Embedder
     started_s: float = field(default_factory=time.monotonic)
-    batch: list[tuple[int, tuple[int, int], Sequence[AlignedFace], list[int | None]]] = field(default_factory=list)
+    batch: list[_Read] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     waiting: Counter[Path] = field(default_factory=Counter)
     named_lost: int = 0
@@ -125,6 +141,7 @@ class _Reindexing:
 
     def __post_init__(self) -> None:
         self.models = Models.of(self.detector, self.tower)
+        self.reader = FaceReader(self.detector, self.tower)
         self.same_detector = self.models.detector == self.library.models.detector
 
     def work_through(self, on_progress: Callable[[IndexProgress], None]) -> None:
@@ -134,7 +151,7 @@ class _Reindexing:
         with closing(read_ahead([file for _, file in work], Known(set(), set()), _DECODE_AHEAD)) as decoded:
             for done, ((photo_id, _), (file, result)) in enumerate(zip(work, decoded, strict=True), start=1):
                 self._take(photo_id, hashes[photo_id], file, result)
-                if len(self.batch) >= _BATCH_PHOTOS or sum(len(entry[2]) for entry in self.batch) >= _BATCH_FACES:
+                if len(self.batch) >= _BATCH_PHOTOS or sum(len(each.faces) for each in self.batch) >= _BATCH_FACES:
                     self.finish_batch()
                 on_progress(IndexProgress(done, len(work), self.counts["faces"], self.counts["failed"], file.path))
         self.finish_batch()
@@ -166,7 +183,9 @@ class _Reindexing:
             except PhotoError as error:  # landmarks without extent
                 self._fail(photo_id, error.reason)
                 return
-            self.batch.append((photo_id, seen.size_px, seen.faces, former))
+            added = [face for face in self.library.added.on([photo_id]) if face.face_id not in former]
+            looked = list(zip(look_again(self.reader, result, added), (face.face_id for face in added), strict=True))
+            self.batch.append(_Read(photo_id, seen.size_px, seen.faces, former, looked))
         elif isinstance(result, PhotoError) and isinstance(result.__cause__, OSError) and result.__cause__.errno:
             self.waiting[file.path.parent] += 1  # the disk's fault, not the content's
         else:
@@ -176,7 +195,7 @@ class _Reindexing:
         """The faces in px of the decoded photo, and the known face that each of them is.
 
         The same detector would find what is known: its boxes and landmarks are taken as they are. Of a photo of which
-        faces were forgotten, only known ones are taken.
+        faces were forgotten, only known ones are taken. An added face that another detector finds is one like others.
         """
         known = [
             (face_id, face.enlarged(photo.scale)) for face_id, face in self.library.catalog.detected_faces(photo_id)
@@ -184,8 +203,11 @@ class _Reindexing:
         if self.same_detector:
             return [face for _, face in known], [face_id for face_id, _ in known]
         faces = list(self.detector.detect(photo.pixels))
-        former = _matched([face for _, face in known], faces)
-        ids = [None if position is None else known[position][0] for position in former]
+        added = self.library.added.on([photo_id])
+        boxes = [*(face.box for _, face in known), *(face.box * np.float32(photo.scale) for face in added)]
+        known_ids = [*(face_id for face_id, _ in known), *(face.face_id for face in added)]
+        former = _matched(boxes, faces)
+        ids = [None if position is None else known_ids[position] for position in former]
         if self.library.catalog.with_forgotten_faces([photo_id]):
             kept = [number for number, face_id in enumerate(ids) if face_id is not None]
             return [faces[number] for number in kept], [ids[number] for number in kept]
@@ -198,14 +220,16 @@ class _Reindexing:
 
     def finish_batch(self) -> None:
         """Embed the faces of the batch and keep them, whole. Safe to be called again when it was interrupted."""
-        crops = [face.crop for _, _, faces, _ in self.batch for face in faces]
+        crops = [face.crop for read in self.batch for face in read.faces]
         embeddings = iter(embedded(self.tower, crops))
         counts: Counter[str] = Counter()
         with self.library.changing():
-            for photo_id, size_px, faces, former in self.batch:
-                new = [EmbeddedFace(face.face, next(embeddings), face.quality) for face in faces]
-                self.library.succession.put(photo_id, size_px, list(zip(new, former, strict=True)))
-                counts.update(photos=1, faces=len(new), kept=sum(face_id is not None for face_id in former))
+            for read in self.batch:
+                new = [EmbeddedFace(face.face, next(embeddings), face.quality) for face in read.faces]
+                faces = list(zip(new, read.former, strict=True))
+                self.library.succession.put(read.photo_id, read.size_px, faces, read.added)
+                kept = sum(face_id is not None for face_id in read.former) + len(read.added)
+                counts.update(photos=1, faces=len(new) + len(read.added), kept=kept)
         self.batch = []
         self.counts += counts
 
@@ -227,9 +251,9 @@ class _Reindexing:
         )
 
 
-def _matched(known: list[DetectedFace], found: list[DetectedFace]) -> list[int | None]:
+def _matched(known: list[Floats], found: list[DetectedFace]) -> list[int | None]:
     """For every found face the position of the known one that it is: the pairs that overlap most come first."""
     matches: list[int | None] = [None] * len(found)
-    for new, old in pair_up([face.box for face in found], [face.box for face in known], MEANT):
+    for new, old in pair_up([face.box for face in found], known, MEANT):
         matches[new] = old
     return matches

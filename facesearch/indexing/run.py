@@ -23,7 +23,7 @@ from facesearch.indexing.settling import NOTHING_SETTLED, Settled, settle
 from facesearch.indexing.summary import DEFAULT_OPTIONS, IndexInterrupted, IndexOptions, IndexProgress, IndexSummary
 from facesearch.indexing.survey import NOTHING_SEEN, Survey, look_around, software_of
 from facesearch.library import Library
-from facesearch.people import FolderNames, GroupSummary, group_people, name_by_folder
+from facesearch.people import FaceReader, FolderNames, GroupSummary, group_people, name_by_folder
 from facesearch.photos import is_named_as_photo, photo_file, when_taken
 from facesearch.records import Embedder, FaceDetector, Models, PhotoFile, Taken
 from facesearch.vision.detector.detector import Detector
@@ -50,16 +50,17 @@ def index_photos(
     PhotoError when another of `paths` does not exist, LibraryError and TowerError.
     """
     library.check_models(Models.of(detector, tower))
+    reader = FaceReader(detector, tower)
     started_s, software = time.monotonic(), software_of(detector)
     try:
         library.train_vectors()
         survey = look_around(library, [_absolute(path) for path in paths], software, options)
     except KeyboardInterrupt:
-        nothing_taken = Intake(library, tower, {}, software, [])
+        nothing_taken = Intake(library, reader, {}, software, [])
         raise IndexInterrupted(
             _summary(NOTHING_SEEN, nothing_taken, NOTHING_SETTLED, _NOBODY_NAMED, started_s, interrupted=True)
         ) from None
-    intake = Intake(library, tower, survey.known, software, list(survey.skipped))
+    intake = Intake(library, reader, survey.known, software, list(survey.skipped))
     settled, names = NOTHING_SETTLED, None
     try:
         _read_all(survey.work, intake, detector, options, on_progress or (lambda progress: None))

@@ -5,6 +5,7 @@ person to another by itself: only what a user says does that.
 """
 
 from facesearch.library import find_person, known_person
+from facesearch.people.added import FaceAdded, FaceReader, add_face
 from facesearch.people.addressing import face_in_photo, faces_meant, find_faces, is_face, photo_at
 from facesearch.people.corrections import (
     CoverSet,
@@ -34,8 +35,10 @@ from facesearch.people.suspect import KINDS, Suspect
 __all__ = [
     "KINDS",
     "CoverSet",
+    "FaceAdded",
     "FaceEntry",
     "FaceOnPhoto",
+    "FaceReader",
     "FolderNames",
     "GroupSummary",
     "GroupedPerson",
@@ -54,6 +57,7 @@ __all__ = [
     "Suspect",
     "SuspectList",
     "Undone",
+    "add_face",
     "change_log",
     "confirm_faces",
     "face_in_photo",

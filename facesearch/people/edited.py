@@ -6,12 +6,17 @@ like the one that was there is the same, and of all others nobody has said anyth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from facesearch.errors import PhotoError
 from facesearch.library import Library
-from facesearch.records import Floats
+from facesearch.library.rows.added_faces import AddedFace, KeptFace
+from facesearch.people.added import FaceReader, look_again
+from facesearch.photos import read_photo_apart
+from facesearch.records import Floats, PhotoFile, StoredFace
 from facesearch.vision.boxes import pair_up
 
 ACTION = "edit"
@@ -20,25 +25,66 @@ _SAME_PLACE = 0.5  # of the union of the two boxes: one detector has found both
 _SAME_SHAPE = 0.01  # by which ratios of width to height may differ where a photo was only made larger or smaller
 
 
-def keep_people(library: Library, edited: Iterable[tuple[int, int]]) -> int:
+@dataclass(frozen=True, eq=False)
+class Carried:
+    """A face that was added to the former content of a photo."""
+
+    former: KeptFace
+    seen: AddedFace  # as it is seen in the new one
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file shows now."""
+
+    sha256: str
+    size_px: tuple[int, int]  # width and height in the file
+
+
+def keep_people(
+    library: Library, edited: Iterable[tuple[int, int]], carried: Mapping[int, Sequence[Carried]] | None = None
+) -> int:
     """Give the faces of photos the people, and the rejections, of those at the same place in their former content, as a
     line of the journal; returns how many have a person then. To be called inside `changing`, for photos just added.
 
-    edited: the ids of the former and of the new content.
+    edited: the ids of the former and of the new content. carried: by the id of the new content the faces that had been
+    added to the former one (`carried_faces`); they are added to the new one, unless the detector finds them there.
     A face is the same where its box covers half of the union with the former one, and its embedding is within the
     distance up to which two faces count as one person. A photo that was only scaled is compared as such; after a turn
-    or a crop the boxes lie elsewhere, and nothing is kept.
+    or a crop the boxes lie elsewhere, and nothing is kept. A face without an embedding is the same where the photo
+    shows another one as before, or had none.
     """
     kept = 0
     with library.people.change(ACTION) as change:
-        for former, face in (pair for photos in edited for pair in _same_faces(library, *photos)):
-            for person_id in library.people.rejected_people(former):
-                change.reject(person_id, [face])
-            member = library.people.member(former)
-            if member is not None:
-                kept += change.move([face], *member)
-            change.end_part()
+        for former_id, photo_id in edited:
+            pairs = _same_faces(library, former_id, photo_id)
+            for each in _still_there(library, former_id, pairs, (carried or {}).get(photo_id, ())):
+                pairs.append((each.former.face_id, change.add_face(photo_id, each.seen)))
+            for former, face in pairs:
+                for person_id in library.people.rejected_people(former):
+                    change.reject(person_id, [face])
+                member = library.people.member(former)
+                if member is not None:
+                    kept += change.move([face], *member)
+                change.end_part()
     return kept
+
+
+def carried_faces(library: Library, reader: FaceReader, former_id: int, file: PhotoFile, new: Content) -> list[Carried]:
+    """The faces that were added to the former content of a file, as they are seen in the new one, which is not in the
+    library yet; none where the photo has another shape or cannot be read. Raises TowerError."""
+    added = library.added.on([former_id])
+    former_px = library.catalog.photo_sizes([former_id]).get(former_id)
+    if not added or former_px is None or not _has_same_shape(former_px, new.size_px):
+        return []
+    try:
+        photo = read_photo_apart(file)
+    except PhotoError:
+        return []
+    if photo.sha256 != new.sha256:
+        return []
+    seen = look_again(reader, photo, added, _scale(former_px, new.size_px))
+    return [Carried(face, again) for face, again in zip(added, seen, strict=True)]
 
 
 def _same_faces(library: Library, former_id: int, photo_id: int) -> list[tuple[int, int]]:
@@ -50,16 +96,51 @@ def _same_faces(library: Library, former_id: int, photo_id: int) -> list[tuple[i
     sizes = library.catalog.photo_sizes([former_id, photo_id])
     scale = _scale(sizes[former_id], sizes[photo_id])
     pairs = pair_up([face.box for face in new], [face.box * scale for face in former], _SAME_PLACE)
+    without = {face.face_id for face in former if not face.is_embedded}
     ids = [(former[old].face_id, new[place].face_id) for place, old in pairs]
-    near = _distances(library, ids) <= library.threshold
-    return [pair for pair, is_near in zip(ids, near.tolist(), strict=True) if is_near]
+    compared = [pair for pair in ids if pair[0] not in without]
+    near = _distances(library, compared) <= library.threshold
+    same = [pair for pair, is_near in zip(compared, near.tolist(), strict=True) if is_near]
+    if _is_trusted(former, same) and _has_same_shape(sizes[former_id], sizes[photo_id]):
+        same += [pair for pair in ids if pair[0] in without]
+    return same
+
+
+def _still_there(
+    library: Library, former_id: int, same: Sequence[tuple[int, int]], carried: Sequence[Carried]
+) -> list[Carried]:
+    """The added faces that the new content shows, without those that its detected faces are. same: those, and others,
+    with the faces that they are."""
+    found = {former for former, _ in same}
+    trusted = bool(carried) and _is_trusted(library.catalog.faces_in([former_id]), same)
+    still = []
+    for each in carried:
+        before, now = each.former.embedding, each.seen.embedded
+        if each.former.face_id in found:
+            continue
+        if before is None or now is None:
+            if trusted:
+                still.append(each)
+        elif library.space.place(before).distances_beside(library.space.place(now.embedding))[0] <= library.threshold:
+            still.append(each)
+    return still
+
+
+def _is_trusted(former: Sequence[StoredFace], same: Sequence[tuple[int, int]]) -> bool:
+    """Whether the photo may be taken to show the same as before where nothing can be compared."""
+    return bool(same) or not any(face.is_embedded for face in former)
+
+
+def _has_same_shape(former: tuple[int, int], new: tuple[int, int]) -> bool:
+    across, down = new[0] / former[0], new[1] / former[1]
+    return abs(across / down - 1) <= _SAME_SHAPE
 
 
 def _scale(former: tuple[int, int], new: tuple[int, int]) -> Floats:
     """What takes x1 y1 x2 y2 px of a photo to the same photo in another size; ones where it is another shape."""
-    across, down = new[0] / former[0], new[1] / former[1]
-    if abs(across / down - 1) > _SAME_SHAPE:
-        across = down = 1.0
+    across = down = 1.0
+    if _has_same_shape(former, new):
+        across, down = new[0] / former[0], new[1] / former[1]
     return np.array([across, down, across, down], np.float32)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from facesearch.errors import UsageError
 from facesearch.library import Library
 from facesearch.people.addressing import largest_first
+from facesearch.records import FoundBy
 
 
 @dataclass(frozen=True)
@@ -16,10 +17,12 @@ class FaceOnPhoto:
 
     face_id: int
     box: tuple[float, float, float, float]  # x1 y1 x2 y2 px of the upright photo
-    score: float  # the detector's, 0 to 1
+    score: float  # the detector's, 0 to 1; 0 where it sees no face
     quality: float | None  # how well it can be recognised, 0 to 1; None for a face from before there was one
     person_id: int | None
     name: str | None
+    found_by: FoundBy = "detector"  # or "user" or "import": the detector had missed it
+    embedded: bool = True  # False: no face can be seen in the box, so that it is never compared with others
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ def show_photo(library: Library, photo_id: int) -> PhotoShown:
     for face in largest_first(faces):
         left, top, right, bottom = (round(side, 1) for side in face.box.tolist())
         box = (left, top, right, bottom)
-        shown.append(FaceOnPhoto(face.face_id, box, face.score, face.quality, face.person_id, face.name))
+        whose = face.person_id, face.name
+        shown.append(FaceOnPhoto(face.face_id, box, face.score, face.quality, *whose, face.found_by, face.is_embedded))
     path, copies, missing = (None, (), True) if where is None else (where.path, where.copies, where.missing)
     return PhotoShown(photo_id, path, copies, missing, *size, tuple(shown))

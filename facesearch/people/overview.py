@@ -10,7 +10,7 @@ from pathlib import Path
 from facesearch.errors import UsageError
 from facesearch.library import Library
 from facesearch.people.cover import cover_faces
-from facesearch.records import StoredFace, Taken
+from facesearch.records import FoundBy, StoredFace, Taken
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class FaceEntry:
     source: str | None  # who said whose it is: "user", "folder" and so on; None for a rejected face
     quality: float | None  # how well it can be recognised, 0 to 1; None for a face from before there was one
     photo_id: int | None = None
+    found_by: FoundBy = "detector"  # as in FaceOnPhoto
+    embedded: bool = True  # as in FaceOnPhoto
 
 
 @dataclass(frozen=True)
@@ -121,5 +123,6 @@ def _entries(library: Library, faces: Iterable[StoredFace], sources: dict[int, s
         left, top, right, bottom = (round(side, 1) for side in face.box.tolist())
         path, missing = (None, True) if where is None else (where.path, where.missing)
         box, source = (left, top, right, bottom), sources.get(face.face_id)
-        entries.append(FaceEntry(face.face_id, path, missing, box, source, face.quality, face.photo_id))
+        found = face.photo_id, face.found_by, face.is_embedded
+        entries.append(FaceEntry(face.face_id, path, missing, box, source, face.quality, *found))
     return tuple(sorted(entries, key=lambda entry: (str(entry.photo), entry.face_id)))

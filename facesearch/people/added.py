@@ -1,0 +1,171 @@
+"""Faces that the detector missed: somebody drew a box around them. They are looked at in their surroundings.
+
+Where the detector sees a face there, it is embedded and compared like any other; where it sees none, the box and the
+name are kept alone. Refuses to add a face where there is one already, and to change a photo.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facesearch.errors import TowerError, UsageError
+from facesearch.library import Library
+from facesearch.library.rows.added_faces import AddedFace, KeptFace
+from facesearch.names import person_name
+from facesearch.people.addressing import photo_at
+from facesearch.people.corrections import USER
+from facesearch.photos import photo_file, read_photo_apart, shown_path
+from facesearch.records import DetectedFace, EmbeddedFace, Embedder, FaceDetector, Floats, FoundBy, Photo
+from facesearch.vision.alignment import align
+from facesearch.vision.boxes import MEANT, pair_up
+from facesearch.vision.placing import place_faces
+from facesearch.vision.quality import quality_of
+
+LEAST_PX = 8
+"""Sides of the smallest box that is taken for a face."""
+
+
+@dataclass(frozen=True)
+class FaceAdded:
+    """A face that was added to a photo."""
+
+    change: int | None  # its number in the journal
+    face_id: int
+    photo_id: int
+    photo: Path
+    box: tuple[float, float, float, float]  # x1 y1 x2 y2 px of the upright photo
+    found_by: FoundBy
+    embedded: bool  # False: no face is seen there, so that it is never compared with others
+    quality: float | None  # how well it can be recognised, 0 to 1; None where it is not embedded
+    person_id: int | None
+    name: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class FaceReader:
+    """What looks at added faces: the detector that places their landmarks, and the library's tower."""
+
+    detector: FaceDetector
+    tower: Embedder
+
+    def look(self, photo: Photo, boxes: Sequence[Floats]) -> list[EmbeddedFace | None]:
+        """The faces in some boxes, None where none is seen. boxes, and the faces: in px of the photo in the file.
+
+        Raises TowerError for embeddings that are no numbers."""
+        scale = np.float32(photo.scale)
+        placed = place_faces(photo.pixels, [box * scale for box in boxes], self.detector)
+        return self.embed(photo, [None if face is None else face.enlarged(1 / photo.scale) for face in placed])
+
+    def embed(self, photo: Photo, faces: Sequence[DetectedFace | None]) -> list[EmbeddedFace | None]:
+        """Faces whose landmarks are known, in px of the photo in the file; None for those that cannot be aligned."""
+        crops = {}
+        for place, face in enumerate(faces):
+            if face is not None:
+                try:
+                    crops[place] = align(photo.pixels, face.enlarged(photo.scale).landmarks)
+                except ValueError:  # landmarks without extent
+                    continue
+        found: list[EmbeddedFace | None] = [None] * len(faces)
+        if crops:
+            embeddings = self.tower.embed(np.stack(list(crops.values())))
+            if not np.isfinite(embeddings).all():
+                raise TowerError(f"the tower {self.tower.card.name} gave no finite numbers; install it anew")
+            for (place, crop), embedding in zip(crops.items(), embeddings, strict=True):
+                face = faces[place]
+                assert face is not None
+                found[place] = EmbeddedFace(face, embedding, quality_of(face.enlarged(photo.scale), crop))
+        return found
+
+
+def add_face(
+    library: Library, path: Path, box: Sequence[float], reader: FaceReader, name: str | None = None
+) -> FaceAdded:
+    """Add a face that the detector missed, as one change. box: x1 y1 x2 y2 px of the upright photo.
+
+    name: whose it is; the person may be new. Raises PhotoError where the photo cannot be read or has changed since it
+    was indexed, UsageError for a photo that the library does not know, a box that is not in it or too small, and where
+    there is a face already, and TowerError where the library was built with another tower.
+    """
+    name = None if name is None else person_name(name)
+    library.check_tower(reader.tower.identity, reader.tower.card.name)
+    file = photo_file(path)
+    photo_id = photo_at(library, path)
+    if photo_id is None:
+        raise UsageError(f"{shown_path(path)} is not in the library in {library.path}; index it first")
+    drawn = checked_box(box, library.catalog.photo_sizes([photo_id])[photo_id])
+    _refuse_known(library, photo_id, drawn)
+    photo = read_photo_apart(file)
+    if photo.sha256 != library.catalog.photo_contents([photo_id])[photo_id]:
+        raise UsageError(f"{shown_path(path)} has changed since it was indexed; run facesearch index first")
+    (embedded,) = reader.look(photo, [drawn])
+    if embedded is not None:
+        _refuse_known(library, photo_id, embedded.face.box)
+    with library.changing():
+        person_id = None if name is None else library.people.find(name)
+        with library.people.change("add-face") as change:
+            face_id = change.add_face(photo_id, AddedFace(drawn, "user", embedded))
+            if name is not None:
+                person_id = change.create(name) if person_id is None else person_id
+                change.move([face_id], person_id, USER)
+    left, top, right, bottom = (round(side, 1) for side in drawn.tolist())
+    return FaceAdded(
+        change=change.line_id,
+        face_id=face_id,
+        photo_id=photo_id,
+        photo=path,
+        box=(left, top, right, bottom),
+        found_by="user",
+        embedded=embedded is not None,
+        quality=None if embedded is None else embedded.quality,
+        person_id=person_id,
+        name=name,
+    )
+
+
+def look_again(
+    reader: FaceReader, photo: Photo, faces: Sequence[KeptFace], scale: Floats | None = None
+) -> list[AddedFace]:
+    """Added faces as this detector and tower see them on a photo: by the landmarks that the detector places, else by
+    those that were placed before. scale: what takes x1 y1 x2 y2 px of the photo that they were added to, to this one in
+    the file, float32 (4,); None for the same."""
+    by = np.ones(4, np.float32) if scale is None else scale
+    seen = reader.look(photo, [face.box * by for face in faces])
+    former = [
+        None
+        if face.landmarks is None or found is not None
+        else DetectedFace(face.box * by, face.landmarks * by[:2], 0.0)
+        for face, found in zip(faces, seen, strict=True)
+    ]
+    again = reader.embed(photo, former)
+    return [
+        AddedFace(face.box * by, face.found_by, found or before)
+        for face, found, before in zip(faces, seen, again, strict=True)
+    ]
+
+
+def checked_box(box: Sequence[float], size_px: tuple[int, int]) -> Floats:
+    """A box as float32 (4,). size_px: width and height of the photo. Raises UsageError where it does not lie in the
+    photo, or is too small for a face."""
+    width, height = size_px
+    said = ",".join(f"{side:g}" for side in box)
+    if len(box) != 4 or not all(map(math.isfinite, box)):
+        raise UsageError(f"{said} is not a box; give x1, y1, x2 and y2 in pixels")
+    left, top, right, bottom = box
+    if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+        raise UsageError(f"the box {said} does not lie in the photo, which has {width} x {height} px")
+    if min(right - left, bottom - top) < LEAST_PX:
+        raise UsageError(f"the box {said} is too small for a face; both sides need {LEAST_PX} px or more")
+    return np.array(box, np.float32)
+
+
+def _refuse_known(library: Library, photo_id: int, box: Floats) -> None:
+    faces = library.catalog.faces_in([photo_id])
+    pairs = pair_up([face.box for face in faces], [box], MEANT)
+    if pairs:
+        face_id = faces[pairs[0][0]].face_id
+        raise UsageError(f"face #{face_id} is there already; to name it: facesearch people name face:{face_id} NAME")
