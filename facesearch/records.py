@@ -85,6 +85,16 @@ class Photo:
         return max(self.width_px, self.height_px) / max(self.original_size_px)
 
 
+@dataclass(frozen=True)
+class Span:
+    """When a face is seen in a video, in seconds from its beginning."""
+
+    start_s: float
+    end_s: float
+    at_s: float  # of the frame that its box, landmarks and embedding come from
+    track: int  # the same for the faces of one person who is seen without a long break
+
+
 @dataclass(frozen=True, eq=False)
 class DetectedFace:
     """A face in a photo. box: float32 (4,) x1 y1 x2 y2 in px. landmarks: float32 (5, 2) x y in px, in the order
@@ -111,6 +121,7 @@ class AlignedFace:
     face: DetectedFace
     crop: Pixels  # uint8 (112, 112, 3) RGB on the five-point template
     quality: float | None = None  # how well it can be recognised, 0..1 (vision.quality); None where nobody has asked
+    span: Span | None = None  # of a face in a video
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +131,7 @@ class EmbeddedFace:
     face: DetectedFace
     embedding: Floats  # float32 (32,)
     quality: float | None = None  # as in AlignedFace
+    span: Span | None = None  # of a face in a video
 
 
 @dataclass(frozen=True)
@@ -154,6 +166,7 @@ class NewPhoto:
     faces: Sequence[EmbeddedFace]
     damage: str | None = None  # as in Photo
     taken: Taken | None = None
+    duration_s: float | None = None  # of a video
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +183,15 @@ class StoredFace:
     local_scale: float | None = None  # as the row keeps it: Library.placed says what it means
     found_by: FoundBy = "detector"
     is_embedded: bool = True  # False for an added face in which no landmarks could be placed
+    span: Span | None = None  # of a face in a video
+
+    @property
+    def picture(self) -> int:
+        """The same number for the faces of one picture: a photo, or a frame of a video. Equals `photo_id` for photos,
+        and is negative for frames."""
+        if self.span is None:
+            return self.photo_id
+        return -(self.photo_id << 32) - round(1000 * self.span.at_s)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,19 @@ from __future__ import annotations
 import dataclasses
 import unicodedata
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Protocol
 
 _JOINERS = "\u200c\u200d"  # between letters of Persian and Indic scripts, and inside emoji
+
+
+class Timed(Protocol):
+    """What is seen from one time to another: `records.Span`."""
+
+    @property
+    def start_s(self) -> float: ...
+
+    @property
+    def end_s(self) -> float: ...
 
 
 def called(name: str | None, person_id: int | None, face_id: int | None = None) -> str:
@@ -47,6 +57,20 @@ def percent(share: float, decimals: int = 0) -> str:
     """A share from 0 to 1 as `97 %`, or `97.2 %`; what is not quite nothing as `< 1 %`, or `< 0.1 %`."""
     least = 10.0**-decimals
     return f"< {least:.{decimals}f} %" if 0 < 100 * share < least / 2 else f"{100 * share:.{decimals}f} %"
+
+
+def clock(seconds: float) -> str:
+    """A time in a video, `00:12:31`: the whole seconds that have passed."""
+    minutes, seconds = divmod(int(seconds), 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
+
+
+def time_span(span: Timed | None) -> str:
+    """When a face is seen in a video, `00:12:31-00:12:58`; one time where that is the same. Empty for a photo's."""
+    if span is None:
+        return ""
+    start, end = clock(span.start_s), clock(span.end_s)
+    return start if start == end else f"{start}-{end}"
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

@@ -151,14 +151,15 @@ def _packages() -> Iterator[Finding]:
 
 
 def _photos() -> Iterator[Finding]:
-    from facesearch.photos.decoding.available import RAW, decoders
+    from facesearch.photos.decoding.available import RAW, VIDEO, decoders
 
     found = decoders()
     yield Finding("photos", "decoders", "ok", ", ".join(kind for kind, missing in found.items() if missing is None))
     for kind, missing in found.items():
         if missing is not None:
-            install = "facesearch[raw]" if kind == RAW else missing
-            advice = f"pip install --upgrade '{install}', or export such photos as JPEG"
+            install = {RAW: "facesearch[raw]", VIDEO: "facesearch[video]"}.get(kind, missing)
+            otherwise = "" if kind == VIDEO else ", or export such photos as JPEG"
+            advice = f"pip install --upgrade '{install}'{otherwise}"
             yield Finding("photos", kind, "note", "not read", advice)
 
 

@@ -213,6 +213,8 @@ def _report(summary: IndexSummary) -> None:
         f"{skipped:,} skipped{before}" if skipped else "",
         f"{len(summary.photos_damaged):,} of those read damaged" if summary.photos_damaged else "",
     ]
+    if summary.videos_left_out:
+        complain(f"{counted(summary.videos_left_out, 'video')} left out: pip install 'facesearch[video]' reads them")
     strange = counted(summary.other_files, "file that is not a photo", "files that are not photos")
     others = f"; {strange}" if summary.other_files else ""
     if summary.folders_left_out:

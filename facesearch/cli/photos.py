@@ -14,10 +14,12 @@ from facesearch.cli.options import ForceOption, JsonOption, LibraryOption
 from facesearch.cli.output import complain, counted, say, say_json, shown_path
 from facesearch.cli.progress import Progress
 from facesearch.errors import UsageError
+from facesearch.text import time_span
 
 if TYPE_CHECKING:
     from facesearch.api.library import FaceLibrary
-    from facesearch.api.values import PhotoList
+    from facesearch.api.values import PhotoEntry, PhotoList
+    from facesearch.records import Span
 
 _SKIPPED_SHOWN = 20
 
@@ -134,7 +136,7 @@ def photos(
         for line in done:
             say(line)
     else:
-        _report(found, without_faces=without_faces, damaged=damaged)
+        _report(found, people or [], without_faces=without_faces, damaged=damaged)
 
 
 def _refuse_several(**forms: bool) -> None:
@@ -169,10 +171,18 @@ def _fill(found: PhotoList, folder: Path, *, copy: bool) -> str:
     return f"album: {what} in {shown_path(folder)}"
 
 
-def _report(found: PhotoList, *, without_faces: bool, damaged: bool) -> None:
+def _report(found: PhotoList, people: list[str], *, without_faces: bool, damaged: bool) -> None:
     for entry in found.photos:
-        say(shown_path(entry.photo) + (f": {entry.damage}" if damaged else ""))
+        times = ", ".join(map(time_span, _spans(entry, people)))
+        say(shown_path(entry.photo) + (f" {times}" if times else "") + (f": {entry.damage}" if damaged else ""))
     if found.photos:
         say()
     what = ("without a face, " if without_faces else "") + ("damaged, " if damaged else "")
     say(f"{counted(len(found.photos), 'photo')} {what}of {found.total:,} in the library")
+
+
+def _spans(entry: PhotoEntry, people: list[str]) -> list[Span]:
+    """When the people who were asked for are seen in a video."""
+    asked = {name.casefold() for name in people}
+    own = [each for each in entry.people if {(each.name or "").casefold(), f"#{each.person_id}"} & asked]
+    return sorted((span for each in own for span in each.spans), key=lambda span: (span.start_s, span.track))

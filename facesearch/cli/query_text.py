@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facesearch.cli.output import counted, say, shown, shown_path, table
-from facesearch.text import called
+from facesearch.cli.output import cells, counted, say, shown, shown_path, table
+from facesearch.text import called, clock, time_span
 
 if TYPE_CHECKING:
     from facesearch.api.values import FaceMatch, PersonMatch, ProbeFace, QueryAnswer
     from facesearch.cli.pictures import Rows
+    from facesearch.records import Span
 
 _NUMBERS = ("rank", "distance", "probability", "photos")
 _PEOPLE_HEADS: tuple[str, ...] = ("rank", "person", "distance", "photos", "nearest photo")
@@ -26,11 +27,15 @@ def report_answer(answer: QueryAnswer, rows: Rows) -> None:
     from facesearch.api.values import footer
 
     damage = "" if answer.damage is None else f", which is damaged: {answer.damage}"
-    say(f"{counted(len(answer.faces), 'face')} in {shown_path(answer.photo)}{damage}")
+    length = "" if answer.duration_s is None else f" ({clock(answer.duration_s)})"
+    say(f"{counted(len(answer.faces), 'face')} in {shown_path(answer.photo)}{length}{damage}")
+    if answer.duration_s is not None:
+        _report_who_and_when(answer)
     for number, face in enumerate(answer.faces, start=1):
         say()
         left, top, right, bottom = face.box
         where = f"{right - left:.0f}x{bottom - top:.0f} px at {left:.0f},{top:.0f}"
+        where = ", ".join(part for part in (time_span(face.span), where) if part)
         verdict = "" if face.verdict is None else f": {shown(face.verdict.text)}"
         say(f"face {number}{verdict}  [{where}]")
         _report_matches(face, rows)
@@ -38,6 +43,20 @@ def report_answer(answer: QueryAnswer, rows: Rows) -> None:
     if said is not None:
         say()
         say(said)
+
+
+def _report_who_and_when(answer: QueryAnswer) -> None:
+    """Who is in a video, and when: those seen for the longest time first."""
+    spans: dict[str, list[Span]] = {}
+    for face in answer.faces:
+        first = None if face.verdict is None else face.verdict.first
+        if face.span is not None and first is not None:
+            who = "not in this library" if first.face_id is None else called(first.name, first.person_id, first.face_id)
+            spans.setdefault(who, []).append(face.span)
+    longest = sorted(spans.items(), key=lambda each: -sum(span.end_s - span.start_s for span in each[1]))
+    width = max((cells(shown(who)) for who in spans), default=0)
+    for who, own in longest:
+        say(f"  {shown(who)}{' ' * (width - cells(shown(who)))}  {', '.join(map(time_span, own))}")
 
 
 def _report_matches(face: ProbeFace, rows: Rows) -> None:
@@ -83,7 +102,7 @@ def _people(matches: Iterable[PersonMatch]) -> list[tuple[str, ...]]:
             shown(called(match.name, match.person_id, match.face_id)),
             f"{match.distance:.3f}",
             f"{match.photo_count:,}",
-            _photo(match.nearest_photo, match.missing),
+            _photo(match.nearest_photo, match.missing, match.span),
         )
         for match in matches
     ]
@@ -93,7 +112,7 @@ def _photos(matches: Iterable[FaceMatch]) -> list[tuple[str, ...]]:
     return [
         (
             str(match.rank),
-            ", ".join([_photo(match.photo, match.missing), *map(shown_path, match.copies)]),
+            ", ".join([_photo(match.photo, match.missing, match.span), *map(shown_path, match.copies)]),
             f"{match.distance:.3f}",
             shown(called(match.name, match.person_id, match.face_id)),
         )
@@ -101,5 +120,5 @@ def _photos(matches: Iterable[FaceMatch]) -> list[tuple[str, ...]]:
     ]
 
 
-def _photo(path: Path, missing: bool) -> str:
-    return f"{shown_path(path)} (missing)" if missing else shown_path(path)
+def _photo(path: Path, missing: bool, span: Span | None) -> str:
+    return " ".join(part for part in (shown_path(path), time_span(span), "(missing)" if missing else "") if part)

@@ -30,6 +30,7 @@ from facesearch.records import (
     Taken,
 )
 from facesearch.vision.faces import SeenPhoto
+from facesearch.vision.faces.faces_of_video import joined
 
 _BATCH_FILES = 64  # a batch is committed after so many files even when they show few faces
 
@@ -45,6 +46,7 @@ class _Finished:
     reason: str | None = None  # why it gave no photo
     damage: str | None = None  # as in Photo
     taken: Taken | None = None
+    duration_s: float | None = None  # of a video
 
 
 @dataclass(eq=False)
@@ -89,6 +91,7 @@ class Intake:
                     result.faces,
                     damage=result.damage,
                     taken=result.taken,
+                    duration_s=result.duration_s,
                 )
             )
         if isinstance(result, SeenPhoto) and result.damage is not None:
@@ -112,7 +115,10 @@ class Intake:
         edited: list[tuple[int, int]] = []
         with self.library.changing():
             for finished in self.batch:
-                faces = [EmbeddedFace(face.face, next(embeddings), face.quality) for face in finished.faces]
+                faces = [EmbeddedFace(face.face, next(embeddings), face.quality, face.span) for face in finished.faces]
+                if finished.duration_s is not None:
+                    faces = joined(faces, self.reader.tower.card.threshold, finished.duration_s)
+                counts["faces_new"] += len(faces)
                 photo_id, outcome = self._place(finished, faces, edited)
                 counts[outcome] += 1
                 if photo_id is not None:
@@ -123,7 +129,6 @@ class Intake:
         self.batch = []
         self.shown += shown
         self.counts += counts
-        self.counts["faces_new"] += len(crops)
 
     def _carried(self, finished: _Finished) -> list[Carried]:
         """The faces that had been added to what a file showed before, where it shows something new."""
@@ -146,7 +151,9 @@ class Intake:
         photo_id = catalog.photo_with(finished.sha256)
         is_new = photo_id is None
         if photo_id is None:
-            new = NewPhoto(finished.sha256, *finished.size_px, faces, finished.damage, finished.taken)
+            new = NewPhoto(
+                finished.sha256, *finished.size_px, faces, finished.damage, finished.taken, finished.duration_s
+            )
             photo_id = catalog.add_photo(new)
         elif finished.taken is not None:
             catalog.improve_taken(photo_id, finished.taken)

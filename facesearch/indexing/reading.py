@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
 from facesearch.errors import PhotoError
-from facesearch.photos import DecodingWorker, fingerprint
+from facesearch.photos import DecodingWorker, fingerprint, is_video
 from facesearch.records import Photo, PhotoFile
 
 Seen = TypeVar("Seen")
@@ -45,33 +45,43 @@ class Known:
 
 
 def read_ahead(
-    files: Sequence[PhotoFile], known: Known, ahead: int
-) -> Generator[tuple[PhotoFile, Photo | str | PhotoError]]:
-    """Each file with its photo, with the sha256 alone where that is known, or with what is wrong with it.
+    files: Sequence[PhotoFile], known: Known, look_at_video: Callable[[PhotoFile], Photo | Seen], ahead: int
+) -> Generator[tuple[PhotoFile, Photo | Seen | str | PhotoError]]:
+    """Each file with its photo, with what `look_at_video` makes of a video, with the sha256 alone where that is known,
+    or with what is wrong with it.
 
     Holds `ahead` photos more than the one handed out.
     """
-    return see_ahead(files, known, lambda photo: photo, lanes=1, ahead=ahead)
+    return see_ahead(files, known, lambda photo: photo, look_at_video, lanes=1, ahead=ahead)
 
 
 def see_ahead(
-    files: Sequence[PhotoFile], known: Known, look: Callable[[Photo], Seen], *, lanes: int, ahead: int
+    files: Sequence[PhotoFile],
+    known: Known,
+    look: Callable[[Photo], Seen],
+    look_at_video: Callable[[PhotoFile], Seen] | None = None,
+    *,
+    lanes: int,
+    ahead: int,
 ) -> Generator[tuple[PhotoFile, Seen | str | PhotoError]]:
-    """Each file with what `look` makes of its photo in this process; else as `work_ahead`.
+    """Each file with what `look` makes of its photo in this process, or `look_at_video` of a video's file; else as
+    `work_ahead`. Without `look_at_video` a video is an error.
 
-    look: called from `lanes` threads at once; may raise PhotoError.
+    look, look_at_video: called from `lanes` threads at once; may raise PhotoError.
     """
-    return work_ahead(files, known, partial(_Onlooker, look), lanes=lanes, ahead=ahead)
+    return work_ahead(files, known, partial(_Onlooker, look, look_at_video), lanes=lanes, ahead=ahead)
 
 
 class _Onlooker(DecodingWorker, Generic[Seen]):
     """Looks here at photos that are decoded in a process of their own."""
 
-    def __init__(self, look: Callable[[Photo], Seen]) -> None:
+    def __init__(self, look: Callable[[Photo], Seen], look_at_video: Callable[[PhotoFile], Seen] | None) -> None:
         super().__init__()
-        self._look = look
+        self._look, self._look_at_video = look, look_at_video
 
     def see(self, file: PhotoFile) -> Seen:
+        if self._look_at_video is not None and is_video(file.path):
+            return self._look_at_video(file)
         return self._look(self.read_photo(file))
 
 

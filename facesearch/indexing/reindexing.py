@@ -10,9 +10,10 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,8 @@ from facesearch.records import (
     PhotoFile,
 )
 from facesearch.vision.boxes import MEANT, pair_up
-from facesearch.vision.faces import cut_out
+from facesearch.vision.faces import SeenPhoto, cut_out
+from facesearch.vision.faces.faces_of_video import joined, matched_in_time, see_video_apart
 
 log = logging.getLogger(__name__)
 
@@ -148,13 +150,17 @@ class _Reindexing:
         """Read every photo that has not been read yet, batch after batch."""
         work = self._work()
         hashes = {photo_id: sha256 for sha256, photo_id in self.library.catalog.photo_ids().items()}
-        with closing(read_ahead([file for _, file in work], Known(set(), set()), _DECODE_AHEAD)) as decoded:
+        with closing(self._read([file for _, file in work])) as decoded:
             for done, ((photo_id, _), (file, result)) in enumerate(zip(work, decoded, strict=True), start=1):
                 self._take(photo_id, hashes[photo_id], file, result)
                 if len(self.batch) >= _BATCH_PHOTOS or sum(len(each.faces) for each in self.batch) >= _BATCH_FACES:
                     self.finish_batch()
                 on_progress(IndexProgress(done, len(work), self.counts["faces"], self.counts["failed"], file.path))
         self.finish_batch()
+
+    def _read(self, files: Sequence[PhotoFile]) -> Generator[tuple[PhotoFile, Photo | SeenPhoto | str | PhotoError]]:
+        see = partial(see_video_apart, detector=self.detector)
+        return read_ahead(files, Known(set(), set()), see, _DECODE_AHEAD)
 
     def _work(self) -> list[tuple[int, PhotoFile]]:
         """The photos to be read, each with a file that shows it; the others are waited for."""
@@ -174,9 +180,11 @@ class _Reindexing:
                 self.waiting.update(path.parent for path in files.get(photo_id, [])[:1])
         return work
 
-    def _take(self, photo_id: int, sha256: str, file: PhotoFile, result: Photo | str | PhotoError) -> None:
+    def _take(self, photo_id: int, sha256: str, file: PhotoFile, result: Photo | SeenPhoto | str | PhotoError) -> None:
         """Put a photo into the batch, with its faces as the new detector finds them."""
-        if isinstance(result, Photo) and result.sha256 == sha256:
+        if isinstance(result, SeenPhoto) and result.sha256 == sha256:
+            self._take_video(photo_id, result)
+        elif isinstance(result, Photo) and result.sha256 == sha256:
             faces, former = self._found(photo_id, result)
             try:
                 seen = cut_out(result, faces)
@@ -212,6 +220,29 @@ class _Reindexing:
             kept = [number for number, face_id in enumerate(ids) if face_id is not None]
             return [faces[number] for number in kept], [ids[number] for number in kept]
         return faces, ids
+
+    def _take_video(self, photo_id: int, seen: SeenPhoto) -> None:
+        """Put a video into the batch: its faces are found anew, and each is the known one that was seen at its place at
+        about its time."""
+        known = self.library.catalog.detected_faces(photo_id)
+        spans = {face.face_id: face.span for face in self.library.catalog.faces_in([photo_id])}
+        crops = [face.crop for face in seen.faces]
+        embeddings = embedded(self.tower, crops)
+        faces = joined(
+            [
+                EmbeddedFace(face.face, embedding, face.quality, face.span)
+                for face, embedding in zip(seen.faces, embeddings, strict=True)
+            ],
+            self.tower.card.threshold,
+            seen.duration_s or 0.0,
+        )
+        former = matched_in_time(faces, [(face_id, face, spans[face_id]) for face_id, face in known])
+        if self.library.catalog.with_forgotten_faces([photo_id]):
+            kept = [number for number, face_id in enumerate(former) if face_id is not None]
+            faces, former = [faces[number] for number in kept], [former[number] for number in kept]
+        with self.library.changing():
+            self.library.succession.put(photo_id, seen.size_px, list(zip(faces, former, strict=True)))
+        self.counts.update(photos=1, faces=len(faces), kept=sum(face_id is not None for face_id in former))
 
     def _fail(self, photo_id: int, reason: str | None) -> None:
         self.counts["changed" if reason is None else "failed"] += 1

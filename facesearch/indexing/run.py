@@ -24,10 +24,11 @@ from facesearch.indexing.summary import DEFAULT_OPTIONS, IndexInterrupted, Index
 from facesearch.indexing.survey import NOTHING_SEEN, Survey, look_around, software_of
 from facesearch.library import Library
 from facesearch.people import FaceReader, FolderNames, GroupSummary, group_people, name_by_folder
-from facesearch.photos import is_named_as_photo, photo_file, when_taken
+from facesearch.photos import is_named_as_photo, is_named_as_video, photo_file, when_taken
 from facesearch.records import Embedder, FaceDetector, Models, PhotoFile, Taken
 from facesearch.vision.detector.detector import Detector
 from facesearch.vision.faces import SeeingWorker, SeenPhoto, look
+from facesearch.vision.faces.faces_of_video import see_video
 
 _AHEAD_A_LANE = 4  # photos on their way a lane: enough to keep it busy while a batch is embedded and committed
 _PHOTOS_A_DATING = 1000  # committed together
@@ -119,7 +120,8 @@ def _reading(
     ahead = _AHEAD_A_LANE * lanes
     if isinstance(detector, Detector):
         return work_ahead(work, known, partial(SeeingWorker, detector), lanes=lanes, ahead=ahead)
-    return see_ahead(work, known, partial(look, detector=detector), lanes=lanes, ahead=ahead)
+    look_at = partial(look, detector=detector), partial(see_video, detector=detector)
+    return see_ahead(work, known, *look_at, lanes=lanes, ahead=ahead)
 
 
 def _folder_names(survey: Survey, intake: Intake, options: IndexOptions) -> FolderNames:
@@ -180,7 +182,9 @@ def _misnamed(survey: Survey, intake: Intake) -> tuple[Path, ...]:
     """Files that are photos by their first bytes alone."""
     skipped = {file.path for file in intake.skipped}
     return tuple(
-        file.path for file in survey.work if not is_named_as_photo(file.path.name) and file.path not in skipped
+        file.path
+        for file in survey.work
+        if not (is_named_as_photo(file.path.name) or is_named_as_video(file.path.name)) and file.path not in skipped
     )
 
 
@@ -199,6 +203,7 @@ def _summary(
         skipped_known=survey.skipped_known,
         absent=(*survey.absent, *settled.absent),
         other_files=survey.other_files,
+        videos_left_out=survey.videos_left_out,
         folders_left_out=survey.folders_left_out,
         photos_misnamed=_misnamed(survey, intake),
         photos_damaged=tuple(intake.damaged),

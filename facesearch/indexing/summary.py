@@ -95,6 +95,7 @@ class IndexSummary:
     faces_joined: int = 0  # faces that joined a person who was known, with a name or without
     group_change: int | None = None  # the line of the journal that takes the grouping back; None where nothing moved
     grouped: bool = False  # whether the run looked for groups
+    videos_left_out: int = 0  # those that cannot be read, because the extra for it is not installed
 
 
 class IndexInterrupted(KeyboardInterrupt):

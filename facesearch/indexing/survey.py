@@ -11,10 +11,10 @@ from pathlib import Path
 from facesearch.indexing.summary import AbsentFolder, IndexOptions
 from facesearch.indexing.whereabouts import is_absent
 from facesearch.library import Library
-from facesearch.photos import walk
+from facesearch.photos import is_named_as_video, reads_videos, walk
 from facesearch.records import FaceDetector, KnownFile, PhotoFile, SkippedFile
 
-_READERS = ("facesearch", "pillow", "pillow-heif", "rawpy")
+_READERS = ("facesearch", "pillow", "pillow-heif", "rawpy", "av")
 
 
 @dataclass(eq=False)
@@ -31,6 +31,7 @@ class Survey:
     skipped_known: int = 0  # files that could not be read before, and have not changed
     drives: list[Path] = field(default_factory=list)  # folders below the roots that hold a drive today
     other_files: int = 0
+    videos_left_out: int = 0  # those that cannot be read, because the extra for it is not installed
     folders_left_out: int = 0
 
 
@@ -45,7 +46,7 @@ def look_around(library: Library, paths: Iterable[Path], software: str, options:
     """
     roots, absent = _present(library, paths)
     walking = walk(roots, foreign_folders=options.foreign_folders)
-    survey = Survey(roots, absent, library.files.under(roots))
+    survey, can_read_videos = Survey(roots, absent, library.files.under(roots)), reads_videos()
     returned = []
     for found in walking:
         if isinstance(found, SkippedFile):
@@ -56,7 +57,10 @@ def look_around(library: Library, paths: Iterable[Path], software: str, options:
         path = os.fsencode(found.path)
         survey.seen.add(path)
         known = survey.known.get(path)
-        if known is None or options.rehash or not _is_settled(known, found, software):
+        is_unreadable = not can_read_videos and is_named_as_video(found.path.name)
+        if is_unreadable and (known is None or known.photo_id is None):
+            survey.videos_left_out += 1
+        elif known is None or options.rehash or not _is_settled(known, found, software):
             survey.work.append(found)
         elif known.photo_id is None:
             survey.skipped_known += 1

@@ -7,10 +7,12 @@ in memory are a photo a thread and the JPEGs. Refuses to cut a box out of a file
 from __future__ import annotations
 
 import math
+import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -18,7 +20,7 @@ from PIL import Image, ImageDraw
 from facesearch.errors import PhotoError
 from facesearch.library import Library
 from facesearch.pages import jpeg
-from facesearch.photos import MAX_SIDE_PX, photo_file, read_photo_apart
+from facesearch.photos import MAX_SIDE_PX, fingerprint, photo_file, read_photo_apart
 from facesearch.records import Floats, Photo, PhotoPath, Pixels, StoredFace
 from facesearch.vision.runtime import available_cores
 
@@ -29,6 +31,7 @@ PHOTO_PX = 400
 """Longer side of a photo with a frame around a face of the library."""
 
 _ROOM = 1.7  # side of the square around a face, for the longer side of its box: some hair and chin
+_COVER_SHARE = 0.1  # of a video without faces, from its beginning
 _MOST_THREADS = 8
 _FRAME = ((0, 0, 0), (255, 214, 10))  # dark outside, bright inside: seen on any photo
 
@@ -66,7 +69,7 @@ def cut_faces(
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """A photo, where it lies, and which of its faces are wanted; of those in `framed` the photo too."""
 
     where: PhotoPath | None
@@ -74,24 +77,50 @@ class _Place:
     size_px: tuple[int, int]
     faces: Sequence[StoredFace]
     framed: frozenset[int]
+    duration_s: float | None  # of a video
+    stamps: Mapping[Path, tuple[int, int]]  # size in bytes and time in ns with which a video's files were indexed
+
+    @property
+    def moments(self) -> dict[float | None, list[StoredFace]]:
+        """The faces by the frame of a video that shows them; None for a photo."""
+        by_time: defaultdict[float | None, list[StoredFace]] = defaultdict(list)
+        for face in self.faces:
+            by_time[None if face.span is None else face.span.at_s].append(face)
+        return dict(by_time)
+
+    @property
+    def cover_s(self) -> float | None:
+        """The time of the frame that stands for a video: that of its best face; None for a photo."""
+        if self.duration_s is None:
+            return None
+        spans = [(-(face.quality or 0.0), face.span.at_s) for face in self.faces if face.span is not None]
+        return min(spans)[1] if spans else _COVER_SHARE * self.duration_s
 
 
-def _places(library: Library, faces: Iterable[StoredFace], framed: set[int]) -> list[_Place]:
+def _places(library: Library, faces: Iterable[StoredFace], framed: set[int]) -> list[Place]:
     by_photo: defaultdict[int, list[StoredFace]] = defaultdict(list)
     for face in faces:
         by_photo[face.photo_id].append(face)
     paths, sizes = library.catalog.photo_paths(by_photo), library.catalog.photo_sizes(by_photo)
-    contents = library.catalog.photo_contents(by_photo)
+    contents, durations = library.catalog.photo_contents(by_photo), library.catalog.durations(by_photo)
     return [
-        _Place(
+        Place(
             paths.get(photo_id),
             contents[photo_id],
             sizes[photo_id],
             own,
             frozenset(face.face_id for face in own if face.face_id in framed),
+            durations.get(photo_id),
+            _stamps(library, paths.get(photo_id)) if photo_id in durations else {},
         )
         for photo_id, own in by_photo.items()
     ]
+
+
+def _stamps(library: Library, where: PhotoPath | None) -> dict[Path, tuple[int, int]]:
+    files = [] if where is None else [where.path, *where.copies]
+    known = library.files.under(files)
+    return {Path(os.fsdecode(path)): (each.size_bytes, each.mtime_ns) for path, each in known.items()}
 
 
 @dataclass(frozen=True)
@@ -109,45 +138,88 @@ def cut_photo(library: Library, photo_id: int, longest_px: int = PHOTO_PX) -> Ph
         faces = library.catalog.faces_in([photo_id])
         sizes, contents = library.catalog.photo_sizes([photo_id]), library.catalog.photo_contents([photo_id])
         where = library.catalog.photo_paths([photo_id]).get(photo_id)
+        duration_s = library.catalog.durations([photo_id]).get(photo_id)
+        stamps = {} if duration_s is None else _stamps(library, where)
     if photo_id not in contents:
         return PhotoCuts(reason="the photo is gone from the library")
-    read = _read(_Place(where, contents[photo_id], sizes[photo_id], faces, frozenset()), longest_px)
+    place = Place(where, contents[photo_id], sizes[photo_id], faces, frozenset(), duration_s, stamps)
+    read = _read(place, longest_px, place.cover_s)
     if isinstance(read, str):
         return PhotoCuts(reason=read)
-    cut = {face.face_id: cut_face(read.pixels, face.box * np.float32(read.scale)) for face in faces}
-    return PhotoCuts(framed_photo(read.pixels, [], longest_px=longest_px), cut)
+    whole, cut = framed_photo(read.pixels, [], longest_px=longest_px), dict[int, bytes]()
+    for at_s, own in place.moments.items():
+        shown = read if at_s == place.cover_s else _read(place, longest_px, at_s)
+        if not isinstance(shown, str):
+            cut |= {face.face_id: cut_face(shown.pixels, face.box * np.float32(shown.scale)) for face in own}
+    return PhotoCuts(whole, cut)
 
 
-def _cut_photo(place: _Place) -> dict[int, Cut]:
-    read = _read(place)
-    if isinstance(read, str):
-        return {face.face_id: Cut(reason=read) for face in place.faces}
-    found = {}
-    for face in place.faces:
-        box = face.box * np.float32(read.scale)
-        photo = framed_photo(read.pixels, [box]) if face.face_id in place.framed else None
-        found[face.face_id] = Cut(cut_face(read.pixels, box), photo)
+def _cut_photo(place: Place) -> dict[int, Cut]:
+    found: dict[int, Cut] = {}
+    for at_s, faces in place.moments.items():
+        read = _read(place, at_s=at_s)
+        if isinstance(read, str):
+            found |= {face.face_id: Cut(reason=read) for face in faces}
+            continue
+        for face in faces:
+            box = face.box * np.float32(read.scale)
+            photo = framed_photo(read.pixels, [box]) if face.face_id in place.framed else None
+            found[face.face_id] = Cut(cut_face(read.pixels, box), photo)
     return found
 
 
-def _read(place: _Place, longest_px: int = PHOTO_PX) -> Photo | str:
-    """The photo as it was indexed, from the first of its copies that is still that; or why there is none."""
+def places_of(library: Library, photo_ids: Collection[int]) -> dict[int, Place]:
+    """Where photos lie, for `small_photo`. Call it inside a snapshot."""
+    paths, sizes = library.catalog.photo_paths(photo_ids), library.catalog.photo_sizes(photo_ids)
+    contents, durations = library.catalog.photo_contents(photo_ids), library.catalog.durations(photo_ids)
+    faces: defaultdict[int, list[StoredFace]] = defaultdict(list)
+    for face in library.catalog.faces_in(durations):
+        faces[face.photo_id].append(face)
+    return {
+        photo_id: Place(
+            where,
+            contents[photo_id],
+            sizes[photo_id],
+            faces[photo_id],
+            frozenset(),
+            durations.get(photo_id),
+            _stamps(library, where) if photo_id in durations else {},
+        )
+        for photo_id, where in paths.items()
+    }
+
+
+def small_photo(place: Place) -> tuple[bytes | None, str]:
+    """A photo, or the frame that stands for a video, as a JPEG of at most PHOTO_PX a side; or why there is none. Safe
+    in threads."""
+    read = _read(replace(place, faces=()), at_s=place.cover_s)
+    return (None, read) if isinstance(read, str) else (framed_photo(read.pixels, []), "")
+
+
+def _read(place: Place, longest_px: int = PHOTO_PX, at_s: float | None = None) -> Photo | str:
+    """The photo, or the frame of a video, as it was indexed, from the first of its copies that is still that; or why
+    there is none."""
     if place.where is None:
         return "the photo is in no file any more"
     reason = ""
     for path in (place.where.path, *place.where.copies):
         try:
-            photo = read_photo_apart(photo_file(path), _side_px(place, longest_px))
+            file = photo_file(path)
+            photo = read_photo_apart(file, _side_px(place, longest_px), at_s=at_s)
+            is_as_indexed = photo.sha256 == place.sha256
+            if at_s is not None:  # to hash a long video takes much longer than to decode a frame
+                stamp = file.size_bytes, file.mtime_ns
+                is_as_indexed = place.stamps.get(path) == stamp or fingerprint(path) == place.sha256
         except PhotoError:
             reason = reason or ("the photo cannot be read any more" if path.exists() else "the photo is not there")
             continue
-        if photo.sha256 == place.sha256:
+        if is_as_indexed:
             return photo
         reason = "the photo has changed since it was indexed"
     return reason
 
 
-def _side_px(place: _Place, longest_px: int) -> int:
+def _side_px(place: Place, longest_px: int) -> int:
     """How large the photo must be for its smallest wanted face to fill its picture, and for the photo's own."""
     longest = max(place.size_px)
     smallest = min((max(1.0, float(max(face.box[2:] - face.box[:2]))) for face in place.faces), default=float(longest))

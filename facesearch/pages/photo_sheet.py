@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from facesearch.errors import PhotoError
 from facesearch.library import Library
 from facesearch.pages import picture, render_page, text
-from facesearch.pages.cutting import PHOTO_PX, framed_photo
+from facesearch.pages.cutting import Place, places_of, small_photo
 from facesearch.pages.labels import where, who
-from facesearch.people import PhotoEntry, PhotoList
-from facesearch.photos import photo_file, read_photo_apart
-from facesearch.text import counted
+from facesearch.people import PhotoEntry, PhotoList, PhotoPerson
+from facesearch.text import clock, counted, time_span
 from facesearch.vision.runtime import available_cores
 
 _MOST_THREADS = 8
@@ -36,10 +34,10 @@ def render_photos(
     """A page of the first `limit` photos. Photos are read again; one that cannot be leaves an empty frame."""
     shown = found.photos[:limit]
     with library.snapshot():
-        contents = library.catalog.photo_contents(photo.photo_id for photo in shown)
+        places = places_of(library, [photo.photo_id for photo in shown])
     figures = []
     with ThreadPoolExecutor(min(available_cores(), _MOST_THREADS), thread_name_prefix="sheet") as pool:
-        pictures = pool.map(lambda photo: _small(photo, contents.get(photo.photo_id)), shown)
+        pictures = pool.map(lambda photo: _small(places.get(photo.photo_id)), shown)
         for done, (photo, (image, reason)) in enumerate(zip(shown, pictures, strict=True), start=1):
             figures.append(_figure(photo, image, reason))
             if on_photo is not None:
@@ -54,28 +52,26 @@ def render_photos(
     return render_page(title, f'{lead}<div class="sheet">{"".join(figures)}</div>', style=_STYLE)
 
 
-def _small(photo: PhotoEntry, sha256: str | None) -> tuple[bytes | None, str]:
-    """The photo as a JPEG, from the first of its files that is still that; or why there is none."""
-    reason = ""
-    for path in (photo.photo, *photo.copies):
-        try:
-            read = read_photo_apart(photo_file(path), PHOTO_PX)
-        except PhotoError:
-            reason = reason or ("the photo cannot be read any more" if path.exists() else "the photo is not there")
-            continue
-        if read.sha256 == sha256:
-            return framed_photo(read.pixels, []), ""
-        reason = "the photo has changed since it was indexed"
-    return None, reason
+def _small(place: Place | None) -> tuple[bytes | None, str]:
+    return (None, "the photo is gone from the library") if place is None else small_photo(place)
 
 
 def _figure(photo: PhotoEntry, image: bytes | None, reason: str) -> str:
-    names = ", ".join(who(person.name, person.person_id) for person in photo.people)
+    names = ", ".join(_named(person) for person in photo.people)
     people = f"<b>{names}</b><br>" if names else ""
     return (
-        f"<figure>{picture(image, photo.photo.name, reason)}<figcaption>{_date(photo)}{people}{where(photo.photo)}"
-        "</figcaption></figure>"
+        f"<figure>{picture(image, photo.photo.name, reason)}"
+        f"<figcaption>{_date(photo)}{people}{where(photo.photo)}{_length(photo)}</figcaption></figure>"
     )
+
+
+def _named(person: PhotoPerson) -> str:
+    spans = ", ".join(map(time_span, person.spans))
+    return who(person.name, person.person_id) + (f" <small>{spans}</small>" if spans else "")
+
+
+def _length(photo: PhotoEntry) -> str:
+    return "" if photo.duration_s is None else f" ({clock(photo.duration_s)})"
 
 
 def _date(photo: PhotoEntry) -> str:

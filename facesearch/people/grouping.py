@@ -173,7 +173,8 @@ def _known(found: GroupingFaces, rejections: set[tuple[int, int]], highest: int)
     pairs = np.array(sorted(rejections), np.int64).reshape(-1, 2)
     pairs = pairs[np.isin(pairs[:, 0], found.ids)]
     pairs[:, 0] = np.searchsorted(found.ids, pairs[:, 0])
-    return KnownFaces(found.people, found.photos, pairs, highest)
+    pictures = np.unique(found.pictures, return_inverse=True)[1].astype(np.int64)
+    return KnownFaces(found.people, pictures, pairs, highest)
 
 
 def _write(

@@ -16,6 +16,7 @@ from pathlib import Path
 from facesearch.errors import UsageError
 from facesearch.library import Library, find_person
 from facesearch.library.rows.photo_search import FoundPhoto, PhotoQuery, Sort
+from facesearch.records import Span
 
 SORTS: tuple[Sort, ...] = ("path", "date", "quality")
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
@@ -44,6 +45,7 @@ class PhotoPerson:
 
     person_id: int
     name: str | None  # None for an unnamed group
+    spans: tuple[Span, ...] = ()  # when they are seen in a video
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class PhotoEntry:
     taken_zone_min: int | None = None  # minutes ahead of UTC, where that is known
     taken_source: str | None = None  # "exif", "xmp", "video", "name" or "file": who says so
     people: tuple[PhotoPerson, ...] = ()  # everybody on it who is known and not hidden, by number
+    duration_s: float | None = None  # of a video
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,14 @@ def list_photos(library: Library, wish: PhotoWish) -> PhotoList:
         on = defaultdict[int, list[PhotoPerson]](list)
         people = sorted(library.photo_search.people_on(photo_ids))
         names = library.people.names_of(person_id for _, person_id in people)
+        spans = defaultdict[tuple[int, int], list[Span]](list)
+        for photo_id, person_id, span in library.photo_search.spans(
+            [photo.photo_id for photo in found if photo.duration_s is not None]
+        ):
+            spans[photo_id, person_id].append(span)
         for photo_id, person_id in people:
-            on[photo_id].append(PhotoPerson(person_id, names[person_id]))
+            own = tuple(spans.get((photo_id, person_id), ()))
+            on[photo_id].append(PhotoPerson(person_id, names[person_id], own))
     return PhotoList(
         tuple(
             PhotoEntry(
@@ -113,6 +122,7 @@ def list_photos(library: Library, wish: PhotoWish) -> PhotoList:
                 photo.taken_zone_min,
                 photo.taken_source,
                 tuple(on.get(photo.photo_id, ())),
+                photo.duration_s,
             )
             for photo in found
         ),

@@ -80,23 +80,23 @@ class _Search:
     def __post_init__(self) -> None:
         people = self.library.people
         ids, places = self.library.all_places()
-        self.face_ids, self.photos, self.owners = people.members()
+        self.face_ids, self.photos, self.pictures, self.owners = people.members()
         self.embedded = np.flatnonzero(np.isin(self.face_ids, ids))  # rows
         self.at = np.full(len(self.face_ids), -1, np.int64)  # the place of each row among these
         self.at[self.embedded] = np.arange(len(self.embedded))
         self.places = places[np.searchsorted(ids, self.face_ids[self.embedded])]
         self.rows: dict[int, PersonRow] = people.all_rows()
         self.rejected = people.rejections()
-        self.shown = set(zip(self.photos.tolist(), self.owners.tolist(), strict=True))  # who is on which photo
+        self.shown = set(zip(self.pictures.tolist(), self.owners.tolist(), strict=True))  # who is on which picture
 
     @cached_property
     def likeness(self) -> Likeness:
         return Likeness(self.places, self.owners[self.embedded], self.library.threshold)
 
     def twice(self) -> Iterator[Suspect]:
-        """The faces of a person on one photo, but for the one that fits best."""
-        order = np.lexsort((self.face_ids, self.photos, self.owners))
-        same = (np.diff(self.owners[order]) == 0) & (np.diff(self.photos[order]) == 0)
+        """The faces of a person on one photo, or frame of a video, but for the one that fits best."""
+        order = np.lexsort((self.face_ids, self.pictures, self.owners))
+        same = (np.diff(self.owners[order]) == 0) & (np.diff(self.pictures[order]) == 0)
         for group in np.split(order, np.flatnonzero(~same) + 1):
             if len(group) < 2:
                 continue
@@ -146,7 +146,7 @@ class _Search:
         """The weights of a face, without people who are on its photo already and people it was rejected from."""
         for column in np.flatnonzero(np.isfinite(weights[0, :-1])).tolist():
             person = int(self.likeness.people[others[column]])
-            if (int(self.photos[row]), person) in self.shown or (int(self.face_ids[row]), person) in self.rejected:
+            if (int(self.pictures[row]), person) in self.shown or (int(self.face_ids[row]), person) in self.rejected:
                 weights[0, column] = -np.inf
         return weights
 

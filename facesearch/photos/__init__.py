@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from facesearch.first_use import imported_at_first_use
 from facesearch.photos.decoding.one_worker import read_photo_apart, start_reading
 from facesearch.photos.decoding.raw import RAW_SUFFIXES
+from facesearch.photos.decoding.video import is_video, reads_videos
 from facesearch.photos.decoding.worker import DecodingWorker, WorkerLimits
 from facesearch.photos.files import MAX_SIDE_PX, faceless_damage, fingerprint, photo_file, shown_path
 from facesearch.photos.ignore import IGNORE_NAME
-from facesearch.photos.names import PHOTO_SUFFIXES, is_named_as_photo
+from facesearch.photos.names import PHOTO_SUFFIXES, is_named_as_photo, is_named_as_video
 from facesearch.photos.walk import Walk, walk
 
 if TYPE_CHECKING:
@@ -41,10 +42,13 @@ __all__ = [
     "faceless_damage",
     "fingerprint",
     "is_named_as_photo",
+    "is_named_as_video",
+    "is_video",
     "photo_file",
     "read_embedded",
     "read_photo",
     "read_photo_apart",
+    "reads_videos",
     "shown_path",
     "start_reading",
     "walk",

@@ -41,10 +41,10 @@ _ISO = re.compile(
 _FARTHEST_ZONE_MIN = 14 * 60  # Kiribati
 
 
-def when_taken(file: PhotoFile) -> Taken:
-    """The date of a photo, by the best that is there: Exif, XMP in the photo or beside it, the file's name, and else
-    the time when the file was last changed. Safe in threads."""
-    return next(_said(file.path), None) or date_in_name(file.path.name) or _by_file(file.mtime_ns)
+def when_taken(file: PhotoFile, in_video: Taken | None = None) -> Taken:
+    """The date of a photo, by the best that is there: Exif, XMP in the photo or beside it, what a video's container
+    says (`in_video`), the file's name, and else the time when the file was last changed. Safe in threads."""
+    return next(_said(file.path), None) or in_video or date_in_name(file.path.name) or _by_file(file.mtime_ns)
 
 
 def date_taken(path: Path) -> datetime | None:

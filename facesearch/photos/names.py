@@ -1,4 +1,4 @@
-"""What names tell: which files are photos, which may be, and which folders other programs keep for themselves."""
+"""What names tell: which files are photos or videos, which may be, and which folders other programs keep."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ _PHOTOS = """
 """
 PHOTO_SUFFIXES = frozenset(_PHOTOS.split()) | RAW_SUFFIXES
 
-# Of files that are not opened to see what they are: videos, sound, what stands beside photos, texts and tables,
+VIDEO_SUFFIXES = frozenset([".3g2", ".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".qt", ".webm"])
+
+# Of files that are not opened to see what they are: other videos, sound, what stands beside photos, texts and tables,
 # archives, programs and their data, drawings, downloads that are not done, and copies that editors leave behind.
 _OTHERS = """
-.3g2 .3gp .asf .avi .divx .dv .flv .insv .lrv .m2t .m2ts .m4v .mkv .mod .mov .mp4 .mpeg .mpg .mts .ogm .ogv .qt .rm
-.rmvb .tod .ts .vob .webm .wmv
+.asf .divx .dv .flv .insv .lrv .m2t .m2ts .mod .mpeg .mpg .mts .ogm .ogv .rm .rmvb .tod .ts .vob .wmv
 .aac .aif .aiff .amr .ape .flac .m4a .m4b .mid .mp3 .oga .ogg .opus .wav .wma
 .aae .acr .arp .cos .cot .cop .dop .exif .gpx .icc .ini .json .kml .kmz .lrtemplate .lut .nksc .on1 .pp3 .srt .sub .thm
 .vrd .xmp .xml .yaml .yml
@@ -51,9 +52,14 @@ def is_named_as_photo(name: str) -> bool:
     return suffix_of(name) in PHOTO_SUFFIXES
 
 
+def is_named_as_video(name: str) -> bool:
+    """Whether a file is a video of a kind that facesearch reads, by the end of its name."""
+    return suffix_of(name) in VIDEO_SUFFIXES
+
+
 def may_be_photo(name: str) -> bool:
     """Whether only the first bytes of a file can tell that it is no photo."""
-    return suffix_of(name) not in _OTHER_SUFFIXES and not name.lower().endswith(_OTHER_ENDINGS)
+    return suffix_of(name) not in _OTHER_SUFFIXES | VIDEO_SUFFIXES and not name.lower().endswith(_OTHER_ENDINGS)
 
 
 def is_foreign_folder(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Find the photos in folders, in an order that is the same every time.
+"""Find the photos and videos in folders, in an order that is the same every time.
 
 Opens no file but `.facesearchignore` and those whose names tell nothing, and stops at no bad folder.
 """
@@ -15,7 +15,7 @@ from facesearch.errors import PhotoError
 from facesearch.photos.decoding.formats import is_surely_photo
 from facesearch.photos.files import file_status, open_file, photo_file_of, special_kind, why
 from facesearch.photos.ignore import IGNORE_NAME, NO_RULES, IgnoreRules, UnreadableRulesError, misnamed_rules, rules_in
-from facesearch.photos.names import is_foreign_folder, is_named_as_photo, may_be_photo
+from facesearch.photos.names import is_foreign_folder, is_named_as_photo, is_named_as_video, may_be_photo
 from facesearch.records import PhotoFile, SkippedFile
 
 _HEAD_BYTES = 32
@@ -23,7 +23,7 @@ _SMALLEST_PHOTO_BYTES = 32  # no such file is opened: the systems' own files, as
 
 
 def walk(paths: Iterable[Path], *, foreign_folders: bool = False) -> Walk:
-    """Every photo file under these files and folders, each once: see Walk.
+    """Every photo and video under these files and folders, each once: see Walk.
 
     Raises PhotoError at once, before anything is listed, where a given path does not exist or cannot be looked up.
     """
@@ -31,12 +31,12 @@ def walk(paths: Iterable[Path], *, foreign_folders: bool = False) -> Walk:
 
 
 class Walk(Iterator[PhotoFile | SkippedFile]):
-    """Iterates over the photo files under the given paths, and over what had to be skipped, with the reason.
+    """Iterates over the photos and videos under the given paths, and over what had to be skipped, with the reason.
 
     - Order: the given paths one after another; in a folder its files by name, then its folders by name.
-    - A file in a folder is a photo by its name (`names.is_named_as_photo`). A file whose name tells nothing, as without
-      a suffix, is one where its first bytes are a photo's; `other_files` counts the rest. A file that is itself given
-      is taken whatever it is called.
+    - A file in a folder is a photo or a video by its name (`names.is_named_as_photo`, `is_named_as_video`). A file
+      whose name tells nothing, as without a suffix, is a photo where its first bytes are a photo's; `other_files`
+      counts the rest. A file that is itself given is taken whatever it is called.
     - Names that begin with a dot are passed over, unless they are themselves given; and so is what a
       `.facesearchignore` names. So are the folders that NAS systems and photo programs keep for themselves, as for
       thumbnails and deleted files (`names.is_foreign_folder`), without `foreign_folders`; `folders_left_out` counts.
@@ -130,7 +130,8 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
 
     def _candidate(self, path: Path, real: str) -> Iterator[PhotoFile | SkippedFile]:
         """real: the path without links."""
-        if not is_named_as_photo(path.name) and not (may_be_photo(path.name) and _begins_like_photo(path)):
+        is_named = is_named_as_photo(path.name) or is_named_as_video(path.name)
+        if not is_named and not (may_be_photo(path.name) and _begins_like_photo(path)):
             self.other_files += 1
             return
         try:

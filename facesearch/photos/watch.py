@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Self
 
 from facesearch.errors import PhotoError
 from facesearch.photos import IGNORE_NAME
-from facesearch.photos.names import is_foreign_folder, is_named_as_photo, may_be_photo
+from facesearch.photos.names import is_foreign_folder, is_named_as_photo, is_named_as_video, may_be_photo
 
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent
@@ -232,7 +232,7 @@ class _Watches:
             return False
         if is_folder or name == IGNORE_NAME:
             return True
-        return not name.startswith(".") and (is_named_as_photo(name) or may_be_photo(name))
+        return not name.startswith(".") and (is_named_as_photo(name) or is_named_as_video(name) or may_be_photo(name))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

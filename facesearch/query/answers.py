@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from facesearch.records import DetectedFace, StoredFace
+from facesearch.records import DetectedFace, Span, StoredFace
 
 Box = tuple[float, float, float, float]  # x1 y1 x2 y2 px
 
@@ -27,6 +27,7 @@ class PersonMatch:
     person_distance: float = 0.0  # halfway between `distance` and the distance of the mean of their faces
     posterior: float | None = None  # that the face is this person, among all in the library and nobody
     plain_distance: float = 0.0  # Euclidean, of that face; the same as `distance` where the library has no cohort
+    span: Span | None = None  # when that face is seen, where `nearest_photo` is a video
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class FaceMatch:
     probability: float | None = None  # as in PersonMatch
     quality: float | None = None  # as in ProbeFace; None for a face that was indexed before faces had one
     plain_distance: float = 0.0  # as in PersonMatch
+    span: Span | None = None  # when the face is seen, where `photo` is a video
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class ProbeFace:
     quality: float | None = None  # how well the face can be recognised, 0 to 1
     set_apart: bool = False  # the other faces of the photo changed who is likeliest: one person is rarely on it twice
     verdict: FaceVerdict | None = None  # None where faces were asked for
+    span: Span | None = None  # when the face is seen, where the probe is a video
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ class QueryAnswer:
     calibrated_by: str | None = None  # "tower", "head" (what was taught), "library" (its own names) or None
     damage: str | None = None  # what is missing of the photo, in words, where only a part can be seen
     distances: str = "plain"  # or "judged", by a cohort of strangers
+    duration_s: float | None = None  # of a video; its faces are tracks, in the order of their beginnings
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ def ask(library: Library, probe: Probe, options: QueryOptions = DEFAULT_OPTIONS)
             calibrated_by=judge.calibrated_by,
             damage=probe.photo.damage,
             distances=library.space.distances,
+            duration_s=probe.duration_s,
         )
 
 
@@ -114,7 +115,8 @@ def _with_photos(library: Library, face: EmbeddedFace, judge: Judge, k: int) -> 
             name=each.face.name,
             probability=judge.probability(each.distance),
             quality=each.face.quality,
+            span=each.face.span,
         )
         for rank, each in enumerate(near, start=1)
     )
-    return ProbeFace(box_of(face.face), face.face.score, quality=face.quality, photos=photos)
+    return ProbeFace(box_of(face.face), face.face.score, quality=face.quality, photos=photos, span=face.span)

@@ -56,7 +56,11 @@ def identify(
     believed: Sequence[Belief | None] = [None] * len(faces)
     if judge.calibration is not None:
         hypotheses = library.people.hypotheses(len(library.vectors())) - loose.merged
-        believed = beliefs(contenders, judge.calibration, hypotheses, options.prior)
+        # The faces of a video are no faces of one picture: one person can be seen in it again and again.
+        pictures = [[each] for each in contenders] if any(face.span for face in faces) else [contenders]
+        believed = [
+            belief for picture in pictures for belief in beliefs(picture, judge.calibration, hypotheses, options.prior)
+        ]
     limit, wanted = options.threshold, max(options.k, 2)  # a verdict that is not clear names two
     if judge.calibration is None:
         limit, wanted = judge.threshold, sys.maxsize  # any of them can be the first within the threshold
@@ -118,6 +122,7 @@ def _matches(library: Library, ranked: Sequence[_Ranked], judge: Judge, loose: L
             probability=judge.probability(each.candidate.distance),
             person_distance=each.person_distance,
             posterior=each.posterior,
+            span=each.candidate.face.span,
         )
         for rank, (person, each) in enumerate(zip(people, ranked, strict=True), start=1)
     )
@@ -138,7 +143,7 @@ def _probe_face(
     people = tuple(
         replace(match, name=HIDDEN, person_id=None) if match.person_id in hidden else match for match in people
     )
-    found = ProbeFace(box_of(face.face), face.face.score, shown, quality=face.quality)
+    found = ProbeFace(box_of(face.face), face.face.score, shown, quality=face.quality, span=face.span)
     if belief is None:
         return replace(found, verdict=verdict_of(people, None, limit))
     best = [*np.sort(belief.posterior)[::-1][:2].tolist(), 0.0, 0.0]

@@ -14,7 +14,7 @@ import numpy as np
 from facesearch.evaluation.places import Places
 from facesearch.library import Library
 from facesearch.query.candidates import Candidate, Group, Within, by_person, nearest_groups
-from facesearch.records import Ints, Values
+from facesearch.records import Ints, StoredFace, Values
 
 _MOST_FACES = 256  # of those without a person, the nearest are compared with one another; the others with the groups
 _ROUNDS = 3  # of searching farther where faces that are one person left fewer people than were asked for
@@ -38,7 +38,7 @@ def nearest_people(library: Library, places: Sequence[Places], k: int) -> tuple[
     """The people within reach of each face of a probe, the k nearest certainly, with faces that have no person taken
     together where they are one by the mean of their distances. Call it inside a snapshot.
 
-    Two faces on one photo are two people.
+    Two faces on one photo, or in one frame of a video, are two people.
     """
     wanted = k
     for _ in range(_ROUNDS):
@@ -53,39 +53,39 @@ def nearest_people(library: Library, places: Sequence[Places], k: int) -> tuple[
 
 def _taken_together(library: Library, found: Iterable[Within]) -> tuple[dict[int, Group], LooseFaces]:
     """The group of each face that is taken together with others, and these groups."""
-    near: dict[int, tuple[float, int]] = {}
+    near: dict[int, tuple[float, StoredFace]] = {}
     for within in found:
         for each in within.candidates:
             if each.face.person_id is None:
-                distance = min(each.distance, near.get(each.face.face_id, (math.inf, 0))[0])
-                near[each.face.face_id] = distance, each.face.photo_id
+                distance = min(each.distance, near[each.face.face_id][0] if each.face.face_id in near else math.inf)
+                near[each.face.face_id] = distance, each.face
     order = sorted(near, key=lambda face_id: (near[face_id][0], face_id))
     ids = np.array(sorted(order[:_MOST_FACES]), np.int64)
     if len(ids) < 2:
         return {}, LooseFaces()
     places = library.places(ids.tolist())
-    photos = np.array([near[face_id][1] for face_id in ids.tolist()], np.int64)
-    labels = average_linkage(places.distances_to(places).astype(np.float64), photos, library.threshold)
-    groups, loose, members = dict[int, Group](), LooseFaces(), dict[Group, set[int]]()
+    pictures = np.array([near[face_id][1].picture for face_id in ids.tolist()], np.int64)
+    labels = average_linkage(places.distances_to(places).astype(np.float64), pictures, library.threshold)
+    groups, loose, members = dict[int, Group](), LooseFaces(), dict[Group, set[StoredFace]]()
     for label in np.unique(labels).tolist():
         rows = np.flatnonzero(labels == label)
         if len(rows) > 1:
             group = "face", int(ids[rows[0]])
             groups.update(dict.fromkeys(ids[rows].tolist(), group))
             loose.places[group], loose.faces[group] = places[rows], len(rows)
-            members[group] = set(photos[rows].tolist())
+            members[group] = {near[face_id][1] for face_id in ids[rows].tolist()}
     others = order[_MOST_FACES:]
     if others and members:
         middles = [each.middle() for each in loose.places.values()]
         points, scales = np.concatenate([m.points for m in middles]), np.concatenate([m.scales for m in middles])
         to_groups = library.places(others).distances_to(Places(points, scales))
         for face_id, row in zip(others, to_groups, strict=True):
-            group, photo = list(members)[int(np.argmin(row))], near[face_id][1]
-            if row.min() <= library.threshold and photo not in members[group]:
+            group, face = list(members)[int(np.argmin(row))], near[face_id][1]
+            if row.min() <= library.threshold and face.picture not in {each.picture for each in members[group]}:
                 groups[face_id] = group
                 loose.faces[group] += 1
-                members[group].add(photo)
-    loose.photos.update({group: len(on) for group, on in members.items()})
+                members[group].add(face)
+    loose.photos.update({group: len({face.photo_id for face in own}) for group, own in members.items()})
     return groups, loose
 
 

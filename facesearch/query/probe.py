@@ -7,23 +7,24 @@ so that all of them see the same faces in the same order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from facesearch.errors import NoFaceError, PhotoError
 from facesearch.evaluation.calibration import Calibration
-from facesearch.photos import photo_file, read_photo_apart, shown_path, walk
+from facesearch.photos import is_video, photo_file, read_photo_apart, shown_path, walk
 from facesearch.records import DetectedFace, EmbeddedFace, Embedder, FaceDetector, Models, Photo, Pixels, SkippedFile
 from facesearch.vision.alignment import align_faces
 from facesearch.vision.faces import find_faces
+from facesearch.vision.faces.faces_of_video import best_of_tracks, joined, see_video_apart
 from facesearch.vision.quality import quality_of
 
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """A photo and its faces, the largest first."""
+    """A photo and its faces, the largest first; or a video, with the best face of each track in their order."""
 
     path: Path
     photo: Photo
@@ -31,6 +32,13 @@ class Probe:
     crops: Pixels  # uint8 (F, 112, 112, 3), what was embedded
     models: Models  # what found and embedded the faces
     calibration: Calibration | None  # the tower's; None where its card has none
+    duration_s: float | None = None  # of a video, whose `photo` is the frame that shows its first face
+
+    def picture_of(self, face: EmbeddedFace) -> Photo:
+        """What shows a face: the photo, or a frame of the video, which is read again. Raises PhotoError."""
+        if face.span is None or face is self.faces[0]:
+            return self.photo
+        return read_photo_apart(photo_file(self.path), at_s=face.span.at_s)
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,9 @@ class FailedProbe:
 
 
 def probe_photo(path: Path, detector: FaceDetector, tower: Embedder) -> Probe:
-    """A photo with all its faces. Raises PhotoError where it cannot be read, NoFaceError, and TowerError."""
+    """A photo or a video with all its faces. Raises PhotoError where it cannot be read, NoFaceError, and TowerError."""
+    if is_video(path):
+        return _probe_video(path, detector, tower)
     photo, faces = _found(path, detector)
     faces.sort(key=lambda face: (-face.size_px, *face.box.tolist()))
     return _embedded(path, photo, faces, detector, tower)
@@ -53,6 +63,16 @@ def probe_prominent_face(path: Path, detector: FaceDetector, tower: Embedder) ->
     """The same with only the most prominent face, large and near the middle; the others are not embedded."""
     from facesearch.people import most_prominent
 
+    if is_video(path):
+        whole = _probe_video(path, detector, tower)
+        sizes = [face.face.size_px for face in whole.faces]
+        first = sizes.index(max(sizes))
+        return replace(
+            whole,
+            photo=whole.picture_of(whole.faces[first]),
+            faces=whole.faces[first : first + 1],
+            crops=whole.crops[first : first + 1],
+        )
     photo, faces = _found(path, detector)
     boxes = np.stack([face.box for face in faces])
     prominent = faces[most_prominent(boxes, (photo.width_px, photo.height_px))]
@@ -91,9 +111,40 @@ def _found(path: Path, detector: FaceDetector) -> tuple[Photo, list[DetectedFace
     file = photo_file(path)
     photo, faces = find_faces(lambda draft: read_photo_apart(file, draft=draft), detector)
     if not faces:
-        reason = "shows no face that was found: turn it upright, leave more room around the face, or use a larger photo"
-        raise NoFaceError(f"{shown_path(path)}: {reason}", reason)
+        raise _faceless(path, "turn it upright, leave more room around the face, or use a larger photo")
     return photo, faces
+
+
+def _faceless(path: Path, remedy: str) -> NoFaceError:
+    reason = f"shows no face that was found: {remedy}"
+    return NoFaceError(f"{shown_path(path)}: {reason}", reason)
+
+
+def _probe_video(path: Path, detector: FaceDetector, tower: Embedder) -> Probe:
+    """A video with the best face of each track."""
+    seen = see_video_apart(photo_file(path), detector)
+    if not seen.faces:
+        raise _faceless(path, "faces must be as large as in a photo")
+    embeddings = tower.embed(np.stack([face.crop for face in seen.faces]))
+    embedded = [
+        EmbeddedFace(face.face, embedding, face.quality, face.span)
+        for face, embedding in zip(seen.faces, embeddings, strict=True)
+    ]
+    crops = {id(face.embedding): found.crop for face, found in zip(embedded, seen.faces, strict=True)}
+    faces = best_of_tracks(joined(embedded, tower.card.threshold, seen.duration_s or 0.0))
+    assert faces[0].span is not None
+    photo = replace(
+        read_photo_apart(seen.file, at_s=faces[0].span.at_s), file=seen.file, sha256=seen.sha256, damage=seen.damage
+    )
+    return Probe(
+        path,
+        photo,
+        tuple(faces),
+        np.stack([crops[id(face.embedding)] for face in faces]),
+        Models.of(detector, tower),
+        Calibration.from_card(tower.card.calibration),
+        seen.duration_s,
+    )
 
 
 def _embedded(

@@ -70,7 +70,7 @@ NO_PHOTOS = {
 
 OTHERS = {
     "is a web page, not a photo: download the photo again": b"\n<!DOCTYPE html><html>404</html>",
-    "is a video, not a photo: index photos of it": b"\0\0\0\x18ftypisom\0\0\0\0",
+    "is a video, not a photo: facesearch index reads those": b"\0\0\0\x18ftypisom\0\0\0\0",
     "is a JPEG XL photo, which facesearch does not read: convert it to JPEG": b"\xff\x0a" + b"x" * 60,
     "is a Photoshop document, which facesearch does not read: export it as JPEG": b"8BPS" + b"x" * 60,
     "is a PDF document, which facesearch does not read: export its photos as JPEG": b"%PDF-1.7",

@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.library.rows.database import Database, now
+from facesearch.library.rows.database import PICTURE, Database, now
 from facesearch.records import (
     EMBEDDING_SIZE,
     DateSource,
@@ -23,6 +23,7 @@ from facesearch.records import (
     Floats,
     NewPhoto,
     PhotoPath,
+    Span,
     StoredFace,
     Taken,
     Values,
@@ -75,15 +76,25 @@ class Catalog:
         """Store a photo and its faces; returns its id. The photo must be new."""
         changes = self._database.changes
         photo_id = self._database.insert(
-            "INSERT INTO photos (sha256, width_px, height_px, added_at, face_count, damage) VALUES (?, ?, ?, ?, ?, ?)",
-            (photo.sha256, photo.width_px, photo.height_px, now(), len(photo.faces), photo.damage),
+            "INSERT INTO photos (sha256, width_px, height_px, added_at, face_count, damage, duration_s) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                photo.sha256,
+                photo.width_px,
+                photo.height_px,
+                now(),
+                len(photo.faces),
+                photo.damage,
+                photo.duration_s,
+            ),
         )
         if photo.taken is not None:
             self.set_taken(photo_id, photo.taken)
         for embedded in photo.faces:
             face = embedded.face
             face_id = self._database.insert(
-                "INSERT INTO faces (photo_id, box, landmarks, score, quality, embedding) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO faces (photo_id, box, landmarks, score, quality, embedding, start_s, end_s, at_s, track) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     photo_id,
                     as_blob(face.box),
@@ -91,6 +102,7 @@ class Catalog:
                     float(face.score),
                     embedded.quality,
                     as_blob(embedded.embedding),
+                    *span_values(embedded.span),
                 ),
             )
             changes.added.append((face_id, embedded.embedding))
@@ -167,6 +179,13 @@ class Catalog:
         rows = self._database.rows_in("SELECT id, width_px, height_px FROM photos WHERE id IN ({})", photo_ids)
         return {photo_id: (width, height) for photo_id, width, height in rows}
 
+    def durations(self, photo_ids: Iterable[int]) -> dict[int, float]:
+        """How long those of some photos are that are videos, in seconds, by photo id."""
+        rows = self._database.rows_in(
+            "SELECT id, duration_s FROM photos WHERE duration_s IS NOT NULL AND id IN ({})", photo_ids
+        )
+        return dict(rows)
+
     def photo_contents(self, photo_ids: Iterable[int]) -> dict[int, str]:
         """The sha256 of each photo, by photo id."""
         return dict(self._database.rows_in("SELECT id, sha256 FROM photos WHERE id IN ({})", photo_ids))
@@ -225,10 +244,10 @@ class Catalog:
         return np.array([row[0] for row in rows], np.float64)
 
     def faces_sharing_photos(self) -> list[list[int]]:
-        """The faces with an embedding of each photo that has several, by id."""
+        """The faces with an embedding of each photo, or frame of a video, that has several, by id."""
         photos: defaultdict[int, list[int]] = defaultdict(list)
         for photo_id, face_id in self._database.rows(
-            "SELECT photo_id, id FROM faces WHERE photo_id IN (SELECT id FROM photos WHERE face_count > 1) "
+            f"SELECT {PICTURE}, id FROM faces WHERE photo_id IN (SELECT id FROM photos WHERE face_count > 1) "
             "AND id NOT IN (SELECT id FROM faces WHERE embedding IS NULL) ORDER BY id"
         ):
             photos[photo_id].append(face_id)
@@ -285,13 +304,50 @@ class Catalog:
     def _face_rows(self, column: str, ids: Iterable[int]) -> list[StoredFace]:
         rows = self._database.rows_in(
             "SELECT faces.id, photo_id, box, score, quality, person_id, name, local_scale, found_by, "
-            f"embedding IS NOT NULL FROM faces LEFT JOIN people ON people.id = person_id WHERE {column} IN ({{}})",
+            "embedding IS NOT NULL, start_s, end_s, at_s, track "
+            f"FROM faces LEFT JOIN people ON people.id = person_id WHERE {column} IN ({{}})",
             ids,
         )
         return [
-            StoredFace(face_id, photo_id, np.frombuffer(box, _STORED).astype(np.float32), *(*rest, bool(is_embedded)))
-            for face_id, photo_id, box, *rest, is_embedded in sorted(rows, key=lambda row: row[0])
+            StoredFace(
+                face_id,
+                photo_id,
+                np.frombuffer(box, _STORED).astype(np.float32),
+                score,
+                quality,
+                person_id,
+                name,
+                local_scale,
+                found_by,
+                bool(is_embedded),
+                as_span(*span),
+            )
+            for (
+                face_id,
+                photo_id,
+                box,
+                score,
+                quality,
+                person_id,
+                name,
+                local_scale,
+                found_by,
+                is_embedded,
+                *span,
+            ) in sorted(rows, key=lambda row: row[0])
         ]
+
+
+def span_values(span: Span | None) -> tuple[float | int | None, ...]:
+    """The columns start_s, end_s, at_s and track of a face."""
+    return (None, None, None, None) if span is None else astuple(span)
+
+
+def as_span(start_s: float | None, end_s: float | None, at_s: float | None, track: int | None) -> Span | None:
+    """The same read; None for a face in a photo."""
+    if start_s is None or end_s is None or at_s is None or track is None:
+        return None
+    return Span(start_s, end_s, at_s, track)
 
 
 def as_blob(values: Floats) -> bytes:

@@ -16,6 +16,9 @@ from typing import Any
 from facesearch.library.rows.failures import FAILURES, library_error
 from facesearch.records import Floats
 
+PICTURE = "coalesce(-(photo_id << 32) - CAST(round(1000 * at_s) AS INTEGER), photo_id)"
+"""The same number for the faces of one photo, or of one frame of a video, as SQL: `StoredFace.picture`."""
+
 _VARIABLES_A_QUERY = 500  # SQLite's oldest limit is 999
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.library.rows.database import Database
+from facesearch.library.rows.database import PICTURE, Database
 from facesearch.records import EMBEDDING_SIZE, Floats, Ints, Values
 
 _UP_TO, _BY_ITSELF = "grouped_up_to", "group_by_itself"
 _FACES = (
-    "SELECT id, photo_id, coalesce(person_id, -1), quality, embedding, local_scale FROM faces "
+    f"SELECT id, photo_id, coalesce(person_id, -1), quality, embedding, local_scale, {PICTURE} FROM faces "
     "WHERE embedding IS NOT NULL"
 )
 
@@ -28,6 +28,7 @@ class GroupingFaces:
 
     ids: Ints  # (N,)
     photos: Ints  # (N,)
+    pictures: Ints  # (N,), as StoredFace.picture
     people: Ints  # (N,), -1 where there is no person
     qualities: Values  # (N,), NaN where there is none
     embeddings: Floats  # float32 (N, 32), as the rows keep them
@@ -38,6 +39,7 @@ class GroupingFaces:
         return GroupingFaces(
             self.ids[wanted],
             self.photos[wanted],
+            self.pictures[wanted],
             self.people[wanted],
             self.qualities[wanted],
             self.embeddings[wanted],
@@ -113,4 +115,5 @@ def _faces(rows: list[tuple[Any, ...]]) -> GroupingFaces:
     qualities = np.array([row[3] for row in rows], np.float64)
     ids, photos, people = numbers.T
     scales = np.array([row[5] for row in rows], np.float64)
-    return GroupingFaces(ids, photos, people, qualities, embeddings.astype(np.float32), scales)
+    pictures = np.array([row[6] for row in rows], np.int64)
+    return GroupingFaces(ids, photos, pictures, people, qualities, embeddings.astype(np.float32), scales)

@@ -244,6 +244,15 @@ def _added_faces(db: Database) -> None:
         db.execute(statement)
 
 
+def _videos(db: Database) -> None:
+    """Version 15. How long a video is, and when a face is seen in it, in seconds; NULL for photos. at_s: of the frame
+    that the face's box lies on. track: the same for faces of one person seen without a long break."""
+    db.execute("ALTER TABLE photos ADD COLUMN duration_s REAL CHECK (duration_s >= 0)")
+    for table in ("faces", "next_faces"):
+        for column in ("start_s REAL", "end_s REAL", "at_s REAL", "track INTEGER"):
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+
+
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _first_tables,
@@ -260,4 +269,5 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _dates,
     _hidden_and_covers,
     _added_faces,
+    _videos,
 )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.library.rows.database import Database, VectorChanges, as_text, now
+from facesearch.library.rows.database import PICTURE, Database, VectorChanges, as_text, now
 from facesearch.library.rows.deltas import as_json
 from facesearch.library.rows.journal import Journal
 from facesearch.library.rows.lineage import TELLING, heir
@@ -249,11 +249,14 @@ class People:
             )
         )
 
-    def members(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Every face that is somebody's: its id, ascending, its photo and its person, int64 (N,) each."""
-        rows = self._database.rows("SELECT id, photo_id, person_id FROM faces WHERE person_id IS NOT NULL ORDER BY id")
-        columns = np.array(rows, np.int64).reshape(-1, 3).T
-        return columns[0], columns[1], columns[2]
+    def members(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Every face that is somebody's: its id, ascending, its photo, its picture (StoredFace.picture) and its person,
+        int64 (N,) each."""
+        rows = self._database.rows(
+            f"SELECT id, photo_id, {PICTURE}, person_id FROM faces WHERE person_id IS NOT NULL ORDER BY id"
+        )
+        columns = np.array(rows, np.int64).reshape(-1, 4).T
+        return columns[0], columns[1], columns[2], columns[3]
 
     def photo_counts(self, person_ids: Iterable[int]) -> dict[int, int]:
         """How many photos show each person, by person id."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from facesearch.library.rows.database import Database
+from facesearch.records import Span
 
 Sort = Literal["path", "date", "quality"]
 _ORDERS = {"path": "first", "date": "taken_at IS NULL, taken_at, first", "quality": "-coalesce(quality, -1), first"}
@@ -47,6 +48,7 @@ class FoundPhoto:
     taken_at: str | None  # as in records.Taken
     taken_zone_min: int | None
     taken_source: str | None
+    duration_s: float | None  # of a video
 
 
 class PhotoSearch:
@@ -61,11 +63,12 @@ class PhotoSearch:
         where = "".join(f" AND {condition}" for condition in conditions)
         rows = self._database.rows(
             "SELECT photos.id, min(path) AS first, width_px, height_px, face_count, damage, taken_at, taken_zone_min, "
-            f"taken_source, {_quality(wish.people)} AS quality FROM photos CROSS JOIN files ON photos.id = photo_id "
+            f"taken_source, duration_s, {_quality(wish.people)} AS quality "
+            "FROM photos CROSS JOIN files ON photos.id = photo_id "
             f"WHERE NOT missing{where} GROUP BY photos.id ORDER BY {_ORDERS[wish.sort]}",
             values,
         )
-        return [FoundPhoto(*row[:9]) for row in rows]
+        return [FoundPhoto(*row[:10]) for row in rows]
 
     def total(self) -> int:
         """How many photos have a file that was there when its folder was last indexed."""
@@ -83,6 +86,17 @@ class PhotoSearch:
             "WHERE NOT hidden AND photo_id IN ({})",
             photo_ids,
         )
+
+    def spans(self, photo_ids: Sequence[int]) -> list[tuple[int, int, Span]]:
+        """Photo, person and time span of everybody in some videos, each track once, in order."""
+        rows = self._database.rows_in(
+            "SELECT photo_id, person_id, start_s, end_s, min(at_s), track FROM faces "
+            "WHERE track IS NOT NULL AND person_id IS NOT NULL AND photo_id IN ({}) "
+            "GROUP BY photo_id, person_id, track",
+            photo_ids,
+        )
+        spans = [(photo_id, person_id, Span(*span)) for photo_id, person_id, *span in rows]
+        return sorted(spans, key=lambda row: (row[0], row[2].start_s, row[2].track))
 
     def together(self, person_id: int | None, most: int | None) -> list[tuple[int, int, int]]:
         """Pairs of people who are seen together, on how many photos, the most first; of one person or of all. Leaves

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from facesearch.library.rows.added_faces import AddedFace
-from facesearch.library.rows.catalog import as_blob
+from facesearch.library.rows.catalog import as_blob, span_values
 from facesearch.library.rows.database import Database, as_text
 from facesearch.library.rows.grouped import Grouped
 from facesearch.records import EmbeddedFace, Models
@@ -63,8 +63,8 @@ class Succession:
         for embedded, former_id in faces:
             face = embedded.face
             self._database.execute(
-                "INSERT INTO next_faces (photo_id, former_id, box, landmarks, score, quality, embedding) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO next_faces (photo_id, former_id, box, landmarks, score, quality, embedding, "
+                "start_s, end_s, at_s, track) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     photo_id,
                     former_id,
@@ -73,6 +73,7 @@ class Succession:
                     float(face.score),
                     embedded.quality,
                     as_blob(embedded.embedding),
+                    *span_values(embedded.span),
                 ),
             )
 
@@ -104,13 +105,15 @@ class Succession:
         database.changes.removed.extend(row[0] for row in database.rows("SELECT id FROM faces"))
         for statement in (
             "UPDATE faces SET box = next.box, landmarks = next.landmarks, score = next.score, "
-            "quality = next.quality, embedding = next.embedding, found_by = next.found_by, local_scale = NULL "
+            "quality = next.quality, embedding = next.embedding, found_by = next.found_by, local_scale = NULL, "
+            "start_s = next.start_s, end_s = next.end_s, at_s = next.at_s, track = next.track "
             "FROM next_faces AS next "
             "WHERE next.former_id = faces.id",
             "DELETE FROM removed_faces",
             "DELETE FROM faces WHERE id NOT IN (SELECT former_id FROM next_faces WHERE former_id IS NOT NULL)",
-            "INSERT INTO faces (photo_id, box, landmarks, score, quality, embedding, found_by) "
-            "SELECT photo_id, box, landmarks, score, quality, embedding, found_by FROM next_faces "
+            "INSERT INTO faces (photo_id, box, landmarks, score, quality, embedding, found_by, start_s, end_s, at_s, "
+            "track) SELECT photo_id, box, landmarks, score, quality, embedding, found_by, start_s, end_s, at_s, track "
+            "FROM next_faces "
             "WHERE former_id IS NULL ORDER BY id",
             "UPDATE photos SET width_px = next.width_px, height_px = next.height_px FROM next_photos AS next "
             "WHERE next.photo_id = photos.id AND next.reason IS NULL",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 
 from facesearch.photos.decoding.formats import FORMATS, opener
+from facesearch.photos.decoding.video import reads_videos
 
-RAW = "RAW"
+RAW, VIDEO = "RAW", "VIDEO"
 # What Pillow may have been built without, by its own names.
 _PILLOW_PARTS = {
     "JPEG": "jpg",
@@ -16,19 +17,21 @@ _PILLOW_PARTS = {
     "TIFF": "libtiff",
     "JPEG2000": "jpg_2000",
 }
-_PACKAGES = {"HEIF": "pillow-heif", RAW: "rawpy"}
+_PACKAGES = {"HEIF": "pillow-heif", RAW: "rawpy", VIDEO: "av"}
 
 
 def decoders() -> dict[str, str | None]:
-    """Every kind of photo that facesearch knows, with the package that decodes it where that is missing, or lacks the
-    part for it; None where it is there."""
-    return {kind: None if _is_there(kind) else _PACKAGES.get(kind, "pillow") for kind in (*FORMATS, RAW)}
+    """Every kind of photo that facesearch knows, and videos, with the package that decodes it where that is missing, or
+    lacks the part for it; None where it is there."""
+    return {kind: None if _is_there(kind) else _PACKAGES.get(kind, "pillow") for kind in (*FORMATS, RAW, VIDEO)}
 
 
 def _is_there(kind: str) -> bool:
     try:
         if kind == RAW:
             return importlib.util.find_spec("rawpy") is not None
+        if kind == VIDEO:
+            return reads_videos()
         from PIL import features
 
         opener(kind)

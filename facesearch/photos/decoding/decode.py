@@ -75,18 +75,21 @@ class Picture:
     damage: str | None = None
 
 
-def read_photo(file: PhotoFile, max_side_px: int = MAX_SIDE_PX, *, draft: bool = False) -> Photo:
+def read_photo(
+    file: PhotoFile, max_side_px: int = MAX_SIDE_PX, *, draft: bool = False, at_s: float | None = None
+) -> Photo:
     """Read a file once, for its fingerprint and its pixels.
 
     Returns a Photo with uint8 (H, W, 3) sRGB pixels, upright, read-only, no larger than `kept_side_px` says; `file` in
     it is the file as it was when read, which can be newer than the one asked for. Of a damaged photo it gives what can
     be seen still, and says so in `damage`. draft: of a JPEG the smallest of its decoder's sizes will do whose longer
-    side is DRAFT_SIDE_PX or more, unless it is long.
+    side is DRAFT_SIDE_PX or more, unless it is long. at_s: of a video the frame at this time, in seconds; its sha256 is
+    left empty.
     Raises PhotoError, which names the file and says what to do, where the photo cannot be read. Safe in threads.
     """
     import numpy as np
 
-    picture = read_picture(file, max_side_px, draft)
+    picture = read_picture(file, max_side_px, draft, at_s)
     pixels = np.frombuffer(picture.content, np.uint8).reshape(picture.shape)
     return Photo(picture.file, picture.sha256, pixels, picture.original_size_px, picture.damage)
 
@@ -103,10 +106,14 @@ def decode_photo(content: bytes, path: Path, max_side_px: int = MAX_SIDE_PX) -> 
     return np.frombuffer(decoded.content, np.uint8).reshape(decoded.shape)
 
 
-def read_picture(file: PhotoFile, max_side_px: int = MAX_SIDE_PX, draft: bool = False) -> Picture:
-    """The same without NumPy."""
+def read_picture(
+    file: PhotoFile, max_side_px: int = MAX_SIDE_PX, draft: bool = False, at_s: float | None = None
+) -> Picture:
+    """The same without NumPy, but for a frame of a video."""
     if max_side_px < 1:
         raise ValueError(f"max_side_px is {max_side_px}; it must be 1 or more")
+    if at_s is not None:
+        return _frame(file, max_side_px, at_s)
     with one_at_a_time if file.size_bytes > ALONE_OVER_BYTES else nullcontext():
         current, content = read_file(file.path)
         if not content:
@@ -118,6 +125,16 @@ def read_picture(file: PhotoFile, max_side_px: int = MAX_SIDE_PX, draft: bool = 
     reduced = decoded.original_size_px != (decoded.shape[1], decoded.shape[0])
     original_size_px = decoded.original_size_px if reduced else None
     return Picture(current, sha256, decoded.content, decoded.shape, original_size_px, decoded.damage)
+
+
+def _frame(file: PhotoFile, max_side_px: int, at_s: float) -> Picture:
+    from facesearch.photos.decoding.video import opened
+
+    with opened(file.path, max_side_px) as video:
+        pixels = video.frame_at(at_s)
+        height, width = pixels.shape[:2]
+        is_reduced = (width, height) != video.facts.size_px
+        return Picture(file, "", pixels.tobytes(), (height, width, 3), video.facts.size_px if is_reduced else None)
 
 
 @dataclass(frozen=True, eq=False)

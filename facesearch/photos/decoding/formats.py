@@ -58,11 +58,10 @@ _OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (b"%PDF", "a PDF document", "export its photos as JPEG"),
     (b"PK\3\4", "a ZIP archive", "unpack it"),
     (b"\x1f\x8b", "a gzip archive", "unpack it"),
-    (b"\x1a\x45\xdf\xa3", "a video", "index photos of it"),
 )
 _WEB_PAGE = re.compile(rb"\s*(<!doctype html|<html|<head|<\?xml[^>]*>\s*<!doctype html)", re.IGNORECASE)
 _DRAWING = re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<svg", re.IGNORECASE | re.DOTALL)
-_VIDEO_BRANDS = (b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"qt  ", b"M4V ", b"3gp4", b"3gp5", b"M4A ")
+_QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # with which old QuickTime files begin
 
 
 def what_else(content: bytes) -> str | None:
@@ -71,8 +70,8 @@ def what_else(content: bytes) -> str | None:
     head = content[:1024]
     if len(content) > len(head) and not any(head) and not any(content):
         return f"holds nothing but zeros: {_DAMAGED_COPY}"
-    if head[4:8] == b"ftyp" and head[8:12] in _VIDEO_BRANDS:
-        return "is a video, not a photo: index photos of it"
+    if video_container(head) is not None:
+        return "is a video, not a photo: facesearch index reads those"
     if _WEB_PAGE.match(head):
         return "is a web page, not a photo: download the photo again"
     if _DRAWING.match(head):
@@ -93,6 +92,17 @@ def candidate_formats(content: bytes) -> list[str]:
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return ["WEBP"]
     return [name for signature, name in _SIGNATURES.items() if content.startswith(signature)]
+
+
+def video_container(head: bytes) -> str | None:
+    """FFmpeg's name of the container that a video's first 16 bytes announce: MP4 and MOV, MKV and WebM, or AVI."""
+    if head[4:8] == b"ftyp":
+        return None if candidate_formats(head) or head[8:12] == b"crx " else "mov"
+    if head[4:8] in _QUICKTIME:
+        return "mov"
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return "matroska"
+    return "avi" if head[:4] == b"RIFF" and head[8:12] == b"AVI " else None
 
 
 def is_surely_photo(head: bytes) -> bool:

@@ -29,11 +29,11 @@ class _Beside:
             self._worker, self._owner = DecodingWorker(), os.getpid()
         return self._worker
 
-    def read(self, file: PhotoFile, max_side_px: int, draft: bool) -> Photo:
+    def read(self, file: PhotoFile, max_side_px: int, draft: bool, at_s: float | None) -> Photo:
         with self._lock:
             worker = self.start()
             try:
-                return worker.read_photo(file, max_side_px, draft=draft)
+                return worker.read_photo(file, max_side_px, draft=draft, at_s=at_s)
             except PhotoError:
                 raise
             except BaseException:  # Ctrl-C too: what it has not answered yet must not answer the next question
@@ -54,6 +54,8 @@ def start_reading() -> None:
     _beside.start()
 
 
-def read_photo_apart(file: PhotoFile, max_side_px: int = MAX_SIDE_PX, *, draft: bool = False) -> Photo:
+def read_photo_apart(
+    file: PhotoFile, max_side_px: int = MAX_SIDE_PX, *, draft: bool = False, at_s: float | None = None
+) -> Photo:
     """Read a file once, as `decode.read_photo`; raises PhotoError too where the photo brings the process down."""
-    return _beside.read(file, max_side_px, draft)
+    return _beside.read(file, max_side_px, draft, at_s)

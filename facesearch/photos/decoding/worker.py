@@ -70,21 +70,25 @@ class DecodingWorker:
             log.warning("photos are decoded in this process, because no other can be started (%s)", error.strerror)
             self._is_here = True
 
-    def read_photo(self, file: PhotoFile, max_side_px: int = MAX_SIDE_PX, *, draft: bool = False) -> Photo:
+    def read_photo(
+        self, file: PhotoFile, max_side_px: int = MAX_SIDE_PX, *, draft: bool = False, at_s: float | None = None
+    ) -> Photo:
         """Read a file once, as `decode.read_photo`; raises PhotoError too where the photo brings the process down."""
         if self._is_here:
             from facesearch.photos.decoding.decode import read_photo
 
-            return read_photo(file, max_side_px, draft=draft)
-        current, answer, pixels = self._answered(file, max_side_px, draft)
+            return read_photo(file, max_side_px, draft=draft, at_s=at_s)
+        current, answer, pixels = self._answered(file, max_side_px, draft, at_s)
         original = answer["original_size_px"]
         size_px = None if original is None else (original[0], original[1])
         return Photo(current, answer["sha256"], pixels, size_px, answer["damage"], Taken(**answer["taken"]))
 
-    def _answered(self, file: PhotoFile, max_side_px: int, draft: bool) -> tuple[PhotoFile, dict[str, Any], Pixels]:
+    def _answered(
+        self, file: PhotoFile, max_side_px: int, draft: bool, at_s: float | None = None
+    ) -> tuple[PhotoFile, dict[str, Any], Pixels]:
         """The file as it was when it was read, what the process says of it, and the bytes that come with that."""
         request = {"path": str(file.path.absolute()), "size_bytes": file.size_bytes, "mtime_ns": file.mtime_ns}
-        request |= {"max_side_px": max_side_px, "draft": draft}
+        request |= {"max_side_px": max_side_px, "draft": draft, "at_s": at_s}
         process = self._asked(json.dumps(request).encode() + b"\n")
         answered = _answer_of(process)
         if answered is None:

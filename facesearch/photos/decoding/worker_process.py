@@ -12,14 +12,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from facesearch.errors import PhotoError
 from facesearch.photos.decoding.large_photo_lock import one_at_a_time
-from facesearch.records import Photo, PhotoFile
+from facesearch.records import PhotoFile
 
 if TYPE_CHECKING:
     from facesearch.photos.decoding.decode import Picture
@@ -27,26 +27,52 @@ if TYPE_CHECKING:
 READY = b"ready\n"
 
 
+class Fingerprinted(Protocol):
+    """A photo or a video that was read."""
+
+    @property
+    def file(self) -> PhotoFile: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def damage(self) -> str | None: ...
+
+
 class Answer(NamedTuple):
     """What is answered of a photo, beside its fingerprint and the file's size and time."""
 
-    photo: Picture | Photo
+    photo: Fingerprinted
     facts: dict[str, Any]  # with "shape", that of the content as an array of uint8
     content: bytes
 
 
-Read = Callable[[bool], "Picture"]  # the photo asked for; True: a draft of it will do
+@dataclass(frozen=True)
+class Request:
+    """What is asked for."""
+
+    file: PhotoFile
+    max_side_px: int
+    draft: bool  # whether a draft of the photo will do
+    at_s: float | None  # the frame of a video
+    read_picture: Callable[..., Picture]  # `decode.read_picture`
+    alive: Callable[[], None]  # to be called now and then by what takes longer than a photo may: the limit begins anew
+
+    def read(self, draft: bool) -> Picture:
+        """The photo asked for, or the frame of a video."""
+        return self.read_picture(self.file, self.max_side_px, draft, *([] if self.at_s is None else [self.at_s]))
 
 
-def pixels_of(read: Read, draft: bool) -> Answer:
+def pixels_of(request: Request) -> Answer:
     """What is answered where pixels are asked for."""
-    picture = read(draft)
+    picture = request.read(request.draft)
     return Answer(picture, {"shape": picture.shape}, picture.content)
 
 
-def serve(seconds: str, memory_bytes: str, shared: str, make: Callable[[Read, bool], Answer] = pixels_of) -> None:
-    """Answer requests from standard input until there are no more. make: reads a photo, as a draft where that is asked
-    for, and says what is answered of it; may raise PhotoError."""
+def serve(seconds: str, memory_bytes: str, shared: str, make: Callable[[Request], Answer] = pixels_of) -> None:
+    """Answer requests from standard input until there are no more. make: reads a photo and says what is answered of it;
+    may raise PhotoError."""
     if sys.platform == "win32":
         raise NotImplementedError("photos are decoded in the process that asks for them")
     import fcntl
@@ -65,8 +91,9 @@ def serve(seconds: str, memory_bytes: str, shared: str, make: Callable[[Read, bo
             os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
         for request in sys.stdin.buffer:
             _set_timers(float(seconds))
-            answer, content = _answer(decode.read_picture, make, json.loads(request))
-            if content is not None:
+            alive = partial(_set_timers, float(seconds))
+            answer, content = _answer(decode.read_picture, make, json.loads(request), alive)
+            if content is not None and "taken" not in answer:
                 answer["taken"] = asdict(dates.when_taken(_file(json.loads(request))))
             _set_timers(0)
             answers.write(json.dumps(answer).encode() + b"\n")
@@ -100,10 +127,14 @@ def _limit_memory(memory_bytes: int) -> None:
 
 
 def _answer(
-    read: Callable[[PhotoFile, int, bool], Picture], make: Callable[[Read, bool], Answer], request: dict[str, Any]
+    read: Callable[..., Picture],
+    make: Callable[[Request], Answer],
+    request: dict[str, Any],
+    alive: Callable[[], None] = lambda: None,
 ) -> tuple[dict[str, Any], bytes | None]:
+    max_side_px, draft, at_s = request["max_side_px"], request["draft"], request.get("at_s")
     try:
-        picture, facts, content = make(partial(read, _file(request), request["max_side_px"]), request["draft"])
+        picture, facts, content = make(Request(_file(request), max_side_px, draft, at_s, read, alive))
     except PhotoError as error:
         cause = error.__cause__
         return {"reason": error.reason, "errno": cause.errno if isinstance(cause, OSError) else None}, None
@@ -115,7 +146,7 @@ def _answer(
         "sha256": picture.sha256,
         "size_bytes": picture.file.size_bytes,
         "mtime_ns": picture.file.mtime_ns,
-        "original_size_px": picture.original_size_px,
+        "original_size_px": getattr(picture, "original_size_px", None),
         "damage": picture.damage,
     }
     return answer | facts, content

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
 from facesearch.photos.files import faceless_damage, kept_side_px, photo_error
-from facesearch.records import CROP_SIZE_PX, AlignedFace, DetectedFace, FaceDetector, Photo, PhotoFile, Pixels, Taken
+from facesearch.records import (
+    CROP_SIZE_PX,
+    AlignedFace,
+    DetectedFace,
+    FaceDetector,
+    Photo,
+    PhotoFile,
+    Pixels,
+    Span,
+    Taken,
+    Values,
+)
 from facesearch.vision.alignment import align_faces
 from facesearch.vision.quality import quality_of
 
@@ -19,6 +30,7 @@ _FACE = np.dtype(
         ("landmarks", "f4", (5, 2)),
         ("score", "f8"),
         ("quality", "f8"),
+        ("span", "f8", 4),
         ("crop", "u1", (CROP_SIZE_PX, CROP_SIZE_PX, 3)),
     ]
 )
@@ -34,6 +46,7 @@ class SeenPhoto:
     faces: Sequence[AlignedFace]
     damage: str | None = None  # as in Photo
     taken: Taken | None = None
+    duration_s: float | None = None  # of a video, whose faces have spans
 
 
 def find_faces(read: Callable[[bool], Photo], detector: FaceDetector) -> tuple[Photo, list[DetectedFace]]:
@@ -79,6 +92,7 @@ def packed(faces: Sequence[AlignedFace]) -> bytes:
     for row, face in zip(rows, faces, strict=True):
         row["box"], row["landmarks"], row["score"] = face.face.box, face.face.landmarks, face.face.score
         row["quality"] = np.nan if face.quality is None else face.quality
+        row["span"] = np.nan if face.span is None else astuple(face.span)
         row["crop"] = face.crop
     return rows.tobytes()
 
@@ -91,6 +105,14 @@ def unpacked(content: Pixels) -> list[AlignedFace]:
             DetectedFace(row["box"].copy(), row["landmarks"].copy(), float(row["score"])),
             row["crop"].copy(),
             float(row["quality"]),
+            _span(row["span"]),
         )
         for row in rows
     ]
+
+
+def _span(values: Values) -> Span | None:
+    if np.isnan(values[0]):
+        return None
+    start_s, end_s, at_s, track = values.tolist()
+    return Span(start_s, end_s, at_s, int(track))

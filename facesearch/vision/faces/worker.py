@@ -7,6 +7,7 @@ from dataclasses import asdict
 from functools import partial
 
 from facesearch.photos import MAX_SIDE_PX, DecodingWorker, WorkerLimits
+from facesearch.photos.decoding.video import is_video
 from facesearch.photos.decoding.worker import DEFAULT_LIMITS
 from facesearch.records import Photo, PhotoFile, Taken
 from facesearch.vision.detector.detector import Detector
@@ -31,8 +32,13 @@ class SeeingWorker(DecodingWorker):
         return [json.dumps(asdict(self._detector.settings))]
 
     def see(self, file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> SeenPhoto:
-        """Read a file once, and find its faces. Raises PhotoError, also where the photo brings the process down."""
+        """Read a file once, photo or video, and find its faces. Raises PhotoError, also where the file brings the
+        process down."""
         if self._is_here:
+            if is_video(file.path):
+                from facesearch.vision.faces.faces_of_video import see_video
+
+                return see_video(file, self._detector)
             return cut_out(*find_faces(partial(self._read, file, max_side_px), self._detector))
         current, answer, content = self._answered(file, max_side_px, draft=True)
         return SeenPhoto(
@@ -42,6 +48,7 @@ class SeeingWorker(DecodingWorker):
             unpacked(content),
             answer["damage"],
             Taken(**answer["taken"]),
+            answer.get("duration_s"),
         )
 
     def _read(self, file: PhotoFile, max_side_px: int, draft: bool) -> Photo:

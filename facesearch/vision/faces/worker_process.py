@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from facesearch.photos.decoding import worker_process as serving
+from facesearch.photos.decoding.video import is_video
 from facesearch.records import Photo
 from facesearch.vision.detector.detector import Detector, DetectorSettings
 from facesearch.vision.faces.faces_of_photo import cut_out, find_faces, packed
@@ -21,13 +23,26 @@ def serve(seconds: str, memory_bytes: str, shared: str, settings: str) -> None:
     detector = Detector(DetectorSettings(**json.loads(settings)))
     detector.prepare()  # before the limit of memory is set
 
-    def faces_of(read: serving.Read, draft: bool) -> serving.Answer:
-        photo, faces = find_faces(lambda is_enough: _photo(read(draft and is_enough)), detector)
+    def faces_of(request: serving.Request) -> serving.Answer:
+        if is_video(request.file.path):
+            return _seen_video(request, detector)
+        photo, faces = find_faces(lambda is_enough: _photo(request.read(request.draft and is_enough)), detector)
         seen = cut_out(photo, faces)
         content = packed(seen.faces)
         return serving.Answer(photo, {"shape": [len(content)], "size_px": seen.size_px}, content)
 
     serving.serve(seconds, memory_bytes, shared, faces_of)
+
+
+def _seen_video(request: serving.Request, detector: Detector) -> serving.Answer:
+    from facesearch.vision.faces.faces_of_video import see_video
+
+    seen = see_video(request.file, detector, request.alive)
+    content = packed(seen.faces)
+    facts: dict[str, Any] = {"shape": [len(content)], "size_px": seen.size_px, "duration_s": seen.duration_s}
+    if seen.taken is not None:
+        facts["taken"] = asdict(seen.taken)
+    return serving.Answer(seen, facts, content)
 
 
 def _photo(picture: Picture) -> Photo:

@@ -1,0 +1,140 @@
+"""Videos in a library: tracks with their time spans, and everything else as for photos."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from support.films import Appearance, portrait, write_film, write_tiles
+from support.tiles import ColourTower, TileDetector, draw
+
+from facesearch.indexing import IndexSummary, index_photos, prune, survey
+from facesearch.library import Library
+from facesearch.records import Span
+
+RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
+
+
+def _index(library: Library, *paths: Path) -> IndexSummary:
+    return index_photos(library, paths, TileDetector(), ColourTower())
+
+
+def _spans(library: Library) -> list[tuple[Span | None, list[float]]]:
+    faces = library.catalog.faces(library.catalog.embeddings()[0].tolist())
+    return [(face.span, face.box.tolist()) for face in faces.values()]
+
+
+def test_faces_have_the_time_span_of_their_track(library: Library, tmp_path: Path) -> None:
+    write_tiles(tmp_path / "album" / "a.mov", [RED], [RED, GREEN], [RED, GREEN], [])
+    summary = _index(library, tmp_path / "album")
+    assert (summary.photos_new, summary.skipped, summary.other_files) == (1, (), 0)
+    assert _spans(library) == [
+        (Span(0, 2.0, 0, 0), [0, 0, 40, 40]),
+        (Span(0, 2.0, 1.0, 0), [0, 0, 40, 40]),
+        (Span(1.0, 2.0, 1.0, 1), [40, 0, 80, 40]),
+    ]
+    assert library.catalog.durations([1]) == {1: 4.0}
+    assert library.catalog.photo_sizes([1]) == {1: (80, 40)}
+    assert summary.faces_new == 3
+
+
+def test_somebody_who_is_away_for_a_moment_has_one_span(library: Library, tmp_path: Path) -> None:
+    write_tiles(tmp_path / "a.mov", [RED], [RED], [], [], [RED], [RED])
+    _index(library, tmp_path)
+    spans = [span for span, _ in _spans(library) if span is not None]
+    assert {(span.start_s, span.end_s, span.track) for span in spans} == {(0, 5.0, 0)}
+
+
+def test_somebody_who_is_away_for_long_has_two_spans(library: Library, tmp_path: Path) -> None:
+    write_tiles(tmp_path / "a.mov", [RED], [RED], *[[]] * 8, [RED], [RED])
+    _index(library, tmp_path)
+    spans = [span for span, _ in _spans(library) if span is not None]
+    assert {(span.start_s, span.end_s) for span in spans} == {(0, 1.0), (10.0, 11.0)}
+
+
+def test_somebody_in_the_place_of_another_is_another_track(library: Library, tmp_path: Path) -> None:
+    write_tiles(tmp_path / "a.mov", [RED], [RED], [BLUE], [BLUE])
+    _index(library, tmp_path)
+    spans = [span for span, _ in _spans(library) if span is not None]
+    assert {(span.start_s, span.end_s) for span in spans} == {(0, 1.0), (2.0, 3.0)}
+
+
+def test_an_unchanged_video_is_not_read_again_and_a_copy_and_a_move_are_known(library: Library, tmp_path: Path) -> None:
+    album = tmp_path / "album"
+    path = write_tiles(album / "a.mov", [RED], [RED])
+    _index(library, album)
+    assert _index(library, album).photos_unchanged == 1
+    shutil.copyfile(path, album / "b.mov")
+    assert _index(library, album).photos_copied == 1
+    path.rename(album / "c.mov")
+    summary = _index(library, album)
+    assert (summary.photos_moved, summary.faces_new) == (1, 0)
+    assert len(_spans(library)) == 1
+
+
+def test_a_video_that_is_gone_is_pruned(library: Library, tmp_path: Path) -> None:
+    album = tmp_path / "album"
+    path = write_tiles(album / "a.mov", [RED])
+    draw(album / "b.png", GREEN)
+    _index(library, album)
+    path.unlink()
+    assert _index(library, album).photos_missing == 1
+    assert prune(library).photos == 1
+    assert [span for span, _ in _spans(library)] == [None]
+
+
+def test_a_video_that_cannot_be_read_is_skipped_with_the_reason(library: Library, tmp_path: Path) -> None:
+    album = tmp_path / "album"
+    path = write_tiles(album / "a.mov", [RED], [RED])
+    os.truncate(path, 200)
+    draw(album / "b.png", GREEN)
+    summary = _index(library, album)
+    assert [file.path for file in summary.skipped] == [path]
+    assert "cut off or damaged" in summary.skipped[0].reason
+    assert _index(library, album).skipped_known == 1
+
+
+def test_a_damaged_video_that_shows_a_face_is_kept(library: Library, tmp_path: Path) -> None:
+    path = write_tiles(tmp_path / "a.mkv", *[[RED]] * 12, codec="ffv1", pixel_format="bgr0")
+    os.truncate(path, path.stat().st_size // 2)
+    summary = _index(library, tmp_path)
+    (damaged,) = summary.photos_damaged
+    assert damaged.damage.startswith("it ends after")
+
+
+def test_without_the_extra_videos_are_counted_and_known_ones_kept(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    album = tmp_path / "album"
+    write_tiles(album / "known.mov", [RED])
+    _index(library, album)
+    write_tiles(album / "new.mov", [GREEN])
+    monkeypatch.setattr(survey, "reads_videos", lambda: False)
+    summary = _index(library, album)
+    assert (summary.videos_left_out, summary.photos_unchanged, summary.photos_missing) == (1, 1, 0)
+    assert summary.skipped == ()
+
+
+def test_drawn_people_are_followed_and_recognised(tmp_path: Path) -> None:
+    """With the real detector and tower, through the program."""
+    from PIL import Image
+
+    from facesearch.api.library import FaceLibrary
+    from facesearch.text import time_span
+
+    people = [Appearance(0, 0, 3), Appearance(1, 1, 4, 0.58)]
+    write_film(tmp_path / "album" / "film.mp4", people, 5, options={"crf": "20"})
+    for person in (0, 1):
+        Image.fromarray(portrait(person, 300)).save(tmp_path / "album" / f"{person}.png")
+    with FaceLibrary(tmp_path / "library") as opened:
+        summary = opened.index(tmp_path / "album")
+        assert (summary.photos_new, summary.skipped) == (3, ())
+        answer = opened.ask(opened.probe(tmp_path / "album" / "film.mp4"))
+        assert answer.duration_s == pytest.approx(5, abs=0.2)
+        assert [time_span(face.span) for face in answer.faces] == ["00:00:00-00:00:02", "00:00:01-00:00:03"]
+        for person in (0, 1):
+            (face,) = opened.ask(opened.probe(tmp_path / "album" / f"{person}.png")).faces
+            in_film = {each.span for each in face.people if each.nearest_photo.name == "film.mp4"}
+            assert in_film or face.people[0].photo_count == 2
