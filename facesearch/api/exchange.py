@@ -21,17 +21,34 @@ class Exchange:
         self._session = session
 
     def import_names(
-        self, paths: Sequence[Folder], *, dry_run: bool = False, wait: bool = False, on_file: OnFile | None = None
+        self,
+        paths: Sequence[Folder],
+        *,
+        dry_run: bool = False,
+        wait: bool = False,
+        new_faces: bool = True,
+        on_file: OnFile | None = None,
     ) -> ImportSummary:
         """Take over the names that other programs gave to faces, as one change.
 
         paths: photos, folders of photos, sidecars, .picasa.ini, and lists that facesearch exported. dry_run: change
         nothing. wait: for another process that is writing, which is a LibraryLockedError otherwise.
+        new_faces: a named region where the detector saw no face becomes one, if the tower is the library's.
         """
         from facesearch.exchange import import_names
+        from facesearch.people import FaceReader
+
+        def reader() -> FaceReader:
+            return FaceReader(self._session.detector, self._session.tower)
 
         with self._session.opened(writable=not dry_run, wait=wait) as library:
-            return import_names(library, [Path(path) for path in paths], dry_run=dry_run, on_progress=on_file)
+            return import_names(
+                library,
+                [Path(path) for path in paths],
+                dry_run=dry_run,
+                reader=reader if new_faces else None,
+                on_progress=on_file,
+            )
 
     def export_sidecars(
         self, people: Sequence[str] = (), options: SidecarOptions | None = None, on_file: OnFile | None = None

@@ -29,7 +29,7 @@ class NotThisPerson:
 
 @dataclass(frozen=True)
 class Unmatched:
-    """A named region without a face of the library's."""
+    """A named region without a face of the library's, which did not become one either."""
 
     photo: Path
     name: str
@@ -53,6 +53,9 @@ class ImportSummary:
     faces_named: int = 0  # that got a name
     people_new: int = 0  # created for it
     faces_same: int = 0  # that had it already
+    faces_added: int = 0  # regions that became faces, since the detector had seen none there
+    faces_unseen: int = 0  # of these, those in which no face can be seen: they are never compared with others
+    not_added: str | None = None  # why regions could not become faces, in words
     conflicts: list[ImportConflict] = field(default_factory=list)
     rejected: list[NotThisPerson] = field(default_factory=list)
     unmatched: list[Unmatched] = field(default_factory=list)

@@ -1,7 +1,7 @@
 """Names out of photos' metadata into a library: from sidecars, from photos, and from listings of facesearch's own.
 
-A region names the face that it overlaps. Never renames a face that has a name, or gives one back to a person that it
-was rejected from: both are reported. Faces that the detector did not find get no name.
+A region names the face that it overlaps; one that overlaps none becomes a face. Never renames a face that has a name,
+or gives one back to a person that it was rejected from: both are reported.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from pathlib import Path
 
+from facesearch.errors import TowerError
 from facesearch.exchange.areas import pair_up
 from facesearch.exchange.claims import ClaimReader, Claims
 from facesearch.exchange.import_summary import ImportConflict, ImportSummary, NotThisPerson, Unmatched
+from facesearch.exchange.new_faces import LoneRegion, NewFace, look_at, usable
 from facesearch.exchange.structures import as_name
-from facesearch.library import Library
-from facesearch.people import name_after_source
+from facesearch.library import AddedFace, Library
+from facesearch.people import FaceReader, name_after_source
 from facesearch.records import Floats, StoredFace
 
 SOURCE = "xmp"
@@ -23,13 +25,19 @@ Progress = Callable[[int, int], None]
 
 
 def import_names(
-    library: Library, paths: Iterable[Path], *, dry_run: bool = False, on_progress: Progress | None = None
+    library: Library,
+    paths: Iterable[Path],
+    *,
+    dry_run: bool = False,
+    reader: Callable[[], FaceReader] | None = None,
+    on_progress: Progress | None = None,
 ) -> ImportSummary:
     """Name faces after what the metadata of photos says.
 
     paths: photos, folders of photos, sidecars, and JSON or CSV files that `export` wrote. A sidecar counts more than
-    what is in the photo, as it does for other programs. Raises PhotoError where a path does not exist, UsageError where
-    a listing is none, and LibraryError.
+    what is in the photo, as it does for other programs. reader: what looks at regions where the detector saw no face,
+    loaded where there are any; None: they are only reported. Raises PhotoError where a path does not exist, UsageError
+    where a listing is none, and LibraryError.
     """
     summary = ImportSummary(dry_run=dry_run)
     bearers = _Bearers(library)
@@ -40,13 +48,48 @@ def import_names(
             verdicts.take(claims)
         if on_progress is not None:
             on_progress(done, len(work))
+    added = [] if reader is None else _new_faces(library, verdicts.lone, reader, summary)
+    taken = {id(new.region) for new in added}
+    summary.unmatched += [Unmatched(lone.path, lone.name) for lone in verdicts.lone if id(lone) not in taken]
     summary.faces_named = len(verdicts.names)
-    summary.people_new = sum(bearers.of(name) is None for name in set(verdicts.names.values()))
-    if verdicts.names and not dry_run:
+    named = sorted({*verdicts.names.values(), *(new.region.name for new in added)})
+    summary.people_new = sum(bearers.of(name) is None for name in named)
+    if named and not dry_run:
         with library.changing():
             names = dict(sorted(verdicts.names.items(), key=itemgetter(1)))
-            name_after_source(library, names, {name: bearers.of(name) for name in names.values()}, SOURCE)
+            known = {name: bearers.of(name) for name in named}
+            new_faces = [(new.region.photo_id, new.face, new.region.name) for new in added]
+            name_after_source(library, names, known, SOURCE, new_faces)
     return summary
+
+
+def _new_faces(
+    library: Library, lone: Sequence[LoneRegion], reader: Callable[[], FaceReader], summary: ImportSummary
+) -> list[NewFace]:
+    """The regions that become faces; in a dry run as far as that can be told without a look at the photos."""
+    by_photo = usable(library, lone)
+    if summary.dry_run:
+        found = [NewFace(each, AddedFace(each.box, "import", None)) for some in by_photo.values() for each in some]
+    else:
+        found = _looked_at(library, by_photo, reader, summary)
+        summary.faces_unseen = sum(new.face.embedded is None for new in found)
+    summary.faces_added = len(found)
+    return found
+
+
+def _looked_at(
+    library: Library, by_photo: dict[int, list[LoneRegion]], reader: Callable[[], FaceReader], summary: ImportSummary
+) -> list[NewFace]:
+    """None where the tower is not the library's: names of known faces are imported all the same."""
+    if not by_photo:
+        return []
+    try:
+        looking = reader()
+        library.check_tower(looking.tower.identity, looking.tower.card.name)
+        return [new for some in by_photo.values() for new in look_at(library, some, looking)]
+    except TowerError as error:
+        summary.not_added = str(error)
+        return []
 
 
 class _Bearers:
@@ -67,10 +110,12 @@ class _Bearers:
 
 
 class _Verdicts:
-    """Decides which face each claim is of, and whether it may have the name. names: the outcome, by face id."""
+    """Decides which face each claim is of, and whether it may have the name. names: the outcome, by face id. lone: the
+    claims that are of none."""
 
     def __init__(self, library: Library, summary: ImportSummary, bearers: _Bearers) -> None:
         self.names: dict[int, str] = {}
+        self.lone: list[LoneRegion] = []
         self._library = library
         self._summary = summary
         self._bearers = bearers
@@ -94,7 +139,7 @@ class _Verdicts:
                     taken[free[pairs[row]].face_id] = name
                     self._judge(claims.path, free[pairs[row]], name)
                 elif not pair_up([box], [other for _, other in said]):
-                    self._summary.unmatched.append(Unmatched(claims.path, name))
+                    self.lone.append(LoneRegion(claims.path, claims.photo_id, name, box))
             self._summary.regions += len(fresh)
             said += fresh
 

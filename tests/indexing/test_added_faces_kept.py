@@ -9,37 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
+from support.short_sighted import ShortSighted
 from support.tiles import TILE_PX, WHITE, Colour, ColourTower, draw, embedding_of
 
 from facesearch.indexing import index_photos, prune, reindex
 from facesearch.library import Library, verify
 from facesearch.people import FaceReader, add_face, undo_change
-from facesearch.records import DetectedFace, Floats, Models, Pixels, StoredFace
-from facesearch.vision.alignment import TEMPLATE_112
+from facesearch.records import Floats, Models, Pixels, StoredFace
 
 RED, GREEN, DIM = (200, 0, 0), (0, 200, 0), (20, 20, 20)
 BESIDE = (2 * TILE_PX + 4, 4, 2 * TILE_PX + 30, 30)
-
-
-class ShortSighted:
-    """Sees the square tiles of a picture, but no dim ones in a whole photo of tiles of 40 px."""
-
-    identity = "short-sighted"
-
-    def __init__(self, *, glasses: bool = False) -> None:
-        self._misses = not glasses
-        if glasses:
-            self.identity = "glasses"
-
-    def detect(self, pixels: Pixels) -> list[DetectedFace]:
-        side, faces = pixels.shape[0], []
-        for left in range(0, pixels.shape[1] - side // 2, side):
-            colour = pixels[side // 2, left + side // 2]
-            if (colour > 245).all() or (self._misses and side == TILE_PX and colour.max() < 40):
-                continue
-            landmarks = (TEMPLATE_112 * (side / 112) + (left, 0)).astype(np.float32)
-            faces.append(DetectedFace(np.array([left, 0, left + side, side], np.float32), landmarks, 0.9))
-        return faces
 
 
 class OtherTower(ColourTower):
