@@ -96,7 +96,7 @@ def _read_all(
     library = intake.library
     library.vectors()  # from here on they follow every commit
     saved_s = time.monotonic()
-    with closing(_reading(library, work, detector, options.lanes)) as results:
+    with closing(_reading(library, work, detector, options.lanes_for(len(work)))) as results:
         for done, (file, result) in enumerate(results, start=1):
             intake.take(file, result)
             if intake.is_full(options.batch_faces):
@@ -116,7 +116,7 @@ def _reading(
     lengths = Counter(file.size_bytes for file in work)
     maybe_copies = {size for size, count in lengths.items() if count > 1} | (library.files.sizes() & set(lengths))
     hashes = set(library.catalog.photo_ids()) if maybe_copies else set()
-    known, lanes = Known(maybe_copies, hashes), min(lanes, len(work))
+    known = Known(maybe_copies, hashes)
     ahead = _AHEAD_A_LANE * lanes
     if isinstance(detector, Detector):
         return work_ahead(work, known, partial(SeeingWorker, detector), lanes=lanes, ahead=ahead)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.command_line import CommandLine
 
 from facesearch.demo import write_album
 from facesearch.library import Library, default_library_path
@@ -92,27 +93,28 @@ def test_without_a_home_folder_everything_works_that_is_told_where_its_library_i
 
 
 @pytest.mark.parametrize("form", ["--library=~/faces", "--library ~/faces"])
-def test_a_tilde_in_an_option_is_the_home_folder(here: Surroundings, form: str) -> None:
+def test_a_tilde_in_an_option_is_the_home_folder(
+    here: Surroundings, run: CommandLine, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
     home = here.folder / "home"
     home.mkdir()
-    ran = here.run("index", here.photos, *form.split(), HOME=str(home))
-    assert ran.returncode == 0, ran.stderr
+    monkeypatch.chdir(here.folder)
+    monkeypatch.setenv("HOME", str(home))
+    ran = run("index", here.photo, "--tower", here.tower, *form.split())
+    assert ran.code == 0, ran.err
     with Library.open(home / "faces") as library:
-        assert library.catalog.counts().photos == 2
+        assert library.catalog.counts().photos == 1
     assert not (here.folder / "~").exists()
-    nobody = here.run("status", "--library=~nobody-of-that-name/faces")
-    assert nobody.returncode == 2
-    assert "~nobody-of-that-name" in nobody.stderr
-    cache = here.run("status", "--library", "~/faces", HOME=str(home), FACESEARCH_CACHE="~/cache")
-    assert cache.returncode == 0
+    nobody = run("status", "--library=~nobody-of-that-name/faces")
+    assert nobody.code == 2
+    assert "~nobody-of-that-name" in nobody.err
+    monkeypatch.setenv("FACESEARCH_CACHE", "~/cache")
+    assert run("status", "--library", "~/faces").code == 0
 
 
-def test_a_name_that_begins_with_a_tilde_is_a_name(here: Surroundings) -> None:
-    assert here.run("index", here.photos, "--library", here.library).returncode == 0
-    ran = here.run("people", "group", "--library", here.library)
-    assert ran.returncode == 0
-    ran = here.run("export", "--format=csv", "--person=~root", "--library", here.library)
-    assert "~root" in ran.stderr
+def test_a_name_that_begins_with_a_tilde_is_a_name(here: Surroundings, run: CommandLine) -> None:
+    assert run("index", here.photo, "--library", here.library, "--tower", here.tower).code == 0
+    assert "~root" in run("export", "--format=csv", "--person=~root", "--library", here.library).err
 
 
 def test_without_a_working_directory(here: Surroundings) -> None:
@@ -173,7 +175,7 @@ def test_nohup_is_obeyed(here: Surroundings) -> None:
 
 
 @pytest.mark.parametrize("seconds", [2**33, 14_000_000_000, -(2**33)])
-def test_a_time_that_no_database_can_hold(here: Surroundings, seconds: int) -> None:
+def test_a_time_that_no_database_can_hold(here: Surroundings, run: CommandLine, seconds: int) -> None:
     photos = here.folder / "photos"
     photos.mkdir()
     for number, photo in enumerate(here.photos.rglob("*.jpg")):
@@ -182,12 +184,13 @@ def test_a_time_that_no_database_can_hold(here: Surroundings, seconds: int) -> N
     if not -(2**63) < (photos / "0.jpg").stat().st_mtime_ns < 2**63 or abs(seconds) < 2**33:
         assert abs(photo_file(photos / "0.jpg").mtime_ns) == 2**63 - 1
     assert [found.path.name for found in walk([photos])] == ["0.jpg", "1.jpg"]
-    first = here.run("index", photos, "--library", here.library)
-    assert first.returncode == 0, first.stderr
-    assert "2 new" in first.stdout
-    assert "2 unchanged" in here.run("index", photos, "--library", here.library).stdout
+    index = ("index", photos, "--library", here.library, "--tower", here.tower)
+    first = run(*index)
+    assert first.code == 0, first.err
+    assert "2 new" in first.out
+    assert "2 unchanged" in run(*index).out
     os.utime(photos / "0.jpg", (1, 1))
-    assert here.run("index", photos, "--library", here.library).returncode == 0
+    assert run(*index).code == 0
 
 
 def test_the_default_library_is_known_without_a_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
