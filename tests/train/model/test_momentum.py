@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ SLOW = replace(STAGE, momentum=0.9, memory=24)
 
 
 def weights(model: Any) -> list[np.ndarray]:
-    return [np.array(values) for values in model.get_weights()]
+    """Without the states of random numbers."""
+    return [values for values in map(np.array, model.get_weights()) if values.dtype.kind == "f"]
 
 
 def copied(run: Run) -> list[np.ndarray]:
@@ -60,17 +61,46 @@ def test_only_in_training_does_it_follow() -> None:
     assert all((values != old).any() for values, old in zip(weights(slow.copy), before, strict=True))
 
 
-def test_each_step_moves_it_by_its_share_and_gradients_not_at_all(tmp_path: Path) -> None:
-    """After the first step it has not moved, for it follows before it embeds; after the second it has, by a tenth."""
-    run = Run(tiny_config(stages=(replace(SLOW, epochs=2),), photos_per_epoch=8), tmp_path, TRAINING, VALIDATION)
-    initial = build_tower(28, shape=NETWORK, radius=STAGE.radius).get_weights()
-    trained: list[tuple[list[np.ndarray], list[np.ndarray]]] = []
-    run.train(initial_weights=initial, on_epoch=lambda _: trained.append((weights(run.tower), copied(run))))
+@dataclass(frozen=True)
+class Followed:
+    """A run in which a momentum tower follows from the second epoch on, one step an epoch."""
+
+    reports: list[EpochReport]
+    towers: list[list[np.ndarray]]  # the tower's weights after each epoch
+    copies: list[list[np.ndarray]]  # the momentum tower's, from the second epoch on
+    learnt: list[bool]  # which of the weights gradients move
+    after_five: Path  # the run's folder as it was after five of its six epochs
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
+    folder = tmp_path_factory.mktemp("momentum")
+    config = tiny_config(stages=(replace(STAGE, epochs=1), replace(SLOW, epochs=5, dropout=0.3)), photos_per_epoch=8)
+    run = Run(config, folder / "run", TRAINING, VALIDATION)
+    result = Followed([], [], [], [], folder / "after-5")
+
+    def keep(report: EpochReport) -> None:
+        result.reports.append(report)
+        result.towers.append(weights(run.tower))
+        if momentum_tower(run.model):
+            result.copies.append(copied(run))
+        if report.epoch == 5:
+            shutil.copytree(run.folder, result.after_five)
+
+    run.train(on_epoch=keep)
     assert len(run.data) == 1
-    learnt = [not name.startswith("moving") for name in (variable.name for variable in run.tower.variables)]
-    (fast, slow), (_, later) = trained
+    result.learnt.extend(
+        not variable.name.startswith("moving") for variable in run.tower.weights if "float" in variable.dtype
+    )
+    return result
+
+
+def test_each_step_moves_it_by_its_share_and_gradients_not_at_all(followed: Followed) -> None:
+    """After the first step it has not moved, for it follows before it embeds; after the second it has, by a tenth."""
+    initial, fast = followed.towers[:2]
+    slow, later = followed.copies[:2]
     assert max(np.abs(now - then).max() for now, then in zip(fast, initial, strict=True)) > 1e-4
-    for is_learnt, then, after_one, after_two, towers in zip(learnt, initial, slow, later, fast, strict=True):
+    for is_learnt, then, after_one, after_two, towers in zip(followed.learnt, initial, slow, later, fast, strict=True):
         if is_learnt:
             np.testing.assert_allclose(after_one, then, rtol=1e-5, atol=1e-7)
             np.testing.assert_allclose(after_two, 0.9 * then + 0.1 * towers, rtol=1e-4, atol=1e-6)
@@ -90,31 +120,22 @@ def test_the_memory_holds_what_the_copy_gave_for_unchanged_crops(tmp_path: Path)
     assert not np.array(head.remembered)[len(ids) :].any()
 
 
-def test_a_run_with_a_momentum_tower_resumes_to_the_same_numbers(tmp_path: Path) -> None:
-    config = tiny_config(stages=(replace(STAGE, epochs=1), replace(SLOW, epochs=2, dropout=0.3)))
-    reports: list[EpochReport] = []
-
-    def keep(report: EpochReport) -> None:
-        reports.append(report)
-        if report.epoch == 2:
-            shutil.copytree(tmp_path / "run", tmp_path / "after-2")
-
-    Run(config, tmp_path / "run", TRAINING, VALIDATION).train(on_epoch=keep)
+def test_a_run_with_a_momentum_tower_resumes_to_the_same_numbers(followed: Followed, tmp_path: Path) -> None:
+    """Its memory of 24 is full by then, and its oldest embeddings are gone."""
+    folder = Path(shutil.copytree(followed.after_five, tmp_path / "run"))
+    read_back = TrainConfig.from_json(json.loads((folder / "config.json").read_text()))
     again: list[EpochReport] = []
-    read_back = TrainConfig.from_json(json.loads((tmp_path / "after-2" / "config.json").read_text()))
-    Run(read_back, tmp_path / "after-2", TRAINING, VALIDATION).train(resume=True, on_epoch=again.append)
-    assert [report.epoch for report in again] == [3]
-    assert again[0].figures() == pytest.approx(reports[2].figures(), rel=1e-5)
+    Run(read_back, folder, TRAINING, VALIDATION).train(resume=True, on_epoch=again.append)
+    assert [report.epoch for report in again] == [6]
+    assert again[0].figures() == pytest.approx(followed.reports[5].figures(), rel=1e-5)
 
 
-def test_a_stage_begins_with_the_copy_where_the_tower_is(tmp_path: Path) -> None:
-    still = replace(SLOW, epochs=1, momentum=1.0)
-    run = Run(tiny_config(stages=(replace(STAGE, epochs=1), still)), tmp_path, TRAINING, VALIDATION)
-    ended: list[list[np.ndarray]] = []
-    run.train(on_epoch=lambda _: ended.append(weights(run.tower)))
-    for slow, expected in zip(copied(run), ended[0], strict=True):
-        np.testing.assert_array_equal(slow, expected)
-    assert any((fast != then).any() for fast, then in zip(ended[1], ended[0], strict=True))
+def test_a_stage_begins_with_the_copy_where_the_tower_is(followed: Followed) -> None:
+    """Statistics move within the step, before the copy follows: they have gone a tenth of the way."""
+    weights_of = (followed.learnt, followed.copies[0], followed.towers[0], followed.towers[1])
+    for is_learnt, slow, then, now in zip(*weights_of, strict=True):
+        expected = then if is_learnt else 0.9 * then + 0.1 * now
+        np.testing.assert_allclose(slow, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_stage_has_its_own_temperature_or_the_runs() -> None:

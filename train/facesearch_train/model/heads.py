@@ -112,6 +112,12 @@ def impostor_distance(_target: Any, output: Any) -> Any:
     return output[:, 2]
 
 
+def _mean_distances() -> list[Any]:
+    """Both distances as metrics that have their variables already: Keras would make those of a plain function within
+    the first step, and TensorFlow traces a step twice that makes variables."""
+    return [keras.metrics.MeanMetricWrapper(each, name=each.__name__) for each in (genuine_distance, impostor_distance)]
+
+
 @keras.saving.register_keras_serializable("facesearch")
 class MeanPairDistance(keras.metrics.Mean):
     """Mean distance of the pairs that carry one label (0 = genuine, 1 = impostor) among stacked pairs (B, 2, D)."""
@@ -165,7 +171,7 @@ def build_training_model(
             seen = [_teacher(stage)(views)] if stage.lessons.same_view else []
         model = keras.Model([crops, ids, taught], head([embeddings, ids, taught, *seen]))
         loss: Any = _loss_column
-        metrics = [genuine_distance, impostor_distance]
+        metrics = _mean_distances()
     elif config.sampling == "people":
         crops = keras.Input(crop_shape, batch_size=config.batch_size, dtype="uint8", name="crops")
         ids = keras.Input((), batch_size=config.batch_size, dtype="int32", name="people")
@@ -175,7 +181,7 @@ def build_training_model(
             inputs.append(MomentumTower(tower, stage.momentum)(unchanged))
         model = keras.Model([crops, ids], PeopleHead(config, stage, people, name="head")(inputs))
         loss = _loss_column
-        metrics = [genuine_distance, impostor_distance]
+        metrics = _mean_distances()
     else:
         sides = [keras.Input(crop_shape, dtype="uint8", name=name) for name in ("first", "second")]
         model = keras.Model(sides, build_siamese(tower)([augment(sized(side)) for side in sides]))
