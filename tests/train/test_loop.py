@@ -8,7 +8,7 @@ import shutil
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -130,14 +130,32 @@ def test_an_epoch_that_is_not_the_best_is_kept_only_as_the_last(tmp_path: Path, 
             np.testing.assert_array_equal(kept, ended)
 
 
-def test_a_stage_begins_with_the_weights_and_prototypes_of_the_one_before(tmp_path: Path) -> None:
-    still = replace(STAGE, epochs=1, schedule=CyclicalSchedule(max_rate=0.0))
-    run = Run(tiny_config(stages=(replace(STAGE, epochs=1), still)), tmp_path, TRAINING, VALIDATION)
+def test_a_stage_begins_with_the_weights_and_prototypes_of_the_one_before_and_has_its_own_batches(
+    tmp_path: Path,
+) -> None:
+    stage = replace(STAGE, epochs=1)
+    still = replace(stage, schedule=CyclicalSchedule(max_rate=0.0), batch_size=16)
+    config = tiny_config(stages=(stage, still), photos_per_epoch=32)
+    run = Run(config, tmp_path, TRAINING, VALIDATION)
     prototypes: list[np.ndarray] = []
-    run.train(on_epoch=lambda _: prototypes.append(np.array(run.model.get_layer("head").prototypes)))
+    kernels: list[np.ndarray] = []
+    batches: list[tuple[int, int, int]] = []
+
+    def keep(report: EpochReport) -> None:
+        prototypes.append(np.array(run.model.get_layer("head").prototypes))
+        kernels.append(run.tower.get_layer("embedding").get_weights()[0])
+        batches.append((len(run.data), len(run.data[0][1]), run.model.inputs[0].shape[0]))
+
+    run.train(on_epoch=keep)
     assert prototypes[0].shape == (8, 32)
     assert prototypes[0].std() > 0
     np.testing.assert_array_equal(prototypes[1], prototypes[0])
+    np.testing.assert_array_equal(kernels[1], kernels[0])
+    assert batches == [(4, 8, 8), (2, 16, 16)]
+    assert TrainConfig.from_json(config.to_json()).batch_sizes == (8, 16)
+    too_large = replace(config, stages=(stage, replace(stage, batch_size=len(TRAINING.identities) + 1)))
+    with pytest.raises(TrainingDataError, match="fewer than one batch"):
+        check_crop_data(TRAINING, too_large)
 
 
 def test_only_the_newest_checkpoint_is_kept(finished: Finished) -> None:
@@ -223,19 +241,6 @@ def test_data_without_pairs_is_refused_and_nothing_written(tmp_path: Path, ident
     assert not (tmp_path / "run").exists()
 
 
-def test_a_stage_may_have_batches_of_its_own_size(tmp_path: Path) -> None:
-    stage = replace(STAGE, epochs=1)
-    config = tiny_config(stages=(stage, replace(stage, batch_size=16)), photos_per_epoch=32)
-    run = Run(config, tmp_path, TRAINING, VALIDATION)
-    seen: list[tuple[int, int, int]] = []
-    run.train(on_epoch=lambda _: seen.append((len(run.data), len(run.data[0][1]), run.model.inputs[0].shape[0])))
-    assert seen == [(4, 8, 8), (2, 16, 16)]
-    assert TrainConfig.from_json(config.to_json()).batch_sizes == (8, 16)
-    too_large = replace(config, stages=(stage, replace(stage, batch_size=len(TRAINING.identities) + 1)))
-    with pytest.raises(TrainingDataError, match="fewer than one batch"):
-        check_crop_data(TRAINING, too_large)
-
-
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     other = build_tower(28, shape=DenseNetShape(units=(1, 1), growth_rate=8)).get_weights()
     with pytest.raises(TowerError, match="another network"):
@@ -264,39 +269,55 @@ def taught_people() -> CropData:
     return replace(TRAINING, places=people[TRAINING.identities] + noise)
 
 
-@pytest.mark.parametrize("views", [0, 2])
-def test_a_taught_run_resumes_to_the_same_numbers_within_its_first_stage(tmp_path: Path, views: int) -> None:
-    whole: list[EpochReport] = []
+@dataclass(frozen=True)
+class Taught:
+    """A run that a teacher taught, begun with `start`, and its folder as it was after the first epoch of three."""
+
+    config: TrainConfig
+    start: Any
+    reports: list[EpochReport]
+    after_one: Path
+    frozen: list[Any]  # the tower's layers' weights at the end of the stage in which blocks stand still
+
+
+@pytest.fixture(scope="module", params=[0, 2], ids=lambda views: f"{views} views")
+def taught(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Taught:
+    folder = tmp_path_factory.mktemp("taught")
     first, last = TAUGHT_CONFIG.stages
-    config = replace(TAUGHT_CONFIG, stages=(replace(first, views=views), last))
-    Run(config, tmp_path / "whole", taught_people(), VALIDATION).train(on_epoch=whole.append)
+    config = replace(TAUGHT_CONFIG, stages=(replace(first, views=request.param), last))
+    start = build_tower(28, shape=NETWORK, radius=TAUGHT_STAGE.radius)
+    run = Run(config, folder / "whole", taught_people(), VALIDATION)
+    result = Taught(config, start, [], folder / "after-1", [])
 
-    def stop(_: EpochReport) -> None:
-        raise KeyboardInterrupt
+    def keep(report: EpochReport) -> None:
+        result.reports.append(report)
+        if report.epoch == 1:
+            shutil.copytree(run.folder, result.after_one)
+        if report.epoch == first.epochs:
+            result.frozen.extend((layer.name, layer.get_weights()) for layer in run.tower.layers)
 
-    with pytest.raises(KeyboardInterrupt):
-        Run(config, tmp_path / "run", taught_people(), VALIDATION).train(on_epoch=stop)
+    run.train(initial_weights=start.get_weights(), on_epoch=keep)
+    return result
+
+
+def test_a_taught_run_resumes_to_the_same_numbers_within_its_first_stage(taught: Taught, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(taught.after_one, tmp_path / "run"))
     rest: list[EpochReport] = []
-    Run(config, tmp_path / "run", taught_people(), VALIDATION).train(resume=True, on_epoch=rest.append)
+    Run(taught.config, folder, taught_people(), VALIDATION).train(resume=True, on_epoch=rest.append)
     assert [report.epoch for report in rest] == [2, 3]
-    for before, after in zip(whole[1:], rest, strict=True):
+    for before, after in zip(taught.reports[1:], rest, strict=True):
         assert after.logs["loss"] == pytest.approx(before.logs["loss"], rel=1e-3)
         assert after.validation.loss == pytest.approx(before.validation.loss, rel=1e-2, abs=1e-4)
 
 
-@pytest.mark.parametrize("views", [0, 2])
-def test_blocks_that_are_frozen_stand_still_and_the_others_learn(tmp_path: Path, views: int) -> None:
-    stage = replace(TAUGHT_STAGE, views=views)
-    run = Run(replace(TAUGHT_CONFIG, stages=(stage,)), tmp_path, taught_people(), VALIDATION)
-    start = build_tower(28, shape=NETWORK, radius=TAUGHT_STAGE.radius)
-    run.train(initial_weights=start.get_weights())
-    for layer in run.tower.layers:
-        before, after = start.get_layer(layer.name).get_weights(), layer.get_weights()
+def test_blocks_that_are_frozen_stand_still_and_the_others_learn(taught: Taught) -> None:
+    for name, after in taught.frozen:
+        before = taught.start.get_layer(name).get_weights()
         same = all(np.array_equal(*pair) for pair in zip(before, after, strict=True))
-        if layer.name.startswith(("conv1_", "conv2_", "pool2_")):
-            assert same, layer.name
-        elif layer.name.endswith("_conv") or layer.name == "embedding":
-            assert not same, layer.name
+        if name.startswith(("conv1_", "conv2_", "pool2_")):
+            assert same, name
+        elif name.endswith("_conv") or name == "embedding":
+            assert not same, name
 
 
 def test_the_tower_to_keep_is_the_running_mean_of_the_weights(tmp_path: Path) -> None:

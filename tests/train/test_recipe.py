@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,7 +15,7 @@ from support.tiny_training import STAGE, tiny_config
 
 from facesearch.demo import write_album
 from facesearch.errors import TowerError, TrainingDataError, UsageError
-from facesearch.vision.tower.tower import Tower
+from facesearch.vision.tower.tower import Tower, TowerCard, read_card
 from facesearch_train.loop import EpochReport
 from facesearch_train.model import dlib_teacher
 from facesearch_train.model.network import DenseNetShape
@@ -67,51 +68,78 @@ def test_a_run_that_was_stopped_is_resumed_from_its_folder_alone(people: Path, t
     assert replace(again, created=card.created, sha256=card.sha256) == card
 
 
-def test_the_exported_towers_best_threshold_is_1_unless_the_preset_leaves_it(people: Path, tmp_path: Path) -> None:
-    card = train_tower(Order(replace(CONFIG, stages=(ONE_EPOCH,)), tmp_path / "unit", (people,)))
+@pytest.fixture(scope="module")
+def trained(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Order:
+    """A run of one epoch, at its end. Read its folder only."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    order = Order(replace(CONFIG, stages=(ONE_EPOCH,)), folder, (people,))
+    train_tower(order)
+    return order
+
+
+@pytest.fixture(scope="module")
+def tuned(people: Path, trained: Order, tmp_path_factory: pytest.TempPathFactory) -> Order:
+    """A run that began with that tower, with a rate of nothing and statistics that stand still. Read it only."""
+    still = DenseNetShape(units=(1, 1), growth_rate=4, bn_momentum=1.0)
+    unmoved = replace(ONE_EPOCH, schedule=one_cycle(1, 0.0))
+    config = replace(trained.config, network=still, seed=2, stages=(unmoved,))
+    folder = tmp_path_factory.mktemp("tuned")
+    start = Path(shutil.copytree(trained.folder / "tower", folder / "start"))
+    order = Order(config, folder / "run", (people,), start_from=start)
+    train_tower(order)
+    return order
+
+
+def exported_anew(order: Order, folder: Path, **settings: Any) -> TowerCard:
+    """The tower of a copy of a run that came to its end, exported once more, with other settings."""
+    shutil.copytree(order.folder, folder)
+    (folder / "tower" / "tower.json").unlink()
+    return train_tower(replace(order, folder=folder, config=replace(order.config, **settings)), resume=True)
+
+
+def test_the_exported_towers_best_threshold_is_1_unless_the_preset_leaves_it(trained: Order, tmp_path: Path) -> None:
+    card = read_card(trained.folder / "tower")
     factor = card.training["distances_times"]
     assert card.margin == pytest.approx(2.0 * factor)
-    kept = replace(CONFIG, stages=(ONE_EPOCH,), unit_threshold=False)
-    other = train_tower(Order(kept, tmp_path / "kept", (people,)))
+    other = exported_anew(trained, tmp_path / "kept", unit_threshold=False)
     assert "distances_times" not in other.training
     assert other.figures["genuine_distance"] * factor == pytest.approx(card.figures["genuine_distance"], rel=1e-2)
 
 
-def test_fine_tuning_begins_with_the_towers_weights(people: Path, tmp_path: Path) -> None:
-    """With a rate of nothing and statistics that stand still, the tower that comes out is the one that went in."""
-    still = DenseNetShape(units=(1, 1), growth_rate=4, bn_momentum=1.0)
-    config = tiny_config(stages=(ONE_EPOCH,), validation_share=0.4, network=still)
-    train_tower(Order(config, tmp_path / "first", (people,)))
-    unmoved = replace(config, seed=2, stages=(replace(ONE_EPOCH, schedule=one_cycle(1, 0.0)),))
-    start = tmp_path / "first" / "tower"
-    card = train_tower(Order(unmoved, tmp_path / "second", (people,), start_from=start))
-    assert card.training["started_from_a_tower"]
+def test_fine_tuning_begins_with_the_towers_weights(trained: Order, tuned: Order) -> None:
+    """Where nothing moves, the tower that comes out is the one that went in."""
+    assert read_card(tuned.folder / "tower").training["started_from_a_tower"]
     crops = np.random.default_rng(0).integers(0, 256, (4, 112, 112, 3), dtype=np.uint8)
-    towers = [Tower.load(tmp_path / name / "tower", device="cpu") for name in ("first", "second")]
+    towers = [Tower.load(order.folder / "tower", device="cpu") for order in (trained, tuned)]
     # Each is scaled to a threshold of 1 on its own validation people.
     before, after = (tower.embed(crops) / tower.card.training["distances_times"] for tower in towers)
     np.testing.assert_allclose(after, before, rtol=1e-2, atol=1e-3)  # once more through float16
 
 
-def test_a_run_resumes_without_the_tower_that_it_started_from(people: Path, tmp_path: Path) -> None:
-    config = tiny_config(stages=(ONE_EPOCH,), validation_share=0.4)
-    train_tower(Order(config, tmp_path / "first", (people,)))
-    order = Order(config, tmp_path / "second", (people,), start_from=tmp_path / "first" / "tower")
-    card = train_tower(order)
-    shutil.rmtree(tmp_path / "first")
+def test_a_run_resumes_without_the_tower_that_it_started_from(tuned: Order, tmp_path: Path) -> None:
+    card = read_card(tuned.folder / "tower")
+    order = Order.load(Path(shutil.copytree(tuned.folder, tmp_path / "run")))
+    assert order.start_from is not None
     (order.folder / "tower" / "tower.json").unlink()
-    again = train_tower(Order.load(order.folder), resume=True)
+    gone = order.start_from.rename(order.start_from.with_name("gone"))
+    try:
+        again = train_tower(order, resume=True)
+    finally:
+        gone.rename(order.start_from)
     assert replace(again, created=card.created, sha256=card.sha256) == card
 
 
-def test_the_exported_tower_is_the_asked_for_mean_of_start_and_end(people: Path, tmp_path: Path) -> None:
-    config = tiny_config(stages=(ONE_EPOCH,), validation_share=0.4, unit_threshold=False)
-    train_tower(Order(config, tmp_path / "first", (people,)))
+def test_the_exported_tower_is_the_asked_for_mean_of_start_and_end(
+    people: Path, trained: Order, tmp_path: Path
+) -> None:
+    exported_anew(trained, tmp_path / "first", unit_threshold=False)
     start = tmp_path / "first" / "tower"
-    far = replace(config, seed=2, stages=(replace(ONE_EPOCH, schedule=one_cycle(1, 0.1)),))
-    for share in (0.0, 0.5, 1.0):
-        mixed = replace(far, start_share=share)
-        train_tower(Order(mixed, tmp_path / str(share), (people,), start_from=start))
+    far = replace(ONE_EPOCH, schedule=one_cycle(1, 0.1))
+    config = replace(trained.config, seed=2, stages=(far,), unit_threshold=False)
+    order = Order(config, tmp_path / "0.0", (people,), start_from=start)
+    train_tower(order)
+    for share in (0.5, 1.0):
+        exported_anew(order, tmp_path / str(share), start_share=share)
     end, mean, back = (embedding_kernel(tmp_path / str(share) / "tower") for share in (0.0, 0.5, 1.0))
     first = embedding_kernel(start)
     assert np.abs(end - first).max() > 2e-3
