@@ -19,7 +19,7 @@ from facesearch.cli.options import (
     TowerOption,
 )
 from facesearch.cli.output import counted, say, say_json, shown, shown_path, table
-from facesearch.text import called
+from facesearch.text import called, time_span
 
 if TYPE_CHECKING:
     from facesearch.api.values import Explanation
@@ -112,7 +112,7 @@ def _report(found: Explanation) -> None:
             str(near.face_id),
             f"{near.distance:.3f}",
             _whose(near.name, near.person_id),
-            "(photo gone)" if near.photo is None else shown_path(near.photo),
+            "(photo gone)" if near.photo is None else f"{shown_path(near.photo)} {time_span(near.span)}".rstrip(),
         )
         for near in found.nearest
     ]

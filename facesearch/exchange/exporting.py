@@ -23,7 +23,7 @@ from facesearch.exchange.sidecars import (
     write_sidecar,
 )
 from facesearch.library import Library
-from facesearch.photos import read_embedded
+from facesearch.photos import is_video, read_embedded
 from facesearch.records import SkippedFile
 
 Progress = Callable[[int, int], None]
@@ -132,6 +132,9 @@ def _export(
     try:
         if not is_unchanged(path, known, photo.sha256):
             summary.skipped.append(SkippedFile(path, "has changed since it was indexed: run facesearch index"))
+            return
+        if is_video(path):
+            summary.skipped.append(SkippedFile(path, "is a video: XMP has no place for when a face is seen"))
             return
         embedded = read_embedded(path)
         frame = Frame(*photo.size_px, embedded.orientation)

@@ -63,14 +63,14 @@ def render_explanation(found: Explanation, library: Library) -> str:
 
 
 def _faces(found: Explanation, cuts: dict[int, Cut], paths: dict[int, str]) -> str:
-    pixels = found.probe.photo.pixels
-    box = found.asked.face.box * np.float32(found.probe.photo.scale)
+    shown = found.probe.picture_of(found.asked)
+    pixels, box = shown.pixels, found.asked.face.box * np.float32(shown.scale)
     which = f"face {found.face} of {len(found.probe.faces)}"
     pieces = [
         _figure(picture(cut_face(pixels, box), which), f"<b>asked about</b><br>{which}"),
         _figure(
             picture(framed_photo(pixels, [box]), f"the photo {found.probe.path.name}, the face framed"),
-            where(found.probe.path),
+            where(found.probe.path, found.asked.span),
             "photo",
         ),
     ]
@@ -178,5 +178,5 @@ def _captions(library: Library, face_ids: list[int]) -> dict[int, str]:
     with library.snapshot():
         faces = library.catalog.faces(face_ids)
         places = library.catalog.photo_paths(face.photo_id for face in faces.values())
-    found = {face_id: places.get(face.photo_id) for face_id, face in faces.items()}
-    return {face_id: where(None if place is None else place.path) for face_id, place in found.items()}
+    found = {face_id: (places.get(face.photo_id), face.span) for face_id, face in faces.items()}
+    return {face_id: where(None if place is None else place.path, span) for face_id, (place, span) in found.items()}

@@ -93,7 +93,7 @@ def _face(face: SheetFace, cut: Cut, beyond: float) -> str:
     at = "" if face.distance is None else f" at <span{' class=no' if is_far else ''}>{face.distance:.3f}</span>"
     return (
         f"<figure{' class=far' if is_far else ''}><label>{shown}<figcaption>{tick}<b>face {face.face_id}</b>{at}"
-        f"<br>{date}{where(face.photo)}</figcaption></label></figure>"
+        f"<br>{date}{where(face.photo, face.span)}</figcaption></label></figure>"
     )
 
 

@@ -13,6 +13,7 @@ from facesearch.library import Library
 from facesearch.people import list_people
 from facesearch.people.cover import cover_faces, geometric_median
 from facesearch.photos import date_taken
+from facesearch.records import Span
 from facesearch.vision.runtime import available_cores
 
 Order = Literal["doubtful", "typical", "date"]
@@ -30,6 +31,7 @@ class SheetFace:
     photo: Path | None
     missing: bool
     quality: float | None  # how well it can be recognised, 0 to 1
+    span: Span | None = None  # when it is seen, if `photo` is a video
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def faces_of_person(library: Library, person_id: int, order: Order, limit: int) 
     for face_id, distance in zip(face_ids, distances, strict=True):
         where = paths.get(stored[face_id].photo_id)
         path, missing = (None, True) if where is None else (where.path, where.missing)
-        faces.append(SheetFace(face_id, distance, None, path, missing, stored[face_id].quality))
+        faces.append(SheetFace(face_id, distance, None, path, missing, stored[face_id].quality, stored[face_id].span))
     shown = _ordered(faces, order)[:limit]
     return PersonFaces(person_id, name, order, len(faces), threshold, tuple(_dated(shown)))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facesearch.errors import PhotoError
 from facesearch.library import Library
 from facesearch.pages import picture, render_page, text
 from facesearch.pages.cutting import Cut, cut_face, cut_faces, framed_photo
@@ -20,7 +21,7 @@ from facesearch.query import SET_APART, FaceMatch, PersonMatch, ProbeFace, Query
 from facesearch.query.candidates import near_faces
 from facesearch.query.probe import Probe
 from facesearch.records import EmbeddedFace, Floats
-from facesearch.text import counted, percent
+from facesearch.text import clock, counted, percent, time_span
 
 MOST_PICTURES = 1500
 """On one page: some 30 MB."""
@@ -146,24 +147,39 @@ def faces_beside(
 def _section(
     library: Library, probe: Probe, answer: QueryAnswer, near: list[list[list[ShownFace]]], cuts: dict[int, Cut]
 ) -> str:
-    boxes = [on_photo(probe, face) for face in probe.faces]
-    paths = _paths(library, cuts)
-    photo = picture(
-        framed_photo(probe.photo.pixels, boxes, longest_px=_PROBE_PX, numbered=len(boxes) > 1),
-        f"the photo {answer.photo.name} with {counted(len(boxes), 'face')} framed",
-    )
+    paths, photo, count = _captions(library, cuts), "", len(probe.faces)
+    if probe.duration_s is None:
+        boxes = [on_photo(probe, face) for face in probe.faces]
+        photo = picture(
+            framed_photo(probe.photo.pixels, boxes, longest_px=_PROBE_PX, numbered=count > 1),
+            f"the photo {answer.photo.name} with {counted(count, 'face')} framed",
+        )
     asked = []
-    for number, (box, found, faces) in enumerate(zip(boxes, answer.faces, near, strict=True), start=1):
-        crop = picture(cut_face(probe.photo.pixels, box), f"face {number} of {answer.photo.name}")
+    for number, (face, found, faces) in enumerate(zip(probe.faces, answer.faces, near, strict=True), start=1):
+        crop = _asked(probe, face, f"face {number} of {answer.photo.name}")
         pairs = zip(matches_of(found), faces, strict=True)
         first = None if found.verdict is None or found.verdict.first is None else found.verdict.first.face_id
         cards = "".join(_card(match, own, cuts, paths, match.face_id == first) for match, own in pairs)
-        caption = f"<figcaption><b>face {number}</b> of {len(boxes)}<br>{_size(found.box)}</figcaption>"
+        time = "" if found.span is None else f"<br>{time_span(found.span)}"
+        caption = f"<figcaption><b>face {number}</b> of {count}{time}<br>{_size(found.box)}</figcaption>"
         asked.append(
             f'<section class="asked"><figure>{crop}{caption}</figure>'
             f'<div>{_verdict(found, number)}<div class="cards">{cards}</div></div></section>'
         )
     return f'<h2>{where(answer.photo)}</h2><div class="probe">{photo}</div>{"".join(asked)}'
+
+
+def _asked(probe: Probe, face: EmbeddedFace, alt: str) -> str:
+    """A face that is asked about; in a video with the frame that shows it."""
+    try:
+        shown = probe.picture_of(face)
+    except PhotoError as error:  # the video was changed or taken away meanwhile
+        return picture(None, alt, error.reason)
+    box = face.face.box * np.float32(shown.scale)
+    crop = picture(cut_face(shown.pixels, box), alt)
+    if face.span is None:
+        return crop
+    return crop + picture(framed_photo(shown.pixels, [box]), f"the frame at {clock(face.span.at_s)}, the face framed")
 
 
 def _verdict(face: ProbeFace, number: int) -> str:
@@ -178,7 +194,7 @@ def _card(
     match: PersonMatch | FaceMatch,
     faces: list[ShownFace],
     cuts: dict[int, Cut],
-    paths: dict[int, Path],
+    paths: dict[int, str],
     is_first: bool,
 ) -> str:
     name = who(match.name, match.person_id, match.face_id)
@@ -193,12 +209,13 @@ def _card(
     )
 
 
-def _near(face: ShownFace, name: str, cut: Cut, path: Path | None) -> str:
+def _near(face: ShownFace, name: str, cut: Cut, caption: str | None) -> str:
     crop = picture(cut.face, f"face {face.face_id}", cut.reason)
     photo = picture(cut.photo, f"the photo of face {face.face_id}, which is framed", cut.reason)
     return (
         f'<figure class="near">{crop}{photo}'
-        f"<figcaption><b>face {face.face_id}</b> at {face.distance:.3f} · {where(path)}</figcaption></figure>"
+        f"<figcaption><b>face {face.face_id}</b> at {face.distance:.3f} · {caption or where(None)}</figcaption>"
+        "</figure>"
     )
 
 
@@ -207,12 +224,16 @@ def on_photo(probe: Probe, face: EmbeddedFace) -> Floats:
     return face.face.box * np.float32(probe.photo.scale)
 
 
-def _paths(library: Library, face_ids: dict[int, Cut]) -> dict[int, Path]:
-    """Where the photo of each face lies, by face id."""
+def _captions(library: Library, face_ids: dict[int, Cut]) -> dict[int, str]:
+    """Where the photo of each face lies, and when it is seen in a video, by face id; as HTML."""
     with library.snapshot():
         faces = library.catalog.faces(face_ids)
         places = library.catalog.photo_paths(face.photo_id for face in faces.values())
-    return {face_id: places[face.photo_id].path for face_id, face in faces.items() if face.photo_id in places}
+    return {
+        face_id: where(places[face.photo_id].path, face.span)
+        for face_id, face in faces.items()
+        if face.photo_id in places
+    }
 
 
 def _size(box: tuple[float, float, float, float]) -> str:

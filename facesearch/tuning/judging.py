@@ -18,7 +18,7 @@ from facesearch.evaluation.evidence import Evidence, choose_of_all
 from facesearch.evaluation.metrics import RocCurve
 from facesearch.evaluation.report import Report
 from facesearch.library import Library
-from facesearch.photos import photo_file, read_photo_apart
+from facesearch.photos import fingerprint, photo_file, read_photo_apart
 from facesearch.records import FaceDetector, PhotoPath, Pixels, StoredFace
 from facesearch.tuning.calibration import judge_in
 from facesearch.vision.alignment import align
@@ -122,10 +122,12 @@ def _crop_again(face: StoredFace, where: PhotoPath | None, sha256: str | None, d
         return None
     try:
         file = photo_file(where.path)
-        photo, found = find_faces(lambda draft: read_photo_apart(file, draft=draft), detector)
+        at_s = None if face.span is None else face.span.at_s
+        photo, found = find_faces(lambda draft: read_photo_apart(file, draft=draft, at_s=at_s), detector)
+        current = photo.sha256 or fingerprint(file.path)  # of a frame there is none
     except PhotoError:
         return None
-    if photo.sha256 != sha256:
+    if current != sha256:
         return None
     pairs = pair_up([each.box for each in found], [face.box * np.float32(photo.scale)], FOUND_AGAIN)
     return align(photo.pixels, found[pairs[0][0]].landmarks) if pairs else None

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from support.films import Appearance, portrait, write_film, write_tiles
-from support.tiles import ColourTower, TileDetector, draw
+from support.tiles import MODELS, ColourTower, TileDetector, draw
 
-from facesearch.indexing import IndexSummary, index_photos, prune, survey
-from facesearch.library import Library
+from facesearch.indexing import IndexSummary, index_photos, prune, reindex, survey
+from facesearch.library import Library, forget
+from facesearch.people import group_people
 from facesearch.records import Span
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
@@ -138,3 +139,41 @@ def test_drawn_people_are_followed_and_recognised(tmp_path: Path) -> None:
             (face,) = opened.ask(opened.probe(tmp_path / "album" / f"{person}.png")).faces
             in_film = {each.span for each in face.people if each.nearest_photo.name == "film.mp4"}
             assert in_film or face.people[0].photo_count == 2
+
+
+def test_a_reindex_keeps_the_people_of_a_video(library: Library, tmp_path: Path) -> None:
+    class OtherDetector(TileDetector):
+        identity = "tiles-2"
+
+    write_tiles(tmp_path / "album" / "a.mov", [RED], [RED, GREEN], [RED, GREEN], [])
+    _index(library, tmp_path / "album")
+    before = _spans(library)
+    with library.changing(), library.people.change("name") as change:
+        change.move([1], change.create(), "user")
+    summary = reindex(library, OtherDetector(), ColourTower())
+    assert (summary.switched, summary.photos, summary.faces_kept, summary.named_lost) == (True, 1, 3, 0)
+    assert _spans(library) == before
+    assert library.catalog.faces([1])[1].person_id == 1
+    assert library.catalog.durations([1]) == {1: 4.0}
+
+
+def test_a_video_is_forgotten_with_its_faces(library: Library, tmp_path: Path) -> None:
+    path = write_tiles(tmp_path / "album" / "a.mov", [RED], [RED])
+    _index(library, tmp_path / "album")
+    library.close()
+    forget(library.path, str(path))
+    with Library.open(library.path, MODELS) as reader:
+        assert _spans(reader) == []
+    assert path.is_file()
+
+
+def test_faces_of_one_person_in_many_frames_are_one_group(library: Library, tmp_path: Path) -> None:
+    """Two faces in one frame are two people; two faces in two frames of a video may be one."""
+    write_tiles(tmp_path / "a.mov", [RED, GREEN], *[[]] * 7, [RED, GREEN], *[[]] * 7, [RED, GREEN], *[[]] * 7)
+    index_photos(library, [tmp_path / "a.mov"], TileDetector(), ColourTower())
+    with library.snapshot():
+        found = library.grouped.all()
+    assert len(set(found.photos.tolist())) == 1
+    assert len(set(found.pictures.tolist())) == 3
+    people = group_people(library, least_faces=3).people
+    assert sorted(person.faces for person in people) == [3, 3]

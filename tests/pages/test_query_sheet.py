@@ -157,9 +157,9 @@ def test_a_photo_is_read_once_and_no_larger_than_its_faces_need(
 
     read: list[tuple[str, int]] = []
 
-    def counting(file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> object:
+    def counting(file: PhotoFile, max_side_px: int = MAX_SIDE_PX, *, at_s: float | None = None) -> object:
         read.append((file.path.name, max_side_px))
-        return real(file, max_side_px)
+        return real(file, max_side_px, at_s=at_s)
 
     real = cutting.read_photo_apart
     monkeypatch.setattr(cutting, "read_photo_apart", counting)

@@ -23,7 +23,7 @@ from facesearch.query.probe import Probe
 from facesearch.query.why.heat import by_region
 from facesearch.query.why.occlusion import Occlusion, Patches, occlude
 from facesearch.query.why.pairs import PairsAround, pairs_around
-from facesearch.records import EmbeddedFace, Embedder
+from facesearch.records import EmbeddedFace, Embedder, Span
 
 NEAREST_FACES = 12
 _PEOPLE_TO_LOOK_THROUGH = 200  # for a person who is asked about: farther than that there is no rank
@@ -56,6 +56,7 @@ class Candidate:
     person_distance: float | None = None
     posterior: float | None = None
     plain_distance: float = 0.0
+    span: Span | None = None  # when that face is seen in a video
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class FaceNear:
     photo: Path | None
     quality: float | None  # how well the face can be recognised, 0 to 1
     plain_distance: float = 0.0  # as in PersonMatch
+    span: Span | None = None  # when it is seen, if `photo` is a video
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +169,7 @@ def explain(library: Library, probe: Probe, tower: Embedder, options: WhyOptions
                 None if near.photo is None else near.photo.path,
                 near.face.quality,
                 near.plain_distance,
+                near.face.span,
             )
             for near in near_faces(library, place, NEAREST_FACES)
         )
@@ -214,6 +217,7 @@ def _candidate(match: PersonMatch) -> Candidate:
         match.person_distance,
         match.posterior,
         match.plain_distance,
+        match.span,
     )
 
 
