@@ -7,7 +7,7 @@ quality decides. Reads rows only.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -17,7 +17,9 @@ from facesearch.records import Floats
 
 _SAMPLED_FACES = 64  # of a person, evenly through their ids, among which the cover is looked for
 _REMEMBERED = 100_000  # covers, some 20 MB
+_PEOPLE_AT_ONCE = 256
 _ROUNDS = 50
+_LEAST = 1e-300  # instead of a zero to divide by
 _SETTLED = 1e-6
 
 
@@ -47,35 +49,53 @@ def cover_faces(library: Library, person_ids: Iterable[int]) -> dict[int, int]:
 _remembered: OrderedDict[tuple[object, ...], int] = OrderedDict()
 
 
-def _best_faces(library: Library, person_ids: set[int]) -> dict[int, int]:
+def _best_faces(library: Library, person_ids: Iterable[int]) -> dict[int, int]:
     """The covers that nobody chose, by person id."""
+    samples = library.people.sampled_rows(person_ids, _SAMPLED_FACES)
+    by_size = sorted(samples.items(), key=lambda item: len(item[1].face_ids))
     found = {}
-    space = library.space
-    for person_id, sample in library.people.sampled_rows(person_ids, _SAMPLED_FACES).items():
-        places = space.map(sample.embeddings)
-        distances = row_distances(places, geometric_median(places))
-        order = np.argsort(distances, kind="stable")[: (len(distances) + 1) // 2]
-        qualities = np.nan_to_num(sample.qualities[order], nan=-1.0)
-        found[person_id] = int(sample.face_ids[order[np.argmax(qualities)]])
-    return library.added.first_of(person_ids - found.keys()) | found
+    for start in range(0, len(by_size), _PEOPLE_AT_ONCE):
+        part = by_size[start : start + _PEOPLE_AT_ONCE]
+        places = [library.space.map(sample.embeddings) for _, sample in part]
+        for (person_id, sample), own, middle in zip(part, places, geometric_medians(places), strict=True):
+            distances = row_distances(own, middle)
+            order = np.argsort(distances, kind="stable")[: (len(distances) + 1) // 2]
+            qualities = np.nan_to_num(sample.qualities[order], nan=-1.0)
+            found[person_id] = int(sample.face_ids[order[np.argmax(qualities)]])
+    return found
 
 
 def geometric_median(places: Floats) -> Floats:
-    """The point with the least sum of distances to some others: float32 (N, D) -> float32 (D,). Source: Weiszfeld 1937;
-    a point that the search lands on is left out of the step, as Vardi and Zhang 2000 do."""
-    points = np.asarray(places, np.float64)
-    middle = points.mean(axis=0)
+    """The point with the least sum of distances to some others: float32 (N, D) -> float32 (D,)."""
+    median: Floats = geometric_medians([places])[0]
+    return median
+
+
+def geometric_medians(groups: Sequence[Floats]) -> Floats:
+    """Of each group of places the point with the least sum of distances to them: float32 (N, D) each, of one place or
+    more -> float32 (groups, D). Source: Weiszfeld 1937; a point that the search lands on is left out of the step, as
+    Vardi and Zhang 2000 do."""
+    counts = np.array([len(places) for places in groups])
+    is_there = (
+        np.arange(counts.max()) < counts[:, None]
+    )  # groups are as long as the longest, by points that do not count
+    points = np.zeros((*is_there.shape, groups[0].shape[1]))
+    points[is_there] = np.concatenate(groups)
+    middles = points.sum(axis=1) / counts[:, None]
+    going = np.arange(len(groups))
     for _ in range(_ROUNDS):
-        far = np.linalg.norm(points - middle, axis=1)
-        apart = far > _SETTLED
-        if not apart.any():
+        offsets = points[going] - middles[going, None]
+        far = np.linalg.norm(offsets, axis=2)
+        apart = is_there[going] & (far > _SETTLED)
+        weights = np.where(apart, 1 / np.maximum(far, _SETTLED), 0)
+        pull = (weights[:, None] @ offsets)[:, 0]
+        strength = np.maximum(np.linalg.norm(pull, axis=1), _LEAST)
+        held = is_there[going].sum(axis=1) - apart.sum(axis=1)
+        reach = np.maximum(0, 1 - held / strength) / np.maximum(weights.sum(axis=1), _LEAST)
+        step = pull * reach[:, None]
+        middles[going] += step
+        going = going[np.linalg.norm(step, axis=1) >= _SETTLED]
+        if not len(going):
             break
-        weights = 1 / far[apart]
-        pull = weights @ (points[apart] - middle)
-        held = float((~apart).sum())
-        strength = float(np.linalg.norm(pull))
-        step = pull / weights.sum() * max(0.0, 1 - held / strength if strength else 0.0)
-        middle = middle + step
-        if np.linalg.norm(step) < _SETTLED:
-            break
-    return np.asarray(middle, np.float32)
+    found: Floats = middles.astype(np.float32)
+    return found

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support.people_library import create, draw_album
 from support.tiles import draw
@@ -14,7 +15,7 @@ from support.tiles import draw
 from facesearch.library import Library
 from facesearch.pages.person_faces import everybody
 from facesearch.people import list_people, name_faces, reject_faces, show_person
-from facesearch.people.cover import cover_faces
+from facesearch.people.cover import cover_faces, geometric_medians
 
 ANN_ID, BOB_ID = 1, 2
 
@@ -102,3 +103,17 @@ def test_lists_and_sheets_show_the_cover(library: Library) -> None:
     shown = show_person(library, ANN_ID)
     assert shown.person.cover_face_id == covers[ANN_ID]
     assert {face.quality for face in shown.faces} == {1.0}
+
+
+def test_each_group_gets_its_own_median_however_long_the_others_are() -> None:
+    """Compared with Weiszfeld's step written out for one group, from its definition."""
+    random = np.random.default_rng(4)
+    groups = [random.normal(size=(count, 32)).astype(np.float32) for count in (1, 2, 3, 9, 40)]
+    groups.append(np.repeat(groups[2][:2], [4, 1], axis=0))  # most of them at one point, which is the median
+    for places, found in zip(groups, geometric_medians(groups), strict=True):
+        middle = places.mean(axis=0, dtype=np.float64)
+        for _ in range(2000):
+            far = np.maximum(np.linalg.norm(places - middle, axis=1), 1e-12)
+            middle = (places / far[:, None]).sum(axis=0) / (1 / far).sum()
+        least = np.linalg.norm(places - middle, axis=1).sum()
+        assert np.linalg.norm(places - found, axis=1).sum() <= least * 1.0005
