@@ -7,7 +7,8 @@ phase an index run is started and killed (SIGKILL) at a moment drawn over its wh
 included, until one run comes to its end. Checked after every kill: the library opens, SQLite finds it sound, its rows
 fit together, every photo that was committed before is there once, with all of its faces, and a search answers as brute
 force over the rows does. Checked after every phase: the library equals one that was never killed, with the names
-that folders gave and the groups that were found at the end of the run.
+that folders gave and the groups that were found at the end of the run. Between phases, faces that the detector missed
+are added to both libraries, with an embedding and without.
 
 Each run is a process of its own, forked from one that has imported everything, so that a kill costs no start-up. It is
 the whole pipeline but for the networks, which write nothing: colours stand in for faces. --real runs the command
@@ -35,12 +36,13 @@ from PIL import Image
 
 from facesearch.demo import Person, draw_portrait, random_people
 from facesearch.indexing import IndexOptions, index_photos
-from facesearch.library import DATABASE_NAME, Library
+from facesearch.library import DATABASE_NAME, AddedFace, Library
 from facesearch.library.care.checks import embedding_problems, integrity, row_problems
 from facesearch.library.rows import schema
 from facesearch.library.rows.database import Database
+from facesearch.people import photo_at
 from facesearch.photos import fingerprint
-from facesearch.records import DetectedFace, Floats, Models, Pixels
+from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, Pixels
 from facesearch.vision.alignment import TEMPLATE_112
 
 PRELOADED = [
@@ -54,7 +56,7 @@ PRELOADED = [
 PORTRAIT_PX = 128
 TILE_PX = 40
 STRANGERS = 12
-Content = dict[str, tuple[bool, str | None, tuple[tuple[bytes, bytes, str | None], ...]]]
+Content = dict[str, tuple[bool, str | None, tuple[tuple[bytes, bytes, str, str | None], ...]]]
 
 
 class TileDetector:
@@ -167,7 +169,7 @@ class Trial:
         self.context, self.real, self.rng = context, real, rng
         self.collection = Collection(folder / "album", rng, real)
         self.killed, self.reference = folder / "killed", folder / "reference"
-        self.kills = self.whole_runs = 0
+        self.kills = self.whole_runs = self.added = 0
         self.committed = Counter[int]()
         self.run_s = 0.0
 
@@ -202,6 +204,21 @@ class Trial:
         assert process.exitcode == 0, f"index ended with {process.exitcode} after {self.kills} kills"
         self.check(before)
         assert content(self.killed) == content(self.reference), f"another library after {self.kills} kills"
+        if not self.real:
+            self.add_faces(2)
+
+    def add_faces(self, count: int) -> None:
+        """Add the same faces to both libraries, of each kind so many, on photos drawn at random."""
+        photos = sorted(self.collection.folder.rglob("*.jpg"))
+        drawn = [
+            (photo, self.rng.randrange(20), kind) for kind in (False, True) for photo in self.rng.sample(photos, count)
+        ]
+        for path in (self.killed, self.reference):
+            with Library.open(path, writable=True) as library:
+                for number, (photo, place, is_seen) in enumerate(drawn, start=self.added):
+                    add_face(library, photo, place, f"added {number}", is_seen=is_seen)
+                library.save_vectors()
+        self.added += len(drawn)
 
     def check(self, before: set[str]) -> set[str]:
         """Everything that must hold after a kill; returns the photos that are committed."""
@@ -232,18 +249,38 @@ class Trial:
         return photos
 
 
+def add_face(library: Library, photo: Path, place: int, name: str, *, is_seen: bool) -> None:
+    """A small face of somebody on a photo; with the embedding of the tile that it lies on if it is seen."""
+    photo_id = photo_at(library, photo)
+    if photo_id is None:  # a damaged photo
+        return
+    box = np.array([place, place, place + 12, place + 14], np.float32)
+    seen = None
+    if is_seen:
+        around = [face for face in library.catalog.faces_in([photo_id]) if face.found_by == "detector"]
+        if not around:
+            return
+        embedding = library.catalog.embeddings_by_id([around[0].face_id])[around[0].face_id]
+        landmarks = (TEMPLATE_112 * (12 / 112) + place).astype(np.float32)
+        seen = EmbeddedFace(DetectedFace(box, landmarks, 0.6), embedding, 0.5)
+    with library.changing(), library.people.change("add-face") as change:
+        face_id = change.add_face(photo_id, AddedFace(box, "user", seen))
+        change.move([face_id], change.create(name))
+
+
 def content(path: Path) -> Content:
     """What a library knows: by path whether it is missing, why it failed or where its date comes from, and the faces
     with their people; a group is
     called by the lowest embedding and box in it, for its number depends on when it was found."""
     with closing(Database(schema.connect(path / DATABASE_NAME, writable=False))) as database:
-        faces: dict[int, list[tuple[bytes, bytes, str | None]]] = {}
+        faces: dict[int, list[tuple[bytes, bytes, str, str | None]]] = {}
         for photo, *face in database.rows(
-            "SELECT photo_id, box, embedding, coalesce(name, CASE WHEN person_id IS NOT NULL THEN "
-            "'#' || min(hex(embedding) || hex(box)) OVER (PARTITION BY person_id) END) "
+            "SELECT photo_id, box, coalesce(embedding, x''), found_by, "
+            "coalesce(name, CASE WHEN person_id IS NOT NULL THEN '#' || min(hex(embedding) || hex(box)) "
+            "OVER (PARTITION BY person_id) END) "
             "FROM faces LEFT JOIN people ON people.id = person_id"
         ):
-            faces.setdefault(photo, []).append((face[0], face[1], face[2]))
+            faces.setdefault(photo, []).append((face[0], face[1], face[2], face[3]))
         rows = database.rows(
             "SELECT path, missing, reason, photo_id, taken_source FROM files LEFT JOIN photos ON photos.id = photo_id"
         )
@@ -280,7 +317,7 @@ def main() -> int:
     partly = len(trial.committed)
     print(
         f"{trial.kills} kills survived, at {partly} different numbers of committed photos, and {trial.whole_runs} runs "
-        f"that came to their end in between; {time.monotonic() - started:.0f} s"
+        f"that came to their end in between; {trial.added} faces were added; {time.monotonic() - started:.0f} s"
     )
     return 0
 

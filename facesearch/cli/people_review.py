@@ -54,8 +54,5 @@ def _report(found: SuspectList) -> None:
     more = f" ({kinds})" if kinds else ""
     looked = f"{counted(found.faces, 'face')} of {counted(found.people, 'person', 'people')}"
     say(f"{counted(total, 'likely mistake')}{more} among {looked}")
-    if found.photos_dated or found.photos_undated or found.photos_missing:
-        say(
-            f"dates: {counted(found.photos_dated, 'photo')} with a date, {found.photos_undated:,} without, "
-            f"{found.photos_missing:,} missing"
-        )
+    if found.photos_dated or found.photos_undated:
+        say(f"dates: {counted(found.photos_dated, 'photo')} with a date, {found.photos_undated:,} without")

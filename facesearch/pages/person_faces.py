@@ -1,10 +1,8 @@
-"""Which faces a sheet of people shows, and in which order. Reads rows, and of photos no more than their dates."""
+"""Which faces a sheet of people shows, and in which order. Reads rows only."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +10,7 @@ from facesearch.errors import UsageError
 from facesearch.library import Library
 from facesearch.people import list_people
 from facesearch.people.cover import cover_faces, geometric_median
-from facesearch.photos import date_taken
 from facesearch.records import Span
-from facesearch.vision.runtime import available_cores
 
 Order = Literal["doubtful", "typical", "date"]
 
@@ -22,8 +18,8 @@ Order = Literal["doubtful", "typical", "date"]
 @dataclass(frozen=True)
 class SheetFace:
     """A face of a person. distance: from the person's middle; None where it has no embedding. taken: when its photo
-    was, ISO 8601 without a time zone; None where the photo does not say, or is not shown. photo: None where it is in no
-    file any more."""
+    was, ISO 8601 without a time zone; None where only the file's time says so. photo: None where it is in no file any
+    more."""
 
     face_id: int
     distance: float | None
@@ -83,6 +79,7 @@ def faces_of_person(library: Library, person_id: int, order: Order, limit: int) 
         places = library.places(sorted(every - without)) if without != every else None
         stored = library.catalog.faces(face_ids)
         paths = library.catalog.photo_paths({face.photo_id for face in stored.values()})
+        dates = library.catalog.taken({face.photo_id for face in stored.values()})
         name, threshold = library.people.names()[person_id], library.threshold
     distances: list[float | None] = [None] * len(face_ids)
     if places is not None:
@@ -91,9 +88,12 @@ def faces_of_person(library: Library, person_id: int, order: Order, limit: int) 
     for face_id, distance in zip(face_ids, distances, strict=True):
         where = paths.get(stored[face_id].photo_id)
         path, missing = (None, True) if where is None else (where.path, where.missing)
-        faces.append(SheetFace(face_id, distance, None, path, missing, stored[face_id].quality, stored[face_id].span))
+        date = dates.get(stored[face_id].photo_id)
+        taken = None if date is None or date.source == "file" else date.at
+        quality, span = stored[face_id].quality, stored[face_id].span
+        faces.append(SheetFace(face_id, distance, taken, path, missing, quality, span))
     shown = _ordered(faces, order)[:limit]
-    return PersonFaces(person_id, name, order, len(faces), threshold, tuple(_dated(shown)))
+    return PersonFaces(person_id, name, order, len(faces), threshold, tuple(shown))
 
 
 def everybody(library: Library, limit: int) -> Everybody:
@@ -110,7 +110,7 @@ def everybody(library: Library, limit: int) -> Everybody:
 
 def _ordered(faces: list[SheetFace], order: Order) -> list[SheetFace]:
     if order == "date":
-        return sorted(_dated(faces), key=lambda face: (face.taken is None, face.taken or "", face.face_id))
+        return sorted(faces, key=lambda face: (face.taken is None, face.taken or "", face.face_id))
     known = {face.face_id: face.distance for face in faces if face.distance is not None}
     near = [face for face in faces if face.face_id in known]
     others = [face for face in faces if face.face_id not in known]
@@ -120,15 +120,3 @@ def _ordered(faces: list[SheetFace], order: Order) -> list[SheetFace]:
     half = (len(near) + 1) // 2  # as for a cover
     best = sorted(nearest[:half], key=lambda face: -1.0 if face.quality is None else face.quality, reverse=True)
     return best + nearest[half:]
-
-
-def _dated(faces: Sequence[SheetFace]) -> list[SheetFace]:
-    """The same faces with the dates of their photos, each photo read once."""
-    undated = {face.photo: None for face in faces if face.photo is not None and face.taken is None}
-    with ThreadPoolExecutor(available_cores(), thread_name_prefix="dates") as pool:
-        dates = dict(zip(undated, pool.map(date_taken, undated), strict=True))
-    found = []
-    for face in faces:
-        date = None if face.photo is None else dates.get(face.photo)
-        found.append(face if date is None else replace(face, taken=date.isoformat(timespec="seconds")))
-    return found

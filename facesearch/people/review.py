@@ -7,11 +7,10 @@ one, and a photo that was taken before the person was born. Suggests, and refuse
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +18,6 @@ from facesearch.library import Library
 from facesearch.people.likeness import Fits, Likeness
 from facesearch.people.sources import CONFIRMED
 from facesearch.people.suspect import KINDS, Suspect, worded
-from facesearch.photos import date_taken
 from facesearch.records import Ints, PersonRow, Values
 
 # Evidence is a natural logarithm of odds. Faces of a person are less independent than the model takes them for, so its
@@ -37,8 +35,7 @@ _NEAREST = 3  # a distance to a person is the mean to so many of their nearest f
 class SuspectList:
     """The likeliest mistakes first. found: how many there are by kind. faces, people: how many were looked at.
 
-    photos_dated: photos of people with a date of birth whose own date could be read; photos_undated: without one;
-    photos_missing: that are not there now.
+    photos_dated: photos of people with a date of birth that have a date themselves; photos_undated: that have none.
     """
 
     suspects: tuple[Suspect, ...]
@@ -47,20 +44,16 @@ class SuspectList:
     people: int
     photos_dated: int
     photos_undated: int
-    photos_missing: int
 
 
-def find_suspects(
-    library: Library, top: int | None = 20, taken: Callable[[Path], datetime | None] = date_taken
-) -> SuspectList:
-    """The `top` likeliest mistakes, or all. taken: when a photo was taken, None where that is not known.
+def find_suspects(library: Library, top: int | None = 20) -> SuspectList:
+    """The `top` likeliest mistakes, or all.
 
-    Faces that were confirmed are no mistakes. Faces are measured in the library's space. Photos are only read for their
-    dates, and only those of people with a date of birth.
+    Faces that were confirmed are no mistakes. Faces are measured in the library's space. No photo is read.
     """
     with library.snapshot():
         search = _Search(library)
-        found = [*search.alike(), *_once([*search.unborn(taken), *search.twice(), *search.strays()])]
+        found = [*search.alike(), *_once([*search.unborn(), *search.twice(), *search.strays()])]
         confirmed = library.people.faces_by(CONFIRMED)
         found = [each for each in found if each.face_id not in confirmed]
         found.sort(key=lambda each: (-each.evidence, each.person_id, each.face_id or 0))
@@ -75,7 +68,7 @@ class _Search:
     its photo says something."""
 
     library: Library
-    dates: list[int] = field(default_factory=lambda: [0, 0, 0])  # photos dated, undated, missing
+    dates: list[int] = field(default_factory=lambda: [0, 0])  # photos dated, undated
 
     def __post_init__(self) -> None:
         people = self.library.people
@@ -167,20 +160,14 @@ class _Search:
                 named, other = (second, first) if self._name(first) is None and self._name(second) else (first, second)
                 yield Suspect("alike", evidence, named, self._name(named), other_person_id=other)
 
-    def unborn(self, taken: Callable[[Path], datetime | None]) -> Iterator[Suspect]:
-        """Faces on photos that are older than their person."""
+    def unborn(self) -> Iterator[Suspect]:
+        """Faces on photos that are older than their person. A file's time, mostly that of a copy, does not count."""
         born = {person: date.fromisoformat(row.born) for person, row in self.rows.items() if row.born is not None}
         rows = np.flatnonzero(np.isin(self.owners, list(born)))
-        paths = self.library.catalog.photo_paths(self.photos[rows].tolist())
-        days: dict[int, date | None] = {}
-        for photo in sorted({int(photo) for photo in self.photos[rows]}):
-            where = paths.get(photo)
-            if where is None or not where.path.is_file():
-                self.dates[2] += 1
-                continue
-            when = taken(where.path)
-            days[photo] = None if when is None else when.date()
-            self.dates[0 if when is not None else 1] += 1
+        photos = {int(photo) for photo in self.photos[rows]}
+        taken = self.library.catalog.taken(photos).items()
+        days = {photo: date.fromisoformat(each.at[:10]) for photo, each in taken if each.source != "file"}
+        self.dates = [len(days), len(photos) - len(days)]
         for row in rows.tolist():
             day = days.get(int(self.photos[row]))
             if day is not None and day < born[int(self.owners[row])]:

@@ -165,13 +165,12 @@ def test_a_photo_that_is_older_than_the_person(library: Library, album: Path) ->
     give(library, "Ann", 36)
     assert find_suspects(library).photos_dated == 0  # no date of birth is known
     set_born(library, 1, "1980-01-01")
-    (album / "Ann" / "0.png").unlink()
     before = {path: path.stat().st_mtime_ns for path in album.rglob("*") if path.is_file()}
     report = find_suspects(library)
     (only,) = report.suspects
     assert (only.kind, only.face_id, only.photo, only.taken) == ("unborn", 36, photo, "1979-12-31")
     assert "before Ann was born on 1980-01-01" in only.reason
-    assert (report.photos_dated, report.photos_undated, report.photos_missing) == (1, FACES - 1, 1)
+    assert (report.photos_dated, report.photos_undated) == (1, FACES)
     assert {path: path.stat().st_mtime_ns for path in album.rglob("*") if path.is_file()} == before
     set_born(library, 1, "1979-12-31")
     assert find_suspects(library).suspects == ()
