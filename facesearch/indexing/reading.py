@@ -25,9 +25,12 @@ Seen_co = TypeVar("Seen_co", covariant=True)
 
 
 class Seer(Protocol[Seen_co]):
-    """What a lane works with, entered once and used by one thread at a time. see: raises PhotoError."""
+    """What a lane works with, entered once and used by one thread at a time. see: raises PhotoError. give_up: lets what
+    takes long, a video, end at once with a PhotoError; called from another thread."""
 
     def see(self, file: PhotoFile) -> Seen_co: ...
+
+    def give_up(self) -> None: ...
 
     def __enter__(self) -> Self: ...
 
@@ -159,6 +162,7 @@ class _Lanes(Generic[Seen]):
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="lane")
         self._seers = ExitStack()
         self._of_thread = threading.local()
+        self._entered: list[Seer[Seen]] = []
 
     def submit(self, file: PhotoFile) -> Future[Seen | PhotoError]:
         return self._pool.submit(self._seen, file)
@@ -167,6 +171,7 @@ class _Lanes(Generic[Seen]):
         seer: Seer[Seen] | None = getattr(self._of_thread, "seer", None)
         if seer is None:
             seer = self._of_thread.seer = self._seers.enter_context(self._seer())
+            self._entered.append(seer)
         try:
             return seer.see(file)
         except PhotoError as error:
@@ -176,5 +181,8 @@ class _Lanes(Generic[Seen]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for seer in list(self._entered):  # of a run that is interrupted: photos are waited for, videos are not
+            seer.give_up()
+        self._pool.shutdown()
         self._seers.close()

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
+import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from support.films import Appearance, portrait, write_film, write_tiles
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
+from facesearch.errors import PhotoError
 from facesearch.indexing import IndexSummary, index_photos, prune, reindex, survey
 from facesearch.library import Library, forget
 from facesearch.people import group_people
+from facesearch.photos import photo_file
 from facesearch.records import Span
+from facesearch.vision.detector.detector import load_detector
+from facesearch.vision.faces import SeeingWorker
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
 
@@ -120,8 +127,6 @@ def test_without_the_extra_videos_are_counted_and_known_ones_kept(
 
 def test_drawn_people_are_followed_and_recognised(tmp_path: Path) -> None:
     """With the real detector and tower, through the program."""
-    from PIL import Image
-
     from facesearch.api.library import FaceLibrary
     from facesearch.text import time_span
 
@@ -177,3 +182,30 @@ def test_faces_of_one_person_in_many_frames_are_one_group(library: Library, tmp_
     assert len(set(found.pictures.tolist())) == 3
     people = group_people(library, least_faces=3).people
     assert sorted(person.faces for person in people) == [3, 3]
+
+
+def test_an_interrupted_run_does_not_wait_for_a_video(tmp_path: Path) -> None:
+    """Which could take many minutes; photos are finished."""
+    film = write_film(tmp_path / "film.mp4", [Appearance(0, 0, 90)], 90, size=(320, 180), rate=1)
+    found: list[Exception | None] = []
+    drawn = tmp_path / "a.png"
+    Image.fromarray(portrait(0, 300)).save(drawn)
+    with SeeingWorker(load_detector()) as worker:
+        assert len(worker.see(photo_file(drawn)).faces) == 1  # the process is ready
+
+        def see() -> None:
+            try:
+                worker.see(photo_file(film))
+                found.append(None)
+            except PhotoError as error:
+                found.append(error)
+
+        seeing = threading.Thread(target=see)
+        seeing.start()
+        while not worker._is_at_video and seeing.is_alive():
+            time.sleep(0.01)
+        worker.give_up()
+        seeing.join(60)
+        assert not seeing.is_alive()
+        assert "when the system ended the process" in str(found[0])
+        assert len(worker.see(photo_file(drawn)).faces) == 1  # by a new one

@@ -60,6 +60,7 @@ class DecodingWorker:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready = False
+        self._is_at_video = False
         self._is_here = False  # where no process may be started
         if sys.platform == "win32":  # no limits of time and memory there, nor a lock to hand on
             self._is_here = True
@@ -162,6 +163,12 @@ class DecodingWorker:
         if how == "SIGKILL":  # not the photo's fault: an error with a number is tried again
             error.__cause__ = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
         return error
+
+    def give_up(self) -> None:
+        """Let a video that is being read end with a PhotoError; a photo is soon finished. From any thread."""
+        process = self._process
+        if self._is_at_video and process is not None:
+            process.kill()
 
     @property
     def process_id(self) -> int | None:

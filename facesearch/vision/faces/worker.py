@@ -40,7 +40,11 @@ class SeeingWorker(DecodingWorker):
 
                 return see_video(file, self._detector)
             return cut_out(*find_faces(partial(self._read, file, max_side_px), self._detector))
-        current, answer, content = self._answered(file, max_side_px, draft=True)
+        self._is_at_video = is_video(file.path)
+        try:
+            current, answer, content = self._answered(file, max_side_px, draft=True)
+        finally:
+            self._is_at_video = False
         return SeenPhoto(
             current,
             answer["sha256"],
