@@ -6,6 +6,7 @@ import json
 import math
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,27 @@ def test_other_commands_in_the_guide_are_the_programs() -> None:
             used = {word.partition("=")[0] for word in words if word.startswith("-")}
             assert not hasattr(command, "commands") or not words or used, (page.name, line)
             assert used <= options, (page.name, line)
+
+
+def test_the_known_faces_of_face_recognition_become_people(
+    tmp_path: Path, tower: Path, run: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = re.search(r"<!-- known -->\n```bash\n(.*?)```", (DOCS / "guide" / "switch.md").read_text(), re.DOTALL)
+    assert shown is not None
+    people = write_album(tmp_path / "album", 2, 2, seed=4, groups=0).directory / "people"
+    for folder, photo in (("known", 1), ("unknown", 2)):
+        (tmp_path / folder).mkdir()
+        for person in people.iterdir():
+            shutil.copy(person / f"{photo:04}.jpg", tmp_path / folder / f"{person.name}.jpg")
+    monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "library"))
+    monkeypatch.setenv("FACESEARCH_TOWER", str(tower))
+    monkeypatch.chdir(tmp_path)
+    in_shell, ours = shown[1].split("facesearch", 1)
+    subprocess.run(["sh", "-ec", in_shell], cwd=tmp_path, check=True)
+    for line in f"facesearch{ours}".splitlines():
+        ran = run(*shlex.split(line)[1:])
+        assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("named 2 faces (2 new people)")
 
 
 def test_the_command_reference_is_the_programs_own() -> None:
