@@ -206,6 +206,32 @@ def test_turned_photos_of_real_faces_show_the_same_faces(detector: Detector, pho
     assert again >= 0.97 * 3 * len(photos)
 
 
+@pytest.mark.photos
+@pytest.mark.parametrize("name", ["Clare_Short_0001", "Grant_Hackett_0001", "Daryl_Parks_0001", "Imam_Samudra_0001"])
+def test_a_face_on_its_head_that_looks_upright_is_the_same_face(
+    detector: Detector, photos_dir: Path, name: str
+) -> None:
+    pixels = np.asarray(Image.open(next((photos_dir / "lfw").rglob(f"{name}.jpg"))).convert("RGB"))
+    upright, on_its_head = detector.detect(pixels)[0], detector.detect(np.ascontiguousarray(pixels[::-1, ::-1]))[0]
+    place = turned_points(upright.landmarks, 2, pixels.shape[1], pixels.shape[0])
+    off = np.linalg.norm(on_its_head.landmarks - place, axis=1).mean()
+    assert off < 0.05 * np.linalg.norm(place[0] - place[1])
+    assert on_its_head.score == pytest.approx(upright.score, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("height_px", "score", "turns"), [(100, 0.75, [2]), (100, 0.85, []), (60, 0.75, []), (90, 0.85, [])]
+)
+def test_only_a_large_face_that_is_not_sure_is_looked_at_upside_down(
+    detector: Detector, height_px: int, score: float, turns: list[int]
+) -> None:
+    """In a photo that was shrunk to a half, where 64 px are 128 in the photo."""
+    box = np.array([[10, 10, 10 + 0.8 * height_px, 10 + height_px]], np.float32) * 2
+    landmarks = box[:, None, :2] + np.array([[20, 30], [60, 30], [40, 50], [25, 75], [55, 75]], np.float32)
+    found = centerface.Candidates(box, landmarks, np.array([score], np.float32), np.ones(1, np.bool_))
+    assert detector._turns(scene(320, 240), found, 2.0) == turns
+
+
 @pytest.mark.parametrize("size_px", [320, 1600])
 def test_a_face_that_fills_the_photo_is_found(detector: Detector, size_px: int) -> None:
     portrait = drawn_portrait()

@@ -39,7 +39,7 @@ _CELL_PX = 4  # the network answers for cells of this size
 _LEAST_REACH = 0.25
 _CLEAR_SCORE = 0.65
 _JUDGED_FROM_PX = 20
-_SCORED_FROM_PX = 64
+SCORED_FROM_PX = 64  # from this size on, a face's score says whether it stands upright
 _FIRST_PX = (160, 192)  # what a photo of 4 to 3 makes of its look from afar
 # Part of the cache's key: raise it when the graph below changes.
 _GRAPH_VERSION = 1
@@ -157,7 +157,7 @@ def _are_clear(faces: Candidates) -> NDArray[np.bool_]:
     sides = (faces.boxes[:, 2:] - faces.boxes[:, :2]).max(axis=1)
     reach = np.hypot(*faces._down.T)
     is_unclear = (np.abs(faces.rolls) > 45) | (reach < _LEAST_REACH * sides)
-    is_unclear[sides >= _SCORED_FROM_PX] |= faces.scores[sides >= _SCORED_FROM_PX] < _CLEAR_SCORE
+    is_unclear[sides >= SCORED_FROM_PX] |= faces.scores[sides >= SCORED_FROM_PX] < _CLEAR_SCORE
     return np.asarray(~is_unclear | (sides < _JUDGED_FROM_PX))
 
 

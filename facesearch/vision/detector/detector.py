@@ -13,14 +13,14 @@ import numpy as np
 
 from facesearch.records import DetectedFace, Pixels
 from facesearch.vision.detector import centerface
-from facesearch.vision.detector.centerface import Candidates, merged, without_parts
+from facesearch.vision.detector.centerface import SCORED_FROM_PX, Candidates, merged, without_parts
 from facesearch.vision.detector.settings import DEFAULT_SETTINGS, DetectorSettings, settings_of, smallest_face
 from facesearch.vision.detector.views import Region, View, shrink, tiles, view, whole_view
 from facesearch.vision.runtime import DEFAULT_RUNTIME, CompiledNetwork, RuntimeSettings
 
 __all__ = ["DEFAULT_SETTINGS", "Detector", "DetectorSettings", "load_detector", "settings_of", "smallest_face"]
 
-_VERSION = 2  # raise it when the code below finds other faces than before
+_VERSION = 3  # raise it when the code below finds other faces than before
 _LEAST_SIDE_PX = 12  # a narrower photo shows nobody
 
 # A face that fills the photo is found where it is small and has room around it. Each photo is also looked at like that,
@@ -51,6 +51,9 @@ _CUT_PX = 3  # a box this near to a tile's inner edge is cut off by it: its neig
 # face that may be one is turned until all are clear; one with no face at all is glanced at in each turn.
 _GLANCE_SIDE_PX = 320
 _GLANCE_SCORE = 0.6
+# One face on its head in forty looks like an upright one to it, with a score below _SURE_SCORE. A photo with such a
+# face, which one upright photo in ten is, is looked at upside down too: a face that scores more there is on its head.
+_SURE_SCORE = 0.8
 _UPRIGHT = 60.0  # degrees from upright at which a turned look's faces are taken
 
 
@@ -87,10 +90,12 @@ class Detector:
         found = self._faces(pixels, small)
         # The photo is turned, rather than some of its faces.
         is_turned = 2 * int(np.count_nonzero(found.is_clear)) <= len(found.scores)
-        for turn in self._turns(small, found):
+        for turn in self._turns(small, found, max(height, width) / max(small.shape[:2])):
             turned_small = np.ascontiguousarray(np.rot90(small, turn))
-            turned = self._faces(np.rot90(pixels, turn), turned_small, in_tiles=is_turned)
-            found = merged([found, _turned_back(_upright(turned), turn, width, height)])
+            turned = _upright(self._faces(np.rot90(pixels, turn), turned_small, in_tiles=is_turned))
+            if found.is_clear.all() and len(found.scores):
+                turned = turned.only(np.flatnonzero(turned.scores >= _SURE_SCORE))
+            found = merged([found, _turned_back(turned, turn, width, height)])
             if len(found.scores) and found.is_clear.all():
                 break
         return _clipped(found, width, height, self.settings.smallest_face_px(width, height))
@@ -160,12 +165,16 @@ class Detector:
         inside = (found.boxes > [*low, -np.inf, -np.inf]) & (found.boxes < [np.inf, np.inf, *high])
         return found.only(np.flatnonzero(inside.all(axis=1)))
 
-    def _turns(self, small: Pixels, found: Candidates) -> list[int]:
-        """By how many quarters to the left the photo should be turned for other looks, the likeliest first."""
+    def _turns(self, small: Pixels, found: Candidates, shrunk: float) -> list[int]:
+        """By how many quarters to the left the photo should be turned for other looks, the likeliest first. shrunk:
+        photo px for one px of `small`."""
         if len(found.scores):
             unclear = found.only(np.flatnonzero(~found.is_clear))
+            if not len(unclear.scores):
+                is_large = found.heights >= SCORED_FROM_PX * shrunk
+                return [2] if (is_large & (found.scores < _SURE_SCORE)).any() else []
             quarters = Counter((np.round(unclear.rolls / 90).astype(int) % 4).tolist())
-            return sorted((1, 2, 3), key=lambda turn: -quarters[turn]) if len(unclear.scores) else []
+            return sorted((1, 2, 3), key=lambda turn: -quarters[turn])
         small = shrink(small, _GLANCE_SIDE_PX)
         whole = Region(0, 0, small.shape[1], small.shape[0])
         glance = view(small, whole, max(small.shape[:2]), centerface.STEP_PX).pixels
