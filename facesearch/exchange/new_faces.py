@@ -17,7 +17,7 @@ from facesearch.exchange.areas import pair_up
 from facesearch.library import AddedFace, Library
 from facesearch.people import FaceReader
 from facesearch.people.added import LEAST_PX
-from facesearch.photos import photo_file, read_photo_apart
+from facesearch.photos import is_video, photo_file, read_photo_apart
 from facesearch.records import Floats, Photo
 
 
@@ -79,6 +79,8 @@ def _readable(library: Library, photo_id: int) -> Iterator[Photo]:
     where = library.catalog.photo_paths([photo_id]).get(photo_id)
     sha256 = library.catalog.photo_contents([photo_id])[photo_id]
     for path in () if where is None else (where.path, *where.copies):
+        if is_video(path):
+            continue
         try:
             photo = read_photo_apart(photo_file(path))
         except PhotoError:

@@ -19,7 +19,7 @@ from facesearch.library.rows.added_faces import AddedFace, KeptFace
 from facesearch.names import person_name
 from facesearch.people.addressing import photo_at
 from facesearch.people.corrections import USER
-from facesearch.photos import photo_file, read_photo_apart, shown_path
+from facesearch.photos import is_video, photo_file, read_photo_apart, shown_path
 from facesearch.records import DetectedFace, EmbeddedFace, Embedder, FaceDetector, Floats, FoundBy, Photo
 from facesearch.vision.alignment import align
 from facesearch.vision.boxes import MEANT, pair_up
@@ -94,6 +94,8 @@ def add_face(
     name = None if name is None else person_name(name)
     library.check_tower(reader.tower.identity, reader.tower.card.name)
     file = photo_file(path)
+    if is_video(path):
+        raise UsageError(f"{shown_path(path)} is a video; faces can be added to photos only")
     photo_id = photo_at(library, path)
     if photo_id is None:
         raise UsageError(f"{shown_path(path)} is not in the library in {library.path}; index it first")

@@ -126,7 +126,8 @@ def set_born(library: Library, person_id: int, born: str | None) -> PeopleChange
 def merge_people(library: Library, first: int, others: Iterable[int]) -> PeopleChanged:
     """Make several people one: all faces go to the first, and what was rejected from any is rejected from all.
 
-    The first keeps its name and date of birth; where it has none it takes the next one's. Faces that are the first's
+    The first keeps its name, date of birth and chosen cover; where it has none it takes the next one's. They are hidden
+    only if all were. Faces that are the first's
     afterwards are no longer rejected: the merge is the later word. To merge a group without a name into a person
     confirms its faces, as naming the group does.
     """
@@ -137,6 +138,9 @@ def merge_people(library: Library, first: int, others: Iterable[int]) -> PeopleC
         rows = [_row(library, person) for person in (first, *others)]
         name = next((row.name for row in rows if row.name is not None), None)
         born = next((row.born for row in rows if row.born is not None), None)
+        covers = library.people.chosen_covers((first, *others))
+        cover = next((covers[person] for person in (first, *others) if person in covers), None)
+        hidden = all(row.hidden for row in rows)
         with library.people.change("merge") as change:
             theirs: dict[str, list[int]] = {}
             if name is not None:
@@ -152,7 +156,7 @@ def merge_people(library: Library, first: int, others: Iterable[int]) -> PeopleC
                 change.remove(person)
             change.reject(first, rejected)
             change.accept(first, library.people.sources_of(first))
-            change.update(first, name=name, born=born)
+            change.update(first, name=name, born=born, hidden=hidden, cover_face_id=cover)
     return _changed(library, change, "merge", first, faces=moved, people=len(others))
 
 

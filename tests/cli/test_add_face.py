@@ -81,6 +81,10 @@ def test_what_is_no_face_of_the_library_is_refused(photo: Path, run: CommandLine
     os.mkfifo(tmp_path / "pipe.png")
     ran = run("people", "add-face", tmp_path / "pipe.png", "--box", "1,1,40,40")
     assert (ran.code, "regular file" in ran.err or "pipe" in ran.err) == (3, True)
+    video = tmp_path / "holiday.mp4"
+    video.write_bytes(b"\0\0\0\x18ftypisom\0\0\2\0isomiso2")
+    ran = run("people", "add-face", video, "--box", "1,1,40,40")
+    assert (ran.code, "is a video; faces can be added to photos only" in ran.err) == (2, True)
     Image.new("RGB", (900, 900)).save(photo)
     ran = run("people", "add-face", photo, "--box", "850,2,898,60")
     assert (ran.code, "has changed since it was indexed; run facesearch index first" in ran.err) == (2, True)
