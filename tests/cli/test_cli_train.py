@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,12 @@ from facesearch.demo import write_album
 from facesearch.errors import UsageError
 
 
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("FACESEARCH_CACHE", str(tmp_path / "cache"))
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Networks are compiled, and crops cut, once for all tests here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACESEARCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def test_the_presets_are_those_of_the_training_package() -> None:
