@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
+from collections import Counter
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -298,3 +301,31 @@ def test_the_api(library: Library, album: Path, tmp_path: Path) -> None:
         assert opened.people.unhide("Carl").names == ("Carl",)
         assert opened.people.set_cover("Ann", album / "2018-05-01 ann.png").cover_face_id is not None
         assert opened.people.set_cover("Ann").cover_face_id is None
+
+
+def test_pairs_of_everybody_are_those_of_a_naive_count(tmp_path: Path) -> None:
+    """Faces of a few people on random photos, twice on some, of nobody on others, and on photos far apart by number."""
+    rng = random.Random(3)
+    expected: Counter[tuple[int, int]] = Counter()
+    with Library.create(tmp_path / "library", MODELS) as library, library.changing():
+        run = library._database.execute
+        for person in range(1, 8):
+            run("INSERT INTO people (id, created_at, hidden) VALUES (?, '', ?)", (person, person == 7))
+        for number in range(60):
+            photo, shown = 1 + 50_000 * number, [rng.choice([None, *range(1, 8)]) for _ in range(rng.randrange(9))]
+            run(
+                "INSERT INTO photos (id, sha256, width_px, height_px, added_at) VALUES (?, ?, 1, 1, '')",
+                (photo, str(photo)),
+            )
+            for person_id in shown:
+                run(
+                    "INSERT INTO faces (photo_id, box, landmarks, score, embedding, person_id, person_source) "
+                    "VALUES (?, zeroblob(16), zeroblob(40), 1, zeroblob(128), ?, 'user')",
+                    (photo, person_id),
+                )
+            expected.update(combinations(sorted({each for each in shown if each not in (None, 7)}), 2))
+        pairs = [(pair.person_id, pair.other_person_id, pair.photos) for pair in seen_together(library)]
+        assert pairs == [
+            (*pair, count) for pair, count in sorted(expected.items(), key=lambda each: (-each[1], each[0]))
+        ]
+        assert len(pairs) == 15

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from facesearch.library.rows.database import Database
-from facesearch.records import Span
+from facesearch.records import Ints, Span
 
 Sort = Literal["path", "date", "quality"]
 _ORDERS = {"path": "first", "date": "taken_at IS NULL, taken_at, first", "quality": "-coalesce(quality, -1), first"}
+_PHOTOS_A_PIECE = 1_000_000  # read at once: a few hundred MB at the most
+_HALF = 31  # bits of a person's number in the number of a pair
 
 
 @dataclass(frozen=True)
@@ -101,19 +105,56 @@ class PhotoSearch:
     def together(self, person_id: int | None, most: int | None) -> list[tuple[int, int, int]]:
         """Pairs of people who are seen together, on how many photos, the most first; of one person or of all. Leaves
         out who is hidden. most: how many pairs at most."""
-        first = "" if person_id is None else "first.person_id = ? AND "
-        order = "<" if person_id is None else "<>"
+        if person_id is None:
+            return _pairs(*self._seen(), most)
         rows = self._database.rows(
             "SELECT first.person_id, other.person_id, count(DISTINCT first.photo_id) AS photos FROM faces AS first "
-            f"CROSS JOIN faces AS other ON other.photo_id = first.photo_id WHERE {first}"
-            "first.person_id IS NOT NULL AND other.person_id IS NOT NULL "
-            f"AND first.person_id {order} other.person_id "
+            "CROSS JOIN faces AS other ON other.photo_id = first.photo_id WHERE first.person_id = ? "
+            "AND other.person_id IS NOT NULL AND first.person_id <> other.person_id "
             "AND first.person_id NOT IN (SELECT id FROM people WHERE hidden) "
             "AND other.person_id NOT IN (SELECT id FROM people WHERE hidden) "
             "GROUP BY first.person_id, other.person_id ORDER BY photos DESC, first.person_id, other.person_id LIMIT ?",
-            (*(() if person_id is None else (person_id,)), -1 if most is None else most),
+            (person_id, -1 if most is None else most),
         )
         return [(first_id, other_id, photos) for first_id, other_id, photos in rows]
+
+    def _seen(self) -> tuple[Ints, Ints]:
+        """Photo and person of every face that is somebody's who is not hidden, by both, each pair once: (N,) each. As
+        one text a piece: to make a million rows of Python takes longer than to read them."""
+        pieces, start = [np.empty((0, 2), np.int64)], -1
+        ((last,),) = self._database.rows("SELECT coalesce(max(id), 0) FROM photos")
+        while start < last:
+            ((text,),) = self._database.rows(
+                "SELECT group_concat(photo_id || ' ' || person_id, ' ') FROM faces WHERE person_id IS NOT NULL "
+                "AND person_id NOT IN (SELECT id FROM people WHERE hidden) AND photo_id > ? AND photo_id <= ?",
+                (start, start + _PHOTOS_A_PIECE),
+            )
+            if text:
+                pieces.append(np.fromstring(text, np.int64, sep=" ").reshape(-1, 2))
+            start += _PHOTOS_A_PIECE
+        photos, people = np.concatenate(pieces).T
+        if len(photos) and (np.diff(photos) < 0).any() | ((np.diff(photos) == 0) & (np.diff(people) < 0)).any():
+            order = np.lexsort((people, photos))
+            photos, people = photos[order], people[order]
+        new = np.ones(len(photos), bool)
+        new[1:] = (np.diff(photos) != 0) | (np.diff(people) != 0)
+        return photos[new], people[new]
+
+
+def _pairs(photos: Ints, people: Ints, most: int | None) -> list[tuple[int, int, int]]:
+    """Pairs of people on one photo, and on how many. photos, people: (N,) each, sorted by both."""
+    keys, rows, apart = [np.empty(0, np.int64)], np.arange(len(photos)), 0
+    while len(rows):  # of those with so many others after them on their photo
+        apart += 1
+        rows = rows[rows + apart < len(photos)]
+        rows = rows[photos[rows + apart] == photos[rows]]
+        keys.append((people[rows] << _HALF) + people[rows + apart])
+    pairs, counts = np.unique(np.concatenate(keys), return_counts=True)
+    order = np.lexsort((pairs, -counts))[:most]
+    return [
+        (pair >> _HALF, pair & ((1 << _HALF) - 1), count)
+        for pair, count in zip(pairs[order].tolist(), counts[order].tolist(), strict=True)
+    ]
 
 
 def _conditions(wish: PhotoQuery) -> tuple[list[str], list[object]]:
