@@ -62,5 +62,11 @@ class OutputError(FacesearchError):
     exit_code = 7
 
 
+class ClusterError(FacesearchError):
+    """A cluster cannot be reached, lacks what it takes, or has nodes that do not fit."""
+
+    exit_code = 8
+
+
 class TrainingCollapsedError(TrainingDataError):
     """All embeddings became alike: the training run cannot recover."""

@@ -122,6 +122,7 @@ class AlignedFace:
     crop: Pixels  # uint8 (112, 112, 3) RGB on the five-point template
     quality: float | None = None  # how well it can be recognised, 0..1 (vision.quality); None where nobody has asked
     span: Span | None = None  # of a face in a video
+    embedding: Floats | None = None  # float32 (32,), where it was embedded where it was found; the crop is then empty
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,8 @@ loaded at first use, so that the import costs nothing. Not for two threads at on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -110,6 +112,7 @@ class FaceLibrary:
         smallest_face: str | None = None,
         foreign_folders: bool = False,
         group: bool | None = None,
+        ray: str | None = None,
         on_progress: Callable[[IndexProgress], None] | None = None,
     ) -> IndexSummary:
         """Bring the library up to date with photos and folders of photos; only what changed costs time.
@@ -122,9 +125,11 @@ class FaceLibrary:
         own. foreign_folders: look into the folders that NAS systems and photo programs keep for themselves, as for
         thumbnails and deleted files, too. group: put the faces that came since the last grouping into groups, as one
         change (`people.group` does it for all faces); None: as `people.group_automatically` has set it, and not while
-        files are left out because they are still being written. on_progress is called after every file. Raises
-        PhotoError when one of `paths` does not exist, LibraryError, TowerError, and IndexInterrupted (a
-        KeyboardInterrupt) on Ctrl-C; what was finished is kept.
+        files are left out because they are still being written. ray: the address of a Ray cluster whose machines read
+        the photos under the same paths, or "local" for one that is started here (extra `cluster`); `workers` is then
+        how many of its processors to use, 0 for all. on_progress is called after every file. Raises
+        PhotoError when one of `paths` does not exist, LibraryError, TowerError, ClusterError, and IndexInterrupted
+        (a KeyboardInterrupt) on Ctrl-C; what was finished is kept.
         """
         from facesearch.indexing import IndexOptions, index_photos
         from facesearch.library import Library, is_library
@@ -144,15 +149,20 @@ class FaceLibrary:
         )
         detector = self._session.load_detector_for(smallest_face, options.lanes)
         models = Models.of(detector, self.tower)
-        with Library.open_or_create(self.path, models, wait=wait) as library:
-            return index_photos(
+        with Library.open_or_create(self.path, models, wait=wait) as library, ExitStack() as stack:
+            cluster = None if ray is None else stack.enter_context(self._session.cluster(ray, detector, workers))
+            if cluster is not None:
+                options = replace(options, workers=cluster.count)
+            summary = index_photos(
                 library,
                 [Path(path) for path in paths],
                 detector,
                 self.tower,
                 options=options,
+                seer=None if cluster is None else cluster.seer,
                 on_progress=on_progress,
             )
+            return summary if cluster is None else replace(summary, nodes=dict(sorted(cluster.photos.items())))
 
     def reindex(
         self,

@@ -19,6 +19,7 @@ from facesearch.errors import FacesearchError
 from facesearch.records import Device
 
 if TYPE_CHECKING:
+    from facesearch.cluster import ClusterWorkers
     from facesearch.library import Library
     from facesearch.vision.detector.detector import Detector
     from facesearch.vision.tower.tower import Tower
@@ -69,6 +70,13 @@ class Session:
 
         settings = settings_of(recorded_detector(self.path)) if smallest is None else smallest_face(smallest)
         return load_detector(settings, lanes=lanes)
+
+    def cluster(self, address: str, detector: Detector, workers: int = 0) -> ClusterWorkers:
+        """Workers on a Ray cluster with this detector and the library's tower, to be entered. Raises ClusterError."""
+        from facesearch.cluster import ClusterWorkers
+
+        folder = None if self._tower_path is None else Path(self._tower_path)
+        return ClusterWorkers(address, detector, self.tower, folder=folder, device=self.device, workers=workers)
 
     def load_ahead(self) -> None:
         """Begin to load what a question needs, beside what the caller does next. Raises TowerError and LibraryError."""

@@ -63,6 +63,16 @@ def index(
             show_default=False,
         ),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            "--ray",
+            metavar="ADDRESS",
+            help="Find and embed faces on the machines of a Ray cluster, which see the photos under the same paths; "
+            "local starts one on this machine. Needs the extra `cluster`. --workers: how many processors of it.",
+            show_default=False,
+        ),
+    ] = None,
     smallest_face: SmallestFaceOption = None,
     library: LibraryOption = None,
     tower: TowerOption = None,
@@ -83,6 +93,7 @@ def index(
             "smallest_face": smallest_face,
             "foreign_folders": foreign_folders,
             "group": group,
+            "ray": ray,
         }
         run = partial(_run, opened, paths, how=how, json=json)
         if watch:
@@ -184,8 +195,8 @@ def _did_something(summary: IndexSummary) -> bool:
     )
 
 
-def _report(summary: IndexSummary) -> None:
-    """The summary in words, and on stderr each file that was skipped, with its reason."""
+def _complaints(summary: IndexSummary) -> None:
+    """On stderr each file that was skipped or is damaged, with its reason, and what named nobody."""
     report_absent(summary.absent, "kept; if you renamed the folder, run facesearch prune FOLDER --force")
     for file in summary.skipped[:_REASONS_SHOWN]:
         complain(f"skipped {shown_path(file.path)}: {file.reason}")
@@ -201,6 +212,13 @@ def _report(summary: IndexSummary) -> None:
         complain(f"{shown_path(each.path)}: {each.reason}")
     if len(summary.unnamed) > _REASONS_SHOWN:
         complain(f"and {len(summary.unnamed) - _REASONS_SHOWN:,} more without a name; --json lists them all")
+    if summary.videos_left_out:
+        complain(f"{counted(summary.videos_left_out, 'video')} left out: pip install 'facesearch[video]' reads them")
+
+
+def _report(summary: IndexSummary) -> None:
+    """The summary in words, behind what there is to complain of."""
+    _complaints(summary)
     skipped = len(summary.skipped) + summary.skipped_known
     before = f" ({summary.skipped_known:,} as before; --rehash tries them again)" if summary.skipped_known else ""
     parts = [
@@ -213,13 +231,13 @@ def _report(summary: IndexSummary) -> None:
         f"{skipped:,} skipped{before}" if skipped else "",
         f"{len(summary.photos_damaged):,} of those read damaged" if summary.photos_damaged else "",
     ]
-    if summary.videos_left_out:
-        complain(f"{counted(summary.videos_left_out, 'video')} left out: pip install 'facesearch[video]' reads them")
     strange = counted(summary.other_files, "file that is not a photo", "files that are not photos")
     others = f"; {strange}" if summary.other_files else ""
     if summary.folders_left_out:
         others += f"; {counted(summary.folders_left_out, 'folder')} of other programs left out"
     say(f"photos   {', '.join(part for part in parts if part)}{others}")
+    if summary.nodes:
+        say(f"nodes    {', '.join(f'{node} {photos:,}' for node, photos in summary.nodes.items())}")
     if misnamed := summary.photos_misnamed:
         shown_names = ", ".join(shown_path(path) for path in misnamed[:_NAMES_SHOWN])
         more = f" and {len(misnamed) - _NAMES_SHOWN:,} more" if len(misnamed) > _NAMES_SHOWN else ""

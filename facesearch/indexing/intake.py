@@ -107,15 +107,23 @@ class Intake:
         """Embed the faces of the batch and commit it, whole. Safe to be called again when it was interrupted."""
         if not self.batch:
             return
-        crops = [face.crop for finished in self.batch for face in finished.faces]
-        embeddings = iter(embedded(self.reader.tower, crops))
+        every = [face for finished in self.batch for face in finished.faces]
+        embeddings = iter(embedded(self.reader.tower, [face.crop for face in every if face.embedding is None]))
         carried = {finished.sha256: self._carried(finished) for finished in self.batch}
         counts: Counter[str] = Counter()
         shown: list[tuple[Path, int]] = []
         edited: list[tuple[int, int]] = []
         with self.library.changing():
             for finished in self.batch:
-                faces = [EmbeddedFace(face.face, next(embeddings), face.quality, face.span) for face in finished.faces]
+                faces = [
+                    EmbeddedFace(
+                        face.face,
+                        next(embeddings) if face.embedding is None else face.embedding,
+                        face.quality,
+                        face.span,
+                    )
+                    for face in finished.faces
+                ]
                 if finished.duration_s is not None:
                     faces = joined(faces, self.reader.tower.card.threshold, finished.duration_s)
                 counts["faces_new"] += len(faces)

@@ -72,10 +72,10 @@ def see_ahead(
 
     look, look_at_video: called from `lanes` threads at once; may raise PhotoError.
     """
-    return work_ahead(files, known, partial(_Onlooker, look, look_at_video), lanes=lanes, ahead=ahead)
+    return work_ahead(files, known, partial(Onlooker, look, look_at_video), lanes=lanes, ahead=ahead)
 
 
-class _Onlooker(DecodingWorker, Generic[Seen]):
+class Onlooker(DecodingWorker, Generic[Seen]):
     """Looks here at photos that are decoded in a process of their own."""
 
     def __init__(self, look: Callable[[Photo], Seen], look_at_video: Callable[[PhotoFile], Seen] | None) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from facesearch.errors import PhotoError
 from facesearch.evaluation.calibration import Calibration
 from facesearch.indexing.intake import Intake
-from facesearch.indexing.reading import Known, see_ahead, work_ahead
+from facesearch.indexing.reading import Known, Onlooker, Seer, work_ahead
 from facesearch.indexing.settling import NOTHING_SETTLED, Settled, settle
 from facesearch.indexing.summary import DEFAULT_OPTIONS, IndexInterrupted, IndexOptions, IndexProgress, IndexSummary
 from facesearch.indexing.survey import NOTHING_SEEN, Survey, look_around, software_of
@@ -42,13 +42,15 @@ def index_photos(
     tower: Embedder,
     options: IndexOptions = DEFAULT_OPTIONS,
     *,
+    seer: Callable[[], Seer[SeenPhoto]] | None = None,
     on_progress: Callable[[IndexProgress], None] | None = None,
 ) -> IndexSummary:
     """Bring a writable library up to date with the photos in some files and folders.
 
-    A folder that is not there today but that the library knows is passed over, and everything about it kept.
-    on_progress is called in this thread after every file. Raises IndexInterrupted (a KeyboardInterrupt) on Ctrl-C,
-    PhotoError when another of `paths` does not exist, LibraryError and TowerError.
+    seer: what a lane works with, by default a process on this machine with the detector. A folder that is not there
+    today but that the library knows is passed over, and everything about it kept. on_progress is called in this thread
+    after every file. Raises IndexInterrupted (a KeyboardInterrupt) on Ctrl-C, PhotoError when another of `paths` does
+    not exist, LibraryError, TowerError, and what a seer raises.
     """
     library.check_models(Models.of(detector, tower))
     reader = FaceReader(detector, tower)
@@ -64,7 +66,7 @@ def index_photos(
     intake = Intake(library, reader, survey.known, software, list(survey.skipped))
     settled, names = NOTHING_SETTLED, None
     try:
-        _read_all(survey.work, intake, detector, options, on_progress or (lambda progress: None))
+        _read_all(survey.work, intake, seer or _seer(detector), options, on_progress or (lambda progress: None))
         settled = settle(library, survey)
         _date_photos(library, [*survey.unchanged, *intake.shown], options.lanes)
         names = _folder_names(survey, intake, options)
@@ -85,7 +87,7 @@ def _absolute(path: Path) -> Path:
 def _read_all(
     work: Sequence[PhotoFile],
     intake: Intake,
-    detector: FaceDetector,
+    seer: Callable[[], Seer[SeenPhoto]],
     options: IndexOptions,
     on_progress: Callable[[IndexProgress], None],
 ) -> None:
@@ -96,7 +98,7 @@ def _read_all(
     library = intake.library
     library.vectors()  # from here on they follow every commit
     saved_s = time.monotonic()
-    with closing(_reading(library, work, detector, options.lanes_for(len(work)))) as results:
+    with closing(_reading(library, work, seer, options.lanes_for(len(work)))) as results:
         for done, (file, result) in enumerate(results, start=1):
             intake.take(file, result)
             if intake.is_full(options.batch_faces):
@@ -110,18 +112,21 @@ def _read_all(
 
 
 def _reading(
-    library: Library, work: Sequence[PhotoFile], detector: FaceDetector, lanes: int
+    library: Library, work: Sequence[PhotoFile], seer: Callable[[], Seer[SeenPhoto]], lanes: int
 ) -> Generator[tuple[PhotoFile, SeenPhoto | str | PhotoError]]:
     """Each file with what was seen in it, the sha256 of content that the library knows, or why it gave no photo."""
     lengths = Counter(file.size_bytes for file in work)
     maybe_copies = {size for size, count in lengths.items() if count > 1} | (library.files.sizes() & set(lengths))
     hashes = set(library.catalog.photo_ids()) if maybe_copies else set()
     known = Known(maybe_copies, hashes)
-    ahead = _AHEAD_A_LANE * lanes
+    return work_ahead(work, known, seer, lanes=lanes, ahead=_AHEAD_A_LANE * lanes)
+
+
+def _seer(detector: FaceDetector) -> Callable[[], Seer[SeenPhoto]]:
+    """A process of its own that decodes and detects; a detector that cannot be told to it looks here."""
     if isinstance(detector, Detector):
-        return work_ahead(work, known, partial(SeeingWorker, detector), lanes=lanes, ahead=ahead)
-    look_at = partial(look, detector=detector), partial(see_video, detector=detector)
-    return see_ahead(work, known, *look_at, lanes=lanes, ahead=ahead)
+        return partial(SeeingWorker, detector)
+    return partial(Onlooker, partial(look, detector=detector), partial(see_video, detector=detector))
 
 
 def _folder_names(survey: Survey, intake: Intake, options: IndexOptions) -> FolderNames:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from facesearch.records import SkippedFile
@@ -71,7 +72,7 @@ class IndexSummary:
     """What a run did.
 
     A moved photo is content that the library knew, found under a path that replaces the former one; a copied photo is
-    found under a path beside it.
+    found under a path beside it. nodes: how many photos each machine of a cluster has read.
     """
 
     photos_new: int
@@ -102,6 +103,7 @@ class IndexSummary:
     group_change: int | None = None  # the line of the journal that takes the grouping back; None where nothing moved
     grouped: bool = False  # whether the run looked for groups
     videos_left_out: int = 0  # those that cannot be read, because the extra for it is not installed
+    nodes: Mapping[str, int] = field(default_factory=dict)
 
 
 class IndexInterrupted(KeyboardInterrupt):

@@ -1,0 +1,211 @@
+"""Photos on a real Ray cluster: the same rows as without, whatever dies on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.command_line import CommandLine
+
+from facesearch.api.library import open_library
+from facesearch.cluster import workers as cluster_workers
+from facesearch.cluster.node import NodeWorker, Refused
+from facesearch.cluster.workers import ClusterWorkers, RemoteSeer
+from facesearch.demo import write_album
+from facesearch.errors import ClusterError, PhotoError
+from facesearch.library import Library
+from facesearch.photos import photo_file
+
+pytest.importorskip(
+    "ray", reason="Ray has no wheel for this Python, or is not installed: pip install 'facesearch[cluster]'"
+)
+
+Rows = tuple[list[tuple[Any, ...]], np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos of drawn people, one of them copied, and one that is no photo."""
+    folder = write_album(tmp_path_factory.mktemp("ray"), 4, 4, groups=4, seed=5).directory
+    first = min((folder / "people").rglob("*.jpg"))
+    (folder / "copy.jpg").write_bytes(first.read_bytes())
+    (folder / "broken.jpg").write_bytes(first.read_bytes()[:300])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(album: Path, tmp_path_factory: pytest.TempPathFactory) -> Rows:
+    """The rows of the album indexed without a cluster."""
+    path = tmp_path_factory.mktemp("alone") / "library"
+    with open_library(path) as library:
+        library.index(album)
+    return rows(path)
+
+
+def rows(path: Path) -> Rows:
+    """What the library says of every file and face, but for the time, and the embeddings."""
+    with Library.open(path) as library:
+        said = library.catalog._database.rows(
+            "SELECT files.path, reason, sha256, width_px, height_px, faces.id, box, landmarks, score, person_id "
+            "FROM files LEFT JOIN photos ON photos.id = files.photo_id LEFT JOIN faces ON faces.photo_id = photos.id "
+            "ORDER BY files.id, faces.id"
+        )
+        return [tuple(row) for row in said], library.catalog.embeddings()[1]
+
+
+def assert_same_rows(found: Rows, expected: Rows) -> None:
+    """Everything equal; embeddings to within rounding, since a crop is embedded in another company."""
+    assert found[0] == expected[0]
+    np.testing.assert_allclose(found[1], expected[1], atol=2e-3)
+
+
+def test_a_local_cluster_gives_the_rows_of_a_run_without_one(
+    album: Path, alone: Rows, run: CommandLine, tmp_path: Path
+) -> None:
+    path = tmp_path / "library"
+    indexed = run("index", album, "--library", path, "--ray", "local", "--workers", "2")
+    assert indexed.code == 0, indexed.err
+    assert "broken.jpg" in indexed.err
+    assert "\nnodes    " in indexed.out
+    assert_same_rows(rows(path), alone)
+    again = run("index", album, "--library", path, "--ray", "local", "--json")
+    assert '"photos_new": 0' in again.out
+
+
+@pytest.fixture
+def nodes() -> Iterator[Any]:
+    """A cluster of three nodes on this machine, with one processor each; the head has none."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    for _ in range(3):
+        cluster.add_node(num_cpus=1)
+    yield cluster
+    cluster.shutdown()
+
+
+def test_a_node_and_a_worker_that_are_killed_cost_no_photo(
+    album: Path, alone: Rows, nodes: Any, tmp_path: Path
+) -> None:
+    path, lost = tmp_path / "library", []
+
+    def lose(done: int) -> None:
+        if done == 3 and not lost:
+            lost.append(nodes.remove_node(next(iter(nodes.worker_nodes)), allow_graceful=False))
+        if done == 8 and len(lost) == 1:
+            lost.append(kill_a_worker())
+
+    with open_library(path) as library:
+        summary = library.index(album, ray=nodes.address, on_progress=lambda now: lose(now.done))
+    assert len(lost) == 2
+    assert sum(summary.nodes.values()) >= summary.photos_new
+    assert_same_rows(rows(path), alone)
+
+
+def kill_a_worker() -> int:
+    """End one of the processes in which photos are seen."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cmdline").read_bytes().startswith(b"ray::NodeWorker"):
+                os.kill(int(process.name), signal.SIGKILL)
+                return int(process.name)
+    raise AssertionError("there is no worker to kill")
+
+
+def test_a_killed_driver_goes_on_with_the_next_run(album: Path, alone: Rows, tmp_path: Path) -> None:
+    path = tmp_path / "library"
+    command = [sys.executable, "-m", "facesearch", "index", str(album), "--library", str(path)]
+    with subprocess.Popen(
+        [*command, "--ray", "local", "--workers", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as driver:
+        deadline = time.monotonic() + 120
+        while not (path / "library.db").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        driver.kill()
+    with open_library(path) as library:
+        library.index(album)
+    assert_same_rows(rows(path), alone)
+
+
+class Dying(ClusterWorkers):
+    """A cluster whose workers die of a photo called bad, and answer for others."""
+
+    def __init__(self) -> None:
+        self.photos = cluster_workers.Counter()
+        self.started = 0
+
+    def start(self, *, replaces: bool = False) -> tuple[Any, str]:
+        assert replaces == (self.started > 0)
+        self.started += 1
+        return self.started, "node"
+
+    def answer(self, worker: Any, file: Any) -> Any:
+        if file.path.name == "bad.jpg" or (file.path.name == "unlucky.jpg" and worker == 1):
+            return None
+        return Refused("cannot be read: no such host", "cannot be read", 112)
+
+    def stop(self, worker: Any) -> None:
+        self.stopped = worker
+
+
+def test_a_photo_that_costs_two_workers_is_given_up(tmp_path: Path) -> None:
+    files = {}
+    for name in ("unlucky.jpg", "bad.jpg", "good.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+        files[name] = photo_file(tmp_path / name)
+    cluster = Dying()
+    with RemoteSeer(cluster) as seer:
+        with pytest.raises(PhotoError, match="no such host") as refused:  # answered by the second worker
+            seer.see(files["unlucky.jpg"])
+        assert isinstance(refused.value.__cause__, OSError)
+        assert refused.value.__cause__.errno == 112
+        assert cluster.started == 2
+        with pytest.raises(PhotoError, match=r"bad\.jpg: brought 2 workers of the cluster down"):
+            seer.see(files["bad.jpg"])
+        with pytest.raises(PhotoError, match="no such host"):
+            seer.see(files["good.jpg"])
+    assert cluster.stopped == cluster.started == 4
+    assert cluster.photos == {"node": 2}
+
+
+def test_a_node_of_another_version_gets_no_work(album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ClusterWorkers, "start", started_on_an_old_node)
+    with open_library(tmp_path / "library") as library, pytest.raises(ClusterError, match="has another facesearch"):
+        library.index(album, ray="local", workers=1)
+
+
+real_start = ClusterWorkers.start
+
+
+def started_on_an_old_node(cluster: ClusterWorkers, *, replaces: bool = False) -> tuple[Any, str]:
+    cluster._expected["facesearch"] = "0.0.1"
+    return real_start(cluster, replaces=replaces)
+
+
+def test_no_cluster_at_an_address_says_how_to_start_one(album: Path, run: CommandLine, tmp_path: Path) -> None:
+    refused = run("index", album, "--library", tmp_path / "library", "--ray", "127.0.0.1:1")
+    assert (refused.code, refused.out) == (8, "")
+    assert "ray start --head" in refused.err
+
+
+def test_a_worker_answers_with_embeddings_and_without_crops(album: Path) -> None:
+    from facesearch.vision.detector.detector import DEFAULT_SETTINGS
+
+    worker = NodeWorker(DEFAULT_SETTINGS, None, "cpu", "f32")
+    seen = worker.see(photo_file(min((album / "people").rglob("*.jpg"))))
+    assert not isinstance(seen, Refused)
+    assert [face.crop.size for face in seen.faces] == [0] * len(seen.faces)
+    assert all(face.embedding is not None and face.embedding.shape == (32,) for face in seen.faces)
+    refused = worker.see(photo_file(album / "broken.jpg"))
+    assert isinstance(refused, Refused)
+    assert refused.errno is None
+    assert set(worker.identity()) == {"facesearch", "detector", "tower", "precision"}
