@@ -16,6 +16,7 @@ from fastapi.responses import Response, StreamingResponse
 from facesearch.api import values
 from facesearch.api.library import FaceLibrary
 from facesearch.text import plain
+from facesearch.web import wishes
 from facesearch.web.desk import Desk
 from facesearch.web.feed import Feed
 from facesearch.web.folders import Folders
@@ -23,22 +24,7 @@ from facesearch.web.found_photos import FoundPhotos
 from facesearch.web.runs import Runs
 from facesearch.web.shown_people import ShownPeople
 from facesearch.web.uploads import UNNAMED, Uploads
-from facesearch.web.wishes import (
-    AlbumWish,
-    CalibrateWish,
-    CoverWish,
-    FacesWish,
-    IndexWish,
-    MergeWish,
-    MoveWish,
-    NameFacesWish,
-    NameWish,
-    Number,
-    PeopleWish,
-    PhotosPage,
-    PhotosWish,
-    UndoWish,
-)
+from facesearch.web.wishes import Number
 
 PREFIX = "/api/v1"
 
@@ -104,6 +90,7 @@ def make_router(services: Services) -> APIRouter:
     add("POST", "/photos/album", rest.album, values.AlbumSummary)
     add("GET", "/photos/{photo_id}", rest.photo, values.PhotoShown)
     add("GET", "/photos/{photo_id}/picture", rest.photo_picture)
+    add("POST", "/photos/{photo_id}/faces", rest.add_face, values.FaceAdded)
     add("GET", "/review", rest.review, values.SuspectList)
     add("GET", "/journal", rest.journal)
     add("POST", "/journal/undo", rest.undo, values.Undone)
@@ -149,36 +136,36 @@ class _Rest:
         """A person with every face."""
         return reply(await self._desk.read(lambda library: library.people.show(person_id)))
 
-    async def name(self, person_id: Number, wish: NameWish) -> Response:
+    async def name(self, person_id: Number, wish: wishes.NameWish) -> Response:
         """Name a group, or give a person another name."""
         return reply(await self._desk.change(lambda library: library.people.name(person_id, wish.name, born=wish.born)))
 
-    async def merge(self, person_id: Number, wish: MergeWish) -> Response:
+    async def merge(self, person_id: Number, wish: wishes.MergeWish) -> Response:
         """Make several people one: all faces go to this person."""
         return reply(await self._desk.change(lambda library: library.people.merge(person_id, *wish.others)))
 
-    async def move(self, person_id: Number, wish: MoveWish) -> Response:
+    async def move(self, person_id: Number, wish: wishes.MoveWish) -> Response:
         """Move some of a person's faces to somebody else, or to a new group."""
         to = wish.to
         return reply(await self._desk.change(lambda library: library.people.split(person_id, wish.faces, to)))
 
-    async def reject(self, person_id: Number, wish: FacesWish) -> Response:
+    async def reject(self, person_id: Number, wish: wishes.FacesWish) -> Response:
         """Say that faces are not this person's: nothing gives them back."""
         return reply(await self._desk.change(lambda library: library.people.reject(person_id, wish.faces)))
 
-    async def confirm(self, person_id: Number, wish: FacesWish) -> Response:
+    async def confirm(self, person_id: Number, wish: wishes.FacesWish) -> Response:
         """Say that faces are this person's, whose they are already: a review doubts them no more."""
         return reply(await self._desk.change(lambda library: library.people.confirm(person_id, wish.faces)))
 
-    async def hide(self, wish: PeopleWish) -> Response:
+    async def hide(self, wish: wishes.PeopleWish) -> Response:
         """Leave people, such as strangers and posters, out of lists and answers."""
         return reply(await self._desk.change(lambda library: library.people.hide(*wish.people)))
 
-    async def unhide(self, wish: PeopleWish) -> Response:
+    async def unhide(self, wish: wishes.PeopleWish) -> Response:
         """Show hidden people again."""
         return reply(await self._desk.change(lambda library: library.people.unhide(*wish.people)))
 
-    async def cover(self, person_id: Number, wish: CoverWish) -> Response:
+    async def cover(self, person_id: Number, wish: wishes.CoverWish) -> Response:
         """Choose the face that stands for a person; without one, the best by itself again."""
         return reply(await self._desk.change(lambda library: library.people.set_cover(person_id, wish.face)))
 
@@ -186,7 +173,7 @@ class _Rest:
         """Who is on photos with a person, the most photos first."""
         return reply(await self._desk.study(lambda library: library.people.together(person_id, top=top)))
 
-    async def name_faces(self, wish: NameFacesWish) -> Response:
+    async def name_faces(self, wish: wishes.NameFacesWish) -> Response:
         """Name faces without a person."""
         return reply(await self._desk.change(lambda library: library.people.name_faces(wish.faces, wish.name)))
 
@@ -194,7 +181,7 @@ class _Rest:
         """A face as a square JPEG; 404 where its photo cannot be read any more."""
         return _jpeg(await self._desk.picture(lambda library, make: library.views.face_picture(face_id, make=make)))
 
-    async def photos(self, wish: Annotated[PhotosPage, Query()]) -> Response:
+    async def photos(self, wish: Annotated[wishes.PhotosPage, Query()]) -> Response:
         """The photos of some people, of some time.
 
         found: how many there are. total: how many the library has.
@@ -203,19 +190,23 @@ class _Rest:
         page = found.photos[wish.start : wish.start + wish.count]
         return reply({"found": len(found.photos), "total": found.total, "start": wish.start, "photos": page})
 
-    async def photo_table(self, wish: Annotated[PhotosWish, Query()]) -> Response:
+    async def photo_table(self, wish: Annotated[wishes.PhotosWish, Query()]) -> Response:
         """The same photos, all of them, as CSV."""
         table = values.photos_csv((await self._services.photos.find(wish)).photos)
         named = {"Content-Disposition": 'attachment; filename="photos.csv"'}
         return Response(table, media_type="text/csv; charset=utf-8", headers=named)
 
-    async def album(self, wish: AlbumWish) -> Response:
+    async def album(self, wish: wishes.AlbumWish) -> Response:
         """Fill a new folder with symbolic links to the same photos, or with copies."""
         return reply(await self._services.photos.make_album(wish))
 
     async def photo(self, photo_id: Number) -> Response:
         """A photo with its faces, the largest first."""
         return reply(await self._desk.read(lambda library: library.views.photo(photo_id)))
+
+    async def add_face(self, photo_id: Number, wish: wishes.FaceWish) -> Response:
+        """Add a face that the detector missed, with its person or without one."""
+        return reply(await self._desk.change(lambda library: wish.add(library, photo_id)))
 
     async def photo_picture(self, photo_id: Number, large: bool = False) -> Response:
         """A photo as a JPEG of 400 px, or 1600 px, at most; 404 where it cannot be read any more."""
@@ -233,7 +224,7 @@ class _Rest:
         """The changes to people, the latest first."""
         return reply(await self._desk.read(lambda library: {"changes": library.people.log(last)}))
 
-    async def undo(self, wish: UndoWish) -> Response:
+    async def undo(self, wish: wishes.UndoWish) -> Response:
         """Take a change back. Of an undo: do it again."""
         return reply(await self._desk.change(lambda library: library.people.undo(wish.change)))
 
@@ -266,7 +257,7 @@ class _Rest:
             return reply({"path": None, "parent": None, "folders": await self._services.folders.roots()})
         return reply(await self._services.folders.show(path))
 
-    async def index(self, wish: IndexWish) -> Response:
+    async def index(self, wish: wishes.IndexWish) -> Response:
         """Index folders, in the background."""
         folders = await self._services.folders.allowed(wish.folders)
         return reply(self._services.runs.index(folders), 202)
@@ -279,7 +270,7 @@ class _Rest:
         """Learn from names and corrections, in the background; kept only where it helps."""
         return reply(self._services.runs.teach(), 202)
 
-    async def calibrate(self, wish: CalibrateWish) -> Response:
+    async def calibrate(self, wish: wishes.CalibrateWish) -> Response:
         """Fit threshold and probabilities to the named people, in the background."""
         return reply(self._services.runs.calibrate(wish.far), 202)
 

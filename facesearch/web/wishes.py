@@ -9,7 +9,8 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from facesearch.api.library import FaceLibrary
-from facesearch.api.values import PhotoList
+from facesearch.api.values import FaceAdded, PhotoList
+from facesearch.errors import UsageError
 
 _MOST_FACES = 10_000  # in one request
 _LARGEST = (1 << 63) - 1  # that SQLite has
@@ -47,6 +48,20 @@ class CoverWish(BaseModel):
     """A face of a person."""
 
     face: int | None = Field(None, ge=1, le=_LARGEST, description="its number; nothing for the best by itself")
+
+
+class FaceWish(BaseModel):
+    """A face that was missed."""
+
+    box: Annotated[list[float], Field(min_length=4, max_length=4, description="x1 y1 x2 y2 px of the upright photo")]
+    name: PersonName | None = Field(None, description="whose it is; the person may be new")
+
+    def add(self, library: FaceLibrary, photo_id: int) -> FaceAdded:
+        """Add it to a photo. Raises UsageError for one that no file shows any more, and what `add_face` raises."""
+        path = library.views.photo(photo_id).photo
+        if path is None:
+            raise UsageError(f"photo #{photo_id} is in no file any more")
+        return library.people.add_face(path, self.box, self.name)
 
 
 class MergeWish(BaseModel):

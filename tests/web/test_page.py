@@ -223,6 +223,46 @@ def test_a_photo_that_is_chosen_is_answered_with_every_face_outlined(
     page.wait_for_url(re.compile("/(people|photos)/"))
 
 
+@pytest.mark.parametrize("way", ["pointer", "keyboard"])
+def test_a_box_is_drawn_around_a_face_that_was_missed(open_page: Callable[..., Any], server: Serving, way: str) -> None:
+    with server.client() as client:
+        photo_id = client.get("/api/v1/people/3").json()["faces"][0]["photo_id"]
+        photo = client.get(f"/api/v1/photos/{photo_id}").json()
+    page = open_page(f"/photos/{photo_id}")
+    page.get_by_role("button", name="Add a face").click()
+    draft = page.locator(".draft")
+    expect(draft).to_be_focused()
+    if way == "pointer":
+        shown = page.locator(".photo svg").first.bounding_box()
+        assert shown is not None
+        page.mouse.move(shown["x"] + shown["width"] / 2 - 1, shown["y"] + 2)
+        page.mouse.down()
+        page.mouse.move(shown["x"] + shown["width"] / 2 + 30, shown["y"] + 40, steps=4)
+        page.mouse.up()
+    else:
+        for _ in range(100):
+            page.keyboard.press("ArrowUp")
+            page.keyboard.press("ArrowLeft")
+        for _ in range(3):
+            page.keyboard.press("Shift+ArrowLeft")
+        page.keyboard.press("Tab")
+        page.locator("#whose").focus()
+    drawn = [float(draft.locator("rect").last.get_attribute(side) or 0) for side in ("x", "y", "width", "height")]
+    page.keyboard.type("Wanda")
+    page.keyboard.press("Enter")
+    expect(page.locator(".face b", has_text="Wanda")).to_be_visible()
+    with server.client() as client:
+        (face,) = (face for face in client.get(f"/api/v1/photos/{photo_id}").json()["faces"] if face["name"] == "Wanda")
+    left, top, right, bottom = face["box"]
+    assert [left, top, right - left, bottom - top] == pytest.approx(drawn, abs=0.2)
+    assert 0 <= left < right <= photo["width_px"]
+    if way == "keyboard":
+        assert (left, top) == (0, 0)
+        assert right < bottom  # it was made narrower
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".face")).to_have_count(len(photo["faces"]))
+
+
 def test_photos_of_two_people_of_some_years_become_a_list_and_a_folder_of_links(
     open_page: Callable[..., Any], server: Serving, album_and_library: tuple[Path, Path]
 ) -> None:

@@ -201,6 +201,24 @@ def test_folders_of_links_are_made_within_a_root_only(
         (album / "out").unlink()
 
 
+def test_a_face_that_was_missed_is_added_to_a_photo(client: httpx.Client) -> None:
+    photo_id = api(client, "GET", "people/2")["faces"][0]["photo_id"]
+    before = api(client, "GET", f"photos/{photo_id}")
+    box = [0, 0, 20, 24.5]
+    added = api(client, "POST", f"photos/{photo_id}/faces", json={"box": box, "name": "Yara"})
+    assert (added["photo_id"], added["box"], added["name"], added["found_by"]) == (photo_id, box, "Yara", "user")
+    now = api(client, "GET", f"photos/{photo_id}")["faces"]
+    assert [face["name"] for face in now if face["face_id"] == added["face_id"]] == ["Yara"]
+    assert len(now) == len(before["faces"]) + 1
+    assert "Yara" in client.get(f"/people/{added['person_id']}").text
+    for wrong, status in (([0, 0, 9999, 30], 400), ([0, 0, 2, 2], 400), (box, 400), ([0, 0, 9], 422)):
+        answer = client.post(f"/api/v1/photos/{photo_id}/faces", json={"box": wrong})
+        assert answer.status_code == status, answer.text
+    assert client.post("/api/v1/photos/99999/faces", json={"box": box}).status_code == 400
+    api(client, "POST", "journal/undo", json={})
+    assert api(client, "GET", f"photos/{photo_id}") == before
+
+
 def test_teaching_and_calibrating_are_offered_once_there_are_enough_names(
     client: httpx.Client, album_and_library: tuple[Path, Path], tmp_path: Path
 ) -> None:
