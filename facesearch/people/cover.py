@@ -38,7 +38,9 @@ def cover_faces(library: Library, person_ids: Iterable[int]) -> dict[int, int]:
     faces = library.people.face_digests(set(person_ids) - set(chosen))
     keys = {person_id: (*which, person_id, digest) for person_id, digest in faces.items()}
     found = {person_id: _remembered[key] for person_id, key in keys.items() if key in _remembered}
-    new = _best_faces(library, set(faces) - set(found))
+    wanted = set(faces) - set(found)
+    new = _best_faces(library, wanted)
+    new |= library.people.first_faces(wanted - set(new))
     for person_id, face_id in new.items():
         _remembered[keys[person_id]] = face_id
     while len(_remembered) > _REMEMBERED:

@@ -108,7 +108,9 @@ def test_the_command_lists_paths_for_people_and_programs(
     assert piped.out == "".join(f"{album}/trip/{name}.png\0" for name in ("ann", "bob", "sky"))
     ran = run("photos", "--json", "--library", indexed)
     answer = json.loads(ran.out)
-    assert keys_of(answer) | {f"photos[].people[].{key}" for key in ("person_id", "name")} == documented_keys("photos")
+    assert keys_of(answer) | {f"photos[].people[].{key}" for key in ("person_id", "name", "spans")} == documented_keys(
+        "photos"
+    )
     assert [entry["faces"] for entry in answer["photos"]] == [0, 1, 2, 0]
 
 

@@ -56,7 +56,7 @@ def test_size_and_time_of_change(tmp_path: Path) -> None:
 
 def test_other_files_are_counted_and_not_listed(tmp_path: Path) -> None:
     photo = touch(tmp_path / "a.jpg")
-    for name in ("notes.txt", "film.mp4", "sub/no_suffix", "sub/jpg"):
+    for name in ("notes.txt", "song.mp3", "sub/no_suffix", "sub/jpg"):
         touch(tmp_path / name)
     found = walk([tmp_path])
     assert isinstance(found, Walk)

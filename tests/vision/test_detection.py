@@ -9,6 +9,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -268,8 +269,8 @@ def looks_at(pixels: Pixels) -> tuple[list[int], list[DetectedFace]]:
     """The longer sides of all views of a photo, in px, and the faces."""
     detector = load_detector()
     watched = Watched(detector)
-    detector._loaded = watched  # type: ignore[assignment]
-    faces = detector.detect(pixels)
+    with mock.patch.dict(vars(detector), _network=watched):
+        faces = detector.detect(pixels)
     return watched.sides_px, faces
 
 

@@ -249,6 +249,14 @@ class People:
             )
         )
 
+    def first_faces(self, person_ids: Iterable[int]) -> dict[int, int]:
+        """The face that came first, of each person who has one."""
+        return dict(
+            self._database.rows_in(
+                "SELECT person_id, min(id) FROM faces WHERE person_id IN ({}) GROUP BY person_id", person_ids
+            )
+        )
+
     def members(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Every face that is somebody's: its id, ascending, its photo, its picture (StoredFace.picture) and its person,
         int64 (N,) each."""
