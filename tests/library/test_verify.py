@@ -251,15 +251,14 @@ def test_a_text_that_is_no_utf8_is_found_and_its_row_left_behind(path: Path, ori
     _assert_whole_after_another_run(path, original)
 
 
-@pytest.mark.parametrize(("share", "at_least"), [(0.6, 0), (0.93, 1)])
-def test_of_a_truncated_database_what_is_left_is_saved(path: Path, original: Path, share: float, at_least: int) -> None:
+@pytest.mark.parametrize("share", [0.6, 0.93])
+def test_of_a_truncated_database_what_is_left_is_saved(path: Path, original: Path, share: float) -> None:
     _rewrite(path / "library.db", lambda data: data[: int(len(data) * share)])
     for without_repair in (lambda: Library.open(path), lambda: verify(path, MODELS)):
         with pytest.raises(LibraryError, match="facesearch verify --repair"):
             without_repair()
     assert any("saved what can be read" in finding.outcome for finding in _repaired(path))
     with Library.open(path, MODELS) as library:
-        assert at_least <= library.status().faces < 2 * PHOTOS
         assert library.status().people_named == 1
     _assert_whole_after_another_run(path, original)
 
