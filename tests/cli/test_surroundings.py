@@ -144,7 +144,7 @@ def test_a_system_that_shuts_down_and_a_terminal_that_closes_lose_nothing_finish
 ) -> None:
     photos = here.folder / "photos"
     photos.mkdir()
-    for copy in range(200):
+    for copy in range(400):
         (photos / f"{copy}.jpg").write_bytes(here.photo.read_bytes() + str(copy).encode())
     environment = {**os.environ, "FACESEARCH_TOWER": str(here.tower), "FACESEARCH_LIBRARY": str(here.library)}
     command = [sys.executable, "-c", PROGRAM, "--debug", "index", str(photos), "--workers", "1"]
@@ -157,7 +157,7 @@ def test_a_system_that_shuts_down_and_a_terminal_that_closes_lose_nothing_finish
     assert "interrupted; finished work is kept" in said
     with Library.open(here.library) as library:
         kept = library.catalog.counts().photos
-    assert 0 < kept < 200, said
+    assert 0 < kept < 400, said
     assert f"photos   {kept:,} new" in out
 
 
