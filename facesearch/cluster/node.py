@@ -14,7 +14,7 @@ import numpy as np
 
 from facesearch.errors import PhotoError
 from facesearch.records import CROP_SIZE_PX, Device, PhotoFile
-from facesearch.vision.detector.detector import DetectorSettings, load_detector
+from facesearch.vision.detector.detector import Detector, DetectorSettings, load_detector
 from facesearch.vision.faces import SeeingWorker, SeenPhoto
 from facesearch.vision.runtime import Precision
 from facesearch.vision.tower.tower import Tower
@@ -38,6 +38,16 @@ class Refused:
         return error
 
 
+def identity_of(detector: Detector, tower: Tower) -> dict[str, str]:
+    """What must be equal on all nodes: the version of the program, and what finds and embeds faces."""
+    return {
+        "facesearch": version("facesearch"),
+        "detector": detector.identity,
+        "tower": tower.identity,
+        "precision": tower.precision,
+    }
+
+
 class NodeWorker:
     """One worker, for one photo at a time. tower: its folder, by default the shipped one; precision and device as in
     `Tower.load`. Raises TowerError where this node has none."""
@@ -48,13 +58,8 @@ class NodeWorker:
         self._worker = SeeingWorker(self._detector)
 
     def identity(self) -> dict[str, str]:
-        """What must be equal on all nodes: versions of the program, and what finds and embeds faces."""
-        return {
-            "facesearch": version("facesearch"),
-            "detector": self._detector.identity,
-            "tower": self._tower.identity,
-            "precision": self._tower.precision,
-        }
+        """See identity_of."""
+        return identity_of(self._detector, self._tower)
 
     def node(self) -> str:
         """The name of the machine."""

@@ -11,12 +11,11 @@ import logging
 import os
 import socket
 from collections import Counter
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from facesearch.cluster.node import NodeWorker, Refused
+from facesearch.cluster.node import NodeWorker, Refused, identity_of
 from facesearch.errors import ClusterError
 from facesearch.photos.files import photo_error
 from facesearch.records import Device, PhotoFile
@@ -58,11 +57,7 @@ class ClusterWorkers:
             raise ClusterError(f"--ray needs Ray ({error}): pip install 'facesearch[cluster]'") from error
         self._ray: Any = ray
         self._address = address
-        self._expected = {
-            "detector": detector.identity,
-            "tower": tower.identity,
-            "precision": tower.precision,
-        }
+        self._expected = identity_of(detector, tower)
         on_gpu = device == "gpu"
         self._resource = "GPU" if on_gpu else "CPU"
         resources: dict[str, float] = {"num_gpus": 0.9, "num_cpus": 0} if on_gpu else {"num_cpus": 1}
@@ -125,7 +120,7 @@ class ClusterWorkers:
                 if not (is_gone and tries_left):
                     raise self._failed(worker, message) from error
                 replaces = True
-        expected = {"facesearch": version("facesearch"), **self._expected}
+        expected = self._expected
         if wrong := [name for name in expected if found[name] != expected[name]]:
             name = wrong[0]
             raise self._failed(

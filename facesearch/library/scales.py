@@ -6,6 +6,8 @@ number, computes what it needs from the embeddings. Refuses to keep scales where
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from facesearch.errors import LibraryError
@@ -50,40 +52,35 @@ class Scales:
         if not self._are_current():
             self._database.execute("UPDATE faces SET local_scale = NULL WHERE local_scale IS NOT NULL")
             self._database.set_settings({_SETTING: "" if space.cohort is None else space.measure})
-        last = -1  # a damaged embedding has no scale: it is not to come again and again
-        while space.cohort is not None:
-            rows = self._database.rows(
-                "SELECT id, embedding FROM faces WHERE local_scale IS NULL AND embedding IS NOT NULL AND id > ? "
-                "ORDER BY id LIMIT ?",
-                (last, _FACES_AT_ONCE),
-            )
-            if not rows:
-                return
-            last = rows[-1][0]
-            embeddings = np.frombuffer(b"".join(row[1] for row in rows), "<f4").reshape(-1, EMBEDDING_SIZE)
-            scales = space.place(embeddings.astype(np.float32)).scales
+        for ids, _, scales in self._computed("local_scale IS NULL AND embedding IS NOT NULL"):
             self._database.execute_many(
-                "UPDATE faces SET local_scale = ? WHERE id = ?",
-                zip(scales.tolist(), [row[0] for row in rows], strict=True),
+                "UPDATE faces SET local_scale = ? WHERE id = ?", zip(scales.tolist(), ids, strict=True)
             )
 
     def wrong(self) -> list[int]:
         """The faces whose rows keep another scale than their embeddings have. Reads every face."""
-        space, wrong, last = self._spaces.current(), [], -1
-        while space.cohort is not None and self._are_current():
+        wrong: list[int] = []
+        if self._are_current():
+            for ids, kept, right in self._computed("local_scale IS NOT NULL"):
+                off = np.abs(np.array(kept) - right) > _TOLERANCE * right
+                wrong += np.array(ids)[off].tolist()
+        return wrong
+
+    def _computed(self, condition: str) -> Iterator[tuple[list[int], list[float | None], Floats]]:
+        """The faces of a condition, in pieces: ids, the scales that the rows keep, and those that their embeddings
+        have. Nothing without a cohort. What is written meanwhile to the faces of a piece changes none that follows."""
+        space, last = self._spaces.current(), -1
+        while space.cohort is not None:
             rows = self._database.rows(
-                "SELECT id, embedding, local_scale FROM faces WHERE local_scale IS NOT NULL AND id > ? "
-                "ORDER BY id LIMIT ?",
+                f"SELECT id, local_scale, embedding FROM faces WHERE {condition} AND id > ? ORDER BY id LIMIT ?",
                 (last, _FACES_AT_ONCE),
             )
             if not rows:
-                break
-            last = rows[-1][0]
-            embeddings = np.frombuffer(b"".join(row[1] for row in rows), "<f4").reshape(-1, EMBEDDING_SIZE)
-            right = space.place(embeddings.astype(np.float32)).scales
-            kept = np.array([row[2] for row in rows])
-            wrong += [row[0] for row, off in zip(rows, np.abs(kept - right) > _TOLERANCE * right, strict=True) if off]
-        return wrong
+                return
+            ids, kept, blobs = zip(*rows, strict=True)
+            last = ids[-1]
+            embeddings = np.frombuffer(b"".join(blobs), "<f4").reshape(-1, EMBEDDING_SIZE)
+            yield list(ids), list(kept), space.place(embeddings.astype(np.float32)).scales
 
     def _are_current(self) -> bool:
         space = self._spaces.current()

@@ -25,7 +25,7 @@ def taken_back(lines: Sequence[JournalLine]) -> dict[int, int]:
 
 
 def heir(lines: Sequence[JournalLine], name: str, living: Iterable[int]) -> int | None:
-    """The living person who had this name last, or into whom that person was merged; None where there is none.
+    """The present person who had this name last, or took over that person's faces in a merge; None if there is none.
 
     lines: oldest first. name: in the form of `name_key`; former versions stored names in other forms."""
     undone, living = taken_back(lines), set(living)
