@@ -158,7 +158,7 @@ def _around_new(library: Library, reach: float, least_quality: float) -> Groupin
 
 
 def _beside(found: GroupingFaces, apart: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Faces that are nobody's, by id, each with a person who is on the same photo by a face without an embedding: one
+    """Faces without a person, by id, each with a person who is on the same photo by a face without an embedding: one
     person is hardly on a photo twice. apart: photo and person of each such face."""
     waiting = found.people < 0
     pairs = set()

@@ -20,7 +20,7 @@ SIDE_PX, SMALL_PX = 900, 130
 
 @pytest.fixture
 def photo(tmp_path: Path, tower: Path, run: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A photo of two people, of whom index finds the one whose face is large."""
+    """A photo of two people: index finds the one with the large face."""
     near, far = (draw_portrait(person, np.random.default_rng(4), SIDE_PX) for person in random_people(2, seed=4))
     pixels = near.pixels.copy()
     small = np.asarray(Image.fromarray(far.pixels).resize((SMALL_PX, SMALL_PX)))

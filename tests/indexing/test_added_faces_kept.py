@@ -33,7 +33,7 @@ READER = FaceReader(ShortSighted(), ColourTower())
 
 @pytest.fixture
 def library(tmp_path: Path) -> Iterator[Library]:
-    """One photo of somebody red, of Dora, who is dim and was added, and of Eve, of whom nothing can be seen."""
+    """One photo of somebody red, of Dora, who is dim and was added, and of Eve, who cannot be seen."""
     with Library.create(tmp_path / "library", Models.of(READER.detector, READER.tower)) as library:
         photo = draw(tmp_path / "album" / "1.png", RED, DIM, WHITE)
         _index(library, photo)
