@@ -6,7 +6,7 @@ Holds no behaviour beyond derived properties; imports nothing but the standard l
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -97,12 +97,11 @@ class Span:
 
 @dataclass(frozen=True, eq=False)
 class DetectedFace:
-    """A face in a photo. box: float32 (4,) x1 y1 x2 y2 in px. landmarks: float32 (5, 2) x y in px, in the order
-    left eye, right eye, nose, left and right mouth corner, as seen in the image. score: 0..1."""
+    """A face in a photo."""
 
-    box: Floats
-    landmarks: Floats
-    score: float
+    box: Floats  # float32 (4,) x1 y1 x2 y2 in px
+    landmarks: Floats  # float32 (5, 2) x y in px: the eyes, the nose, the mouth's corners, each from the image's left
+    score: float  # 0..1
 
     @property
     def size_px(self) -> float:
@@ -145,16 +144,15 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class KnownFile:
-    """What a library knows of a path. photo_id is None for a file that could not be read, for `reason`, by the decoder
-    and detector that `software` names."""
+    """What a library knows of a path."""
 
     file_id: int
     size_bytes: int
     mtime_ns: int
-    photo_id: int | None
-    reason: str | None
-    missing: bool
-    software: str | None = None
+    photo_id: int | None  # None for a file that could not be read
+    reason: str | None  # why it could not be read
+    missing: bool  # whether it was gone when its folder was last indexed
+    software: str | None = None  # the decoder and detector that could not read it
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,84 +202,6 @@ class PhotoPath:
     copies: tuple[Path, ...] = ()
 
 
-@dataclass(frozen=True)
-class PersonRow:
-    """What a library keeps of a person, apart from the faces."""
-
-    name: str | None  # None for an unnamed group
-    born: str | None  # an ISO date
-    created_at: str
-    hidden: bool = False  # out of lists, sheets and answers
-    cover_face_id: int | None = None  # the face that was chosen to stand for them; it may be somebody else's by now
-
-
-@dataclass(frozen=True)
-class PersonChange:
-    """A person who came (no `before`), went (no `after`), or was changed."""
-
-    person_id: int
-    before: PersonRow | None
-    after: PersonRow | None
-
-
-@dataclass(frozen=True)
-class FaceMove:
-    """Faces that went from one person to another: each as person id and who said so; None is nobody."""
-
-    face_ids: tuple[int, ...]
-    before: tuple[int, str] | None
-    after: tuple[int, str] | None
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Faces that were rejected from a person, or, if not `rejected`, whose rejection was taken back."""
-
-    person_id: int
-    face_ids: tuple[int, ...]
-    rejected: bool
-
-
-@dataclass(frozen=True)
-class Addition:
-    """Faces that were added to photos, or, if not `added`, taken out again."""
-
-    face_ids: tuple[int, ...]
-    added: bool
-
-
-@dataclass(frozen=True)
-class Delta:
-    """What a change did to people, faces and rejections: all that is needed to take it back."""
-
-    people: tuple[PersonChange, ...] = ()
-    moves: tuple[FaceMove, ...] = ()
-    verdicts: tuple[Verdict, ...] = ()
-    additions: tuple[Addition, ...] = ()
-
-    @property
-    def inverse(self) -> Delta:
-        return Delta(
-            tuple(PersonChange(each.person_id, each.after, each.before) for each in self.people),
-            tuple(FaceMove(each.face_ids, each.after, each.before) for each in self.moves),
-            tuple(Verdict(each.person_id, each.face_ids, not each.rejected) for each in self.verdicts),
-            tuple(Addition(each.face_ids, not each.added) for each in self.additions),
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class JournalLine:
-    """A line of the journal. action: what was done, in a word. parts: what that changed; each can be forgotten without
-    the others. facts: what else is known of it. can_be_undone: not for some lines of former versions."""
-
-    line_id: int
-    at: str
-    action: str
-    parts: tuple[Delta, ...]
-    facts: Mapping[str, Any]
-    can_be_undone: bool = True
-
-
 class FaceDetector(Protocol):
     """What finds faces, in several threads at once. identity changes with the way in which faces are found."""
 
@@ -325,16 +245,14 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True)
 class Models:
-    """The detector and the tower that a library's faces come from. threshold: the tower's, as a plain distance.
-    precision: in which the tower computed, "f32", "bf16" or "int8". cohort: what makes distances judged ones, as JSON
-    of the tower's card; empty where it has none."""
+    """The detector and the tower that a library's faces come from."""
 
-    detector: str
-    tower: str
+    detector: str  # its identity
+    tower: str  # SHA-256 of its weights
     tower_name: str
-    threshold: float
-    precision: str = "f32"
-    cohort: str = ""
+    threshold: float  # the tower's, for plain distances
+    precision: str = "f32"  # in which the tower computed: "f32", "bf16" or "int8"
+    cohort: str = ""  # what makes distances judged ones, as JSON of the tower's card; empty where it has none
 
     @classmethod
     def of(cls, detector: FaceDetector, tower: Embedder) -> Models:

@@ -85,7 +85,7 @@ class Views:
     def taken(self, photo_ids: Sequence[int]) -> dict[int, Taken]:
         """When photos were taken, as `photos` says it; nothing for those of a former version until the next index."""
         with self._session.reading() as library:
-            return library.catalog.taken(photo_ids)
+            return library.dates.of(photo_ids)
 
     def pairs(self, bins: int = 120) -> tuple[float, PairsAround | None]:
         """The threshold in force, and the distances of all pairs of named faces, of 2,000 at most, as histograms; None

@@ -1,10 +1,10 @@
 """From a distance to the probability that two faces are one person, and how far such probabilities can be trusted.
 
 Fitted on people never trained on, by isotonic regression: the probability never rises with the distance, and nothing
-else is assumed of its shape. Genuine and impostor pairs weigh alike in the fit, so that a probability holds where one
-person and two are as likely beforehand (a prior of one half); whoever knows better says so with `prior`. From pairs to
-people: somebody with many stored faces is nearer by chance, which `person_log_odds` takes off. How likely it is that a
-library holds the person on a photo is not guessed here (see ranking). NumPy only.
+else is assumed of its shape. Genuine and impostor pairs weigh alike in the fit, so a probability assumes even odds
+beforehand (a prior of one half); `prior` says otherwise. From pairs to people: somebody with many stored faces is
+nearer by chance, which `person_log_odds` takes off. How likely it is that a library holds the person on a photo is not
+guessed here (see ranking). NumPy only.
 """
 
 from __future__ import annotations

@@ -164,7 +164,7 @@ class Intake:
             )
             photo_id = catalog.add_photo(new)
         elif finished.taken is not None:
-            catalog.improve_taken(photo_id, finished.taken)
+            self.library.dates.improve(photo_id, finished.taken)
         files.put(finished.file, photo_id)
         if is_new and before is not None and before.photo_id is not None:
             edited.append((before.photo_id, photo_id))

@@ -109,8 +109,8 @@ def reindex(
             run.heads_dropped = library.heads.clear()
         run.calibration_dropped = library.own_calibration.drop()
         library.succession.switch(run.models)
-        library.begin_purge()
-    if not library.purge():
+        library.purge.begin()
+    if not library.purge.run():
         log.warning("the former embeddings go with the next index or verify --repair: another process reads them now")
     return run.summary(switched=True)
 

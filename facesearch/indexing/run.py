@@ -139,7 +139,7 @@ def _folder_names(survey: Survey, intake: Intake, options: IndexOptions) -> Fold
 
 def _date_photos(library: Library, shown: Iterable[tuple[Path, int]], threads: int) -> None:
     """Note the dates of photos that a former version indexed without one. shown: paths, with the photo ids at them."""
-    undated = library.catalog.undated()
+    undated = library.dates.undated()
     if not undated:
         return
     files = sorted({photo_id: path for path, photo_id in shown if photo_id in undated}.items())
@@ -150,7 +150,7 @@ def _date_photos(library: Library, shown: Iterable[tuple[Path, int]], threads: i
             with library.changing():
                 for (photo_id, _), taken in zip(piece, dates, strict=True):
                     if taken is not None:
-                        library.catalog.set_taken(photo_id, taken)
+                        library.dates.put(photo_id, taken)
 
 
 def _dated(path: Path) -> Taken | None:

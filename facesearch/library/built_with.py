@@ -38,6 +38,17 @@ def models_in(settings: Mapping[str, str]) -> Models:
     )
 
 
+def origin_of(path: Path, database: Database) -> tuple[str, str]:
+    """The id of a library, and when it was created. Raises LibraryError where its settings are damaged."""
+    try:
+        settings = database.settings()
+        _ = models_in(settings), database.generation()
+        return settings["library_id"], settings["created_at"]
+    except (KeyError, ValueError) as error:
+        remedy = "facesearch verify --repair makes them anew"
+        raise LibraryError(f"the settings in {path / DATABASE_NAME} are damaged ({error}); {remedy}") from error
+
+
 def refuse_other_models(path: Path, built: Models, given: Models) -> None:
     """Raise TowerError or LibraryError when the library in a folder was built with another tower or detector."""
     refuse_other_tower(path, built, given.tower, given.tower_name)
@@ -56,6 +67,11 @@ def refuse_other_tower(path: Path, built: Models, tower: str, name: str) -> None
             f"({tower[:12]}), and their distances cannot be compared; "
             f"{_REINDEX}; or name the tower that it was built with (--tower), or another --library"
         )
+
+
+def lacks_cohort(built: Models, tower: str, cohort: str) -> bool:
+    """Whether a tower is the library's own and has a cohort that the library has not recorded. cohort: as in Models."""
+    return tower == built.tower and cohort not in ("", built.cohort)
 
 
 def warn_of_precision(path: Path, built: Models, given: Models) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -16,22 +15,25 @@ import numpy as np
 from facesearch.errors import LibraryError, LibraryExistsError, LibraryLockedError
 from facesearch.evaluation.places import Places
 from facesearch.library.built_with import (
+    lacks_cohort,
     models_in,
+    origin_of,
     refuse_other_models,
     refuse_other_tower,
     warn_of_cohort,
     warn_of_precision,
 )
-from facesearch.library.care.strays import is_half_written, is_kept_copy
+from facesearch.library.care.purge import Purge
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refuse_taken_folder
 from facesearch.library.index.vectors import Vectors
 from facesearch.library.lock import WriterLock
-from facesearch.library.picture_cache import drop_pictures
 from facesearch.library.private import make_private_folder
 from facesearch.library.rows import schema
 from facesearch.library.rows.added_faces import AddedFaces
 from facesearch.library.rows.catalog import Catalog
 from facesearch.library.rows.database import Database, now
+from facesearch.library.rows.dates import Dates
+from facesearch.library.rows.face_owners import FaceOwners
 from facesearch.library.rows.files import Files, WalkedPaths
 from facesearch.library.rows.grouped import Grouped
 from facesearch.library.rows.heads import Heads
@@ -47,13 +49,11 @@ from facesearch.library.status import LibraryStatus, status_of
 from facesearch.library.vectors import LibraryVectors
 from facesearch.records import Device, Floats, Ints, Models, Values
 
-PURGE_SETTING = "purge"
-
 log = logging.getLogger(__name__)
 
 
 class Library:
-    """An open library: `catalog` and `people` read and change the rows, `vectors()` finds the nearest faces.
+    """An open library: `catalog`, `people` and others read and change the rows, `vectors()` finds the nearest faces.
 
     A writable library holds the writer lock until it is closed; a reader needs no lock and leaves the folder
     as it is. Use it as a context manager, from one thread.
@@ -62,11 +62,13 @@ class Library:
     def __init__(self, path: Path, database: Database, lock: WriterLock | None) -> None:
         self.path = path
         self.catalog = Catalog(database)
+        self.dates = Dates(database)
         self.added = AddedFaces(database)
         self.files = Files(database)
         self.roots = WalkedPaths(database, "roots")
         self.drives = WalkedPaths(database, "drives")
         self.people = People(database)
+        self.face_owners = FaceOwners(database)
         self.journal = Journal(database)
         self.grouped = Grouped(database)
         self.photo_search = PhotoSearch(database)
@@ -75,17 +77,11 @@ class Library:
         self.own_calibration = OwnCalibration(database)
         self._database = database
         self._lock = lock
-        settings = database.settings()
-        try:
-            self.library_id = settings["library_id"]
-            self.created_at = settings["created_at"]
-            _ = self.models, database.generation()
-        except (KeyError, ValueError) as error:
-            remedy = "facesearch verify --repair makes them anew"
-            raise LibraryError(f"the settings in {path / DATABASE_NAME} are damaged ({error}); {remedy}") from error
+        self.library_id, self.created_at = origin_of(path, database)
         self._spaces = Spaces(database)
         self._scales = Scales(database, self._spaces)
         self._vectors = LibraryVectors(path, database, self._spaces, self.library_id, writable=lock is not None)
+        self.purge = Purge(path, database, self._vectors, self._refuse_reader)
 
     @classmethod
     def create(cls, path: Path, models: Models, *, wait: bool = False) -> Self:
@@ -119,7 +115,7 @@ class Library:
         outdated = schema.version(path / DATABASE_NAME) < schema.current_version()
         if not writable and not outdated:
             library = cls._connected(path, models, None)
-            if models is None or not library.lacks_cohort(models.tower, models.cohort):
+            if models is None or not lacks_cohort(library.models, models.tower, models.cohort):
                 return library
             library.close()
             cls._record_cohort(path, models)
@@ -132,7 +128,7 @@ class Library:
             if writable:
                 library = cls._connected(path, models, lock)
                 undo.callback(library.close)
-                if library.is_purging and not library.purge():
+                if library.purge.is_pending and not library.purge.run():
                     log.warning("what was forgotten in %s is still in its log, because another process reads it", path)
                 undo.pop_all()
                 return library
@@ -183,9 +179,7 @@ class Library:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
@@ -193,17 +187,11 @@ class Library:
         """The detector and the tower that the faces come from now: a reindex by another process can change them."""
         return models_in(self._database.settings())
 
-    def lacks_cohort(self, tower: str, cohort: str) -> bool:
-        """Whether a tower is the library's own and has a cohort that the library has not recorded. cohort: as in
-        Models."""
-        built = self.models
-        return tower == built.tower and cohort not in ("", built.cohort)
-
     def adopt_cohort(self, tower: str, threshold: float, cohort: str) -> None:
         """Record the cohort of the library's tower, where it is new, and compute the local scales of all faces by it,
         from the stored embeddings. threshold: the tower's, of plain distances, which was fitted anew with it. Raises
         LibraryError where the library was opened for reading."""
-        if not self.lacks_cohort(tower, cohort):
+        if not lacks_cohort(self.models, tower, cohort):
             return
         was_taught = self.space.is_taught
         was_calibrated = self.own_calibration.read(self.models.tower, self.space.measure) is not None
@@ -292,8 +280,7 @@ class Library:
         self._vectors.device = device
 
     def train_vectors(self) -> None:
-        """Where the faces have outgrown the vectors, begin in the background to train others: `save_vectors` puts
-        them in place."""
+        """Begin to train others in the background where the faces have outgrown them: `save_vectors` takes those."""
         self._refuse_reader()
         self._vectors.begin_training()
 
@@ -301,35 +288,6 @@ class Library:
         """Write the file of vectors if it is not that of the rows already."""
         self._refuse_reader()
         self._vectors.save(finish_training=finish_training)
-
-    @property
-    def is_purging(self) -> bool:
-        """Whether a purge has begun that has not ended."""
-        return PURGE_SETTING in self._database.settings()
-
-    def begin_purge(self) -> None:
-        """Inside `changing`: what is deleted there is to leave no trace, even if this process is killed. `purge`
-        follows; otherwise whoever next opens the library for writing does it."""
-        self._database.set_settings({PURGE_SETTING: "begun"})
-
-    def kept_copies(self) -> tuple[str, ...]:
-        """The copies of former databases in the folder, and what was left half-written."""
-        names = (entry.name for entry in self.path.iterdir())
-        return tuple(sorted(name for name in names if is_kept_copy(name) or is_half_written(name)))
-
-    def purge(self) -> bool:
-        """Write every file anew from the rows, and delete the copies of former databases: nothing that was deleted is
-        left in their bytes. False where another process reads, and so keeps the log from being emptied."""
-        self._refuse_reader()
-        for name in self.kept_copies():
-            (self.path / name).unlink(missing_ok=True)
-        drop_pictures(self.path)
-        self._vectors.purge()
-        if not self._database.vacuum():
-            return False
-        with self._database.transaction():
-            self._database.execute("DELETE FROM settings WHERE key = ?", (PURGE_SETTING,))
-        return True
 
     def _refuse_reader(self) -> None:
         if self._lock is None:

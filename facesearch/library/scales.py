@@ -13,8 +13,9 @@ import numpy as np
 from facesearch.errors import LibraryError
 from facesearch.library.care.checks import Problem
 from facesearch.library.rows.database import Database
+from facesearch.library.rows.face_columns import embeddings_from
 from facesearch.library.spaces import Spaces
-from facesearch.records import EMBEDDING_SIZE, Floats, Values
+from facesearch.records import Floats, Values
 
 _SETTING = "scales"
 _FACES_AT_ONCE = 8192
@@ -79,8 +80,7 @@ class Scales:
                 return
             ids, kept, blobs = zip(*rows, strict=True)
             last = ids[-1]
-            embeddings = np.frombuffer(b"".join(blobs), "<f4").reshape(-1, EMBEDDING_SIZE)
-            yield list(ids), list(kept), space.place(embeddings.astype(np.float32)).scales
+            yield list(ids), list(kept), space.place(embeddings_from(blobs)).scales
 
     def _are_current(self) -> bool:
         space = self._spaces.current()
@@ -92,7 +92,7 @@ def scale_problems(database: Database) -> list[Problem]:
     scales = Scales(database, Spaces(database))
     try:
         wrong = scales.wrong()
-    except LibraryError:  # a damaged head or cohort, which is said elsewhere
+    except LibraryError:  # a damaged head or cohort, which is reported elsewhere
         return []
     if not wrong:
         return []

@@ -79,7 +79,7 @@ def faces_of_person(library: Library, person_id: int, order: Order, limit: int) 
         places = library.places(sorted(every - without)) if without != every else None
         stored = library.catalog.faces(face_ids)
         paths = library.catalog.photo_paths({face.photo_id for face in stored.values()})
-        dates = library.catalog.taken({face.photo_id for face in stored.values()})
+        dates = library.dates.of({face.photo_id for face in stored.values()})
         name, threshold = library.people.names()[person_id], library.threshold
     distances: list[float | None] = [None] * len(face_ids)
     if places is not None:

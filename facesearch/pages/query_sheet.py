@@ -1,7 +1,7 @@
 """The contact sheet of a query: each face asked about, beside the faces and photos of the people nearest to it.
 
-Filled answer by answer, so that what is held in memory is the page itself; it has a bound, and what does not fit is
-said.
+Filled answer by answer, so that only the page itself is held in memory. Its size has a bound; the page says how much
+did not fit.
 """
 
 from __future__ import annotations

@@ -12,13 +12,14 @@ from datetime import UTC, date, datetime
 
 from facesearch.errors import UsageError
 from facesearch.library import Library
+from facesearch.library.changes import PersonRow
 from facesearch.library.rows.people_change import PeopleChange
 from facesearch.names import person_name
 from facesearch.people.addressing import shown_person
 from facesearch.people.grouping import SOURCE as GROUPED
 from facesearch.people.grouping import VOUCHED
 from facesearch.people.sources import CONFIRMED
-from facesearch.records import PersonRow, StoredFace
+from facesearch.records import StoredFace
 from facesearch.text import addressed
 
 USER = "user"

@@ -35,12 +35,12 @@ def cover_faces(library: Library, person_ids: Iterable[int]) -> dict[int, int]:
     chosen = library.people.chosen_covers(person_ids := list(person_ids))
     models = library.models
     which = (library.library_id, models.tower, models.detector, library.space.digest)
-    faces = library.people.face_digests(set(person_ids) - set(chosen))
+    faces = library.face_owners.face_digests(set(person_ids) - set(chosen))
     keys = {person_id: (*which, person_id, digest) for person_id, digest in faces.items()}
     found = {person_id: _remembered[key] for person_id, key in keys.items() if key in _remembered}
     wanted = set(faces) - set(found)
     new = _best_faces(library, wanted)
-    new |= library.people.first_faces(wanted - set(new))
+    new |= library.face_owners.first_faces(wanted - set(new))
     for person_id, face_id in new.items():
         _remembered[keys[person_id]] = face_id
     while len(_remembered) > _REMEMBERED:
@@ -53,7 +53,7 @@ _remembered: OrderedDict[tuple[object, ...], int] = OrderedDict()
 
 def _best_faces(library: Library, person_ids: Iterable[int]) -> dict[int, int]:
     """The covers that nobody chose, by person id."""
-    samples = library.people.sampled_rows(person_ids, _SAMPLED_FACES)
+    samples = library.face_owners.sampled_rows(person_ids, _SAMPLED_FACES)
     by_size = sorted(samples.items(), key=lambda item: len(item[1].face_ids))
     found = {}
     for start in range(0, len(by_size), _PEOPLE_AT_ONCE):

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from facesearch.errors import UsageError
 from facesearch.library import Library
+from facesearch.library.changes import Delta, JournalLine
 from facesearch.library.rows.lineage import UNDO, taken_back
 from facesearch.library.rows.people_change import Conflict
-from facesearch.records import Delta, JournalLine
 
 _SHOWN = 5
 _BY_HAND = ("name", "born", "merge", "split", "reject", "confirm", "hide", "unhide", "cover", "add-face", UNDO)

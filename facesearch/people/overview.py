@@ -98,7 +98,7 @@ def show_person(library: Library, person_id: int) -> PersonShown:
         others = _entries(library, rejected.values(), {})
         cover = cover_faces(library, [person_id]).get(person_id)
         is_chosen = person_id in library.people.chosen_covers([person_id])
-        over_time = _over_time(library.catalog.taken({face.photo_id for face in theirs.values()}).values())
+        over_time = _over_time(library.dates.of({face.photo_id for face in theirs.values()}).values())
     photos = len({face.photo_id for face in theirs.values()})
     person = PersonEntry(person_id, row.name, row.born, len(faces), photos, len(others), row.hidden, cover)
     return PersonShown(person, faces, others, *over_time, cover_chosen=is_chosen)

@@ -15,10 +15,11 @@ from functools import cached_property
 import numpy as np
 
 from facesearch.library import Library
+from facesearch.library.changes import PersonRow
 from facesearch.people.likeness import Fits, Likeness
 from facesearch.people.sources import CONFIRMED
 from facesearch.people.suspect import KINDS, Suspect, worded
-from facesearch.records import Ints, PersonRow, Values
+from facesearch.records import Ints, Values
 
 # Evidence is a natural logarithm of odds. Faces of a person are less independent than the model takes them for, so its
 # logarithms count less; both shares were chosen on mistakes planted among LFW's people of fold 6.
@@ -73,7 +74,7 @@ class _Search:
     def __post_init__(self) -> None:
         people = self.library.people
         ids, places = self.library.all_places()
-        self.face_ids, self.photos, self.pictures, self.owners = people.members()
+        self.face_ids, self.photos, self.pictures, self.owners = self.library.face_owners.members()
         self.embedded = np.flatnonzero(np.isin(self.face_ids, ids))  # rows
         self.at = np.full(len(self.face_ids), -1, np.int64)  # the place of each row among these
         self.at[self.embedded] = np.arange(len(self.embedded))
@@ -165,7 +166,7 @@ class _Search:
         born = {person: date.fromisoformat(row.born) for person, row in self.rows.items() if row.born is not None}
         rows = np.flatnonzero(np.isin(self.owners, list(born)))
         photos = {int(photo) for photo in self.photos[rows]}
-        taken = self.library.catalog.taken(photos).items()
+        taken = self.library.dates.of(photos).items()
         days = {photo: date.fromisoformat(each.at[:10]) for photo, each in taken if each.source != "file"}
         self.dates = [len(days), len(photos) - len(days)]
         for row in rows.tolist():

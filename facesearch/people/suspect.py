@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from facesearch.records import PersonRow
+from facesearch.library.changes import PersonRow
 from facesearch.text import addressed, called
 
 KINDS = ("twice", "stray", "alike", "unborn")

@@ -47,7 +47,7 @@ def identify(
     hidden = library.people.hidden()
     within, loose = nearest_people(library, places, options.k)
     people = {each.face.person_id for near in within for each in near.candidates}
-    samples = library.people.sampled_faces((each for each in people if each is not None), PROTOTYPE_FACES)
+    samples = library.face_owners.sampled_faces((each for each in people if each is not None), PROTOTYPE_FACES)
     known = {
         ("person", person): (count, library.placed(embeddings, scales).middle())
         for person, (count, embeddings, scales) in samples.items()
@@ -55,7 +55,7 @@ def identify(
     contenders = [_contenders(place, near, known) for place, near in zip(places, within, strict=True)]
     believed: Sequence[Belief | None] = [None] * len(faces)
     if judge.calibration is not None:
-        hypotheses = library.people.hypotheses(len(library.vectors())) - loose.merged
+        hypotheses = library.face_owners.hypotheses(len(library.vectors())) - loose.merged
         # The faces of a video are no faces of one picture: one person can be seen in it again and again.
         pictures = [[each] for each in contenders] if any(face.span for face in faces) else [contenders]
         believed = [

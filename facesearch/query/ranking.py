@@ -66,7 +66,7 @@ def beliefs(
 ) -> list[Belief]:
     """The posterior of every face of one photo: over its contenders, the people who are not near, and nobody.
 
-    hypotheses: how many people the library holds, all as likely beforehand, and together as likely as `prior`. By
+    hypotheses: how many people the library holds, all equally likely beforehand, and together as likely as `prior`. By
     Bayes, as if the distances to two people were independent. They are not quite: a face that is near to one stranger
     is often near to many. People who are not near count with the odds that strangers so far away have
     on average. Then the faces are set apart (`set_apart`). Raises ValueError for a prior not between 0 and 1.

@@ -14,6 +14,7 @@ from support.tiles import MODELS, ColourTower, TileDetector, draw
 from facesearch.errors import LibraryError, TowerError
 from facesearch.indexing import AbsentFolder, IndexOptions, IndexProgress, ReindexInterrupted, index_photos, reindex
 from facesearch.library import Library, forget, verify
+from facesearch.library.care.purge import Purge
 from facesearch.query import ask, probe_photo
 from facesearch.records import DetectedFace, Floats, Models, Pixels
 
@@ -221,7 +222,7 @@ def test_a_power_cut_in_the_switch_leaves_the_former_library_whole(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Library, "begin_purge", power_cut)
+        patched.setattr(Purge, "begin", power_cut)
         with pytest.raises(KeyboardInterrupt):
             reindex(library, TileDetector(), OtherTower())
     assert (library.models, _people(library)) == (MODELS, before)

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facesearch.library.changes import FaceMove
 from facesearch.library.rows.catalog import Catalog
 from facesearch.library.rows.database import Database
 from facesearch.library.rows.files import Files, WalkedPaths
 from facesearch.library.rows.journal import Journal
 from facesearch.library.rows.people import People
-from facesearch.records import DetectedFace, EmbeddedFace, FaceMove, KnownFile, NewPhoto, PhotoFile
+from facesearch.records import DetectedFace, EmbeddedFace, KnownFile, NewPhoto, PhotoFile
 
 ODD_NAMES = [
     b"plain.jpg",

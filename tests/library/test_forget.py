@@ -18,6 +18,7 @@ from support.tiles import MODELS, ColourTower, TileDetector, draw
 from facesearch.errors import LibraryError, UsageError
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library, forget, verify
+from facesearch.library.care.purge import Purge
 from facesearch.library.care.traces import pieces_of, search_files
 from facesearch.records import Floats
 
@@ -176,12 +177,12 @@ def test_a_purge_that_was_cut_short_is_ended_by_whoever_writes_next(
 
     shutil.copy(path / "library.db", path / "library.db.version-1.backup")
     with monkeypatch.context() as patched:
-        patched.setattr(Library, "purge", power_cut)
+        patched.setattr(Purge, "run", power_cut)
         with pytest.raises(KeyboardInterrupt):
             forget(path, "Annemarie")
     assert _found(path, ANNE) == 12  # in the file of vectors and in the copy
     with Library.open(path, MODELS, writable=True) as library:
-        assert not library.is_purging
+        assert not library.purge.is_pending
     assert _found(path, ANNE) == 0
     assert not (path / "library.db.version-1.backup").exists()
 

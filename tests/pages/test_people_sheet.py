@@ -88,7 +88,7 @@ def test_the_doubtful_face_comes_first_or_last_and_is_marked(library: Library) -
 def test_by_date_the_oldest_first_and_those_with_a_files_time_alone_last(library: Library) -> None:
     for photo_id, at, source in ((1, "2011-05-01T10:00:00", "exif"), (3, "1999-12-31T23:59:59", "name")):
         with Library.open(library.path, MODELS, writable=True) as writer, writer.changing():
-            writer.catalog.set_taken(photo_id, Taken(at, None, source))  # type: ignore[arg-type]
+            writer.dates.put(photo_id, Taken(at, None, source))  # type: ignore[arg-type]
     shown = faces_of_person(library, 1, "date", 10)
     assert [face.face_id for face in shown.faces] == [3, 1, 2, 4, 5]
     assert [face.taken for face in shown.faces[:3]] == ["1999-12-31T23:59:59", "2011-05-01T10:00:00", None]

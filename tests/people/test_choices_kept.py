@@ -32,7 +32,7 @@ def library(library: Library) -> Library:
     set_cover(library, 1, 2)
     with library.changing():
         for photo_id in library.catalog.photo_ids().values():
-            library.catalog.set_taken(photo_id, TAKEN)
+            library.dates.put(photo_id, TAKEN)
     return library
 
 
@@ -41,7 +41,7 @@ def _assert_kept(library: Library) -> None:
     assert ann.cover_face_id == 2
     assert show_person(library, 1).cover_chosen
     assert library.people.hidden() == {2}
-    assert set(library.catalog.taken(library.catalog.photo_ids().values()).values()) == {TAKEN}
+    assert set(library.dates.of(library.catalog.photo_ids().values()).values()) == {TAKEN}
     library.save_vectors()
     assert verify(library.path, library.models).findings == ()
 

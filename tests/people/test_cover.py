@@ -74,13 +74,13 @@ def test_a_cover_is_not_looked_for_again_until_a_face_comes_goes_or_changes(
 ) -> None:
     anns = rate(library, ANN_ID, 0.5, 0.5, 0.9, 0.5, 0.5, 0.5)
     looked_for: list[set[int]] = []
-    sampled = library.people.sampled_rows
+    sampled = library.face_owners.sampled_rows
 
     def counting(person_ids: Iterable[int], most: int) -> Any:
         looked_for.append(set(person_ids))
         return sampled(person_ids, most)
 
-    monkeypatch.setattr(library.people, "sampled_rows", counting)
+    monkeypatch.setattr(library.face_owners, "sampled_rows", counting)
     found = cover_faces(library, [ANN_ID, BOB_ID])
     assert looked_for.pop() == {ANN_ID, BOB_ID}
     assert cover_faces(library, [ANN_ID, BOB_ID]) == found

@@ -118,7 +118,7 @@ def test_the_cameras_date_comes_before_the_names_and_orders_by_date(library: Lib
 
 def test_the_best_faces_come_first(library: Library) -> None:
     with library.changing():
-        for face_id, person, _ in library.people.told_faces(but_not_by=""):
+        for face_id, person, _ in library.face_owners.told_faces(but_not_by=""):
             values = (0.9 if person == 1 else 0.1 * (face_id % 5), face_id)
             library._database.execute("UPDATE faces SET quality = ? WHERE id = ?", values)
     best = [photo.photo_id for photo in list_photos(library, PhotoWish(people=("Ann", "Bob"), sort="quality")).photos]

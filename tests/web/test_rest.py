@@ -244,9 +244,9 @@ def test_dates_are_those_that_the_library_has_stored(server: Serving) -> None:
         faces = library.people.show(1).faces
     stored = {"name": "1931-02-03T00:00:00", "file": "1977-05-06T07:08:09"}
     with Library.open(server.library, writable=True) as library, library.changing():
-        former = library.catalog.taken([face.photo_id or 0 for face in faces])
+        former = library.dates.of([face.photo_id or 0 for face in faces])
         for face, (source, at) in zip(faces, stored.items(), strict=False):
-            library.catalog.set_taken(face.photo_id or 0, Taken(at, None, source))  # type: ignore[arg-type]
+            library.dates.put(face.photo_id or 0, Taken(at, None, source))  # type: ignore[arg-type]
     with server.client() as client:
         person = client.get("/people/1").text
         assert person.index("1977-05-06") < person.index("1931-02-03")  # the latest first
@@ -255,7 +255,7 @@ def test_dates_are_those_that_the_library_has_stored(server: Serving) -> None:
         assert "1977-05-06 07:08 (time of the file)" in client.get(f"/photos/{faces[1].photo_id}").text
     with Library.open(server.library, writable=True) as library, library.changing():
         for photo_id, taken in former.items():
-            library.catalog.set_taken(photo_id, taken)
+            library.dates.put(photo_id, taken)
 
 
 def test_a_cover_is_chosen_and_company_is_counted(client: httpx.Client, server: Serving) -> None:

@@ -24,13 +24,13 @@ _AGAIN = "dropped them: the next index reads these photos again"
 
 @dataclass(frozen=True)
 class Problem:
-    """area: "database", "rows", "embeddings"... outcome: what `mend`, called inside a transaction, does about it, in
-    words; without `mend` it cannot be mended here, and `outcome` says what to do."""
+    """Something that is wrong, and what can be done about it."""
 
-    area: str
-    problem: str
-    outcome: str
-    mend: Callable[[], object] | None = None
+    area: str  # one of verifying.AREAS
+    problem: str  # what is wrong, in words
+    outcome: str  # what `mend` does about it, in words; without `mend`, what the user can do
+    mend: Callable[[], object] | None = None  # called inside a transaction; None where it cannot be mended here
+    harmless: bool = False  # only worth knowing: the library is sound with it
 
 
 def integrity(database: Database) -> list[str]:

@@ -93,13 +93,13 @@ def forget(path: Path, wanted: str | None) -> ForgetSummary:
     with Library.open(path, writable=True) as library:
         target = _everything(library) if wanted is None else _target(library, wanted)
         _look_up(library, target)
-        copies = library.kept_copies()
+        copies = library.purge.kept_copies()
         with library.changing():
             journal = _delete(library, target)
             heads = library.heads.clear()  # whoever is forgotten may have taught it
             calibration = bool(target.faces) and library.own_calibration.drop()  # or be among those it was fitted to
-            library.begin_purge()
-        if not library.purge():
+            library.purge.begin()
+        if not library.purge.run():
             raise LibraryError(
                 f"forgotten, but another process is reading the library in {path}, so that deleted bytes are still in "
                 "its log; stop that process, and run facesearch verify --repair"

@@ -16,15 +16,16 @@ from pathlib import Path
 
 from facesearch.errors import LibraryError, LibraryLockedError
 from facesearch.library.care.checks import Problem, embedding_problems, integrity, journal_problems, row_problems
+from facesearch.library.care.purge import PURGE_SETTING
 from facesearch.library.care.salvage import fill_up, salvage
-from facesearch.library.care.settings_check import settings_problems
+from facesearch.library.care.settings_check import models_problems, settings_problems
 from facesearch.library.care.strays import stray_problems
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library
 from facesearch.library.index.vector_digest import digest, indexed
 from facesearch.library.index.vector_file import find_index, parse_index
 from facesearch.library.index.vectors import INDEX_NAME, Stamp, Vectors, VectorsUnusableError
 from facesearch.library.lock import WriterLock, writer_at_work
-from facesearch.library.opened import PURGE_SETTING, Library
+from facesearch.library.opened import Library
 from facesearch.library.private import sync_folder
 from facesearch.library.rows import schema
 from facesearch.library.rows.catalog import Catalog
@@ -57,15 +58,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What was checked, and what was wrong. sound: whether nothing that was checked is wrong any more. unchecked: the
-    areas that could not be looked into, because another process is writing or because of what was found."""
+    """What was checked, and what was wrong."""
 
     path: str
     photos: int
     faces: int
     findings: tuple[Finding, ...]
-    unchecked: tuple[str, ...]
-    sound: bool
+    unchecked: tuple[str, ...]  # areas not looked into, because another process is writing or of what was found
+    sound: bool  # whether nothing that was checked is wrong any more
 
 
 def verify(path: Path, installed: Models | str, *, repair: bool = False) -> VerifyReport:
@@ -95,10 +95,10 @@ def _end_purge(path: Path) -> bool:
     """End a purge that was cut short, as any writer does; returns whether there was one, and it has ended."""
     try:
         with Library.open(path) as library:
-            pending = library.is_purging
+            pending = library.purge.is_pending
         if pending:
             with Library.open(path, writable=True) as library:
-                return not library.is_purging
+                return not library.purge.is_pending
     except LibraryLockedError:
         raise
     except LibraryError as error:  # damaged: that is for the check to say
@@ -202,7 +202,7 @@ class _Verification:
                 with database.transaction():
                     problem.mend()
         outcome = problem.outcome if mended or problem.mend is None else "run with --repair to mend it"
-        self._findings.append(Finding(problem.area, problem.problem, mended, outcome))
+        self._findings.append(Finding(problem.area, problem.problem, mended, outcome, problem.harmless))
 
     def _check_rows(self, check: Callable[[Database], list[Problem]], database: Database) -> None:
         for _ in range(_ROUNDS if self._repair else 1):  # what was dropped can leave others without their kin
@@ -263,26 +263,8 @@ class _Verification:
         return None if in_file == in_rows else "it holds other vectors than the rows"
 
     def _check_models(self, database: Database) -> None:
-        settings = database.settings()
-        if isinstance(self._installed, str):
-            self._found(Problem("models", self._installed, "reinstall facesearch, or choose another --tower"))
-            return
-        given = self._installed
-        tower, detector = settings.get("tower"), settings.get("detector")
-        if tower is not None and tower != given.tower:
-            said = f"built with the tower {tower[:60]}, and the installed one is {given.tower[:60]}"
-            self._found(Problem("models", said, "run facesearch reindex, or work with the one it was built with"))
-        if detector is not None and detector != given.detector:
-            # Faces of both can be compared; only `index` needs the one that the library was built with.
-            said = f"built with the detector {detector[:60]}, and the installed one is {given.detector[:60]}"
-            outcome = "questions are answered as before; run facesearch reindex before the next facesearch index"
-            self.note(Finding("models", said, False, outcome, harmless=True))
-        card = {"tower_name": given.tower_name, "threshold": str(given.threshold)}
-        if settings.get("tower") == given.tower and any(settings.get(key) != value for key, value in card.items()):
-            problem = "the tower's name or threshold is not that of its card"
-            self._found(
-                Problem("models", problem, "took them from the card", lambda: database.set_settings(card)), database
-            )
+        for problem in models_problems(database, self._installed):
+            self._found(problem, database if problem.mend else None)
 
     def _report(self, database: Database | None) -> VerifyReport:
         counts = None if database is None else Catalog(database).counts()

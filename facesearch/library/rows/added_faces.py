@@ -10,13 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from facesearch.library.rows.catalog import as_blob
 from facesearch.library.rows.database import Database
-from facesearch.records import EMBEDDING_SIZE, EmbeddedFace, Floats, FoundBy
+from facesearch.library.rows.face_columns import as_blob, embeddings_from, from_blob
+from facesearch.records import EmbeddedFace, Floats, FoundBy
 
-_STORED = np.dtype("<f4")
 _COLUMNS = "id, photo_id, box, landmarks, score, quality, embedding, found_by"
 
 
@@ -83,9 +80,9 @@ class AddedFaces:
             KeptFace(
                 face_id,
                 photo_id,
-                _floats(box),
-                None if landmarks is None else _floats(landmarks).reshape(5, 2),
-                None if embedding is None else _floats(embedding),
+                from_blob(box),
+                None if landmarks is None else from_blob(landmarks).reshape(5, 2),
+                None if embedding is None else from_blob(embedding),
                 found_by,
             )
             for face_id, photo_id, box, landmarks, _, _, embedding, found_by in sorted(rows)
@@ -141,7 +138,7 @@ class AddedFaces:
             )
             ((blob,),) = self._database.rows("SELECT embedding FROM removed_faces WHERE id = ?", (face_id,))
             if blob is not None:
-                self._database.changes.added.append((face_id, _floats(blob)))
+                self._database.changes.added.append((face_id, from_blob(blob)))
             self._database.execute("DELETE FROM removed_faces WHERE id = ?", (face_id,))
 
     def removed(self, face_ids: Iterable[int]) -> set[int]:
@@ -151,12 +148,8 @@ class AddedFaces:
     def removed_embeddings(self) -> Floats:
         """The embeddings of all removed faces, float32 (N, 32)."""
         rows = self._database.rows("SELECT embedding FROM removed_faces WHERE embedding IS NOT NULL")
-        return _floats(b"".join(row[0] for row in rows)).reshape(-1, EMBEDDING_SIZE)
+        return embeddings_from(row[0] for row in rows)
 
     def forget_removed(self) -> None:
         """Delete the removed faces for good."""
         self._database.execute("DELETE FROM removed_faces")
-
-
-def _floats(blob: bytes) -> Floats:
-    return np.frombuffer(blob, _STORED).astype(np.float32)

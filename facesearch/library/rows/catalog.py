@@ -8,28 +8,32 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.library.rows.database import PICTURE, Database, now
+from facesearch.library.rows.dates import Dates
+from facesearch.library.rows.face_columns import (
+    SELECT_FACES,
+    as_blob,
+    as_detected,
+    as_face,
+    embeddings_from,
+    from_blob,
+    span_values,
+)
 from facesearch.records import (
-    EMBEDDING_SIZE,
-    DateSource,
     DetectedFace,
     Floats,
     NewPhoto,
     PhotoPath,
-    Span,
     StoredFace,
-    Taken,
     Values,
 )
 
-_STORED = np.dtype("<f4")
 _DAMAGED = " AND damage IS NOT NULL"
 _WITHOUT_FACES = " AND face_count = 0 AND forgotten = 0"
 
@@ -89,7 +93,7 @@ class Catalog:
             ),
         )
         if photo.taken is not None:
-            self.set_taken(photo_id, photo.taken)
+            Dates(self._database).put(photo_id, photo.taken)
         for embedded in photo.faces:
             face = embedded.face
             face_id = self._database.insert(
@@ -107,33 +111,6 @@ class Catalog:
             )
             changes.added.append((face_id, embedded.embedding))
         return photo_id
-
-    def set_taken(self, photo_id: int, taken: Taken) -> None:
-        """Remember when a photo was taken."""
-        self._database.execute(
-            "UPDATE photos SET taken_at = ?, taken_zone_min = ?, taken_source = ? WHERE id = ?",
-            (taken.at, taken.zone_min, taken.source, photo_id),
-        )
-
-    def improve_taken(self, photo_id: int, taken: Taken) -> None:
-        """The same where nothing better said so before: what a sidecar or another file's name says now."""
-        before = self.taken([photo_id]).get(photo_id)
-        ranks = get_args(DateSource)
-        if before is None or ranks.index(taken.source) <= ranks.index(before.source):
-            self.set_taken(photo_id, taken)
-
-    def taken(self, photo_ids: Iterable[int]) -> dict[int, Taken]:
-        """When photos were taken, by photo id; nothing for those of a former version that were not looked at since."""
-        rows = self._database.rows_in(
-            "SELECT id, taken_at, taken_zone_min, taken_source FROM photos "
-            "WHERE taken_source IS NOT NULL AND id IN ({})",
-            photo_ids,
-        )
-        return {photo_id: Taken(*row) for photo_id, *row in rows}
-
-    def undated(self) -> set[int]:
-        """The photos of which nobody has looked when they were taken."""
-        return {row[0] for row in self._database.rows("SELECT id FROM photos WHERE taken_source IS NULL")}
 
     def drop_unshown(self) -> int:
         """Delete the photos that no file shows any more, with their faces; returns the number of photos."""
@@ -213,15 +190,14 @@ class Catalog:
         """The id, int64 (N,) ascending, and the embedding, float32 (N, 32), of every face that has one."""
         rows = self._database.rows("SELECT id, embedding FROM faces WHERE embedding IS NOT NULL ORDER BY id")
         ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-        vectors = np.frombuffer(b"".join(row[1] for row in rows), _STORED).reshape(-1, EMBEDDING_SIZE)
-        return ids, vectors.astype(np.float32)
+        return ids, embeddings_from(row[1] for row in rows)
 
     def embeddings_by_id(self, face_ids: Iterable[int]) -> dict[int, Floats]:
         """The embedding of each face, float32 (32,), by id, without those that are not there or have none."""
         rows = self._database.rows_in(
             "SELECT id, embedding FROM faces WHERE embedding IS NOT NULL AND id IN ({})", face_ids
         )
-        return {face_id: np.frombuffer(blob, _STORED).astype(np.float32) for face_id, blob in rows}
+        return {face_id: from_blob(blob) for face_id, blob in rows}
 
     def local_scales(self) -> Values:
         """The local scale, as its row keeps it, of every face that has an embedding, NaN for none: float64 (N,), in the
@@ -262,8 +238,7 @@ class Catalog:
             *self._database.rows_in("SELECT embedding FROM next_faces WHERE former_id IN ({})", face_ids),
             *self._database.rows_in("SELECT embedding FROM next_faces WHERE photo_id IN ({})", photo_ids),
         ]
-        there = b"".join(row[0] for row in rows if row[0] is not None)
-        return np.frombuffer(there, _STORED).reshape(-1, EMBEDDING_SIZE).astype(np.float32)
+        return embeddings_from(row[0] for row in rows if row[0] is not None)
 
     def detected_faces(self, photo_id: int) -> list[tuple[int, DetectedFace]]:
         """The faces of a photo unchanged detected, in px of the photo in the file, by id."""
@@ -271,17 +246,7 @@ class Catalog:
             "SELECT id, box, landmarks, score FROM faces WHERE photo_id = ? AND found_by = 'detector' ORDER BY id",
             (photo_id,),
         )
-        return [
-            (
-                face_id,
-                DetectedFace(
-                    np.frombuffer(box, _STORED).astype(np.float32),
-                    np.frombuffer(landmarks, _STORED).reshape(5, 2).astype(np.float32),
-                    score,
-                ),
-            )
-            for face_id, box, landmarks, score in rows
-        ]
+        return [(face_id, as_detected(*columns)) for face_id, *columns in rows]
 
     def face_count(self) -> int:
         return int(self._database.rows("SELECT count(*) FROM faces")[0][0])
@@ -302,54 +267,5 @@ class Catalog:
         return Counts(*row)
 
     def _face_rows(self, column: str, ids: Iterable[int]) -> list[StoredFace]:
-        rows = self._database.rows_in(
-            "SELECT faces.id, photo_id, box, score, quality, person_id, name, local_scale, found_by, "
-            "embedding IS NOT NULL, start_s, end_s, at_s, track "
-            f"FROM faces LEFT JOIN people ON people.id = person_id WHERE {column} IN ({{}})",
-            ids,
-        )
-        return [
-            StoredFace(
-                face_id,
-                photo_id,
-                np.frombuffer(box, _STORED).astype(np.float32),
-                score,
-                quality,
-                person_id,
-                name,
-                local_scale,
-                found_by,
-                bool(is_embedded),
-                as_span(*span),
-            )
-            for (
-                face_id,
-                photo_id,
-                box,
-                score,
-                quality,
-                person_id,
-                name,
-                local_scale,
-                found_by,
-                is_embedded,
-                *span,
-            ) in sorted(rows, key=lambda row: row[0])
-        ]
-
-
-def span_values(span: Span | None) -> tuple[float | int | None, ...]:
-    """The columns start_s, end_s, at_s and track of a face."""
-    return (None, None, None, None) if span is None else astuple(span)
-
-
-def as_span(start_s: float | None, end_s: float | None, at_s: float | None, track: int | None) -> Span | None:
-    """The same read; None for a face in a photo."""
-    if start_s is None or end_s is None or at_s is None or track is None:
-        return None
-    return Span(start_s, end_s, at_s, track)
-
-
-def as_blob(values: Floats) -> bytes:
-    """Numbers as a row keeps them: float32, little-endian."""
-    return np.ascontiguousarray(values, _STORED).tobytes()
+        rows = self._database.rows_in(f"{SELECT_FACES} WHERE {column} IN ({{}})", ids)
+        return [as_face(row) for row in sorted(rows, key=lambda row: row[0])]

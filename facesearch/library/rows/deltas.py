@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from facesearch.records import Addition, Delta, FaceMove, JournalLine, PersonChange, PersonRow, Verdict
+from facesearch.library.changes import Addition, Delta, FaceMove, JournalLine, PersonChange, PersonRow, Verdict
 
 Member = tuple[int, str] | None  # the person of a face and who said so, or nobody
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from facesearch.library.rows import schema
 from facesearch.library.rows.database import Database
-from facesearch.records import EMBEDDING_SIZE, Chunk, Chunks
+from facesearch.library.rows.face_columns import embeddings_from
+from facesearch.records import Chunk, Chunks
 
-_STORED = np.dtype("<f4")
 _FACES_A_PIECE = 65_536
 
 
@@ -40,5 +40,4 @@ def embedding_pieces(database: Database) -> Iterator[Chunk]:
             return
         last = rows[-1][0]
         ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-        embeddings = np.frombuffer(b"".join(row[1] for row in rows), _STORED).reshape(-1, EMBEDDING_SIZE)
-        yield ids, embeddings.astype(np.float32)
+        yield ids, embeddings_from(row[1] for row in rows)

@@ -1,6 +1,6 @@
 """How far the faces of a library are grouped, whether `index` groups by itself, and the rows that grouping reads.
 
-Refuses to say who belongs together.
+Does not decide which faces belong together.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.library.rows.database import PICTURE, Database
-from facesearch.records import EMBEDDING_SIZE, Floats, Ints, Values
+from facesearch.library.rows.face_columns import embeddings_from
+from facesearch.records import Floats, Ints, Values
 
 _UP_TO, _BY_ITSELF = "grouped_up_to", "group_by_itself"
 _FACES = (
@@ -110,10 +111,10 @@ class Grouped:
 
 
 def _faces(rows: list[tuple[Any, ...]]) -> GroupingFaces:
-    embeddings = np.frombuffer(b"".join(row[4] for row in rows), "<f4").reshape(-1, EMBEDDING_SIZE)
+    embeddings = embeddings_from(row[4] for row in rows)
     numbers = np.array([row[:3] for row in rows], np.int64).reshape(-1, 3)
     qualities = np.array([row[3] for row in rows], np.float64)
     ids, photos, people = numbers.T
     scales = np.array([row[5] for row in rows], np.float64)
     pictures = np.array([row[6] for row in rows], np.int64)
-    return GroupingFaces(ids, photos, pictures, people, qualities, embeddings.astype(np.float32), scales)
+    return GroupingFaces(ids, photos, pictures, people, qualities, embeddings, scales)

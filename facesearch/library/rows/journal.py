@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from facesearch.library.changes import JournalLine
 from facesearch.library.rows.database import Database, now
 from facesearch.library.rows.deltas import read_line
-from facesearch.records import JournalLine
 
 
 class Journal:

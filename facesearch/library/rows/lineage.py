@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from facesearch.library.changes import Delta, JournalLine, PersonRow
 from facesearch.names import name_key
-from facesearch.records import Delta, JournalLine, PersonRow
 
 UNDO = "undo"
 TELLING = ("name", "merge", UNDO)  # what gives and takes names and people by hand: few lines, and short ones

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from facesearch.library.changes import Addition, Delta, PersonChange, PersonRow
 from facesearch.library.rows.added_faces import AddedFace, AddedFaces
 from facesearch.library.rows.database import Database, now
 from facesearch.library.rows.deltas import Member, moves_of, verdicts_of
-from facesearch.records import Addition, Delta, PersonChange, PersonRow
 
 
 @dataclass(frozen=True)

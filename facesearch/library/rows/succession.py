@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from facesearch.library.rows.added_faces import AddedFace
-from facesearch.library.rows.catalog import as_blob, span_values
 from facesearch.library.rows.database import Database, as_text
+from facesearch.library.rows.face_columns import as_blob, span_values
 from facesearch.library.rows.grouped import Grouped
 from facesearch.records import EmbeddedFace, Models
 

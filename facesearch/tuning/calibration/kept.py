@@ -64,7 +64,7 @@ class Judge:
     calibrated_by: str | None  # "library", "head" (of what was taught) or "tower"; None without a calibration
 
     def probability(self, distance: float) -> float | None:
-        """That two faces so far apart are one person, were one and two as likely beforehand."""
+        """The probability that two faces so far apart are the same person, assuming even odds beforehand."""
         return None if self.calibration is None else round(self.calibration.probability(distance), 4)
 
 

@@ -89,7 +89,7 @@ def named_sample(library: Library) -> NamedSample:
         stored = library.catalog.faces(taken)
         ids = sorted(taken)
         places = library.places(ids) if ids else Places.plain(np.empty((0, EMBEDDING_SIZE), np.float32))
-        grouped = library.people.named_faces_by(GROUPED, VOUCHED)
+        grouped = library.face_owners.named_faces_by(GROUPED, VOUCHED)
     return NamedSample(
         places=places,
         people=_numbered([taken[face_id] for face_id in ids]),

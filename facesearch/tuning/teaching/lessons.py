@@ -73,7 +73,7 @@ def read_lessons(library: Library) -> Lessons:
 def _named(library: Library) -> dict[int, int]:
     """The person of each face that teaches, a person's faces by path; of somebody with many faces some, spread evenly:
     neighbours are often of one minute."""
-    told = library.people.told_faces(but_not_by=SOURCE)
+    told = library.face_owners.told_faces(but_not_by=SOURCE)
     paths = library.catalog.photo_paths(photo for _, _, photo in told)
     faces: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
     for face, person, photo in told:

@@ -10,15 +10,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.records import CROP_SIZE_PX, Pixels
+from facesearch.records import CROP_SIZE_PX
 from facesearch.vision.runtime import RuntimeSettings, available_cores, compile_network, fastest_precision
 from facesearch_train.config import Stage, TrainConfig
+from facesearch_train.crop_data import CropArray
 from facesearch_train.model.augment import Augment
 from facesearch_train.model.dlib_teacher import openvino_graph
 from facesearch_train.model.network import resize_layer, split_tower
@@ -28,14 +29,6 @@ BATCH = 32
 # Crops that tell one set from another.
 _SAMPLED = 64
 Maps = NDArray[np.float16]
-
-
-class Crops(Protocol):
-    """uint8 (N, 112, 112, 3), in memory or on the disk."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: Any, /) -> Pixels: ...
 
 
 class FrozenMaps:
@@ -58,7 +51,7 @@ class FrozenMaps:
         return maps
 
 
-def frozen_maps(folder: Path, tower: keras.Model, crops: Crops, config: TrainConfig, stage: Stage) -> FrozenMaps:
+def frozen_maps(folder: Path, tower: keras.Model, crops: CropArray, config: TrainConfig, stage: Stage) -> FrozenMaps:
     """The maps that `tower`'s first `stage.frozen` blocks give for all views of all crops.
 
     folder: the run's, in which `maps` keeps a file a view (25 kB a crop for two blocks of DenseNet-121 at 112 px). A
@@ -78,7 +71,7 @@ def frozen_maps(folder: Path, tower: keras.Model, crops: Crops, config: TrainCon
     return FrozenMaps([np.load(file, mmap_mode="r") for file in files])
 
 
-def _digest(trunk: keras.Model, crops: Crops, config: TrainConfig, stage: Stage) -> str:
+def _digest(trunk: keras.Model, crops: CropArray, config: TrainConfig, stage: Stage) -> str:
     """What the maps depend on, in 16 letters: of the crops their number and some of them."""
     digest = hashlib.sha256()
     for weights in trunk.get_weights():
@@ -97,7 +90,7 @@ def _computed_by(trunk: keras.Model) -> Callable[[NDArray[np.float32]], NDArray[
     return lambda batch: network(batch)[0].transpose(0, 2, 3, 1)  # OpenVINO computes channels first
 
 
-def _views(crops: Crops, config: TrainConfig, stage: Stage, view: int) -> Iterator[NDArray[np.float32]]:
+def _views(crops: CropArray, config: TrainConfig, stage: Stage, view: int) -> Iterator[NDArray[np.float32]]:
     """Batches of one view of all crops, of the stage's input size: float32 (B, S, S, 3)."""
     resize = resize_layer(CROP_SIZE_PX, stage.input_size_px)
     augment = Augment(config.of_stage(stage).augmentation, seed=config.seed)

@@ -1,0 +1,54 @@
+"""Deleting for good: after a purge no file of a library holds what its rows no longer hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from facesearch.library.care.strays import is_half_written, is_kept_copy
+from facesearch.library.picture_cache import drop_pictures
+from facesearch.library.rows.database import Database
+from facesearch.library.vectors import LibraryVectors
+
+PURGE_SETTING = "purge"
+
+
+class Purge:
+    """The purge of an open library. A purge that was cut short is ended by whoever next opens it for writing."""
+
+    def __init__(
+        self, path: Path, database: Database, vectors: LibraryVectors, refuse_reader: Callable[[], None]
+    ) -> None:
+        self._path = path
+        self._database = database
+        self._vectors = vectors
+        self._refuse_reader = refuse_reader
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a purge has begun that has not ended."""
+        return PURGE_SETTING in self._database.settings()
+
+    def begin(self) -> None:
+        """Inside `Library.changing`: what is deleted there leaves no trace, even if this process is killed. `run`
+        follows; otherwise whoever next opens the library for writing runs it."""
+        self._database.set_settings({PURGE_SETTING: "begun"})
+
+    def kept_copies(self) -> tuple[str, ...]:
+        """The copies of former databases in the folder, and what was left half-written."""
+        names = (entry.name for entry in self._path.iterdir())
+        return tuple(sorted(name for name in names if is_kept_copy(name) or is_half_written(name)))
+
+    def run(self) -> bool:
+        """Write every file anew from the rows, and delete the copies of former databases: nothing that was deleted is
+        left in their bytes. False where another process reads, and so keeps the log from being emptied."""
+        self._refuse_reader()
+        for name in self.kept_copies():
+            (self._path / name).unlink(missing_ok=True)
+        drop_pictures(self._path)
+        self._vectors.purge()
+        if not self._database.vacuum():
+            return False
+        with self._database.transaction():
+            self._database.execute("DELETE FROM settings WHERE key = ?", (PURGE_SETTING,))
+        return True
