@@ -8,7 +8,8 @@ labelled face (IoU 0.4), a false one, or left out: on a box marked invalid, or o
 
 With --data, the people of a fold of LFW's View 2 make libraries together with strangers: the faces of other photos,
 each of which counts as a person of its own. Of the fold's photos a half, drawn anew for each library, is shrunk and
-blurred, to faces of 10 to 110 px. Each library is grouped with all faces, and without those below each of --least.
+blurred, to faces of 10 to 110 px. Each library is grouped with all faces, and without those below each of --least; by
+judged distances, as `index` groups, where the tower has a cohort.
 """
 
 from __future__ import annotations
@@ -130,7 +131,10 @@ def shrunken(pixels: Pixels, random: np.random.Generator) -> Pixels:
 
 def print_grouping(options: argparse.Namespace, detector: Detector) -> None:
     tower = Tower.load()
+    cohort = tower.cohort
     bounds = Bounds.of(Calibration.from_card(tower.card.calibration), tower.card.threshold)
+    if cohort is not None:
+        bounds = Bounds.of(cohort.calibration, cohort.threshold)
     wanted = people_in_folds(read_folds(options.data / "pairs.txt", [options.fold]))
     folders = sorted(folder for folder in options.data.glob("*/*") if folder.name in wanted)
     paths = [path for folder in folders for path in sorted(folder.glob("*.jpg"))[: options.photos_a_person]]
@@ -160,7 +164,8 @@ def print_grouping(options: argparse.Namespace, detector: Detector) -> None:
             taken = np.concatenate([part.qualities for part in (*parts, strangers)]) >= least
             groups = np.full(len(owners), -1)
             known = KnownFaces(np.full(int(taken.sum()), -1), photos[taken])
-            groups[taken] = group_faces(embeddings[taken], known, bounds)
+            scales = None if cohort is None else cohort.local_scale(embeddings[taken])
+            groups[taken] = group_faces(embeddings[taken], known, bounds, scales=scales)
             scores = asdict(score_clusters(groups, owners))
             wrong = int((groups[-len(strangers.photos) :] >= 0).sum())
             rows.append([*(scores[name] for name in COLUMNS), scores["grouped"], wrong, int((~taken).sum())])
