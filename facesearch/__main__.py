@@ -1,7 +1,7 @@
 """The program itself: `facesearch`, or `python -m facesearch`.
 
 Ctrl-C while the command line is still being loaded ends it with a line, and the exit code that later ones have. For a
-question about a photo the process that decodes it is started first of all, and then the networks begin to load, so that
+question about a photo the networks begin to load first of all, and then the process that decodes it is started, so that
 both load beside everything else.
 
 SIGTERM and SIGHUP, of a system that is shut down and of a terminal that is closed, keep what is finished as Ctrl-C
@@ -39,9 +39,6 @@ def main() -> None:
     atexit.register(gc.freeze)  # or all that was imported would be searched for garbage once more, for 40 ms
     if sys.argv[1:2] and sys.argv[1] in _QUESTIONS and not _HELP & set(sys.argv):
         atexit.register(_leave)  # first, to be called last
-        from facesearch.photos import start_reading
-
-        start_reading()
         sys.setswitchinterval(_SWITCH_S)
         gc.set_threshold(_GARBAGE_FROM)
         _begin_to_load(sys.argv[2:])

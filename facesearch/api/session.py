@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from facesearch.errors import FacesearchError
@@ -79,24 +78,24 @@ class Session:
         return ClusterWorkers(address, detector, self.tower, folder=folder, device=self.device, workers=workers)
 
     def load_ahead(self) -> None:
-        """Begin to load what a question needs, beside what the caller does next. Raises TowerError and LibraryError."""
+        """Begin to load what a question needs, beside what the caller does next. Raises TowerError and LibraryError.
+
+        The tower's network takes longest by far, so that all that is not needed to find it comes after it.
+        """
         from facesearch.library import is_library
+
+        if not self._loads_ahead and is_library(self.path):
+            self._loads_ahead = True
+            from facesearch.vision.detector import centerface
+            from facesearch.vision.runtime import load_runtime
+
+            load_runtime()  # here: two threads that import take turns, and the networks wait for this
+            _begin_loading(lambda: centerface.load(centerface.fastest()))
+            _begin_loading(self.tower.prepare)
         from facesearch.photos import start_reading
 
         start_reading()
-        if self._loads_ahead or not is_library(self.path):
-            _ = self.detector, self.tower
-            return
-        self._loads_ahead = True
-        from facesearch.vision.runtime import load_runtime
-
-        load_runtime()  # here: two threads that import take turns, and the networks wait for this
-        found: SimpleQueue[Tower | None] = SimpleQueue()
-        threading.Thread(target=_prepare, args=(found,), name="load").start()
-        try:
-            _ = self.detector, self.tower
-        finally:
-            found.put(self.__dict__.get("tower"))
+        _ = self.detector, self.tower
 
     def open(self) -> Library:
         """The library for reading, checked against the tower; kept open for the next question."""
@@ -188,13 +187,11 @@ def library_folder(path: Folder | None) -> Path:
     return default_library_path()
 
 
-def _prepare(found: SimpleQueue[Tower | None]) -> None:
-    """Load the networks, in a thread of their own: the detector's, then the tower's when it is found, if it is."""
-    from facesearch.vision.detector import centerface
+def _begin_loading(load: Callable[[], object]) -> None:
+    """Load a network in a thread of its own."""
 
-    with suppress(FacesearchError):  # raised again where they are needed
-        centerface.load(centerface.fastest())
-    tower = found.get()
-    with suppress(FacesearchError):
-        if tower is not None:
-            tower.prepare()
+    def try_to_load() -> None:
+        with suppress(FacesearchError):  # raised again where it is needed
+            load()
+
+    threading.Thread(target=try_to_load, name="load").start()
