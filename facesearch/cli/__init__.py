@@ -21,6 +21,7 @@ from typer.core import TyperGroup
 
 from facesearch.cli.completing import COMPLETION_VARIABLE
 from facesearch.cli.output import complain, log_to_stderr
+from facesearch.cli.plain_question import plain_question
 from facesearch.cli.streams import end_unwritten, prepare_streams
 from facesearch.errors import FacesearchError, OutputError, UsageError
 
@@ -98,6 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given = sys.argv[1:] if arguments is None else arguments
         _refuse_empty(given)
         given = [_at_home(argument, before) for before, argument in pairwise(["", *given])]
+        question = plain_question(given)
+        if question is not None:
+            _answer(question)
         _app_for(given)(given, prog_name="facesearch")
     except KeyboardInterrupt:  # before the command was there
         complain("interrupted")
@@ -124,6 +128,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(UsageError.exit_code)
     except Exception as error:  # noqa: BLE001 - reported
         _report_bug(error)
+
+
+def _answer(question: dict[str, Any]) -> NoReturn:
+    """Run `query` without Typer, and exit as Typer does."""
+    from facesearch.cli.query import query
+
+    try:
+        query(**question)
+    except typer.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    sys.exit(0)
 
 
 def _report_bug(error: Exception) -> NoReturn:
