@@ -3,7 +3,8 @@
     python scripts/bench_page.py --people 10000 --photos 100000
 
 Needs Debian's Chromium and the development tools. A few drawn portraits are indexed, and then copied: every photo is a
-file of its own, with its own content, and shows its person. Nothing but a temporary folder is written.
+file of its own, with its own content, and shows its person. --keep FOLDER builds the library there, or measures the one
+that is there; otherwise nothing but a temporary folder is written.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _FRAMES = """async (pixels) => {
     const times = [];
     let before = performance.now(), at = scrollY;
     const end = document.documentElement.scrollHeight - innerHeight;
-    while (at < end && times.length < 600) {
+    while (at < end && times.length < 300) {
         await new Promise(requestAnimationFrame);
         const now = performance.now();
         times.push(now - before);
@@ -209,26 +210,42 @@ def in_browser(address: str, token: str) -> None:
             page.wait_for_selector(".card")
             painted = page.evaluate(_PAINTED)["first-contentful-paint"]
             print(f"{again} visit: first contentful paint after {painted:.0f} ms")
-        measuring = page.context.new_cdp_session(page)
-        measuring.send("Performance.enable")
-        for words, pixels in (("slowly", 40), ("fast", 400)):
-            page.evaluate("scrollTo(0, 0)")
-            page.wait_for_timeout(500)
-            before = _work_s(measuring)
-            frames = np.array(page.evaluate(_FRAMES, pixels))
-            worked = 1000 * (_work_s(measuring) - before) / len(frames)
-            middle, last = np.percentile(frames, [50, 99])
-            late = (frames > 50).mean()
+        for what, path in (("people", "/"), ("photos", "/photos")):
+            page.goto(f"{address}{path}")
+            page.wait_for_selector(".card")
+            if what == "photos":
+                print(
+                    f"photos: first contentful paint after {page.evaluate(_PAINTED)['first-contentful-paint']:.0f} ms"
+                )
+            for words, pixels in (("slowly", 40), ("fast", 400)):
+                scroll(page, f"{what} scrolled {words} ({pixels} px a frame)", pixels)
+            page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+            started = time.perf_counter()
+            page.wait_for_selector(".card:not(.blank) >> nth=-1")
+            while page.locator(".blank").count():
+                page.wait_for_timeout(10)
             print(
-                f"people scrolled {words} ({pixels} px a frame): {len(frames)} frames, median {middle:.1f} ms, 99th "
-                f"percentile {last:.1f} ms, {late:.1%} over 50 ms; {worked:.1f} ms of work a frame; "
-                f"{page.locator('.card').count()} cards at once",
-                flush=True,
+                f"{what}: the end shown {1000 * (time.perf_counter() - started):.0f} ms after a jump to it", flush=True
             )
-        page.goto(f"{address}/photos")
-        page.wait_for_selector(".shot")
-        print(f"photos: first contentful paint after {page.evaluate(_PAINTED)['first-contentful-paint']:.0f} ms")
         browser.close()
+
+
+def scroll(page: Any, what: str, pixels: int) -> None:
+    """Print how long frames take while the page is scrolled from its top."""
+    measuring = page.context.new_cdp_session(page)
+    measuring.send("Performance.enable")
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_timeout(500)
+    before = _work_s(measuring)
+    frames = np.array(page.evaluate(_FRAMES, pixels))
+    worked = 1000 * (_work_s(measuring) - before) / len(frames)
+    middle, last = np.percentile(frames, [50, 99])
+    print(
+        f"{what}: {len(frames)} frames, median {middle:.1f} ms, 99th percentile {last:.1f} ms, "
+        f"{(frames > 50).mean():.1%} over 50 ms; {worked:.1f} ms of work a frame; "
+        f"{page.locator('.card').count()} cards at once",
+        flush=True,
+    )
 
 
 def _work_s(measuring: Any) -> float:
@@ -242,9 +259,13 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=10_000)
     parser.add_argument("--photos", type=int, default=100_000)
     parser.add_argument("--requests", type=int, default=500)
+    parser.add_argument("--keep", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-page-") as name:
-        library = make_library(Path(name), arguments.people, arguments.photos)
+        folder = arguments.keep or Path(name)
+        library = folder / "library"
+        if not library.exists():
+            make_library(folder, arguments.people, arguments.photos)
         with serving(library) as server:
             print(f"{arguments.people:,} people, {arguments.photos:,} photos, {os.cpu_count()} cores")
             print(f"memory after the start: {memory_mb(server.pid):.0f} MB", flush=True)
@@ -263,8 +284,10 @@ def measure_requests(server: Server, count: int) -> None:
     once(server, "60 people, again", "/api/v1/people?count=60")
     names = quote(people[1]["name"] or f"#{numbers[1]}")
     once(server, "photos of one person within ten years", f"/api/v1/photos?person={names}&since=2005&until=2014")
-    once(server, "all photos, the first time", "/api/v1/photos?count=60")
+    all_photos = once(server, "all photos, the first time", "/api/v1/photos?count=60")
     once(server, "all photos, the next 60", "/api/v1/photos?start=60&count=60")
+    once(server, "all photos, 60 from the middle", f"/api/v1/photos?start={all_photos['found'] // 2}&count=60")
+    once(server, "all photos as CSV", "/api/v1/photos.csv")
     pictures = [f"/api/v1/faces/{each['cover_face_id']}/picture" for each in people][: min(count, 300)]
     requests(server, "pictures of faces made", pictures, 8)
     requests(server, "the same pictures", [pictures[number % len(pictures)] for number in range(count)], 8)

@@ -207,9 +207,9 @@ class FaceLibrary:
         any_of: one of the people is enough. without: none of these is on them. only: nobody else is, but for people who
         are hidden. since, until: when they were taken, "2019-07-04", "2019-07" or "2019", both included. under: only
         those in this folder, at any depth. unknown: with a face that has no person. without_faces: only those in which
-        no face was found. damaged: only those of which a part is missing. sort: by "path", "date" (the oldest first) or
-        "quality" (of the people's faces, the best first). Raises LibraryError, and UsageError for what is not there or
-        contradicts itself.
+        no face was found. damaged: only those of which a part is missing. sort: by "path", "date" (the oldest first),
+        "latest" (the newest first) or "quality" (of the people's faces, the best first). Raises LibraryError, and
+        UsageError for what is not there or contradicts itself.
         """
         from facesearch.people import PhotoWish, list_photos
 

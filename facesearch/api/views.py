@@ -18,11 +18,11 @@ from facesearch.api.session import Session
 if TYPE_CHECKING:
     from facesearch.library import Library
     from facesearch.library.picture_cache import PictureCache
-    from facesearch.people import PhotoShown
+    from facesearch.people import PhotoEntry, PhotoShown, PhotoWish
     from facesearch.query import Probe
     from facesearch.query.lookalikes import Lookalike
     from facesearch.query.why.pairs import PairsAround
-    from facesearch.records import Taken
+    from facesearch.records import Ints, Taken
 
 LARGE_PX = 1600
 """Longer side of a photo that is looked at by itself."""
@@ -86,6 +86,26 @@ class Views:
         """When photos were taken, as `photos` says it; nothing for those of a former version until the next index."""
         with self._session.reading() as library:
             return library.dates.of(photo_ids)
+
+    def sizes(self, photo_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """Width and height of upright photos, in pixels."""
+        with self._session.reading() as library:
+            return library.catalog.photo_sizes(photo_ids)
+
+    def find_photos(self, wish: PhotoWish) -> tuple[Ints, int]:
+        """The numbers of the photos that are as wished, (N,), in order, and how many photos there are: for who shows
+        one part after the other. Raises UsageError as `photos` of the library does."""
+        from facesearch.people import number_photos
+
+        with self._session.reading() as library:
+            return number_photos(library, wish)
+
+    def some_photos(self, photo_ids: Sequence[int]) -> tuple[PhotoEntry, ...]:
+        """Photos by number, in that order, without those that are gone."""
+        from facesearch.people import some_photos
+
+        with self._session.reading() as library:
+            return some_photos(library, photo_ids)
 
     def pairs(self, bins: int = 120) -> tuple[float, PairsAround | None]:
         """The threshold in force, and the distances of all pairs of named faces, of 2,000 at most, as histograms; None

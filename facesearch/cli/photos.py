@@ -29,6 +29,7 @@ class SortChoice(StrEnum):
 
     PATH = "path"
     DATE = "date"
+    LATEST = "latest"
     QUALITY = "quality"
 
 
@@ -69,7 +70,8 @@ def photos(
         bool, typer.Option("--without-faces", help="Only photos in which no face was found.")
     ] = False,
     sort: Annotated[
-        SortChoice, typer.Option(help="path; date: oldest first; quality: of the people's faces, best first.")
+        SortChoice,
+        typer.Option(help="path; date: oldest first; latest: newest first; quality: people's best faces first."),
     ] = SortChoice.PATH,
     null: Annotated[
         bool, typer.Option("--null", "-0", help="Print paths only, each ended by a NUL byte, as xargs -0 reads them.")

@@ -27,7 +27,17 @@ from facesearch.people.grouping import GroupedPerson, GroupSummary, group_people
 from facesearch.people.history import LoggedChange, Undone, change_log, undo_change, undo_since
 from facesearch.people.one_photo import FaceOnPhoto, PhotoShown, show_photo
 from facesearch.people.overview import FaceEntry, PeopleList, PersonEntry, PersonShown, list_people, show_person
-from facesearch.people.photo_list import Pair, PhotoEntry, PhotoList, PhotoPerson, PhotoWish, list_photos, seen_together
+from facesearch.people.photo_list import (
+    Pair,
+    PhotoEntry,
+    PhotoList,
+    PhotoPerson,
+    PhotoWish,
+    list_photos,
+    number_photos,
+    seen_together,
+    some_photos,
+)
 from facesearch.people.review import SuspectList, find_suspects
 from facesearch.people.sources import name_after_source
 from facesearch.people.suspect import KINDS, Suspect
@@ -78,6 +88,7 @@ __all__ = [
     "name_by_folder",
     "name_faces",
     "name_person",
+    "number_photos",
     "photo_at",
     "reject_faces",
     "seen_together",
@@ -85,6 +96,7 @@ __all__ = [
     "set_cover",
     "show_person",
     "show_photo",
+    "some_photos",
     "split_faces",
     "undo_change",
     "undo_since",

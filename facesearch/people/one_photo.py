@@ -8,7 +8,7 @@ from pathlib import Path
 from facesearch.errors import UsageError
 from facesearch.library import Library
 from facesearch.people.addressing import largest_first
-from facesearch.records import FoundBy
+from facesearch.records import FoundBy, Span
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class FaceOnPhoto:
     name: str | None
     found_by: FoundBy = "detector"  # or "user" or "import": the detector had missed it
     embedded: bool = True  # False: no face can be seen in the box, so that it is never compared with others
+    span: Span | None = None  # when it is seen, if the photo is a video; `box` is that at `at_s`
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class PhotoShown:
     width_px: int  # of the upright photo
     height_px: int
     faces: tuple[FaceOnPhoto, ...]
+    duration_s: float | None = None  # of a video
 
 
 def show_photo(library: Library, photo_id: int) -> PhotoShown:
@@ -46,11 +48,23 @@ def show_photo(library: Library, photo_id: int) -> PhotoShown:
             raise UsageError(f"there is no photo #{photo_id} in {library.path}")
         where = library.catalog.photo_paths([photo_id]).get(photo_id)
         faces = library.catalog.faces_in([photo_id])
+        duration_s = library.catalog.durations([photo_id]).get(photo_id)
     shown = []
     for face in largest_first(faces):
         left, top, right, bottom = (round(side, 1) for side in face.box.tolist())
         box = (left, top, right, bottom)
-        whose = face.person_id, face.name
-        shown.append(FaceOnPhoto(face.face_id, box, face.score, face.quality, *whose, face.found_by, face.is_embedded))
+        shown.append(
+            FaceOnPhoto(
+                face.face_id,
+                box,
+                face.score,
+                face.quality,
+                face.person_id,
+                face.name,
+                face.found_by,
+                face.is_embedded,
+                face.span,
+            )
+        )
     path, copies, missing = (None, (), True) if where is None else (where.path, where.copies, where.missing)
-    return PhotoShown(photo_id, path, copies, missing, *size, tuple(shown))
+    return PhotoShown(photo_id, path, copies, missing, *size, tuple(shown), duration_s)

@@ -10,7 +10,7 @@ from pathlib import Path
 from facesearch.errors import UsageError
 from facesearch.library import Library
 from facesearch.people.cover import cover_faces
-from facesearch.records import FoundBy, StoredFace, Taken
+from facesearch.records import FoundBy, Span, StoredFace, Taken
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class FaceEntry:
     photo_id: int | None = None
     found_by: FoundBy = "detector"  # as in FaceOnPhoto
     embedded: bool = True  # as in FaceOnPhoto
+    span: Span | None = None  # when it is seen, if the photo is a video
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,6 @@ def _entries(library: Library, faces: Iterable[StoredFace], sources: dict[int, s
         left, top, right, bottom = (round(side, 1) for side in face.box.tolist())
         path, missing = (None, True) if where is None else (where.path, where.missing)
         box, source = (left, top, right, bottom), sources.get(face.face_id)
-        found = face.photo_id, face.found_by, face.is_embedded
+        found = face.photo_id, face.found_by, face.is_embedded, face.span
         entries.append(FaceEntry(face.face_id, path, missing, box, source, face.quality, *found))
     return tuple(sorted(entries, key=lambda entry: (str(entry.photo), entry.face_id)))

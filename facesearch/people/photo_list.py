@@ -16,9 +16,9 @@ from pathlib import Path
 from facesearch.errors import UsageError
 from facesearch.library import Library, find_person
 from facesearch.library.rows.photo_search import FoundPhoto, PhotoQuery, Sort
-from facesearch.records import Span
+from facesearch.records import Ints, Span
 
-SORTS: tuple[Sort, ...] = ("path", "date", "quality")
+SORTS: tuple[Sort, ...] = ("path", "date", "latest", "quality")
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
 
 
@@ -36,7 +36,7 @@ class PhotoWish:
     since: str | None = None  # taken on this day or later: 2019-07-04, 2019-07 or 2019
     until: str | None = None  # taken on this day, in this month or year, or before
     unknown: bool = False  # with a face that has no person
-    sort: Sort = "path"  # or "date", the oldest first, or "quality", the best faces first
+    sort: Sort = "path"  # or "date", the oldest first, "latest", the newest first, or "quality", the best faces first
 
 
 @dataclass(frozen=True)
@@ -92,41 +92,53 @@ def list_photos(library: Library, wish: PhotoWish) -> PhotoList:
     where the library knows no file in `wish.under`.
     """
     with library.snapshot():
-        query = _query(library, wish)
-        found = library.photo_search.find(query)
-        total = library.photo_search.total()
-        photo_ids = [photo.photo_id for photo in found]
-        copies = _copies(library, found)
-        on = defaultdict[int, list[PhotoPerson]](list)
-        people = sorted(library.photo_search.people_on(photo_ids))
-        names = library.people.names_of(person_id for _, person_id in people)
-        spans = defaultdict[tuple[int, int], list[Span]](list)
-        for photo_id, person_id, span in library.photo_search.spans(
-            [photo.photo_id for photo in found if photo.duration_s is not None]
-        ):
-            spans[photo_id, person_id].append(span)
-        for photo_id, person_id in people:
-            own = tuple(spans.get((photo_id, person_id), ()))
-            on[photo_id].append(PhotoPerson(person_id, names[person_id], own))
-    return PhotoList(
-        tuple(
-            PhotoEntry(
-                photo.photo_id,
-                Path(os.fsdecode(photo.path)),
-                copies.get(photo.photo_id, ()),
-                photo.width_px,
-                photo.height_px,
-                photo.faces,
-                photo.damage,
-                photo.taken_at,
-                photo.taken_zone_min,
-                photo.taken_source,
-                tuple(on.get(photo.photo_id, ())),
-                photo.duration_s,
-            )
-            for photo in found
-        ),
-        total,
+        found = library.photo_search.find(_query(library, wish))
+        return PhotoList(_entries(library, found), library.photo_search.total())
+
+
+def number_photos(library: Library, wish: PhotoWish) -> tuple[Ints, int]:
+    """The numbers of the photos that `list_photos` lists, (N,), in its order, and how many photos the library has.
+    Raises UsageError as it does."""
+    with library.snapshot():
+        return library.photo_search.numbers(_query(library, wish)), library.photo_search.total()
+
+
+def some_photos(library: Library, photo_ids: Sequence[int]) -> tuple[PhotoEntry, ...]:
+    """Photos by number, in that order, without those that are gone."""
+    with library.snapshot():
+        return _entries(library, library.photo_search.some(photo_ids))
+
+
+def _entries(library: Library, found: Sequence[FoundPhoto]) -> tuple[PhotoEntry, ...]:
+    photo_ids = [photo.photo_id for photo in found]
+    copies = _copies(library, found)
+    on = defaultdict[int, list[PhotoPerson]](list)
+    people = sorted(library.photo_search.people_on(photo_ids))
+    names = library.people.names_of(person_id for _, person_id in people)
+    spans = defaultdict[tuple[int, int], list[Span]](list)
+    for photo_id, person_id, span in library.photo_search.spans(
+        [photo.photo_id for photo in found if photo.duration_s is not None]
+    ):
+        spans[photo_id, person_id].append(span)
+    for photo_id, person_id in people:
+        own = tuple(spans.get((photo_id, person_id), ()))
+        on[photo_id].append(PhotoPerson(person_id, names[person_id], own))
+    return tuple(
+        PhotoEntry(
+            photo.photo_id,
+            Path(os.fsdecode(photo.path)),
+            copies.get(photo.photo_id, ()),
+            photo.width_px,
+            photo.height_px,
+            photo.faces,
+            photo.damage,
+            photo.taken_at,
+            photo.taken_zone_min,
+            photo.taken_source,
+            tuple(on.get(photo.photo_id, ())),
+            photo.duration_s,
+        )
+        for photo in found
     )
 
 

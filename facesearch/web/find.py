@@ -39,7 +39,7 @@ class _Views:
         if asked is None:
             return self._pages.error(404, "Not here any more", "Photos that are sent are not kept: send it once more.")
         frames = [
-            {"box": face.box, "href": f"#face-{place}", "label": f"face {place}: {_verdict(face)}"}
+            {"box": face.box, "number": place, "href": f"#face-{place}", "label": f"face {place}: {_verdict(face)}"}
             for place, face in enumerate(asked.answer.faces, start=1)
         ]
         return self._pages.page(

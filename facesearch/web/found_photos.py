@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
@@ -12,35 +13,74 @@ from fastapi.responses import Response
 from facesearch.errors import UsageError
 from facesearch.web.desk import Desk
 from facesearch.web.folders import Folders
-from facesearch.web.wishes import AlbumWish, PhotosPage, PhotosWish
+from facesearch.web.wishes import AlbumWish, PhotosShown, PhotosWish
 
 if TYPE_CHECKING:
-    from facesearch.api.values import AlbumSummary, PhotoList
+    from facesearch.api.values import AlbumSummary, PhotoEntry
+    from facesearch.records import Ints
     from facesearch.web.pages import Pages
     from facesearch.web.rest import Services
 
 _REMEMBERED = 4  # lists
-_SHOTS = 60  # photos that come with a page
+FIRST = 60
+"""Cards that come with a page; static/grid.js knows the number."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The photos that were found, by number, in order: what one of them shows is read when it is shown."""
+
+    photo_ids: Ints  # (N,)
+    total: int  # photos in the library
+
+    def beside(self, photo_id: int, at: int) -> tuple[int | None, int | None, int | None]:
+        """The place of a photo, and the photos before and after it; None for none. at: where it was when it was
+        listed."""
+        if not (at < len(self.photo_ids) and self.photo_ids[at] == photo_id):
+            places = (self.photo_ids == photo_id).nonzero()[0]
+            if not len(places):
+                return None, None, None
+            at = int(places[0])
+        before = int(self.photo_ids[at - 1]) if at else None
+        return at, before, int(self.photo_ids[at + 1]) if at + 1 < len(self.photo_ids) else None
 
 
 class FoundPhotos:
-    """Finds photos. Remembers the last lists: a page asks for one part of a list after the other."""
+    """Finds photos. Remembers the numbers of the last lists: a page asks for one part of a list after the other."""
 
     def __init__(self, desk: Desk, folders: Folders) -> None:
         self._desk, self._folders = desk, folders
-        self._lists: OrderedDict[tuple[str, str], PhotoList] = OrderedDict()
+        self._lists: OrderedDict[tuple[str, str], Numbers] = OrderedDict()
 
-    async def find(self, wish: PhotosWish) -> PhotoList:
-        """All photos that are as wished. Raises UsageError for somebody who is not there, and for what contradicts
+    async def find(self, wish: PhotosWish) -> Numbers:
+        """The photos that are as wished. Raises UsageError for somebody who is not there, and for what contradicts
         itself."""
         key = self._desk.stamp(), wish.query()
         found = self._lists.get(key)
         if found is None:
-            found = self._lists[key] = await self._desk.study(wish.find)
+            found = self._lists[key] = Numbers(
+                *await self._desk.study(lambda library: library.views.find_photos(wish.wish))
+            )
         self._lists.move_to_end(key)
         while len(self._lists) > _REMEMBERED:
             self._lists.popitem(last=False)
         return found
+
+    async def part(self, found: Numbers, start: int, count: int) -> tuple[PhotoEntry, ...]:
+        """Some of the photos, in order."""
+        photo_ids = found.photo_ids[start : start + count].tolist()
+        return await self._desk.read(lambda library: library.views.some_photos(photo_ids))
+
+    async def everything(self, wish: PhotosWish) -> tuple[PhotoEntry, ...]:
+        """All photos that are as wished. Raises UsageError as `find`."""
+        photo_ids = (await self.find(wish)).photo_ids.tolist()
+        return await self._desk.study(lambda library: library.views.some_photos(photo_ids))
+
+    async def table(self, wish: PhotosWish) -> bytes:
+        """All photos that are as wished as CSV. Raises UsageError as `find`."""
+        from facesearch.api.values import photos_csv
+
+        return await asyncio.to_thread(photos_csv, await self.everything(wish))
 
     async def make_album(self, wish: AlbumWish) -> AlbumSummary:
         """Fill a new folder with links to the photos, or with copies. Raises UsageError for one that is not allowed, or
@@ -48,34 +88,39 @@ class FoundPhotos:
         from facesearch.api.values import make_album
 
         folder = self._folders.new(wish.folder)
-        found = await self.find(wish)
-        if not found.photos:
+        found = await self.everything(wish)
+        if not found:
             raise UsageError("there is no such photo, so no folder was made")
-        return await asyncio.to_thread(make_album, [each.photo for each in found.photos], folder, copy=wish.copies)
+        return await asyncio.to_thread(make_album, [each.photo for each in found], folder, copy=wish.copies)
 
 
 def add_photos(router: APIRouter, services: Services, pages: Pages) -> None:
-    """The route."""
+    """The routes."""
 
-    async def photos(wish: Annotated[PhotosPage, Query()]) -> Response:
+    async def photos(wish: Annotated[PhotosShown, Query()]) -> Response:
         problem, found = "", None
+        first: tuple[PhotoEntry, ...] = ()
         try:
             found = await services.photos.find(wish)
+            first = await services.photos.part(found, 0, FIRST)
         except UsageError as error:
             problem = str(error)
-        page: tuple[Any, ...] = () if found is None else found.photos[wish.start : wish.start + _SHOTS]
-        more = found is not None and wish.start + _SHOTS < len(found.photos)
-        query = wish.query()
         return pages.page(
             "photos.html",
             "/photos",
             wish=wish,
-            query=query,
+            query=wish.query(),
             problem=problem,
-            found=0 if found is None else len(found.photos),
-            shots=page,
-            next=f"/photos?{query}&start={wish.start + _SHOTS}".replace("?&", "?") if more else None,
+            found=0 if found is None else len(found.photo_ids),
+            total=0 if found is None else found.total,
+            photos=list(enumerate(first)),
+            more=f"/photos/cards?{wish.query()}",
             roots=services.desk.place.roots,
         )
 
-    router.add_api_route("/photos", photos, methods=["GET"], include_in_schema=False, response_model=None)
+    async def cards(wish: Annotated[PhotosShown, Query()]) -> Response:
+        some = await services.photos.part(await services.photos.find(wish), wish.start, wish.count)
+        return pages.page("cards.html", "", photos=list(enumerate(some, start=wish.start)), query=wish.query())
+
+    for path, answer in (("/photos", photos), ("/photos/cards", cards)):
+        router.add_api_route(path, answer, methods=["GET"], include_in_schema=False, response_model=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
@@ -39,10 +40,11 @@ def add_library(router: APIRouter, services: Services, pages: Pages) -> None:
     """The route."""
 
     async def library() -> Response:
-        roots = await services.folders.roots()
-        status, card, chart = None, None, None
+        roots = _outermost(await services.folders.roots())
+        status, card, chart, own = None, None, None, False
         try:
             status, card = await services.desk.think(lambda library: (status_of(library), _card(library)))
+            own = await services.desk.think(lambda library: library.tuning.own_calibration() is not None)
             chart = await services.desk.study(_chart)
             problem = None
         except LibraryError as error:
@@ -54,6 +56,7 @@ def add_library(router: APIRouter, services: Services, pages: Pages) -> None:
             library=status,
             card=card,
             chart=chart,
+            own=own,
             problem=problem,
             roots=roots,
             run=run,
@@ -61,6 +64,11 @@ def add_library(router: APIRouter, services: Services, pages: Pages) -> None:
         )
 
     router.add_api_route("/library", library, methods=["GET"], include_in_schema=False, response_model=None)
+
+
+def _outermost(folders: Sequence[Path]) -> list[Path]:
+    """Those that lie in none of the others."""
+    return [each for each in folders if not any(each != other and each.is_relative_to(other) for other in folders)]
 
 
 def _card(library: FaceLibrary) -> dict[str, Any]:
@@ -116,7 +124,7 @@ def _said(run: Any) -> str:
             f"{counted(done.waiting, 'face')} without a person."
         )
     if run.what == "teach":
-        return "It helps, and is in force now." if done.taught else "It would not help yet, so nothing was changed."
+        return "It helps, and is in force now." if done.taught else "It would not help yet, so nothing changed."
     passing = (
         f"{percent(done['tar'], 1)} of the pairs of one person pass, and {percent(done['far'], 1)} of two people's"
     )

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from contextlib import suppress
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader
 
-from facesearch.api.library import FaceLibrary
-from facesearch.api.values import FaceEntry, PersonShown, PhotoShown
-from facesearch.errors import LibraryError
-from facesearch.records import Taken
-from facesearch.text import called, counted, shown
+from facesearch.api.values import PhotoShown
+from facesearch.errors import LibraryError, UsageError
+from facesearch.text import called, clock, counted, shown, time_span
+from facesearch.web.person_photos import PeoplesPhotos, date
 from facesearch.web.rest import Services, reply
-from facesearch.web.wishes import Number
+from facesearch.web.wishes import Number, PhotosShown
 
 PAGES = (
     ("/", "People"),
@@ -28,9 +28,27 @@ PAGES = (
     ("/library", "Library"),
 )
 
-_FIRST = 60  # people that come with the page; static/people.js knows the number
-_SHOTS = 60  # photos at a time
+_FIRST = 60  # cards that come with a page; static/grid.js knows the number
 _MOST_NAMES = 3  # in a line of the history
+_ACTIONS = {  # of the journal, in words
+    "add-face": "added a face",
+    "born": "set the date of birth",
+    "confirm": "confirmed",
+    "cover": "chose the cover",
+    "drop": "removed with its photos",
+    "edit": "followed an edited photo",
+    "group": "grouped",
+    "hide": "hid",
+    "label": "named",
+    "merge": "merged",
+    "name": "named",
+    "reject": "rejected",
+    "split": "moved",
+    "undo": "undid change",
+    "unhide": "showed again",
+}
+Start = Annotated[int, Query(ge=0)]
+Count = Annotated[int, Query(ge=1, le=1000)]
 
 
 class Pages:
@@ -41,7 +59,7 @@ class Pages:
         self._templates = Environment(
             loader=PackageLoader("facesearch.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
-        self._templates.filters.update(shown=shown, counted=counted, who=_who)
+        self._templates.filters.update(shown=shown, counted=counted, who=_who, clock=clock, span=time_span)
 
     def add_filters(self, **filters: Callable[..., str]) -> None:
         """Give templates more filters."""
@@ -62,31 +80,6 @@ def _who(value: Any) -> str:
     return shown(called(value.name, value.person_id))
 
 
-@dataclass(frozen=True)
-class Shot:
-    """A photo of a person, with their face on it."""
-
-    photo_id: int
-    face_id: int
-    box: tuple[float, float, float, float]  # x1 y1 x2 y2 px
-    width: int  # of the part of the photo that is shown: all of it
-    height: int
-    path: Path
-    taken: Taken | None
-
-    @property
-    def file(self) -> str:
-        return self.path.name
-
-    @property
-    def day(self) -> str | None:
-        return None if self.taken is None else self.taken.at[:10]
-
-    @property
-    def label(self) -> str:
-        return shown(f"{_date(self.taken) or 'undated'}: {self.path.name}")
-
-
 def add_pages(router: APIRouter, services: Services, pages: Pages) -> None:
     """The routes of people, photos and history."""
     views = _Views(services, pages)
@@ -94,6 +87,7 @@ def add_pages(router: APIRouter, services: Services, pages: Pages) -> None:
         ("/", views.people),
         ("/people/cards", views.cards),
         ("/people/{person_id}", views.person),
+        ("/people/{person_id}/cards", views.person_cards),
         ("/photos/{photo_id}", views.photo),
         ("/history", views.history),
         ("/names", views.names),
@@ -106,6 +100,7 @@ class _Views:
 
     def __init__(self, services: Services, pages: Pages) -> None:
         self._desk, self._listing, self._pages = services.desk, services.listing, pages
+        self._photos, self._found = PeoplesPhotos(services.desk), services.photos
 
     async def people(self, text: str = "", hidden: bool = False) -> Response:
         try:
@@ -124,6 +119,7 @@ class _Views:
             "/",
             text=text,
             total=len(found),
+            more="/people/cards?" + urlencode({"text": text, "hidden": str(hidden).lower()}),
             people=await self._listing.with_covers(found[:_FIRST]),
             summary=", ".join(filter(None, parts)),
             waiting=everybody.faces_without_person,
@@ -131,52 +127,55 @@ class _Views:
             away=sum(person.hidden for person in everybody.people),
         )
 
-    async def cards(self, text: str = "", start: int = 0, count: int = _FIRST, hidden: bool = False) -> Response:
+    async def cards(self, text: str = "", start: Start = 0, count: Count = _FIRST, hidden: bool = False) -> Response:
         found = await self._listing.people(text, hidden=hidden)
-        people = await self._listing.with_covers(found[max(0, start) : max(0, start) + min(count, 200)])
+        people = await self._listing.with_covers(found[start : start + count])
         return self._pages.page("cards.html", "", people=people)
 
-    async def person(self, person_id: Number, start: int = 0) -> Response:
-        known = await self._desk.read(lambda library: library.people.show(person_id))
-        shots = await self._desk.read(lambda library: _shots(library, known))
-        page = shots[max(0, start) : max(0, start) + _SHOTS]
-        sizes = await self._desk.read(lambda library: [library.views.photo(each.photo_id) for each in page])
+    async def person(self, person_id: Number) -> Response:
+        found = await self._photos.of(person_id)
+        known = found.known
         is_group = known.person.name is None
         likely = await self._desk.study(lambda library: library.views.likely(person_id)[:1]) if is_group else ()
         company = await self._desk.read(lambda library: library.people.together(person_id, top=8))
-        more = start + _SHOTS < len(shots)
         return self._pages.page(
             "person.html",
             "/",
             person=known.person,
-            shots=[_sized(*pair) for pair in zip(page, sizes, strict=True)],
+            shots=await self._photos.part(found, 0, _FIRST),
+            total=len(found.faces),
+            more=f"/people/{person_id}/cards?",
+            query=_list_of(person_id),
             years=known.photos_by_year if len(known.photos_by_year) > 1 else (),
             most=max((year.photos for year in known.photos_by_year), default=1),
-            next=f"/people/{person_id}?start={start + _SHOTS}" if more else None,
             rejected=len(known.rejected),
             likely=likely,
             company=[_other(pair, person_id) for pair in company],
         )
 
-    async def photo(self, photo_id: Number) -> Response:
+    async def person_cards(self, person_id: Number, start: Start = 0, count: Count = _FIRST) -> Response:
+        shots = await self._photos.part(await self._photos.of(person_id), start, count)
+        return self._pages.page("cards.html", "", shots=shots, query=_list_of(person_id))
+
+    async def photo(self, photo_id: Number, wish: Annotated[PhotosShown, Query()]) -> Response:
         photo = await self._desk.read(lambda library: library.views.photo(photo_id))
         dates = await self._desk.read(lambda library: library.views.taken([photo_id]))
-        frames = [
-            {
-                "box": face.box,
-                "href": f"#face-{face.face_id}",
-                "label": _who(face) if face.person_id is not None else f"face {number}, without a name",
-            }
-            for number, face in enumerate(photo.faces, start=1)
-        ]
+        before = after = at = None
+        if wish.at is not None:
+            with suppress(UsageError):  # a person of the list is not there any more
+                at, before, after = (await self._found.find(wish)).beside(photo_id, wish.at)
         return self._pages.page(
             "photo.html",
-            "/",
+            "/photos",
             photo=photo,
-            frames=frames,
+            frames=_frames(photo),
             file="in no file any more" if photo.photo is None else photo.photo.name,
             path=photo.photo or "",
-            day=_date(dates.get(photo_id)),
+            day=date(dates.get(photo_id)),
+            before=None if before is None or at is None else f"/photos/{before}?{wish.query()}&at={at - 1}",
+            after=None if after is None or at is None else f"/photos/{after}?{wish.query()}&at={at + 1}",
+            listed=f"/photos?{wish.query()}" if at is not None else None,
+            words=wish.words,
         )
 
     async def history(self) -> Response:
@@ -186,6 +185,10 @@ class _Views:
         for change in changes:
             people = list(zip(change.person_ids, change.names, strict=True))
             line = {name: getattr(change, name) for name in change.__dataclass_fields__}
+            line |= {
+                "at": datetime.fromisoformat(change.at).astimezone(),
+                "what": _ACTIONS.get(change.action, change.action),
+            }
             lines.append({**line, "people": people[:_MOST_NAMES], "more": max(0, len(people) - _MOST_NAMES)})
         here_now = {person.person_id for person in everybody.people}
         return self._pages.page("history.html", "/history", changes=lines, here_now=here_now)
@@ -194,25 +197,25 @@ class _Views:
         return reply(await self._listing.names(text, 12) if text.strip() else [])
 
 
-def _shots(library: FaceLibrary, known: PersonShown) -> list[Shot]:
-    """The photos of a person, the latest first; those without a date come last."""
-    faces = [face for face in known.faces if face.photo is not None and face.photo_id is not None]
-    dates = library.views.taken([face.photo_id for face in faces if face.photo_id is not None])
-    dated = [(dates.get(face.photo_id or 0), face) for face in faces]
-    dated.sort(key=lambda pair: "" if pair[0] is None else pair[0].at, reverse=True)
-    return [_shot(face, taken) for taken, face in dated]
+def _frames(photo: PhotoShown) -> list[dict[str, Any]]:
+    """The outlines of faces: of a video those in the frame that stands for it, that of its best face."""
+    seen = [(-(face.quality or 0.0), face.span.at_s) for face in photo.faces if face.span is not None]
+    at_s = min(seen)[1] if seen else None
+    return [
+        {
+            "box": face.box,
+            "href": f"#face-{face.face_id}",
+            "number": number,
+            "label": _who(face) if face.person_id is not None else f"face {number}, without a name",
+        }
+        for number, face in enumerate(photo.faces, start=1)
+        if face.span is None or face.span.at_s == at_s
+    ]
 
 
-def _shot(face: FaceEntry, taken: Taken | None) -> Shot:
-    assert face.photo is not None and face.photo_id is not None
-    return Shot(face.photo_id, face.face_id, face.box, 0, 0, face.photo, taken)
-
-
-def _date(taken: Taken | None) -> str:
-    """When a photo was taken, to the minute, in words."""
-    if taken is None:
-        return ""
-    return taken.at[:16].replace("T", " ") + (" (time of the file)" if taken.source == "file" else "")
+def _list_of(person_id: int) -> str:
+    """The part of an address that says which photos are listed: those of a person."""
+    return urlencode({"person": f"#{person_id}", "sort": "latest"})
 
 
 def _other(pair: Any, person_id: int) -> dict[str, Any]:
@@ -220,7 +223,3 @@ def _other(pair: Any, person_id: int) -> dict[str, Any]:
     is_first = pair.person_id == person_id
     other, name = (pair.other_person_id, pair.other_name) if is_first else (pair.person_id, pair.name)
     return {"person_id": other, "who": shown(called(name, other)), "photos": pair.photos}
-
-
-def _sized(shot: Shot, photo: PhotoShown) -> Shot:
-    return replace(shot, width=photo.width_px, height=photo.height_px)

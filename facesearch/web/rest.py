@@ -103,6 +103,7 @@ def make_router(services: Services) -> APIRouter:
     add("POST", "/run/teach", rest.teach, status=202)
     add("POST", "/run/calibrate", rest.calibrate, status=202)
     add("POST", "/run/stop", rest.stop, status=202)
+    add("POST", "/calibration/reset", rest.reset_calibration)
     return router
 
 
@@ -187,12 +188,12 @@ class _Rest:
         found: how many there are. total: how many the library has.
         """
         found = await self._services.photos.find(wish)
-        page = found.photos[wish.start : wish.start + wish.count]
-        return reply({"found": len(found.photos), "total": found.total, "start": wish.start, "photos": page})
+        page = await self._services.photos.part(found, wish.start, wish.count)
+        return reply({"found": len(found.photo_ids), "total": found.total, "start": wish.start, "photos": page})
 
     async def photo_table(self, wish: Annotated[wishes.PhotosWish, Query()]) -> Response:
         """The same photos, all of them, as CSV."""
-        table = values.photos_csv((await self._services.photos.find(wish)).photos)
+        table = await self._services.photos.table(wish)
         named = {"Content-Disposition": 'attachment; filename="photos.csv"'}
         return Response(table, media_type="text/csv; charset=utf-8", headers=named)
 
@@ -273,6 +274,10 @@ class _Rest:
     async def calibrate(self, wish: wishes.CalibrateWish) -> Response:
         """Fit threshold and probabilities to the named people, in the background."""
         return reply(self._services.runs.calibrate(wish.far), 202)
+
+    async def reset_calibration(self) -> Response:
+        """Drop the library's own threshold and probabilities; whether there were any."""
+        return reply({"reset": await self._desk.change(lambda library: library.tuning.reset_calibration())})
 
     async def stop(self) -> Response:
         """Stop the run at hand: what is finished is kept."""

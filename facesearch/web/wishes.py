@@ -9,7 +9,7 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from facesearch.api.library import FaceLibrary
-from facesearch.api.values import FaceAdded, PhotoList
+from facesearch.api.values import FaceAdded, PhotoWish
 from facesearch.errors import UsageError
 
 _MOST_FACES = 10_000  # in one request
@@ -109,14 +109,17 @@ class PhotosWish(BaseModel):
     since: str = Field("", max_length=10, description="taken on this day or later: 2019-07-04, 2019-07 or 2019")
     until: str = Field("", max_length=10, description="taken on this day, in this month or year, or before")
     unknown: bool = Field(False, description="with a face that has no person")
-    sort: Literal["date", "path", "quality"] = Field("date", description="the oldest, or the best faces, first")
+    sort: Literal["date", "latest", "path", "quality"] = Field(
+        "date", description="date: the oldest first; latest: the newest first; quality: the best faces first"
+    )
 
-    def find(self, library: FaceLibrary) -> PhotoList:
-        """The photos of a library that are as wished. Raises UsageError."""
-        return library.photos(
-            *self.person,
+    @property
+    def wish(self) -> PhotoWish:
+        """The same, as a library takes it."""
+        return PhotoWish(
+            people=tuple(self.person),
             any_of=self.any_of,
-            without=self.without,
+            without=tuple(self.without),
             only=self.only,
             since=self.since or None,
             until=self.until or None,
@@ -125,9 +128,10 @@ class PhotosWish(BaseModel):
         )
 
     def plain(self) -> dict[str, Any]:
-        """What is wished, without what is as it is by default: as a request says it."""
+        """What is wished, without what is as it is by default, but with the order: as a request says it."""
         fields = set(PhotosWish.model_fields)
-        return self.model_dump(include=fields, by_alias=True, exclude_defaults=True)
+        said = self.model_dump(include=fields, by_alias=True, exclude_defaults=True)
+        return {**said, "sort": self.sort}
 
     def query(self) -> str:
         """The same as a part of an address."""
@@ -155,6 +159,13 @@ class PhotosPage(PhotosWish):
 
     start: int = Field(0, ge=0)
     count: int = Field(100, ge=1, le=1000)
+
+
+class PhotosShown(PhotosPage):
+    """The photos that a page shows, the newest first. at: the place of one photo among them, where one is shown."""
+
+    sort: Literal["date", "latest", "path", "quality"] = "latest"
+    at: int | None = Field(None, ge=0)
 
 
 class AlbumWish(PhotosWish):

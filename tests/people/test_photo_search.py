@@ -22,6 +22,7 @@ from facesearch.api.library import FaceLibrary
 from facesearch.errors import UsageError
 from facesearch.exchange import make_album
 from facesearch.library import Library, forget, verify
+from facesearch.library.rows.photo_search import Sort
 from facesearch.people import (
     PhotoWish,
     change_log,
@@ -30,10 +31,12 @@ from facesearch.people import (
     list_photos,
     merge_people,
     name_faces,
+    number_photos,
     reject_faces,
     seen_together,
     set_cover,
     show_person,
+    some_photos,
     undo_change,
 )
 
@@ -114,6 +117,21 @@ def test_the_cameras_date_comes_before_the_names_and_orders_by_date(library: Lib
     assert (first.taken, first.taken_zone_min, first.taken_source) == ("2001-02-03T04:05:06", 60, "exif")
     dates = [photo.taken or "" for photo in others]
     assert dates == sorted(dates)
+    latest = [photo.taken or "" for photo in list_photos(library, PhotoWish(sort="latest")).photos]
+    assert latest == sorted([*dates, first.taken], reverse=True)
+
+
+@pytest.mark.parametrize("sort", ["path", "date", "latest", "quality"])
+@pytest.mark.parametrize("people", [(), ("Ann", "Bob")])
+def test_the_parts_of_a_list_are_the_list(library: Library, people: tuple[str, ...], sort: Sort) -> None:
+    wish = PhotoWish(people=people, any_of=True, sort=sort)
+    listed = list_photos(library, wish)
+    numbers, total = number_photos(library, wish)
+    assert (numbers.tolist(), total) == ([photo.photo_id for photo in listed.photos], listed.total)
+    assert len(numbers) > 3
+    parts = [some_photos(library, numbers[start : start + 3].tolist()) for start in range(0, len(numbers), 3)]
+    assert [photo for part in parts for photo in part] == list(listed.photos)
+    assert some_photos(library, [int(numbers[2]), 10**9, int(numbers[0])]) == (listed.photos[2], listed.photos[0])
 
 
 def test_the_best_faces_come_first(library: Library) -> None:
@@ -138,7 +156,7 @@ def test_the_best_faces_come_first(library: Library) -> None:
         ({"only": True}, "name a person"),
         ({"people": ("Ann",), "only": True, "unknown": True}, "contradict"),
         ({"people": ("Ann",), "without_faces": True}, "nobody is on a photo without a face"),
-        ({"sort": "size"}, "sorted by path, date, quality"),
+        ({"sort": "size"}, "sorted by path, date, latest, quality"),
     ],
 )
 def test_wishes_that_make_no_sense_are_refused(library: Library, wish: dict[str, object], message: str) -> None:

@@ -17,13 +17,13 @@ CHROMIUM = os.environ.get("FACESEARCH_CHROMIUM") or shutil.which("chromium") or 
 
 
 @contextmanager
-def chromium() -> Iterator[Any]:
-    """A browser. Skips where there is none."""
+def chromium(*options: str) -> Iterator[Any]:
+    """A browser, with further options of its command line. Skips where there is none."""
     if CHROMIUM is None:
         pytest.skip("no Chromium: apt-get install chromium, or name one in FACESEARCH_CHROMIUM")
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(Path(CHROMIUM)), args=sandbox)
+        browser = playwright.chromium.launch(executable_path=str(Path(CHROMIUM)), args=[*sandbox, *options])
         try:
             yield browser
         finally:

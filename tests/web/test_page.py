@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from support.browser import api, chromium
 from support.web_server import PEOPLE, Serving, serving
 
@@ -135,6 +136,34 @@ def test_two_people_are_selected_and_made_one_by_keyboard(open_page: Callable[..
     expect(page.locator(".card")).to_have_count(PEOPLE - 1)
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".card")).to_have_count(PEOPLE)
+
+
+def test_several_are_selected_with_shift_all_at_once_and_by_a_click_on_the_card(
+    open_page: Callable[..., Any], server: Serving
+) -> None:
+    page = open_page("/")
+    boxes, count = page.locator(".card input"), page.locator("#chosen-count")
+    boxes.nth(0).check()
+    boxes.nth(2).click(modifiers=["Shift"])
+    expect(count).to_have_text("3 selected")
+    page.keyboard.press("Escape")
+    expect(count).to_be_hidden()
+    page.locator(".card a").nth(1).focus()
+    page.keyboard.press("x")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+X")
+    expect(count).to_have_text("3 selected")
+    page.locator(".card a").first.click()  # while some are selected it selects too
+    expect(count).to_have_text("4 selected")
+    page.locator(".card a").first.click()
+    expect(count).to_have_text("3 selected")
+    page.get_by_role("button", name="Select all").click()
+    expect(count).to_have_text(f"{PEOPLE} selected")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator(".card input:checked")).to_have_count(0)
+    page.locator(".card a").first.click()
+    page.wait_for_url("**/people/*")
 
 
 def test_people_are_hidden_and_a_switch_shows_them(open_page: Callable[..., Any], server: Serving) -> None:
@@ -333,6 +362,58 @@ def test_a_photo_can_be_dropped_and_pasted(open_page: Callable[..., Any], album_
         expect(page.locator("h1")).to_have_text("dropped.jpg")
 
 
+def test_a_photo_is_taken_with_the_camera(
+    server: Serving, album_and_library: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """The browser's camera is a film of one photo."""
+    photo = Image.open(min((album_and_library[0] / "groups").iterdir())).resize((640, 480)).convert("YCbCr")
+    light, *colours = photo.split()
+    frame = b"FRAME\n" + light.tobytes() + b"".join(each.resize((320, 240)).tobytes() for each in colours)
+    film = tmp_path / "camera.y4m"
+    film.write_bytes(b"YUV4MPEG2 W640 H480 F30:1 Ip C420jpeg\n" + frame * 3)
+    camera = "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"
+    with chromium(*camera, f"--use-file-for-fake-video-capture={film}") as browser:
+        page = browser.new_page(viewport=WIDE)
+        page.set_default_timeout(AT_MOST_MS)
+        page.goto(f"{server.address}/?token={server.token}")
+        page.wait_for_selector("#content")
+        page.goto(f"{server.address}/find")
+        page.get_by_role("button", name="Use the camera").click()
+        expect(page.locator("#video")).to_be_visible()
+        page.get_by_role("button", name="Cancel").click()
+        expect(page.locator("#video")).to_be_hidden()
+        page.get_by_role("button", name="Use the camera").click()
+        until(page, "document.getElementById('video').videoWidth === 640")
+        page.get_by_role("button", name="Take the picture").click()
+        page.wait_for_url("**/find/*")
+        expect(page.locator("h1")).to_have_text("camera.jpg")
+        assert page.locator(".answer").count() >= 2
+        page.goto(f"{server.address}/find")
+        refused = "async () => { throw new Error('Permission denied'); }"
+        page.evaluate(f"() => {{ navigator.mediaDevices.getUserMedia = {refused}; }}")
+        page.get_by_role("button", name="Use the camera").click()
+        expect(page.locator("#message")).to_contain_text("The camera cannot be used: Permission denied")
+
+
+def test_photos_are_gone_through_by_arrow_keys_in_the_order_of_the_list(
+    open_page: Callable[..., Any], server: Serving
+) -> None:
+    page = open_page("/")
+    page.goto(f"{server.address}/photos?sort=date&since=2013")
+    links = [each.get_attribute("href") for each in page.query_selector_all("#grid a")]
+    page.goto(f"{server.address}{links[0]}")
+    expect(page.get_by_role("link", name="Previous photo")).to_have_count(0)
+    for link in (links[1], links[2]):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_url(f"**{link}")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url(f"**{links[1]}")
+    page.goto(f"{server.address}{links[-1]}")
+    expect(page.get_by_role("link", name="Next photo")).to_have_count(0)
+    page.get_by_role("link", name="since 2013").click()
+    expect(page.locator("#sort")).to_have_value("date")
+
+
 def test_a_review_is_answered_by_keyboard_and_taken_back(open_page: Callable[..., Any], server: Serving) -> None:
     """Half of a person is a group without a name, and a face stands at the wrong person."""
     with server.client() as client:
@@ -392,13 +473,13 @@ def test_a_running_index_shows_its_progress_and_what_it_skipped(
     page.get_by_role("button", name=album_and_library[0].name, exact=True).first.click()
     page.get_by_role("button", name="more", exact=True).click()
     expect(page.get_by_label("Folder on this machine")).to_have_value(str(more))
-    page.get_by_role("button", name="Index").click()
+    page.get_by_role("button", name="Add its photos").click()
     expect(other.locator("#live")).to_contain_text("Indexing")
     expect(page.locator("#run")).to_contain_text("8 new photos")
     page.get_by_text("1 file could not be used").click()
     expect(page.get_by_text("broken.jpg")).to_be_visible()
     page.get_by_label("Folder on this machine").fill("/etc")
-    page.get_by_role("button", name="Index").click()
+    page.get_by_role("button", name="Add its photos").click()
     expect(page.locator("#message")).to_contain_text("outside of the folders")
 
 
@@ -448,28 +529,38 @@ def test_everybody_can_use_every_page(
     assert found == {}
 
 
+@pytest.mark.parametrize("what", ["people", "photos of a person"])
 def test_only_the_cards_near_the_screen_are_there(
-    browser: Any, tmp_path: Path, album_and_library: tuple[Path, Path]
+    browser: Any, tmp_path: Path, album_and_library: tuple[Path, Path], what: str
 ) -> None:
-    """Of 2,000 people, whose faces are copies of a few."""
+    """Of 2,000 people, and of a person with 2,000 faces, which are copies of a few."""
     from support.many_people import multiply
 
     library = Path(shutil.copytree(album_and_library[1], tmp_path / "library"))
-    multiply(library, people=2000)
+    (people, faces) = (2000, 1) if what == "people" else (1, 2000)
+    multiply(library, people=people, faces=faces)
     with serving(library, tmp_path / "tmp", "--device", "cpu") as running:
         context = browser.new_context(viewport=WIDE)
         page = context.new_page()
         page.goto(f"{running.address}/?token={running.token}")
         page.wait_for_selector(".card")
+        if what != "people":
+            page.locator(".card a").first.click()
+            page.wait_for_url("**/people/*")
         seen = set()
         for share in (0, 0.3, 0.7, 1):
             page.evaluate(f"scrollTo(0, document.documentElement.scrollHeight * {share})")
             until(
                 page,
-                "[...document.querySelectorAll('.card')].some((each) => { const box = each.getBoundingClientRect();"
-                " return box.top >= 0 && box.bottom <= innerHeight + 200; })",
+                "[...document.querySelectorAll('.card:not(.blank)')].some((each) => {"
+                " const box = each.getBoundingClientRect();"
+                " return box.top >= 0 && box.bottom <= innerHeight + 200; }) && !document.querySelector('.blank')",
             )
             assert page.locator(".card").count() < 400
-            seen |= {each.get_attribute("data-person") for each in page.query_selector_all(".card")}
+            seen |= {each.get_attribute("value") for each in page.query_selector_all(".card input")}
         assert len(seen) > 400
+        if what != "people":
+            page.locator(".card input").last.check()
+            page.get_by_role("button", name="Select all").click()
+            expect(page.locator("#chosen-count")).to_have_text("2,000 selected")
         context.close()

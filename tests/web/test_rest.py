@@ -160,6 +160,8 @@ def test_photos_are_found_by_people_and_dates_and_saved(
     assert found["photos"] == json.loads(json.dumps(wished.photos, default=plain))
     part = api(client, "GET", "photos", params={**wish, "start": 1, "count": 1})
     assert part["photos"] == found["photos"][1:2]
+    latest = api(client, "GET", "photos", params={**wish, "sort": "latest"})["photos"]
+    assert [each["taken"] for each in latest] == [each["taken"] for each in found["photos"]][::-1]
     both = api(client, "GET", "photos", params={"person": ["#1", "#2"], "any": True})
     assert both["found"] > api(client, "GET", "photos", params={"person": ["#1", "#2"]})["found"]
     table = client.get("/api/v1/photos.csv", params=wish)
@@ -227,7 +229,7 @@ def test_teaching_and_calibrating_are_offered_once_there_are_enough_names(
     few = client.get("/review").text
     assert "/api/v1/run/teach" not in few
     assert "/api/v1/run/calibrate" not in few
-    assert "To teach: 5 named people with 5 faces each are needed, and there are 4" in few
+    assert "To learn from your answers: 5 named people with 5 faces each are needed, and there are 4" in few
     assert "To calibrate: 4 people, and a FAR of 0.01 takes 29 (name 25 more" in few
     library = Path(shutil.copytree(album_and_library[1], tmp_path / "library"))
     multiply(library, people=30, faces=5)
@@ -235,7 +237,25 @@ def test_teaching_and_calibrating_are_offered_once_there_are_enough_names(
         enough = other.get("/review").text
     assert "/api/v1/run/teach" in enough
     assert "/api/v1/run/calibrate" in enough
-    assert "To teach" not in enough
+    assert "To learn from" not in enough
+
+
+def test_a_library_of_its_own_threshold_returns_to_the_towers(
+    album_and_library: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Thirty people, drawn as points, are enough for a threshold."""
+    from support.many_people import multiply
+
+    library = Path(shutil.copytree(album_and_library[1], tmp_path / "library"))
+    multiply(library, people=30, faces=5)
+    with serving(library, tmp_path / "tmp", "--device", "cpu") as running, running.client() as client:
+        assert api(client, "POST", "calibration/reset") == {"reset": False}
+        assert "Return to the original threshold" not in client.get("/library").text
+        with open_library(library) as opened:
+            opened.tuning.calibrate(0.2)
+        assert "Return to the original threshold" in client.get("/library").text
+        assert api(client, "POST", "calibration/reset") == {"reset": True}
+        assert "Return to the original threshold" not in client.get("/library").text
 
 
 def test_dates_are_those_that_the_library_has_stored(server: Serving) -> None:

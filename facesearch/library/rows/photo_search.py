@@ -9,15 +9,23 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from facesearch.library.rows.database import Database
 from facesearch.records import Ints, Span
 
-Sort = Literal["path", "date", "quality"]
-_ORDERS = {"path": "first", "date": "taken_at IS NULL, taken_at, first", "quality": "-coalesce(quality, -1), first"}
+Sort = Literal["path", "date", "latest", "quality"]
+_COLUMNS = (
+    "photos.id, min(path), width_px, height_px, face_count, damage, taken_at, taken_zone_min, taken_source, duration_s"
+)
+_ORDERS: dict[Sort, str] = {
+    "path": "min(path)",
+    "date": "taken_at IS NULL, taken_at, min(path)",
+    "latest": "taken_at IS NULL, taken_at DESC, min(path)",
+    "quality": "-coalesce({quality}, -1), min(path)",
+}
 _PHOTOS_A_PIECE = 1_000_000  # read at once: a few hundred MB at the most
 _HALF = 31  # bits of a person's number in the number of a pair
 
@@ -63,16 +71,31 @@ class PhotoSearch:
 
     def find(self, wish: PhotoQuery) -> list[FoundPhoto]:
         """The photos that are as wished and of which a file was there when its folder was last indexed, in order."""
+        return [FoundPhoto(*row) for row in self._selected(_COLUMNS, wish)]
+
+    def numbers(self, wish: PhotoQuery) -> Ints:
+        """The numbers of the same photos, in the same order: (N,). For who shows one part after the other."""
+        return np.array([number for (number,) in self._selected("photos.id", wish)], np.int64)
+
+    def some(self, photo_ids: Sequence[int]) -> list[FoundPhoto]:
+        """Some photos of which a file is there, by number, in the order of the numbers that are given."""
+        rows = self._database.rows_in(
+            f"SELECT {_COLUMNS} FROM photos CROSS JOIN files ON photos.id = photo_id "
+            "WHERE NOT missing AND photos.id IN ({}) GROUP BY photos.id",
+            photo_ids,
+        )
+        found = {row[0]: FoundPhoto(*row) for row in rows}
+        return [found[photo_id] for photo_id in photo_ids if photo_id in found]
+
+    def _selected(self, columns: str, wish: PhotoQuery) -> list[tuple[Any, ...]]:
         conditions, values = _conditions(wish)
         where = "".join(f" AND {condition}" for condition in conditions)
-        rows = self._database.rows(
-            "SELECT photos.id, min(path) AS first, width_px, height_px, face_count, damage, taken_at, taken_zone_min, "
-            f"taken_source, duration_s, {_quality(wish.people)} AS quality "
-            "FROM photos CROSS JOIN files ON photos.id = photo_id "
-            f"WHERE NOT missing{where} GROUP BY photos.id ORDER BY {_ORDERS[wish.sort]}",
+        order = _ORDERS[wish.sort].format(quality=_quality(wish.people))
+        return self._database.rows(
+            f"SELECT {columns} FROM photos CROSS JOIN files ON photos.id = photo_id "
+            f"WHERE NOT missing{where} GROUP BY photos.id ORDER BY {order}",
             values,
         )
-        return [FoundPhoto(*row[:10]) for row in rows]
 
     def total(self) -> int:
         """How many photos have a file that was there when its folder was last indexed."""

@@ -86,3 +86,9 @@ document.addEventListener("submit", (event) => {
       : "Added, but no face can be seen there: it is not compared with others");
 });
 document.addEventListener("shown", () => { box = from = null; });
+// Arrow keys go to the photo before and after, of the list that it was opened from.
+document.addEventListener("keydown", (event) => {
+  if (box || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.target.matches("input, select, textarea")) return;
+  if (event.key === "ArrowLeft") there("before")?.click();
+  if (event.key === "ArrowRight") there("after")?.click();
+});

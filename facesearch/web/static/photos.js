@@ -1,4 +1,5 @@
 // Photos of some people, of some time: the form is the address of the page.
+import "/static/grid.js";
 import { act, refresh, send } from "/static/page.js";
 
 const form = () => document.getElementById("wish");
@@ -10,7 +11,7 @@ function find() {
   const how = said.get("how");
   said.delete("how");
   if (how !== "all") said.set(how, "true");
-  for (const [name, value] of said) if (value && !(name === "sort" && value === "date")) wanted.append(name, value);
+  for (const [name, value] of said) if (value && !(name === "sort" && value === "latest")) wanted.append(name, value);
   const address = wanted.size ? `/photos?${wanted}` : "/photos";
   if (address !== location.pathname + location.search) history.pushState(null, "", address);
   refresh();

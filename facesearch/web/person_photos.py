@@ -1,0 +1,105 @@
+"""The photos of a person with their face on each, the latest first, a part at a time."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facesearch.text import shown, time_span
+
+if TYPE_CHECKING:
+    from facesearch.api.library import FaceLibrary
+    from facesearch.api.values import FaceEntry, PersonShown
+    from facesearch.records import Taken
+    from facesearch.web.desk import Desk
+
+_REMEMBERED = 4  # people
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A photo of a person, with their face on it."""
+
+    photo_id: int
+    face_id: int
+    box: tuple[float, float, float, float]  # x1 y1 x2 y2 px
+    size: tuple[int, int] | None  # of the photo, px; None for a video, of which the face is shown
+    path: Path
+    taken: Taken | None
+    time: str  # when the face is seen in a video
+
+    @property
+    def file(self) -> str:
+        return self.path.name
+
+    @property
+    def day(self) -> str | None:
+        return None if self.taken is None else self.taken.at[:10]
+
+    @property
+    def label(self) -> str:
+        when = f"{date(self.taken) or 'undated'}{f', {self.time}' if self.time else ''}"
+        return shown(f"{when}: {self.path.name}")
+
+
+@dataclass(frozen=True)
+class PersonPhotos:
+    """A person, and their faces that a file shows, the latest first; those without a date come last."""
+
+    known: PersonShown
+    faces: tuple[FaceEntry, ...]
+
+    def part(self, library: FaceLibrary, start: int, count: int) -> list[tuple[int, Shot]]:
+        """Some of the photos, each with its place."""
+        faces = self.faces[start : start + count]
+        photo_ids = [face.photo_id for face in faces if face.photo_id is not None]
+        sizes, dates = library.views.sizes(photo_ids), library.views.taken(photo_ids)
+        return list(enumerate((_shot(face, sizes, dates) for face in faces), start=start))
+
+
+class PeoplesPhotos:
+    """Finds the photos of a person. Remembers the last people: a page asks for one part after the other."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._known: OrderedDict[tuple[str, int], PersonPhotos] = OrderedDict()
+
+    async def of(self, person_id: int) -> PersonPhotos:
+        """Raises UsageError where there is no such person."""
+        key = self._desk.stamp(), person_id
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = await self._desk.read(lambda library: _photos(library, person_id))
+        self._known.move_to_end(key)
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return found
+
+    async def part(self, found: PersonPhotos, start: int, count: int) -> list[tuple[int, Shot]]:
+        """Some of the photos, each with its place."""
+        return await self._desk.read(lambda library: found.part(library, start, count))
+
+
+def date(taken: Taken | None) -> str:
+    """When a photo was taken, to the minute, in words."""
+    if taken is None:
+        return ""
+    return taken.at[:16].replace("T", " ") + (" (time of the file)" if taken.source == "file" else "")
+
+
+def _photos(library: FaceLibrary, person_id: int) -> PersonPhotos:
+    known = library.people.show(person_id)
+    faces = [face for face in known.faces if face.photo is not None and face.photo_id is not None]
+    dates = library.views.taken([face.photo_id for face in faces if face.photo_id is not None])
+    at = {photo_id: taken.at for photo_id, taken in dates.items()}
+    faces.sort(key=lambda face: at.get(face.photo_id or 0, ""), reverse=True)
+    return PersonPhotos(known, tuple(faces))
+
+
+def _shot(face: FaceEntry, sizes: Mapping[int, tuple[int, int]], dates: Mapping[int, Taken]) -> Shot:
+    assert face.photo is not None and face.photo_id is not None
+    size = None if face.span is not None else sizes.get(face.photo_id)
+    return Shot(face.photo_id, face.face_id, face.box, size, face.photo, dates.get(face.photo_id), time_span(face.span))
