@@ -33,7 +33,7 @@ def test_kill_9_at_random_moments() -> None:
 
 
 @pytest.fixture
-def album(tmp_path: Path) -> Path:
+def killed_album(tmp_path: Path) -> Path:
     for number in range(PHOTOS):
         draw(tmp_path / "album" / f"{number:02}.png", (number, 9, 9), (9, number, 9))
     return tmp_path / "album"
@@ -70,12 +70,12 @@ def _assert_ends_whole(path: Path, album: Path) -> None:
 
 
 @pytest.fixture
-def states(album: Path, tmp_path: Path) -> list[Path]:
+def states(killed_album: Path, tmp_path: Path) -> list[Path]:
     """Copies of one library's folder, as it lies on the disk after each part of the album, still open."""
     copies = []
     with Library.create(tmp_path / "library", MODELS) as library:
         for count in (0, 6, 12, PHOTOS):
-            photos = sorted(album.iterdir())[:count]
+            photos = sorted(killed_album.iterdir())[:count]
             index_photos(library, photos, TileDetector(), ColourTower(), IndexOptions(batch_faces=4))
             copies.append(Path(shutil.copytree(tmp_path / "library", tmp_path / f"state {count}")))
     return copies
@@ -84,7 +84,7 @@ def states(album: Path, tmp_path: Path) -> list[Path]:
 @pytest.mark.parametrize("index_of", range(4))
 @pytest.mark.parametrize("description_of", range(4))
 def test_rows_and_vectors_of_any_two_moments(
-    states: list[Path], album: Path, tmp_path: Path, index_of: int, description_of: int
+    states: list[Path], killed_album: Path, tmp_path: Path, index_of: int, description_of: int
 ) -> None:
     """A power cut between the commit and either file of the vectors, or one that took back what came later."""
     path = Path(shutil.copytree(states[2], tmp_path / "cut"))
@@ -93,21 +93,23 @@ def test_rows_and_vectors_of_any_two_moments(
         if (states[state] / name).exists():
             shutil.copy(states[state] / name, path / name)
     assert _assert_sound(path) == 12
-    _assert_ends_whole(path, album)
+    _assert_ends_whole(path, killed_album)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
-def test_a_torn_file_of_vectors(states: list[Path], album: Path, share: float) -> None:
+def test_a_torn_file_of_vectors(states: list[Path], killed_album: Path, share: float) -> None:
     file = states[2] / INDEX_NAME
     data = file.read_bytes()
     kept = int(len(data) * share)
     file.write_bytes(data[:kept] + bytes(len(data) - kept))  # the length is there, the content is not yet
     (states[2] / f"{DESCRIPTION_NAME}.new").write_bytes(b"{")
     assert _assert_sound(states[2]) == 12
-    _assert_ends_whole(states[2], album)
+    _assert_ends_whole(states[2], killed_album)
 
 
-def test_a_log_that_was_cut_off_anywhere_gives_whole_batches(states: list[Path], album: Path, tmp_path: Path) -> None:
+def test_a_log_that_was_cut_off_anywhere_gives_whole_batches(
+    states: list[Path], killed_album: Path, tmp_path: Path
+) -> None:
     """What SQLite had synced before a power cut is there; of what it had not, nothing is half there."""
     log = (states[3] / "library.db-wal").read_bytes()
     photos = []
@@ -119,7 +121,7 @@ def test_a_log_that_was_cut_off_anywhere_gives_whole_batches(states: list[Path],
     assert photos == sorted(photos)
     assert len(set(photos)) > 4
     assert photos[-1] == PHOTOS
-    _assert_ends_whole(tmp_path / "cut 20", album)
+    _assert_ends_whole(tmp_path / "cut 20", killed_album)
 
 
 # Full and read-only disks
@@ -171,11 +173,11 @@ def test_a_disk_that_fills_is_an_error_and_reading_goes_on(small_disk: Path, tmp
     assert verify(path, MODELS).findings == ()
 
 
-def test_a_read_only_disk_answers_and_refuses_writers(small_disk: Path, album: Path) -> None:
+def test_a_read_only_disk_answers_and_refuses_writers(small_disk: Path, killed_album: Path) -> None:
     _remount(small_disk, "size=4m")
     path = small_disk / "library"
     with Library.create(path, MODELS) as library:
-        _index(library, album)
+        _index(library, killed_album)
     _remount(small_disk, "ro")
     assert _assert_sound(path) == PHOTOS
     assert verify(path, MODELS).sound

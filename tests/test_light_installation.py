@@ -31,7 +31,7 @@ main()
 
 
 @pytest.fixture(scope="module")
-def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def light_album(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_album(tmp_path_factory.mktemp("album"), 2, 2, seed=4).directory
 
 
@@ -42,12 +42,12 @@ def _run(library: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
-def test_index_query_and_people_work_without_tensorflow(album: Path, tmp_path: Path) -> None:
-    photo = str(min((album / "people").rglob("*.jpg")))
+def test_index_query_and_people_work_without_tensorflow(light_album: Path, tmp_path: Path) -> None:
+    photo = str(min((light_album / "people").rglob("*.jpg")))
     for arguments, told in (
-        (["index", str(album / "people"), "--people-from-folders"], "4 new"),
+        (["index", str(light_album / "people"), "--people-from-folders"], "4 new"),
         (["query", photo], "face 1"),
-        (["people", "list"], min((album / "people").iterdir()).name),
+        (["people", "list"], min((light_album / "people").iterdir()).name),
         (["doctor"], "note: missing"),
     ):
         ran = _run(tmp_path / "library", *arguments)
@@ -55,9 +55,9 @@ def test_index_query_and_people_work_without_tensorflow(album: Path, tmp_path: P
         assert told in ran.stdout
 
 
-def test_train_says_how_to_get_tensorflow(album: Path, tmp_path: Path) -> None:
+def test_train_says_how_to_get_tensorflow(light_album: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "run")
-    ran = _run(tmp_path / "library", "train", "--data", str(album / "people"), "--out", out)
+    ran = _run(tmp_path / "library", "train", "--data", str(light_album / "people"), "--out", out)
     assert ran.returncode == 1
     assert "pip install tensorflow keras matplotlib tensorboard" in ran.stderr
     assert "Traceback" not in ran.stderr

@@ -96,7 +96,7 @@ def test_the_form_is_the_form_of_itself(text: str) -> None:
 
 
 @pytest.fixture
-def album(tmp_path: Path) -> Path:
+def three_folders_album(tmp_path: Path) -> Path:
     """A photo of one person in each of two folders, and of another in a third."""
     draw(tmp_path / "album" / "Anna" / "1.png", RED)
     draw(tmp_path / "album" / "Anna\u3000" / "2.png", (201, 20, 20))
@@ -105,11 +105,13 @@ def album(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def library(tmp_path: Path, album: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
+def two_spellings_library(
+    tmp_path: Path, three_folders_album: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Library]:
     monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "library"))
     with Library.create(tmp_path / "library", MODELS) as library:
         options = IndexOptions(people_from_folders=False)
-        index_photos(library, [album], TileDetector(), ColourTower(), options)
+        index_photos(library, [three_folders_album], TileDetector(), ColourTower(), options)
         yield library
 
 
@@ -117,39 +119,39 @@ def names(library: Library) -> list[str | None]:
     return sorted(library.people.names().values(), key=str)
 
 
-def test_folders_name_by_the_rule(library: Library, album: Path) -> None:
+def test_folders_name_by_the_rule(two_spellings_library: Library, three_folders_album: Path) -> None:
     options = IndexOptions(people_from_folders=True)
-    summary = index_photos(library, [album], TileDetector(), ColourTower(), options)
-    assert (names(library), summary.faces_named) == (["Anna"], 2)
+    summary = index_photos(two_spellings_library, [three_folders_album], TileDetector(), ColourTower(), options)
+    assert (names(two_spellings_library), summary.faces_named) == (["Anna"], 2)
     assert [(each.path, each.reason) for each in summary.unnamed] == [
-        (album / "#3", "names nobody: #3 would be taken for a number; choose another name")
+        (three_folders_album / "#3", "names nobody: #3 would be taken for a number; choose another name")
     ]
 
 
-def test_sidecars_name_by_the_rule(library: Library, album: Path) -> None:
+def test_sidecars_name_by_the_rule(two_spellings_library: Library, three_folders_album: Path) -> None:
     for photo, name in (("Anna/1.png", "Anna"), ("Anna\u3000/2.png", "\u202eAnna\u00a0"), ("#3/3.png", "x" * 5000)):
         region = samples.lightroom_region(name, 0.5, 0.5, 0.9, 0.9)
-        (album / f"{photo}.xmp").write_text(samples.lightroom(region, size=(40, 40)), encoding="utf-8")
-    summary = import_names(library, [album])
-    assert (names(library), summary.faces_named) == (["Anna"], 2)
+        (three_folders_album / f"{photo}.xmp").write_text(samples.lightroom(region, size=(40, 40)), encoding="utf-8")
+    summary = import_names(two_spellings_library, [three_folders_album])
+    assert (names(two_spellings_library), summary.faces_named) == (["Anna"], 2)
     (unusable,) = summary.unusable
     assert "has 5,000 letters; the longest allowed has 200" in unusable.reason
 
 
-def test_lists_name_by_the_rule(library: Library, album: Path, tmp_path: Path) -> None:
+def test_lists_name_by_the_rule(two_spellings_library: Library, three_folders_album: Path, tmp_path: Path) -> None:
     table = tmp_path / "who.csv"
     table.write_text(
         "path,person\nAnna/1.png,Anna\nAnna\u3000/2.png,\u3000Anna\u200b\n#3/3.png,\u5c71\u7530\u3000\u592a\u90ce\n"
     )
-    assert name_by_list(library, table, root=album).named == 3
-    assert names(library) == ["Anna", "\u5c71\u7530 \u592a\u90ce"]
+    assert name_by_list(two_spellings_library, table, root=three_folders_album).named == 3
+    assert names(two_spellings_library) == ["Anna", "\u5c71\u7530 \u592a\u90ce"]
     table.write_text("path,person\nAnna/1.png,#3\n")
     with pytest.raises(UsageError, match="line 2: #3 would be taken for a number"):
-        name_by_list(library, table, root=album)
+        name_by_list(two_spellings_library, table, root=three_folders_album)
 
 
-def test_a_name_by_hand_goes_by_the_rule(library: Library, capsys: pytest.CaptureFixture[str]) -> None:
-    library.close()
+def test_a_name_by_hand_goes_by_the_rule(two_spellings_library: Library, capsys: pytest.CaptureFixture[str]) -> None:
+    two_spellings_library.close()
     run = CommandLine(capsys)
     assert run("people", "name", "face:1", f" {FAMILY}\u00a0Anna").code == 0
     assert f"{FAMILY} Anna " in run("people", "list").out
@@ -162,11 +164,11 @@ def test_a_name_by_hand_goes_by_the_rule(library: Library, capsys: pytest.Captur
     assert run("forget", "\u202eAnna").code == 0
 
 
-def test_an_api_number_is_a_number_whatever_anybody_is_called(library: Library) -> None:
-    name_faces(library, [1], "Anna")
-    name_faces(library, [3], "1")
-    library.close()
-    with facesearch.open_library(library.path) as opened:
+def test_an_api_number_is_a_number_whatever_anybody_is_called(two_spellings_library: Library) -> None:
+    name_faces(two_spellings_library, [1], "Anna")
+    name_faces(two_spellings_library, [3], "1")
+    two_spellings_library.close()
+    with facesearch.open_library(two_spellings_library.path) as opened:
         assert opened.people.show(1).person.name == "Anna"
         assert opened.people.show("1").person.name == "1"
         with pytest.raises(UsageError, match="no person #77"):
@@ -185,42 +187,61 @@ def keep_as(library: Library, person_id: int, name: str) -> None:
 @pytest.mark.parametrize(
     "odd", ["Anna ", "\u5c71\u7530\u3000\u592a\u90ce", "\u202eAnna", "x" * 5000, "An\tna", "face:7"]
 )
-def test_a_person_with_a_former_name_is_who_it_was(library: Library, album: Path, odd: str, tmp_path: Path) -> None:
-    name_faces(library, [1], "Bea")
-    keep_as(library, 1, odd)
-    assert find_person(library, odd) == find_person(library, name_key(odd)) == find_person(library, "#1") == 1
-    assert library.people.named(name_key(odd)) == 1  # a folder or a list makes no second one
-    name_person(library, 1, "Bea")
-    assert library.people.bearer("Bea") == 1
-    assert library.people.bearer(name_key(odd)) == (1 if name_key(odd) in odd else None)  # it goes on naming her
-    undo_change(library)
-    assert library.people.names() == {1: odd}
+def test_a_person_with_a_former_name_is_who_it_was(
+    two_spellings_library: Library, three_folders_album: Path, odd: str, tmp_path: Path
+) -> None:
+    name_faces(two_spellings_library, [1], "Bea")
+    keep_as(two_spellings_library, 1, odd)
+    assert (
+        find_person(two_spellings_library, odd)
+        == find_person(two_spellings_library, name_key(odd))
+        == find_person(two_spellings_library, "#1")
+        == 1
+    )
+    assert two_spellings_library.people.named(name_key(odd)) == 1  # a folder or a list makes no second one
+    name_person(two_spellings_library, 1, "Bea")
+    assert two_spellings_library.people.bearer("Bea") == 1
+    assert two_spellings_library.people.bearer(name_key(odd)) == (
+        1 if name_key(odd) in odd else None
+    )  # it goes on naming her
+    undo_change(two_spellings_library)
+    assert two_spellings_library.people.names() == {1: odd}
 
 
-def test_two_people_of_one_name_are_told_apart(library: Library) -> None:
+def test_two_people_of_one_name_are_told_apart(two_spellings_library: Library) -> None:
     for face, name, former in (
         (1, "A", "Anna"),
         (2, "B", "Anna "),
         (3, "C", "Bob "),
     ):
-        keep_as(library, name_faces(library, [face], name).person_id, former)
-    assert [find_person(library, who) for who in ("Anna", "Anna ", "#2", "Bob", "Bob ")] == [1, 2, 2, 3, 3]
-    keep_as(library, 1, "\u3000Anna")
+        keep_as(two_spellings_library, name_faces(two_spellings_library, [face], name).person_id, former)
+    assert [find_person(two_spellings_library, who) for who in ("Anna", "Anna ", "#2", "Bob", "Bob ")] == [
+        1,
+        2,
+        2,
+        3,
+        3,
+    ]
+    keep_as(two_spellings_library, 1, "\u3000Anna")
     with pytest.raises(UsageError, match="2 people are called Anna, apart from spaces: #1, #2; give a number"):
-        find_person(library, "Anna")
-    assert library.people.named("Anna") == 1
+        find_person(two_spellings_library, "Anna")
+    assert two_spellings_library.people.named("Anna") == 1
 
 
-def test_a_person_called_like_a_number_can_be_addressed(library: Library) -> None:
-    name_faces(library, [1], "Anna")
-    name_faces(library, [2], "Bea")
-    name_faces(library, [3], "Carl")
-    keep_as(library, 3, "#2")
-    assert (find_person(library, "#3"), find_person(library, "2"), find_person(library, "Bea")) == (3, 2, 2)
+def test_a_person_called_like_a_number_can_be_addressed(two_spellings_library: Library) -> None:
+    name_faces(two_spellings_library, [1], "Anna")
+    name_faces(two_spellings_library, [2], "Bea")
+    name_faces(two_spellings_library, [3], "Carl")
+    keep_as(two_spellings_library, 3, "#2")
+    assert (
+        find_person(two_spellings_library, "#3"),
+        find_person(two_spellings_library, "2"),
+        find_person(two_spellings_library, "Bea"),
+    ) == (3, 2, 2)
     with pytest.raises(
         UsageError, match="#2 is the number of Bea and the name of #3: write 2 for the number, #3 for the name"
     ):
-        find_person(library, "#2")
-    keep_as(library, 3, "#9")
-    assert find_person(library, "#9") == 3  # nobody has that number
-    assert name_person(library, 3, "Carl").name == "Carl"
+        find_person(two_spellings_library, "#2")
+    keep_as(two_spellings_library, 3, "#9")
+    assert find_person(two_spellings_library, "#9") == 3  # nobody has that number
+    assert name_person(two_spellings_library, 3, "Carl").name == "Carl"

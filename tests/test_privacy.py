@@ -47,7 +47,7 @@ PROBE = "import socket; socket.create_connection(('127.0.0.1', 9), timeout=5)"
 
 
 @pytest.fixture(scope="module")
-def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def private_album(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_album(tmp_path_factory.mktemp("album"), 2, 2, seed=4).directory
 
 
@@ -74,12 +74,14 @@ def _without_network() -> list[str]:
     pytest.skip("no network namespaces here: needs unshare, and the right to use it")
 
 
-def test_a_day_in_a_network_namespace_and_every_file_is_private(tmp_path: Path, album: Path, tower: Path) -> None:
+def test_a_day_in_a_network_namespace_and_every_file_is_private(
+    tmp_path: Path, private_album: Path, tower: Path
+) -> None:
     apart = _without_network()
     probe = subprocess.run([*apart, sys.executable, "-c", PROBE], capture_output=True, text=True, check=False)
     assert "Network is unreachable" in probe.stderr  # not even the loopback is there
     environment = _environment(tmp_path, tower)
-    command = [*apart, sys.executable, *_arguments(album)]
+    command = [*apart, sys.executable, *_arguments(private_album)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert ran.returncode == 0, ran.stderr
     assert "4 new" in ran.stdout
@@ -89,7 +91,7 @@ def test_a_day_in_a_network_namespace_and_every_file_is_private(tmp_path: Path, 
     assert {entry.name: entry.stat().st_mode & 0o777 for entry in library.iterdir()} == files
 
 
-def test_a_day_with_sockets_refused(tmp_path: Path, album: Path, tower: Path) -> None:
+def test_a_day_with_sockets_refused(tmp_path: Path, private_album: Path, tower: Path) -> None:
     (tmp_path / "hook").mkdir()
     (tmp_path / "hook" / "sitecustomize.py").write_text(REFUSES_SOCKETS)
     log = tmp_path / "network.log"
@@ -99,7 +101,7 @@ def test_a_day_with_sockets_refused(tmp_path: Path, album: Path, tower: Path) ->
     assert "RuntimeError: network: socket." in probe.stderr
     assert log.read_text()
     log.unlink()
-    command = [sys.executable, *_arguments(album)]
+    command = [sys.executable, *_arguments(private_album)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert ran.returncode == 0, ran.stderr
     assert "4 new" in ran.stdout

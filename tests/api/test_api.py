@@ -23,7 +23,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def library(tmp_path: Path, tower: Path) -> Iterator[facesearch.FaceLibrary]:
+def face_library(tmp_path: Path, tower: Path) -> Iterator[facesearch.FaceLibrary]:
     with facesearch.open_library(tmp_path / "library", tower=tower, device="cpu") as library:
         yield library
 
@@ -35,48 +35,48 @@ def test_every_public_name_is_there_and_no_other() -> None:
         getattr(facesearch, "gallery")  # noqa: B009 - mypy knows that it is not there
 
 
-def test_index_then_query_then_index_again(library: facesearch.FaceLibrary, people: Path) -> None:
+def test_index_then_query_then_index_again(face_library: facesearch.FaceLibrary, people: Path) -> None:
     first, second = sorted(folder for folder in people.iterdir())
     done: list[int] = []
-    summary = library.index(first, people_from_folders=True, on_progress=lambda now: done.append(now.done))
+    summary = face_library.index(first, people_from_folders=True, on_progress=lambda now: done.append(now.done))
     assert (summary.photos_new, done[-1]) == (2, 2)
-    assert library.status().people_named == 1
+    assert face_library.status().people_named == 1
     probe = min(second.iterdir())
-    assert library.query(probe).faces[0].people[0].name == first.name
-    library.index(str(second), people_from_folders=True)  # a query before it must not stand in its way
-    match = library.query(str(probe), k=1).faces[0].people[0]
+    assert face_library.query(probe).faces[0].people[0].name == first.name
+    face_library.index(str(second), people_from_folders=True)  # a query before it must not stand in its way
+    match = face_library.query(str(probe), k=1).faces[0].people[0]
     assert (match.name, match.nearest_photo, match.photo_count) == (second.name, probe, 2)
     assert match.distance < 1e-3
-    assert library.query(probe, k=1, faces=True).faces[0].photos[0].photo == probe
-    assert library.query(probe, threshold=0.0).threshold == 0.0
+    assert face_library.query(probe, k=1, faces=True).faces[0].photos[0].photo == probe
+    assert face_library.query(probe, threshold=0.0).threshold == 0.0
 
 
 def test_a_library_keeps_its_smallest_face_until_it_is_moved_to_another(
-    library: facesearch.FaceLibrary, people: Path
+    face_library: facesearch.FaceLibrary, people: Path
 ) -> None:
-    library.index(people, smallest_face="30%")
-    assert library.status().detector.endswith("-face30%")
-    assert library.detector.settings.min_face_share == 0.3
+    face_library.index(people, smallest_face="30%")
+    assert face_library.status().detector.endswith("-face30%")
+    assert face_library.detector.settings.min_face_share == 0.3
     probe = min(min(people.iterdir()).iterdir())
-    assert library.query(probe).faces
-    assert library.index(people).photos_unchanged == 4  # without saying it again
+    assert face_library.query(probe).faces
+    assert face_library.index(people).photos_unchanged == 4  # without saying it again
     with pytest.raises(LibraryError, match=r"built with the detector .*facesearch reindex moves it"):
-        library.index(people, smallest_face="40")
-    assert library.reindex(smallest_face="40").switched
-    assert library.status().detector.endswith("-face40px")
-    assert library.query(probe).faces
-    assert library.verify().findings == ()
+        face_library.index(people, smallest_face="40")
+    assert face_library.reindex(smallest_face="40").switched
+    assert face_library.status().detector.endswith("-face40px")
+    assert face_library.query(probe).faces
+    assert face_library.verify().findings == ()
     with pytest.raises(UsageError, match="the smallest face is '0'"):
-        library.index(people, smallest_face="0")
+        face_library.index(people, smallest_face="0")
 
 
 def test_a_library_that_is_not_there_is_neither_made_nor_found_by_asking(
-    library: facesearch.FaceLibrary, people: Path
+    face_library: facesearch.FaceLibrary, people: Path
 ) -> None:
-    for ask in (library.status, lambda: library.query(min(people.rglob("*.jpg")))):
+    for ask in (face_library.status, lambda: face_library.query(min(people.rglob("*.jpg")))):
         with pytest.raises(LibraryError, match="there is no library"):
             ask()
-    assert not library.path.exists()
+    assert not face_library.path.exists()
 
 
 def test_the_library_is_the_one_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,19 +110,19 @@ def test_compare_is_symmetric_and_near_zero_for_one_photo(people: Path, tower: P
 
 
 def test_a_question_loads_tower_and_search_while_it_looks_for_faces(
-    library: facesearch.FaceLibrary, people: Path, monkeypatch: pytest.MonkeyPatch
+    face_library: facesearch.FaceLibrary, people: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    library.index(people)
+    face_library.index(people)
     begun = threading.Event()
-    monkeypatch.setattr(type(library.tower), "prepare", lambda tower: begun.set())
+    monkeypatch.setattr(type(face_library.tower), "prepare", lambda tower: begun.set())
 
     def detect(detector: object, pixels: object) -> list[object]:
         assert begun.wait(60)  # for ever, if the tower came after the detector
         return []
 
-    monkeypatch.setattr(type(library.detector), "detect", detect)
+    monkeypatch.setattr(type(face_library.detector), "detect", detect)
     with pytest.raises(NoFaceError):
-        library.query(min(people.rglob("*.jpg")))
+        face_library.query(min(people.rglob("*.jpg")))
 
 
 def test_every_value_of_the_api_comes_from_the_room_that_a_type_checker_sees() -> None:

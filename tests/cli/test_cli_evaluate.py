@@ -88,7 +88,7 @@ def test_without_photos_the_exit_code_is_6(run: CommandLine, tmp_path: Path, tow
 
 
 @pytest.fixture
-def library(run: CommandLine, people: Path, tower: Path, tmp_path: Path) -> Path:
+def portrait_library(run: CommandLine, people: Path, tower: Path, tmp_path: Path) -> Path:
     """A library of copies of the portraits, named after their folders, and of one photo of nobody known."""
     photos = Path(shutil.copytree(people, tmp_path / "photos"))
     stranger = write_album(tmp_path / "other", 1, 1, groups=0, seed=9).directory / "people"
@@ -101,13 +101,13 @@ def library(run: CommandLine, people: Path, tower: Path, tmp_path: Path) -> Path
 
 
 def test_the_named_people_of_a_library_need_no_photo(
-    run: CommandLine, library: Path, tower: Path, tmp_path: Path
+    run: CommandLine, portrait_library: Path, tower: Path, tmp_path: Path
 ) -> None:
     shutil.rmtree(tmp_path / "photos")
-    ran = run("evaluate", "--library", library, "--tower", tower, "--threshold", "0.05", "--json")
+    ran = run("evaluate", "--library", portrait_library, "--tower", tower, "--threshold", "0.05", "--json")
     assert ran.code == 0, ran.err
     figures = json.loads(ran.out)
-    with Library.open(library) as opened:
+    with Library.open(portrait_library) as opened:
         ids, embeddings = opened.catalog.embeddings()
         stored = opened.catalog.faces(ids.tolist())
     named = [(stored[face].name, embedding) for face, embedding in zip(ids.tolist(), embeddings, strict=True)]
@@ -123,7 +123,7 @@ def test_the_named_people_of_a_library_need_no_photo(
     right += sum(distance > 0.05 for distance in impostor) / len(impostor)
     assert figures["balanced_at_threshold"] == pytest.approx(right / 2, abs=1e-3)
     report = tmp_path / "report"
-    assert run("evaluate", "--library", library, "--tower", tower, "--report", report).code == 0
+    assert run("evaluate", "--library", portrait_library, "--tower", tower, "--report", report).code == 0
     page = (report / "report.html").read_text(encoding="utf-8")
     assert "because their photos are gone" in page
     assert "jpeg;base64" not in page
@@ -131,9 +131,9 @@ def test_the_named_people_of_a_library_need_no_photo(
 
 
 def test_a_librarys_report_shows_the_crops_that_were_embedded(
-    library: Path, people: Path, tower: Path, tmp_path: Path
+    portrait_library: Path, people: Path, tower: Path, tmp_path: Path
 ) -> None:
-    with Library.open(library) as opened:
+    with Library.open(portrait_library) as opened:
         judged = judge_library(opened)
         (tmp_path / "photos" / judged.faces.names[0] / "0001.jpg").write_bytes(b"another photo")
         evidence = gather_evidence(opened, judged, load_detector())
@@ -143,16 +143,16 @@ def test_a_librarys_report_shows_the_crops_that_were_embedded(
     assert len(shown) == len(judged.faces.names) - 1
     assert "1 of" in evidence.notes[0]
     rows = sorted(evidence.crops)
-    as_indexed = Tower.load(tower, device="cpu", precision=usable_precision(recorded_precision(library)))
+    as_indexed = Tower.load(tower, device="cpu", precision=usable_precision(recorded_precision(portrait_library)))
     again = as_indexed.embed(np.stack([evidence.crops[row] for row in rows]))
     np.testing.assert_allclose(again, judged.faces.embeddings[rows], atol=1e-4)
 
 
 def test_a_library_is_judged_only_with_its_tower_and_with_names(
-    run: CommandLine, library: Path, people: Path, tower: Path, tmp_path: Path
+    run: CommandLine, portrait_library: Path, people: Path, tower: Path, tmp_path: Path
 ) -> None:
     other = write_small_tower(tmp_path / "other-tower", seed=8)
-    refused = run("evaluate", "--library", library, "--tower", other)
+    refused = run("evaluate", "--library", portrait_library, "--tower", other)
     assert refused.code == 5
     assert "--tower" in refused.err
     nameless = tmp_path / "nameless"

@@ -29,17 +29,25 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def portrait_album(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three people, two portraits each, and a group photo of some of them."""
     return write_album(tmp_path_factory.mktemp("album"), 3, 2, seed=4).directory
 
 
 @pytest.fixture(scope="session")
-def indexed(tmp_path_factory: pytest.TempPathFactory, tower: Path, album: Path) -> Path:
+def indexed(tmp_path_factory: pytest.TempPathFactory, tower: Path, portrait_album: Path) -> Path:
     """A library of the portraits, named after their folders. Read it only."""
     library = tmp_path_factory.mktemp("indexed") / "library"
     with pytest.raises(SystemExit) as exit_info:
-        cli.main(["index", str(album / "people"), "--people-from-folders", f"--library={library}", f"--tower={tower}"])
+        cli.main(
+            [
+                "index",
+                str(portrait_album / "people"),
+                "--people-from-folders",
+                f"--library={library}",
+                f"--tower={tower}",
+            ]
+        )
     assert exit_info.value.code == 0
     return library
 
@@ -61,8 +69,8 @@ def write_cut(photo: Path, path: Path) -> Path:
     return path
 
 
-def test_a_photo_that_is_cut_off_is_indexed_and_named(run: CommandLine, album: Path, tmp_path: Path) -> None:
-    cut, own = write_cut(portrait(album), tmp_path / "cut.jpg"), ("--library", tmp_path / "library")
+def test_a_photo_that_is_cut_off_is_indexed_and_named(run: CommandLine, portrait_album: Path, tmp_path: Path) -> None:
+    cut, own = write_cut(portrait(portrait_album), tmp_path / "cut.jpg"), ("--library", tmp_path / "library")
     ran = run("index", cut, *own)
     damage = r"\d\d? % of the picture is missing"
     assert re.fullmatch(rf"facesearch: damaged {cut}: {damage}; 1 face found\n", ran.err)
@@ -72,21 +80,25 @@ def test_a_photo_that_is_cut_off_is_indexed_and_named(run: CommandLine, album: P
     assert re.search(r"^photos +1 in 1 file; 1 damaged$", run("status", *own).out, re.MULTILINE)
 
 
-def test_index_counts_what_it_did_and_does_only_what_changed(run: CommandLine, album: Path, tmp_path: Path) -> None:
-    shutil.copytree(album / "people", tmp_path / "photos")
+def test_index_counts_what_it_did_and_does_only_what_changed(
+    run: CommandLine, portrait_album: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(portrait_album / "people", tmp_path / "photos")
     first = run("index", tmp_path / "photos", "--library", tmp_path / "library")
     assert first.code == 0
     assert re.search(r"^photos +6 new, 0 unchanged$", first.out, re.MULTILINE)
     assert re.search(r"^faces +[5-9] new$", first.out, re.MULTILINE)
-    shutil.copy(album / "groups" / "0001.jpg", tmp_path / "photos")
+    shutil.copy(portrait_album / "groups" / "0001.jpg", tmp_path / "photos")
     second = run("index", tmp_path / "photos", "--library", tmp_path / "library")
     assert re.search(r"^photos +1 new, 6 unchanged$", second.out, re.MULTILINE)
 
 
-def test_index_names_every_file_that_it_skips_and_does_the_rest(run: CommandLine, album: Path, tmp_path: Path) -> None:
+def test_index_names_every_file_that_it_skips_and_does_the_rest(
+    run: CommandLine, portrait_album: Path, tmp_path: Path
+) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
-    good = portrait(album).read_bytes()
+    good = portrait(portrait_album).read_bytes()
     (photos / "Zoë 😀 ok.jpg").write_bytes(good)
     (photos / "new\nline.jpg").write_bytes(good[: len(good) // 3])
     (photos / "empty.png").write_bytes(b"")
@@ -110,8 +122,8 @@ def test_index_of_a_missing_folder_is_exit_code_3(run: CommandLine, tmp_path: Pa
     assert str(tmp_path / "gone") in ran.err
 
 
-def test_query_finds_the_photo_itself_first(run: CommandLine, album: Path) -> None:
-    photo = portrait(album)
+def test_query_finds_the_photo_itself_first(run: CommandLine, portrait_album: Path) -> None:
+    photo = portrait(portrait_album)
     ran = run("query", photo, "--k", "2")
     assert ran.code == 0
     title, _, verdict, heads, first, second, *_ = ran.out.splitlines()
@@ -123,21 +135,26 @@ def test_query_finds_the_photo_itself_first(run: CommandLine, album: Path) -> No
     assert ran.out.endswith("\nA smaller distance is more alike; up to 0.050 counts as the same person.\n")
 
 
-def test_query_lists_photos_instead_of_people(run: CommandLine, album: Path) -> None:
-    ran = run("query", portrait(album), "--faces", "--k", "3")
+def test_query_lists_photos_instead_of_people(run: CommandLine, portrait_album: Path) -> None:
+    ran = run("query", portrait(portrait_album), "--faces", "--k", "3")
     assert ran.code == 0
     first = ran.out.splitlines()[4]
-    assert re.fullmatch(rf" +1  .*{portrait(album).name} +0\.000  {portrait(album).parent.name}", first)
+    assert re.fullmatch(
+        rf" +1  .*{portrait(portrait_album).name} +0\.000  {portrait(portrait_album).parent.name}", first
+    )
 
 
-def test_a_face_without_a_name_is_shown_by_number(run: CommandLine, album: Path, tmp_path: Path) -> None:
-    run("index", portrait(album), "--library", tmp_path / "library")
-    assert re.search(r"1  face #1 +0\.000 +1 ", run("query", portrait(album), "--library", tmp_path / "library").out)
+def test_a_face_without_a_name_is_shown_by_number(run: CommandLine, portrait_album: Path, tmp_path: Path) -> None:
+    run("index", portrait(portrait_album), "--library", tmp_path / "library")
+    assert re.search(
+        r"1  face #1 +0\.000 +1 ", run("query", portrait(portrait_album), "--library", tmp_path / "library").out
+    )
 
 
-def test_the_threshold_decides_who_is_the_same(run: CommandLine, album: Path) -> None:
+def test_the_threshold_decides_who_is_the_same(run: CommandLine, portrait_album: Path) -> None:
     answers = [
-        json.loads(run("query", portrait(album), "--threshold", threshold, "--json").out) for threshold in ("0", "99")
+        json.loads(run("query", portrait(portrait_album), "--threshold", threshold, "--json").out)
+        for threshold in ("0", "99")
     ]
     shares = [[match["same_person"] for face in answer["faces"] for match in face["people"]] for answer in answers]
     assert sum(shares[0]) < len(shares[0]) == sum(shares[1])
@@ -154,11 +171,11 @@ def test_a_photo_without_a_face_is_exit_code_3(run: CommandLine, tmp_path: Path)
         assert "sky.png: shows no face that was found: turn it upright, leave more room" in ran.err
 
 
-def test_index_ends_with_how_many_photos_show_no_face(run: CommandLine, album: Path, tmp_path: Path) -> None:
+def test_index_ends_with_how_many_photos_show_no_face(run: CommandLine, portrait_album: Path, tmp_path: Path) -> None:
     from PIL import Image
 
     photos = tmp_path / "photos"
-    shutil.copytree(portrait(album).parent, photos)
+    shutil.copytree(portrait(portrait_album).parent, photos)
     Image.new("RGB", (300, 200), "white").save(photos / "sky.png")
     ran = run("index", photos, "--library", tmp_path / "library")
     line = r"^no face +1 of 3 photos: facesearch photos --without-faces lists them$"
@@ -167,24 +184,24 @@ def test_index_ends_with_how_many_photos_show_no_face(run: CommandLine, album: P
 
 
 def test_a_missing_tower_or_another_than_the_librarys_is_exit_code_5(
-    run: CommandLine, album: Path, tmp_path: Path
+    run: CommandLine, portrait_album: Path, tmp_path: Path
 ) -> None:
-    other = run("query", portrait(album), "--tower", write_small_tower(tmp_path / "other", "other", seed=8))
+    other = run("query", portrait(portrait_album), "--tower", write_small_tower(tmp_path / "other", "other", seed=8))
     assert (other.code, other.out) == (5, "")
     assert re.search(r"built with the tower small \(.*\), not with other \(", other.err)
-    missing = run("query", portrait(album), "--tower", tmp_path / "none")
+    missing = run("query", portrait(portrait_album), "--tower", tmp_path / "none")
     assert (missing.code, missing.out) == (5, "")
     assert str(tmp_path / "none") in missing.err
 
 
-def test_a_query_leaves_the_library_as_it_is(run: CommandLine, album: Path, indexed: Path) -> None:
+def test_a_query_leaves_the_library_as_it_is(run: CommandLine, portrait_album: Path, indexed: Path) -> None:
     before = {path.name: path.read_bytes() for path in indexed.iterdir()}
-    assert run("query", album / "groups" / "0001.jpg").code == 0
+    assert run("query", portrait_album / "groups" / "0001.jpg").code == 0
     assert {path.name: path.read_bytes() for path in indexed.iterdir()} == before
 
 
-def test_compare_says_how_far(run: CommandLine, album: Path) -> None:
-    photo = portrait(album)
+def test_compare_says_how_far(run: CommandLine, portrait_album: Path) -> None:
+    photo = portrait(portrait_album)
     ran = run("compare", photo, photo)
     assert (ran.code, ran.out) == (0, "the same person\ndistance 0.000; up to 0.050 counts as the same person\n")
 
@@ -200,11 +217,11 @@ def test_status_says_what_there_is(run: CommandLine, indexed: Path) -> None:
 
 
 def test_photos_are_told_from_files_of_other_kinds_and_unreadable_ones(
-    run: CommandLine, album: Path, tmp_path: Path
+    run: CommandLine, portrait_album: Path, tmp_path: Path
 ) -> None:
     photos, library = tmp_path / "photos", tmp_path / "library"
     photos.mkdir()
-    shutil.copy(portrait(album), photos)
+    shutil.copy(portrait(portrait_album), photos)
     (photos / "empty.jpg").touch()
     (photos / "notes.txt").write_text("no photo")
     indexed = run("index", photos, "--library", library).out
@@ -212,9 +229,9 @@ def test_photos_are_told_from_files_of_other_kinds_and_unreadable_ones(
     assert re.search(r"^photos +1 in 1 file; 1 more could not be read$", run("status", "--library", library).out, re.M)
 
 
-def test_prune_says_what_it_dropped_and_what_it_kept(run: CommandLine, album: Path, tmp_path: Path) -> None:
+def test_prune_says_what_it_dropped_and_what_it_kept(run: CommandLine, portrait_album: Path, tmp_path: Path) -> None:
     photos, own = tmp_path / "photos", ("--library", tmp_path / "library")
-    shutil.copytree(album / "people", photos)
+    shutil.copytree(portrait_album / "people", photos)
     gone, kept = sorted(photos.iterdir())[:2]
     run("index", gone, kept, *own)
     min(gone.iterdir()).unlink()
@@ -232,24 +249,26 @@ def test_prune_says_what_it_dropped_and_what_it_kept(run: CommandLine, album: Pa
     assert run("prune", kept, "--force", *own).out.startswith("dropped 2 files: 2 photos")
 
 
-def test_reindex_moves_a_library_to_another_tower(run: CommandLine, album: Path, indexed: Path, tmp_path: Path) -> None:
+def test_reindex_moves_a_library_to_another_tower(
+    run: CommandLine, portrait_album: Path, indexed: Path, tmp_path: Path
+) -> None:
     library, other = tmp_path / "library", write_small_tower(tmp_path / "other", "other", seed=8)
     shutil.copytree(indexed, library)
     own = ("--library", library, "--tower", other)
-    refused = run("query", portrait(album), *own)
+    refused = run("query", portrait(portrait_album), *own)
     assert (refused.code, "facesearch reindex moves it" in refused.err) == (5, True)
     ran = run("reindex", *own)
     assert (ran.code, ran.err) == (0, "")
     assert re.search(r"^photos +6 read$", ran.out, re.MULTILINE)
     assert re.search(r"^tower +other$", ran.out, re.MULTILINE)
-    asked = run("query", portrait(album), "--k", "1", *own)
-    assert re.search(rf"1  {portrait(album).parent.name} +0\.0\d\d +2 ", asked.out)
+    asked = run("query", portrait(portrait_album), "--k", "1", *own)
+    assert re.search(rf"1  {portrait(portrait_album).parent.name} +0\.0\d\d +2 ", asked.out)
     assert run("verify", *own).code == 0
     assert run("reindex", *own).out == "nothing to do: the library already uses the tower other\n"
 
 
-def test_json_has_the_documented_keys(run: CommandLine, album: Path, tmp_path: Path) -> None:
-    photo = portrait(album)
+def test_json_has_the_documented_keys(run: CommandLine, portrait_album: Path, tmp_path: Path) -> None:
+    photo = portrait(portrait_album)
     asked = [json.loads(run("query", photo, *more, "--json").out) for more in ([], ["--faces"])]
     assert keys_of(asked[0]) | keys_of(asked[1]) == documented_keys("query")
     assert keys_of(json.loads(run("compare", photo, photo, "--json").out)) == documented_keys("compare")
@@ -283,11 +302,11 @@ def photos_in(library: Path) -> int:
         return 0
 
 
-def test_ctrl_c_keeps_what_was_finished(album: Path, tower: Path, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_was_finished(portrait_album: Path, tower: Path, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     for number in range(400):
-        shutil.copy(portrait(album), photos / f"{number}.jpg")
+        shutil.copy(portrait(portrait_album), photos / f"{number}.jpg")
         with (photos / f"{number}.jpg").open("ab") as stream:
             stream.write(number.to_bytes(2, "big"))  # another content, the same picture
     library = tmp_path / "library"
@@ -308,13 +327,13 @@ def test_ctrl_c_keeps_what_was_finished(album: Path, tower: Path, tmp_path: Path
 
 
 def test_a_calibrated_tower_shows_the_probability(
-    run: CommandLine, album: Path, indexed: Path, tower: Path, tmp_path: Path
+    run: CommandLine, portrait_album: Path, indexed: Path, tower: Path, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(tower, tmp_path / "calibrated"))
     card = read_card(folder)
     calibration = Calibration((0.0, 1.0), (2.0, -2.0)).to_card()
     write_card(folder, dataclasses.replace(card, calibration=calibration))
-    photo = portrait(album)
+    photo = portrait(portrait_album)
     ran = run("compare", photo, photo, "--tower", folder)
     assert ran.out == "probably the same person (88 %)\ndistance 0.000; the probability assumes even odds beforehand\n"
     assert json.loads(run("compare", photo, photo, "--tower", folder, "--json").out)["probability"] == 0.8808

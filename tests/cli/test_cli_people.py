@@ -16,7 +16,7 @@ from facesearch.library import Library
 
 
 @pytest.fixture(autouse=True)
-def album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def people_album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     create(tmp_path / "library", draw_album(tmp_path / "album")).close()
     monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "library"))
     monkeypatch.chdir(tmp_path)
@@ -76,7 +76,7 @@ def test_from_faces_to_people_and_back(run: CommandLine, tmp_path: Path) -> None
     assert names(tmp_path) == {1: "Ann"}
 
 
-def test_what_cannot_be_done_says_what_can(run: CommandLine, album: Path) -> None:
+def test_what_cannot_be_done_says_what_can(run: CommandLine, people_album: Path) -> None:
     for arguments, problem in (
         (("show", "Anne"), "did you mean Ann?"),
         (("name", "album/Ann/9.png", "Ann"), "neither a person nor a photo in the library in"),
@@ -95,7 +95,7 @@ def test_what_cannot_be_done_says_what_can(run: CommandLine, album: Path) -> Non
     ):
         ran = run("people", *arguments)
         assert (ran.code, ran.out, problem in ran.err) == (2, "", True), ran.err
-    assert run("people", "list", "--library", album).code == 4
+    assert run("people", "list", "--library", people_album).code == 4
 
 
 def test_json_has_the_documented_keys(run: CommandLine) -> None:

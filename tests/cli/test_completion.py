@@ -20,7 +20,7 @@ ODD = 'Ann O\'Neil "Nan" $mith'
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def odd_names_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("completion")
     with create(folder / "library", draw_album(folder / "album")) as library:
         name_person(library, 1, ODD)
@@ -48,27 +48,29 @@ def completed(shell: str, library: Path | None, *words: str, last: str = "") -> 
     return list(filter(None, ran.stdout.split("\n"))), set(json.loads(loaded)) & HEAVY
 
 
-def test_names_come_from_the_library_and_nothing_heavy_is_loaded(library: Path) -> None:
-    assert completed("bash", library, "people", "show", last="b") == (["Bob"], set())
-    assert completed("bash", library, "people", "merge", "Bob", last="C") == (["Carl"], set())
-    assert completed("bash", library, "people", "split", "Bob", "4", "--to", last="C") == (["Carl"], set())
-    assert completed("bash", library, "forget", last="B") == (["Bob"], set())
-    assert completed("zsh", library, "people", "name", last="c")[0] == ["_arguments '*: :((\"Carl\"))'"]
-    assert completed("fish", library, "people", "born", last="B") == (["Bob"], set())
-    assert completed("bash", library, "people", last="und") == (["undo"], set())
+def test_names_come_from_the_library_and_nothing_heavy_is_loaded(odd_names_library: Path) -> None:
+    assert completed("bash", odd_names_library, "people", "show", last="b") == (["Bob"], set())
+    assert completed("bash", odd_names_library, "people", "merge", "Bob", last="C") == (["Carl"], set())
+    assert completed("bash", odd_names_library, "people", "split", "Bob", "4", "--to", last="C") == (["Carl"], set())
+    assert completed("bash", odd_names_library, "forget", last="B") == (["Bob"], set())
+    assert completed("zsh", odd_names_library, "people", "name", last="c")[0] == ["_arguments '*: :((\"Carl\"))'"]
+    assert completed("fish", odd_names_library, "people", "born", last="B") == (["Bob"], set())
+    assert completed("bash", odd_names_library, "people", last="und") == (["undo"], set())
 
 
-def test_numbers_faces_and_changes(library: Path) -> None:
-    assert completed("bash", library, "people", "show", last="4")[0] == ["4"]  # the group without a name
-    assert completed("bash", library, "people", "show", last="\\#4")[0] == ["\\#4"]
-    assert completed("bash", library, "people", "reject", "Bob")[0] == ["4", "5", "6"]
-    assert completed("bash", library, "people", "reject", "2", "4", last="5")[0] == ["5"]
-    assert completed("bash", library, "people", "reject", "Bob", last="alb")[0] == []  # a path is left to the shell
-    assert completed("bash", library, "people", "undo")[0] == ["5", "4", "3", "2", "1"]
+def test_numbers_faces_and_changes(odd_names_library: Path) -> None:
+    assert completed("bash", odd_names_library, "people", "show", last="4")[0] == ["4"]  # the group without a name
+    assert completed("bash", odd_names_library, "people", "show", last="\\#4")[0] == ["\\#4"]
+    assert completed("bash", odd_names_library, "people", "reject", "Bob")[0] == ["4", "5", "6"]
+    assert completed("bash", odd_names_library, "people", "reject", "2", "4", last="5")[0] == ["5"]
+    assert (
+        completed("bash", odd_names_library, "people", "reject", "Bob", last="alb")[0] == []
+    )  # a path is left to the shell
+    assert completed("bash", odd_names_library, "people", "undo")[0] == ["5", "4", "3", "2", "1"]
 
 
-def test_the_library_is_that_of_the_option_or_the_environment(library: Path, tmp_path: Path) -> None:
-    option = ("people", "show", "--library", str(library))
+def test_the_library_is_that_of_the_option_or_the_environment(odd_names_library: Path, tmp_path: Path) -> None:
+    option = ("people", "show", "--library", str(odd_names_library))
     assert completed("bash", None, *option, last="B") == (["Bob"], set())
     assert completed("bash", tmp_path, *option, last="B")[0] == ["Bob"]
     for nothing in (tmp_path, tmp_path / "missing"):
@@ -78,7 +80,7 @@ def test_the_library_is_that_of_the_option_or_the_environment(library: Path, tmp
 
 
 @pytest.mark.parametrize("typed", ["", "ann", "Ann\\ O", '"Ann O', "'Ann O"])
-def test_what_bash_puts_into_the_line_is_read_as_the_name(library: Path, tmp_path: Path, typed: str) -> None:
+def test_what_bash_puts_into_the_line_is_read_as_the_name(odd_names_library: Path, tmp_path: Path, typed: str) -> None:
     program = tmp_path / "facesearch"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m facesearch "$@"\n')
     program.chmod(0o755)
@@ -92,7 +94,7 @@ def test_what_bash_puts_into_the_line_is_read_as_the_name(library: Path, tmp_pat
     environment = {
         **os.environ,
         "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
-        "FACESEARCH_LIBRARY": str(library),
+        "FACESEARCH_LIBRARY": str(odd_names_library),
     }
     ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, env=environment)
     found = ran.stdout.splitlines()

@@ -31,7 +31,7 @@ def damage(path: Path) -> Path:
 
 
 @pytest.fixture
-def album(tmp_path: Path) -> Path:
+def damaged_album(tmp_path: Path) -> Path:
     """A sound portrait, a damaged one, and a damaged sky."""
     album = tmp_path / "album"
     draw(album / "ann.png", ANN)
@@ -41,37 +41,37 @@ def album(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def indexed(tmp_path: Path, album: Path) -> Path:
+def indexed(tmp_path: Path, damaged_album: Path) -> Path:
     with Library.create(tmp_path / "library", MODELS) as library:
-        index(library, album)
+        index(library, damaged_album)
     return tmp_path / "library"
 
 
-def test_a_run_indexes_what_shows_a_face_and_refuses_the_rest(tmp_path: Path, album: Path) -> None:
+def test_a_run_indexes_what_shows_a_face_and_refuses_the_rest(tmp_path: Path, damaged_album: Path) -> None:
     with Library.create(tmp_path / "library", MODELS) as library:
-        summary = index(library, album)
-        assert summary.photos_damaged == (DamagedPhoto(album / "broken.png", WRONG, 1),)
+        summary = index(library, damaged_album)
+        assert summary.photos_damaged == (DamagedPhoto(damaged_album / "broken.png", WRONG, 1),)
         (skipped,) = summary.skipped
-        assert skipped.path == album / "sky.png"
+        assert skipped.path == damaged_album / "sky.png"
         assert skipped.reason.startswith(f"is damaged ({WRONG}), and what is left shows no face: copy it")
         assert (summary.photos_new, summary.faces_new, library.status().photos_damaged) == (2, 2, 1)
-        again = index(library, album)
+        again = index(library, damaged_album)
         assert (again.photos_damaged, again.photos_unchanged, again.skipped_known) == ((), 2, 1)
         assert [entry.damage for entry in list_photos(library, PhotoWish()).photos] == [None, WRONG]
 
 
-def test_a_photo_that_was_mended_is_sound(indexed: Path, album: Path) -> None:
-    draw(album / "broken.png", ANN, WHITE)
+def test_a_photo_that_was_mended_is_sound(indexed: Path, damaged_album: Path) -> None:
+    draw(damaged_album / "broken.png", ANN, WHITE)
     with Library.open(indexed, writable=True) as library:
-        assert index(library, album).photos_damaged == ()
+        assert index(library, damaged_album).photos_damaged == ()
         assert library.status().photos_damaged == 0
 
 
-def test_lists_and_status_say_it(indexed: Path, album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lists_and_status_say_it(indexed: Path, damaged_album: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = CommandLine(capsys)
     ran = run("photos", "--damaged", "--library", indexed)
-    assert ran.out == f"{album}/broken.png: {WRONG}\n\n1 photo damaged, of 2 in the library\n"
-    assert run("photos", "--damaged", "-0", "--library", indexed).out == f"{album}/broken.png\0"
+    assert ran.out == f"{damaged_album}/broken.png: {WRONG}\n\n1 photo damaged, of 2 in the library\n"
+    assert run("photos", "--damaged", "-0", "--library", indexed).out == f"{damaged_album}/broken.png\0"
     listed = json.loads(run("photos", "--damaged", "--json", "--library", indexed).out)
     of_people = {f"photos[].people[].{key}" for key in ("person_id", "name", "spans")}  # there are none in this library
     assert keys_of(listed) | of_people == documented_keys("photos")
@@ -80,11 +80,11 @@ def test_lists_and_status_say_it(indexed: Path, album: Path, capsys: pytest.Capt
         assert [entry.photo.name for entry in library.photos(damaged=True).photos] == ["broken.png"]
 
 
-def test_a_question_about_one_is_answered_and_says_it(indexed: Path, album: Path, tmp_path: Path) -> None:
+def test_a_question_about_one_is_answered_and_says_it(indexed: Path, damaged_album: Path, tmp_path: Path) -> None:
     with Library.open(indexed) as library:
-        answer = ask(library, probe_photo(album / "broken.png", TileDetector(), ColourTower()))
+        answer = ask(library, probe_photo(damaged_album / "broken.png", TileDetector(), ColourTower()))
         assert (answer.damage, len(answer.faces)) == (WRONG, 1)
-        assert ask(library, probe_photo(album / "ann.png", TileDetector(), ColourTower())).damage is None
+        assert ask(library, probe_photo(damaged_album / "ann.png", TileDetector(), ColourTower())).damage is None
     with pytest.raises(PhotoError, match=r"sky\.png: is damaged .* shows no face") as caught:
-        probe_photo(album / "sky.png", TileDetector(), ColourTower())
+        probe_photo(damaged_album / "sky.png", TileDetector(), ColourTower())
     assert not isinstance(caught.value, NoFaceError)

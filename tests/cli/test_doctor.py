@@ -28,7 +28,7 @@ PRIVATE = re.compile("|".join((USER, PERSON, PHOTO, TOWER)), re.IGNORECASE)
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> CommandLine:
+def run_doctor(capsys: pytest.CaptureFixture[str]) -> CommandLine:
     return CommandLine(capsys)
 
 
@@ -118,13 +118,13 @@ STATES = {
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_each_state_is_found_and_told_without_a_private_word(run: CommandLine, home: Path, state: str) -> None:
+def test_each_state_is_found_and_told_without_a_private_word(run_doctor: CommandLine, home: Path, state: str) -> None:
     prepare, code, told = STATES[state]
     prepare(home)
-    ran = run("doctor")
+    ran = run_doctor("doctor")
     assert re.search(told, ran.out), ran.out
-    as_json = run("--debug", "doctor", "--json")
-    named = run("doctor", "--library", home / PHOTO, "--tower", home / TOWER)
+    as_json = run_doctor("--debug", "doctor", "--json")
+    named = run_doctor("doctor", "--library", home / PHOTO, "--tower", home / TOWER)
     assert (ran.code, as_json.code, named.code) == (code, code, code)
     assert json.loads(as_json.out)["exit_code"] == code
     for printed in (ran, as_json, named):
@@ -132,30 +132,30 @@ def test_each_state_is_found_and_told_without_a_private_word(run: CommandLine, h
         assert str(home.parent) not in printed.out + printed.err
 
 
-def test_the_private_words_are_where_another_command_prints_them(run: CommandLine, home: Path) -> None:
+def test_the_private_words_are_where_another_command_prints_them(run_doctor: CommandLine, home: Path) -> None:
     _built_by_the_tower_at_hand(home)
-    printed = run("status").out + run("people", "list").out + run("photos").out
+    printed = run_doctor("status").out + run_doctor("people", "list").out + run_doctor("photos").out
     assert {word.lower() for word in PRIVATE.findall(printed)} >= {USER.lower(), PERSON.lower(), PHOTO.lower()}
 
 
-def test_a_writer_at_work_is_told_without_its_number(run: CommandLine, home: Path) -> None:
-    assert "nobody is writing" in run("doctor").out
+def test_a_writer_at_work_is_told_without_its_number(run_doctor: CommandLine, home: Path) -> None:
+    assert "nobody is writing" in run_doctor("doctor").out
     with WriterLock(home / PHOTO / LOCK_NAME):
-        assert "another process is writing to it\n" in run("doctor").out
+        assert "another process is writing to it\n" in run_doctor("doctor").out
 
 
 def test_a_package_that_is_missing_comes_with_how_to_get_it(
-    run: CommandLine, home: Path, monkeypatch: pytest.MonkeyPatch
+    run_doctor: CommandLine, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _built_by_the_tower_at_hand(home)
     monkeypatch.setitem(sys.modules, "rawpy", None)
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    ran = run("doctor")
+    ran = run_doctor("doctor")
     assert (ran.code, "pip install 'facesearch[raw]'" in ran.out) == (0, True)
     assert "for train, and a GPU: pip install 'tensorflow'" in ran.out
     runtime._core.cache_clear()
     monkeypatch.setitem(sys.modules, "openvino", None)
-    ran = run("doctor")
+    ran = run_doctor("doctor")
     runtime._core.cache_clear()
     assert (ran.code, re.search("openvino +broken: missing", ran.out) is not None) == (1, True)
     assert not PRIVATE.search(ran.out + ran.err)
@@ -167,5 +167,5 @@ def test_every_package_that_is_required_is_looked_at() -> None:
     assert required <= {name for package in PACKAGES for name in package.distributions}
 
 
-def test_json_has_the_documented_keys(run: CommandLine, home: Path) -> None:
-    assert keys_of(json.loads(run("doctor", "--json").out)) == documented_keys("doctor")
+def test_json_has_the_documented_keys(run_doctor: CommandLine, home: Path) -> None:
+    assert keys_of(json.loads(run_doctor("doctor", "--json").out)) == documented_keys("doctor")

@@ -33,7 +33,7 @@ Rows = tuple[list[tuple[Any, ...]], np.ndarray]
 
 
 @pytest.fixture(scope="module")
-def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cluster_album(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photos of drawn people, one of them copied, and one that is no photo."""
     folder = write_album(tmp_path_factory.mktemp("ray"), 4, 4, groups=4, seed=5).directory
     first = min((folder / "people").rglob("*.jpg"))
@@ -43,11 +43,11 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def alone(album: Path, tmp_path_factory: pytest.TempPathFactory) -> Rows:
+def alone(cluster_album: Path, tmp_path_factory: pytest.TempPathFactory) -> Rows:
     """The rows of the album indexed without a cluster."""
     path = tmp_path_factory.mktemp("alone") / "library"
     with open_library(path) as library:
-        library.index(album)
+        library.index(cluster_album)
     return rows(path)
 
 
@@ -69,15 +69,15 @@ def assert_same_rows(found: Rows, expected: Rows) -> None:
 
 
 def test_a_local_cluster_gives_the_rows_of_a_run_without_one(
-    album: Path, alone: Rows, run: CommandLine, tmp_path: Path
+    cluster_album: Path, alone: Rows, run: CommandLine, tmp_path: Path
 ) -> None:
     path = tmp_path / "library"
-    indexed = run("index", album, "--library", path, "--ray", "local", "--workers", "2")
+    indexed = run("index", cluster_album, "--library", path, "--ray", "local", "--workers", "2")
     assert indexed.code == 0, indexed.err
     assert "broken.jpg" in indexed.err
     assert "\nnodes    " in indexed.out
     assert_same_rows(rows(path), alone)
-    again = run("index", album, "--library", path, "--ray", "local", "--json")
+    again = run("index", cluster_album, "--library", path, "--ray", "local", "--json")
     assert '"photos_new": 0' in again.out
 
 
@@ -94,7 +94,7 @@ def nodes() -> Iterator[Any]:
 
 
 def test_a_node_and_a_worker_that_are_killed_cost_no_photo(
-    album: Path, alone: Rows, nodes: Any, tmp_path: Path
+    cluster_album: Path, alone: Rows, nodes: Any, tmp_path: Path
 ) -> None:
     path, lost = tmp_path / "library", []
 
@@ -105,7 +105,7 @@ def test_a_node_and_a_worker_that_are_killed_cost_no_photo(
             lost.append(kill_a_worker())
 
     with open_library(path) as library:
-        summary = library.index(album, ray=nodes.address, on_progress=lambda now: lose(now.done))
+        summary = library.index(cluster_album, ray=nodes.address, on_progress=lambda now: lose(now.done))
     assert len(lost) == 2
     assert sum(summary.nodes.values()) >= summary.photos_new
     assert_same_rows(rows(path), alone)
@@ -121,9 +121,9 @@ def kill_a_worker() -> int:
     raise AssertionError("there is no worker to kill")
 
 
-def test_a_killed_driver_goes_on_with_the_next_run(album: Path, alone: Rows, tmp_path: Path) -> None:
+def test_a_killed_driver_goes_on_with_the_next_run(cluster_album: Path, alone: Rows, tmp_path: Path) -> None:
     path = tmp_path / "library"
-    command = [sys.executable, "-m", "facesearch", "index", str(album), "--library", str(path)]
+    command = [sys.executable, "-m", "facesearch", "index", str(cluster_album), "--library", str(path)]
     with subprocess.Popen(
         [*command, "--ray", "local", "--workers", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as driver:
@@ -132,7 +132,7 @@ def test_a_killed_driver_goes_on_with_the_next_run(album: Path, alone: Rows, tmp
             time.sleep(0.1)
         driver.kill()
     with open_library(path) as library:
-        library.index(album)
+        library.index(cluster_album)
     assert_same_rows(rows(path), alone)
 
 
@@ -177,10 +177,12 @@ def test_a_photo_that_costs_two_workers_is_given_up(tmp_path: Path) -> None:
     assert cluster.photos == {"node": 2}
 
 
-def test_a_node_of_another_version_gets_no_work(album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_of_another_version_gets_no_work(
+    cluster_album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ClusterWorkers, "start", started_on_an_old_node)
     with open_library(tmp_path / "library") as library, pytest.raises(ClusterError, match="has another facesearch"):
-        library.index(album, ray="local", workers=1)
+        library.index(cluster_album, ray="local", workers=1)
 
 
 real_start = ClusterWorkers.start
@@ -191,21 +193,21 @@ def started_on_an_old_node(cluster: ClusterWorkers, *, replaces: bool = False) -
     return real_start(cluster, replaces=replaces)
 
 
-def test_no_cluster_at_an_address_says_how_to_start_one(album: Path, run: CommandLine, tmp_path: Path) -> None:
-    refused = run("index", album, "--library", tmp_path / "library", "--ray", "127.0.0.1:1")
+def test_no_cluster_at_an_address_says_how_to_start_one(cluster_album: Path, run: CommandLine, tmp_path: Path) -> None:
+    refused = run("index", cluster_album, "--library", tmp_path / "library", "--ray", "127.0.0.1:1")
     assert (refused.code, refused.out) == (8, "")
     assert "ray start --head" in refused.err
 
 
-def test_a_worker_answers_with_embeddings_and_without_crops(album: Path) -> None:
+def test_a_worker_answers_with_embeddings_and_without_crops(cluster_album: Path) -> None:
     from facesearch.vision.detector.detector import DEFAULT_SETTINGS
 
     worker = NodeWorker(DEFAULT_SETTINGS, None, "cpu", "f32")
-    seen = worker.see(photo_file(min((album / "people").rglob("*.jpg"))))
+    seen = worker.see(photo_file(min((cluster_album / "people").rglob("*.jpg"))))
     assert not isinstance(seen, Refused)
     assert [face.crop.size for face in seen.faces] == [0] * len(seen.faces)
     assert all(face.embedding is not None and face.embedding.shape == (32,) for face in seen.faces)
-    refused = worker.see(photo_file(album / "broken.jpg"))
+    refused = worker.see(photo_file(cluster_album / "broken.jpg"))
     assert isinstance(refused, Refused)
     assert refused.errno is None
     assert set(worker.identity()) == {"facesearch", "detector", "tower", "precision"}

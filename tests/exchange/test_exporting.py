@@ -46,7 +46,7 @@ def path(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(path: Path, run: CommandLine) -> CommandLine:
+def run_here(path: Path, run: CommandLine) -> CommandLine:
     """The program's commands, which work with that library."""
     return run
 
@@ -58,9 +58,9 @@ def names_in(path: Path) -> list[str]:
 # Sidecars
 
 
-def test_every_photo_and_every_copy_gets_a_sidecar_and_no_photo_is_touched(run: CommandLine, photos: Path) -> None:
+def test_every_photo_and_every_copy_gets_a_sidecar_and_no_photo_is_touched(run_here: CommandLine, photos: Path) -> None:
     before = contents(photos)
-    ran = run("export")
+    ran = run_here("export")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == (
         "sidecars  3 new, 0 changed, 0 unchanged\n"
@@ -72,7 +72,7 @@ def test_every_photo_and_every_copy_gets_a_sidecar_and_no_photo_is_touched(run: 
     assert {name: after[name] for name in before} == before
     assert set(after) == set(before) | new
     assert [names_in(photos / name) for name in sorted(new)] == [["Ann", "Bob"], ["Bob"], ["Ann", "Bob"]]
-    again = run("export")
+    again = run_here("export")
     assert again.out.startswith("sidecars  0 new, 0 changed, 3 unchanged\nregions   0 added, 0 updated, 5 unchanged")
     assert contents(photos) == after
 
@@ -104,56 +104,56 @@ def test_exiftool_reads_the_names_where_the_faces_are_stored(tmp_path: Path, ori
         assert stored.convert("RGB").getpixel((int(x * width), int(y * height))) == COLOURS[region["Name"]]
 
 
-def test_an_existing_sidecar_is_merged(run: CommandLine, photos: Path) -> None:
+def test_an_existing_sidecar_is_merged(run_here: CommandLine, photos: Path) -> None:
     text = samples.lightroom(samples.lightroom_region("Ann", 0.25, 0.5, 0.5, 1.0), size=(80, 40))
     (photos / "both.xmp").write_text(text, encoding="utf-8")
-    assert run("export").out.startswith("sidecars  2 new, 1 changed")
+    assert run_here("export").out.startswith("sidecars  2 new, 1 changed")
     assert not (photos / "both.png.xmp").exists()
     assert names_in(photos / "both.xmp") == ["Ann", "Bob"]
     merged = (photos / "both.xmp").read_text(encoding="utf-8")
     assert all(line in merged for line in text.splitlines())
 
 
-def test_a_conflict_is_said_and_kept_unless_forced(run: CommandLine, photos: Path) -> None:
+def test_a_conflict_is_said_and_kept_unless_forced(run_here: CommandLine, photos: Path) -> None:
     text = samples.lightroom(samples.lightroom_region("Carl", 0.25, 0.5, 0.5, 1.0), size=(80, 40))
     (photos / "both.xmp").write_text(text, encoding="utf-8")
-    ran = run("export")
+    ran = run_here("export")
     assert (
         "both.png: the face at 0,0 is Ann in the library and Carl in the photo's metadata; kept the latter (--force"
         in ran.err
     )
     assert names_in(photos / "both.xmp") == ["Carl", "Bob"]
-    assert run("export", "--force").err == ""
+    assert run_here("export", "--force").err == ""
     assert names_in(photos / "both.xmp") == ["Ann", "Bob"]
 
 
-def test_a_renamed_person_is_renamed_in_the_sidecars(run: CommandLine, photos: Path, path: Path) -> None:
-    run("export")
+def test_a_renamed_person_is_renamed_in_the_sidecars(run_here: CommandLine, photos: Path, path: Path) -> None:
+    run_here("export")
     with Library.open(path, writable=True) as library, library.changing():
         person = library.people.find("Bob")
         assert person is not None
         with library.people.change("name") as change:
             change.update(person, name="Robert", born=None)
-    assert "regions   0 added, 3 updated, 2 unchanged" in run("export").out
+    assert "regions   0 added, 3 updated, 2 unchanged" in run_here("export").out
     assert names_in(photos / "both.png.xmp") == ["Ann", "Robert"]
 
 
-def test_a_forgotten_person_is_withdrawn_from_the_sidecars(run: CommandLine, photos: Path) -> None:
-    run("export")
-    run("forget", "Bob")
+def test_a_forgotten_person_is_withdrawn_from_the_sidecars(run_here: CommandLine, photos: Path) -> None:
+    run_here("export")
+    run_here("forget", "Bob")
     assert names_in(photos / "sub" / "bob.png.xmp") == ["Bob"]
-    dry = run("export", "--withdraw", "--dry-run")
+    dry = run_here("export", "--withdraw", "--dry-run")
     assert "0 updated, 3 removed, 2 unchanged" in dry.out
-    assert run("export", "--withdraw").out.startswith("sidecars  0 new, 3 changed")
+    assert run_here("export", "--withdraw").out.startswith("sidecars  0 new, 3 changed")
     assert names_in(photos / "both.png.xmp") == ["Ann"]
     assert b"Bob" not in b"".join(content for name, content in contents(photos).items() if name.endswith(".xmp"))
-    assert run("export", "--withdraw").out.startswith("sidecars  0 new, 0 changed")
-    assert run("export", "--withdraw", "--person", "Ann").code == 2
+    assert run_here("export", "--withdraw").out.startswith("sidecars  0 new, 0 changed")
+    assert run_here("export", "--withdraw", "--person", "Ann").code == 2
 
 
-def test_a_sidecar_that_is_no_xmp_is_left_alone_and_said(run: CommandLine, photos: Path) -> None:
+def test_a_sidecar_that_is_no_xmp_is_left_alone_and_said(run_here: CommandLine, photos: Path) -> None:
     (photos / "both.png.xmp").write_bytes(b"<x:xmpmeta")
-    ran = run("export")
+    ran = run_here("export")
     assert ran.code == 0
     assert "both.png.xmp: is not well-formed XML" in ran.err
     assert "it was left unchanged" in ran.err
@@ -179,53 +179,55 @@ def test_no_damage_to_a_sidecar_loses_it(path: Path, photos: Path, seed: int) ->
             assert sorted(entry.suffix for entry in photos.iterdir()) == ["", ".png", ".xmp"]
 
 
-def test_photos_that_are_gone_or_others_now_are_said(run: CommandLine, photos: Path) -> None:
+def test_photos_that_are_gone_or_others_now_are_said(run_here: CommandLine, photos: Path) -> None:
     (photos / "sub" / "bob.png").unlink()
     draw(photos / "both.png", SOMEBODY, BOB)
-    ran = run("export")
+    ran = run_here("export")
     assert ran.code == 0
     assert "bob.png: it is missing" in ran.err
     assert "both.png: has changed since it was indexed: run facesearch index" in ran.err
     assert {name for name in contents(photos) if name.endswith(".xmp")} == {"sub/copy.png.xmp"}
     os.utime(photos / "sub" / "copy.png", ns=(1, 1))  # touched, but the same photo
-    assert run("export").out.startswith("sidecars  0 new, 0 changed, 1 unchanged")
+    assert run_here("export").out.startswith("sidecars  0 new, 0 changed, 1 unchanged")
 
 
-def test_only_the_people_who_are_asked_for(run: CommandLine, photos: Path) -> None:
-    run("export", "--person", "Ann")
+def test_only_the_people_who_are_asked_for(run_here: CommandLine, photos: Path) -> None:
+    run_here("export", "--person", "Ann")
     assert {name for name in contents(photos) if name.endswith(".xmp")} == {"both.png.xmp", "sub/copy.png.xmp"}
     assert names_in(photos / "both.png.xmp") == ["Ann"]
-    run("export", "--person", "2", "--person", "Ann")
+    run_here("export", "--person", "2", "--person", "Ann")
     assert names_in(photos / "both.png.xmp") == ["Ann", "Bob"]
-    nobody = run("export", "--person", "Zoe")
+    nobody = run_here("export", "--person", "Zoe")
     assert (nobody.code, "nobody in" in nobody.err, "is called Zoe; facesearch people list" in nobody.err) == (
         2,
         True,
         True,
     )
-    assert "is called ann.; did you mean Ann?" in run("export", "--person", "ann.").err
+    assert "is called ann.; did you mean Ann?" in run_here("export", "--person", "ann.").err
 
 
-def test_a_dry_run_writes_nothing(run: CommandLine, photos: Path, tmp_path: Path) -> None:
+def test_a_dry_run_writes_nothing(run_here: CommandLine, photos: Path, tmp_path: Path) -> None:
     before = contents(photos)
-    assert run("export", "--dry-run").out.startswith("sidecars  would be 3 new")
-    assert run("export", "--format", "csv", "--out", tmp_path / "a.csv", "--dry-run").out.startswith("would write 3")
+    assert run_here("export", "--dry-run").out.startswith("sidecars  would be 3 new")
+    assert run_here("export", "--format", "csv", "--out", tmp_path / "a.csv", "--dry-run").out.startswith(
+        "would write 3"
+    )
     assert contents(photos) == before
     assert not (tmp_path / "a.csv").exists()
 
 
-def test_new_sidecars_are_called_as_adobes_where_that_is_asked_for(run: CommandLine, photos: Path) -> None:
-    run("export", "--sidecar-name", "IMG.xmp", "--keywords")
+def test_new_sidecars_are_called_as_adobes_where_that_is_asked_for(run_here: CommandLine, photos: Path) -> None:
+    run_here("export", "--sidecar-name", "IMG.xmp", "--keywords")
     assert {name for name in contents(photos) if name.endswith(".xmp")} == {"both.xmp", "sub/bob.xmp", "sub/copy.xmp"}
     assert b"<rdf:li>People/Ann</rdf:li>" in (photos / "both.xmp").read_bytes()
 
 
-def test_a_folder_that_may_not_be_written_is_said(run: CommandLine, photos: Path, monkeypatch: Any) -> None:
+def test_a_folder_that_may_not_be_written_is_said(run_here: CommandLine, photos: Path, monkeypatch: Any) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("facesearch.exchange.sidecars.replace_file", refuse)
-    ran = run("export")
+    ran = run_here("export")
     assert ran.code == 0
     assert ran.err.count("cannot be written (permission denied): make its folder writable") == 3
 
@@ -237,8 +239,8 @@ def listed(out: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(out, newline="")))
 
 
-def test_csv_has_a_row_for_each_face_in_each_file(run: CommandLine, photos: Path) -> None:
-    head, *rows = listed(run("export", "--format", "csv").out)
+def test_csv_has_a_row_for_each_face_in_each_file(run_here: CommandLine, photos: Path) -> None:
+    head, *rows = listed(run_here("export", "--format", "csv").out)
     assert head[:2] == ["photo", "sha256"]
     found = [(Path(row[0]).name, *row[4:9]) for row in rows]
     assert found == [
@@ -250,48 +252,48 @@ def test_csv_has_a_row_for_each_face_in_each_file(run: CommandLine, photos: Path
     ]
 
 
-def test_lists_are_private_and_overwrite_nothing(run: CommandLine, tmp_path: Path) -> None:
+def test_lists_are_private_and_overwrite_nothing(run_here: CommandLine, tmp_path: Path) -> None:
     out = tmp_path / "people.json"
-    ran = run("export", "--format", "json", "--out", out)
+    ran = run_here("export", "--format", "json", "--out", out)
     assert (ran.code, ran.out) == (0, f"wrote 3 faces of 2 people on 2 photos to {out}\n")
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     before = out.read_bytes()
-    again = run("export", "--format", "json", "--out", out)
+    again = run_here("export", "--format", "json", "--out", out)
     assert (again.code, "is there already" in again.err) == (2, True)
-    assert run("export", "--format", "json", "--out", out, "--force").code == 0
+    assert run_here("export", "--format", "json", "--out", out, "--force").code == 0
     assert out.read_bytes() == before
     listing = json.loads(before)
     assert (listing["facesearch"], listing["version"], len(listing["photos"])) == ("people", 1, 2)
-    assert run("export", "--format", "json", "--out", tmp_path / "none" / "a.json").code == 2
+    assert run_here("export", "--format", "json", "--out", tmp_path / "none" / "a.json").code == 2
 
 
-def test_groups_without_a_name_are_listed_where_that_is_asked_for(run: CommandLine, path: Path) -> None:
+def test_groups_without_a_name_are_listed_where_that_is_asked_for(run_here: CommandLine, path: Path) -> None:
     with Library.open(path, writable=True) as library, library.changing():
         faces = library.catalog.faces_in(library.catalog.photo_ids().values())
         unnamed = [face.face_id for face in faces if face.person_id is None]
         library.people.label(library.people.add(), unnamed, "group")
-    assert len(listed(run("export", "--format", "csv").out)) == 1 + 5
-    rows = listed(run("export", "--format", "csv", "--unnamed").out)
+    assert len(listed(run_here("export", "--format", "csv").out)) == 1 + 5
+    rows = listed(run_here("export", "--format", "csv", "--unnamed").out)
     assert [row[8] for row in rows[1:]].count("") == 1
-    assert run("export", "--unnamed").code == 2  # a sidecar has nothing to say of them
+    assert run_here("export", "--unnamed").code == 2  # a sidecar has nothing to say of them
 
 
 @pytest.mark.parametrize(
     "arguments", [["--out", "x.xmp"], ["--format", "csv", "--keywords"], ["--format", "json", "--json"]]
 )
-def test_options_that_do_not_go_together_are_refused(run: CommandLine, arguments: list[str]) -> None:
-    ran = run("export", *arguments)
+def test_options_that_do_not_go_together_are_refused(run_here: CommandLine, arguments: list[str]) -> None:
+    ran = run_here("export", *arguments)
     assert (ran.code, ran.out) == (2, "")
 
 
-def test_json_has_the_documented_keys(run: CommandLine, photos: Path, tmp_path: Path) -> None:
+def test_json_has_the_documented_keys(run_here: CommandLine, photos: Path, tmp_path: Path) -> None:
     text = samples.lightroom(samples.lightroom_region("Carl", 0.25, 0.5, 0.5, 1.0), size=(80, 40))
     (photos / "both.xmp").write_text(text, encoding="utf-8")
     (photos / "sub" / "copy.png.xmp").write_bytes(b"")
-    summary = json.loads(run("export", "--json").out)
+    summary = json.loads(run_here("export", "--json").out)
     assert (summary["sidecars_new"], summary["people"], len(summary["conflicts"])) == (1, 2, 1)
     lists = {"json": tmp_path / "a.json", "csv": tmp_path / "a.csv"}
-    ran = [json.loads(run("export", "--format", form, "--out", out, "--json").out) for form, out in lists.items()]
+    ran = [json.loads(run_here("export", "--format", form, "--out", out, "--json").out) for form, out in lists.items()]
     assert keys_of(summary) | keys_of(ran[0]) == documented_keys("export")
     assert keys_of(ran[0]) == keys_of(ran[1])
     page = (Path(__file__).parents[2] / "docs" / "reference" / "json.md").read_text(encoding="utf-8")

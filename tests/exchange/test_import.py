@@ -39,7 +39,7 @@ def path(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(path: Path, run: CommandLine) -> CommandLine:
+def run_here(path: Path, run: CommandLine) -> CommandLine:
     """The program's commands, which work with that library."""
     return run
 
@@ -73,14 +73,14 @@ def sidecar(photo: Path, *names: str | None, kind: str = "Face") -> Path:
     return path
 
 
-def test_regions_name_the_faces_that_they_overlap(run: CommandLine, path: Path, photos: Path) -> None:
+def test_regions_name_the_faces_that_they_overlap(run_here: CommandLine, path: Path, photos: Path) -> None:
     sidecar(photos / "both.png", "Ann", "Bob")
     sidecar(photos / "sub" / "bob.png", "A ghost", "Bob", None)
-    dry = run("import", photos, "--dry-run", "--no-new-faces")
+    dry = run_here("import", photos, "--dry-run", "--no-new-faces")
     assert dry.out.startswith("faces    would be 3 named, 2 new people; 0 already had")
     assert named(path) == {}
     before = contents(photos)
-    ran = run("import", photos, "--no-new-faces")
+    ran = run_here("import", photos, "--no-new-faces")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == (
         "faces    3 named, 2 new people; 0 already had that name\n"
@@ -89,7 +89,7 @@ def test_regions_name_the_faces_that_they_overlap(run: CommandLine, path: Path, 
     assert named(path) == {"both.png 0": "Ann", "both.png 1": "Bob", "bob.png 1": "Bob"}
     assert contents(photos) == before
     assert journal(path) == ["import"]  # one change, which can be taken back as one
-    again = run("import", photos)
+    again = run_here("import", photos)
     assert again.out.startswith("faces    0 named; 3 already had that name")
     assert "no face was added: " in again.err  # the library has the tests' tower
     assert journal(path) == ["import"]
@@ -155,61 +155,63 @@ def test_packets_are_read_in_every_format(tmp_path: Path, suffix: str) -> None:
     assert (summary.regions, summary.skipped) == (1, [])
 
 
-def test_whoever_has_a_name_keeps_it(run: CommandLine, path: Path, photos: Path) -> None:
+def test_whoever_has_a_name_keeps_it(run_here: CommandLine, path: Path, photos: Path) -> None:
     with Library.open(path, writable=True) as library:
         name_faces(library, tile_0="Anna")
     sidecar(photos / "both.png", "Ann", "Bob")
-    ran = run("import", photos)
+    ran = run_here("import", photos)
     assert ran.err.endswith("is Anna in the library, kept; Ann in the photo's metadata\n")
     assert named(path) == {"both.png 0": "Anna", "both.png 1": "Bob"}
-    (conflict,) = json.loads(run("import", photos, "--json").out)["conflicts"]
+    (conflict,) = json.loads(run_here("import", photos, "--json").out)["conflicts"]
     assert (conflict["name"], conflict["other"]) == ("Anna", "Ann")
 
 
-def test_a_rejected_face_stays_rejected(run: CommandLine, path: Path, photos: Path) -> None:
+def test_a_rejected_face_stays_rejected(run_here: CommandLine, path: Path, photos: Path) -> None:
     with Library.open(path, writable=True) as library, library.changing():
         ann = library.people.named("Ann")
         face = library.catalog.faces_in(library.catalog.photo_ids().values())[0]
         with library.people.change("reject") as change:
             change.reject(ann, [face.face_id])
     sidecar(photos / "both.png", "Ann", "Bob")
-    ran = run("import", photos)
+    ran = run_here("import", photos)
     assert f"face #{face.face_id} was rejected for Ann" in ran.err
     assert named(path) == {"both.png 1": "Bob"}
 
 
-def test_an_import_can_be_taken_back_as_one(run: CommandLine, path: Path, photos: Path) -> None:
+def test_an_import_can_be_taken_back_as_one(run_here: CommandLine, path: Path, photos: Path) -> None:
     sidecar(photos / "both.png", "Ann", "Bob")
-    run("import", photos)
-    assert run("people", "undo").code == 0
+    run_here("import", photos)
+    assert run_here("people", "undo").code == 0
     assert named(path) == {}
     with Library.open(path) as library:
         assert library.people.names() == {}
 
 
-def test_whoever_was_imported_can_be_forgotten(run: CommandLine, path: Path, photos: Path) -> None:
+def test_whoever_was_imported_can_be_forgotten(run_here: CommandLine, path: Path, photos: Path) -> None:
     sidecar(photos / "both.png", "Annemarie", "Beatrice")
-    run("import", photos)
-    assert run("forget", "Annemarie").code == 0  # it searches every file of the library for the name
+    run_here("import", photos)
+    assert run_here("forget", "Annemarie").code == 0  # it searches every file of the library for the name
     assert named(path) == {"both.png 1": "Beatrice"}
     assert b"Annemarie" not in b"".join(file.read_bytes() for file in path.iterdir())
 
 
-def test_a_person_who_was_renamed_is_known_by_the_former_name_too(run: CommandLine, path: Path, photos: Path) -> None:
+def test_a_person_who_was_renamed_is_known_by_the_former_name_too(
+    run_here: CommandLine, path: Path, photos: Path
+) -> None:
     sidecar(photos / "both.png", "Ann", None)
-    run("import", photos)
-    run("people", "name", "Ann", "Ann  Smith")
+    run_here("import", photos)
+    run_here("people", "name", "Ann", "Ann  Smith")
     sidecar(photos / "sub" / "bob.png", None, "Ann", "Ann Smith")
-    ran = run("import", photos)
+    ran = run_here("import", photos)
     assert (ran.err, ran.out.splitlines()[0]) == ("", "faces    2 named; 1 already had that name")
     assert set(named(path).values()) == {"Ann Smith"}
 
 
-def test_two_copies_that_disagree_are_said(run: CommandLine, path: Path, photos: Path) -> None:
+def test_two_copies_that_disagree_are_said(run_here: CommandLine, path: Path, photos: Path) -> None:
     (photos / "copy.png").write_bytes((photos / "both.png").read_bytes())
     sidecar(photos / "both.png", "Ann", None)
     sidecar(photos / "copy.png", "Carl", None)
-    assert "is Ann in the library, kept; Carl in the photo's metadata" in run("import", photos).err
+    assert "is Ann in the library, kept; Carl in the photo's metadata" in run_here("import", photos).err
     assert named(path) == {"both.png 0": "Ann"}
 
 
@@ -268,21 +270,21 @@ def test_regions_that_exiftool_wrote_into_a_photo_are_read(tmp_path: Path) -> No
     assert named(tmp_path / "library") == {"a.jpg 1": "Zoë"}
 
 
-def test_a_sidecar_alone_may_be_given(run: CommandLine, path: Path, photos: Path) -> None:
+def test_a_sidecar_alone_may_be_given(run_here: CommandLine, path: Path, photos: Path) -> None:
     given = sidecar(photos / "both.png", "Ann", None)
     sidecar(photos / "sub" / "bob.png", None, "Bob", None)
-    assert run("import", given).code == 0
+    assert run_here("import", given).code == 0
     assert named(path) == {"both.png 0": "Ann"}
     (photos / "alone.xmp").write_text(samples.plain(), encoding="utf-8")
-    assert "alone.xmp: has no photo beside it that it belongs to" in run("import", photos / "alone.xmp").err
-    assert run("import", photos / "none.xmp").code == 3
+    assert "alone.xmp: has no photo beside it that it belongs to" in run_here("import", photos / "alone.xmp").err
+    assert run_here("import", photos / "none.xmp").code == 3
 
 
-def test_damaged_sidecars_and_unknown_photos_are_said(run: CommandLine, path: Path, photos: Path) -> None:
+def test_damaged_sidecars_and_unknown_photos_are_said(run_here: CommandLine, path: Path, photos: Path) -> None:
     sidecar(photos / "both.png", "Ann", "Bob").write_bytes(b"<x")
     sidecar(draw(photos / "new.png", SOMEBODY), "Carl")
     draw(photos / "new without a name.png", SOMEBODY, ANN)
-    ran = run("import", photos)
+    ran = run_here("import", photos)
     assert ran.code == 0
     assert "both.png.xmp: is not well-formed XML" in ran.err
     assert "new.png has names, but is not in the library: run facesearch index first" in ran.err
@@ -292,18 +294,18 @@ def test_damaged_sidecars_and_unknown_photos_are_said(run: CommandLine, path: Pa
 
 @pytest.mark.parametrize("form", ["json", "csv"])
 def test_a_list_names_the_same_faces_wherever_the_photos_are(
-    run: CommandLine, path: Path, photos: Path, tmp_path: Path, form: str
+    run_here: CommandLine, path: Path, photos: Path, tmp_path: Path, form: str
 ) -> None:
     with Library.open(path, writable=True) as library:
         name_faces(library, tile_0='Ann, "the" Zoë\u2009', tile_1="Bob")
-    run("export", "--format", form, "--out", tmp_path / f"list.{form}")
+    run_here("export", "--format", form, "--out", tmp_path / f"list.{form}")
     photos.rename(tmp_path / "elsewhere")
     with Library.create(tmp_path / "other", MODELS) as library:
         index(library, tmp_path / "elsewhere")
-    ran = run("import", tmp_path / f"list.{form}", "--library", tmp_path / "other")
+    ran = run_here("import", tmp_path / f"list.{form}", "--library", tmp_path / "other")
     assert ran.out.startswith("faces    3 named, 2 new people")
     assert set(named(tmp_path / "other").values()) == {'Ann, "the" Zoë', "Bob"}
-    assert run("import", tmp_path / f"list.{form}").out.startswith("faces    0 named; 3 already had that name")
+    assert run_here("import", tmp_path / f"list.{form}").out.startswith("faces    0 named; 3 already had that name")
 
 
 def as_semicolons(csv: str) -> str:
@@ -319,39 +321,39 @@ def as_semicolons(csv: str) -> str:
     ],
 )
 def test_a_list_that_a_spreadsheet_has_saved_is_read_as_the_other_importer_reads_it(
-    run: CommandLine, path: Path, photos: Path, tmp_path: Path, rewritten: Callable[[str], bytes]
+    run_here: CommandLine, path: Path, photos: Path, tmp_path: Path, rewritten: Callable[[str], bytes]
 ) -> None:
     with Library.open(path, writable=True) as library:
         name_faces(library, tile_0="Zoë", tile_1="Bob")
-    run("export", "--format", "csv", "--out", tmp_path / "list.csv")
+    run_here("export", "--format", "csv", "--out", tmp_path / "list.csv")
     content = rewritten((tmp_path / "list.csv").read_text(encoding="utf-8"))
     (tmp_path / "list.csv").write_bytes(content if content[:1] != b"\0" else b"\xfe\xff" + content)
     with Library.create(tmp_path / "other", MODELS) as library:
         index(library, photos)
-    ran = run("import", tmp_path / "list.csv", "--library", tmp_path / "other")
+    ran = run_here("import", tmp_path / "list.csv", "--library", tmp_path / "other")
     assert ran.out.startswith("faces    3 named, 2 new people"), ran.err
     assert set(named(tmp_path / "other").values()) == {"Zoë", "Bob"}
 
 
 @pytest.mark.parametrize("form", ["json", "csv"])
-def test_a_list_is_read_from_a_pipe(run: CommandLine, path: Path, photos: Path, tmp_path: Path, form: str) -> None:
+def test_a_list_is_read_from_a_pipe(run_here: CommandLine, path: Path, photos: Path, tmp_path: Path, form: str) -> None:
     with Library.open(path, writable=True) as library:
         name_faces(library, tile_0="Ann")
-    run("export", "--format", form, "--out", tmp_path / "list")
+    run_here("export", "--format", form, "--out", tmp_path / "list")
     with Library.create(tmp_path / "other", MODELS) as library:
         index(library, photos)
     reading, writing = os.pipe()
     os.write(writing, (tmp_path / "list").read_bytes())
     os.close(writing)
-    ran = run("import", f"/dev/fd/{reading}", "--library", tmp_path / "other")
+    ran = run_here("import", f"/dev/fd/{reading}", "--library", tmp_path / "other")
     os.close(reading)
     assert ran.out.startswith("faces    1 named, 1 new person"), ran.err
 
 
-def test_a_name_in_another_encoding_is_refused_with_its_line(run: CommandLine, tmp_path: Path) -> None:
+def test_a_name_in_another_encoding_is_refused_with_its_line(run_here: CommandLine, tmp_path: Path) -> None:
     line = "photo,sha256,x1,y1,x2,y2,name\na.jpg,,1,2,3,4,Müller\n"
     (tmp_path / "a.csv").write_bytes(line.encode("cp1252"))
-    ran = run("import", tmp_path / "a.csv")
+    ran = run_here("import", tmp_path / "a.csv")
     assert (ran.code, ran.out) == (2, "")
     assert "line 2:" in ran.err
     assert "is not in UTF-8: save the list as that" in ran.err
@@ -375,14 +377,14 @@ LONE_SURROGATE = (
         ("a.csv", "photo,sha256,x1,y1,x2,y2,name\na.jpg,,1,2,3,nan,Ann\n"),
     ],
 )
-def test_a_file_that_is_no_list_is_refused(run: CommandLine, tmp_path: Path, name: str, content: str) -> None:
+def test_a_file_that_is_no_list_is_refused(run_here: CommandLine, tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content, encoding="utf-8")
-    ran = run("import", tmp_path / name)
+    ran = run_here("import", tmp_path / name)
     assert (ran.code, ran.out) == (2, "")
     assert "is not a list written by facesearch export" in ran.err
 
 
-def test_json_has_the_documented_keys(run: CommandLine, path: Path, photos: Path) -> None:
+def test_json_has_the_documented_keys(run_here: CommandLine, path: Path, photos: Path) -> None:
     with Library.open(path, writable=True) as library:
         name_faces(library, tile_0="Anna")
         with library.changing(), library.people.change("reject") as change:
@@ -393,7 +395,7 @@ def test_json_has_the_documented_keys(run: CommandLine, path: Path, photos: Path
     (photos / "broken.png").touch()
     without_area = sidecar(photos / "both.png", "Ann", "Bob")
     without_area.write_text(without_area.read_text().replace('stArea:x="0.75"', 'stArea:x="right"'))
-    assert keys_of(json.loads(run("import", photos, "--json").out)) == documented_keys("import")
+    assert keys_of(json.loads(run_here("import", photos, "--json").out)) == documented_keys("import")
 
 
 # Photos that are not what the metadata speaks of
@@ -427,28 +429,30 @@ def test_two_photos_whose_names_differ_in_case_keep_their_own_names(
     assert named(tmp_path / "other") == {"IMG.png 0": "Ann", "IMG.PNG 0": "Bob"}
 
 
-def test_a_sidecar_of_two_photos_is_said_and_names_nobody(run: CommandLine, path: Path, photos: Path) -> None:
+def test_a_sidecar_of_two_photos_is_said_and_names_nobody(run_here: CommandLine, path: Path, photos: Path) -> None:
     given = sidecar(photos / "both.png", "Ann", "Bob").rename(photos / "both.xmp")
     (photos / "both.jpg").write_bytes((photos / "both.png").read_bytes())
-    ran = run("import", photos)
+    ran = run_here("import", photos)
     assert ran.err.count("both.xmp: may belong to more than one photo") == 1
-    assert run("import", given).code == 0
+    assert run_here("import", given).code == 0
     assert named(path) == {}
 
 
-def test_regions_from_before_a_crop_name_nobody(run: CommandLine, path: Path, photos: Path, tmp_path: Path) -> None:
+def test_regions_from_before_a_crop_name_nobody(
+    run_here: CommandLine, path: Path, photos: Path, tmp_path: Path
+) -> None:
     """Ann, Bob and somebody stood on it; Ann was cropped off, so that Bob is where she was."""
     given = sidecar(photos / "sub" / "bob.png", None, "Ann", "Bob")
     text = given.read_text(encoding="utf-8").replace('stDim:w="3"', 'stDim:w="4"')
     given.write_text(text, encoding="utf-8")
-    ran = run("import", photos)
+    ran = run_here("import", photos)
     assert (ran.code, named(path)) == (0, {})
     assert "bob.png: the region of Ann is for a picture of 4 x 1 px, and the photo has 120 x 40" in ran.err
     assert "regions  0 with a name on 1 photo; 2 could not be used" in ran.out
     # Nor does an export give them a name, or leave its own among them.
     with Library.open(path, writable=True) as library:
         name_faces(library, tile_1="Robert")
-    ran = run("export")
+    ran = run_here("export")
     assert "bob.png.xmp: has face regions of another program for the photo before it was cropped" in ran.err
     assert given.read_text(encoding="utf-8") == text
 
@@ -484,11 +488,11 @@ def test_regions_in_the_photo_from_before_a_crop_are_not_copied_into_its_sidecar
     assert b"Carl" not in photo.with_name("a.jpg.xmp").read_bytes()
 
 
-def test_a_named_region_without_an_area_is_said(run: CommandLine, path: Path, photos: Path) -> None:
+def test_a_named_region_without_an_area_is_said(run_here: CommandLine, path: Path, photos: Path) -> None:
     given = sidecar(photos / "both.png", "Ann", "Bob")
     text = given.read_text(encoding="utf-8")
     given.write_text(text.replace('stArea:x="0.75"', 'stArea:x="right"'), encoding="utf-8")
-    ran = run("import", photos)
+    ran = run_here("import", photos)
     assert named(path) == {"both.png 0": "Ann"}
     assert "both.png: the region of Bob has no area that can be read; not used" in ran.err
     assert "regions  1 with a name on 1 photo; 1 could not be used" in ran.out
@@ -507,7 +511,7 @@ LEFT, RIGHT = rect64(0.0, 0.05, 0.5, 0.95), rect64(0.5, 0.05, 1.0, 0.95)
 ANNS, BOBS, NOBODYS = "8e62398ebda8c1a5", "00e2398ebda8c1a5", "ffffffffffffffff"
 
 
-def test_picasas_faces_are_read(run: CommandLine, path: Path, photos: Path) -> None:
+def test_picasas_faces_are_read(run_here: CommandLine, path: Path, photos: Path) -> None:
     text = (
         f"[.album:1]\r\nname=x\r\n[Contacts2]\r\n{ANNS}=Zo\u00eb \u00c5;;\r\n"
         f"{BOBS.lstrip('0')}=Bob;bob@example.org;\r\n"
@@ -515,17 +519,17 @@ def test_picasas_faces_are_read(run: CommandLine, path: Path, photos: Path) -> N
     )
     (photos / ".picasa.ini").write_bytes(text.encode("utf-8-sig"))
     (photos / "sub" / "Picasa.ini").write_text(f"[bob.png]\nfaces={LEFT},{NOBODYS}\n", encoding="utf-8")
-    ran = run("import", photos)
+    ran = run_here("import", photos)
     assert (ran.code, ran.err) == (0, "")
     assert named(path) == {"both.png 0": "Zo\u00eb \u00c5", "both.png 1": "Bob"}
-    assert run("import", photos / ".picasa.ini").out.startswith("faces    0 named; 2 already had that name")
+    assert run_here("import", photos / ".picasa.ini").out.startswith("faces    0 named; 2 already had that name")
 
 
 def test_picasas_contacts_may_be_in_a_file_of_their_own(
-    run: CommandLine, path: Path, photos: Path, tmp_path: Path
+    run_here: CommandLine, path: Path, photos: Path, tmp_path: Path
 ) -> None:
     (photos / ".picasa.ini").write_text(f"[both.png]\nfaces={LEFT},{ANNS};{RIGHT},{BOBS}\n", encoding="utf-8")
-    ran = run("import", photos)
+    ran = run_here("import", photos)
     assert f"the region of contact {ANNS} has its name only in Picasa's contacts.xml" in ran.err
     assert named(path) == {}
     contacts = tmp_path / "contacts.xml"
@@ -533,20 +537,22 @@ def test_picasas_contacts_may_be_in_a_file_of_their_own(
         f'<?xml version="1.0"?>\n<contacts>\n <contact id="{ANNS}" name="Ann &amp; Co"/>\n</contacts>\n',
         encoding="utf-8",
     )
-    ran = run("import", contacts, photos)
+    ran = run_here("import", contacts, photos)
     assert named(path) == {"both.png 0": "Ann & Co"}
     assert f"the region of contact {BOBS}" in ran.err
     contacts.write_text("<other/>", encoding="utf-8")
-    assert "contacts.xml: is XML, but not Picasa's contacts.xml" in run("import", contacts, photos).err
+    assert "contacts.xml: is XML, but not Picasa's contacts.xml" in run_here("import", contacts, photos).err
 
 
 @pytest.mark.parametrize("change", ["rotate=rotate(1)", "crop=rect64(3f845bcb59418507)", "filters=crop64=1,3f845bcb;"])
 def test_faces_of_a_photo_that_picasa_shows_otherwise_name_nobody(
-    run: CommandLine, path: Path, photos: Path, change: str
+    run_here: CommandLine, path: Path, photos: Path, change: str
 ) -> None:
     text = f"[Contacts2]\n{ANNS}=Ann;;\n[both.png]\n{change}\nfaces={LEFT},{ANNS}\n"
     (photos / ".picasa.ini").write_text(text, encoding="utf-8")
-    assert "the region of Ann was drawn on a photo that Picasa shows cropped or turned" in run("import", photos).err
+    assert (
+        "the region of Ann was drawn on a photo that Picasa shows cropped or turned" in run_here("import", photos).err
+    )
     assert named(path) == {}
 
 
@@ -566,13 +572,13 @@ def test_picasas_faces_are_shares_of_the_stored_photo(tmp_path: Path) -> None:
 
 
 def test_lists_of_other_programs_among_what_is_given_are_passed_over(
-    run: CommandLine, path: Path, photos: Path
+    run_here: CommandLine, path: Path, photos: Path
 ) -> None:
     given = [photos / "both.png", sidecar(photos / "both.png", "Ann", "Bob"), photos / "a.json", photos / "b.csv"]
     given[2].write_text('{"title": "IMG.jpg"}', encoding="utf-8")
     given[3].write_text("date,amount\n", encoding="utf-8")
-    ran = run("import", *given)
+    ran = run_here("import", *given)
     assert (ran.code, named(path)) == (0, {"both.png 0": "Ann", "both.png 1": "Bob"})
     assert "a.json: is not a list written by facesearch export" in ran.err
     assert "b.csv: is not a list written by facesearch export" in ran.err
-    assert run("import", given[2]).code == 2
+    assert run_here("import", given[2]).code == 2

@@ -35,7 +35,7 @@ def photo(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def library(tmp_path: Path, photo: Path) -> Iterator[Library]:
+def one_photo_library(tmp_path: Path, photo: Path) -> Iterator[Library]:
     with Library.create(tmp_path / "library", Models.of(READER.detector, READER.tower)) as library:
         index_photos(library, [photo], READER.detector, READER.tower)
         yield library
@@ -53,40 +53,40 @@ def _named(library: Library) -> list[tuple[str | None, str, bool]]:
 IMPORTED = [("Ann", "detector", True), ("Dora", "import", True), ("Eve", "import", False)]
 
 
-def test_regions_become_faces_once_and_as_one_change(library: Library, photo: Path) -> None:
-    dry = _import(library, photo.parent, dry_run=True)
+def test_regions_become_faces_once_and_as_one_change(one_photo_library: Library, photo: Path) -> None:
+    dry = _import(one_photo_library, photo.parent, dry_run=True)
     assert (dry.faces_named, dry.faces_added, dry.people_new) == (1, 2, 3)
-    assert library.catalog.face_count() == 1
-    done = _import(library, photo.parent)
+    assert one_photo_library.catalog.face_count() == 1
+    done = _import(one_photo_library, photo.parent)
     assert (done.faces_named, done.faces_added, done.faces_unseen, done.people_new) == (1, 2, 1, 3)
     assert (done.unmatched, done.not_added) == ([], None)
-    assert _named(library) == IMPORTED
-    dora = library.people.faces_of([library.people.find("Dora")])[0][0]  # type: ignore[list-item]
-    np.testing.assert_allclose(library.catalog.embeddings_by_id([dora])[dora], embedding_of(DIM))
-    again = _import(library, photo.parent)
+    assert _named(one_photo_library) == IMPORTED
+    dora = one_photo_library.people.faces_of([one_photo_library.people.find("Dora")])[0][0]  # type: ignore[list-item]
+    np.testing.assert_allclose(one_photo_library.catalog.embeddings_by_id([dora])[dora], embedding_of(DIM))
+    again = _import(one_photo_library, photo.parent)
     assert (again.faces_same, again.faces_added, again.unmatched) == (3, 0, [])
-    assert len(change_log(library)) == 1
-    library.save_vectors()
-    assert verify(library.path, library.models).findings == ()
-    undo_change(library)
-    assert _named(library) == [(None, "detector", True)]
+    assert len(change_log(one_photo_library)) == 1
+    one_photo_library.save_vectors()
+    assert verify(one_photo_library.path, one_photo_library.models).findings == ()
+    undo_change(one_photo_library)
+    assert _named(one_photo_library) == [(None, "detector", True)]
 
 
-def test_an_export_carries_them_into_another_library(library: Library, photo: Path, tmp_path: Path) -> None:
-    _import(library, photo.parent)
+def test_an_export_carries_them_into_another_library(one_photo_library: Library, photo: Path, tmp_path: Path) -> None:
+    _import(one_photo_library, photo.parent)
     for form in ("json", "csv"):
         listing = tmp_path / f"faces.{form}"
-        listing.write_bytes(export_listing(library, form)[0])  # type: ignore[arg-type]
-        with Library.create(tmp_path / form, library.models) as other:
+        listing.write_bytes(export_listing(one_photo_library, form)[0])  # type: ignore[arg-type]
+        with Library.create(tmp_path / form, one_photo_library.models) as other:
             index_photos(other, [photo], READER.detector, READER.tower)
             assert _import(other, listing).faces_added == 2
             assert _named(other) == IMPORTED
 
 
-def test_who_was_forgotten_does_not_come_back(library: Library, photo: Path) -> None:
-    _import(library, photo.parent)
-    path = library.path
-    library.close()
+def test_who_was_forgotten_does_not_come_back(one_photo_library: Library, photo: Path) -> None:
+    _import(one_photo_library, photo.parent)
+    path = one_photo_library.path
+    one_photo_library.close()
     forget(path, "Dora")
     with Library.open(path, writable=True) as opened:
         done = _import(opened, photo.parent)
@@ -94,34 +94,34 @@ def test_who_was_forgotten_does_not_come_back(library: Library, photo: Path) -> 
         assert {name for name, *_ in _named(opened)} == {"Ann", "Eve"}
 
 
-def test_a_photo_that_cannot_be_looked_at_gets_no_faces(library: Library, photo: Path) -> None:
+def test_a_photo_that_cannot_be_looked_at_gets_no_faces(one_photo_library: Library, photo: Path) -> None:
     sidecar = photo.with_name("1.png.xmp")
-    _import(library, photo.parent)
+    _import(one_photo_library, photo.parent)
     listing = photo.parent / "faces.json"
-    listing.write_bytes(export_listing(library, "json")[0])
-    undo_change(library)
+    listing.write_bytes(export_listing(one_photo_library, "json")[0])
+    undo_change(one_photo_library)
     sidecar.unlink()
     photo.unlink()
-    done = _import(library, listing)
+    done = _import(one_photo_library, listing)
     assert (done.faces_named, done.faces_added) == (1, 0)
     assert sorted(each.name for each in done.unmatched) == ["Dora", "Eve"]
 
 
-def test_without_the_librarys_tower_known_faces_are_named_all_the_same(library: Library, photo: Path) -> None:
+def test_without_the_librarys_tower_known_faces_are_named_all_the_same(one_photo_library: Library, photo: Path) -> None:
     def missing() -> FaceReader:
         raise TowerError("the tower is not there")
 
-    done = import_names(library, [photo.parent], reader=missing)
+    done = import_names(one_photo_library, [photo.parent], reader=missing)
     assert (done.faces_named, done.faces_added, done.not_added) == (1, 0, "the tower is not there")
     assert [each.name for each in done.unmatched] == ["Dora", "Eve"]
 
 
-def test_tiny_regions_and_copies_of_regions_are_left_out(library: Library, photo: Path) -> None:
+def test_tiny_regions_and_copies_of_regions_are_left_out(one_photo_library: Library, photo: Path) -> None:
     regions = [
         samples.lightroom_region(name, 0.5, 0.5, width, 0.9)
         for name, width in (("Dora", 0.3), ("Dora's double", 0.25), ("A line", 4 / (3 * TILE_PX)))
     ]
     photo.with_name("1.png.xmp").write_text(samples.lightroom(*regions, size=(3, 1)), encoding="utf-8")
-    done = _import(library, photo.parent)
+    done = _import(one_photo_library, photo.parent)
     assert done.faces_added == 1
-    assert _named(library) == [(None, "detector", True), ("Dora", "import", True)]
+    assert _named(one_photo_library) == [(None, "detector", True), ("Dora", "import", True)]

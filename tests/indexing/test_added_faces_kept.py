@@ -32,7 +32,7 @@ READER = FaceReader(ShortSighted(), ColourTower())
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
+def added_face_library(tmp_path: Path) -> Iterator[Library]:
     """One photo of somebody red, of Dora, who is dim and was added, and of Eve, who cannot be seen."""
     with Library.create(tmp_path / "library", Models.of(READER.detector, READER.tower)) as library:
         photo = draw(tmp_path / "album" / "1.png", RED, DIM, WHITE)
@@ -69,64 +69,66 @@ def _edit(photo: Path, *colours: Colour, scale: int = 1) -> None:
         image.resize(size, Image.Resampling.NEAREST).save(photo, pnginfo=comment)
 
 
-def test_an_edit_keeps_added_faces_as_a_change_of_its_own(library: Library, tmp_path: Path) -> None:
+def test_an_edit_keeps_added_faces_as_a_change_of_its_own(added_face_library: Library, tmp_path: Path) -> None:
     photo = tmp_path / "album" / "1.png"
     _edit(photo)
-    _index(library, photo)
-    assert _named(library) == KEPT
-    (face,) = _faces(library, "Dora")
-    np.testing.assert_allclose(library.catalog.embeddings_by_id([face.face_id])[face.face_id], embedding_of(DIM))
-    assert undo_change(library).taken_back.action == "edit"
-    assert _named(library) == KEPT[:1]
+    _index(added_face_library, photo)
+    assert _named(added_face_library) == KEPT
+    (face,) = _faces(added_face_library, "Dora")
+    np.testing.assert_allclose(
+        added_face_library.catalog.embeddings_by_id([face.face_id])[face.face_id], embedding_of(DIM)
+    )
+    assert undo_change(added_face_library).taken_back.action == "edit"
+    assert _named(added_face_library) == KEPT[:1]
 
 
 def test_a_photo_made_larger_shows_them_larger_and_what_is_found_there_now_is_not_added(
-    library: Library, tmp_path: Path
+    added_face_library: Library, tmp_path: Path
 ) -> None:
     photo = tmp_path / "album" / "1.png"
     _edit(photo, scale=2)
-    _index(library, photo)
-    assert _named(library) == [(None, "detector", True), ("Dora", "detector", True), ("Eve", "user", False)]
-    np.testing.assert_array_equal(_faces(library, "Eve")[0].box, 2 * np.array(BESIDE))
+    _index(added_face_library, photo)
+    assert _named(added_face_library) == [(None, "detector", True), ("Dora", "detector", True), ("Eve", "user", False)]
+    np.testing.assert_array_equal(_faces(added_face_library, "Eve")[0].box, 2 * np.array(BESIDE))
 
 
-def test_what_the_photo_no_longer_shows_is_not_kept(library: Library, tmp_path: Path) -> None:
+def test_what_the_photo_no_longer_shows_is_not_kept(added_face_library: Library, tmp_path: Path) -> None:
     photo = tmp_path / "album" / "1.png"
     _edit(photo, GREEN, GREEN, WHITE)
-    _index(library, photo)
-    assert {name for name, *_ in _named(library)} == {None}
+    _index(added_face_library, photo)
+    assert {name for name, *_ in _named(added_face_library)} == {None}
     _edit(photo, RED)  # of another shape
-    _index(library, photo)
-    assert _named(library) == KEPT[:1]
+    _index(added_face_library, photo)
+    assert _named(added_face_library) == KEPT[:1]
 
 
-def test_moves_and_copies_keep_them_and_prune_drops_them(library: Library, tmp_path: Path) -> None:
+def test_moves_and_copies_keep_them_and_prune_drops_them(added_face_library: Library, tmp_path: Path) -> None:
     photo, moved = tmp_path / "album" / "1.png", tmp_path / "album" / "moved.png"
     photo.rename(moved)
     shutil.copy(moved, tmp_path / "album" / "copy.png")
-    _index(library, photo)
-    assert _named(library) == KEPT
+    _index(added_face_library, photo)
+    assert _named(added_face_library) == KEPT
     shutil.rmtree(photo.parent)
     photo.parent.mkdir()
     draw(photo, RED)
-    _index(library, photo)
-    prune(library)
-    assert _named(library) == KEPT[:1]
+    _index(added_face_library, photo)
+    prune(added_face_library)
+    assert _named(added_face_library) == KEPT[:1]
 
 
-def test_a_reindex_with_another_tower_embeds_them_again(library: Library) -> None:
-    before = _faces(library, "Dora")[0].face_id
-    summary = reindex(library, READER.detector, OtherTower())
+def test_a_reindex_with_another_tower_embeds_them_again(added_face_library: Library) -> None:
+    before = _faces(added_face_library, "Dora")[0].face_id
+    summary = reindex(added_face_library, READER.detector, OtherTower())
     assert (summary.switched, summary.faces_kept, summary.named_lost) == (True, 3, 0)
-    assert _named(library) == KEPT
-    np.testing.assert_allclose(library.catalog.embeddings_by_id([before])[before], 2 * embedding_of(DIM))
+    assert _named(added_face_library) == KEPT
+    np.testing.assert_allclose(added_face_library.catalog.embeddings_by_id([before])[before], 2 * embedding_of(DIM))
 
 
-def test_another_detector_may_find_them(library: Library) -> None:
-    before = _faces(library, "Dora")[0].face_id
-    reindex(library, ShortSighted(glasses=True), READER.tower)
-    assert _named(library) == [KEPT[0], ("Dora", "detector", True), KEPT[2]]
-    assert _faces(library, "Dora")[0].face_id == before
+def test_another_detector_may_find_them(added_face_library: Library) -> None:
+    before = _faces(added_face_library, "Dora")[0].face_id
+    reindex(added_face_library, ShortSighted(glasses=True), READER.tower)
+    assert _named(added_face_library) == [KEPT[0], ("Dora", "detector", True), KEPT[2]]
+    assert _faces(added_face_library, "Dora")[0].face_id == before
 
 
 def _faces(library: Library, name: str) -> list[StoredFace]:

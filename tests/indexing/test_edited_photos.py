@@ -33,7 +33,7 @@ def brighter(colour: Colour, by: int = 6) -> Colour:
 
 
 @pytest.fixture
-def library(tmp_path: Path, album: Path) -> Iterator[Library]:
+def corrected_library(tmp_path: Path, album: Path) -> Iterator[Library]:
     """Ann (1), Bob (2) and Carl (3), of faces 1 to 9, and 10 to 13 on one photo: Ann, not Bob, nobody, Carl."""
     with create(tmp_path / "library", album) as library:
         name_faces(library, [10], "Ann")
@@ -50,71 +50,73 @@ def on(library: Library, photo: Path) -> list[tuple[str | None, list[int]]]:
     return [(face.name, library.people.rejected_people(face.face_id)) for face in faces]
 
 
-def test_faces_at_the_same_place_keep_their_person_and_who_they_are_not(library: Library, album: Path) -> None:
+def test_faces_at_the_same_place_keep_their_person_and_who_they_are_not(
+    corrected_library: Library, album: Path
+) -> None:
     photo = album / "together.png"
-    before = everything(library)
+    before = everything(corrected_library)
     draw(photo, brighter(ANN), brighter(BOB), (10, 10, 200), (120, 120, 26))
-    summary = index(library, album)
+    summary = index(corrected_library, album)
     assert (summary.photos_changed, summary.faces_new, summary.faces_kept) == (1, 4, 2)
-    assert on(library, photo) == [("Ann", []), (None, [2]), (None, []), ("Carl", [])]
-    assert set(library.people.sources_of(3).values()) == {"folder", "user"}
-    edit = change_log(library, 1)[0]
+    assert on(corrected_library, photo) == [("Ann", []), (None, [2]), (None, []), ("Carl", [])]
+    assert set(corrected_library.people.sources_of(3).values()) == {"folder", "user"}
+    edit = change_log(corrected_library, 1)[0]
     assert (edit.action, edit.names, edit.faces) == ("edit", ("Ann", "Bob", "Carl"), 3)
-    undo_change(library)
-    assert on(library, photo) == [(None, [])] * 4
-    undo_change(library, change_log(library, 1)[0].change)
-    assert on(library, photo) == [("Ann", []), (None, [2]), (None, []), ("Carl", [])]
-    assert index(library, album).faces_kept == 0
-    assert everything(library)[0] == before[0]
+    undo_change(corrected_library)
+    assert on(corrected_library, photo) == [(None, [])] * 4
+    undo_change(corrected_library, change_log(corrected_library, 1)[0].change)
+    assert on(corrected_library, photo) == [("Ann", []), (None, [2]), (None, []), ("Carl", [])]
+    assert index(corrected_library, album).faces_kept == 0
+    assert everything(corrected_library)[0] == before[0]
 
 
 def test_somebody_else_at_that_place_and_the_same_person_elsewhere_are_nobody_yet(
-    library: Library, album: Path
+    corrected_library: Library, album: Path
 ) -> None:
     photo = album / "Ann" / "0.png"
     draw(photo, STRANGER)
-    index(library, album)
-    assert on(library, photo) == [(None, [])]
+    index(corrected_library, album)
+    assert on(corrected_library, photo) == [(None, [])]
     draw(album / "Ann" / "1.png", STRANGER, brighter(ANN))
-    assert index(library, album).faces_kept == 0
-    assert on(library, album / "Ann" / "1.png") == [(None, []), (None, [])]
+    assert index(corrected_library, album).faces_kept == 0
+    assert on(corrected_library, album / "Ann" / "1.png") == [(None, []), (None, [])]
     assert np.linalg.norm(np.subtract(ANN, STRANGER)) / 255 > THRESHOLD
 
 
-def test_photos_that_are_edited_at_once_are_one_change(library: Library, album: Path) -> None:
-    lines = len(change_log(library))
+def test_photos_that_are_edited_at_once_are_one_change(corrected_library: Library, album: Path) -> None:
+    lines = len(change_log(corrected_library))
     for number in range(3):
         draw(album / "Carl" / f"{number}.png", brighter((10 + number, 10 + number, 200 + number)))
-    assert index(library, album).faces_kept == 3
-    assert len(change_log(library)) == lines + 1
-    undo_change(library)
-    assert [on(library, album / "Carl" / f"{number}.png") for number in range(3)] == [[(None, [])]] * 3
+    assert index(corrected_library, album).faces_kept == 3
+    assert len(change_log(corrected_library)) == lines + 1
+    undo_change(corrected_library)
+    assert [on(corrected_library, album / "Carl" / f"{number}.png") for number in range(3)] == [[(None, [])]] * 3
 
 
-def test_a_copy_of_the_former_content_keeps_its_own(library: Library, album: Path) -> None:
+def test_a_copy_of_the_former_content_keeps_its_own(corrected_library: Library, album: Path) -> None:
     shutil.copy(album / "Ann" / "0.png", album / "copy.png")
-    index(library, album)
+    index(corrected_library, album)
     draw(album / "copy.png", brighter(ANN))
-    assert index(library, album).faces_kept == 1
-    assert on(library, album / "Ann" / "0.png") == on(library, album / "copy.png") == [("Ann", [])]
+    assert index(corrected_library, album).faces_kept == 1
+    assert on(corrected_library, album / "Ann" / "0.png") == on(corrected_library, album / "copy.png") == [("Ann", [])]
 
 
-def test_a_name_by_hand_outweighs_the_folder_of_an_edited_photo(library: Library, album: Path) -> None:
+def test_a_name_by_hand_outweighs_the_folder_of_an_edited_photo(corrected_library: Library, album: Path) -> None:
     """What is kept comes before what folders say, and a rejection is kept from them."""
     photo = album / "Bob" / "0.png"
-    face = min(face for face, _ in library.people.faces_of([2]))
-    reject_faces(library, 2, [face])
+    face = min(face for face, _ in corrected_library.people.faces_of([2]))
+    reject_faces(corrected_library, 2, [face])
     draw(photo, brighter(BOB))
-    assert index(library, album / "Bob", names=True).faces_named == 0
-    assert on(library, photo) == [(None, [2])]
+    assert index(corrected_library, album / "Bob", names=True).faces_named == 0
+    assert on(corrected_library, photo) == [(None, [2])]
 
 
-def test_what_is_kept_is_forgotten_with_its_person(library: Library, album: Path) -> None:
+def test_what_is_kept_is_forgotten_with_its_person(corrected_library: Library, album: Path) -> None:
     draw(album / "together.png", brighter(ANN), brighter(BOB), (10, 10, 200), (120, 120, 26))
-    index(library, album)
-    library.close()
-    forget(library.path, "Ann")
-    with Library.open(library.path) as opened:
+    index(corrected_library, album)
+    corrected_library.close()
+    forget(corrected_library.path, "Ann")
+    with Library.open(corrected_library.path) as opened:
         assert "Ann" not in json.dumps([line.names for line in change_log(opened)])
         assert on(opened, album / "together.png") == [(None, [2]), (None, []), ("Carl", [])]
 

@@ -37,7 +37,7 @@ BY_FOLDER = IndexOptions(people_from_folders=True)
 
 
 @pytest.fixture
-def album(tmp_path: Path) -> Path:
+def five_faces_album(tmp_path: Path) -> Path:
     """Four photos with five faces, one photo without any."""
     album = tmp_path / "album"
     draw(album / "red.png", RED)
@@ -74,8 +74,8 @@ def _assert_search_equals_brute_force(library: Library) -> None:
         np.testing.assert_allclose([neighbour.distance for neighbour in found], np.sort(distances), atol=1e-5)
 
 
-def test_photos_become_rows_and_vectors(library: Library, album: Path) -> None:
-    summary, calls = _index(library, album)
+def test_photos_become_rows_and_vectors(library: Library, five_faces_album: Path) -> None:
+    summary, calls = _index(library, five_faces_album)
     assert (summary.photos_new, summary.faces_new, calls) == (5, 5, 5)
     assert (summary.photos_unchanged, summary.skipped, summary.interrupted) == (0, (), False)
     ids, embeddings = library.catalog.embeddings()
@@ -86,143 +86,143 @@ def test_photos_become_rows_and_vectors(library: Library, album: Path) -> None:
     _assert_search_equals_brute_force(library)
 
 
-def test_a_second_run_detects_nothing(library: Library, album: Path) -> None:
-    _index(library, album)
+def test_a_second_run_detects_nothing(library: Library, five_faces_album: Path) -> None:
+    _index(library, five_faces_album)
     generation = library.status().generation
-    summary, calls = _index(library, album)
+    summary, calls = _index(library, five_faces_album)
     assert (summary.photos_unchanged, summary.photos_new, calls) == (5, 0, 0)
     assert library.status().generation == generation
 
 
-def test_a_new_photo_is_the_only_work(library: Library, album: Path) -> None:
-    _index(library, album)
-    draw(album / "blue.png", BLUE)
-    summary, calls = _index(library, album)
+def test_a_new_photo_is_the_only_work(library: Library, five_faces_album: Path) -> None:
+    _index(library, five_faces_album)
+    draw(five_faces_album / "blue.png", BLUE)
+    summary, calls = _index(library, five_faces_album)
     assert (summary.photos_new, summary.photos_unchanged, calls) == (1, 5, 1)
     _assert_search_equals_brute_force(library)
 
 
-def test_a_touched_photo_is_read_but_not_detected(library: Library, album: Path) -> None:
-    _index(library, album)
-    os.utime(album / "red.png", ns=(1, 1))
-    summary, calls = _index(library, album)
+def test_a_touched_photo_is_read_but_not_detected(library: Library, five_faces_album: Path) -> None:
+    _index(library, five_faces_album)
+    os.utime(five_faces_album / "red.png", ns=(1, 1))
+    summary, calls = _index(library, five_faces_album)
     assert (summary.photos_unchanged, summary.photos_changed, calls) == (5, 0, 0)
-    assert _index(library, album)[0].photos_unchanged == 5
+    assert _index(library, five_faces_album)[0].photos_unchanged == 5
 
 
-def test_an_edited_photo_has_its_new_faces_only(library: Library, album: Path) -> None:
-    _index(library, album)
-    draw(album / "both.png", BLUE, RED, GREY)
-    summary, calls = _index(library, album)
+def test_an_edited_photo_has_its_new_faces_only(library: Library, five_faces_album: Path) -> None:
+    _index(library, five_faces_album)
+    draw(five_faces_album / "both.png", BLUE, RED, GREY)
+    summary, calls = _index(library, five_faces_album)
     assert (summary.photos_changed, summary.photos_new, summary.faces_new, calls) == (1, 0, 3, 1)
     assert library.status().faces == 6
     assert library.status().photos == 5
     _assert_search_equals_brute_force(library)
 
 
-def test_a_copy_shares_the_embeddings(library: Library, album: Path) -> None:
-    shutil.copy(album / "red.png", album / "aaa.png")  # both new in one run
-    assert _index(library, album)[0].photos_copied == 1
-    shutil.copy(album / "red.png", album / "zzz.png")
-    summary, calls = _index(library, album)
+def test_a_copy_shares_the_embeddings(library: Library, five_faces_album: Path) -> None:
+    shutil.copy(five_faces_album / "red.png", five_faces_album / "aaa.png")  # both new in one run
+    assert _index(library, five_faces_album)[0].photos_copied == 1
+    shutil.copy(five_faces_album / "red.png", five_faces_album / "zzz.png")
+    summary, calls = _index(library, five_faces_album)
     assert (summary.photos_copied, summary.photos_moved, summary.photos_new, calls) == (1, 0, 0, 0)
     status = library.status()
     assert (status.files, status.photos, status.faces) == (7, 5, 5)
 
 
-def test_an_edited_copy_leaves_the_original(library: Library, album: Path) -> None:
-    shutil.copy(album / "red.png", album / "copy.png")
-    _index(library, album)
-    draw(album / "copy.png", BLUE)
-    _index(library, album)
+def test_an_edited_copy_leaves_the_original(library: Library, five_faces_album: Path) -> None:
+    shutil.copy(five_faces_album / "red.png", five_faces_album / "copy.png")
+    _index(library, five_faces_album)
+    draw(five_faces_album / "copy.png", BLUE)
+    _index(library, five_faces_album)
     assert library.status().photos == 6
     assert library.status().faces == 6
 
 
-def test_a_moved_photo_keeps_its_faces_and_names(library: Library, album: Path) -> None:
-    _index(library, album, options=BY_FOLDER)
+def test_a_moved_photo_keeps_its_faces_and_names(library: Library, five_faces_album: Path) -> None:
+    _index(library, five_faces_album, options=BY_FOLDER)
     before = library.catalog.embeddings()[0].tolist()
-    (album / "deep" / "green.png").rename(album / "moved.png")
-    summary, calls = _index(library, album)
+    (five_faces_album / "deep" / "green.png").rename(five_faces_album / "moved.png")
+    summary, calls = _index(library, five_faces_album)
     assert (summary.photos_moved, summary.photos_copied, summary.photos_missing, calls) == (1, 0, 0, 0)
     assert library.catalog.embeddings()[0].tolist() == before
     assert _names(library)["moved.png"] == ["deep"]
     assert library.status().files == 5
 
 
-def test_two_photos_that_swap_names_keep_their_faces(library: Library, album: Path) -> None:
-    _index(library, album)
+def test_two_photos_that_swap_names_keep_their_faces(library: Library, five_faces_album: Path) -> None:
+    _index(library, five_faces_album)
     before = library.catalog.embeddings()[0].tolist()
-    red, grey = album / "red.png", album / "deep" / "grey.png"
-    red.rename(album / "aside")
+    red, grey = five_faces_album / "red.png", five_faces_album / "deep" / "grey.png"
+    red.rename(five_faces_album / "aside")
     grey.rename(red)
-    (album / "aside").rename(grey)
+    (five_faces_album / "aside").rename(grey)
     for path in (red, grey):
         os.utime(path, ns=(1, 1))
     # one file a batch: the first photo is shown by nothing for a while
-    _, calls = _index(library, album, options=IndexOptions(batch_faces=1))
+    _, calls = _index(library, five_faces_album, options=IndexOptions(batch_faces=1))
     assert calls == 0
     assert library.catalog.embeddings()[0].tolist() == before
 
 
-def test_a_deleted_photo_is_kept_as_missing_and_found_again(library: Library, album: Path) -> None:
-    _index(library, album)
-    aside = album.parent / "aside.png"
-    (album / "red.png").rename(aside)
-    assert _index(library, album)[0].photos_missing == 1
-    assert _index(library, album)[0].photos_missing == 0  # said once
+def test_a_deleted_photo_is_kept_as_missing_and_found_again(library: Library, five_faces_album: Path) -> None:
+    _index(library, five_faces_album)
+    aside = five_faces_album.parent / "aside.png"
+    (five_faces_album / "red.png").rename(aside)
+    assert _index(library, five_faces_album)[0].photos_missing == 1
+    assert _index(library, five_faces_album)[0].photos_missing == 0  # said once
     assert (library.status().files_missing, library.status().faces) == (1, 5)
-    aside.rename(album / "red.png")
-    summary, calls = _index(library, album)
+    aside.rename(five_faces_album / "red.png")
+    summary, calls = _index(library, five_faces_album)
     assert (summary.photos_unchanged, calls, library.status().files_missing) == (5, 0, 0)
 
 
-def test_only_what_was_walked_can_be_missing(library: Library, album: Path) -> None:
-    _index(library, album)
-    shutil.rmtree(album / "deep")
-    (album / "red.png").unlink()
-    assert _index(library, album / "both.png")[0].photos_missing == 0
+def test_only_what_was_walked_can_be_missing(library: Library, five_faces_album: Path) -> None:
+    _index(library, five_faces_album)
+    shutil.rmtree(five_faces_album / "deep")
+    (five_faces_album / "red.png").unlink()
+    assert _index(library, five_faces_album / "both.png")[0].photos_missing == 0
     with pytest.raises(PhotoError, match="does not exist"):
-        _index(library, album / "deep")
+        _index(library, five_faces_album / "deep")
     assert library.status().files_missing == 0
-    assert _index(library, album)[0].photos_missing == 3
+    assert _index(library, five_faces_album)[0].photos_missing == 3
 
 
 def test_a_photo_moved_between_roots_is_moved_once_its_old_place_is_known_empty(
-    library: Library, album: Path, tmp_path: Path
+    library: Library, five_faces_album: Path, tmp_path: Path
 ) -> None:
-    _index(library, album)
+    _index(library, five_faces_album)
     (tmp_path / "other").mkdir()
-    (album / "red.png").rename(tmp_path / "other" / "red.png")
-    assert _index(library, album)[0].photos_missing == 1
+    (five_faces_album / "red.png").rename(tmp_path / "other" / "red.png")
+    assert _index(library, five_faces_album)[0].photos_missing == 1
     assert _index(library, tmp_path / "other")[0].photos_moved == 1
     assert (library.status().files, library.status().files_missing) == (5, 0)
 
 
-def test_bad_photos_are_rows_with_their_reasons_and_not_read_again(library: Library, album: Path) -> None:
-    (album / "empty.jpg").touch()
-    (album / "text.jpg").write_text("no photo at all")
-    whole = (album / "red.png").read_bytes()
-    (album / "cut.png").write_bytes(whole[: len(whole) // 2])
-    summary, _ = _index(library, album)
+def test_bad_photos_are_rows_with_their_reasons_and_not_read_again(library: Library, five_faces_album: Path) -> None:
+    (five_faces_album / "empty.jpg").touch()
+    (five_faces_album / "text.jpg").write_text("no photo at all")
+    whole = (five_faces_album / "red.png").read_bytes()
+    (five_faces_album / "cut.png").write_bytes(whole[: len(whole) // 2])
+    summary, _ = _index(library, five_faces_album)
     assert summary.photos_new == 5
     assert sorted(skipped.path.name for skipped in summary.skipped) == ["cut.png", "empty.jpg", "text.jpg"]
     assert "empty" in next(skipped.reason for skipped in summary.skipped if skipped.path.name == "empty.jpg")
     assert library.status().files_failed == 3
-    summary, _ = _index(library, album)
+    summary, _ = _index(library, five_faces_album)
     assert (summary.skipped, summary.skipped_known) == ((), 3)
-    (album / "cut.png").write_bytes(whole)
-    summary, _ = _index(library, album)
+    (five_faces_album / "cut.png").write_bytes(whole)
+    summary, _ = _index(library, five_faces_album)
     assert (summary.photos_changed, summary.skipped_known, library.status().files_failed) == (1, 2, 2)
-    (album / "empty.jpg").unlink()
-    assert _index(library, album)[0].photos_missing == 0  # no photo was lost
+    (five_faces_album / "empty.jpg").unlink()
+    assert _index(library, five_faces_album)[0].photos_missing == 0  # no photo was lost
     assert library.status().files_failed == 1
 
 
-def test_a_photo_that_turns_bad_loses_its_faces(library: Library, album: Path) -> None:
-    _index(library, album)
-    (album / "both.png").write_bytes(b"")
-    _index(library, album)
+def test_a_photo_that_turns_bad_loses_its_faces(library: Library, five_faces_album: Path) -> None:
+    _index(library, five_faces_album)
+    (five_faces_album / "both.png").write_bytes(b"")
+    _index(library, five_faces_album)
     assert (library.status().faces, library.status().photos, library.status().files_failed) == (3, 4, 1)
     _assert_search_equals_brute_force(library)
 
@@ -270,13 +270,13 @@ def test_any_file_name_is_indexed_once(library: Library, tmp_path: Path, name: b
     assert photo.path == path
 
 
-def test_the_result_does_not_depend_on_batches_or_workers(album: Path, tmp_path: Path) -> None:
-    shutil.copy(album / "both.png", album / "deep" / "again.png")
-    (album / "bad.jpg").write_text("bad")
+def test_the_result_does_not_depend_on_batches_or_workers(five_faces_album: Path, tmp_path: Path) -> None:
+    shutil.copy(five_faces_album / "both.png", five_faces_album / "deep" / "again.png")
+    (five_faces_album / "bad.jpg").write_text("bad")
     contents = []
     for options in (IndexOptions(), IndexOptions(batch_faces=1, workers=1), IndexOptions(workers=4)):
         with Library.create(tmp_path / str(len(contents)), MODELS) as library:
-            _index(library, album, options=options)
+            _index(library, five_faces_album, options=options)
             ids, embeddings = library.catalog.embeddings()
             files = library.files.of(library.catalog.photo_ids().values())
             contents.append((ids.tolist(), files))
@@ -294,15 +294,15 @@ def test_faces_are_embedded_in_batches_across_photos(library: Library, tmp_path:
     assert tower.batches == [8, 8, 4]
 
 
-def test_progress_counts_what_there_is_to_do(library: Library, album: Path) -> None:
-    (album / "bad.jpg").write_text("bad")
+def test_progress_counts_what_there_is_to_do(library: Library, five_faces_album: Path) -> None:
+    (five_faces_album / "bad.jpg").write_text("bad")
     said: list[IndexProgress] = []
-    index_photos(library, [album], TileDetector(), ColourTower(), on_progress=said.append)
+    index_photos(library, [five_faces_album], TileDetector(), ColourTower(), on_progress=said.append)
     assert [progress.done for progress in said] == list(range(7))
     assert {progress.total for progress in said} == {6}
     assert (said[-1].faces, said[-1].skipped) == (5, 1)
     assert said[0].current is None
-    assert said[1].current == album / "bad.jpg"
+    assert said[1].current == five_faces_album / "bad.jpg"
 
 
 class _MiddleDetector(TileDetector):
@@ -339,23 +339,25 @@ def test_folders_name_the_most_prominent_face(library: Library, tmp_path: Path) 
     assert (summary.faces_named, library.status().people_named) == (3, 2)
 
 
-def test_names_come_also_to_photos_that_were_indexed_without(library: Library, album: Path) -> None:
-    _index(library, album)
-    summary, calls = _index(library, album, options=BY_FOLDER)
+def test_names_come_also_to_photos_that_were_indexed_without(library: Library, five_faces_album: Path) -> None:
+    _index(library, five_faces_album)
+    summary, calls = _index(library, five_faces_album, options=BY_FOLDER)
     assert (summary.faces_named, calls) == (4, 0)
     assert _names(library)["green.png"] == ["deep"]
-    assert _index(library, album, options=BY_FOLDER)[0].faces_named == 0
+    assert _index(library, five_faces_album, options=BY_FOLDER)[0].faces_named == 0
 
 
-def test_a_folder_never_overrules_a_name(library: Library, album: Path) -> None:
-    _index(library, album)
+def test_a_folder_never_overrules_a_name(library: Library, five_faces_album: Path) -> None:
+    _index(library, five_faces_album)
     with library.changing():
         library.people.label(library.people.named("Greta"), [4], "user")
-    _index(library, album, options=BY_FOLDER)
+    _index(library, five_faces_album, options=BY_FOLDER)
     assert _names(library)["green.png"] == ["Greta"]
-    draw(album / "Other" / "x.png")
-    shutil.copy(album / "deep" / "grey.png", album / "Other" / "grey.png")  # the same photo in a second folder
-    _index(library, album, options=BY_FOLDER)
+    draw(five_faces_album / "Other" / "x.png")
+    shutil.copy(
+        five_faces_album / "deep" / "grey.png", five_faces_album / "Other" / "grey.png"
+    )  # the same photo in a second folder
+    _index(library, five_faces_album, options=BY_FOLDER)
     assert _names(library)["grey.png"] == ["deep"]
     assert library.status().people_named == 3  # album, deep, Greta: nobody was made without a face
 
@@ -389,11 +391,13 @@ def test_ctrl_c_keeps_what_was_finished(library: Library, tmp_path: Path) -> Non
     assert (summary.photos_new, summary.photos_unchanged, calls) == (13, 7, 13)
 
 
-def test_ctrl_c_while_folders_are_looked_through_leaves_the_library_as_it_is(library: Library, album: Path) -> None:
-    _index(library, album)
+def test_ctrl_c_while_folders_are_looked_through_leaves_the_library_as_it_is(
+    library: Library, five_faces_album: Path
+) -> None:
+    _index(library, five_faces_album)
 
     def stopped() -> Iterator[Path]:
-        yield album
+        yield five_faces_album
         raise KeyboardInterrupt
 
     with pytest.raises(IndexInterrupted) as caught:
@@ -451,13 +455,13 @@ class _BrokenTower(ColourTower):
         return np.full((len(crops), 32), np.nan, np.float32)
 
 
-def test_a_tower_that_gives_nonsense_changes_nothing(library: Library, album: Path) -> None:
+def test_a_tower_that_gives_nonsense_changes_nothing(library: Library, five_faces_album: Path) -> None:
     with pytest.raises(TowerError, match="finite"):
-        index_photos(library, [album], TileDetector(), _BrokenTower())
+        index_photos(library, [five_faces_album], TileDetector(), _BrokenTower())
     assert library.status().photos == 0
 
 
-def test_other_models_are_refused(library: Library, album: Path) -> None:
+def test_other_models_are_refused(library: Library, five_faces_album: Path) -> None:
     class OtherTower(ColourTower):
         identity = "d1" * 32
 
@@ -465,14 +469,14 @@ def test_other_models_are_refused(library: Library, album: Path) -> None:
         identity = "tiles-2"
 
     with pytest.raises(TowerError, match="cannot be compared"):
-        index_photos(library, [album], TileDetector(), OtherTower())
+        index_photos(library, [five_faces_album], TileDetector(), OtherTower())
     with pytest.raises(LibraryError, match="tiles-2"):
-        index_photos(library, [album], OtherDetector(), ColourTower())
+        index_photos(library, [five_faces_album], OtherDetector(), ColourTower())
 
 
-def test_a_library_open_for_reading_is_not_indexed_into(library: Library, album: Path) -> None:
+def test_a_library_open_for_reading_is_not_indexed_into(library: Library, five_faces_album: Path) -> None:
     with Library.open(library.path) as reader, pytest.raises(LibraryError, match="reading only"):
-        _index(reader, album)
+        _index(reader, five_faces_album)
 
 
 @contextmanager

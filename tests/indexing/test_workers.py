@@ -29,7 +29,7 @@ NOTHING_KNOWN = Known(set(), set())
 
 
 @pytest.fixture
-def album(tmp_path: Path) -> Path:
+def mixed_album(tmp_path: Path) -> Path:
     """Drawn people alone and in groups, a photo without anyone, a copy, and a file that is no photo."""
     folder = tmp_path / "album"
     write_album(folder, 3, 4, seed=11)
@@ -49,7 +49,7 @@ class InThisProcess:
         self.identity, self.detect = detector.identity, detector.detect
 
 
-def test_every_number_of_workers_gives_the_same_rows(album: Path, tmp_path: Path) -> None:
+def test_every_number_of_workers_gives_the_same_rows(mixed_album: Path, tmp_path: Path) -> None:
     """In processes of their own, and in threads of this one."""
     tower = Tower.load(write_small_tower(tmp_path / "tower"), device="cpu")
     found: list[dict[str, Any]] = []
@@ -57,7 +57,9 @@ def test_every_number_of_workers_gives_the_same_rows(album: Path, tmp_path: Path
         loaded = load_detector(lanes=workers)
         detector = loaded if apart else InThisProcess(loaded)
         with Library.create(tmp_path / f"library{workers}", Models.of(detector, tower)) as library:
-            summary = index_photos(library, [album], detector, tower, IndexOptions(batch_faces=5, workers=workers))
+            summary = index_photos(
+                library, [mixed_album], detector, tower, IndexOptions(batch_faces=5, workers=workers)
+            )
             photos = library.catalog.photo_ids()
             ids, embeddings = library.catalog.embeddings()
             found.append(
@@ -70,7 +72,7 @@ def test_every_number_of_workers_gives_the_same_rows(album: Path, tmp_path: Path
                     "counts": (summary.photos_new, summary.photos_copied, summary.faces_new, summary.skipped),
                 }
             )
-    readable = sum(path.suffix in {".jpg", ".png"} for path in album.rglob("*")) - 1
+    readable = sum(path.suffix in {".jpg", ".png"} for path in mixed_album.rglob("*")) - 1
     assert found[0]["counts"][:2] == (readable - 1, 1)
     assert len(found[0]["faces"]) >= 20
     assert found[0] == found[1] == found[2]

@@ -28,7 +28,7 @@ GROUP = [(111, 222, 33), (33, 222, 111)]  # nobody in particular
 
 
 @pytest.fixture
-def album(tmp_path: Path) -> Path:
+def forgotten_album(tmp_path: Path) -> Path:
     for number in range(12):
         draw(tmp_path / "album" / "Annemarie" / f"{number:02}.png", ANNE[number])
         draw(tmp_path / "album" / "Beatrice" / f"{number:02}.png", BEATRICE[number])
@@ -37,12 +37,12 @@ def album(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def path(tmp_path: Path, album: Path) -> Path:
+def path(tmp_path: Path, forgotten_album: Path) -> Path:
     """Two named people, and a group photo that shows one of them again."""
     with Library.create(tmp_path / "library", MODELS) as library:
         for name in ("Annemarie", "Beatrice"):
-            _index(library, album / name, names=True)
-        _index(library, album)
+            _index(library, forgotten_album / name, names=True)
+        _index(library, forgotten_album)
         with library.changing():
             (face,) = (face for face in library.catalog.faces_in(_ids(library, "group.png")) if face.box[0] == 80)
             library.people.label(library.people.named("Annemarie"), [face.face_id], "user")
@@ -73,7 +73,7 @@ def _crop(colour: tuple[int, int, int]) -> np.ndarray[tuple[int, ...], np.dtype[
     return np.tile(np.array(colour, np.uint8), (1, 112, 112, 1))
 
 
-def test_a_forgotten_person_leaves_no_trace(path: Path, album: Path) -> None:
+def test_a_forgotten_person_leaves_no_trace(path: Path, forgotten_album: Path) -> None:
     before = _bytes(path)
     assert before.count(b"Annemarie") > 13  # a name, its journal, and paths
     with Library.open(path) as library:
@@ -102,26 +102,26 @@ def _journal(path: Path) -> list[tuple[object, ...]]:
         return connection.execute("SELECT * FROM journal").fetchall()
 
 
-def test_a_forgotten_person_does_not_come_back(path: Path, album: Path) -> None:
+def test_a_forgotten_person_does_not_come_back(path: Path, forgotten_album: Path) -> None:
     forget(path, "Annemarie")
     with Library.open(path, MODELS, writable=True) as library:
-        _index(library, album, names=True)
-        os.utime(album / "Annemarie" / "03.png", ns=(1, 1))
-        _index(library, album, names=True)
+        _index(library, forgotten_album, names=True)
+        os.utime(forgotten_album / "Annemarie" / "03.png", ns=(1, 1))
+        _index(library, forgotten_album, names=True)
         assert library.people.find("Annemarie") is None  # and no other face in that folder is taken for hers
         assert library.status().faces == 14
     assert _found(path, ANNE) == 0
 
 
-def test_a_forgotten_photo_goes_with_its_copies_and_with_who_is_on_no_other(path: Path, album: Path) -> None:
-    shutil.copy(album / "group.png", album / "copy.png")
+def test_a_forgotten_photo_goes_with_its_copies_and_with_who_is_on_no_other(path: Path, forgotten_album: Path) -> None:
+    shutil.copy(forgotten_album / "group.png", forgotten_album / "copy.png")
     with Library.open(path, MODELS, writable=True) as library:
-        _index(library, album)
+        _index(library, forgotten_album)
         with library.changing():
             face = min(face.face_id for face in library.catalog.faces_in(_ids(library, "group.png")))
             library.people.label(library.people.named("Cornelius"), [face], "user")
     assert b"Cornelius" in _bytes(path)
-    summary = forget(path, str(album / "copy.png"))
+    summary = forget(path, str(forgotten_album / "copy.png"))
     assert (summary.what, summary.photos, summary.faces, summary.people) == ("photo", 1, 3, 1)
     assert summary.journal == 2  # Cornelius' line goes, Annemarie's last one too
     with Library.open(path) as library:
@@ -134,15 +134,17 @@ def test_a_forgotten_photo_goes_with_its_copies_and_with_who_is_on_no_other(path
     assert verify(path, MODELS).sound
 
 
-def test_everything_is_forgotten(path: Path, album: Path) -> None:
+def test_everything_is_forgotten(path: Path, forgotten_album: Path) -> None:
     summary = forget(path, None)
     assert (summary.what, summary.photos, summary.faces, summary.people) == ("all", 25, 27, 2)
     everything = _bytes(path)
-    assert not any(word in everything for word in (b"Annemarie", b"Beatrice", b"group.png", os.fsencode(album)))
+    assert not any(
+        word in everything for word in (b"Annemarie", b"Beatrice", b"group.png", os.fsencode(forgotten_album))
+    )
     assert _found(path, [*ANNE, *BEATRICE, *GROUP]) == 0
     with Library.open(path, MODELS, writable=True) as library:
         assert (library.status().files, library.status().faces, library.status().people) == (0, 0, 0)
-        _index(library, album)
+        _index(library, forgotten_album)
         assert library.status().faces == 27  # the library is one still
 
 
@@ -202,8 +204,8 @@ def test_a_reader_in_the_way_is_said_and_the_purge_ended_later(path: Path, monke
     assert _found(path, ANNE) == 0
 
 
-def test_whom_to_forget_is_told_apart(path: Path, album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(album)
+def test_whom_to_forget_is_told_apart(path: Path, forgotten_album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(forgotten_album)
     with pytest.raises(UsageError, match="no person and no photo called Nobody"):
         forget(path, "Nobody")
     with pytest.raises(UsageError, match=r"called annemarie; did you mean Annemarie\?"):

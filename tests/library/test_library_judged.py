@@ -40,7 +40,7 @@ JUDGED = Models.of(TileDetector(), ColourTower(cohort=CARD))
 
 
 @pytest.fixture
-def album(tmp_path: Path) -> Path:
+def judged_album(tmp_path: Path) -> Path:
     for number in range(6):
         draw(tmp_path / "album" / "Rosa" / f"{number}.png", (200 + 5 * number, 8, 0))
         draw(tmp_path / "album" / "Azul" / f"{number}.png", (0, 40, 150 + 15 * number))
@@ -68,16 +68,16 @@ def answers(path: Path, photo: Path) -> list[tuple[int, float, float]]:
     return [(each.face_id, each.distance, each.plain_distance) for each in found]
 
 
-def test_each_row_keeps_the_local_scale_of_its_face(tmp_path: Path, album: Path) -> None:
-    scales, embeddings = stored(indexed(tmp_path / "library", album))
+def test_each_row_keeps_the_local_scale_of_its_face(tmp_path: Path, judged_album: Path) -> None:
+    scales, embeddings = stored(indexed(tmp_path / "library", judged_album))
     assert len(scales) == 12
     assert scales == COHORT.local_scale(embeddings).tolist()
 
 
-def test_without_a_cohort_distances_stay_plain_to_the_bit(tmp_path: Path, album: Path) -> None:
-    path = indexed(tmp_path / "library", album, None)
+def test_without_a_cohort_distances_stay_plain_to_the_bit(tmp_path: Path, judged_album: Path) -> None:
+    path = indexed(tmp_path / "library", judged_album, None)
     assert set(stored(path)[0]) == {None}
-    probe = probe_photo(album / "Rosa" / "2.png", TileDetector(), ColourTower())
+    probe = probe_photo(judged_album / "Rosa" / "2.png", TileDetector(), ColourTower())
     with Library.open(path, MODELS) as library:
         assert library.status().distances == "plain"
         near = near_faces(library, library.space.place(probe.faces[0].embedding), 12)
@@ -86,8 +86,8 @@ def test_without_a_cohort_distances_stay_plain_to_the_bit(tmp_path: Path, album:
     assert all(each.distance == each.plain_distance for each in near)
 
 
-def test_an_answer_ranks_and_matches_by_the_judged_distance(tmp_path: Path, album: Path) -> None:
-    path = indexed(tmp_path / "library", album)
+def test_an_answer_ranks_and_matches_by_the_judged_distance(tmp_path: Path, judged_album: Path) -> None:
+    path = indexed(tmp_path / "library", judged_album)
     photo = draw(tmp_path / "between.png", (100, 20, 90))
     found = answers(path, photo)
     place = embedding_of((100, 20, 90))[None]
@@ -101,9 +101,9 @@ def test_an_answer_ranks_and_matches_by_the_judged_distance(tmp_path: Path, albu
     assert [row + 1 for row in np.argsort(plain)] != [face_id for face_id, _, _ in found]  # it makes a difference here
 
 
-def test_the_threshold_and_the_probabilities_are_those_of_judged_distances(tmp_path: Path, album: Path) -> None:
-    path = indexed(tmp_path / "library", album)
-    probe = probe_photo(album / "Azul" / "0.png", TileDetector(), ColourTower(cohort=CARD))
+def test_the_threshold_and_the_probabilities_are_those_of_judged_distances(tmp_path: Path, judged_album: Path) -> None:
+    path = indexed(tmp_path / "library", judged_album)
+    probe = probe_photo(judged_album / "Azul" / "0.png", TileDetector(), ColourTower(cohort=CARD))
     with Library.open(path, JUDGED) as library:
         answer = ask(library, probe, QueryOptions())
         status = library.status()
@@ -114,10 +114,11 @@ def test_the_threshold_and_the_probabilities_are_those_of_judged_distances(tmp_p
         assert match.probability == round(COHORT.calibration.probability(match.distance), 4)  # type: ignore[union-attr]
 
 
-def test_two_photos_are_compared_by_it_with_a_library_and_without(tmp_path: Path, album: Path) -> None:
-    path = indexed(tmp_path / "library", album)
+def test_two_photos_are_compared_by_it_with_a_library_and_without(tmp_path: Path, judged_album: Path) -> None:
+    path = indexed(tmp_path / "library", judged_album)
     first, second = (
-        probe_photo(album / "Rosa" / f"{number}.png", TileDetector(), ColourTower(cohort=CARD)) for number in (0, 5)
+        probe_photo(judged_album / "Rosa" / f"{number}.png", TileDetector(), ColourTower(cohort=CARD))
+        for number in (0, 5)
     )
     alone = compare_probes(first, second)
     with Library.open(path, JUDGED) as library:
@@ -130,12 +131,12 @@ def test_two_photos_are_compared_by_it_with_a_library_and_without(tmp_path: Path
 
 
 def test_a_library_from_before_takes_the_cohort_with_the_first_question_and_needs_no_photo(
-    tmp_path: Path, album: Path
+    tmp_path: Path, judged_album: Path
 ) -> None:
-    path = indexed(tmp_path / "library", album, None)
-    judged = indexed(tmp_path / "judged", album)
+    path = indexed(tmp_path / "library", judged_album, None)
+    judged = indexed(tmp_path / "judged", judged_album)
     photo = draw(tmp_path / "probe.png", (210, 8, 3))
-    shutil.rmtree(album)
+    shutil.rmtree(judged_album)
     assert answers(path, photo) == answers(judged, photo)
     assert stored(path)[0] == stored(judged)[0]
     with Library.open(path) as library:
@@ -143,9 +144,9 @@ def test_a_library_from_before_takes_the_cohort_with_the_first_question_and_need
         assert library.threshold == 0.3
 
 
-def test_a_library_of_a_former_version_is_migrated_and_judged(tmp_path: Path, album: Path) -> None:
+def test_a_library_of_a_former_version_is_migrated_and_judged(tmp_path: Path, judged_album: Path) -> None:
     path = tmp_path / "former"
-    write_old_library(path, indexed(tmp_path / "library", album, None), 10)
+    write_old_library(path, indexed(tmp_path / "library", judged_album, None), 10)
     with Library.open(path, JUDGED) as library:
         assert library.space.cohort is not None
     scales, embeddings = stored(path)
@@ -153,8 +154,8 @@ def test_a_library_of_a_former_version_is_migrated_and_judged(tmp_path: Path, al
     assert schema.version(path / "library.db") == schema.current_version()
 
 
-def test_a_reader_computes_what_the_rows_do_not_say(tmp_path: Path, album: Path) -> None:
-    path = indexed(tmp_path / "library", album)
+def test_a_reader_computes_what_the_rows_do_not_say(tmp_path: Path, judged_album: Path) -> None:
+    path = indexed(tmp_path / "library", judged_album)
     photo = draw(tmp_path / "probe.png", (210, 8, 3))
     expected = answers(path, photo)
     for change in (
@@ -169,8 +170,8 @@ def test_a_reader_computes_what_the_rows_do_not_say(tmp_path: Path, album: Path)
         assert answers(path, photo) == expected
 
 
-def test_a_damaged_embedding_has_no_scale_and_stops_no_writer(tmp_path: Path, album: Path) -> None:
-    path = indexed(tmp_path / "library", album)
+def test_a_damaged_embedding_has_no_scale_and_stops_no_writer(tmp_path: Path, judged_album: Path) -> None:
+    path = indexed(tmp_path / "library", judged_album)
     before = stored(path)[0]
     with closing(sqlite3.connect(path / "library.db")) as database:
         damaged = np.full(32, np.nan, "<f4").tobytes()
@@ -182,8 +183,8 @@ def test_a_damaged_embedding_has_no_scale_and_stops_no_writer(tmp_path: Path, al
     assert stored(path)[0] == [*before[:2], None, *before[3:]]
 
 
-def test_another_cohort_of_the_same_tower_takes_its_place(tmp_path: Path, album: Path) -> None:
-    path = indexed(tmp_path / "library", album)
+def test_another_cohort_of_the_same_tower_takes_its_place(tmp_path: Path, judged_album: Path) -> None:
+    path = indexed(tmp_path / "library", judged_album)
     other = Cohort(COHORT.centres[::2], 2, 0.2, 0.4, calibration=COHORT.calibration)
     with Library.open(path, Models.of(TileDetector(), ColourTower(cohort=other.to_card()))) as library:
         assert library.threshold == 0.4
@@ -191,8 +192,8 @@ def test_another_cohort_of_the_same_tower_takes_its_place(tmp_path: Path, album:
     assert scales == other.local_scale(embeddings).tolist()
 
 
-def test_a_reindex_computes_the_scales_of_the_new_faces(tmp_path: Path, album: Path) -> None:
-    path = indexed(tmp_path / "library", album, None)
+def test_a_reindex_computes_the_scales_of_the_new_faces(tmp_path: Path, judged_album: Path) -> None:
+    path = indexed(tmp_path / "library", judged_album, None)
 
     class OtherTower(ColourTower):
         identity = "d1" * 32
@@ -208,8 +209,10 @@ def test_a_reindex_computes_the_scales_of_the_new_faces(tmp_path: Path, album: P
     assert scales == COHORT.local_scale(embeddings).tolist()
 
 
-def test_a_head_moves_the_cohort_with_the_faces_and_without_it_all_is_as_before(tmp_path: Path, album: Path) -> None:
-    path = indexed(tmp_path / "library", album)
+def test_a_head_moves_the_cohort_with_the_faces_and_without_it_all_is_as_before(
+    tmp_path: Path, judged_album: Path
+) -> None:
+    path = indexed(tmp_path / "library", judged_album)
     head = (np.eye(32) + np.random.default_rng(5).normal(size=(32, 32)) / 8).astype(np.float32)
     before = stored(path)[0]
     with Library.open(path, writable=True) as library:
@@ -225,8 +228,8 @@ def test_a_head_moves_the_cohort_with_the_faces_and_without_it_all_is_as_before(
     assert stored(path)[0] == before
 
 
-def test_what_was_taught_by_plain_distances_keeps_them_and_status_says_so(tmp_path: Path, album: Path) -> None:
-    path = indexed(tmp_path / "library", album, None)
+def test_what_was_taught_by_plain_distances_keeps_them_and_status_says_so(tmp_path: Path, judged_album: Path) -> None:
+    path = indexed(tmp_path / "library", judged_album, None)
     head = (np.eye(32) * 1.5).astype(np.float32)
     with Library.open(path, writable=True) as library, library.changing():
         library.heads.add(MODELS.tower, head_bytes(head), {"calibration": None})
@@ -253,8 +256,10 @@ def test_groups_are_as_wide_as_strangers_around_them_are_far(tmp_path: Path) -> 
     assert [person > 0 for person in people.tolist()] == blue
 
 
-def test_verify_drops_a_damaged_cohort_and_the_next_question_records_it_again(tmp_path: Path, album: Path) -> None:
-    path = indexed(tmp_path / "library", album)
+def test_verify_drops_a_damaged_cohort_and_the_next_question_records_it_again(
+    tmp_path: Path, judged_album: Path
+) -> None:
+    path = indexed(tmp_path / "library", judged_album)
     assert verify(path, JUDGED).sound
     photo = draw(tmp_path / "probe.png", (210, 8, 3))
     expected = answers(path, photo)
@@ -266,8 +271,8 @@ def test_verify_drops_a_damaged_cohort_and_the_next_question_records_it_again(tm
     assert answers(path, photo) == expected
 
 
-def test_verify_finds_and_mends_a_scale_that_is_not_that_of_its_face(album: Path, tmp_path: Path) -> None:
-    path = indexed(tmp_path / "library", album)
+def test_verify_finds_and_mends_a_scale_that_is_not_that_of_its_face(judged_album: Path, tmp_path: Path) -> None:
+    path = indexed(tmp_path / "library", judged_album)
     assert verify(path, JUDGED).sound
     right = stored(path)[0]
     with closing(sqlite3.connect(path / "library.db")) as database, database:

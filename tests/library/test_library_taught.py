@@ -35,7 +35,7 @@ class OtherTower(ColourTower):
 
 
 @pytest.fixture
-def album(tmp_path: Path) -> Path:
+def taught_album(tmp_path: Path) -> Path:
     for number in range(12):
         draw(tmp_path / "album" / "Annemarie" / f"{number:02}.png", (10 * number, 20, 200), (9, 7 * number, 30))
         draw(tmp_path / "album" / "Beatrice" / f"{number:02}.png", (200, 10 * number, 30))
@@ -43,10 +43,10 @@ def album(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def path(tmp_path: Path, album: Path) -> Path:
+def path(tmp_path: Path, taught_album: Path) -> Path:
     """36 faces, 24 of them of two named people; nothing is taught."""
     with Library.create(tmp_path / "library", MODELS) as library:
-        _index(library, album)
+        _index(library, taught_album)
     return tmp_path / "library"
 
 
@@ -117,13 +117,13 @@ def test_undo_restores_the_answers_to_the_bit(path: Path) -> None:
         assert [_nearest(library, row) for row in rows] == before != other
 
 
-def test_faces_that_come_and_go_are_mapped_too(path: Path, album: Path) -> None:
+def test_faces_that_come_and_go_are_mapped_too(path: Path, taught_album: Path) -> None:
     _teach(path)
     with Library.open(path, MODELS, writable=True) as library:
         _assert_equals_brute_force(library, HEAD)  # in memory now, to be followed
-        draw(album / "Beatrice" / "new.png", (120, 60, 31), (7, 7, 7))
-        draw(album / "Annemarie" / "03.png", (31, 20, 99))
-        _index(library, album)
+        draw(taught_album / "Beatrice" / "new.png", (120, 60, 31), (7, 7, 7))
+        draw(taught_album / "Annemarie" / "03.png", (31, 20, 99))
+        _index(library, taught_album)
         _assert_equals_brute_force(library, HEAD)
         in_memory = _nearest(library, np.ones(32, np.float32))
     assert verify(path, MODELS).sound
@@ -247,7 +247,7 @@ def test_a_head_that_cannot_be_used_is_found_and_dropped(path: Path, column: str
 
 @pytest.mark.parametrize("wanted", ["Annemarie", "photo", None])
 def test_what_was_taught_is_forgotten_with_whoever_may_have_taught_it(
-    path: Path, album: Path, wanted: str | None
+    path: Path, taught_album: Path, wanted: str | None
 ) -> None:
     _teach(path, OTHER_HEAD)
     _teach(path)
@@ -257,7 +257,7 @@ def test_what_was_taught_is_forgotten_with_whoever_may_have_taught_it(
     everything = b"".join(entry.read_bytes() for entry in path.iterdir())
     assert annes[0].tobytes() in everything
     assert HEAD[7].tobytes() in everything
-    summary = forget(path, str(album / "Annemarie" / "00.png") if wanted == "photo" else wanted)
+    summary = forget(path, str(taught_album / "Annemarie" / "00.png") if wanted == "photo" else wanted)
     assert summary.heads == 2
     everything = b"".join(entry.read_bytes() for entry in path.iterdir())
     assert not any(row.tobytes() in everything for row in (*annes, *HEAD, *OTHER_HEAD))

@@ -29,7 +29,7 @@ NAME = 'Ann\'s <b> "name"'
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
+def sheet_library(tmp_path: Path) -> Iterator[Library]:
     """Ann with four reds and a blue who is not her, Bea with one green, and an unnamed group without a face."""
     for number, colour in enumerate([*REDS, STRANGER], start=1):
         draw(tmp_path / "photos" / NAME / f"{number}.png", colour)
@@ -71,12 +71,12 @@ def test_typical_faces_come_best_first_and_the_others_by_distance() -> None:
     assert [face.face_id for face in _ordered(faces, "doubtful")] == [5, 4, 3, 2, 1]
 
 
-def test_the_doubtful_face_comes_first_or_last_and_is_marked(library: Library) -> None:
-    doubtful = faces_of_person(library, 1, "doubtful", 10)
+def test_the_doubtful_face_comes_first_or_last_and_is_marked(sheet_library: Library) -> None:
+    doubtful = faces_of_person(sheet_library, 1, "doubtful", 10)
     assert doubtful.faces[0].face_id == 5
     assert doubtful.faces[0].distance > THRESHOLD > doubtful.faces[1].distance
-    assert faces_of_person(library, 1, "typical", 10).faces[-1].face_id == 5
-    page = render_person(library, doubtful)
+    assert faces_of_person(sheet_library, 1, "typical", 10).faces[-1].face_id == 5
+    page = render_person(sheet_library, doubtful)
     figures = re.findall(r"<figure.*?</figure>", page, re.DOTALL)
     assert [re.findall(r"<b>face (\d+)</b>", figure) for figure in figures] == [
         [str(f.face_id)] for f in doubtful.faces
@@ -85,55 +85,55 @@ def test_the_doubtful_face_comes_first_or_last_and_is_marked(library: Library) -
     np.testing.assert_allclose(middle(Pictures(page).shown["face 5"]), STRANGER, atol=6)
 
 
-def test_by_date_the_oldest_first_and_those_with_a_files_time_alone_last(library: Library) -> None:
+def test_by_date_the_oldest_first_and_those_with_a_files_time_alone_last(sheet_library: Library) -> None:
     for photo_id, at, source in ((1, "2011-05-01T10:00:00", "exif"), (3, "1999-12-31T23:59:59", "name")):
-        with Library.open(library.path, MODELS, writable=True) as writer, writer.changing():
+        with Library.open(sheet_library.path, MODELS, writable=True) as writer, writer.changing():
             writer.dates.put(photo_id, Taken(at, None, source))  # type: ignore[arg-type]
-    shown = faces_of_person(library, 1, "date", 10)
+    shown = faces_of_person(sheet_library, 1, "date", 10)
     assert [face.face_id for face in shown.faces] == [3, 1, 2, 4, 5]
     assert [face.taken for face in shown.faces[:3]] == ["1999-12-31T23:59:59", "2011-05-01T10:00:00", None]
-    page = render_person(library, shown)
+    page = render_person(sheet_library, shown)
     assert "1999-12-31<br>" in page
 
 
-def test_what_is_left_out_is_said(library: Library) -> None:
-    page = render_person(library, faces_of_person(library, 1, "doubtful", 2))
+def test_what_is_left_out_is_said(sheet_library: Library) -> None:
+    page = render_person(sheet_library, faces_of_person(sheet_library, 1, "doubtful", 2))
     assert len(Pictures(page).shown) == 2
     assert "<b>3 more faces</b> would make this page too large" in page
-    assert "more face" not in render_person(library, faces_of_person(library, 1, "doubtful", 5))
+    assert "more face" not in render_person(sheet_library, faces_of_person(sheet_library, 1, "doubtful", 5))
 
 
-def test_the_commands_for_ticked_faces_name_the_person_and_the_library(library: Library) -> None:
-    page = render_person(library, faces_of_person(library, 1, "doubtful", 10))
+def test_the_commands_for_ticked_faces_name_the_person_and_the_library(sheet_library: Library) -> None:
+    page = render_person(sheet_library, faces_of_person(sheet_library, 1, "doubtful", 10))
     starts = [html.unescape(start) for start in re.findall(r'data-start="(.*?)"', page)]
     (ending,) = set(re.findall(r'data-end="(.*?)"', page))
     for start, verb in zip(starts, ("reject", "split"), strict=True):
         written = shlex.split(f"{start} face:5{html.unescape(ending)}")
-        assert written == ["facesearch", "people", verb, NAME, "face:5", "--library", str(library.path)]
+        assert written == ["facesearch", "people", verb, NAME, "face:5", "--library", str(sheet_library.path)]
     assert page.count("<script>") == 1
     assert "<b> " not in page.split("</style>")[1]
     for value in re.findall(r'class="tick" type="checkbox" value="(.*?)"', page):
         assert value.isdecimal()
 
 
-def test_everybody_has_the_most_typical_face(library: Library) -> None:
-    shown = everybody(library, 10)
+def test_everybody_has_the_most_typical_face(sheet_library: Library) -> None:
+    shown = everybody(sheet_library, 10)
     assert [(person.name, person.faces) for person in shown.people] == [(NAME, 5), ("Bea", 1), (None, 0)]
     assert shown.people[0].face_id in (1, 2)
     assert shown.people[2].face_id is None
-    page = render_everybody(library, shown)
+    page = render_everybody(sheet_library, shown)
     assert len(Pictures(page).shown) == 2
     assert Pictures(page).missing == ["#3: no face"]
-    assert "<b>2 more</b>" in render_everybody(library, everybody(library, 1))
+    assert "<b>2 more</b>" in render_everybody(sheet_library, everybody(sheet_library, 1))
 
 
-def test_somebody_without_a_face_is_an_error(library: Library) -> None:
+def test_somebody_without_a_face_is_an_error(sheet_library: Library) -> None:
     with pytest.raises(UsageError, match="no face"):
-        faces_of_person(library, 3, "typical", 5)
+        faces_of_person(sheet_library, 3, "typical", 5)
 
 
-def test_the_command_writes_pages_and_numbers(library: Library, run: CommandLine, tmp_path: Path) -> None:
-    own = ("--library", library.path)
+def test_the_command_writes_pages_and_numbers(sheet_library: Library, run: CommandLine, tmp_path: Path) -> None:
+    own = ("--library", sheet_library.path)
     page = tmp_path / "sheet.html"
     ran = run("people", "sheet", NAME, "--out", page, *own)
     assert (ran.code, ran.err) == (0, "")

@@ -35,7 +35,7 @@ LINE = Calibration((0.0, 0.4), (6.0, -6.0)).to_card()
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
+def coloured_library(tmp_path: Path) -> Iterator[Library]:
     """Ann (red, two photos, one of them with a blue stranger) and Bea (green), by their folders."""
     draw(tmp_path / "photos" / "Ann" / "1.png", RED)
     draw(tmp_path / "photos" / "Ann" / "2 & <b>.png", DARK_RED, BLUE)
@@ -55,8 +55,10 @@ def sheet_of(library: Library, *photos: Path, most_pictures: int = 1000, k: int 
     return sheet.render(library.path)
 
 
-def test_the_faces_asked_about_stand_beside_the_nearest_faces_of_each_person(library: Library, tmp_path: Path) -> None:
-    page = sheet_of(library, draw(tmp_path / "probe.png", (205, 0, 0)), k=2)
+def test_the_faces_asked_about_stand_beside_the_nearest_faces_of_each_person(
+    coloured_library: Library, tmp_path: Path
+) -> None:
+    page = sheet_of(coloured_library, draw(tmp_path / "probe.png", (205, 0, 0)), k=2)
     cards = re.findall(r"<article.*?</article>", page, re.DOTALL)
     assert [re.findall(r"<b>face (\d+)</b>", card) for card in cards] == [["1", "2"], ["3"]]
     assert "1. Ann" in cards[0]
@@ -75,15 +77,15 @@ def test_the_faces_asked_about_stand_beside_the_nearest_faces_of_each_person(lib
     assert "<b>.png" not in page
 
 
-def test_the_page_says_what_the_command_says(library: Library, tmp_path: Path) -> None:
+def test_the_page_says_what_the_command_says(coloured_library: Library, tmp_path: Path) -> None:
     """The same words and numbers for each face: the verdict, who, how likely, and what that means."""
     tower = ColourTower(LINE)
     photo = draw(tmp_path / "probe.png", (205, 0, 0), (60, 60, 60))
     probe = probe_photo(photo, TileDetector(), tower)
-    answer = ask(library, probe)
+    answer = ask(coloured_library, probe)
     sheet = QuerySheet()
-    sheet.add(library, probe, answer)
-    page = html.unescape(re.sub(r"</?b>", "", sheet.render(library.path)))
+    sheet.add(coloured_library, probe, answer)
+    page = html.unescape(re.sub(r"</?b>", "", sheet.render(coloured_library.path)))
     known, stranger = sorted(answer.faces, key=lambda face: face.box)
     assert known.verdict is not None
     assert stranger.verdict is not None
@@ -98,43 +100,45 @@ def test_the_page_says_what_the_command_says(library: Library, tmp_path: Path) -
         assert said is not None
         assert said in page
     assert page.count('class="card first"') == 1  # the stranger is none of those who are listed
-    assert "robabilit" not in html.unescape(sheet_of(library, photo))  # without a calibration nobody knows
+    assert "robabilit" not in html.unescape(sheet_of(coloured_library, photo))  # without a calibration nobody knows
 
 
-def test_the_page_is_whole_and_loads_nothing(library: Library, tmp_path: Path) -> None:
-    pictures = Pictures(sheet_of(library, draw(tmp_path / "probe.png", RED, GREEN)))
+def test_the_page_is_whole_and_loads_nothing(coloured_library: Library, tmp_path: Path) -> None:
+    pictures = Pictures(sheet_of(coloured_library, draw(tmp_path / "probe.png", RED, GREEN)))
     assert all(target.startswith("data:image/jpeg;base64,") for target in pictures.targets)
     assert not {"script", "link", "iframe", "object", "form"} & pictures.tags
     assert len(pictures.targets) >= 10
     assert "the photo probe.png with 2 faces framed" in pictures.shown
 
 
-def test_photos_that_cannot_be_shown_are_empty_frames_with_the_reason(library: Library, tmp_path: Path) -> None:
+def test_photos_that_cannot_be_shown_are_empty_frames_with_the_reason(
+    coloured_library: Library, tmp_path: Path
+) -> None:
     photos = tmp_path / "photos"
     (photos / "Ann" / "1.png").unlink()
     draw(photos / "Bea" / "1.png", BLUE)  # another picture under the same name: its face is not Bea's
     (photos / "Ann" / "2 & <b>.png").write_bytes(b"no photo")
-    pictures = Pictures(sheet_of(library, draw(tmp_path / "probe.png", RED)))
+    pictures = Pictures(sheet_of(coloured_library, draw(tmp_path / "probe.png", RED)))
     said = set(pictures.missing)
     assert {"face 1: the photo is not there", "face 4: the photo has changed since it was indexed"} <= said
     assert "face 2: the photo cannot be read any more" in said
     assert not {"face 1", "face 2", "face 4"} & set(pictures.shown)
 
 
-def test_a_copy_stands_in_for_a_photo_that_is_gone(library: Library, tmp_path: Path) -> None:
+def test_a_copy_stands_in_for_a_photo_that_is_gone(coloured_library: Library, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     shutil.copy(photos / "Bea" / "1.png", photos / "copy.png")
-    with Library.open(library.path, writable=True) as writer:
+    with Library.open(coloured_library.path, writable=True) as writer:
         index_photos(writer, [photos], TileDetector(), ColourTower())
     (photos / "Bea" / "1.png").unlink()
-    face = cut_faces(library, [4])[4].face
+    face = cut_faces(coloured_library, [4])[4].face
     assert face is not None
     np.testing.assert_allclose(middle(face), GREEN, atol=6)
 
 
-def test_what_does_not_fit_on_the_page_is_said(library: Library, tmp_path: Path) -> None:
+def test_what_does_not_fit_on_the_page_is_said(coloured_library: Library, tmp_path: Path) -> None:
     probes = [draw(tmp_path / f"probe {number}.png", RED) for number in range(4)]
-    page = sheet_of(library, *probes, most_pictures=20)
+    page = sheet_of(coloured_library, *probes, most_pictures=20)
     pictures = Pictures(page)
     shown = [alt for alt in pictures.shown if alt.startswith("the photo probe")]
     assert len(shown) == 2
@@ -142,16 +146,16 @@ def test_what_does_not_fit_on_the_page_is_said(library: Library, tmp_path: Path)
     assert page.count("<img") <= 20
 
 
-def test_photos_are_listed_with_their_own_faces(library: Library, tmp_path: Path) -> None:
+def test_photos_are_listed_with_their_own_faces(coloured_library: Library, tmp_path: Path) -> None:
     probe = probe_photo(draw(tmp_path / "probe.png", RED), TileDetector(), ColourTower())
     sheet = QuerySheet()
-    sheet.add(library, probe, ask(library, probe, QueryOptions(k=2, faces=True)))
-    cards = re.findall(r"<article.*?</article>", sheet.render(library.path), re.DOTALL)
+    sheet.add(coloured_library, probe, ask(coloured_library, probe, QueryOptions(k=2, faces=True)))
+    cards = re.findall(r"<article.*?</article>", sheet.render(coloured_library.path), re.DOTALL)
     assert [re.findall(r"<b>face (\d+)</b>", card) for card in cards] == [["1"], ["2"]]
 
 
 def test_a_photo_is_read_once_and_no_larger_than_its_faces_need(
-    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    coloured_library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from facesearch.pages import cutting
 
@@ -171,11 +175,11 @@ def test_a_photo_is_read_once_and_no_larger_than_its_faces_need(
         )
         for box in ([100, 100, 900, 1100], [2000, 300, 2600, 900])
     ]
-    with Library.open(library.path, MODELS, writable=True) as writer, writer.changing():
+    with Library.open(coloured_library.path, MODELS, writable=True) as writer, writer.changing():
         sha256 = hashlib.sha256(large.read_bytes()).hexdigest()
         photo_id = writer.catalog.add_photo(NewPhoto(sha256, 4000, 2000, faces))
         writer.files.put(PhotoFile(large, large.stat().st_size, 0), photo_id)
-    cuts = cut_faces(library, [5, 6], with_photos=[6])
+    cuts = cut_faces(coloured_library, [5, 6], with_photos=[6])
     assert read == [("large.jpg", 753)]  # the smaller face, 600 px and some room, at 192 px
     sizes = [pixels_of(content).shape for content in (cuts[5].face, cuts[6].face, cuts[6].photo) if content]
     assert sizes == [(FACE_PX, FACE_PX, 3), (FACE_PX, FACE_PX, 3), (PHOTO_PX // 2, PHOTO_PX, 3)]

@@ -152,7 +152,7 @@ def test_a_long_line_is_cut_by_words_and_never_wider_than_its_place() -> None:
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
+def terminal_library(tmp_path: Path) -> Iterator[Library]:
     draw(tmp_path / "photos" / "Ann" / "1.png", RED)
     draw(tmp_path / "photos" / "Ann" / "2.png", GREEN)
     draw(tmp_path / "photos" / "Ann" / "gone.png", (9, 9, 9))
@@ -193,8 +193,8 @@ def in_terminal(arguments: list[str], environment: Mapping[str, str], columns: i
     return out.decode("utf-8")
 
 
-def test_faces_stand_beside_the_rows_on_a_terminal_that_shows_them(library: Library) -> None:
-    arguments = ["people", "show", "Ann", "--library", str(library.path)]
+def test_faces_stand_beside_the_rows_on_a_terminal_that_shows_them(terminal_library: Library) -> None:
+    arguments = ["people", "show", "Ann", "--library", str(terminal_library.path)]
     out = in_terminal(arguments, {"TERM": "xterm-kitty", "NO_COLOR": "1"})
     pictures = re.findall(r"\x1b7((?:\x1b_G[^\x1b]*\x1b\\)+)\x1b8", out)
     colours = []
@@ -209,8 +209,8 @@ def test_faces_stand_beside_the_rows_on_a_terminal_that_shows_them(library: Libr
     assert set(re.findall(r"\x1b(?:\[\d*[A-Za-z]|.)", moved)) <= {"\x1b[4A", "\x1b[10C", "\x1b7", "\x1b8"}
 
 
-def test_other_protocols_can_be_asked_for_and_pictures_refused(library: Library) -> None:
-    arguments = ["people", "show", "Ann", "--library", str(library.path)]
+def test_other_protocols_can_be_asked_for_and_pictures_refused(terminal_library: Library) -> None:
+    arguments = ["people", "show", "Ann", "--library", str(terminal_library.path)]
     assert in_terminal([*arguments, "--pictures", "iterm"], {"TERM": "xterm"}).count("\x1b]1337;File=") == 2
     assert in_terminal([*arguments, "--pictures", "sixel"], {"TERM": "xterm"}).count("\x1bP0;1;0q") == 2
     for refused in ([*arguments, "--pictures", "never"], [*arguments, "--json"]):
@@ -218,8 +218,8 @@ def test_other_protocols_can_be_asked_for_and_pictures_refused(library: Library)
     assert "\x1b_G" not in in_terminal(arguments, {"TERM": "xterm-256color"})
 
 
-def test_a_pipe_never_gets_pictures(library: Library) -> None:
-    arguments = ["people", "show", "Ann", "--pictures", "kitty", "--library", str(library.path)]
+def test_a_pipe_never_gets_pictures(terminal_library: Library) -> None:
+    arguments = ["people", "show", "Ann", "--pictures", "kitty", "--library", str(terminal_library.path)]
     command = [sys.executable, "-c", "from facesearch.cli import main; main()", *arguments]
     environment = os.environ | {"TERM": "xterm-kitty", "KITTY_WINDOW_ID": "1"}
     ran = subprocess.run(command, capture_output=True, env=environment, check=True)
@@ -227,8 +227,10 @@ def test_a_pipe_never_gets_pictures(library: Library) -> None:
     assert b"face:1" in ran.stdout
 
 
-def test_a_narrow_terminal_keeps_the_rows_beside_their_pictures(library: Library) -> None:
-    out = in_terminal(["people", "show", "Ann", "--library", str(library.path)], {"TERM": "xterm-kitty"}, columns=40)
+def test_a_narrow_terminal_keeps_the_rows_beside_their_pictures(terminal_library: Library) -> None:
+    out = in_terminal(
+        ["people", "show", "Ann", "--library", str(terminal_library.path)], {"TERM": "xterm-kitty"}, columns=40
+    )
     plain = re.sub(r"\x1b_G[^\x1b]*\x1b\\", "", out)
     lines = re.findall(r"\x1b\[10C(.*?)\r\n", plain)
     assert len(lines) > 12

@@ -26,7 +26,7 @@ class OtherTower(ColourTower):
 
 
 @pytest.fixture
-def library(library: Library) -> Library:
+def choices_library(library: Library) -> Library:
     """Bob is hidden, Ann has face 2 for a cover, and every photo a date."""
     hide_people(library, [2])
     set_cover(library, 1, 2)
@@ -46,22 +46,24 @@ def _assert_kept(library: Library) -> None:
     assert verify(library.path, library.models).findings == ()
 
 
-def test_a_reindex_with_another_tower_keeps_them(library: Library) -> None:
-    assert reindex(library, TileDetector(), OtherTower()).switched
-    _assert_kept(library)
+def test_a_reindex_with_another_tower_keeps_them(choices_library: Library) -> None:
+    assert reindex(choices_library, TileDetector(), OtherTower()).switched
+    _assert_kept(choices_library)
 
 
-def test_forgetting_somebody_else_keeps_them(library: Library) -> None:
-    path = library.path
-    library.close()
+def test_forgetting_somebody_else_keeps_them(choices_library: Library) -> None:
+    path = choices_library.path
+    choices_library.close()
     forget(path, "Carl")
     with Library.open(path, writable=True) as opened:
         _assert_kept(opened)
 
 
-def test_a_cover_goes_with_its_photo_and_the_best_face_stands_for_the_person(library: Library, album: Path) -> None:
-    path = library.path
-    library.close()
+def test_a_cover_goes_with_its_photo_and_the_best_face_stands_for_the_person(
+    choices_library: Library, album: Path
+) -> None:
+    path = choices_library.path
+    choices_library.close()
     forget(path, str(album / "Ann" / "1.png"))
     with Library.open(path, writable=True) as opened:
         ann = show_person(opened, 1)
@@ -72,23 +74,23 @@ def test_a_cover_goes_with_its_photo_and_the_best_face_stands_for_the_person(lib
         assert verify(path, opened.models).findings == ()
 
 
-def test_merged_people_take_the_next_cover_and_are_hidden_only_if_all_were(library: Library) -> None:
-    before = everything(library)
-    merge_people(library, 2, [1])  # Bob, who is hidden and has no cover of his own, and Ann
-    bob = show_person(library, 2)
+def test_merged_people_take_the_next_cover_and_are_hidden_only_if_all_were(choices_library: Library) -> None:
+    before = everything(choices_library)
+    merge_people(choices_library, 2, [1])  # Bob, who is hidden and has no cover of his own, and Ann
+    bob = show_person(choices_library, 2)
     assert (bob.person.name, bob.person.cover_face_id, bob.cover_chosen, bob.person.hidden) == ("Bob", 2, True, False)
-    undo_change(library)
-    assert everything(library) == before
-    hide_people(library, [3])
-    merge_people(library, 2, [3])
-    assert library.people.hidden() == {2}
-    set_cover(library, 2, 4)
-    merge_people(library, 2, [1])
-    assert show_person(library, 2).person.cover_face_id == 4
+    undo_change(choices_library)
+    assert everything(choices_library) == before
+    hide_people(choices_library, [3])
+    merge_people(choices_library, 2, [3])
+    assert choices_library.people.hidden() == {2}
+    set_cover(choices_library, 2, 4)
+    merge_people(choices_library, 2, [1])
+    assert show_person(choices_library, 2).person.cover_face_id == 4
 
 
-def test_exports_have_hidden_people_and_change_nothing(library: Library) -> None:
-    content, summary = export_listing(library, "json")
+def test_exports_have_hidden_people_and_change_nothing(choices_library: Library) -> None:
+    content, summary = export_listing(choices_library, "json")
     names = {face["name"] for photo in json.loads(content)["photos"] for face in photo["faces"]}
     assert (names, summary.people) == ({"Ann", "Bob", "Carl"}, 3)
-    _assert_kept(library)
+    _assert_kept(choices_library)

@@ -21,7 +21,7 @@ ANN_ID, BOB_ID = 1, 2
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
+def shades_library(tmp_path: Path) -> Iterator[Library]:
     """Ann has faces 1 to 5, a shade apart each, and face 18, a blue one that is not hers."""
     album = draw_album(tmp_path / "album", photos=5)
     draw(album / "blue.png", (9, 9, 250))
@@ -45,62 +45,62 @@ def rate(library: Library, person_id: int, *qualities: float | None) -> list[int
     return face_ids
 
 
-def test_of_the_typical_half_the_best_is_the_cover(library: Library) -> None:
+def test_of_the_typical_half_the_best_is_the_cover(shades_library: Library) -> None:
     """The median of the shades 0 to 4 and an outlier lies at shade 2 or 3: faces 2 to 4, of 6 the nearer half."""
-    face_ids = rate(library, ANN_ID, 0.1, 0.5, 0.4, 0.9, 0.1, 1.0)
-    assert cover_faces(library, [ANN_ID]) == {ANN_ID: face_ids[3]}
-    rate(library, ANN_ID, 0.1, 0.1, 0.8, 0.3, 0.1, 1.0)
-    assert cover_faces(library, [ANN_ID]) == {ANN_ID: face_ids[2]}
+    face_ids = rate(shades_library, ANN_ID, 0.1, 0.5, 0.4, 0.9, 0.1, 1.0)
+    assert cover_faces(shades_library, [ANN_ID]) == {ANN_ID: face_ids[3]}
+    rate(shades_library, ANN_ID, 0.1, 0.1, 0.8, 0.3, 0.1, 1.0)
+    assert cover_faces(shades_library, [ANN_ID]) == {ANN_ID: face_ids[2]}
 
 
-def test_the_best_face_of_all_is_no_cover_where_it_lies_far_off(library: Library) -> None:
-    face_ids = rate(library, ANN_ID, 0.1, 0.1, 0.1, 0.1, 0.1, 1.0)
-    assert cover_faces(library, [ANN_ID])[ANN_ID] != face_ids[5]
+def test_the_best_face_of_all_is_no_cover_where_it_lies_far_off(shades_library: Library) -> None:
+    face_ids = rate(shades_library, ANN_ID, 0.1, 0.1, 0.1, 0.1, 0.1, 1.0)
+    assert cover_faces(shades_library, [ANN_ID])[ANN_ID] != face_ids[5]
 
 
-def test_without_qualities_it_is_the_most_typical(library: Library) -> None:
-    face_ids = rate(library, BOB_ID, *[None] * 5)
-    assert cover_faces(library, [BOB_ID, ANN_ID, 99])[BOB_ID] == face_ids[2]  # the middle of five shades
-    assert 99 not in cover_faces(library, [99])
+def test_without_qualities_it_is_the_most_typical(shades_library: Library) -> None:
+    face_ids = rate(shades_library, BOB_ID, *[None] * 5)
+    assert cover_faces(shades_library, [BOB_ID, ANN_ID, 99])[BOB_ID] == face_ids[2]  # the middle of five shades
+    assert 99 not in cover_faces(shades_library, [99])
 
 
-def test_a_known_quality_is_better_than_an_unknown_one(library: Library) -> None:
-    face_ids = rate(library, BOB_ID, None, None, None, 0.0, None)
-    assert cover_faces(library, [BOB_ID])[BOB_ID] == face_ids[3]
+def test_a_known_quality_is_better_than_an_unknown_one(shades_library: Library) -> None:
+    face_ids = rate(shades_library, BOB_ID, None, None, None, 0.0, None)
+    assert cover_faces(shades_library, [BOB_ID])[BOB_ID] == face_ids[3]
 
 
 def test_a_cover_is_not_looked_for_again_until_a_face_comes_goes_or_changes(
-    library: Library, monkeypatch: pytest.MonkeyPatch
+    shades_library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    anns = rate(library, ANN_ID, 0.5, 0.5, 0.9, 0.5, 0.5, 0.5)
+    anns = rate(shades_library, ANN_ID, 0.5, 0.5, 0.9, 0.5, 0.5, 0.5)
     looked_for: list[set[int]] = []
-    sampled = library.face_owners.sampled_rows
+    sampled = shades_library.face_owners.sampled_rows
 
     def counting(person_ids: Iterable[int], most: int) -> Any:
         looked_for.append(set(person_ids))
         return sampled(person_ids, most)
 
-    monkeypatch.setattr(library.face_owners, "sampled_rows", counting)
-    found = cover_faces(library, [ANN_ID, BOB_ID])
+    monkeypatch.setattr(shades_library.face_owners, "sampled_rows", counting)
+    found = cover_faces(shades_library, [ANN_ID, BOB_ID])
     assert looked_for.pop() == {ANN_ID, BOB_ID}
-    assert cover_faces(library, [ANN_ID, BOB_ID]) == found
+    assert cover_faces(shades_library, [ANN_ID, BOB_ID]) == found
     assert not looked_for.pop()
-    reject_faces(library, ANN_ID, [found[ANN_ID]])
-    after = cover_faces(library, [ANN_ID, BOB_ID])
+    reject_faces(shades_library, ANN_ID, [found[ANN_ID]])
+    after = cover_faces(shades_library, [ANN_ID, BOB_ID])
     assert looked_for.pop() == {ANN_ID}
     assert after[ANN_ID] != found[ANN_ID]
-    rate(library, ANN_ID, *(0.1 + 0.1 * (face == min(anns)) for face in sorted(set(anns) - {found[ANN_ID]})))
-    cover_faces(library, [ANN_ID])
+    rate(shades_library, ANN_ID, *(0.1 + 0.1 * (face == min(anns)) for face in sorted(set(anns) - {found[ANN_ID]})))
+    cover_faces(shades_library, [ANN_ID])
     assert looked_for.pop() == {ANN_ID}
 
 
-def test_lists_and_sheets_show_the_cover(library: Library) -> None:
-    covers = cover_faces(library, [1, 2, 3])
-    assert {each.person_id: each.cover_face_id for each in list_people(library).people} == covers
-    assert {each.person_id: each.face_id for each in everybody(library, 10).people} == covers
-    plain = list_people(library, covers=False)
-    assert [replace(each, cover_face_id=None) for each in list_people(library).people] == list(plain.people)
-    shown = show_person(library, ANN_ID)
+def test_lists_and_sheets_show_the_cover(shades_library: Library) -> None:
+    covers = cover_faces(shades_library, [1, 2, 3])
+    assert {each.person_id: each.cover_face_id for each in list_people(shades_library).people} == covers
+    assert {each.person_id: each.face_id for each in everybody(shades_library, 10).people} == covers
+    plain = list_people(shades_library, covers=False)
+    assert [replace(each, cover_face_id=None) for each in list_people(shades_library).people] == list(plain.people)
+    shown = show_person(shades_library, ANN_ID)
     assert shown.person.cover_face_id == covers[ANN_ID]
     assert {face.quality for face in shown.faces} == {1.0}
 

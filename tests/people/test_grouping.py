@@ -39,7 +39,7 @@ def shade(colour: Colour, number: int) -> Colour:
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
+def ungrouped_library(tmp_path: Path) -> Iterator[Library]:
     """Three photos each of Ann (faces 1 to 3), Bob and Carl, and one of all of them and a stranger (faces 10 to 13)."""
     album = draw_album(tmp_path / "album")
     with Library.create(tmp_path / "library", MODELS) as library:
@@ -63,10 +63,10 @@ def colours_of(library: Library, photos: Path) -> dict[str, int | None]:
     return found
 
 
-def test_people_are_found_without_a_name_and_a_single_face_waits(library: Library) -> None:
-    summary = group_people(library)
-    assert sorted(map(sorted, groups_of(library).values())) == [[1, 2, 3, 10], [4, 5, 6, 11], [7, 8, 9, 12]]
-    assert set(library.people.names().values()) == {None}
+def test_people_are_found_without_a_name_and_a_single_face_waits(ungrouped_library: Library) -> None:
+    summary = group_people(ungrouped_library)
+    assert sorted(map(sorted, groups_of(ungrouped_library).values())) == [[1, 2, 3, 10], [4, 5, 6, 11], [7, 8, 9, 12]]
+    assert set(ungrouped_library.people.names().values()) == {None}
     assert (summary.faces, summary.known, summary.grouped, summary.joined, summary.waiting) == (13, 0, 12, 0, 1)
     assert [(person.person_id, person.is_new, person.faces, person.total) for person in summary.people] == [
         (1, True, 4, 4),
@@ -74,129 +74,129 @@ def test_people_are_found_without_a_name_and_a_single_face_waits(library: Librar
         (3, True, 4, 4),
     ]
     assert {face for person in summary.people for face in person.face_ids} == set(range(1, 13))
-    assert set(library.people.sources_of(1).values()) == {"group"}
+    assert set(ungrouped_library.people.sources_of(1).values()) == {"group"}
 
 
-def test_a_second_run_changes_nothing(library: Library) -> None:
-    group_people(library)
-    before, lines = everything(library), len(library.journal.lines())
-    summary = group_people(library)
+def test_a_second_run_changes_nothing(ungrouped_library: Library) -> None:
+    group_people(ungrouped_library)
+    before, lines = everything(ungrouped_library), len(ungrouped_library.journal.lines())
+    summary = group_people(ungrouped_library)
     assert (summary.change, summary.people, summary.known, summary.waiting) == (None, (), 12, 1)
-    assert (everything(library), len(library.journal.lines())) == (before, lines)
+    assert (everything(ungrouped_library), len(ungrouped_library.journal.lines())) == (before, lines)
 
 
-def test_a_dry_run_says_the_same_and_changes_nothing(library: Library, tmp_path: Path) -> None:
-    before = everything(library)
+def test_a_dry_run_says_the_same_and_changes_nothing(ungrouped_library: Library, tmp_path: Path) -> None:
+    before = everything(ungrouped_library)
     with Library.open(tmp_path / "library") as reader:
         said = group_people(reader, dry_run=True)
-    assert everything(library) == before
-    done = group_people(library)
+    assert everything(ungrouped_library) == before
+    done = group_people(ungrouped_library)
     assert [person.face_ids for person in said.people] == [person.face_ids for person in done.people]
     assert {person.person_id for person in said.people} == {None}
     assert (said.change, said.dry_run, said.grouped, said.waiting) == (None, True, done.grouped, done.waiting)
 
 
-def test_one_undo_takes_a_run_back_and_another_does_it_again(library: Library) -> None:
-    nothing = everything(library)
-    summary = group_people(library)
-    grouped = everything(library)
-    (line,) = change_log(library)
+def test_one_undo_takes_a_run_back_and_another_does_it_again(ungrouped_library: Library) -> None:
+    nothing = everything(ungrouped_library)
+    summary = group_people(ungrouped_library)
+    grouped = everything(ungrouped_library)
+    (line,) = change_log(ungrouped_library)
     assert (line.change, line.action, line.source, line.faces) == (summary.change, "group", "group", 12)
-    undo = undo_change(library)
-    assert everything(library) == nothing
-    undo_change(library, undo.change)
-    assert everything(library) == grouped
+    undo = undo_change(ungrouped_library)
+    assert everything(ungrouped_library) == nothing
+    undo_change(ungrouped_library, undo.change)
+    assert everything(ungrouped_library) == grouped
 
 
-def test_new_photos_join_named_and_unnamed_people_or_wait(library: Library, tmp_path: Path) -> None:
-    group_people(library)
-    ann = next(person for person, faces in groups_of(library).items() if 1 in faces)
-    name_person(library, ann, "Ann")
-    before = groups_of(library)
+def test_new_photos_join_named_and_unnamed_people_or_wait(ungrouped_library: Library, tmp_path: Path) -> None:
+    group_people(ungrouped_library)
+    ann = next(person for person, faces in groups_of(ungrouped_library).items() if 1 in faces)
+    name_person(ungrouped_library, ann, "Ann")
+    before = groups_of(ungrouped_library)
     draw(tmp_path / "more" / "two.png", shade(ANN, 4), shade(BOB, 4))
     draw(tmp_path / "more" / "new.png", (10, 10, 10))
-    index(library, tmp_path / "more")
-    summary = group_people(library)
+    index(ungrouped_library, tmp_path / "more")
+    summary = group_people(ungrouped_library)
     assert (summary.grouped, summary.joined, summary.waiting) == (0, 2, 2)
     assert {(person.name, person.is_new, person.faces, person.total) for person in summary.people} == {
         ("Ann", False, 1, 5),
         (None, False, 1, 5),
     }
-    after = groups_of(library)
+    after = groups_of(ungrouped_library)
     assert after.keys() == before.keys()
     assert all(before[person] <= after[person] for person in before)
-    assert library.people.names()[ann] == "Ann"
+    assert ungrouped_library.people.names()[ann] == "Ann"
 
 
-def test_what_a_user_said_never_moves(library: Library) -> None:
-    name_faces(library, [1, 4], "Ann")  # wrong for 4, but said
-    name_faces(library, [5], "Bob")
-    before = {face: person for person, faces in groups_of(library).items() for face in faces}
-    group_people(library)
-    after = {face: person for person, faces in groups_of(library).items() for face in faces}
+def test_what_a_user_said_never_moves(ungrouped_library: Library) -> None:
+    name_faces(ungrouped_library, [1, 4], "Ann")  # wrong for 4, but said
+    name_faces(ungrouped_library, [5], "Bob")
+    before = {face: person for person, faces in groups_of(ungrouped_library).items() for face in faces}
+    group_people(ungrouped_library)
+    after = {face: person for person, faces in groups_of(ungrouped_library).items() for face in faces}
     assert {face: after[face] for face in before} == before
-    assert library.people.names()[1] == "Ann"
+    assert ungrouped_library.people.names()[1] == "Ann"
     assert after[2] == after[3] == before[1]
     assert 6 not in after or after[6] != after[4] or after[6] == before[4]
 
 
-def test_a_rejected_face_stays_rejected_from_person_and_group(library: Library) -> None:
-    group_people(library)
-    ann = next(person for person, faces in groups_of(library).items() if 1 in faces)
-    reject_faces(library, ann, [2])
+def test_a_rejected_face_stays_rejected_from_person_and_group(ungrouped_library: Library) -> None:
+    group_people(ungrouped_library)
+    ann = next(person for person, faces in groups_of(ungrouped_library).items() if 1 in faces)
+    reject_faces(ungrouped_library, ann, [2])
     for _ in range(2):
-        group_people(library)
-        assert groups_of(library)[ann] == {1, 3, 10}
-        assert (2, ann) in library.people.rejections()
-    name_person(library, ann, "Ann")
-    bob = next(person for person, faces in groups_of(library).items() if 4 in faces)
-    merge_people(library, bob, [ann])  # the rejection goes with her
-    group_people(library)
-    assert 2 not in groups_of(library)[bob]
+        group_people(ungrouped_library)
+        assert groups_of(ungrouped_library)[ann] == {1, 3, 10}
+        assert (2, ann) in ungrouped_library.people.rejections()
+    name_person(ungrouped_library, ann, "Ann")
+    bob = next(person for person, faces in groups_of(ungrouped_library).items() if 4 in faces)
+    merge_people(ungrouped_library, bob, [ann])  # the rejection goes with her
+    group_people(ungrouped_library)
+    assert 2 not in groups_of(ungrouped_library)[bob]
 
 
-def test_rejected_faces_may_become_a_group_of_their_own(library: Library, tmp_path: Path) -> None:
+def test_rejected_faces_may_become_a_group_of_their_own(ungrouped_library: Library, tmp_path: Path) -> None:
     for number in range(3):
         draw(tmp_path / "twin" / f"{number}.png", shade(ANN, 5 + number))
-    index(library, tmp_path / "twin")
-    group_people(library)
-    ann = next(person for person, faces in groups_of(library).items() if 1 in faces)
-    twins = sorted(groups_of(library)[ann] - {1, 2, 3, 10})
+    index(ungrouped_library, tmp_path / "twin")
+    group_people(ungrouped_library)
+    ann = next(person for person, faces in groups_of(ungrouped_library).items() if 1 in faces)
+    twins = sorted(groups_of(ungrouped_library)[ann] - {1, 2, 3, 10})
     assert len(twins) == 3
-    reject_faces(library, ann, twins)
-    group_people(library)
-    assert groups_of(library)[ann] == {1, 2, 3, 10}
-    assert not any(set(twins) & faces and {1, 2, 3, 10} & faces for faces in groups_of(library).values())
+    reject_faces(ungrouped_library, ann, twins)
+    group_people(ungrouped_library)
+    assert groups_of(ungrouped_library)[ann] == {1, 2, 3, 10}
+    assert not any(set(twins) & faces and {1, 2, 3, 10} & faces for faces in groups_of(ungrouped_library).values())
 
 
-def test_a_split_is_not_undone(library: Library) -> None:
-    group_people(library)
-    ann = next(person for person, faces in groups_of(library).items() if 1 in faces)
-    split_faces(library, ann, [2, 3])
-    before = everything(library)
-    assert group_people(library).change is None
-    assert everything(library) == before
+def test_a_split_is_not_undone(ungrouped_library: Library) -> None:
+    group_people(ungrouped_library)
+    ann = next(person for person, faces in groups_of(ungrouped_library).items() if 1 in faces)
+    split_faces(ungrouped_library, ann, [2, 3])
+    before = everything(ungrouped_library)
+    assert group_people(ungrouped_library).change is None
+    assert everything(ungrouped_library) == before
 
 
-def test_two_faces_of_one_photo_are_not_put_together(library: Library, tmp_path: Path) -> None:
+def test_two_faces_of_one_photo_are_not_put_together(ungrouped_library: Library, tmp_path: Path) -> None:
     draw(tmp_path / "mirror" / "0.png", shade(ANN, 1), shade(ANN, 6))
-    index(library, tmp_path / "mirror")
-    group_people(library)
-    for faces in groups_of(library).values():
-        photos = [face.photo_id for face in library.catalog.faces(faces).values()]
+    index(ungrouped_library, tmp_path / "mirror")
+    group_people(ungrouped_library)
+    for faces in groups_of(ungrouped_library).values():
+        photos = [face.photo_id for face in ungrouped_library.catalog.faces(faces).values()]
         assert len(photos) == len(set(photos))
 
 
-def test_the_size_of_a_group_can_be_asked_for(library: Library) -> None:
-    assert group_people(library, least_faces=5, dry_run=True).grouped == 0
-    assert group_people(library, least_faces=4, dry_run=True).grouped == 12
+def test_the_size_of_a_group_can_be_asked_for(ungrouped_library: Library) -> None:
+    assert group_people(ungrouped_library, least_faces=5, dry_run=True).grouped == 0
+    assert group_people(ungrouped_library, least_faces=4, dry_run=True).grouped == 12
 
 
-def test_a_calibration_decides_how_near_is_near_enough(library: Library) -> None:
+def test_a_calibration_decides_how_near_is_near_enough(ungrouped_library: Library) -> None:
     strict = Calibration((0.0001, 0.0005), (6.0, -6.0))
-    assert group_people(library, strict, dry_run=True).grouped == 0
+    assert group_people(ungrouped_library, strict, dry_run=True).grouped == 0
     blind = Calibration((0.001, 2.0), (30.0, 29.0))  # everything is near: the photo of four keeps four people apart
-    seen = group_people(library, blind, dry_run=True)
+    seen = group_people(ungrouped_library, blind, dry_run=True)
     assert seen.grouped > 0
     assert max(person.faces for person in seen.people) <= 10
 
@@ -221,9 +221,11 @@ def test_groups_do_not_hang_on_the_order_of_indexing(tmp_path: Path) -> None:
     assert found[0] == found[1] == found[2]
 
 
-def test_a_forgotten_group_leaves_no_trace_and_the_library_stays_sound(library: Library, tmp_path: Path) -> None:
-    group_people(library)
-    library.close()
+def test_a_forgotten_group_leaves_no_trace_and_the_library_stays_sound(
+    ungrouped_library: Library, tmp_path: Path
+) -> None:
+    group_people(ungrouped_library)
+    ungrouped_library.close()
     forget(tmp_path / "library", "#1")
     assert verify(tmp_path / "library", MODELS).findings == ()
     with Library.open(tmp_path / "library", writable=True) as again:
@@ -232,7 +234,7 @@ def test_a_forgotten_group_leaves_no_trace_and_the_library_stays_sound(library: 
         assert group_people(again).change is None
 
 
-def test_a_reader_is_told_that_it_only_reads(library: Library, tmp_path: Path) -> None:
+def test_a_reader_is_told_that_it_only_reads(ungrouped_library: Library, tmp_path: Path) -> None:
     with Library.open(tmp_path / "library") as reader, pytest.raises(LibraryError, match="for reading only"):
         group_people(reader)
 
@@ -310,38 +312,42 @@ def said_by(library: Library, person: int) -> set[str]:
     return set(library.people.sources_of(person).values())
 
 
-def test_naming_a_group_vouches_for_the_faces_in_it_and_not_for_later_ones(library: Library, tmp_path: Path) -> None:
-    group_people(library)
-    grouped = everything(library)
-    ann, bob = (next(person for person, faces in groups_of(library).items() if face in faces) for face in (1, 4))
-    named = name_person(library, ann, "Ann").change
-    assert (said_by(library, ann), said_by(library, bob)) == ({"named group"}, {"group"})
+def test_naming_a_group_vouches_for_the_faces_in_it_and_not_for_later_ones(
+    ungrouped_library: Library, tmp_path: Path
+) -> None:
+    group_people(ungrouped_library)
+    grouped = everything(ungrouped_library)
+    ann, bob = (
+        next(person for person, faces in groups_of(ungrouped_library).items() if face in faces) for face in (1, 4)
+    )
+    named = name_person(ungrouped_library, ann, "Ann").change
+    assert (said_by(ungrouped_library, ann), said_by(ungrouped_library, bob)) == ({"named group"}, {"group"})
     draw(tmp_path / "more" / "new.png", shade(ANN, 4))
-    index(library, tmp_path / "more")
-    group_people(library)
-    assert [face for face, source in library.people.sources_of(ann).items() if source == "group"] == [14]
-    with library.snapshot():
-        assert read_lessons(library).faces_a_person.tolist() == [4]  # 14 only the tower says
-    name_person(library, ann, "Annie")  # another spelling is no look at the faces
-    assert library.people.sources_of(ann)[14] == "group"
-    undo_change(library)
-    undo_change(library)
-    undo_change(library, named)
-    assert everything(library) == grouped
-    said = [line.source for line in change_log(library) if line.action in ("name", "undo")]
+    index(ungrouped_library, tmp_path / "more")
+    group_people(ungrouped_library)
+    assert [face for face, source in ungrouped_library.people.sources_of(ann).items() if source == "group"] == [14]
+    with ungrouped_library.snapshot():
+        assert read_lessons(ungrouped_library).faces_a_person.tolist() == [4]  # 14 only the tower says
+    name_person(ungrouped_library, ann, "Annie")  # another spelling is no look at the faces
+    assert ungrouped_library.people.sources_of(ann)[14] == "group"
+    undo_change(ungrouped_library)
+    undo_change(ungrouped_library)
+    undo_change(ungrouped_library, named)
+    assert everything(ungrouped_library) == grouped
+    said = [line.source for line in change_log(ungrouped_library) if line.action in ("name", "undo")]
     assert set(said) <= {None, "user"}  # whoever put the faces there before, that was the user
 
 
-def test_saying_whose_group_it_is_vouches_for_it_too(library: Library) -> None:
-    group_people(library)
-    merge_people(library, 3, [2])  # two groups of nobody: nobody is vouched for
-    assert said_by(library, 3) == {"group"}
-    name_person(library, 1, "Ann")
-    before = everything(library)
-    merge_people(library, 1, [3])
-    assert said_by(library, 1) == {"named group"}
-    undo_change(library)
-    assert everything(library) == before
+def test_saying_whose_group_it_is_vouches_for_it_too(ungrouped_library: Library) -> None:
+    group_people(ungrouped_library)
+    merge_people(ungrouped_library, 3, [2])  # two groups of nobody: nobody is vouched for
+    assert said_by(ungrouped_library, 3) == {"group"}
+    name_person(ungrouped_library, 1, "Ann")
+    before = everything(ungrouped_library)
+    merge_people(ungrouped_library, 1, [3])
+    assert said_by(ungrouped_library, 1) == {"named group"}
+    undo_change(ungrouped_library)
+    assert everything(ungrouped_library) == before
 
 
 def set_quality(library: Library, quality: float | None, *face_ids: int) -> None:
@@ -350,40 +356,42 @@ def set_quality(library: Library, quality: float | None, *face_ids: int) -> None
             library._database.execute("UPDATE faces SET quality = ? WHERE id = ?", (quality, face_id))
 
 
-def test_a_poor_face_neither_starts_nor_joins_a_group(library: Library) -> None:
-    set_quality(library, 0.2, 1, 2, 4)  # of three of Ann's portraits two: she has a good one left, and a group photo
-    summary = group_people(library)
-    assert sorted(map(sorted, groups_of(library).values())) == [[5, 6, 11], [7, 8, 9, 12]]
+def test_a_poor_face_neither_starts_nor_joins_a_group(ungrouped_library: Library) -> None:
+    set_quality(
+        ungrouped_library, 0.2, 1, 2, 4
+    )  # of three of Ann's portraits two: she has a good one left, and a group photo
+    summary = group_people(ungrouped_library)
+    assert sorted(map(sorted, groups_of(ungrouped_library).values())) == [[5, 6, 11], [7, 8, 9, 12]]
     assert (summary.faces, summary.waiting, summary.poor) == (13, 6, 3)
-    set_quality(library, 0.9, 4)
-    again = group_people(library)
-    assert sorted(map(sorted, groups_of(library).values())) == [[4, 5, 6, 11], [7, 8, 9, 12]]
+    set_quality(ungrouped_library, 0.9, 4)
+    again = group_people(ungrouped_library)
+    assert sorted(map(sorted, groups_of(ungrouped_library).values())) == [[4, 5, 6, 11], [7, 8, 9, 12]]
     assert (again.joined, again.waiting, again.poor) == (1, 5, 2)
 
 
-def test_a_face_of_unknown_quality_counts_as_good_and_zero_takes_all(library: Library) -> None:
-    set_quality(library, None, *range(1, 7))
-    assert group_people(library, dry_run=True).grouped == 12
-    set_quality(library, 0.0, *range(1, 14))
-    assert group_people(library, dry_run=True).grouped == 0
-    assert group_people(library, least_quality=0, dry_run=True).grouped == 12
+def test_a_face_of_unknown_quality_counts_as_good_and_zero_takes_all(ungrouped_library: Library) -> None:
+    set_quality(ungrouped_library, None, *range(1, 7))
+    assert group_people(ungrouped_library, dry_run=True).grouped == 12
+    set_quality(ungrouped_library, 0.0, *range(1, 14))
+    assert group_people(ungrouped_library, dry_run=True).grouped == 0
+    assert group_people(ungrouped_library, least_quality=0, dry_run=True).grouped == 12
 
 
-def test_a_poor_face_that_has_a_person_stays_and_still_counts(library: Library) -> None:
-    name_faces(library, [1, 2], "Ann")
-    set_quality(library, 0.1, 1, 2)
-    summary = group_people(library)
-    assert groups_of(library)[1] == {1, 2, 3, 10}
+def test_a_poor_face_that_has_a_person_stays_and_still_counts(ungrouped_library: Library) -> None:
+    name_faces(ungrouped_library, [1, 2], "Ann")
+    set_quality(ungrouped_library, 0.1, 1, 2)
+    summary = group_people(ungrouped_library)
+    assert groups_of(ungrouped_library)[1] == {1, 2, 3, 10}
     assert (summary.known, summary.poor) == (2, 0)
 
 
-def test_a_rejection_of_a_poor_face_is_kept_in_mind(library: Library) -> None:
-    name_faces(library, [1, 2, 10], "Ann")
-    reject_faces(library, 1, [1])
-    set_quality(library, 0.1, 1)
-    assert groups_of_after(library)[1] == {2, 3, 10}
-    set_quality(library, 0.9, 1)
-    assert groups_of_after(library)[1] == {2, 3, 10}
+def test_a_rejection_of_a_poor_face_is_kept_in_mind(ungrouped_library: Library) -> None:
+    name_faces(ungrouped_library, [1, 2, 10], "Ann")
+    reject_faces(ungrouped_library, 1, [1])
+    set_quality(ungrouped_library, 0.1, 1)
+    assert groups_of_after(ungrouped_library)[1] == {2, 3, 10}
+    set_quality(ungrouped_library, 0.9, 1)
+    assert groups_of_after(ungrouped_library)[1] == {2, 3, 10}
 
 
 def groups_of_after(library: Library) -> dict[int, set[int]]:
@@ -392,9 +400,9 @@ def groups_of_after(library: Library) -> dict[int, set[int]]:
 
 
 @pytest.mark.parametrize("quality", [-0.1, 1.1, float("nan")])
-def test_a_quality_that_cannot_be_is_refused(library: Library, quality: float) -> None:
+def test_a_quality_that_cannot_be_is_refused(ungrouped_library: Library, quality: float) -> None:
     with pytest.raises(UsageError, match="from 0 to 1"):
-        group_people(library, least_quality=quality)
+        group_people(ungrouped_library, least_quality=quality)
 
 
 def index_and_group(library: Library, *photos: Path, group: bool | None = None) -> IndexSummary:

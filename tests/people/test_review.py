@@ -35,7 +35,7 @@ PEOPLE = {"Ann": (200, 20, 20), "Bob": (20, 200, 20), "Carl": (20, 20, 200), "Do
 
 
 @pytest.fixture
-def album(tmp_path: Path) -> Path:
+def varied_album(tmp_path: Path) -> Path:
     """Eight photos of each of four people, who look a little different on each; and a photo of three."""
     random = np.random.default_rng(0)
     for name, colour in PEOPLE.items():
@@ -47,12 +47,12 @@ def album(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def library(tmp_path: Path, album: Path) -> Iterator[Library]:
+def faultless_library(tmp_path: Path, varied_album: Path) -> Iterator[Library]:
     """Everybody is named rightly; faces 1 to 8 are Ann's, 9 to 16 Bob's, and so on; 33 to 35 are on the last photo."""
     with Library.create(tmp_path / "library", MODELS) as library:
         for name in PEOPLE:
-            index_photos(library, [album / name], TileDetector(), ColourTower())
-        index_photos(library, [album], TileDetector(), ColourTower())
+            index_photos(library, [varied_album / name], TileDetector(), ColourTower())
+        index_photos(library, [varied_album], TileDetector(), ColourTower())
         with library.changing():
             for person, name in enumerate(PEOPLE):
                 first = 1 + FACES * person
@@ -86,104 +86,106 @@ def _again(path: Path) -> tuple[object, ...]:
     return path, opened._database, opened._lock
 
 
-def test_nothing_is_suspected_where_all_is_well(library: Library) -> None:
-    report = find_suspects(library)
+def test_nothing_is_suspected_where_all_is_well(faultless_library: Library) -> None:
+    report = find_suspects(faultless_library)
     assert (report.suspects, report.faces, report.people) == ((), 4 * FACES, 4)
     assert report.found == {"twice": 0, "stray": 0, "alike": 0, "unborn": 0}
 
 
-def test_a_face_at_the_wrong_person(library: Library, album: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    give(library, "Bob", 3)
-    first, *others = found(library)
+def test_a_face_at_the_wrong_person(
+    faultless_library: Library, varied_album: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    give(faultless_library, "Bob", 3)
+    first, *others = found(faultless_library)
     assert others == []
     assert (first.kind, first.name, first.face_id, first.other_name) == ("stray", "Bob", 3, "Ann")
-    assert first.photo == album / "Ann" / "2.png"
+    assert first.photo == varied_album / "Ann" / "2.png"
     assert first.command == "facesearch people split Bob face:3 --to Ann"
-    ids, embeddings = library.catalog.embeddings()
+    ids, embeddings = faultless_library.catalog.embeddings()
     rows = {face: embeddings[ids.tolist().index(face)] for face in (*range(1, 17),)}
     apart = {face: float(np.linalg.norm(rows[face] - rows[3])) for face in rows}
     own = sorted(apart[face] for face in range(9, 17))[:3]
     other = sorted(apart[face] for face in range(1, 9) if face != 3)[:3]
     assert (first.distance, first.other_distance) == pytest.approx((np.mean(own), np.mean(other)), abs=1e-4)
-    mend(library, first, capsys)
-    assert library.catalog.faces([3])[3].name == "Ann"
-    assert found(library) == []
+    mend(faultless_library, first, capsys)
+    assert faultless_library.catalog.faces([3])[3].name == "Ann"
+    assert found(faultless_library) == []
 
 
-def test_a_face_of_nobody_who_is_there(library: Library, album: Path) -> None:
-    draw(album / "odd.png", (250, 250, 250))
-    index_photos(library, [album], TileDetector(), ColourTower())
-    give(library, "Carl", 36)
-    (only,) = found(library)
+def test_a_face_of_nobody_who_is_there(faultless_library: Library, varied_album: Path) -> None:
+    draw(varied_album / "odd.png", (250, 250, 250))
+    index_photos(faultless_library, [varied_album], TileDetector(), ColourTower())
+    give(faultless_library, "Carl", 36)
+    (only,) = found(faultless_library)
     assert (only.kind, only.face_id, only.other_person_id) == ("stray", 36, None)
     assert only.command == "facesearch people reject Carl face:36"
 
 
-def test_a_rejected_person_is_not_suggested_and_neither_is_one_on_the_photo(library: Library) -> None:
-    give(library, "Bob", 3, 33)  # 33 is Ann, on a photo together with...
-    give(library, "Ann", 34)
-    by_face = {each.face_id: each for each in found(library)}
+def test_a_rejected_person_is_not_suggested_and_neither_is_one_on_the_photo(faultless_library: Library) -> None:
+    give(faultless_library, "Bob", 3, 33)  # 33 is Ann, on a photo together with...
+    give(faultless_library, "Ann", 34)
+    by_face = {each.face_id: each for each in found(faultless_library)}
     assert by_face[3].other_name == "Ann"
     assert by_face[33].other_name is None  # ... somebody who is taken for Ann already
-    reject_faces(library, 1, [3])
-    assert {each.face_id: each for each in found(library)}[3].other_name is None
+    reject_faces(faultless_library, 1, [3])
+    assert {each.face_id: each for each in found(faultless_library)}[3].other_name is None
 
 
-def test_a_person_twice_on_one_photo(library: Library, capsys: pytest.CaptureFixture[str]) -> None:
-    give(library, "Ann", 33, 34)
-    first = found(library)[0]
+def test_a_person_twice_on_one_photo(faultless_library: Library, capsys: pytest.CaptureFixture[str]) -> None:
+    give(faultless_library, "Ann", 33, 34)
+    first = found(faultless_library)[0]
     assert (first.kind, first.name, first.face_id, first.other_face_id) == ("twice", "Ann", 34, 33)
     assert first.command == "facesearch people split Ann face:34 --to Bob"
-    mend(library, first, capsys)
-    assert found(library) == []
+    mend(faultless_library, first, capsys)
+    assert found(faultless_library) == []
 
 
 def test_two_who_look_like_one_until_somebody_says_that_they_are_two(
-    library: Library, capsys: pytest.CaptureFixture[str]
+    faultless_library: Library, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    give(library, "Ann (again)", 1, 2, 3)
-    first, *_ = found(library)
+    give(faultless_library, "Ann (again)", 1, 2, 3)
+    first, *_ = found(faultless_library)
     assert (first.kind, first.name, first.other_name, first.face_id) == ("alike", "Ann", "Ann (again)", None)
     assert first.command == "facesearch people merge Ann 'Ann (again)'"
-    reject_faces(library, 1, [2])
-    assert [each for each in found(library) if each.kind == "alike"] == []
-    with library.changing(), library.people.change("plant") as change:
+    reject_faces(faultless_library, 1, [2])
+    assert [each for each in found(faultless_library) if each.kind == "alike"] == []
+    with faultless_library.changing(), faultless_library.people.change("plant") as change:
         change.accept(1, [2])
-        change.update(library.people.find("Ann (again)") or 0, name=None, born=None)
-    first, *_ = found(library)
+        change.update(faultless_library.people.find("Ann (again)") or 0, name=None, born=None)
+    first, *_ = found(faultless_library)
     assert (first.command, first.other_name) == ("facesearch people merge Ann '#5'", None)
-    mend(library, first, capsys)
-    assert found(library) == []
+    mend(faultless_library, first, capsys)
+    assert found(faultless_library) == []
 
 
-def test_a_photo_that_is_older_than_the_person(library: Library, album: Path) -> None:
+def test_a_photo_that_is_older_than_the_person(faultless_library: Library, varied_album: Path) -> None:
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0x9003] = "1979:12:31 23:59:59"
-    photo = album / "Ann" / "new.jpg"
+    photo = varied_album / "Ann" / "new.jpg"
     Image.new("RGB", (40, 40), PEOPLE["Ann"]).save(photo, exif=exif, quality=100)
-    index_photos(library, [album / "Ann"], TileDetector(), ColourTower())
-    give(library, "Ann", 36)
-    assert find_suspects(library).photos_dated == 0  # no date of birth is known
-    set_born(library, 1, "1980-01-01")
-    before = {path: path.stat().st_mtime_ns for path in album.rglob("*") if path.is_file()}
-    report = find_suspects(library)
+    index_photos(faultless_library, [varied_album / "Ann"], TileDetector(), ColourTower())
+    give(faultless_library, "Ann", 36)
+    assert find_suspects(faultless_library).photos_dated == 0  # no date of birth is known
+    set_born(faultless_library, 1, "1980-01-01")
+    before = {path: path.stat().st_mtime_ns for path in varied_album.rglob("*") if path.is_file()}
+    report = find_suspects(faultless_library)
     (only,) = report.suspects
     assert (only.kind, only.face_id, only.photo, only.taken) == ("unborn", 36, photo, "1979-12-31")
     assert "before Ann was born on 1980-01-01" in only.reason
     assert (report.photos_dated, report.photos_undated) == (1, FACES)
-    assert {path: path.stat().st_mtime_ns for path in album.rglob("*") if path.is_file()} == before
-    set_born(library, 1, "1979-12-31")
-    assert find_suspects(library).suspects == ()
+    assert {path: path.stat().st_mtime_ns for path in varied_album.rglob("*") if path.is_file()} == before
+    set_born(faultless_library, 1, "1979-12-31")
+    assert find_suspects(faultless_library).suspects == ()
 
 
 def test_the_command_says_the_likeliest_first(
-    library: Library, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    faultless_library: Library, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    give(library, "Bob", 3)
-    give(library, "Dora", 33, 34)
-    library.close()
+    give(faultless_library, "Bob", 3)
+    give(faultless_library, "Dora", 33, 34)
+    faultless_library.close()
     run = CommandLine(capsys)
-    monkeypatch.setenv("FACESEARCH_LIBRARY", str(library.path))
+    monkeypatch.setenv("FACESEARCH_LIBRARY", str(faultless_library.path))
     ran = run("people", "review", "--json")
     report = json.loads(ran.out)
     assert keys_of(report) == documented_keys("people review")
@@ -196,7 +198,7 @@ def test_the_command_says_the_likeliest_first(
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.count("facesearch people ") == 1
     assert "3 likely mistakes (" in ran.out
-    Library.__init__(library, *_again(library.path))
+    Library.__init__(faultless_library, *_again(faultless_library.path))
 
 
 # The model
@@ -243,28 +245,30 @@ def _strongest(likeness: Likeness) -> Iterator[tuple[int, int]]:
             yield row, int(others[int(np.argmax(weights))])
 
 
-def test_a_face_that_was_confirmed_is_no_mistake_until_that_is_taken_back(library: Library) -> None:
-    give(library, "Bob", 1)
-    assert [(suspect.face_id, suspect.person_id) for suspect in found(library)] == [(1, 2)]
-    changed = confirm_faces(library, 2, [1])
+def test_a_face_that_was_confirmed_is_no_mistake_until_that_is_taken_back(faultless_library: Library) -> None:
+    give(faultless_library, "Bob", 1)
+    assert [(suspect.face_id, suspect.person_id) for suspect in found(faultless_library)] == [(1, 2)]
+    changed = confirm_faces(faultless_library, 2, [1])
     assert (changed.action, changed.faces, changed.total) == ("confirm", 1, FACES + 1)
-    assert found(library) == []
-    assert confirm_faces(library, 2, [1]).change is None
-    assert change_log(library, 1)[0].source == "user"
+    assert found(faultless_library) == []
+    assert confirm_faces(faultless_library, 2, [1]).change is None
+    assert change_log(faultless_library, 1)[0].source == "user"
     with pytest.raises(UsageError, match="face #2 is not Bob's"):
-        confirm_faces(library, 2, [2])
-    undo_change(library)
-    assert [suspect.face_id for suspect in found(library)] == [1]
+        confirm_faces(faultless_library, 2, [2])
+    undo_change(faultless_library)
+    assert [suspect.face_id for suspect in found(faultless_library)] == [1]
 
 
-def test_a_group_that_may_be_somebody_known_is_asked_about_and_no_more_once_that_is_denied(library: Library) -> None:
-    with library.changing(), library.people.change("plant") as change:
+def test_a_group_that_may_be_somebody_known_is_asked_about_and_no_more_once_that_is_denied(
+    faultless_library: Library,
+) -> None:
+    with faultless_library.changing(), faultless_library.people.change("plant") as change:
         group = change.create(None)
         change.move([1, 2, 3], group)
-    (likely,) = lookalikes(library, group)
+    (likely,) = lookalikes(faultless_library, group)
     assert (likely.person_id, likely.name) == (1, "Ann")
     assert likely.face_id in range(4, FACES + 1)
-    assert 0 < likely.distance <= library.models.threshold
-    assert lookalikes(library, 2) == ()  # Bob is near nobody
-    reject_faces(library, 1, [2])
-    assert lookalikes(library, group) == ()
+    assert 0 < likely.distance <= faultless_library.models.threshold
+    assert lookalikes(faultless_library, 2) == ()  # Bob is near nobody
+    reject_faces(faultless_library, 1, [2])
+    assert lookalikes(faultless_library, group) == ()

@@ -148,7 +148,7 @@ def why(
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
+def two_people_library(tmp_path: Path) -> Iterator[Library]:
     """Ann (two reds), Bea (two greens), and a blue nobody."""
     for folder, colours in {"Ann": (RED, DARK_RED), "Bea": (GREEN, (0, 180, 0))}.items():
         for number, colour in enumerate(colours):
@@ -163,9 +163,9 @@ def library(tmp_path: Path) -> Iterator[Library]:
         yield library
 
 
-def test_the_nearest_person_the_runner_up_and_the_margin(library: Library, tmp_path: Path) -> None:
+def test_the_nearest_person_the_runner_up_and_the_margin(two_people_library: Library, tmp_path: Path) -> None:
     probe = draw(tmp_path / "probe.png", GREEN, (205, 0, 0))
-    found = why(library, probe, face=2)
+    found = why(two_people_library, probe, face=2)
     assert (found.person.name, found.person.face_id, found.person.rank) == ("Ann", 1, 1)
     assert found.person.distance == pytest.approx(5 / 255, abs=1e-4)
     assert found.runner_up is not None
@@ -180,13 +180,13 @@ def test_the_nearest_person_the_runner_up_and_the_margin(library: Library, tmp_p
     assert "Too few faces have a name" in standing(found)
 
 
-def test_it_says_how_likely_that_is_in_the_numbers_of_the_query(library: Library, tmp_path: Path) -> None:
+def test_it_says_how_likely_that_is_in_the_numbers_of_the_query(two_people_library: Library, tmp_path: Path) -> None:
     tower = ColourTower(Calibration((0.0, 0.4), (6.0, -6.0)).to_card())
     probe = draw(tmp_path / "probe.png", GREEN, (205, 0, 0))
     for prior in (0.5, 0.9):
-        face = ask(library, probe_photo(probe, TileDetector(), tower), QueryOptions(prior=prior)).faces[1]
+        face = ask(two_people_library, probe_photo(probe, TileDetector(), tower), QueryOptions(prior=prior)).faces[1]
         for asked in (None, "Ann", "Bea"):
-            found = why(library, probe, asked, face=2, query=QueryOptions(prior=prior), tower=tower)
+            found = why(two_people_library, probe, asked, face=2, query=QueryOptions(prior=prior), tower=tower)
             match = next(each for each in face.people if each.name == (asked or "Ann"))
             same = (match.rank, match.posterior, match.person_distance, match.probability)
             person = found.person
@@ -197,48 +197,48 @@ def test_it_says_how_likely_that_is_in_the_numbers_of_the_query(library: Library
     told = found.to_json()
     assert (told["nobody"], told["is_nobody"]) == (face.nobody, face.is_nobody)
     assert (told["posterior_margin"], told["set_apart"]) == (face.margin, False)
-    page = render_explanation(found, library)
+    page = render_explanation(found, two_people_library)
     assert verdict(found) in page
     assert told["verdict"] == face.verdict
     stranger = draw(tmp_path / "stranger.png", (60, 60, 60))
-    assert verdict(why(library, stranger, tower=tower)).startswith("face 1: not in this library (")
-    assert "probability" not in asked_about(why(library, probe))
+    assert verdict(why(two_people_library, stranger, tower=tower)).startswith("face 1: not in this library (")
+    assert "probability" not in asked_about(why(two_people_library, probe))
 
 
-def test_a_face_that_is_itself_in_the_library_is_said_to_be(library: Library, tmp_path: Path) -> None:
-    own = why(library, tmp_path / "photos" / "Ann" / "0.png")
+def test_a_face_that_is_itself_in_the_library_is_said_to_be(two_people_library: Library, tmp_path: Path) -> None:
+    own = why(two_people_library, tmp_path / "photos" / "Ann" / "0.png")
     assert own.same_photo
-    assert "on this very photo" in render_explanation(own, library)
+    assert "on this very photo" in render_explanation(own, two_people_library)
     copy = draw(tmp_path / "copy.bmp", RED)  # the same face from another file
-    other = why(library, copy)
+    other = why(two_people_library, copy)
     assert not other.same_photo
-    assert "on this very photo" not in render_explanation(other, library)
+    assert "on this very photo" not in render_explanation(other, two_people_library)
 
 
-def test_somebody_else_can_be_asked_about(library: Library, tmp_path: Path) -> None:
+def test_somebody_else_can_be_asked_about(two_people_library: Library, tmp_path: Path) -> None:
     probe = draw(tmp_path / "probe.png", RED)
-    found = why(library, probe, "Bea")
+    found = why(two_people_library, probe, "Bea")
     assert (found.person.name, found.person.same_person) == ("Bea", False)
     assert found.runner_up is not None
     assert found.runner_up.name == "Ann"
     assert found.margin is not None
     assert found.margin < 0
     assert "Ann at 0.000 is nearer" in rivalry(found)
-    assert why(library, probe, "#2").person == found.person
+    assert why(two_people_library, probe, "#2").person == found.person
     with pytest.raises(UsageError, match="Zoe"):
-        why(library, probe, "Zoe")
+        why(two_people_library, probe, "Zoe")
     with pytest.raises(UsageError, match=r"has no face 2: it has 1"):
-        why(library, probe, face=2)
+        why(two_people_library, probe, face=2)
 
 
 def test_somebody_who_is_far_behind_all_others_is_explained_too(
-    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    two_people_library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
     from facesearch.query.why import explanation
 
     monkeypatch.setattr(explanation, "_PEOPLE_TO_LOOK_THROUGH", 2)
-    found = why(library, draw(tmp_path / "probe.png", RED), "Bea", query=QueryOptions(k=1))
+    found = why(two_people_library, draw(tmp_path / "probe.png", RED), "Bea", query=QueryOptions(k=1))
     assert (found.person.rank, found.person.probability) == (None, None)
     expected = min(np.linalg.norm(np.subtract(RED, green)) / 255 for green in (GREEN, (0, 180, 0)))
     assert found.person.distance == pytest.approx(expected, abs=1e-4)
@@ -251,14 +251,14 @@ def test_an_empty_library_has_nobody_to_be_near_to(tmp_path: Path) -> None:
 
 
 def test_a_taught_space_is_the_one_that_is_explained(
-    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    two_people_library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     space = Space(np.eye(32, dtype=np.float32) * 3)
     monkeypatch.setattr(Library, "space", space)
     probe = draw(tmp_path / "probe.png", (210, 0, 0))
-    with library.snapshot():
-        around = pairs_around(library, 0.1)
-    found = why(library, probe, "Ann")
+    with two_people_library.snapshot():
+        around = pairs_around(two_people_library, 0.1)
+    found = why(two_people_library, probe, "Ann")
     assert around is None
     assert found.occlusion.distances[0] == pytest.approx(3 * 10 / 255, abs=1e-3)
 
@@ -293,10 +293,10 @@ def test_pairs_around_a_distance_are_counted_as_by_a_naive_loop(tmp_path: Path) 
     assert middle == pytest.approx(np.mean(genuine), abs=0.02)
 
 
-def test_the_page_shows_what_was_found(library: Library, tmp_path: Path) -> None:
+def test_the_page_shows_what_was_found(two_people_library: Library, tmp_path: Path) -> None:
     probe = draw(tmp_path / "probe <x>.png", (205, 0, 0))
-    found = why(library, probe)
-    page = render_explanation(found, library)
+    found = why(two_people_library, probe)
+    page = render_explanation(found, two_people_library)
     for said in (
         "Why Ann?",
         "distance to <b>Ann</b>",
@@ -342,7 +342,7 @@ def test_the_command_says_it_in_words_in_numbers_and_on_a_page(
     assert run("why", group, "--face", "40", *own, "--force").code == 2
 
 
-def test_the_threshold_is_the_towers(library: Library, tmp_path: Path) -> None:
-    found = why(library, draw(tmp_path / "p.png", RED))
+def test_the_threshold_is_the_towers(two_people_library: Library, tmp_path: Path) -> None:
+    found = why(two_people_library, draw(tmp_path / "p.png", RED))
     assert found.threshold == THRESHOLD
     assert set(asdict(found.occlusion.patches)) == {"side_px", "stride_px", "fill"}

@@ -21,7 +21,7 @@ CALIBRATION = Calibration((0.02, 0.1, 0.3, 1.0), (8.0, 0.0, -4.0, -8.0))
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
+def loose_library(tmp_path: Path) -> Iterator[Library]:
     """Six photos of Ann, three of Bob, one of Carl, nobody grouped."""
     for name, colour, photos in (("ann", ANN, 6), ("bob", BOB, 3), ("carl", (0, 0, 255), 1)):
         for number in range(photos):
@@ -37,8 +37,8 @@ def probe(folder: Path, *colours: tuple[int, int, int]) -> Probe:
     return Probe(found.path, found.photo, found.faces, found.crops, found.models, CALIBRATION)
 
 
-def test_faces_of_one_person_are_one_answer_with_all_of_their_photos(library: Library, tmp_path: Path) -> None:
-    (face,) = ask(library, probe(tmp_path, ANN), QueryOptions(k=3)).faces
+def test_faces_of_one_person_are_one_answer_with_all_of_their_photos(loose_library: Library, tmp_path: Path) -> None:
+    (face,) = ask(loose_library, probe(tmp_path, ANN), QueryOptions(k=3)).faces
     assert {match.person_id for match in face.people} == {None}
     assert [face.people[0].photo_count, *sorted(match.photo_count for match in face.people[1:])] == [6, 1, 3]
     assert face.people[0].posterior is not None
@@ -47,24 +47,24 @@ def test_faces_of_one_person_are_one_answer_with_all_of_their_photos(library: Li
     assert face.verdict.is_clear
 
 
-def test_a_face_with_a_person_is_not_taken_with_those_without(library: Library, tmp_path: Path) -> None:
-    name_faces(library, [1, 2], "Ann")
-    (face,) = ask(library, probe(tmp_path, ANN), QueryOptions(k=2)).faces
+def test_a_face_with_a_person_is_not_taken_with_those_without(loose_library: Library, tmp_path: Path) -> None:
+    name_faces(loose_library, [1, 2], "Ann")
+    (face,) = ask(loose_library, probe(tmp_path, ANN), QueryOptions(k=2)).faces
     assert [(match.name, match.photo_count) for match in face.people] == [("Ann", 2), (None, 4)]
 
 
-def test_somebody_hidden_is_not_shown_and_nobody_is_taken_for_them(library: Library, tmp_path: Path) -> None:
-    name_faces(library, range(1, 7), "Ann")
-    name_faces(library, range(7, 10), "Bob")
-    hide_people(library, [1])
-    (face,) = ask(library, probe(tmp_path, ANN), QueryOptions(k=2)).faces
+def test_somebody_hidden_is_not_shown_and_nobody_is_taken_for_them(loose_library: Library, tmp_path: Path) -> None:
+    name_faces(loose_library, range(1, 7), "Ann")
+    name_faces(loose_library, range(7, 10), "Bob")
+    hide_people(loose_library, [1])
+    (face,) = ask(loose_library, probe(tmp_path, ANN), QueryOptions(k=2)).faces
     assert {match.name for match in face.people} == {"Bob", None}
     assert [match.rank for match in face.people] == [1, 2]
     assert face.verdict is not None
     assert face.verdict.text.startswith("somebody hidden")
     assert face.verdict.first is not None
     assert face.verdict.first.person_id is None
-    (listed,) = ask(library, probe(tmp_path, ANN), QueryOptions(k=3, faces=True)).faces
+    (listed,) = ask(loose_library, probe(tmp_path, ANN), QueryOptions(k=3, faces=True)).faces
     assert len(listed.photos) == 3
     assert {match.name for match in listed.photos} == {"Bob"}
 

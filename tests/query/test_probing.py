@@ -16,19 +16,19 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def probed_album(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_album(tmp_path_factory.mktemp("album"), 2, 2, seed=4).directory / "people"
 
 
 @pytest.fixture
 def commands(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, album: Path, tower: Path
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, probed_album: Path, tower: Path
 ) -> CommandLine:
     """Commands in a library of the album."""
     monkeypatch.setenv("FACESEARCH_TOWER", str(tower))
     monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "library"))
     commands = CommandLine(capsys)
-    assert commands("index", album).code == 0
+    assert commands("index", probed_album).code == 0
     return commands
 
 
@@ -36,8 +36,8 @@ def photos_of(album: Path) -> list[Path]:
     return sorted(album.rglob("*.jpg"))
 
 
-def test_several_photos_are_answered_as_one_at_a_time(commands: CommandLine, album: Path) -> None:
-    first, second, *_ = photos_of(album)
+def test_several_photos_are_answered_as_one_at_a_time(commands: CommandLine, probed_album: Path) -> None:
+    first, second, *_ = photos_of(probed_album)
     both = commands("query", first, second, "--json")
     alone = [json.loads(commands("query", photo, "--json").out) for photo in (first, second)]
     assert (both.code, json.loads(both.out)) == (0, {"answers": alone, "unanswered": []})
@@ -45,22 +45,24 @@ def test_several_photos_are_answered_as_one_at_a_time(commands: CommandLine, alb
     assert commands("query", first, second).out == in_words
 
 
-def test_a_folder_is_all_of_its_photos_in_order(commands: CommandLine, album: Path) -> None:
-    answers = json.loads(commands("query", album, "--faces", "-k", "1", "--json").out)["answers"]
-    assert [answer["photo"] for answer in answers] == list(map(str, photos_of(album)))
-    assert [answer["faces"][0]["photos"][0]["photo"] for answer in answers] == list(map(str, photos_of(album)))
+def test_a_folder_is_all_of_its_photos_in_order(commands: CommandLine, probed_album: Path) -> None:
+    answers = json.loads(commands("query", probed_album, "--faces", "-k", "1", "--json").out)["answers"]
+    assert [answer["photo"] for answer in answers] == list(map(str, photos_of(probed_album)))
+    assert [answer["faces"][0]["photos"][0]["photo"] for answer in answers] == list(map(str, photos_of(probed_album)))
 
 
-def test_a_folder_of_one_photo_is_a_folder_still(commands: CommandLine, album: Path, tmp_path: Path) -> None:
+def test_a_folder_of_one_photo_is_a_folder_still(commands: CommandLine, probed_album: Path, tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
-    shutil.copy(photos_of(album)[0], tmp_path / "one")
+    shutil.copy(photos_of(probed_album)[0], tmp_path / "one")
     assert len(json.loads(commands("query", tmp_path / "one", "--json").out)["answers"]) == 1
 
 
-def test_bad_photos_of_a_folder_are_named_and_no_error(commands: CommandLine, album: Path, tmp_path: Path) -> None:
+def test_bad_photos_of_a_folder_are_named_and_no_error(
+    commands: CommandLine, probed_album: Path, tmp_path: Path
+) -> None:
     (tmp_path / "mixed").mkdir()
     (tmp_path / "mixed" / "a.jpg").write_bytes(b"")
-    shutil.copy(photos_of(album)[0], tmp_path / "mixed" / "b.jpg")
+    shutil.copy(photos_of(probed_album)[0], tmp_path / "mixed" / "b.jpg")
     ran = commands("query", tmp_path / "mixed", "--json")
     answered = json.loads(ran.out)
     assert ran.code == 0
@@ -79,9 +81,9 @@ def test_bad_photos_of_a_folder_are_named_and_no_error(commands: CommandLine, al
 
 
 def test_a_bad_photo_among_those_named_is_an_error_after_the_rest(
-    commands: CommandLine, album: Path, tmp_path: Path
+    commands: CommandLine, probed_album: Path, tmp_path: Path
 ) -> None:
-    ran = commands("query", tmp_path / "gone.jpg", photos_of(album)[0], "--json")
+    ran = commands("query", tmp_path / "gone.jpg", photos_of(probed_album)[0], "--json")
     assert ran.code == 3
     assert len(json.loads(ran.out)["answers"]) == 1
     assert "gone.jpg" in ran.err

@@ -39,7 +39,7 @@ RED, DARK_RED, GREEN, BLUE, GREY = (200, 0, 0), (190, 0, 0), (0, 200, 0), (0, 0,
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
+def queried_library(tmp_path: Path) -> Iterator[Library]:
     """Ann (red, two photos) and Bea (green) by their folders, an unnamed group of two blues, and a grey nobody."""
     photos = tmp_path / "photos"
     draw(photos / "Ann" / "1.png", RED)
@@ -81,8 +81,8 @@ def _distance(one: Colour, other: Colour) -> float:
     return float(np.linalg.norm(np.subtract(one, other) / 255))
 
 
-def test_the_nearest_people_with_everything_about_them(library: Library, tmp_path: Path) -> None:
-    matches = _people(library, draw(tmp_path / "probe.png", (204, 0, 0)))
+def test_the_nearest_people_with_everything_about_them(queried_library: Library, tmp_path: Path) -> None:
+    matches = _people(queried_library, draw(tmp_path / "probe.png", (204, 0, 0)))
     assert [(match.rank, match.name, match.person_id, match.face_id) for match in matches] == [
         (1, "Ann", 1, 1),
         (2, None, None, 3),  # the grey face beside Ann, in no group yet
@@ -97,21 +97,21 @@ def test_the_nearest_people_with_everything_about_them(library: Library, tmp_pat
     assert not matches[0].missing
 
 
-def test_k_cuts_and_can_be_more_than_there_is(library: Library, tmp_path: Path) -> None:
+def test_k_cuts_and_can_be_more_than_there_is(queried_library: Library, tmp_path: Path) -> None:
     probe = draw(tmp_path / "probe.png", RED)
-    assert [match.name for match in _people(library, probe, k=1)] == ["Ann"]
-    assert len(_people(library, probe, k=1000)) == 4
+    assert [match.name for match in _people(queried_library, probe, k=1)] == ["Ann"]
+    assert len(_people(queried_library, probe, k=1000)) == 4
 
 
-def test_the_threshold_is_the_towers_unless_given(library: Library, tmp_path: Path) -> None:
+def test_the_threshold_is_the_towers_unless_given(queried_library: Library, tmp_path: Path) -> None:
     probe = draw(tmp_path / "probe.png", GREEN)
-    assert _query(library, probe).threshold == THRESHOLD
-    answer = _query(library, probe, threshold=0.0)
+    assert _query(queried_library, probe).threshold == THRESHOLD
+    answer = _query(queried_library, probe, threshold=0.0)
     assert [match.same_person for match in answer.faces[0].people] == [True, False, False, False]
-    assert all(match.same_person for match in _query(library, probe, threshold=9.0).faces[0].people)
+    assert all(match.same_person for match in _query(queried_library, probe, threshold=9.0).faces[0].people)
 
 
-def test_every_face_of_the_probe_is_answered_the_largest_first(library: Library, tmp_path: Path) -> None:
+def test_every_face_of_the_probe_is_answered_the_largest_first(queried_library: Library, tmp_path: Path) -> None:
     class Detector(TileDetector):
         """Sees the second face twice as large."""
 
@@ -120,15 +120,15 @@ def test_every_face_of_the_probe_is_answered_the_largest_first(library: Library,
             return [first, DetectedFace(second.box * 2, second.landmarks, second.score)]
 
     probe = draw(tmp_path / "probe.png", GREEN, RED)
-    answer = ask(library, probe_photo(probe, Detector(), ColourTower()))
+    answer = ask(queried_library, probe_photo(probe, Detector(), ColourTower()))
     assert [face.people[0].name for face in answer.faces] == ["Ann", "Bea"]
     assert [face.box for face in answer.faces] == [(80, 0, 160, 80), (0, 0, 40, 40)]
     assert answer.photo == probe
 
 
-def test_photos_instead_of_people(library: Library, tmp_path: Path) -> None:
+def test_photos_instead_of_people(queried_library: Library, tmp_path: Path) -> None:
     probe = draw(tmp_path / "probe.png", RED)
-    face = _faces(library, probe, k=3)
+    face = _faces(queried_library, probe, k=3)
     assert face.people == ()
     photos = tmp_path / "photos" / "Ann"
     distances = [_distance(RED, colour) for colour in (RED, DARK_RED, GREY)]
@@ -152,33 +152,35 @@ def test_photos_instead_of_people(library: Library, tmp_path: Path) -> None:
         )
 
 
-def test_copies_and_missing_photos_are_said(library: Library, tmp_path: Path) -> None:
+def test_copies_and_missing_photos_are_said(queried_library: Library, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     shutil.copy(photos / "Ann" / "1.png", photos / "copy.png")
     (photos / "Bea" / "1.png").unlink()
-    with Library.open(library.path, writable=True) as writer:
+    with Library.open(queried_library.path, writable=True) as writer:
         index_photos(writer, [photos], TileDetector(), ColourTower())
     ann, bea = (
-        _people(library, draw(tmp_path / "probe.png", RED))[0],
-        _people(library, draw(tmp_path / "g.png", GREEN))[0],
+        _people(queried_library, draw(tmp_path / "probe.png", RED))[0],
+        _people(queried_library, draw(tmp_path / "g.png", GREEN))[0],
     )
     assert (ann.photo_count, ann.nearest_photo, ann.missing) == (2, photos / "Ann" / "1.png", False)
     assert (bea.name, bea.nearest_photo, bea.missing) == ("Bea", photos / "Bea" / "1.png", True)
     (photos / "Ann" / "1.png").unlink()
-    with Library.open(library.path, writable=True) as writer:
+    with Library.open(queried_library.path, writable=True) as writer:
         index_photos(writer, [photos], TileDetector(), ColourTower())
-    assert _people(library, tmp_path / "probe.png")[0].nearest_photo == photos / "copy.png"  # the one that is there
+    assert (
+        _people(queried_library, tmp_path / "probe.png")[0].nearest_photo == photos / "copy.png"
+    )  # the one that is there
 
 
-def test_nothing_of_the_probe_is_stored(library: Library, tmp_path: Path) -> None:
+def test_nothing_of_the_probe_is_stored(queried_library: Library, tmp_path: Path) -> None:
     def content() -> dict[str, bytes]:
-        return {entry.name: entry.read_bytes() for entry in library.path.iterdir()}
+        return {entry.name: entry.read_bytes() for entry in queried_library.path.iterdir()}
 
-    library.close()
-    (library.path / INDEX_NAME).unlink()  # even when the vectors have to be rebuilt
+    queried_library.close()
+    (queried_library.path / INDEX_NAME).unlink()  # even when the vectors have to be rebuilt
     before = content()
     probe = draw(tmp_path / "probe.png", (1, 2, 3))
-    with Library.open(library.path, MODELS) as reader:
+    with Library.open(queried_library.path, MODELS) as reader:
         assert _people(reader, probe)
         assert _faces(reader, probe).photos
     assert content() == before
@@ -189,23 +191,23 @@ def test_an_empty_library_knows_nobody(tmp_path: Path) -> None:
         assert _people(library, draw(tmp_path / "probe.png", RED)) == ()
 
 
-def test_errors_name_the_photo_and_the_remedy(library: Library, tmp_path: Path) -> None:
+def test_errors_name_the_photo_and_the_remedy(queried_library: Library, tmp_path: Path) -> None:
     with pytest.raises(NoFaceError, match=r"sky\.png: shows no face"):
-        _query(library, draw(tmp_path / "sky.png"))
+        _query(queried_library, draw(tmp_path / "sky.png"))
     with pytest.raises(PhotoError, match="does not exist"):
-        _query(library, tmp_path / "nowhere.png")
+        _query(queried_library, tmp_path / "nowhere.png")
     with pytest.raises(UsageError, match="k is 0"):
-        _query(library, tmp_path / "nowhere.png", k=0)
+        _query(queried_library, tmp_path / "nowhere.png", k=0)
     for threshold in (-1.0, float("nan")):
         with pytest.raises(UsageError, match="threshold"):
-            _query(library, tmp_path / "nowhere.png", threshold=threshold)
+            _query(queried_library, tmp_path / "nowhere.png", threshold=threshold)
 
     class OtherTower(ColourTower):
         identity = "d1" * 32
 
     probe = draw(tmp_path / "probe.png", RED)
     with pytest.raises(TowerError, match="cannot be compared"):
-        ask(library, probe_photo(probe, TileDetector(), OtherTower()))
+        ask(queried_library, probe_photo(probe, TileDetector(), OtherTower()))
 
 
 # Against brute force
@@ -362,16 +364,16 @@ def test_two_photos_are_compared_by_their_most_prominent_faces(tmp_path: Path) -
 # Probability
 
 
-def test_a_tower_with_a_calibration_says_probabilities(library: Library, tmp_path: Path) -> None:
+def test_a_tower_with_a_calibration_says_probabilities(queried_library: Library, tmp_path: Path) -> None:
     calibration = Calibration((0.0, 1.0), (2.0, -2.0))
     tower = ColourTower()
     tower.card = tiles.ColourCard(calibration=calibration.to_card())
     probe = draw(tmp_path / "probe.png", RED)
-    (face,) = ask(library, probe_photo(probe, TileDetector(), tower)).faces
+    (face,) = ask(queried_library, probe_photo(probe, TileDetector(), tower)).faces
     expected = [1 / (1 + np.exp(4 * match.distance - 2)) for match in face.people if match.distance <= 1]
     assert len(expected) > 1
     assert [match.probability for match in face.people][: len(expected)] == pytest.approx(expected, abs=1e-4)
-    face = _faces(library, probe, 1, tower)
+    face = _faces(queried_library, probe, 1, tower)
     assert face.photos[0].probability == pytest.approx(1 / (1 + np.exp(-2)), abs=1e-4)
     assert _compare(probe, probe, tower).probability == face.photos[0].probability
     assert _compare(probe, probe).probability is None

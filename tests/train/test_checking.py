@@ -123,12 +123,12 @@ def test_empty_pictures_resemble_nothing() -> None:
 
 
 @pytest.fixture(scope="module")
-def tower() -> Tower:
+def checked_tower() -> Tower:
     return Tower.load()
 
 
 @pytest.fixture(scope="module")
-def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def faultless_album(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten people with five portraits each, and no fault."""
     return write_album(tmp_path_factory.mktemp("checked") / "album", 10, 5, groups=0, seed=3).directory / "people"
 
@@ -138,8 +138,10 @@ def checked(folder: Path, tower: Tower, monkeypatch: pytest.MonkeyPatch) -> Data
     return check_data([folder], tower.embed)
 
 
-def test_a_clean_album_has_next_to_no_faults(album: Path, tower: Tower, monkeypatch: pytest.MonkeyPatch) -> None:
-    report = checked(album, tower, monkeypatch)
+def test_a_clean_album_has_next_to_no_faults(
+    faultless_album: Path, checked_tower: Tower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = checked(faultless_album, checked_tower, monkeypatch)
     assert (report.photos, report.people, report.single) == (50, 10, ())
     assert report.unreadable == report.equal_across_people == report.same_shot_across_people == ()
     assert report.copies_of_one == 0
@@ -147,8 +149,10 @@ def test_a_clean_album_has_next_to_no_faults(album: Path, tower: Tower, monkeypa
     assert report.one_person_twice == ()
 
 
-def test_planted_faults_are_found(album: Path, tower: Tower, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    people = Path(shutil.copytree(album, tmp_path / "people"))
+def test_planted_faults_are_found(
+    faultless_album: Path, checked_tower: Tower, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = Path(shutil.copytree(faultless_album, tmp_path / "people"))
     before = {path: path.stat().st_mtime_ns for path in people.rglob("*")}
     folders = sorted(people.iterdir())
     photo = [sorted(folder.iterdir()) for folder in folders]
@@ -168,16 +172,16 @@ def test_planted_faults_are_found(album: Path, tower: Tower, tmp_path: Path, mon
         path.unlink()
 
     # Of drawn faces the detector misses some too: they are no part of this.
-    missed = {found.path for found in checked(album, tower, monkeypatch).no_face}
-    report = checked(people, tower, monkeypatch)
+    missed = {found.path for found in checked(faultless_album, checked_tower, monkeypatch).no_face}
+    report = checked(people, checked_tower, monkeypatch)
 
     def named(folder: Path) -> str:
         return f"people/{folder.name}"
 
     assert [entry[0].path.name for entry in report.unreadable] == ["broken.jpg"]
-    assert {found.path for found in report.no_face} - {people / path.relative_to(album) for path in missed} == {
-        folders[7] / "wall.jpg"
-    }
+    assert {found.path for found in report.no_face} - {
+        people / path.relative_to(faultless_album) for path in missed
+    } == {folders[7] / "wall.jpg"}
     assert report.single == (named(folders[8]),)
     assert report.copies_of_one == 1
     (equal,) = report.equal_across_people
@@ -192,24 +196,24 @@ def test_planted_faults_are_found(album: Path, tower: Tower, tmp_path: Path, mon
 
 
 def test_swapped_portraits_are_the_most_doubtful(
-    album: Path, tower: Tower, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    faultless_album: Path, checked_tower: Tower, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    people = Path(shutil.copytree(album, tmp_path / "people"))
+    people = Path(shutil.copytree(faultless_album, tmp_path / "people"))
     folders = sorted(people.iterdir())
     used = {path.name for path in folders[0].iterdir()} & {path.name for path in folders[1].iterdir()}
     swapped = [folder / sorted(used)[1] for folder in folders[:2]]
     contents = [path.read_bytes() for path in swapped]
     for path, content in zip(swapped, reversed(contents), strict=True):
         path.write_bytes(content)
-    doubts = checked(people, tower, monkeypatch).mislabelled
+    doubts = checked(people, checked_tower, monkeypatch).mislabelled
     assert {doubt.photo.path for doubt in doubts[:2]} == set(swapped)
     assert len(doubts) <= 4
     assert {doubt.likely_person for doubt in doubts[:2]} <= {"people/" + folder.name for folder in folders[:2]} | {None}
 
 
-def test_data_that_training_refuses_is_refused(album: Path, tower: Tower, tmp_path: Path) -> None:
-    alone = Path(shutil.copytree(sorted(album.iterdir())[0], tmp_path / "people" / "alone"))
+def test_data_that_training_refuses_is_refused(faultless_album: Path, checked_tower: Tower, tmp_path: Path) -> None:
+    alone = Path(shutil.copytree(sorted(faultless_album.iterdir())[0], tmp_path / "people" / "alone"))
     for folder in (alone.parent, tmp_path / "missing"):
         with pytest.raises(TrainingDataError):
-            check_data([folder], tower.embed)
+            check_data([folder], checked_tower.embed)
     assert [path.name for path in tmp_path.iterdir()] == ["people"]

@@ -206,12 +206,12 @@ def test_too_few_that_are_left_meanwhile_are_refused_and_nothing_is_kept(path: P
         assert not library.space.is_taught
 
 
-def test_who_is_writing_is_said_before_it_learns(run: CommandLine) -> None:
+def test_who_is_writing_is_said_before_it_learns(run_here: CommandLine) -> None:
     with Library.open(Path(os.environ["FACESEARCH_LIBRARY"]), writable=True):
-        refused = run("teach")
+        refused = run_here("teach")
         assert (refused.code, refused.out) == (4, "")
         assert "is being written by" in refused.err
-        assert "would be kept" in run("teach", "--dry-run").out
+        assert "would be kept" in run_here("teach", "--dry-run").out
 
 
 def test_the_same_library_and_seed_give_the_same_head_and_a_dry_run_none(path: Path) -> None:
@@ -465,7 +465,9 @@ def _weighted_auc(pairs: HeldOutPairs, distances: Floats, weights: np.ndarray) -
 
 
 @pytest.fixture
-def run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> CommandLine:
+def run_here(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> CommandLine:
     tower = write_small_tower(tmp_path / "tower")
     card = json.loads((tower / "tower.json").read_text())
     models = Models("detector-1", card["sha256"], "small", 1.3)
@@ -475,10 +477,10 @@ def run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pyte
     return CommandLine(capfd)
 
 
-def test_the_command_teaches_and_takes_back(run: CommandLine) -> None:
-    assert "would be kept; nothing was changed" in run("teach", "--dry-run").out
-    assert "taught      nothing" in run("status").out
-    out = run("teach").out
+def test_the_command_teaches_and_takes_back(run_here: CommandLine) -> None:
+    assert "would be kept; nothing was changed" in run_here("teach", "--dry-run").out
+    assert "taught      nothing" in run_here("status").out
+    out = run_here("teach").out
     assert "learned from 160 faces of 16 people" in out
     before, after = (
         float(re.search(rf"new photos of named people, {when} +([0-9.]+)%", out)[1])  # type: ignore[index]
@@ -486,15 +488,15 @@ def test_the_command_teaches_and_takes_back(run: CommandLine) -> None:
     )
     assert after > before + 2
     assert "kept: the library now uses what it learned" in out
-    assert "taught      on 20" in run("status").out
-    assert "distances are the tower's own again" in run("teach", "--undo").out
-    assert "nothing to undo" in run("teach", "--reset").out
-    refused = run("teach", "--undo", "--dry-run")
+    assert "taught      on 20" in run_here("status").out
+    assert "distances are the tower's own again" in run_here("teach", "--undo").out
+    assert "nothing to undo" in run_here("teach", "--reset").out
+    refused = run_here("teach", "--undo", "--dry-run")
     assert (refused.code, "give only one of" in refused.err) == (2, True)
 
 
-def test_the_json_is_documented(run: CommandLine) -> None:
-    summary = json.loads(run("teach", "--json").out)
+def test_the_json_is_documented(run_here: CommandLine) -> None:
+    summary = json.loads(run_here("teach", "--json").out)
     assert summary["taught"] is True
     page = (ROOT / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
     section = page.split("## `facesearch teach --json`")[1].split("\n## ")[0]
@@ -506,7 +508,7 @@ def test_the_json_is_documented(run: CommandLine) -> None:
         *(f"known.gain.{key}" for key in summary["known"]["gain"]),
     }
     assert keys <= documented
-    undone = json.loads(run("teach", "--undo", "--json").out)
+    undone = json.loads(run_here("teach", "--undo", "--json").out)
     assert undone == {"dropped": 1, "taught_at": None}
     assert set(undone) <= documented
 

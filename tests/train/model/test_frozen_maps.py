@@ -19,22 +19,24 @@ CONFIG = tiny_config(stages=(STILL,))
 
 
 @pytest.fixture(scope="module")
-def tower() -> keras.Model:
+def trunk_tower() -> keras.Model:
     keras.utils.set_random_seed(3)
     return build_tower(STAGE.input_size_px, shape=NETWORK)
 
 
-def test_a_tower_cut_in_two_gives_the_same_embeddings(tower: keras.Model) -> None:
+def test_a_tower_cut_in_two_gives_the_same_embeddings(trunk_tower: keras.Model) -> None:
     small = np.random.default_rng(0).uniform(0, 255, (3, 28, 28, 3)).astype("float32")
-    trunk, tail = split_tower(tower, 1)
-    whole = tower.predict_on_batch(small)
+    trunk, tail = split_tower(trunk_tower, 1)
+    whole = trunk_tower.predict_on_batch(small)
     np.testing.assert_allclose(tail.predict_on_batch(trunk.predict_on_batch(small)), whole, rtol=1e-5, atol=1e-5)
     assert not {layer.name for layer in trunk.layers} & {layer.name for layer in tail.layers if layer.weights}
 
 
-def test_the_first_view_is_what_the_blocks_give_for_the_crops_as_they_are(tower: keras.Model, tmp_path: Path) -> None:
-    maps = frozen_maps(tmp_path, tower, CROPS, CONFIG, STILL)
-    trunk, _ = split_tower(tower, 1)
+def test_the_first_view_is_what_the_blocks_give_for_the_crops_as_they_are(
+    trunk_tower: keras.Model, tmp_path: Path
+) -> None:
+    maps = frozen_maps(tmp_path, trunk_tower, CROPS, CONFIG, STILL)
+    trunk, _ = split_tower(trunk_tower, 1)
     small = CROPS.reshape(-1, 28, 4, 28, 4, 3).mean(axis=(2, 4)).astype("float32")
     expected = trunk.predict_on_batch(small)
     rows = np.array([44, 0, 17])
@@ -47,25 +49,25 @@ def test_the_first_view_is_what_the_blocks_give_for_the_crops_as_they_are(tower:
 
 
 def test_rows_of_several_views_come_in_the_order_in_which_they_are_asked_for(
-    tower: keras.Model, tmp_path: Path
+    trunk_tower: keras.Model, tmp_path: Path
 ) -> None:
-    maps = frozen_maps(tmp_path, tower, CROPS, CONFIG, STILL)
+    maps = frozen_maps(tmp_path, trunk_tower, CROPS, CONFIG, STILL)
     rows = np.array([50, 3, 89, 44, 45, 3])
     one_by_one = np.concatenate([maps[rows[place : place + 1]] for place in range(len(rows))])
     np.testing.assert_array_equal(maps[rows], one_by_one)
 
 
 def test_finished_views_are_taken_again_for_the_same_tower_and_made_anew_for_another(
-    tower: keras.Model, tmp_path: Path
+    trunk_tower: keras.Model, tmp_path: Path
 ) -> None:
-    before = frozen_maps(tmp_path, tower, CROPS, CONFIG, STILL)[np.arange(90)]
+    before = frozen_maps(tmp_path, trunk_tower, CROPS, CONFIG, STILL)[np.arange(90)]
     files = sorted((tmp_path / "maps").iterdir())
     assert len(files) == 2
     marked = np.load(files[0], mmap_mode="r+")
     marked[0] = 7.0
     marked.flush()
     files[1].unlink()  # interrupted in the second view
-    again = frozen_maps(tmp_path, tower, CROPS, CONFIG, STILL)[np.arange(90)]
+    again = frozen_maps(tmp_path, trunk_tower, CROPS, CONFIG, STILL)[np.arange(90)]
     assert (again[0] == 7.0).all()
     np.testing.assert_array_equal(again[1:], before[1:])
     other = build_tower(STAGE.input_size_px, shape=NETWORK)

@@ -21,7 +21,7 @@ SMALL = DenseNetShape(units=(2, 3), growth_rate=4)
 
 
 @pytest.fixture(scope="module")
-def tower() -> keras.Model:
+def keras_tower() -> keras.Model:
     return build_tower(112)
 
 
@@ -39,8 +39,8 @@ def counted_parameters(shape: DenseNetShape, embedding_size: int) -> int:
     return total + 4 * channels + (channels + 1) * embedding_size
 
 
-def test_parameter_count(tower: keras.Model) -> None:
-    assert tower.count_params() == counted_parameters(DENSENET_121, 32) == 7_037_504 + 1024 * 32 + 32
+def test_parameter_count(keras_tower: keras.Model) -> None:
+    assert keras_tower.count_params() == counted_parameters(DENSENET_121, 32) == 7_037_504 + 1024 * 32 + 32
 
 
 @pytest.mark.parametrize("size", [112, 56])
@@ -50,20 +50,20 @@ def test_output_is_32_numbers(size: int) -> None:
     assert small(np.zeros((3, size, size, 3), "float32")).shape == (3, 32)
 
 
-def test_maps_halve_from_block_to_block(tower: keras.Model) -> None:
+def test_maps_halve_from_block_to_block(keras_tower: keras.Model) -> None:
     shapes = [
-        tower.get_layer(name).output.shape[1:]
+        keras_tower.get_layer(name).output.shape[1:]
         for name in ("conv1_relu", "pool1", "pool2_pool", "pool3_pool", "pool4_pool")
     ]
     assert shapes == [(56, 56, 64), (28, 28, 64), (14, 14, 128), (7, 7, 256), (3, 3, 512)]
 
 
-def test_every_unit_sees_the_block_input_and_all_units_before_it(tower: keras.Model) -> None:
-    block_input = tower.get_layer("pool2_pool").output.shape[-1]
+def test_every_unit_sees_the_block_input_and_all_units_before_it(keras_tower: keras.Model) -> None:
+    block_input = keras_tower.get_layer("pool2_pool").output.shape[-1]
     for unit in range(1, 13):
-        assert tower.get_layer(f"conv3_block{unit}_0_bn").input.shape[-1] == block_input + 32 * (unit - 1)
-    first = tower.get_layer("conv3_block1_concat")
-    assert first.input[0] is tower.get_layer("pool2_pool").output
+        assert keras_tower.get_layer(f"conv3_block{unit}_0_bn").input.shape[-1] == block_input + 32 * (unit - 1)
+    first = keras_tower.get_layer("conv3_block1_concat")
+    assert first.input[0] is keras_tower.get_layer("pool2_pool").output
 
 
 def test_without_the_initial_pool_the_first_block_sees_twice_the_resolution() -> None:
@@ -74,9 +74,9 @@ def test_without_the_initial_pool_the_first_block_sees_twice_the_resolution() ->
     assert pooled.get_layer(name).output.shape[1] * 2 == whole.get_layer(name).output.shape[1] == 28
 
 
-def test_same_numbers_as_keras_applications_with_the_same_weights(tower: keras.Model) -> None:
+def test_same_numbers_as_keras_applications_with_the_same_weights(keras_tower: keras.Model) -> None:
     theirs = keras.applications.DenseNet121(weights=None, include_top=False, pooling="avg", input_shape=(112, 112, 3))
-    ours = keras.Model(tower.input, tower.get_layer("average_pool").output)
+    ours = keras.Model(keras_tower.input, keras_tower.get_layer("average_pool").output)
     rng = np.random.default_rng(3)
     theirs.set_weights([_plausible(weight, rng) for weight in theirs.weights])
     for layer in theirs.layers:
