@@ -1,16 +1,12 @@
 """The Python front door: open a library, index photos, ask who is on one.
 
-Brings the rooms together and adds nothing of its own. `import facesearch` gives the names below; what is behind them is
-loaded at first use, so that the import costs nothing. Not for two threads at once.
+`import facesearch` gives the names below; what is behind them is loaded at first use. Not for two threads at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from facesearch.api.exchange import Exchange
@@ -66,9 +62,7 @@ class FaceLibrary:
     @property
     def exists(self) -> bool:
         """Whether there is a library in the folder."""
-        from facesearch.library import is_library
-
-        return is_library(self.path)
+        return self._session.exists
 
     @property
     def tower(self) -> Tower:
@@ -96,9 +90,7 @@ class FaceLibrary:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def index(
@@ -131,13 +123,9 @@ class FaceLibrary:
         PhotoError when one of `paths` does not exist, LibraryError, TowerError, ClusterError, and IndexInterrupted
         (a KeyboardInterrupt) on Ctrl-C; what was finished is kept.
         """
-        from facesearch.indexing import IndexOptions, index_photos
-        from facesearch.library import Library, is_library
-        from facesearch.records import Models
+        from facesearch.api.indexing import index_into
+        from facesearch.indexing import IndexOptions
 
-        self.close()
-        if not is_library(self.path):
-            self.tower.prepare()  # no library is begun with a tower that does not run
         unfinished = frozenset(leave_out)
         options = IndexOptions(
             people_from_folders,
@@ -147,22 +135,7 @@ class FaceLibrary:
             foreign_folders=foreign_folders,
             group=False if group is None and unfinished else group,
         )
-        detector = self._session.load_detector_for(smallest_face, options.lanes)
-        models = Models.of(detector, self.tower)
-        with Library.open_or_create(self.path, models, wait=wait) as library, ExitStack() as stack:
-            cluster = None if ray is None else stack.enter_context(self._session.cluster(ray, detector, workers))
-            if cluster is not None:
-                options = replace(options, workers=cluster.count)
-            summary = index_photos(
-                library,
-                [Path(path) for path in paths],
-                detector,
-                self.tower,
-                options=options,
-                seer=None if cluster is None else cluster.seer,
-                on_progress=on_progress,
-            )
-            return summary if cluster is None else replace(summary, nodes=dict(sorted(cluster.photos.items())))
+        return index_into(self._session, paths, options, smallest_face, ray, wait=wait, on_progress=on_progress)
 
     def reindex(
         self,
@@ -178,14 +151,9 @@ class FaceLibrary:
         force: gives up photos that are out of reach. smallest_face: as in `index`; None keeps the library's. Raises
         LibraryError, TowerError, and ReindexInterrupted on Ctrl-C.
         """
-        from facesearch.indexing import reindex
-        from facesearch.library import Library
+        from facesearch.api.indexing import reindex_all
 
-        self.close()
-        detector, tower = self._session.load_detector_for(smallest_face), self.tower
-        tower.prepare()
-        with Library.open(self.path, writable=True, wait=wait) as library:
-            return reindex(library, detector, tower, force=force, on_progress=on_progress)
+        return reindex_all(self._session, smallest_face, force=force, wait=wait, on_progress=on_progress)
 
     def photos(
         self,
@@ -236,17 +204,10 @@ class FaceLibrary:
 
         Raises LibraryError when there is none, it is of a newer version, or nothing in it can be read.
         """
-        from facesearch.errors import TowerError
         from facesearch.library import verify
-        from facesearch.records import Models
 
         self.close()
-        try:
-            self.tower.prepare()
-            installed: Models | str = Models.of(self.detector, self.tower)
-        except TowerError as error:
-            installed = str(error)
-        return verify(self.path, installed, repair=repair)
+        return verify(self.path, self._session.installed_models(), repair=repair)
 
     def forget(self, wanted: Folder | None) -> ForgetSummary:
         """Forget a person (by name, or `#12`), a photo (by path), or everything where `wanted` is None.
@@ -282,8 +243,7 @@ class FaceLibrary:
         """
         from facesearch.query import QueryOptions
 
-        options = QueryOptions(k, threshold, prior, faces)
-        return self.ask(self.probe(photo), options)
+        return self.ask(self.probe(photo), QueryOptions(k, threshold, prior, faces))
 
     def probe(self, photo: Folder) -> Probe:
         """A photo with its faces, found and embedded: what `ask` and a contact sheet take.

@@ -14,8 +14,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facesearch.errors import FacesearchError
-from facesearch.records import Device
+from facesearch.errors import FacesearchError, TowerError
+from facesearch.records import Device, Models
 
 if TYPE_CHECKING:
     from facesearch.cluster import ClusterWorkers
@@ -44,6 +44,13 @@ class Session:
         """Whether it was made for these."""
         towers = [None if each is None else os.fspath(each) for each in (self._tower_path, tower)]
         return (self.path, towers[0], self.device) == (path, towers[1], device)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a library in the folder."""
+        from facesearch.library import is_library
+
+        return is_library(self.path)
 
     @cached_property
     def tower(self) -> Tower:
@@ -77,6 +84,14 @@ class Session:
         folder = None if self._tower_path is None else Path(self._tower_path)
         return ClusterWorkers(address, detector, self.tower, folder=folder, device=self.device, workers=workers)
 
+    def installed_models(self) -> Models | str:
+        """The detector and the tower, loaded; or why the tower cannot be used."""
+        try:
+            self.tower.prepare()
+            return Models.of(self.detector, self.tower)
+        except TowerError as error:
+            return str(error)
+
     def load_ahead(self) -> None:
         """Begin to load what a question needs, beside what the caller does next. Raises TowerError and LibraryError.
 
@@ -102,7 +117,6 @@ class Session:
         if self._reader is None:
             self.load_ahead()
             from facesearch.library import Library, load_search
-            from facesearch.records import Models
 
             self._reader = Library.open(self.path, Models.of(self.detector, self.tower))
             self._reader.search_on(self.device)

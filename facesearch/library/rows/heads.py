@@ -53,7 +53,7 @@ class Heads:
         self._database.execute("DELETE FROM heads WHERE id = ?", (head_id,))
 
     def clear(self) -> int:
-        """Delete every head; returns how many it were."""
+        """Delete every head; returns how many there were."""
         count = self._database.execute("DELETE FROM heads").rowcount
         self._database.changes.remapped |= count > 0
         return count

@@ -54,7 +54,7 @@ class Journal:
         )
 
     def clear(self) -> int:
-        """Delete every line; returns how many it were."""
+        """Delete every line; returns how many there were."""
         return self._database.execute("DELETE FROM journal").rowcount
 
     def forget(self, person_ids: set[int], face_ids: set[int], names: set[str]) -> int:

@@ -173,7 +173,7 @@ class People:
         self._database.execute_many("DELETE FROM people WHERE id = ?", [(person_id,) for person_id in person_ids])
 
     def drop_empty(self) -> int:
-        """Delete the unnamed groups that have no face any more, and journal it; returns how many it were."""
+        """Delete the unnamed groups that have no face any more, and journal it; returns how many there were."""
         rows = self._database.rows(
             "SELECT id FROM people WHERE name IS NULL "
             "AND NOT EXISTS (SELECT 1 FROM faces WHERE person_id = people.id) ORDER BY id"
