@@ -36,6 +36,8 @@ def _report(now: LibraryStatus, runs_on: str, installed: str) -> None:
     missing = f", {now.files_missing:,} of them missing" if now.files_missing else ""
     damaged = f"; {now.photos_damaged:,} damaged" if now.photos_damaged else ""
     failed = f"; {now.files_failed:,} more could not be read" if now.files_failed else ""
+    videos = f" ({now.videos:,} of them {'a video' if now.videos == 1 else 'videos'})" if now.videos else ""
+    files = counted(now.files - now.files_failed, "file")
     unnamed = now.people - now.people_named
     manual = "" if now.groups_by_itself else "; index does not group: facesearch people group does"
     own = "the tower's"
@@ -44,8 +46,8 @@ def _report(now: LibraryStatus, runs_on: str, installed: str) -> None:
     outdated = "" if now.detector == installed else f"; to move to {installed}: facesearch reindex"
     lines = {
         "library": f"{shown(now.path)}, {now.size_bytes / 1e6:.1f} MB, created {now.created_at[:10]}",
-        "photos": f"{now.photos:,} in {counted(now.files - now.files_failed, 'file')}{missing}{damaged}{failed}",
-        "faces": f"{now.faces:,}",
+        "photos": f"{now.photos:,}{videos} in {files}{missing}{damaged}{failed}",
+        "faces": f"{now.faces:,}" + (f", {now.faces_added:,} of them added" if now.faces_added else ""),
         "people": f"{now.people_named:,} named" + (f", {unnamed:,} unnamed" if unnamed else "") + manual,
         "tower": f"{shown(now.tower_name)} ({now.tower[:12]}), threshold {now.threshold:.3f}",
         "taught": f"on {now.taught_at[:10]}" if now.taught_at else "nothing",

@@ -15,10 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesearch.errors import UsageError
-from facesearch.people import PhotoEntry
-from facesearch.text import called
+from facesearch.people import PhotoEntry, PhotoPerson
+from facesearch.text import called, time_span
 
-_COLUMNS = ("photo", "taken", "taken_zone_min", "taken_source", "people", "faces", "width_px", "height_px")
+_COLUMNS = (
+    "photo",
+    "taken",
+    "taken_zone_min",
+    "taken_source",
+    "people",
+    "faces",
+    "width_px",
+    "height_px",
+    "duration_s",
+    "spans",
+)
 
 
 @dataclass(frozen=True)
@@ -66,5 +77,12 @@ def photos_csv(entries: Sequence[PhotoEntry]) -> bytes:
     for entry in entries:
         names = "; ".join(called(person.name, person.person_id) for person in entry.people)
         date = entry.taken, entry.taken_zone_min, entry.taken_source
-        rows.writerow((entry.photo, *date, names, entry.faces, entry.width_px, entry.height_px))
+        spans = "; ".join(f"{called(each.name, each.person_id)} {_times(each)}" for each in entry.people if each.spans)
+        size = entry.width_px, entry.height_px
+        rows.writerow((entry.photo, *date, names, entry.faces, *size, entry.duration_s, spans))
     return stream.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _times(person: PhotoPerson) -> str:
+    """When somebody is seen in a video: `00:00:02-00:00:05, 00:01:10`."""
+    return ", ".join(map(time_span, person.spans))

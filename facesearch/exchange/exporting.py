@@ -138,7 +138,7 @@ def _export(
             return
         embedded = read_embedded(path)
         frame = Frame(*photo.size_px, embedded.orientation)
-        faces = [NamedFace(face.name, face.box) for face in photo.faces if face.name is not None]
+        faces = [NamedFace(face.name, face.box) for face in photo.faces if face.name and face.span is None]
         current = read_sidecar(sidecar)
         merged = merge(
             current.packet,

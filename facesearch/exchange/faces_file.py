@@ -11,7 +11,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,10 @@ COLUMNS = (
     "face_id",
     "score",
     "found_by",
+    "start_s",
+    "end_s",
+    "at_s",
+    "track",
 )
 
 
@@ -95,6 +99,7 @@ def as_json(photos: Iterable[tuple[PhotoFaces, list[Path]]]) -> bytes:
                     "person_id": face.person_id,
                     "name": face.name,
                     "found_by": face.found_by,
+                    "span": None if face.span is None else asdict(face.span),
                 }
                 for face in photo.faces
             ],
@@ -113,7 +118,8 @@ def as_csv(photos: Iterable[tuple[PhotoFaces, list[Path]]]) -> bytes:
         for path in paths:
             for face in photo.faces:
                 row = [path, photo.sha256, *photo.size_px, *_rounded(face.box), face.name or "", face.person_id]
-                writer.writerow([*row, face.face_id, round(face.score, 4), face.found_by])
+                span = ("",) * 4 if face.span is None else astuple(face.span)
+                writer.writerow([*row, face.face_id, round(face.score, 4), face.found_by, *span])
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 

@@ -123,7 +123,7 @@ class _Verdicts:
 
     def take(self, claims: Claims) -> None:
         """Decide about a photo. Where two sources speak of one face the first counts."""
-        faces = self._library.catalog.faces_in([claims.photo_id])
+        faces = self._library.catalog.faces_on([claims.photo_id])
         taken: dict[int, str] = {}
         said: list[tuple[str, Floats]] = []
         self._summary.photos += 1

@@ -104,7 +104,7 @@ class _Naming:
         known_as = {path: photo_at(self.library, path) for path in by_path}
         photos = {path: photo_id for path, photo_id in known_as.items() if photo_id is not None}
         faces: defaultdict[int, list[StoredFace]] = defaultdict(list)
-        for face in self.library.catalog.faces_in(photos.values()):
+        for face in self.library.catalog.faces_on(photos.values()):
             faces[face.photo_id].append(face)
         known = {person: self.library.people.bearer(person) for person in {row.person for row in rows}}
         rejections = self.library.people.rejections()

@@ -63,7 +63,7 @@ def look_at(library: Library, regions: Sequence[LoneRegion], reader: FaceReader)
     photo = next(_readable(library, photo_id), None)
     if photo is None:
         return []
-    known = [face.box for face in library.catalog.faces_in([photo_id])]
+    known = [face.box for face in library.catalog.faces_on([photo_id])]
     size_px = library.catalog.photo_sizes([photo_id])[photo_id]
     boxes = [region.within(size_px) for region in regions]
     new = []

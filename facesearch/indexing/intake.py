@@ -30,7 +30,7 @@ from facesearch.records import (
     Taken,
 )
 from facesearch.vision.faces import SeenPhoto
-from facesearch.vision.faces.faces_of_video import joined
+from facesearch.vision.faces.tracks import joined, with_others_in_film
 
 _BATCH_FILES = 64  # a batch is committed after so many files even when they show few faces
 
@@ -126,6 +126,8 @@ class Intake:
                 ]
                 if finished.duration_s is not None:
                     faces = joined(faces, self.reader.tower.card.threshold, finished.duration_s)
+                elif any(face.span is not None for face in faces):
+                    faces = with_others_in_film(faces, self.reader.tower.card.threshold)
                 counts["faces_new"] += len(faces)
                 photo_id, outcome = self._place(finished, faces, edited)
                 counts[outcome] += 1

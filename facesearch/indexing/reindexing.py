@@ -32,14 +32,15 @@ from facesearch.records import (
     EmbeddedFace,
     Embedder,
     FaceDetector,
-    Floats,
     Models,
     Photo,
     PhotoFile,
+    Span,
 )
 from facesearch.vision.boxes import MEANT, pair_up
 from facesearch.vision.faces import SeenPhoto, cut_out
-from facesearch.vision.faces.faces_of_video import joined, matched_in_time, see_video_apart
+from facesearch.vision.faces.faces_of_video import see_video_apart, with_film_apart
+from facesearch.vision.faces.tracks import joined, matched_in_time, with_others_in_film
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,9 @@ def reindex(
     return run.summary(switched=True)
 
 
+_Pairs = list[tuple[EmbeddedFace, int | None]]  # faces, each with the known face that it is
+
+
 @dataclass(frozen=True, eq=False)
 class _Read:
     """A photo that was read."""
@@ -122,8 +126,9 @@ class _Read:
     photo_id: int
     size_px: tuple[int, int]
     faces: Sequence[AlignedFace]
-    former: Sequence[int | None]  # the known face that each of them is
+    former: Sequence[int | None]  # the known face that each of them is, but for those in a film
     added: Sequence[tuple[AddedFace, int]]  # those that the detector does not find, with the known face of each
+    in_film: Sequence[tuple[int, DetectedFace, Span | None]]  # the known faces in the film of a motion photo
 
 
 @dataclass(eq=False)
@@ -193,7 +198,8 @@ class _Reindexing:
                 return
             added = [face for face in self.library.added.on([photo_id]) if face.face_id not in former]
             looked = list(zip(look_again(self.reader, result, added), (face.face_id for face in added), strict=True))
-            self.batch.append(_Read(photo_id, seen.size_px, seen.faces, former, looked))
+            seen = with_film_apart(seen, self.detector)
+            self.batch.append(_Read(photo_id, seen.size_px, seen.faces, former, looked, self._in_film(photo_id)))
         elif isinstance(result, PhotoError) and isinstance(result.__cause__, OSError) and result.__cause__.errno:
             self.waiting[file.path.parent] += 1  # the disk's fault, not the content's
         else:
@@ -205,8 +211,11 @@ class _Reindexing:
         The same detector would find what is known: its boxes and landmarks are taken as they are. Of a photo of which
         faces were forgotten, only known ones are taken. An added face that another detector finds is one like others.
         """
+        in_film = {face_id for face_id, _, _ in self._in_film(photo_id)}
         known = [
-            (face_id, face.enlarged(photo.scale)) for face_id, face in self.library.catalog.detected_faces(photo_id)
+            (face_id, face.enlarged(photo.scale))
+            for face_id, face in self.library.catalog.detected_faces(photo_id)
+            if face_id not in in_film
         ]
         if self.same_detector:
             return [face for _, face in known], [face_id for face_id, _ in known]
@@ -214,18 +223,38 @@ class _Reindexing:
         added = self.library.added.on([photo_id])
         boxes = [*(face.box for _, face in known), *(face.box * np.float32(photo.scale) for face in added)]
         known_ids = [*(face_id for face_id, _ in known), *(face.face_id for face in added)]
-        former = _matched(boxes, faces)
-        ids = [None if position is None else known_ids[position] for position in former]
+        ids: list[int | None] = [None] * len(faces)
+        for new, old in pair_up([face.box for face in faces], boxes, MEANT):  # those that overlap most come first
+            ids[new] = known_ids[old]
         if self.library.catalog.with_forgotten_faces([photo_id]):
-            kept = [number for number, face_id in enumerate(ids) if face_id is not None]
-            return [faces[number] for number in kept], [ids[number] for number in kept]
+            faces = [face for face, face_id in zip(faces, ids, strict=True) if face_id is not None]
+            return faces, [face_id for face_id in ids if face_id is not None]
         return faces, ids
+
+    def _in_film(self, photo_id: int) -> list[tuple[int, DetectedFace, Span | None]]:
+        """The known faces in a video, or in the film of a motion photo."""
+        spans = {face.face_id: face.span for face in self.library.catalog.faces_in([photo_id]) if face.span is not None}
+        if not spans:
+            return []
+        known = self.library.catalog.detected_faces(photo_id)
+        return [(face_id, face, spans[face_id]) for face_id, face in known if face_id in spans]
+
+    def _with_former(self, read: _Read, new: Sequence[EmbeddedFace]) -> _Pairs:
+        """The faces of a photo, each with the known face that it is."""
+        faces = with_others_in_film(new, self.tower.card.threshold)
+        film = faces[len(read.former) :]
+        former = matched_in_time(film, read.in_film)
+        pairs = list(zip(faces, [*read.former, *former], strict=True))
+        return self._unforgotten(read.photo_id, pairs) if film else pairs
+
+    def _unforgotten(self, photo_id: int, pairs: _Pairs) -> _Pairs:
+        """Of a photo of which faces were forgotten, only those that are known."""
+        is_partly_forgotten = self.library.catalog.with_forgotten_faces([photo_id])
+        return [pair for pair in pairs if pair[1] is not None] if is_partly_forgotten else pairs
 
     def _take_video(self, photo_id: int, seen: SeenPhoto) -> None:
         """Put a video into the batch: its faces are found anew, and each is the known one that was seen at its place at
         about its time."""
-        known = self.library.catalog.detected_faces(photo_id)
-        spans = {face.face_id: face.span for face in self.library.catalog.faces_in([photo_id])}
         crops = [face.crop for face in seen.faces]
         embeddings = embedded(self.tower, crops)
         faces = joined(
@@ -236,13 +265,11 @@ class _Reindexing:
             self.tower.card.threshold,
             seen.duration_s or 0.0,
         )
-        former = matched_in_time(faces, [(face_id, face, spans[face_id]) for face_id, face in known])
-        if self.library.catalog.with_forgotten_faces([photo_id]):
-            kept = [number for number, face_id in enumerate(former) if face_id is not None]
-            faces, former = [faces[number] for number in kept], [former[number] for number in kept]
+        former = matched_in_time(faces, self._in_film(photo_id))
+        pairs = self._unforgotten(photo_id, list(zip(faces, former, strict=True)))
         with self.library.changing():
-            self.library.succession.put(photo_id, seen.size_px, list(zip(faces, former, strict=True)))
-        self.counts.update(photos=1, faces=len(faces), kept=sum(face_id is not None for face_id in former))
+            self.library.succession.put(photo_id, seen.size_px, pairs)
+        self.counts.update(photos=1, faces=len(pairs), kept=sum(face_id is not None for _, face_id in pairs))
 
     def _fail(self, photo_id: int, reason: str | None) -> None:
         self.counts["changed" if reason is None else "failed"] += 1
@@ -256,11 +283,11 @@ class _Reindexing:
         counts: Counter[str] = Counter()
         with self.library.changing():
             for read in self.batch:
-                new = [EmbeddedFace(face.face, next(embeddings), face.quality) for face in read.faces]
-                faces = list(zip(new, read.former, strict=True))
+                new = [EmbeddedFace(face.face, next(embeddings), face.quality, face.span) for face in read.faces]
+                faces = self._with_former(read, new)
                 self.library.succession.put(read.photo_id, read.size_px, faces, read.added)
-                kept = sum(face_id is not None for face_id in read.former) + len(read.added)
-                counts.update(photos=1, faces=len(new) + len(read.added), kept=kept)
+                kept = sum(face_id is not None for _, face_id in faces) + len(read.added)
+                counts.update(photos=1, faces=len(faces) + len(read.added), kept=kept)
         self.batch = []
         self.counts += counts
 
@@ -280,11 +307,3 @@ class _Reindexing:
             elapsed_s=time.monotonic() - self.started_s,
             interrupted=interrupted,
         )
-
-
-def _matched(known: list[Floats], found: list[DetectedFace]) -> list[int | None]:
-    """For every found face the position of the known one that it is: the pairs that overlap most come first."""
-    matches: list[int | None] = [None] * len(found)
-    for new, old in pair_up([face.box for face in found], known, MEANT):
-        matches[new] = old
-    return matches

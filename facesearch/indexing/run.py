@@ -27,8 +27,8 @@ from facesearch.people import FaceReader, FolderNames, GroupSummary, group_peopl
 from facesearch.photos import is_named_as_photo, is_named_as_video, photo_file, when_taken
 from facesearch.records import Embedder, FaceDetector, Models, PhotoFile, Taken
 from facesearch.vision.detector.detector import Detector
-from facesearch.vision.faces import SeeingWorker, SeenPhoto, look
-from facesearch.vision.faces.faces_of_video import see_video
+from facesearch.vision.faces import SeeingWorker, SeenPhoto
+from facesearch.vision.faces.faces_of_video import look_whole, see_video
 
 _AHEAD_A_LANE = 4  # photos on their way a lane: enough to keep it busy while a batch is embedded and committed
 _PHOTOS_A_DATING = 1000  # committed together
@@ -126,7 +126,7 @@ def _seer(detector: FaceDetector) -> Callable[[], Seer[SeenPhoto]]:
     """A process of its own that decodes and detects; a detector that cannot be told to it looks here."""
     if isinstance(detector, Detector):
         return partial(SeeingWorker, detector)
-    return partial(Onlooker, partial(look, detector=detector), partial(see_video, detector=detector))
+    return partial(Onlooker, partial(look_whole, detector=detector), partial(see_video, detector=detector))
 
 
 def _folder_names(survey: Survey, intake: Intake, options: IndexOptions) -> FolderNames:

@@ -41,6 +41,8 @@ class LibraryStatus:
     photos_damaged: int = 0  # of which only a part can be seen
     distances: str = "plain"  # "judged" where they are divided by local scales of a cohort of strangers
     cohort: str | None = None  # its identity in the library's space; None where distances are plain
+    faces_added: int = 0  # that the detector missed: somebody drew them, or another program named them
+    videos: int = 0  # of the photos
     groups_by_itself: bool = True  # whether `index` groups new faces at the end of a run
 
 
@@ -66,5 +68,7 @@ def status_of(library: Library, generation: int, vectors: str, search: str) -> L
         own_threshold=own.get("threshold"),
         distances=space.distances,
         cohort=None if space.cohort is None else space.cohort.identity,
+        faces_added=library.added.count(),
+        videos=library.catalog.video_count(),
         groups_by_itself=library.grouped.by_itself,
     )

@@ -166,7 +166,7 @@ def checked_box(box: Sequence[float], size_px: tuple[int, int]) -> Floats:
 
 
 def _refuse_known(library: Library, photo_id: int, box: Floats) -> None:
-    faces = library.catalog.faces_in([photo_id])
+    faces = library.catalog.faces_on([photo_id])
     pairs = pair_up([face.box for face in faces], [box], MEANT)
     if pairs:
         face_id = faces[pairs[0][0]].face_id

@@ -115,7 +115,7 @@ def _faces_on(library: Library, photo: Path) -> list[StoredFace]:
     photo_id = photo_at(library, photo)
     if photo_id is None:
         raise UsageError(f"{photo} is not in the library in {library.path}; index it first")
-    faces = largest_first(library.catalog.faces_in([photo_id]))
+    faces = largest_first(library.catalog.faces_on([photo_id]))
     if not faces:
         raise UsageError(f"no face was found on {photo}")
     return faces

@@ -89,7 +89,7 @@ def carried_faces(library: Library, reader: FaceReader, former_id: int, file: Ph
 
 def _same_faces(library: Library, former_id: int, photo_id: int) -> list[tuple[int, int]]:
     """The former and the new id of each face that is the same."""
-    stored = library.catalog.faces_in([former_id, photo_id])
+    stored = library.catalog.faces_on([former_id, photo_id])
     former, new = ([face for face in stored if face.photo_id == photo] for photo in (former_id, photo_id))
     if not former or not new:
         return []
@@ -112,7 +112,7 @@ def _still_there(
     """The added faces that the new content shows, without those that its detected faces are. same: those, and others,
     with the faces that they are."""
     found = {former for former, _ in same}
-    trusted = bool(carried) and _is_trusted(library.catalog.faces_in([former_id]), same)
+    trusted = bool(carried) and _is_trusted(library.catalog.faces_on([former_id]), same)
     still = []
     for each in carried:
         before, now = each.former.embedding, each.seen.embedded

@@ -94,7 +94,7 @@ def _nameless(library: Library, folders: dict[int, str]) -> dict[str, list[int]]
     forgotten = library.catalog.with_forgotten_faces(folders)
     sizes = library.catalog.photo_sizes(folders)
     faces: defaultdict[int, list[StoredFace]] = defaultdict(list)
-    for face in library.catalog.faces_in(folders):
+    for face in library.catalog.faces_on(folders):
         faces[face.photo_id].append(face)
     by_name: defaultdict[str, list[int]] = defaultdict(list)
     for photo_id, folder in folders.items():

@@ -17,6 +17,7 @@ from facesearch.evaluation.calibration import Calibration
 from facesearch.library import Library
 from facesearch.library.rows.grouped import GroupingFaces
 from facesearch.people.clusters import LEAST_FACES, NEIGHBOURS, Bounds, KnownFaces, group_faces
+from facesearch.records import Ints
 
 SOURCE = "group"
 """Who says whose a face is, where only the grouping does."""
@@ -100,10 +101,14 @@ def group_people(
         among = embedded - poor
         found = _around_new(library, bounds.reach(among), least_quality) if only_new else library.grouped.all()
         found = found.where((found.people >= 0) | ~(found.qualities < least_quality))  # NaN, without one, is taken
-        places = library.placed(found.embeddings, found.local_scales)
-    known = _known(found, rejections | _beside(found, apart), highest=max(names, default=0))
+        stand = _standing_for(found)
+        seen = found.where(stand == np.arange(len(stand)))
+        places = library.placed(seen.embeddings, seen.local_scales)
+    barred = _for_tracks(found, stand, rejections | _beside(found, apart))
+    known = _known(seen, barred, highest=max(names, default=0))
     people = group_faces(places.points, known, bounds, least_faces, on_progress, scales=places.scales, among=among)
-    moved = np.flatnonzero(people != known.people)
+    people = _with_tracks(found, stand, people[np.searchsorted(seen.ids, found.ids[stand])])
+    moved = np.flatnonzero(people != found.people)
     gained: dict[int, list[int]] = defaultdict(list)
     for person, face_id in zip(people[moved].tolist(), found.ids[moved].tolist(), strict=True):
         gained[person].append(face_id)
@@ -155,6 +160,36 @@ def _around_new(library: Library, reach: float, least_quality: float) -> Groupin
     concerned.update(grouped.of_people(set(there.people[there.people >= 0].tolist()), _FACES_OF_A_PERSON))
     concerned.update(grouped.on_photos(set(there.photos[there.people < 0].tolist())))
     return grouped.some(concerned)
+
+
+def _standing_for(found: GroupingFaces) -> Ints:
+    """For each face the row of the one that takes part for it, (N,): of the faces of one track without a person the
+    best, for they show one appearance and not several; any other face stands for itself."""
+    stand = np.arange(len(found.ids))
+    rows = np.flatnonzero((found.tracks >= 0) & (found.people < 0))
+    quality = np.nan_to_num(found.qualities[rows], nan=-1.0)
+    order = rows[np.lexsort((found.ids[rows], -quality, found.tracks[rows], found.photos[rows]))]
+    follows = (np.diff(found.photos[order]) == 0) & (np.diff(found.tracks[order]) == 0)
+    first = np.concatenate([np.zeros(1, np.int64), np.where(follows, 0, np.arange(1, len(order)))])[: len(order)]
+    stand[order] = order[np.maximum.accumulate(first)]
+    return stand
+
+
+def _with_tracks(found: GroupingFaces, stand: Ints, people: Ints) -> Ints:
+    """The people, (N,), without those that a face would get from the one that stands for it although another face of
+    the same frame is theirs already."""
+    follows = stand != np.arange(len(stand))
+    order = np.lexsort((follows, found.pictures, people))
+    again = np.zeros(len(people), bool)
+    again[order[1:]] = (np.diff(people[order]) == 0) & (np.diff(found.pictures[order]) == 0)
+    return np.where(again & follows, -1, people)
+
+
+def _for_tracks(found: GroupingFaces, stand: Ints, pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Pairs of a face and a person who it is not, by ids: what holds for a face holds for what stands for it."""
+    rows = np.flatnonzero(stand != np.arange(len(stand)))
+    stands_for = dict(zip(found.ids[rows].tolist(), found.ids[stand[rows]].tolist(), strict=True))
+    return {(stands_for.get(face_id, face_id), person_id) for face_id, person_id in pairs}
 
 
 def _beside(found: GroupingFaces, apart: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:

@@ -47,7 +47,7 @@ def show_photo(library: Library, photo_id: int) -> PhotoShown:
         if size is None:
             raise UsageError(f"there is no photo #{photo_id} in {library.path}")
         where = library.catalog.photo_paths([photo_id]).get(photo_id)
-        faces = library.catalog.faces_in([photo_id])
+        faces = library.catalog.faces_on([photo_id])
         duration_s = library.catalog.durations([photo_id]).get(photo_id)
     shown = []
     for face in largest_first(faces):

@@ -18,7 +18,8 @@ from facesearch.photos import is_video, photo_file, read_photo_apart, shown_path
 from facesearch.records import DetectedFace, EmbeddedFace, Embedder, FaceDetector, Models, Photo, Pixels, SkippedFile
 from facesearch.vision.alignment import align_faces
 from facesearch.vision.faces import find_faces
-from facesearch.vision.faces.faces_of_video import best_of_tracks, joined, see_video_apart
+from facesearch.vision.faces.faces_of_video import see_video_apart
+from facesearch.vision.faces.tracks import best_of_tracks, joined
 from facesearch.vision.quality import quality_of
 
 

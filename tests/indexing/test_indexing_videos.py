@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import os
 import shutil
 import threading
@@ -10,13 +13,14 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from support.command_line import CommandLine
 from support.films import Appearance, portrait, write_film, write_tiles
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.errors import PhotoError
 from facesearch.indexing import IndexSummary, index_photos, prune, reindex, survey
 from facesearch.library import Library, forget
-from facesearch.people import group_people
+from facesearch.people import group_people, name_faces, reject_faces
 from facesearch.photos import photo_file
 from facesearch.records import Span
 from facesearch.vision.detector.detector import load_detector
@@ -146,6 +150,30 @@ def test_drawn_people_are_followed_and_recognised(tmp_path: Path) -> None:
             assert in_film or face.people[0].photo_count == 2
 
 
+def test_lists_have_the_time_spans(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`photos --csv` and `export` say when somebody is seen; sidecars cannot, and say so."""
+    folder = tmp_path / "library"
+    path = write_tiles(tmp_path / "album" / "a.mov", [RED], [RED, GREEN], [RED, GREEN], [])
+    draw(tmp_path / "album" / "b.png", RED)
+    with Library.create(folder, MODELS) as library:
+        _index(library, tmp_path / "album")
+        faces = library.catalog.faces(library.catalog.embeddings()[0].tolist())
+        name_faces(library, [face_id for face_id, face in faces.items() if face.box[0] == 0], "Ann")
+        assert (library.status().videos, library.status().faces_added) == (1, 0)
+    run, own = CommandLine(capsys), ("--library", folder)
+    rows = {Path(row["photo"]): row for row in csv.DictReader(io.StringIO(run("photos", "--csv", *own).out))}
+    assert (rows[path]["duration_s"], rows[path]["spans"]) == ("4.0", "Ann 00:00:00-00:00:02")
+    assert rows[path.with_name("b.png")]["spans"] == ""
+    listed = list(csv.DictReader(io.StringIO(run("export", "--format", "csv", *own).out)))
+    spans = [tuple(row[key] for key in ("start_s", "end_s", "at_s", "track")) for row in listed]
+    assert sorted(spans) == [("",) * 4, ("0.0", "2.0", "0.0", "0"), ("0.0", "2.0", "1.0", "0")]
+    said = json.loads(run("export", "--format", "json", *own).out)
+    assert said["photos"][0]["faces"][1]["span"] == {"start_s": 0.0, "end_s": 2.0, "at_s": 1.0, "track": 0}
+    assert said["photos"][1]["faces"][0]["span"] is None
+    assert "is a video: XMP has no place for when a face is seen" in run("export", *own).err
+    assert "2 (1 of them a video) in 2 files" in run("status", *own).out
+
+
 def test_a_reindex_keeps_the_people_of_a_video(library: Library, tmp_path: Path) -> None:
     class OtherDetector(TileDetector):
         identity = "tiles-2"
@@ -182,6 +210,76 @@ def test_faces_of_one_person_in_many_frames_are_one_group(library: Library, tmp_
     assert len(set(found.pictures.tolist())) == 3
     people = group_people(library, least_faces=3).people
     assert sorted(person.faces for person in people) == [3, 3]
+
+
+def test_a_passer_by_is_no_group(library: Library, tmp_path: Path) -> None:
+    """The three faces of one track are one appearance. With two photos more there are three."""
+    write_tiles(tmp_path / "album" / "a.mov", [RED], [RED, GREEN], [RED], [RED, GREEN])
+    _index(library, tmp_path / "album")
+    tracks = [span.track for span, box in _spans(library) if span is not None and box[0] == 0]
+    assert (len(tracks), len(set(tracks))) == (3, 1)
+    summary = group_people(library)
+    assert (summary.people, summary.waiting) == ((), summary.faces)
+    for number in (1, 2):
+        draw(tmp_path / "album" / f"{number}.png", (200, number, 0))
+    _index(library, tmp_path / "album")
+    (person,) = group_people(library).people
+    assert (person.faces, person.is_new) == (5, True)  # all faces of the track come along
+
+
+def test_a_track_comes_to_a_known_person_whole_unless_one_of_its_faces_was_rejected(
+    library: Library, tmp_path: Path
+) -> None:
+    write_tiles(tmp_path / "album" / "a.mov", [RED], [RED, GREEN], [RED], [RED, GREEN])
+    for number in (1, 2, 3):
+        draw(tmp_path / "album" / f"{number}.png", (200, number, 0))
+    _index(library, tmp_path / "album")
+    there = library.catalog.faces(library.catalog.embeddings()[0].tolist())
+    of_track = sorted(face_id for face_id, face in there.items() if face.span is not None and face.box[0] == 0)
+    assert len(of_track) == 3
+    name_faces(library, [face_id for face_id, face in there.items() if face.span is None], "Ann")
+    (person,) = group_people(library, dry_run=True).people
+    assert (person.name, sorted(person.face_ids)) == ("Ann", of_track)
+    name_faces(library, of_track[:1], "Ann")
+    reject_faces(library, 1, of_track[:1])
+    assert group_people(library).people == ()
+
+
+def test_a_motion_photo_brings_those_who_are_in_its_film_alone(
+    library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = write_tiles(tmp_path / "film.mov", [RED], [RED, BLUE], [RED, BLUE])
+    still = io.BytesIO()
+    tiles = Image.open(draw(tmp_path / "tiles.png", GREEN, RED))
+    offset = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a MicroVideoOffset="{film.stat().st_size}"/></x:xmpmeta>'
+    tiles.save(still, "JPEG", quality=100, subsampling=0, xmp=offset.encode())
+    path = tmp_path / "album" / "a.jpg"
+    path.parent.mkdir()
+    path.write_bytes(still.getvalue() + film.read_bytes())
+    summary = _index(library, path.parent)
+    assert (summary.photos_new, summary.faces_new, summary.skipped) == (1, 3, ())
+    in_film = (Span(1.0, 2.0, 1.0, 1), [40, 0, 80, 40])
+    assert _spans(library) == [(None, [0, 0, 40, 40]), (None, [40, 0, 80, 40]), in_film]
+    assert library.catalog.durations([1]) == {}
+    assert [face.face_id for face in library.catalog.faces_on([1])] == [1, 2]
+    name_faces(library, [2], "Ann")
+    name_faces(library, [3], "Bob")
+
+    class OtherDetector(TileDetector):
+        identity = "tiles-2"
+
+    summary_again = reindex(library, OtherDetector(), ColourTower())
+    assert (summary_again.faces_kept, summary_again.named_lost) == (3, 0)
+    assert _spans(library)[2] == in_film
+    assert {face_id: face.name for face_id, face in library.catalog.faces([2, 3]).items()} == {2: "Ann", 3: "Bob"}
+    library.close()
+    run, own = CommandLine(capsys), ("--library", library.path)
+    assert run("photos", "Bob", *own).out.splitlines()[0] == str(path)
+    assert run("export", *own).code == 0
+    written = path.with_name("a.jpg.xmp").read_text(encoding="utf-8")
+    assert "Ann" in written
+    assert "Bob" not in written  # whose box lies on a frame of the film, not on the photo
+    assert path.read_bytes() == still.getvalue() + film.read_bytes()
 
 
 def test_an_interrupted_run_does_not_wait_for_a_video(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from support.films import Appearance, portrait, write_film, write_tiles
 from facesearch.errors import PhotoError
 from facesearch.photos import DecodingWorker, photo_file, read_photo
 from facesearch.photos.dates import when_taken
-from facesearch.photos.decoding import video
+from facesearch.photos.decoding import frame_choice, video
 from facesearch.photos.decoding.formats import video_container
 from facesearch.photos.decoding.video import hashed, is_video, opened
 
@@ -77,7 +77,8 @@ def test_a_new_scene_is_looked_at_at_once(tmp_path: Path) -> None:
 
 def test_a_long_video_is_looked_at_less_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_film(tmp_path / "a.mp4", [Appearance(0, 0, 60, speed=0.05)], 12, size=(160, 90), rate=5)
-    monkeypatch.setattr(video, "_MOST_LOOKS", 4)
+    monkeypatch.setattr(video, "MOST_LOOKS", 4)
+    monkeypatch.setattr(frame_choice, "MOST_LOOKS", 4)
     assert [at_s for at_s, _ in _frames(path)] == [0, 3, 6, 9]
 
 

@@ -18,7 +18,8 @@ from facesearch.records import Floats, Ints, Values
 
 _UP_TO, _BY_ITSELF = "grouped_up_to", "group_by_itself"
 _FACES = (
-    f"SELECT id, photo_id, coalesce(person_id, -1), quality, embedding, local_scale, {PICTURE} FROM faces "
+    f"SELECT id, photo_id, coalesce(person_id, -1), quality, embedding, local_scale, {PICTURE}, "
+    "coalesce(track, -1) FROM faces "
     "WHERE embedding IS NOT NULL"
 )
 
@@ -34,6 +35,7 @@ class GroupingFaces:
     qualities: Values  # (N,), NaN where there is none
     embeddings: Floats  # float32 (N, 32), as the rows keep them
     local_scales: Values  # (N,), as the rows keep them, NaN where there is none
+    tracks: Ints  # (N,), the track in a video that a face belongs to, -1 for photos
 
     def where(self, wanted: NDArray[np.bool_]) -> GroupingFaces:
         """Only the faces for which `wanted`, (N,), is true."""
@@ -45,6 +47,7 @@ class GroupingFaces:
             self.qualities[wanted],
             self.embeddings[wanted],
             self.local_scales[wanted],
+            self.tracks[wanted],
         )
 
 
@@ -117,4 +120,5 @@ def _faces(rows: list[tuple[Any, ...]]) -> GroupingFaces:
     ids, photos, people = numbers.T
     scales = np.array([row[5] for row in rows], np.float64)
     pictures = np.array([row[6] for row in rows], np.int64)
-    return GroupingFaces(ids, photos, pictures, people, qualities, embeddings, scales)
+    tracks = np.array([row[7] for row in rows], np.int64)
+    return GroupingFaces(ids, photos, pictures, people, qualities, embeddings, scales, tracks)

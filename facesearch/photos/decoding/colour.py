@@ -123,3 +123,17 @@ def _transform_to_srgb(icc_profile: bytes, mode: str) -> ImageCms.ImageCmsTransf
     levels = change.histogram()  # 256 counts a channel
     is_seen = any(any(levels[256 * band + _SAME_COLOUR_LEVELS + 1 : 256 * (band + 1)]) for band in range(3))
     return transform if is_seen else None
+
+
+@lru_cache(maxsize=1)
+def pq_to_srgb() -> np.ndarray:
+    """uint8 (256,): brightness coded for HDR screens (SMPTE ST 2084) as an ordinary screen shows it. Light above that
+    of white paper (203 cd/m2, ITU-R BT.2408) is compressed."""
+    import numpy as np
+
+    coded = np.linspace(0, 1, 256) ** (1 / 78.84375)
+    light = (np.maximum(coded - 0.8359375, 0) / (18.8515625 - 18.6875 * coded)) ** (1 / 0.1593017578125)
+    white = 10000 * light / 203
+    shown = white * (1 + white / 25) / (1 + white)  # Reinhard's curve, to 5 times white
+    srgb = np.where(shown <= 0.0031308, 12.92 * shown, 1.055 * np.maximum(shown, 1e-9) ** (1 / 2.4) - 0.055)
+    return np.asarray(np.clip(srgb * 255 + 0.5, 0, 255), np.uint8)

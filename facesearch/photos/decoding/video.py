@@ -15,33 +15,25 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, Any
 
 from facesearch.errors import PhotoError
 from facesearch.photos.decoding.formats import video_container
+from facesearch.photos.decoding.frame_choice import EVERY_S, MOST_LOOKS, FrameChoice
+from facesearch.photos.decoding.motion import FilePart, film_in
 from facesearch.photos.files import open_file, photo_error, photo_file_of, why
 from facesearch.records import PhotoFile, Pixels, Taken
-
-if TYPE_CHECKING:
-    import numpy as np
 
 WITHOUT_EXTRA = "reading videos is an extra: pip install 'facesearch[video]'"
 MAX_FRAME_PX = 1920
 """Longer side of the frames that faces are looked for in: 4K frames are halved."""
 
-_EVERY_S = 1.0
-_LEAST_APART_S = 0.5  # of a key frame or a new scene from the frame before it
-_MOST_LOOKS = 3600  # then the time between two looks is doubled; an hour fits
 _MOST_DECODED_PX = 2.4e11  # an hour of 1080p at 30 frames a second; a video of more is decoded at key frames only
 _MOST_SIDE_PX = 16384
 _MOST_CPU_S = 3 * 3600.0
-_SCENE = 30.0  # of 255: mean change of brightness between two decoded frames
-_STILL = 5.0  # of 255: the largest change of brightness in a place of the frame that counts as none
-_THUMB, _FINE_THUMB = (32, 18), (64, 36)
 _SKIPS_OVER_PX = 1280 * 720  # larger frames that no other frame needs are not decoded
 _ENDS_EARLY = 0.02  # of the length that the header says
 _EARLIEST_YEAR = 1990  # cameras without a clock say 1904 or 1970
@@ -121,7 +113,7 @@ class OpenVideo:
 
         Raises PhotoError where no frame can be decoded.
         """
-        choice = _Choice(max(_EVERY_S, self.facts.duration_s / _MOST_LOOKS))
+        choice = FrameChoice(max(EVERY_S, self.facts.duration_s / MOST_LOOKS))
         context, size_px = self._stream.codec_context, math.prod(self._square_px)
         only_keys = size_px * self._rate * self.facts.duration_s > _MOST_DECODED_PX
         context.skip_frame = "NONKEY" if only_keys else "NONREF" if size_px > _SKIPS_OVER_PX else "DEFAULT"
@@ -193,7 +185,9 @@ class OpenVideo:
         size = max(2, round(width * factor)), max(2, round(height * factor))
         rgb = frame.reformat(*size, format="rgb24", interpolation="AREA" if factor < 1 else "BILINEAR").to_ndarray()
         if int(frame.color_trc) == _PQ:
-            rgb = _pq_to_srgb()[rgb]
+            from facesearch.photos.decoding.colour import pq_to_srgb
+
+            rgb = pq_to_srgb()[rgb]
         return np.ascontiguousarray(np.rot90(rgb, _quarters(frame)))
 
     def _upright_px(self, frame: Any) -> tuple[int, int]:
@@ -221,7 +215,8 @@ class OpenVideo:
 
 @contextmanager
 def opened(path: Path, max_side_px: int = MAX_FRAME_PX) -> Iterator[OpenVideo]:
-    """A video, for its frames. Raises PhotoError where it cannot be opened, shows nothing, or PyAV is not installed."""
+    """A video, or the film in a motion photo, for its frames. Raises PhotoError where it cannot be opened, shows
+    nothing, or PyAV is not installed."""
     if not reads_videos():
         raise photo_error(path, f"is a video, and {WITHOUT_EXTRA}")
     import av
@@ -229,13 +224,19 @@ def opened(path: Path, max_side_px: int = MAX_FRAME_PX) -> Iterator[OpenVideo]:
     try:
         with open_file(path) as file:
             container_name = video_container(file.read(_HEAD_BYTES))
-            file.seek(0)
-            if container_name == "mov" and _says_encrypted(path):  # what a decoder makes of noise can look like frames
+            part = film_in(file) if container_name is None else None
+            source: IO[bytes] | FilePart = file
+            if part is not None:
+                source, container_name = FilePart(file, *part), "mov"
+            source.seek(0)
+            # What a decoder makes of noise can look like frames.
+            if container_name == "mov" and _says_encrypted(source):
                 raise photo_error(path, "is encrypted, as films that are bought or rented are: it cannot be read")
             if container_name is None:
                 raise photo_error(path, "is no video of a kind that facesearch reads: convert it to MP4")
             try:
-                container = av.open(file, format=container_name, metadata_errors="replace", buffer_size=1 << 18)
+                source.seek(0)
+                container = av.open(source, format=container_name, metadata_errors="replace", buffer_size=1 << 18)
             except (av.FFmpegError, ValueError) as error:
                 raise photo_error(path, _why_not_opened(error)) from error
             with container:
@@ -254,60 +255,6 @@ def opened(path: Path, max_side_px: int = MAX_FRAME_PX) -> Iterator[OpenVideo]:
         raise photo_error(path, why(error)) from error
 
 
-@dataclass(eq=False)
-class _Choice:
-    """Which frames are worth a look, by their times and by small pictures of them."""
-
-    every_s: float
-    scene: int = 0
-    _looks: int = 0
-    _was_key: bool = False
-    _last_s: float = -math.inf
-    _before: np.ndarray | None = None
-    _looked_at: np.ndarray | None = field(default=None)
-
-    def takes(self, frame: Any, at_s: float) -> bool:
-        """Whether to look at a decoded frame; call it for each of them."""
-        import numpy as np
-
-        small = _thumbnail(frame, _THUMB, "FAST_BILINEAR")
-        is_lone_key = frame.key_frame and not self._was_key  # where every frame is one, that tells nothing
-        self._was_key = frame.key_frame
-        is_new_scene = self._before is not None and float(np.abs(small - self._before).mean()) > _SCENE
-        self._before = small
-        self.scene += is_new_scene
-        since_s = at_s - self._last_s
-        if not (since_s >= self.every_s - 1e-6 or (since_s >= self._apart_s and (is_new_scene or is_lone_key))):
-            return False
-        self._last_s = at_s
-        self._looks += 1
-        if self._looks % _MOST_LOOKS == 0:
-            self.every_s *= 2
-        return True
-
-    @property
-    def _apart_s(self) -> float:
-        return _LEAST_APART_S * self.every_s
-
-    def is_still(self, frame: Any) -> bool:
-        """Whether a frame that is taken shows what the one looked at before showed."""
-        import numpy as np
-
-        fine, before = _thumbnail(frame, _FINE_THUMB, "AREA"), self._looked_at
-        if before is not None and float(np.abs(fine - before).max()) <= _STILL:
-            return True
-        self._looked_at = fine
-        return False
-
-
-def _thumbnail(frame: Any, size: tuple[int, int], interpolation: str) -> np.ndarray:
-    """Brightness, float32 (h, w), 0 to 255."""
-    import numpy as np
-
-    small = frame.reformat(*size, format="gray", interpolation=interpolation)
-    return np.asarray(small.to_ndarray(), np.float32)
-
-
 def _quarters(frame: Any) -> int:
     """By how many quarters to the left a frame is turned to stand upright."""
     return round((frame.rotation or 0) / 90) % 4
@@ -322,14 +269,12 @@ def _why_not_opened(error: BaseException) -> str:
     return f"is cut off or damaged: its index cannot be read ({said}): copy it again from where it came"
 
 
-def _says_encrypted(path: Path) -> bool:
+def _says_encrypted(film: IO[bytes] | FilePart) -> bool:
     """Whether an MP4 says that its samples are encrypted: a sample entry `encv` (ISO/IEC 23001-7)."""
-    with suppress(OSError, PhotoError), open_file(path) as file:
-        head = file.read(_SEARCHED_BYTES)
-        file.seek(max(0, os.fstat(file.fileno()).st_size - _SEARCHED_BYTES))
-        tail = file.read(_SEARCHED_BYTES)
-        return any(all(box in part for box in (b"encv", b"sinf", b"schm")) for part in (head, tail))
-    return False
+    head = film.read(_SEARCHED_BYTES)
+    film.seek(max(0, film.seek(0, os.SEEK_END) - _SEARCHED_BYTES))
+    tail = film.read(_SEARCHED_BYTES)
+    return any(all(box in part for box in (b"encv", b"sinf", b"schm")) for part in (head, tail))
 
 
 def _taken(container: Any, stream: Any) -> Taken | None:
@@ -344,17 +289,3 @@ def _taken(container: Any, stream: Any) -> Taken | None:
                 zone_min = None if offset is None else int(offset.total_seconds() // 60)
                 return Taken(at.replace(tzinfo=None).isoformat(timespec="seconds"), zone_min, "video")
     return None
-
-
-@cache
-def _pq_to_srgb() -> np.ndarray:
-    """uint8 (256,): brightness coded for HDR screens (SMPTE ST 2084) as an ordinary screen shows it. Light above that
-    of white paper (203 cd/m2, ITU-R BT.2408) is compressed."""
-    import numpy as np
-
-    coded = np.linspace(0, 1, 256) ** (1 / 78.84375)
-    light = (np.maximum(coded - 0.8359375, 0) / (18.8515625 - 18.6875 * coded)) ** (1 / 0.1593017578125)
-    white = 10000 * light / 203
-    shown = white * (1 + white / 25) / (1 + white)  # Reinhard's curve, to 5 times white
-    srgb = np.where(shown <= 0.0031308, 12.92 * shown, 1.055 * np.maximum(shown, 1e-9) ** (1 / 2.4) - 0.055)
-    return np.asarray(np.clip(srgb * 255 + 0.5, 0, 255), np.uint8)

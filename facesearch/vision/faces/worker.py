@@ -35,11 +35,12 @@ class SeeingWorker(DecodingWorker):
         """Read a file once, photo or video, and find its faces. Raises PhotoError, also where the file brings the
         process down."""
         if self._is_here:
-            if is_video(file.path):
-                from facesearch.vision.faces.faces_of_video import see_video
+            from facesearch.vision.faces.faces_of_video import see_video, with_film
 
+            if is_video(file.path):
                 return see_video(file, self._detector)
-            return cut_out(*find_faces(partial(self._read, file, max_side_px), self._detector))
+            found = find_faces(partial(self._read, file, max_side_px), self._detector)
+            return with_film(cut_out(*found), self._detector)
         self._is_at_video = is_video(file.path)
         try:
             current, answer, content = self._answered(file, max_side_px, draft=True)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from facesearch.photos.decoding import worker_process as serving
+from facesearch.photos.decoding.motion import film_in
 from facesearch.photos.decoding.video import is_video
+from facesearch.photos.files import open_file
 from facesearch.records import Photo
 from facesearch.vision.detector.detector import Detector, DetectorSettings
-from facesearch.vision.faces.faces_of_photo import cut_out, find_faces, packed
+from facesearch.vision.faces.faces_of_photo import SeenPhoto, cut_out, find_faces, packed
 
 if TYPE_CHECKING:
     from facesearch.photos.decoding.decode import Picture
@@ -27,11 +29,21 @@ def serve(seconds: str, memory_bytes: str, shared: str, settings: str) -> None:
         if is_video(request.file.path):
             return _seen_video(request, detector)
         photo, faces = find_faces(lambda is_enough: _photo(request.read(request.draft and is_enough)), detector)
-        seen = cut_out(photo, faces)
+        seen = _with_film(cut_out(photo, faces), request, detector)
         content = packed(seen.faces)
         return serving.Answer(photo, {"shape": [len(content)], "size_px": seen.size_px}, content)
 
     serving.serve(seconds, memory_bytes, shared, faces_of)
+
+
+def _with_film(seen: SeenPhoto, request: serving.Request, detector: Detector) -> SeenPhoto:
+    """A photo with the faces in its film. Videos are imported only for a photo that has one."""
+    with open_file(request.file.path) as photo:
+        if film_in(photo) is None:
+            return seen
+    from facesearch.vision.faces.faces_of_video import with_film
+
+    return with_film(seen, detector, request.alive)
 
 
 def _seen_video(request: serving.Request, detector: Detector) -> serving.Answer:
