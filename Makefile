@@ -40,13 +40,21 @@ $(VENV)/installed-release: pyproject.toml constraints.txt | $(BIN)/python
 	@$(INSTALL) -e '.[release]'
 	@touch $(VENV)/installed $@
 
+# Milvus Lite, for the tests, by itself: it requires faiss-cpu, which overwrites the module of faiss-gpu.
+$(VENV)/milvus-lite/installed: constraints.txt | $(BIN)/python
+	@echo "installing Milvus Lite into $(VENV)/milvus-lite"
+	@$(BIN)/python -m venv $(VENV)/milvus-lite && \
+		$(VENV)/milvus-lite/bin/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt \
+		milvus-lite pymilvus && touch $@ || \
+		{ rm -rf $(VENV)/milvus-lite; echo "Milvus Lite cannot be installed here: its tests are skipped"; }
+
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 # Two test files at a time; each file stays in one process, which builds its albums and towers once.
-test: lint
+test: lint $(VENV)/milvus-lite/installed
 	$(BIN)/pytest -n 2 --dist loadfile
 
 docs: $(VENV)/installed-dev

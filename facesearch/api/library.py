@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from facesearch.api.exchange import Exchange
 from facesearch.api.former import former_method
+from facesearch.api.milvus import Milvus
 from facesearch.api.pages import Pages
 from facesearch.api.people import People
 from facesearch.api.session import Folder, begun_or_new, library_folder
@@ -37,7 +38,8 @@ class FaceLibrary:
 
     people: naming, correcting and listing people, such as `library.people.name("#3", "Anna")`.
     tuning: what the library learns from its names, such as `library.tuning.calibrate()`. exchange: names to and from
-    other programs. pages: answers and people as HTML. views: photos, faces and their pictures by number, for a service.
+    other programs. milvus: the faces on a Milvus server, to be searched there. pages: answers and people as HTML.
+    views: photos, faces and their pictures by number, for a service.
     """
 
     def __init__(self, path: Path, tower: Folder | None = None, device: Device = "auto") -> None:
@@ -45,6 +47,7 @@ class FaceLibrary:
         self.people = People(self._session)
         self.tuning = Tuning(self._session)
         self.exchange = Exchange(self._session)
+        self.milvus = Milvus(self._session)
         self.pages = Pages(self._session)
         self.views = Views(self._session)
 

@@ -20,6 +20,7 @@ from facesearch.records import Device, Models
 if TYPE_CHECKING:
     from facesearch.cluster import ClusterWorkers
     from facesearch.library import Library
+    from facesearch.milvus import MilvusPlace
     from facesearch.vision.detector.detector import Detector
     from facesearch.vision.tower.tower import Tower
 
@@ -36,6 +37,8 @@ class Session:
         self.path = path
         self._tower_path = tower
         self.device = device
+        self.milvus: MilvusPlace | None = None
+        """Where questions search, instead of in the library's own vectors."""
         self._reader: Library | None = None
         self._held = 0  # inode of the database that `hold` opened
         self._loads_ahead = False
@@ -112,13 +115,30 @@ class Session:
         start_reading()
         _ = self.detector, self.tower
 
+    def search_in(self, place: MilvusPlace) -> None:
+        """Let questions search there from now on."""
+        self.milvus = place
+        if self._reader is not None:
+            self.close()
+
     def open(self) -> Library:
         """The library for reading, checked against the tower; kept open for the next question."""
         if self._reader is None:
             self.load_ahead()
             from facesearch.library import Library, load_search
 
-            self._reader = Library.open(self.path, Models.of(self.detector, self.tower))
+            reader = Library.open(self.path, Models.of(self.detector, self.tower))
+            if self.milvus is not None:
+                from facesearch.milvus import MilvusSearch
+
+                try:
+                    reader.search_in(MilvusSearch(reader, self.milvus))
+                except FacesearchError:
+                    reader.close()
+                    raise
+                self._reader = reader
+                return reader
+            self._reader = reader
             self._reader.search_on(self.device)
             threading.Thread(target=load_search, args=(self._reader.catalog.face_count(),), name="search").start()
         return self._reader

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         ReindexSummary,
     )
     from facesearch.library import AREAS, ForgetSummary, LibraryStatus, VerifyReport
+    from facesearch.milvus import PublishSummary
     from facesearch.pages import check_page_file, write_page
     from facesearch.pages.person_faces import PersonFaces
     from facesearch.pages.query_sheet import QuerySheet
@@ -122,6 +123,7 @@ _ROOMS = {
         "LibraryStatus",
         "VerifyReport",
     ),
+    "facesearch.milvus": ("PublishSummary",),
     "facesearch.pages": (
         "check_page_file",
         "write_page",
@@ -232,6 +234,7 @@ __all__ = [
     "Probe",
     "ProbeFace",
     "Protocol",
+    "PublishSummary",
     "QueryAnswer",
     "QueryOptions",
     "QuerySheet",

@@ -58,6 +58,7 @@ _COMMANDS = {
     "verify": ("verify", "Check the library, and repair it."),
     "forget": ("forget", "Forget a person, a photo, or everything."),
     "reindex": ("reindex", "Move the library to another tower."),
+    "publish": ("publish", "Copy the faces to a Milvus server."),
     "export": ("export", "Write names for other programs: XMP, JSON, CSV."),
     "import": ("import_names", "Read names from other programs."),
     "train": ("train", "Train a tower on labelled photos of faces."),

@@ -58,6 +58,8 @@ def _report(summary: ForgetSummary, who: str) -> None:
         complain("also deleted what the library was taught; run facesearch teach to learn from the remaining people")
     if summary.calibration:
         complain("also deleted the library's calibration; run facesearch calibrate to fit a new one")
+    for place in summary.published:
+        complain(f"still in {place}: run facesearch publish there, which deletes what is gone from the library")
     if summary.in_paths:
         complain(f"the name is still in the paths of {counted(summary.in_paths, 'file')}: rename their folder")
     say(

@@ -35,6 +35,12 @@ DeviceOption = Annotated[
     Literal["auto", "cpu", "gpu"],  # records.Device, whose module takes 10 ms to import
     typer.Option("--device", help="Where the tower and the search run; auto uses a GPU if there is one."),
 ]
+CollectionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--collection", metavar="NAME", help="The Milvus collection; by default facesearch.", show_default=False
+    ),
+]
 SmallestFaceOption = Annotated[
     str | None,
     typer.Option(

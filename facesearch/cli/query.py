@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facesearch.cli.options import (
+    CollectionOption,
     DeviceOption,
     ForceOption,
     JsonOption,
@@ -48,6 +49,16 @@ def query(
     ] = None,
     force: ForceOption = False,
     pictures: PicturesOption = PicturesChoice.AUTO,
+    milvus: Annotated[
+        str | None,
+        typer.Option(
+            "--milvus",
+            metavar="URI",
+            help="Search on a Milvus server, where facesearch publish has put the faces.",
+            show_default=False,
+        ),
+    ] = None,
+    collection: CollectionOption = None,
     library: LibraryOption = None,
     tower: TowerOption = None,
     device: DeviceOption = "auto",
@@ -65,6 +76,8 @@ def query(
     sheet = None if html is None else _begun_sheet(html, force)
     all_answered = True
     with open_library(library, tower=tower, device=device) as opened:
+        if milvus is not None:
+            opened.milvus.search_there(milvus, collection)
         opened.load_ahead()
         from facesearch.api.values import QueryOptions, is_one_photo
 

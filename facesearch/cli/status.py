@@ -57,7 +57,7 @@ def _report(now: LibraryStatus, runs_on: str, installed: str) -> None:
         "vectors": shown(now.vectors),
         "search": now.search,
         "runs on": runs_on,
-    }
+    } | ({"published": shown("; ".join(now.published))} if now.published else {})
     for name, value in lines.items():
         say(f"{name:<11} {value}")
 

@@ -41,12 +41,13 @@ from facesearch.library.rows.journal import Journal
 from facesearch.library.rows.own_calibration import OwnCalibration
 from facesearch.library.rows.people import People
 from facesearch.library.rows.photo_search import PhotoSearch
+from facesearch.library.rows.published import PublishedFaces
 from facesearch.library.rows.succession import Succession
 from facesearch.library.scales import Scales
 from facesearch.library.space import Space
 from facesearch.library.spaces import COHORT_SETTING, Spaces
 from facesearch.library.status import LibraryStatus, status_of
-from facesearch.library.vectors import LibraryVectors
+from facesearch.library.vectors import LibraryVectors, NearestFaces
 from facesearch.records import Device, Floats, Ints, Models, Values
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class Library:
         self.journal = Journal(database)
         self.grouped = Grouped(database)
         self.photo_search = PhotoSearch(database)
+        self.published = PublishedFaces(database)
         self.succession = Succession(database)
         self.heads = Heads(database)
         self.own_calibration = OwnCalibration(database)
@@ -82,6 +84,7 @@ class Library:
         self._scales = Scales(database, self._spaces)
         self._vectors = LibraryVectors(path, database, self._spaces, self.library_id, writable=lock is not None)
         self.purge = Purge(path, database, self._vectors, self._refuse_reader)
+        self._elsewhere: NearestFaces | None = None
 
     @classmethod
     def create(cls, path: Path, models: Models, *, wait: bool = False) -> Self:
@@ -171,6 +174,8 @@ class Library:
 
     def close(self) -> None:
         """Close the database and give up the writer lock. Unsaved vectors are rebuilt by whoever opens it next."""
+        if self._elsewhere is not None:
+            self._elsewhere.close()
         self._vectors.close()
         self._database.close()
         if self._lock is not None:
@@ -232,6 +237,14 @@ class Library:
         Not to be called inside `changing`.
         """
         return self._vectors.current()
+
+    def search_in(self, elsewhere: NearestFaces) -> None:
+        """Let `nearest` search there from now on, until the library is closed, which closes that too."""
+        self._elsewhere = elsewhere
+
+    def nearest(self) -> NearestFaces:
+        """What questions search in: `vectors()`, or what `search_in` was given. Not to be called inside `changing`."""
+        return self.vectors() if self._elsewhere is None else self._elsewhere
 
     @property
     def space(self) -> Space:

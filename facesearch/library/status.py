@@ -44,6 +44,7 @@ class LibraryStatus:
     faces_added: int = 0  # that the detector missed: somebody drew them, or another program named them
     videos: int = 0  # of the photos
     groups_by_itself: bool = True  # whether `index` groups new faces at the end of a run
+    published: tuple[str, ...] = ()  # where the faces were published to, in words
 
 
 def status_of(library: Library, generation: int, vectors: str, search: str) -> LibraryStatus:
@@ -71,4 +72,5 @@ def status_of(library: Library, generation: int, vectors: str, search: str) -> L
         faces_added=library.added.count(),
         videos=library.catalog.video_count(),
         groups_by_itself=library.grouped.by_itself,
+        published=library.published.places(),
     )

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from facesearch.errors import LibraryError
 from facesearch.library.folder import DATABASE_NAME
@@ -20,9 +21,25 @@ from facesearch.library.rows.database import Database, VectorChanges
 from facesearch.library.rows.embedding_rows import embedding_pieces, stored_embeddings
 from facesearch.library.space import Space
 from facesearch.library.spaces import Spaces, mapped
-from facesearch.records import Chunks, Device
+from facesearch.records import Chunks, Device, Floats, Neighbour
 
 log = logging.getLogger(__name__)
+
+
+class NearestFaces(Protocol):
+    """A search among the faces of a library: its own `Vectors`, or one on another server."""
+
+    most: int
+    """How many faces one search can give."""
+
+    def __len__(self) -> int: ...
+
+    def search(self, probe: Floats, k: int) -> list[Neighbour]:
+        """The k faces nearest to a probe, float32 (32,) in the library's space, nearest first; of equally near ones the
+        lower id first."""
+
+    def close(self) -> None:
+        """Give up connections, if there are any."""
 
 
 class LibraryVectors:

@@ -93,11 +93,11 @@ def _compared(first: Probe, second: Probe, space: Space, judge: Judge) -> Compar
 
 def _with_photos(library: Library, face: EmbeddedFace, judge: Judge, k: int) -> ProbeFace:
     place, hidden = library.space.place(face.embedding), library.people.hidden()
-    wanted = k
+    wanted, most = k, library.nearest().most
     while True:
         within = nearest_groups(library, place, wanted, by_face)
         near = [each for each in within.candidates if each.face.person_id not in hidden][:k]
-        if len(near) == k or math.isinf(within.reach):
+        if len(near) == k or math.isinf(within.reach) or wanted >= most:
             break
         wanted *= 4
     photos = tuple(

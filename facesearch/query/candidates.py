@@ -63,15 +63,15 @@ def nearest_groups(library: Library, place: Places, k: int, group: Callable[[Sto
     Searches farther until k groups lie safely within reach, so that one person with thousands of photos hides nobody.
     A face whose photo lies nowhere any more is passed over.
     """
-    stored = len(library.vectors())
-    wanted = max(FIRST_REACH, 8 * k)
+    search = library.nearest()
+    stored, wanted = len(search), max(FIRST_REACH, 8 * k)
     while True:
         near, reach = _judged_faces(library, place, wanted)
         groups = _firsts(near, group)
         if wanted >= stored:
             return Within(groups, math.inf)
         # As far as the last neighbour there can be another with a lower id: only what is nearer is certain.
-        if len(groups) >= k and groups[k - 1].distance < reach:
+        if (len(groups) >= k and groups[k - 1].distance < reach) or wanted >= search.most:
             return Within(groups, reach)
         wanted *= 4
 
@@ -80,10 +80,10 @@ def _judged_faces(library: Library, place: Places, count: int) -> tuple[list[Nea
     """The `count` faces nearest by plain distance, in the order of the judged one, and how near others can be.
 
     Every distance between a probe and a stored face that an answer, a sheet or an explanation shows comes from here:
-    FAISS proposes the faces, and this function says how far they are. Others are taken to have no larger local scales
-    than those found, which lie around the same place.
+    FAISS, or Milvus, proposes the faces, and this function says how far they are. Others are taken to have no larger
+    local scales than those found, which lie around the same place.
     """
-    neighbours = library.vectors().search(place.points[0], count)
+    neighbours = library.nearest().search(place.points[0], count)
     faces = library.catalog.faces(neighbour.face_id for neighbour in neighbours)
     photos = library.catalog.photo_paths(face.photo_id for face in faces.values())
     ids = [neighbour.face_id for neighbour in neighbours]

@@ -55,7 +55,7 @@ def identify(
     contenders = [_contenders(place, near, known) for place, near in zip(places, within, strict=True)]
     believed: Sequence[Belief | None] = [None] * len(faces)
     if judge.calibration is not None:
-        hypotheses = library.face_owners.hypotheses(len(library.vectors())) - loose.merged
+        hypotheses = library.face_owners.hypotheses(len(library.nearest())) - loose.merged
         # The faces of a video are no faces of one picture: one person can be seen in it again and again.
         pictures = [[each] for each in contenders] if any(face.span for face in faces) else [contenders]
         believed = [

@@ -49,6 +49,7 @@ class ForgetSummary:
     what: "person", "photo" or "all". photos, people: deleted as a whole. journal: lines deleted or shortened.
     copies: former databases that were deleted too. heads: how many heads were deleted, with what they were taught.
     calibration: whether the library's own was dropped.
+    published: where the library's faces were published, and stay until they are published there again.
     in_paths: paths of photos that a forgotten name still stands in. searched_bytes: how much was searched for what was
     forgotten, and not found.
     """
@@ -63,6 +64,7 @@ class ForgetSummary:
     searched_bytes: int
     heads: int = 0
     calibration: bool = False
+    published: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -93,7 +95,7 @@ def forget(path: Path, wanted: str | None) -> ForgetSummary:
     with Library.open(path, writable=True) as library:
         target = _everything(library) if wanted is None else _target(library, wanted)
         _look_up(library, target)
-        copies = library.purge.kept_copies()
+        copies, published = library.purge.kept_copies(), library.published.places()
         with library.changing():
             journal = _delete(library, target)
             heads = library.heads.clear()  # whoever is forgotten may have taught it
@@ -123,6 +125,7 @@ def forget(path: Path, wanted: str | None) -> ForgetSummary:
         searched_bytes=traces.size_bytes,
         heads=heads,
         calibration=calibration,
+        published=published,
     )
 
 

@@ -7,6 +7,7 @@ to decide what the rows say: what does not fit is rebuilt.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,9 @@ def load_search(faces: int) -> None:
 
 class Vectors:
     """A search over embeddings, keyed by face id: exact, or in partitions where `training` says so."""
+
+    most = sys.maxsize
+    """How many faces one search can give."""
 
     def __init__(self, index: Any, training: Training | None = None, mapped: NDArray[np.uint8] | None = None) -> None:
         self._index = index  # FlatSearch, faiss.IndexIDMap over IndexFlatL2, or faiss.IndexIVFFlat
@@ -89,6 +93,9 @@ class Vectors:
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
+
+    def close(self) -> None:
+        """Nothing to give up: a search elsewhere has connections."""
 
     @property
     def wants_training(self) -> bool:

@@ -1,0 +1,13 @@
+"""A library's faces in a Milvus collection: published there, and searched there instead of in FAISS.
+
+The library stays the truth. Milvus proposes faces, and how far they are is computed from the library's rows. Numbers
+alone leave the library: no name, no path, no picture. Needs the extra `milvus`.
+"""
+
+from __future__ import annotations
+
+from facesearch.milvus.connection import MilvusPlace
+from facesearch.milvus.publishing import PublishSummary, publish, withdraw
+from facesearch.milvus.searching import MilvusSearch
+
+__all__ = ["MilvusPlace", "MilvusSearch", "PublishSummary", "publish", "withdraw"]
