@@ -141,21 +141,23 @@ class Collection:
         """Milvus's name of the index of the faces."""
         return str(self._call("cannot be read", "describe_index", self._name, "embedding")["index_type"])
 
-    def open_partition(self, *, empty: bool) -> None:
-        """Create the library's partition where there is none; empty: without what was in it."""
+    def open_partition(self, number: int, *, empty: bool) -> None:
+        """Create the library's partition where there is none; empty: without what was in it. number: the library's."""
         for name in (self._records, self._name):
             self._call("cannot be loaded", "load_collection", name)
         is_there = self._call("cannot be read", "has_partition", self._name, self.partition)
         if empty or not is_there:  # records can be there of a collection that somebody has dropped
-            self.empty_partition()
+            self.empty_partition(number)
         if not is_there:
             self._call("cannot be written", "create_partition", self._name, self.partition)
 
-    def empty_partition(self) -> None:
+    def empty_partition(self, number: int) -> None:
         """Delete the library's faces and what is known of them. The partition stays: a loaded one cannot be dropped."""
         self._call("cannot be written", "delete", self._records, filter=f'library == "{self._library_id}"')
         if self._call("cannot be read", "has_partition", self._name, self.partition):
-            self._call("cannot be written", "delete", self._name, filter="face >= 0", partition_name=self.partition)
+            # By key: Milvus Lite deletes what a filter says from all partitions.
+            keys = f"key >= {number << _FACE_BITS} and key < {number + 1 << _FACE_BITS}"
+            self._call("cannot be written", "delete", self._name, filter=keys, partition_name=self.partition)
 
     # What is known of libraries and blocks
 

@@ -108,10 +108,11 @@ def withdraw(library: Library, place: MilvusPlace) -> int:
     connection = Connection(place)
     try:
         collection = Collection(connection, library.library_id)
-        if not collection.exists or library.library_id not in collection.published():
+        known = collection.published() if collection.exists else {}
+        if library.library_id not in known:
             return 0
         count = collection.count()
-        collection.empty_partition()
+        collection.empty_partition(known[library.library_id].number)
         collection.settle(purge=True)
     finally:
         connection.close()
@@ -142,7 +143,7 @@ def _begun(library: Library, collection: Collection, place: MilvusPlace) -> Publ
     is_other = before is not None and (before.tower, before.space) != (state.tower, state.space)
     if before is not None and not is_other:
         state = replace(state, recall=before.recall)
-    collection.open_partition(empty=is_other)
+    collection.open_partition(number, empty=is_other)
     collection.record(state)
     return state
 

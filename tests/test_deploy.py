@@ -1,0 +1,91 @@
+"""What stands in deploy/: it parses, runs as nobody special, and names what this checkout needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support.documents import ROOT
+
+yaml = pytest.importorskip("yaml", reason="PyYAML, which reads the manifests, is not installed")
+DEPLOY = ROOT / "deploy"
+IMAGE = "facesearch:1"
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The instructions of the container file, each with its argument."""
+    text = (DEPLOY / "Containerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return [(word, rest) for word, _, rest in (line.partition(" ") for line in lines)]
+
+
+def pods() -> Iterator[dict[str, Any]]:
+    (cluster,) = yaml.safe_load_all((DEPLOY / "kuberay.yaml").read_text(encoding="utf-8"))
+    assert (cluster["apiVersion"], cluster["kind"]) == ("ray.io/v1", "RayCluster")
+    spec = cluster["spec"]
+    pins = dict(
+        re.findall(r"^([\w-]+)==([\w.]+)", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    assert spec["rayVersion"] == pins["ray"]
+    yield spec["headGroupSpec"]["template"]["spec"]
+    for group in spec["workerGroupSpecs"]:
+        assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
+        yield group["template"]["spec"]
+
+
+def test_the_image_runs_as_a_plain_user_and_copies_what_is_there() -> None:
+    steps = instructions()
+    assert [argument for word, argument in steps if word == "USER"] == ["1000:1000"]
+    assert [word for word, _ in steps].index("USER") < [word for word, _ in steps].index("ENTRYPOINT")
+    copied = [argument.split()[:-1] for word, argument in steps if word == "COPY" and "--from" not in argument]
+    for name in {name for names in copied for name in names} - {"."}:
+        assert (ROOT / name).is_file(), name
+    let_in = (DEPLOY / "Containerfile.dockerignore").read_text(encoding="utf-8").split("\n")
+    for name in [line[1:] for line in let_in if line.startswith("!")]:
+        assert (ROOT / name).exists(), name
+    pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower()
+    (install,) = [argument for word, argument in steps if word == "RUN" and "ray " in argument]
+    for package in install.partition("requirements-light.txt")[2].partition("&&")[0].split():
+        assert f"\n{package}==" in pinned, package
+
+
+def test_compose_opens_milvus_to_this_machine_only_and_holds_no_password() -> None:
+    text = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+    services = yaml.safe_load(text)["services"]
+    assert services["facesearch"]["image"] == IMAGE
+    assert all(port.startswith("127.0.0.1:") for service in services.values() for port in service.get("ports", ()))
+    assert services["milvus"]["environment"]["COMMON_SECURITY_AUTHORIZATIONENABLED"] == "true"
+    for service in services.values():
+        for name, value in service["environment"].items():
+            if "PASSWORD" in name or "TOKEN" in name:
+                assert "${MILVUS_PASSWORD:?" in value
+    (photos,) = [volume for volume in services["facesearch"]["volumes"] if "/photos" in volume]
+    assert photos.endswith(":ro")
+    assert (
+        DEPLOY / services["facesearch"]["build"]["context"] / services["facesearch"]["build"]["dockerfile"]
+    ).is_file()
+
+
+def test_the_manifest_has_one_image_without_privileges_and_reads_photos_only() -> None:
+    found = list(pods())
+    assert len(found) == 2
+    for pod in found:
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        for container in pod["containers"]:
+            assert container["image"] == IMAGE
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["resources"]["limits"]["memory"]
+            mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+            assert mounts["photos"]["readOnly"] is True
+            assert set(mounts) <= {volume["name"] for volume in pod["volumes"]}
+    head, worker = found
+    assert {volume["name"] for volume in head["volumes"]} - {volume["name"] for volume in worker["volumes"]} == {
+        "library"
+    }
+
+
+@pytest.mark.parametrize("name", ["Containerfile", "compose.yaml", "kuberay.yaml"])
+def test_the_guide_names_each_file(name: str) -> None:
+    assert f"deploy/{name}" in (ROOT / "docs" / "guide" / "large-libraries.md").read_text(encoding="utf-8")
