@@ -55,7 +55,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="page-pictures-") as name:
         album, library = make_library(Path(name))
         process = subprocess.Popen(
-            [sys.executable, "-m", "facesearch", "serve", "--port", "0", "--no-open", "--library", str(library)],
+            [
+                sys.executable,
+                "-m",
+                "facesearch",
+                "serve",
+                "--port",
+                "0",
+                "--no-open",
+                "--library",
+                str(library),
+                "--root",
+                str(album),
+            ],
             stdout=subprocess.PIPE,
             text=True,
         )
