@@ -1,4 +1,4 @@
-"""Whatever ends a run, nothing finished is lost and nothing half-done is seen: kill -9, power cuts, full and read-only
+"""However a run ends, nothing finished is lost, nothing half-done is visible: kill -9, power cuts, full and read-only
 disks."""
 
 from __future__ import annotations

@@ -48,7 +48,6 @@ _COMMANDS = {
     "query": ("query", "Find who is on a photo, and where else they are."),
     "why": ("why", "Explain a distance."),
     "compare": ("compare", "Compare the faces on two photos."),
-    _PEOPLE: ("people", "Name and correct people."),
     "photos": ("photos", "List the photos of the library."),
     "serve": ("serve", "Open a local page, and a REST API."),
     "teach": ("teach", "Teach the library its own people."),
@@ -66,7 +65,9 @@ _COMMANDS = {
     "demo": ("demo", "Draw an album of synthetic people."),
     "portraits": ("demo", ""),  # its name of one release ago, which is in no list
     "doctor": ("doctor", "Show what is installed, and what is missing."),
+    _PEOPLE: ("people", "Name and correct people."),  # Typer lists groups last
 }
+_LISTING = (None, "--help", "-h", "--version")  # what needs no more than the list
 
 
 def _print_version(wanted: bool) -> None:
@@ -157,14 +158,21 @@ def _has_working_directory() -> bool:
 
 
 def _app_for(arguments: Sequence[str]) -> typer.Typer:
-    """The one command that is asked for. All of them where none is named first, as for the list of commands, a wrong
-    name, and a shell that completes one."""
+    """The one command that is asked for, or the list of commands. All of them for a wrong name, and where a shell
+    completes one."""
     named = next((argument for argument in arguments if argument != "--debug"), None)
-    return build_app() if named not in _COMMANDS or COMPLETION_VARIABLE in os.environ else build_app([named])
+    if COMPLETION_VARIABLE in os.environ:
+        return build_app()
+    if named in _COMMANDS:
+        return build_app([named])
+    return build_app(list_only=named in _LISTING)
 
 
-def build_app(names: Iterable[str] = tuple(_COMMANDS)) -> typer.Typer:
-    """The program with some of its commands: to import and prepare all of them takes 60 ms."""
+def build_app(names: Iterable[str] = tuple(_COMMANDS), *, list_only: bool = False) -> typer.Typer:
+    """The program with some of its commands: to import and prepare all of them takes 60 ms.
+
+    list_only: the commands are listed, but cannot be run, and none is imported.
+    """
     app = typer.Typer(
         name="facesearch",
         cls=_Commands,
@@ -176,12 +184,19 @@ def build_app(names: Iterable[str] = tuple(_COMMANDS)) -> typer.Typer:
     app.callback()(_settings)
     for name in names:
         module, help_ = _COMMANDS[name]
+        if list_only:
+            app.command(name, short_help=help_ or None, hidden=not help_)(_listed)
+            continue
         found = import_module(f"facesearch.cli.{module}")
         if name == _PEOPLE:
             app.add_typer(found.people_app)
         else:
             app.command(name, short_help=help_ or None, hidden=not help_)(getattr(found, module))
     return app
+
+
+def _listed() -> None:
+    """Stands for a command in the list of commands."""
 
 
 def _refuse_empty(arguments: Sequence[str]) -> None:

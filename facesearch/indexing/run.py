@@ -162,8 +162,8 @@ def _dated(path: Path) -> Taken | None:
 
 
 def _grouped(library: Library, tower: Embedder, options: IndexOptions) -> GroupSummary | None:
-    """Put the faces that came since the last grouping into groups, or to whom they belong: also those of a run that
-    ended before it came to that. None where that is not wanted, or nothing is new."""
+    """Put the faces that came since the last grouping into groups, or with their people: also those of a run that was
+    interrupted before grouping. None where that is not wanted, or nothing is new."""
     wanted = library.grouped.by_itself if options.group is None else options.group
     if not wanted or library.grouped.up_to == library.grouped.newest():
         return None

@@ -137,7 +137,7 @@ def _probe_face(
     k: int,
     hidden: set[int],
 ) -> ProbeFace:
-    """hidden: people who are not shown, and whom the verdict does not name; they are not taken for anybody else."""
+    """hidden: people who are neither shown nor named in the verdict; no other person takes their place."""
     seen = [match for match in people if match.person_id not in hidden][:k]
     shown = tuple(replace(match, rank=rank) for rank, match in enumerate(seen, start=1))
     people = tuple(

@@ -1,4 +1,4 @@
-"""People from Python: whom a method means, and that it does what the command of the same name does."""
+"""People from Python: which person a method takes, and that it does what the command of the same name does."""
 
 from __future__ import annotations
 

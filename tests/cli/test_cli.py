@@ -32,6 +32,15 @@ def test_version(run: CommandLine) -> None:
     assert run("--version") == Ran(0, f"facesearch {version('facesearch')}\n", "")
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["--debug", "-h"]])
+def test_the_list_of_commands_is_that_of_the_commands(run: CommandLine, arguments: list[str]) -> None:
+    """It is written without importing them."""
+    listed = run(*arguments)
+    with pytest.raises(SystemExit):
+        cli.build_app()(["--help"], prog_name="facesearch")
+    assert run.capsys.readouterr().out == listed.out
+
+
 def test_a_missing_library_is_one_line_and_exit_code_4(run: CommandLine, tmp_path: Path) -> None:
     ran = run("status", "--library", tmp_path / "none")
     assert (ran.code, ran.out) == (4, "")

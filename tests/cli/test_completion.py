@@ -1,4 +1,4 @@
-"""Completion by the shell: the protocol in processes of its own, and the words that bash makes of it."""
+"""Completion by the shell: its protocol, in separate processes, and the completions that bash offers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A photo of which only a part can be seen, from the run that reads it to the answers that it gives."""
+"""A damaged photo, from the run that reads what is left of it to the answers that it gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photos that another program has edited: whoever stood there before is still known, and nobody else is."""
+"""Photos edited in another program: faces keep their people, and no other face gets them."""
 
 from __future__ import annotations
 

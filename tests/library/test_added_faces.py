@@ -1,4 +1,4 @@
-"""Faces that were added to photos, with an embedding and without one: every reader of embeddings bears with them."""
+"""Faces that were added to photos, with an embedding and without one: all readers of embeddings cope with both."""
 
 from __future__ import annotations
 

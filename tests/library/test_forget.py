@@ -1,4 +1,4 @@
-"""Forgotten is forgotten: in the rows, in the bytes of every file, for good, and proved by a search that can fail."""
+"""What is forgotten is gone from the rows and from the bytes of every file, as a search shows that can fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A library with a head: vectors are what the head makes of the rows, whoever looks, whatever happened in between."""
+"""A library with a head: its vectors are the rows mapped by the head, for every reader and after any interruption."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Damage of every kind is found, what can be mended is mended and said, and the rest is refused with a remedy."""
+"""Every kind of damage is found; it is repaired and reported, or refused with a remedy."""
 
 from __future__ import annotations
 

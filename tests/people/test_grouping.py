@@ -1,4 +1,4 @@
-"""The people of a library whom nobody has named: found, joined, left alone, and taken back."""
+"""Grouping: unnamed people are found, joined to known ones or left alone, and a grouping is undone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photos whose pixels are whole and whose rest is not."""
+"""Photos with intact pixels and damaged metadata."""
 
 from __future__ import annotations
 

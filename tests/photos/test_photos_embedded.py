@@ -1,4 +1,4 @@
-"""What stands in photos beside their pixels: how they are turned, and XMP, in every format and behind any damage."""
+"""Orientation and XMP inside photos, in every format and behind any damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photos that only their first bytes tell, and the folders that other programs keep for themselves."""
+"""Photos recognised only by their first bytes, and the folders that other programs keep for themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faces without a person that are one by distance answer as one; people who are hidden are not named."""
+"""Faces without a person that lie within the threshold answer as one; hidden people are not named."""
 
 from __future__ import annotations
 

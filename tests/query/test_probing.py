@@ -1,4 +1,4 @@
-"""Several probes and folders of probes in one process: the answers of one at a time, and what becomes of bad ones."""
+"""Several probes and folders of probes in one process: the same answers as one by one, and a reason for bad photos."""
 
 from __future__ import annotations
 

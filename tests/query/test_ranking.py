@@ -1,4 +1,4 @@
-"""Who a face is, worked out by hand, by a naive sum over all explanations, and on people whose truth is known."""
+"""Who a face is, worked out by hand, by a naive sum over all explanations, and on people with known identities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One answer a face: which of people, nobody and a limit decides, and how it is put."""
+"""One answer a face: what decides it (people, nobody, the threshold), and its wording."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ def person_of(name: str) -> str:
 
 
 def test_a_teacher_alone_tells_of_photos_that_nobody_named_whom_they_show(tmp_path: Path) -> None:
-    """Eight people are named, most of whom validate: all else comes from the teacher."""
+    """Of the eight named people most are for validation; the teacher identifies everybody else."""
     named = write_album(tmp_path / "album", people=26, photos=8, seed=3, groups=0).directory / "people"
     loose = tmp_path / "loose"
     loose.mkdir()

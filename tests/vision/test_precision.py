@@ -1,4 +1,4 @@
-"""What a library's faces were embedded in is recorded, kept to, and said where it cannot be."""
+"""A library records the precision of its embeddings, keeps to it, and warns where it cannot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convolutions in 8 bits: what goes into them is seen right, and rounded as the definition says."""
+"""Convolutions in 8 bits: the right inputs, rounded as the definition says."""
 
 from __future__ import annotations
 

@@ -178,8 +178,7 @@ def _dates(db: Database) -> None:
 
 
 def _hidden_and_covers(db: Database) -> None:
-    """Version 13. People whom nobody wants to see, such as strangers and posters; and faces chosen to stand for
-    somebody."""
+    """Version 13. Hidden people, such as strangers and posters; and the faces chosen as covers."""
     db.execute("ALTER TABLE people ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0 CHECK (hidden IN (0, 1))")
     db.execute("ALTER TABLE people ADD COLUMN cover_face_id INTEGER REFERENCES faces (id) ON DELETE SET NULL")
     db.execute("CREATE INDEX people_cover ON people (cover_face_id) WHERE cover_face_id IS NOT NULL")

@@ -1,4 +1,4 @@
-"""A teacher's file: what is read of it, which photos it is matched to, and whose neighbours meet in a batch."""
+"""A teacher's file: what is read, which photos it matches, and which neighbours share a batch."""
 
 from __future__ import annotations
 
