@@ -6,7 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -16,7 +16,7 @@ import pytest
 from support.clustered_vectors import people
 from support.command_line import CommandLine
 from support.documents import documented_keys
-from support.milvus_lite import milvus_lite
+from support.milvus_lite import guarded, milvus_lite
 from support.people_library import ANN, BOB, STRANGER, index
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
@@ -31,7 +31,9 @@ from facesearch.records import Floats, Ints
 pytest.importorskip("pymilvus", reason="pymilvus is not installed: pip install 'facesearch[milvus]'")
 from facesearch.milvus import MilvusPlace, MilvusSearch, publish, withdraw
 from facesearch.milvus.collection import Collection
-from facesearch.milvus.connection import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Connection, _said, _token
+from facesearch.milvus.connection import CA_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Connection, _said, _token
+
+SECRET = "reader:s3cret-word"
 
 
 @pytest.fixture(scope="module")
@@ -307,6 +309,54 @@ def test_an_error_that_is_its_own_cause_is_read_once() -> None:
     error = ValueError("no such user")
     error.__cause__ = error
     assert _said(error) == "no such user"
+
+
+@pytest.fixture
+def protected(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], MilvusPlace]]:
+    """A server behind TLS and a password."""
+    with guarded(server, SECRET, tmp_path) as (uri, certificate):
+        monkeypatch.setenv(CA_VARIABLE, str(certificate))
+        yield lambda name: MilvusPlace(uri, name)
+
+
+def test_credentials_come_from_a_private_file_and_stand_nowhere_else(
+    protected: Callable[[str], MilvusPlace],
+    library: Library,
+    run: CommandLine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there, path = protected("protected"), library.path
+    library.close()
+    command = ("publish", "--milvus", there.uri, "--collection", there.collection, "--library", path)
+    monkeypatch.setenv(TOKEN_VARIABLE, "reader:wrong-w0rd")
+    refused = run("--debug", *command)
+    assert refused.code == 8
+    assert "refuses the user and password" in refused.err
+    assert "wrong-w0rd" not in refused.err + refused.out
+    monkeypatch.delenv(TOKEN_VARIABLE)
+    file = tmp_path / "token"
+    file.write_text(f"{SECRET}\n")
+    file.chmod(0o644)
+    monkeypatch.setenv(TOKEN_FILE_VARIABLE, str(file))
+    assert "chmod 600" in run(*command).err
+    file.chmod(0o600)
+    published = run("--debug", *command, "--index", "flat")
+    assert published.code == 0, published.err
+    assert published.out.startswith("faces    13: 13 added, 0 changed, 0 removed\nindex    FLAT, recall@10 1.000\n")
+    assert "s3cret-word" not in published.err + published.out
+    assert not [one for one in path.iterdir() if b"s3cret-word" in one.read_bytes()]
+    removed = run(*command, "--remove", "--json")
+    assert removed.out == '{\n  "removed": 13\n}\n'
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(
+    protected: Callable[[str], MilvusPlace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(CA_VARIABLE)
+    monkeypatch.setattr("facesearch.milvus.connection._CONNECT_S", 3.0)
+    with pytest.raises(ClusterError, match="cannot be opened"):
+        Connection(protected("protected"))
 
 
 def test_the_keys_of_json_are_documented(run: CommandLine, library: Library, place: MilvusPlace) -> None:
