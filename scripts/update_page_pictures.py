@@ -24,6 +24,8 @@ from facesearch.api.library import open_library
 from facesearch.demo import write_album
 
 PICTURES = Path(__file__).parents[1] / "docs" / "guide"
+_IS_LOADED = """[...document.images].filter((each) => each.getBoundingClientRect().top < innerHeight)
+    .every((each) => each.complete)"""  # those below the screen are loaded when they come near
 _SIZE = {"width": 1120, "height": 700}
 
 
@@ -41,7 +43,7 @@ def make_library(folder: Path) -> tuple[Path, Path]:
 
 def save(page: Any, name: str) -> None:
     page.wait_for_timeout(500)
-    while not page.evaluate("[...document.querySelectorAll('img')].every((each) => each.complete)"):
+    while not page.evaluate(_IS_LOADED):
         page.wait_for_timeout(200)
     picture = Image.open(io.BytesIO(page.screenshot()))
     path = PICTURES / f"page-{name}.webp"
