@@ -47,7 +47,7 @@ SEXES = ("men", "women")
 CHILD_BELOW_YEARS = 13
 CENTRES = (0, 100, 300, 400)  # 0: each person a point, which never ships
 NEIGHBOURS = (1, 2, 3, 5)
-POWERS = (0.75, 1.0, 1.1, 1.2, 1.3, 1.5)
+POWERS = (0.75, 1.0, 1.05, 1.1, 1.2, 1.5)
 MOST_IN_WORST = 0.03
 
 
