@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import av
@@ -161,6 +162,22 @@ def test_an_mp4_whose_index_is_cut_off_is_refused(kept: float, tmp_path: Path) -
     os.truncate(path, int(path.stat().st_size * kept))
     with pytest.raises(PhotoError, match=r"cut off.*: copy it again|: copy it again if it was cut off"):
         _frames(path)
+
+
+def test_the_reason_is_the_same_each_time(tmp_path: Path) -> None:
+    """The library keeps it: an index run that was interrupted must leave what an uninterrupted one does."""
+    path = tmp_path / "a.avi"
+    path.write_bytes(write_film(tmp_path / "whole.avi", ONE, 1, size=(160, 90), codec="mpeg4").read_bytes()[:300])
+    reasons = []
+    for number in range(2):
+        with ExitStack() as others:
+            for _ in range(number):
+                others.enter_context(path.open("rb"))
+            with pytest.raises(PhotoError) as error:
+                _frames(path)
+        reasons.append(error.value.reason)
+    assert reasons[0] == reasons[1]
+    assert "its index cannot be read (Invalid data found when processing input): copy it again" in reasons[0]
 
 
 def test_a_video_that_is_encrypted_is_refused(tmp_path: Path) -> None:

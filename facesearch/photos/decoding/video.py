@@ -265,7 +265,8 @@ def _is_attached(stream: Any) -> bool:
 
 
 def _why_not_opened(error: BaseException) -> str:
-    said = " ".join(str(error).split("]")[-1].split()).strip(": ") or type(error).__name__
+    # Without the name of what was opened: here a file's number, which differs from run to run.
+    said = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
     return f"is cut off or damaged: its index cannot be read ({said}): copy it again from where it came"
 
 
