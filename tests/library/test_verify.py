@@ -101,6 +101,11 @@ ROW_DAMAGE = {
     "INSERT INTO rejections VALUES (3, 999)": ("rows", "1 rejections are of a face or person that is not there"),
     "UPDATE people SET cover_face_id = 999 WHERE id = 1": ("rows", "1 people have a cover that is not there"),
     "UPDATE photos SET taken_at = '2019-07' WHERE id = 3": ("rows", "1 photos have a date that is none"),
+    "UPDATE faces SET start_s = 3, end_s = 2, at_s = 2.5, track = 0 WHERE id = 9": (
+        "rows",
+        "1 videos have faces with impossible time spans",
+    ),
+    "UPDATE faces SET at_s = 2.5 WHERE id = 9": ("rows", "1 videos have faces with impossible time spans"),
     "UPDATE journal SET details = '{' WHERE id = 1": ("rows", "1 lines of the journal cannot be read"),
     "UPDATE faces SET embedding = zeroblob(127) WHERE id = 9": ("embeddings", "1 photos have faces whose numbers"),
     f"UPDATE faces SET embedding = x'{(struct.pack('<f', np.nan) * 32).hex()}' WHERE id < 5": (

@@ -90,6 +90,11 @@ def _face_problems(database: Database) -> Iterator[Problem]:
         free = partial(database.execute_many, statement, rows)
         problem = f"{len(rows)} faces belong to a person who is not there"
         yield Problem("rows", problem, "left them without a person", free)
+    known = "(start_s IS NOT NULL) + (end_s IS NOT NULL) + (at_s IS NOT NULL) + (track IS NOT NULL)"
+    wrong = f"{known} NOT IN (0, 4) OR start_s < 0 OR NOT at_s BETWEEN start_s AND end_s"
+    if rows := database.rows(f"SELECT DISTINCT photo_id FROM faces WHERE {wrong}"):
+        again = partial(Catalog(database).drop_photos, [row[0] for row in rows])
+        yield Problem("rows", f"{len(rows)} videos have faces with impossible time spans", _AGAIN, again)
     if rows := database.rows("SELECT id FROM removed_faces WHERE photo_id NOT IN (SELECT id FROM photos)"):
         drop_removed = partial(database.execute_many, "DELETE FROM removed_faces WHERE id = ?", rows)
         yield Problem("rows", f"{len(rows)} removed faces are on no photo", "dropped them", drop_removed)
