@@ -263,7 +263,7 @@ class Catalog:
         return int(self._database.rows("SELECT count(duration_s) FROM photos")[0][0])
 
     def faces_on(self, photo_ids: Iterable[int]) -> list[StoredFace]:
-        """The same, but of a motion photo only those on the photo itself, not those in its film."""
+        """Like `faces_in`, but of a motion photo only those on the photo itself, not those in its film."""
         faces = self.faces_in(photo_ids)
         videos = self.durations({face.photo_id for face in faces if face.span is not None})
         return [face for face in faces if face.span is None or face.photo_id in videos]
