@@ -13,7 +13,7 @@ from support.tiles import TILE_PX, WHITE, ColourTower, draw, embedding_of
 
 from facesearch.errors import TowerError
 from facesearch.exchange import ImportSummary, export_listing, import_names
-from facesearch.indexing import index_photos
+from facesearch.indexing import index_photos, reindex
 from facesearch.library import Library, forget, verify
 from facesearch.people import FaceReader, change_log, undo_change
 from facesearch.records import Models
@@ -81,6 +81,17 @@ def test_an_export_carries_them_into_another_library(one_photo_library: Library,
             index_photos(other, [photo], READER.detector, READER.tower)
             assert _import(other, listing).faces_added == 2
             assert _named(other) == IMPORTED
+
+
+def test_a_reindex_with_another_tower_keeps_them(one_photo_library: Library, photo: Path) -> None:
+    class OtherTower(ColourTower):
+        identity = "0c" * 32
+
+    _import(one_photo_library, photo.parent)
+    assert reindex(one_photo_library, READER.detector, OtherTower()).switched
+    assert _named(one_photo_library) == IMPORTED
+    one_photo_library.save_vectors()
+    assert verify(one_photo_library.path, one_photo_library.models).findings == ()
 
 
 def test_who_was_forgotten_does_not_come_back(one_photo_library: Library, photo: Path) -> None:
