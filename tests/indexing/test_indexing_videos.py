@@ -15,12 +15,13 @@ import pytest
 from PIL import Image
 from support.command_line import CommandLine
 from support.films import Appearance, portrait, write_film, write_tiles
+from support.people_library import everything
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.errors import PhotoError
 from facesearch.indexing import IndexSummary, index_photos, prune, reindex, survey
-from facesearch.library import Library, forget
-from facesearch.people import group_people, name_faces, reject_faces
+from facesearch.library import Library, forget, verify
+from facesearch.people import group_people, name_faces, reject_faces, undo_change
 from facesearch.photos import photo_file
 from facesearch.records import Span
 from facesearch.vision.detector.detector import load_detector
@@ -188,6 +189,21 @@ def test_a_reindex_keeps_the_people_of_a_video(library: Library, tmp_path: Path)
     assert _spans(library) == before
     assert library.catalog.faces([1])[1].person_id == 1
     assert library.catalog.durations([1]) == {1: 4.0}
+
+
+def test_naming_somebody_in_a_video_is_undone_and_done_again(library: Library, tmp_path: Path) -> None:
+    write_tiles(tmp_path / "a.mov", [RED], [RED, GREEN], [])
+    _index(library, tmp_path)
+    before, spans = everything(library), _spans(library)
+    name_faces(library, [1], "Ann")
+    named = everything(library)
+    undone = undo_change(library)
+    assert everything(library) == before
+    undo_change(library, undone.change)
+    assert everything(library) == named
+    assert _spans(library) == spans
+    library.save_vectors()
+    assert verify(library.path, library.models).findings == ()
 
 
 def test_a_video_is_forgotten_with_its_faces(library: Library, tmp_path: Path) -> None:
