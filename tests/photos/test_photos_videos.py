@@ -130,6 +130,25 @@ def test_a_film_for_hdr_screens_is_as_light_as_it_looks(tmp_path: Path) -> None:
         assert 180 < film.frame_at(0).mean() < 215
 
 
+def test_4k_with_10_bits_is_halved(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    quick = {"preset": "ultrafast", "x265-params": "log-level=none", "color_trc": "smpte2084"}
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx265", rate=1, options=quick)
+        stream.width, stream.height, stream.pix_fmt = 3840, 2160, "yuv420p10le"
+        picture = np.zeros((2160, 3840, 3), np.uint8)
+        picture[:, 1920:] = round(0.58 * 255)  # white paper
+        for packet in [*stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")), *stream.encode(None)]:
+            container.mux(packet)
+    with opened(path) as film:
+        (frame,) = film.frames()
+        assert film.facts.size_px == (3840, 2160)
+    assert frame.pixels is not None
+    assert frame.pixels.shape == (1080, 1920, 3)
+    assert frame.pixels[:, :940].max() < 20
+    assert frame.pixels[:, 980:].min() > 180
+
+
 def test_a_video_that_is_cut_off_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     path = write_film(tmp_path / "a.mkv", ONE, 12, size=(320, 180))
     os.truncate(path, path.stat().st_size // 2)
