@@ -2,13 +2,13 @@
 
 python scripts/kill_index.py --kills 300
 
-A collection changes in phases: photos are added, edited, moved, copied, deleted and replaced by damaged ones. In each
-phase an index run is started and killed (SIGKILL) at a moment drawn over its whole length, start-up and last write
-included, until one run comes to its end. Checked after every kill: the library opens, SQLite finds it sound, its rows
-fit together, every photo that was committed before is there once, with all of its faces, and a search answers as brute
-force over the rows does. Checked after every phase: the library equals one that was never killed, with the names
-that folders gave and the groups that were found at the end of the run. Between phases, faces that the detector missed
-are added to both libraries, with an embedding and without.
+A collection changes in phases: photos and videos are added, edited, moved, copied, deleted and replaced by damaged
+ones. In each phase an index run is started and killed (SIGKILL) at a moment drawn over its whole length, start-up and
+last write included, until one run comes to its end. Checked after every kill: the library opens, SQLite finds it sound,
+its rows fit together, every photo that was committed before is there once, with all of its faces, and a search answers
+as brute force over the rows does. Checked after every phase: the library equals one that was never killed, with the
+names that folders gave and the groups that were found at the end of the run. Between phases, faces that the detector
+missed are added to both libraries, with an embedding and without, and a person is hidden and gets a cover.
 
 Each run is a process of its own, forked from one that has imported everything, so that a kill costs no start-up. It is
 the whole pipeline but for the networks, which write nothing: colours stand in for faces. --real runs the command
@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+import av
 import numpy as np
 from PIL import Image
 
@@ -40,7 +41,7 @@ from facesearch.library import DATABASE_NAME, AddedFace, Library
 from facesearch.library.care.checks import embedding_problems, integrity, row_problems
 from facesearch.library.rows import schema
 from facesearch.library.rows.database import Database
-from facesearch.people import photo_at
+from facesearch.people import hide_people, photo_at, set_cover
 from facesearch.photos import fingerprint
 from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, Pixels
 from facesearch.vision.alignment import TEMPLATE_112
@@ -117,8 +118,13 @@ class Collection:
     drawn: int = 0
     people: list[Person] = field(default_factory=lambda: list(random_people(12, 0)))
 
+    @property
+    def photos(self) -> list[Path]:
+        """All photos and videos, by path."""
+        return sorted(path for path in self.folder.rglob("*") if path.suffix in (".jpg", ".avi"))
+
     def draw(self, path: Path) -> None:
-        """A new photo: a portrait of somebody, or two coloured tiles."""
+        """A new photo: a portrait of somebody, or two coloured tiles; every eighth is a video of them."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.drawn += 1
         rng = np.random.default_rng(self.drawn)
@@ -128,23 +134,25 @@ class Collection:
             colours = np.random.default_rng(rng.integers(STRANGERS)).integers(8, 248, (1, 2, 3))  # of a few, so that
             colours += rng.integers(-2, 3, (1, 2, 3))  # there are people to be found
             pixels = np.kron(colours, np.ones((TILE_PX, TILE_PX, 1))).astype(np.uint8)
-        Image.fromarray(pixels).save(path, quality=90)
+        if path.suffix == ".avi":
+            write_video(path, pixels)
+        else:
+            Image.fromarray(pixels).save(path, quality=90)
 
     def add(self, count: int) -> None:
         for _ in range(count):
-            self.draw(self.place(f"{self.drawn:05}"))
+            self.draw(self.place(f"{self.drawn:05}", ".jpg" if self.real or self.drawn % 8 else ".avi"))
 
-    def place(self, stem: str) -> Path:
+    def place(self, stem: str, suffix: str) -> Path:
         """A path in the folder of somebody."""
-        return self.folder / f"person {self.rng.randrange(12):02}" / f"{stem}.jpg"
+        return self.folder / f"person {self.rng.randrange(12):02}" / f"{stem}{suffix}"
 
     def change(self, count: int) -> None:
         """Add, edit, move, copy, delete and damage photos."""
         self.add(count)
         for _ in range(count):
-            photos = sorted(self.folder.rglob("*.jpg"))
-            photo, other = self.rng.sample(photos, 2)
-            place = self.place(f"{photo.stem[:5]}-{self.rng.randrange(10**6)}")
+            photo, other = self.rng.sample(self.photos, 2)
+            place = self.place(f"{photo.stem[:5]}-{self.rng.randrange(10**6)}", photo.suffix)
             place.parent.mkdir(exist_ok=True)
             match self.rng.randrange(6):
                 case 0:
@@ -162,6 +170,18 @@ class Collection:
                     other.replace(photo)  # takes a name that another photo had
 
 
+def write_video(path: Path, tiles: Pixels) -> None:
+    """A video of 3 seconds whose tiles grow darker, so that each frame shows something new."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=1)
+        stream.height, stream.width = tiles.shape[:2]
+        stream.pix_fmt = "bgr0"
+        for number in range(3):
+            frame = av.VideoFrame.from_ndarray(tiles - np.uint8(2 * number), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
 class Trial:
     """A library that is killed again and again, and what was found."""
 
@@ -169,7 +189,7 @@ class Trial:
         self.context, self.real, self.rng = context, real, rng
         self.collection = Collection(folder / "album", rng, real)
         self.killed, self.reference = folder / "killed", folder / "reference"
-        self.kills = self.whole_runs = self.added = 0
+        self.kills = self.whole_runs = self.added = self.chosen = 0
         self.committed = Counter[int]()
         self.run_s = 0.0
 
@@ -186,7 +206,7 @@ class Trial:
         process.join()
         self.run_s = time.monotonic() - started
         assert process.exitcode == 0, f"an index that nobody killed ended with {process.exitcode}"
-        there = {fingerprint(photo) for photo in self.collection.folder.rglob("*.jpg")}
+        there = {fingerprint(photo) for photo in self.collection.photos}
         before: set[str] = set()
         for _ in range(kills):
             process = self.start(self.killed)
@@ -203,13 +223,17 @@ class Trial:
         process.join()
         assert process.exitcode == 0, f"index ended with {process.exitcode} after {self.kills} kills"
         self.check(before)
-        assert content(self.killed) == content(self.reference), f"another library after {self.kills} kills"
+        one, other = content(self.killed), content(self.reference)
+        unlike = {path: (one.get(path), other.get(path)) for path in one | other if one.get(path) != other.get(path)}
+        assert not unlike, f"another library after {self.kills} kills: {unlike}"
+        assert choices(self.killed) == choices(self.reference), f"other choices after {self.kills} kills"
         if not self.real:
             self.add_faces(2)
+            self.choose()
 
     def add_faces(self, count: int) -> None:
         """Add the same faces to both libraries, of each kind so many, on photos drawn at random."""
-        photos = sorted(self.collection.folder.rglob("*.jpg"))
+        photos = [photo for photo in self.collection.photos if photo.suffix == ".jpg"]
         drawn = [
             (photo, self.rng.randrange(20), kind) for kind in (False, True) for photo in self.rng.sample(photos, count)
         ]
@@ -219,6 +243,19 @@ class Trial:
                     add_face(library, photo, place, f"added {number}", is_seen=is_seen)
                 library.save_vectors()
         self.added += len(drawn)
+
+    def choose(self) -> None:
+        """Hide the same person in both libraries, with one of their faces as the cover."""
+        people = {face[3] for _, _, faces in content(self.reference).values() for face in faces}
+        name = self.rng.choice(sorted(name for name in people if name and not name.startswith("#")))
+        for path in (self.killed, self.reference):
+            with Library.open(path, writable=True) as library:
+                person_id = library.people.find(name)
+                assert person_id is not None, f"{name} is in one library alone"
+                hide_people(library, [person_id])
+                faces = library.catalog.faces([face_id for face_id, _ in library.people.faces_of([person_id])])
+                set_cover(library, person_id, min(faces, key=lambda face_id: faces[face_id].box.tobytes()))
+        self.chosen += 1
 
     def check(self, before: set[str]) -> set[str]:
         """Everything that must hold after a kill; returns the photos that are committed."""
@@ -270,12 +307,13 @@ def add_face(library: Library, photo: Path, place: int, name: str, *, is_seen: b
 
 def content(path: Path) -> Content:
     """What a library knows: by path whether it is missing, why it failed or where its date comes from, and the faces
-    with their people; a group is
-    called by the lowest embedding and box in it, for its number depends on when it was found."""
+    with their time spans and people. A group is known by the lowest embedding and box in it, because its number depends
+    on when it was found."""
     with closing(Database(schema.connect(path / DATABASE_NAME, writable=False))) as database:
         faces: dict[int, list[tuple[bytes, bytes, str, str | None]]] = {}
         for photo, *face in database.rows(
-            "SELECT photo_id, box, coalesce(embedding, x''), found_by, "
+            "SELECT photo_id, CAST(box || printf('%.3f %.3f %.3f', start_s, end_s, at_s) AS BLOB), "
+            "coalesce(embedding, x''), found_by, "
             "coalesce(name, CASE WHEN person_id IS NOT NULL THEN '#' || min(hex(embedding) || hex(box)) "
             "OVER (PARTITION BY person_id) END) "
             "FROM faces LEFT JOIN people ON people.id = person_id"
@@ -292,6 +330,15 @@ def content(path: Path) -> Content:
         )
         for name, missing, reason, photo, taken in rows
     }
+
+
+def choices(path: Path) -> dict[str, tuple[bool, bytes | None]]:
+    """Who is hidden, by name, and the box of the chosen cover."""
+    with closing(Database(schema.connect(path / DATABASE_NAME, writable=False))) as database:
+        rows = database.rows(
+            "SELECT name, hidden, box FROM people LEFT JOIN faces ON faces.id = cover_face_id WHERE name IS NOT NULL"
+        )
+    return {name: (bool(hidden), box) for name, hidden, box in rows}
 
 
 def main() -> int:
@@ -317,7 +364,8 @@ def main() -> int:
     partly = len(trial.committed)
     print(
         f"{trial.kills} kills survived, at {partly} different numbers of committed photos, and {trial.whole_runs} runs "
-        f"that came to their end in between; {trial.added} faces were added; {time.monotonic() - started:.0f} s"
+        f"that came to their end in between; {trial.added} faces were added and "
+        f"{trial.chosen} people hidden; {time.monotonic() - started:.0f} s"
     )
     return 0
 
