@@ -135,7 +135,7 @@ def test_every_change_that_people_knows_can_be_made_from_python() -> None:
     """Those that only other rooms call aside."""
     inside = {"find_faces", "find_person", "face_in_photo", "faces_meant", "is_face", "keep_people", "most_prominent"}
     inside |= {"name_after_source", "name_by_folder", "name_by_folder_at_once", "photo_at", "list_photos"}
-    inside |= {"known_person", "show_photo"}
+    inside |= {"known_person", "show_photo", "number_photos", "some_photos"}
     called = {"list_people": "list", "find_suspects": "review", "name_by_list": "import_csv"}
     called |= {"confirm_faces": "confirm", "hide_people": "hide", "seen_together": "together"}
     known = {name for name in people.__all__ if inspect.isfunction(getattr(people, name))} - inside
