@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 LOCAL = "local"
 _TRIES = 2  # workers that one photo may cost
 _KNOCK_S = 5.0  # until a cluster's head must have answered
+_LOCAL_TRIES = 3  # to start a local cluster, each of which Ray gives 30 s
 _STARTS = 3  # of a worker, before the cluster counts as unusable
 _START_S = 600.0  # until a worker has loaded its networks; the first on a machine compiles them
 
@@ -82,7 +83,7 @@ class ClusterWorkers:
             options |= {"include_dashboard": False, "num_cpus": self._wanted or None}
         try:
             _knock(self._address)
-            self._ray.init(address=self._address, **options)
+            self._connect(options)
             there = int(self._ray.cluster_resources().get(self._resource, 0))
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise ClusterError(
@@ -99,6 +100,20 @@ class ClusterWorkers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ray.shutdown()
+
+    def _connect(self, options: dict[str, Any]) -> None:
+        """Connect to the cluster, or start the local one. Ray forks its processes from this one: where a thread holds
+        a lock at that moment, the child hangs before it begins, and Ray gives up. Then it is tried again."""
+        for tries_left in reversed(range(_LOCAL_TRIES if self._address == LOCAL else 1)):
+            try:
+                self._ray.init(address=self._address, **options)
+            except Exception as error:  # Ray raises a plain one for a process that does not begin
+                self._ray.shutdown()
+                if not tries_left:
+                    raise ConnectionError(str(error)) from error
+                log.debug("Ray did not start: %s", error)
+            else:
+                return
 
     def seer(self) -> RemoteSeer:
         """What one lane works with."""

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -86,11 +86,20 @@ def nodes() -> Iterator[Any]:
     """A cluster of three nodes on this machine, with one processor each; the head has none."""
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    cluster = Cluster()
+    started(lambda: cluster.add_node(num_cpus=0, include_dashboard=False))
     for _ in range(3):
-        cluster.add_node(num_cpus=1)
+        started(lambda: cluster.add_node(num_cpus=1))
     yield cluster
     cluster.shutdown()
+
+
+def started(start: Callable[[], Any]) -> None:
+    """Start a node; once more where a process that Ray forked from this one, full of threads, hung before it began."""
+    try:
+        start()
+    except Exception:  # noqa: BLE001 - a plain one is what Ray raises
+        start()
 
 
 def test_a_node_and_a_worker_that_are_killed_cost_no_photo(
@@ -191,6 +200,31 @@ real_start = ClusterWorkers.start
 def started_on_an_old_node(cluster: ClusterWorkers, *, replaces: bool = False) -> tuple[Any, str]:
     cluster._expected["facesearch"] = "0.0.1"
     return real_start(cluster, replaces=replaces)
+
+
+@pytest.mark.parametrize("failures", [2, 3])
+def test_a_local_cluster_that_does_not_start_is_tried_again(
+    failures: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    starts = iter([Exception("The current node timed out during startup.")] * failures + [None])
+
+    def start(**_: Any) -> None:
+        if (error := next(starts)) is not None:
+            raise error
+
+    monkeypatch.setattr(ray, "init", start)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+    with open_library(tmp_path / "library") as library:
+        session = library._session
+        cluster = session.cluster("local", session.load_detector_for("16"))
+    if failures == 3:
+        with pytest.raises(ClusterError, match="timed out during startup"):
+            cluster.__enter__()
+    else:
+        with cluster:
+            assert cluster.count == 2
 
 
 def test_no_cluster_at_an_address_says_how_to_start_one(cluster_album: Path, run: CommandLine, tmp_path: Path) -> None:
