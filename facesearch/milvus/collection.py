@@ -163,14 +163,7 @@ class Collection:
 
     def published(self) -> dict[str, Published]:
         """What is known of each library in the collection, by its id."""
-        rows = self._call(
-            "cannot be read",
-            "query",
-            self._records,
-            filter=f"block == {_WHOLE_LIBRARY}",
-            output_fields=["library", "value"],
-            limit=MOST_NEIGHBOURS,
-        )
+        rows = self._known(f"block == {_WHOLE_LIBRARY}", "library", "value")
         return {row["library"]: Published(**json.loads(row["value"])) for row in rows}
 
     def record(self, published: Published) -> None:
@@ -190,14 +183,8 @@ class Collection:
         found: dict[int, str] = {}
         while True:
             last = max(found, default=_WHOLE_LIBRARY)
-            rows = self._call(
-                "cannot be read",
-                "query",
-                self._records,
-                filter=f'library == "{self._library_id}" and block > {last} and block <= {last + MOST_NEIGHBOURS}',
-                output_fields=["block", "value"],
-                limit=MOST_NEIGHBOURS,
-            )
+            blocks = f'library == "{self._library_id}" and block > {last} and block <= {last + MOST_NEIGHBOURS}'
+            rows = self._known(blocks, "block", "value")
             if not rows:
                 return found
             found |= {int(row["block"]): row["value"] for row in rows}
@@ -208,6 +195,13 @@ class Collection:
             self._call("cannot be written", "delete", self._records, ids=[self._record_key(block)])
         else:
             self._write_records([(block, digest)])
+
+    def _known(self, wanted: str, *fields: str) -> list[dict[str, Any]]:
+        """These fields of the records that are wanted. wanted: Milvus's filter."""
+        rows: list[dict[str, Any]] = self._call(
+            "cannot be read", "query", self._records, filter=wanted, output_fields=list(fields), limit=MOST_NEIGHBOURS
+        )
+        return rows
 
     def _record_key(self, block: int) -> str:
         return f"{self._library_id}/{block}"

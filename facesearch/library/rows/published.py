@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from facesearch.library.rows.database import Database
-from facesearch.records import EMBEDDING_SIZE, Floats, Ints
+from facesearch.library.rows.face_columns import embeddings_from
+from facesearch.records import Floats, Ints
 
 FACES_A_BLOCK = 16_384
 UNKNOWN_QUALITY = -1.0
 _SETTING = "published"
-_STORED = np.dtype("<f4")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,14 +64,13 @@ class PublishedFaces:
             if not rows:  # gone meanwhile
                 continue
             ids, photos, people, qualities, blobs = zip(*rows, strict=True)
-            embeddings = np.frombuffer(b"".join(blobs), _STORED).reshape(-1, EMBEDDING_SIZE).astype(np.float32)
             yield FaceBlock(
                 number,
                 np.array(ids, np.int64),
                 np.array(photos, np.int64),
                 np.array(people, np.int64),
                 np.array(qualities, np.float32),
-                map_(embeddings),
+                map_(embeddings_from(blobs)),
             )
 
     def sampled_ids(self, count: int) -> list[int]:
