@@ -128,7 +128,10 @@ class Session:
             from facesearch.library import Library, load_search
 
             reader = Library.open(self.path, Models.of(self.detector, self.tower))
-            if self.milvus is not None:
+            if self.milvus is None:
+                reader.search_on(self.device)
+                threading.Thread(target=load_search, args=(reader.catalog.face_count(),), name="search").start()
+            else:
                 from facesearch.milvus import MilvusSearch
 
                 try:
@@ -136,11 +139,7 @@ class Session:
                 except FacesearchError:
                     reader.close()
                     raise
-                self._reader = reader
-                return reader
             self._reader = reader
-            self._reader.search_on(self.device)
-            threading.Thread(target=load_search, args=(self._reader.catalog.face_count(),), name="search").start()
         return self._reader
 
     @contextmanager
