@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from facesearch.errors import TowerError, UsageError
+from facesearch.evaluation.distance import pair_distances
 from facesearch.library import Library
 from facesearch.library.rows.published import FaceBlock
 from facesearch.milvus.collection import INDEXES, Collection, Published
@@ -215,15 +216,13 @@ def _recall(library: Library, place: MilvusPlace, kind: str, faces: int) -> floa
 
 def _nearest(library: Library, probes: Floats) -> Ints:
     """The ids of the faces nearest to each probe, itself among them, by comparing with all: int64 (P, 11)."""
-    ids, near = np.empty((len(probes), 0), np.int64), np.empty((len(probes), 0))
-    wide = probes.astype(np.float64)
+    ids, near = np.empty((len(probes), 0), np.int64), np.empty((len(probes), 0), np.float32)
     for block in library.published.blocks(library.space.map):
         for start in range(0, len(block.face_ids), _FACES_COMPARED):
-            points = block.points[start : start + _FACES_COMPARED].astype(np.float64)
-            squared = (wide**2).sum(1)[:, None] + (points**2).sum(1) - 2 * wide @ points.T
-            near = np.concatenate([near, squared], axis=1)
+            distances = pair_distances(probes, block.points[start : start + _FACES_COMPARED])
+            near = np.concatenate([near, distances], axis=1)
             own = block.face_ids[start : start + _FACES_COMPARED]
-            ids = np.concatenate([ids, np.broadcast_to(own, squared.shape)], axis=1)
+            ids = np.concatenate([ids, np.broadcast_to(own, distances.shape)], axis=1)
             order = np.argsort(near, axis=1, kind="stable")[:, : _NEAREST + 1]
             near, ids = np.take_along_axis(near, order, 1), np.take_along_axis(ids, order, 1)
     return ids
