@@ -130,7 +130,7 @@ class Session:
             reader = Library.open(self.path, Models.of(self.detector, self.tower))
             if self.milvus is None:
                 reader.search_on(self.device)
-                threading.Thread(target=load_search, args=(reader.catalog.face_count(),), name="search").start()
+                threading.Thread(target=load_search, args=(reader.catalog.embedded_count(),), name="search").start()
             else:
                 from facesearch.milvus import MilvusSearch
 

@@ -7,7 +7,7 @@ outgrown them. Refuses to write a file for a reader.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,7 @@ from typing import Protocol
 from facesearch.errors import LibraryError
 from facesearch.library.folder import DATABASE_NAME
 from facesearch.library.index.training import BackgroundTraining
+from facesearch.library.index.vector_file import find_index
 from facesearch.library.index.vectors import DESCRIPTION_NAME, INDEX_NAME, Stamp, Vectors, VectorsUnusableError
 from facesearch.library.rows.catalog import Catalog
 from facesearch.library.rows.database import Database, VectorChanges
@@ -71,7 +72,8 @@ class LibraryVectors:
 
     def _loaded(self, stamp: Stamp) -> Vectors:
         try:
-            vectors = Vectors.load(self._path, stamp)
+            found = find_index(self._path, stamp, self._database.recent_changes())
+            vectors = Vectors.of_file(found, stamp, self._embeddings_of)
         except VectorsUnusableError as error:
             if stamp.faces:
                 log.info("rebuilding the file of vectors in %s from the rows: %s", self._path, error)
@@ -80,8 +82,15 @@ class LibraryVectors:
                 return vectors
             # At once, and not after the next change: a foreign file must not come to fit by its number alone.
             vectors.save(self._path, stamp)
-        self._saved_generation = stamp.generation
+            self._saved_generation = stamp.generation
+        else:
+            self._saved_generation = found.generation
         return vectors
+
+    def _embeddings_of(self, face_ids: Sequence[int]) -> dict[int, Floats]:
+        """Where some faces lie in the library's space, by id."""
+        stored, space = self._catalog.embeddings_by_id(face_ids), self._spaces.current()
+        return {face_id: space.map(embedding) for face_id, embedding in stored.items()}
 
     def _gathered(self) -> Vectors:
         """An exact search over the rows as they are now."""
@@ -122,16 +131,22 @@ class LibraryVectors:
             self._training_generation = self._generation
 
     def save(self, *, finish_training: bool) -> None:
-        """Write the file if it is not that of the rows already; with trained vectors if those are done, or waited for.
+        """Write the file if it is not that of the rows already, or that and a few changes that the rows remember; with
+        trained vectors if those are done, or waited for.
 
         Raises LibraryError when it cannot be written.
         """
         vectors = self.current()
         if self._training is not None and (finish_training or self._training.is_done):
             vectors = self._trained() or vectors
-        if self._saved_generation != self._generation:
+        if self._saved_generation != self._generation and not self._is_found_again(vectors):
             vectors.save(self._path, self.stamp())
             self._saved_generation = self._generation
+
+    def _is_found_again(self, vectors: Vectors) -> bool:
+        """Whether who opens the library next comes from the file to these vectors."""
+        recent = self._database.recent_changes()
+        return vectors.is_file and recent is not None and recent.since(self._saved_generation) is not None
 
     def purge(self) -> None:
         """Delete the file and write it anew from the rows, so that nothing in it stems from faces that are gone."""
@@ -161,7 +176,8 @@ class LibraryVectors:
         """Of the file: "current", or why it would be rebuilt; and how a search runs, in words."""
         stamp = self.stamp()
         try:
-            vectors = Vectors.load(self._path, stamp)
+            found = find_index(self._path, stamp, self._database.recent_changes())
+            vectors = Vectors.of_file(found, stamp, self._embeddings_of)
         except VectorsUnusableError as error:
             vectors = self._gathered()
             state = f"to be rebuilt: {error}" if stamp.faces else "current"
@@ -172,11 +188,13 @@ class LibraryVectors:
 
     def stamp(self) -> Stamp:
         """Whose and of when the rows are, and in which space their vectors lie."""
+        recent = self._database.recent_changes()
         return Stamp(
             self._library_id,
             self._database.generation(),
             self._catalog.embedded_count(),
             self._spaces.current().digest,
+            "" if recent is None else recent.mark,
         )
 
     def close(self) -> None:

@@ -209,10 +209,9 @@ def test_vectors_in_the_towers_own_space_are_not_those_of_a_taught_library(path:
     """A file with the right description, size and checksum, that holds the rows as they are."""
     _teach(path)
     with Library.open(path, writable=True) as library:
-        from facesearch.library.index.vectors import Stamp, Vectors
+        from facesearch.library.index.vectors import Vectors
 
-        stamp = Stamp(library.library_id, library.status().generation, 36, library.space.digest)
-        Vectors.build(*library.catalog.embeddings()).save(path, stamp)
+        Vectors.build(*library.catalog.embeddings()).save(path, library._vectors.stamp())
     (finding,) = verify(path, MODELS).findings
     assert "other vectors than the rows" in finding.problem
     assert verify(path, MODELS, repair=True).sound

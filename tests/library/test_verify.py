@@ -23,7 +23,7 @@ from facesearch.errors import FacesearchError, LibraryError, LibraryLockedError
 from facesearch.indexing import IndexOptions, index_photos, reindex
 from facesearch.library import AREAS, Finding, Library, verify
 from facesearch.library.index.vector_digest import digest
-from facesearch.library.index.vectors import DESCRIPTION_NAME, INDEX_NAME, Stamp, Vectors
+from facesearch.library.index.vectors import DESCRIPTION_NAME, INDEX_NAME, Vectors
 from facesearch.library.rows import schema
 
 PHOTOS = 60
@@ -161,7 +161,7 @@ def test_vectors_that_are_not_those_of_the_rows_are_found_though_their_checksum_
 ) -> None:
     with Library.open(path) as library:
         ids, embeddings = library.catalog.embeddings()
-        stamp = Stamp(library.library_id, library.status().generation, len(ids))
+        stamp = library._vectors.stamp()
     if change == "another number":
         embeddings[7, 31] = np.nextafter(embeddings[7, 31], np.float32(9))
     elif change == "another id":

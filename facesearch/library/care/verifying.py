@@ -11,26 +11,30 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from facesearch.errors import LibraryError, LibraryLockedError
+from facesearch.library import recent_changes
 from facesearch.library.care.checks import Problem, embedding_problems, integrity, journal_problems, row_problems
 from facesearch.library.care.purge import PURGE_SETTING
 from facesearch.library.care.salvage import fill_up, salvage
 from facesearch.library.care.settings_check import models_problems, settings_problems
 from facesearch.library.care.strays import stray_problems
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library
-from facesearch.library.index.vector_digest import digest, indexed
+from facesearch.library.index.vector_digest import digest, indexed, without
 from facesearch.library.index.vector_file import find_index, parse_index
 from facesearch.library.index.vectors import INDEX_NAME, Stamp, Vectors, VectorsUnusableError
 from facesearch.library.lock import WriterLock, writer_at_work
 from facesearch.library.opened import Library
 from facesearch.library.private import sync_folder
+from facesearch.library.recent_changes import RecentChanges, net
 from facesearch.library.rows import schema
 from facesearch.library.rows.catalog import Catalog
 from facesearch.library.rows.database import Database
-from facesearch.library.rows.embedding_rows import stored_embeddings
+from facesearch.library.rows.embedding_rows import embedding_pieces, stored_embeddings
 from facesearch.library.rows.failures import is_damage
 from facesearch.library.scales import scale_problems
 from facesearch.library.space import Space
@@ -231,7 +235,6 @@ class _Verification:
             self._found(Problem("files", _PURGE, "stop what is reading the library, and run with --repair"))
 
     def _check_vectors(self, database: Database) -> None:
-        catalog = Catalog(database)
         if any(finding.area in {"database", "embeddings"} and not finding.mended for finding in self._findings):
             return  # there is nothing to hold the vectors against
         try:
@@ -241,25 +244,32 @@ class _Verification:
         self._checked.add("vectors")
         with database.snapshot():
             library_id = database.settings()["library_id"]
-            stamp = Stamp(library_id, database.generation(), catalog.embedded_count(), space.digest)
-            problem = self._vectors_differ(stamp, space)
+            recent, faces = database.recent_changes(), database.counted_embeddings()
+            mark = "" if recent is None else recent.mark
+            stamp = Stamp(library_id, database.generation(), faces, space.digest, mark)
+            problem = self._vectors_differ(stamp, space, recent)
+            if recent is not None and recent.faces != faces:
+                problem = f"the library remembers {recent.faces} faces, and has {faces}"
         if problem is None or (not stamp.faces and not (self._path / INDEX_NAME).exists()):
             return
 
         def rebuild() -> None:
-            ids, embeddings = catalog.embeddings()
-            Vectors.build(ids, space.map(embeddings)).save(self._path, stamp)
+            database.execute("DELETE FROM settings WHERE key = ?", (recent_changes.SETTING,))
+            vectors = Vectors.gathered(lambda: mapped(space, embedding_pieces(database)))
+            vectors.save(self._path, replace(stamp, mark=""))
 
         self._found(Problem("vectors", f"the file of vectors is unusable: {problem}", "rebuilt it", rebuild))
 
-    def _vectors_differ(self, stamp: Stamp, space: Space) -> str | None:
-        """Why the file of vectors is not that of the rows; None where it is."""
+    def _vectors_differ(self, stamp: Stamp, space: Space, recent: RecentChanges | None) -> str | None:
+        """Why the file of vectors, with what was changed since, is not that of the rows; None where it is."""
         try:
-            in_file = digest(indexed(parse_index(find_index(self._path, stamp).mapped, in_place=False)))
+            found = find_index(self._path, stamp, recent, thorough=True)
+            gone, new = (np.array(sorted(ids), np.int64) for ids in net(found.later))
+            in_file = digest(without(indexed(parse_index(found.mapped, in_place=True)), gone))
         except VectorsUnusableError as error:
             return str(error)
         with stored_embeddings(self._path / DATABASE_NAME) as chunks:
-            in_rows = digest(mapped(space, chunks()))
+            in_rows = digest(without(mapped(space, chunks()), new))
         return None if in_file == in_rows else "it holds other vectors than the rows"
 
     def _check_models(self, database: Database) -> None:

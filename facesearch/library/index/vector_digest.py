@@ -31,6 +31,13 @@ def digest(chunks: Chunks) -> int:
     return total
 
 
+def without(chunks: Chunks, ids: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+    """The same faces but for some."""
+    for some, embeddings in chunks:
+        others = ~np.isin(some, ids)
+        yield (some, embeddings) if others.all() else (some[others], embeddings[others])
+
+
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """splitmix64's finalizer: every bit of a value reaches every bit of the result."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

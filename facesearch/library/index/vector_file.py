@@ -1,16 +1,19 @@
 """The file of vectors and the description beside it: whose vectors they are, of when, and whether they are whole.
 
 `faces.faiss` is FAISS's own file; `faces.json` says of which library and generation it is, with its size and checksum.
-The file is believed only when all of that agrees. Refuses to unpickle anything, and to hand FAISS a file whose
-checksum is wrong. Both ways are streams: no second copy of the vectors is held.
+The file is believed only when all of that agrees, or is older by changes that the library remembers. Refuses to
+unpickle anything, and to hand FAISS a file whose checksum is wrong; the checksum of a large file that has the size and
+the time of when it was written is left to `verify`. Both ways are streams: no second copy of the vectors is held.
 """
 
 from __future__ import annotations
 
 import json
 import mmap
+import os
 import zlib
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,12 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.library.private import replace_private_file, replacing_private_file
+from facesearch.library.recent_changes import FaceChanges, RecentChanges
 from facesearch.records import EMBEDDING_SIZE
 
 INDEX_NAME = "faces.faiss"
 DESCRIPTION_NAME = "faces.json"
 _FORMAT = 2
 _PIECE_BYTES = 1 << 20
+_LARGE_BYTES = 64 << 20  # whose checksum takes 40 ms or more
 
 
 class VectorsUnusableError(Exception):
@@ -39,6 +44,8 @@ class Stamp:
     generation: int
     faces: int
     head: str = ""
+    mark: str = ""
+    """The library's after its last transaction (see facesearch.library.recent_changes); '' where there is none."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +60,13 @@ class Training:
 class Found:
     """A file that fits."""
 
-    mapped: NDArray[np.uint8]  # its bytes, which stay on disk until they are touched
+    mapped: NDArray[np.uint8]
+    """Its bytes, which stay on disk until they are touched."""
     training: Training | None
+    generation: int
+    """The library's, when it was written."""
+    later: Sequence[FaceChanges] = ()
+    """What was changed since."""
 
 
 def write_index(folder: Path, stamp: Stamp, index: Any, training: Training | None) -> None:
@@ -73,6 +85,7 @@ def write_index(folder: Path, stamp: Stamp, index: Any, training: Training | Non
         "training": None if training is None else asdict(training),
         "size_bytes": summed.size_bytes,
         "crc32": summed.crc32,
+        "mtime_ns": (folder / INDEX_NAME).stat().st_mtime_ns,
     }
     replace_private_file(folder / DESCRIPTION_NAME, [json.dumps(description, indent=1).encode()])
 
@@ -92,23 +105,44 @@ class _Summed:
         return len(piece)
 
 
-def find_index(folder: Path, stamp: Stamp) -> Found:
-    """The file of vectors in a library's folder; raises VectorsUnusableError unless it is exactly that of `stamp`."""
+def find_index(folder: Path, stamp: Stamp, recent: RecentChanges | None = None, *, thorough: bool = False) -> Found:
+    """The file of vectors in a library's folder; raises VectorsUnusableError unless it is exactly that of `stamp`, or
+    was before changes that are in `recent`. thorough: read all of it, also where its size and time are right."""
     try:
-        # A file from before there were heads says nothing of one.
-        description = {"head": "", **json.loads((folder / DESCRIPTION_NAME).read_bytes())}
-        if description != {**description, **asdict(stamp), "format": _FORMAT}:
+        # A file from before there were heads and marks says nothing of them.
+        description = {"head": "", "mark": "", **json.loads((folder / DESCRIPTION_NAME).read_bytes())}
+        later = _changes_since(description, stamp, recent)
+        then = _before(stamp, later)
+        if description != {**description, **asdict(then), "format": _FORMAT}:
             raise VectorsUnusableError("it belongs to another state of the library")
         training = None if description["training"] is None else Training(**description["training"])
         with (folder / INDEX_NAME).open("rb") as file:  # what is mapped stays valid when a writer replaces the file
             mapped = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
-        if description["size_bytes"] != mapped.size or description["crc32"] != zlib.crc32(mapped.data):
+            is_as_written = os.fstat(file.fileno()).st_mtime_ns == description.get("mtime_ns")
+        if description["size_bytes"] != mapped.size:
+            raise VectorsUnusableError("its size is wrong")
+        is_trusted = is_as_written and mapped.size >= _LARGE_BYTES and not thorough
+        if not is_trusted and description["crc32"] != zlib.crc32(mapped.data):
             raise VectorsUnusableError("its checksum is wrong")
     except FileNotFoundError as error:
         raise VectorsUnusableError("it is not there") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise VectorsUnusableError(f"it cannot be read ({error})") from error
-    return Found(mapped, training)
+    return Found(mapped, training, then.generation, later)
+
+
+def _changes_since(description: Mapping[str, Any], stamp: Stamp, recent: RecentChanges | None) -> Sequence[FaceChanges]:
+    """What was changed since a file was written, as far as is known."""
+    if recent is None or recent.generation != stamp.generation or not isinstance(description["generation"], int):
+        return ()
+    return recent.since(description["generation"]) or ()
+
+
+def _before(stamp: Stamp, later: Sequence[FaceChanges]) -> Stamp:
+    """Of the rows before some changes."""
+    growth = sum(len(change.added) - len(change.removed) for change in later)
+    mark = later[0].before if later else stamp.mark
+    return replace(stamp, generation=stamp.generation - len(later), faces=stamp.faces - growth, mark=mark)
 
 
 def parse_index(mapped: NDArray[np.uint8], *, in_place: bool) -> Any:

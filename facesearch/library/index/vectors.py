@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.evaluation.distance import from_squared
-from facesearch.library.index import partitions
+from facesearch.library.index import overlay, partitions
 from facesearch.library.index.flat import MOST_FACES, FlatSearch, flat_search
 from facesearch.library.index.gpu import GpuSearch, takes_gpu
+from facesearch.library.index.overlay import Overlay
 from facesearch.library.index.vector_file import (
     DESCRIPTION_NAME,
     INDEX_NAME,
+    Found,
     Stamp,
     Training,
     VectorsUnusableError,
@@ -30,6 +32,7 @@ from facesearch.library.index.vector_file import (
     parse_index,
     write_index,
 )
+from facesearch.library.recent_changes import net
 from facesearch.records import EMBEDDING_SIZE, Chunks, Device, Floats, Neighbour
 
 __all__ = ["DESCRIPTION_NAME", "INDEX_NAME", "Stamp", "Training", "Vectors", "VectorsUnusableError", "load_search"]
@@ -56,6 +59,7 @@ class Vectors:
         self._index = index  # FlatSearch, faiss.IndexIDMap over IndexFlatL2, or faiss.IndexIVFFlat
         self.training = training
         self._mapped = mapped  # the file's bytes, while the index only looks at them
+        self._overlay = Overlay()  # what was changed since, while it only looks
         self._device: Device = "cpu"
         self._gpu: GpuSearch | None = None
         self._searched_s = 0.0  # by the CPU, since the last change
@@ -80,19 +84,32 @@ class Vectors:
     @classmethod
     def load(cls, folder: Path, stamp: Stamp) -> Vectors:
         """Read the cache in a library's folder; raises VectorsUnusableError unless it is exactly that of `stamp`."""
-        found = find_index(folder, stamp)
+        return cls.of_file(find_index(folder, stamp), stamp, lambda ids: {})
+
+    @classmethod
+    def of_file(
+        cls, found: Found, stamp: Stamp, embeddings_of: Callable[[Sequence[int]], Mapping[int, Floats]]
+    ) -> Vectors:
+        """The vectors of a file, and what was changed since it was written. embeddings_of: those of some faces in the
+        library's space, by id, without those that are not there. Raises VectorsUnusableError where they do not fit."""
         flat = flat_search(found.mapped) if found.training is None and stamp.faces <= MOST_FACES else None
         index = flat or parse_index(found.mapped, in_place=True)
-        if index.ntotal != stamp.faces or (found.training is None) != _is_flat(index):
+        if (found.training is None) != _is_flat(index):
             raise VectorsUnusableError("it is another kind of index")
-        return cls(index, found.training, found.mapped)
+        vectors = cls(index, found.training, found.mapped)
+        removed, added = net(found.later)
+        embeddings = embeddings_of(sorted(added)) if added else {}
+        vectors.follow(sorted(removed), sorted(embeddings.items()))
+        if len(vectors) != stamp.faces:
+            raise VectorsUnusableError("it is another kind of index")
+        return vectors
 
     def save(self, folder: Path, stamp: Stamp) -> None:
         """Write the cache, durably. Raises LibraryError when it cannot be written."""
         write_index(folder, stamp, self._in_faiss(), self.training)
 
     def __len__(self) -> int:
-        return int(self._index.ntotal)
+        return int(self._index.ntotal) + self._overlay.growth
 
     def close(self) -> None:
         """Nothing to give up: a search elsewhere has connections."""
@@ -104,11 +121,15 @@ class Vectors:
 
     def add(self, ids: NDArray[np.int64], embeddings: Floats) -> None:
         """ids: int64 (N,), none of them there yet. embeddings: float32 (N, 32)."""
-        if len(ids):
+        if len(ids) and self._takes_beside(len(ids)):
+            self._overlay.add(ids.tolist(), np.asarray(embeddings, np.float32))
+        elif len(ids):
             self._changing().add_with_ids(np.ascontiguousarray(embeddings, np.float32), ids)
 
     def remove(self, ids: NDArray[np.int64]) -> None:
-        if len(ids):
+        if len(ids) and self._takes_beside(len(ids)):
+            self._overlay.remove(ids.tolist())
+        elif len(ids):
             self._changing().remove_ids(ids)
 
     def follow(self, removed: Sequence[int], added: Sequence[tuple[int, Floats]]) -> None:
@@ -121,16 +142,29 @@ class Vectors:
             np.array([embedding for _, embedding in staying], np.float32),
         )
 
+    def _takes_beside(self, count: int) -> bool:
+        """Whether so many changes leave a large file as it is, to be searched with them."""
+        return self._mapped is not None and len(self) >= overlay.FROM_FACES and self._overlay.has_room(count)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether they are those of the file that they were loaded from, and a few changes beside it."""
+        return self._mapped is not None
+
     def _changing(self) -> Any:
         """The index, to be changed: in memory of its own, and on no GPU."""
         if self._mapped is not None:
             self._index = parse_index(self._mapped, in_place=False)
             self._mapped = None
+            self._overlay.put_into(self._index)
+            self._overlay = Overlay()
         self._gpu, self._searched_s = None, 0.0  # the next copy must pay for itself again
         return self._index
 
     def _in_faiss(self) -> Any:
-        """The index as FAISS has it."""
+        """The index as FAISS has it, with all changes in it."""
+        if self._overlay:
+            return self._changing()
         if isinstance(self._index, FlatSearch) and self._mapped is not None:
             self._index = parse_index(self._mapped, in_place=True)
         return self._index
@@ -182,12 +216,25 @@ class Vectors:
         return found
 
     def _nearest(self, probes: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
-        """Squared distances and ids, (N, k), nearest first; from as many partitions as it takes to find k."""
+        """Squared distances and ids, (N, k), nearest first."""
+        if not self._overlay:
+            return self._nearest_in_index(probes, k)
+        if self._takes_gpu():
+            self._changing()
+            return self._nearest_in_index(probes, k)
+        there = min(k, int(self._index.ntotal) - self._overlay.removed_count)
+        squared, ids = np.empty((len(probes), 0), np.float32), np.empty((len(probes), 0), np.int64)
+        if there:
+            squared, ids = self._nearest_in_index(probes, there)
+        return self._overlay.merged(probes, squared, ids, k)
+
+    def _nearest_in_index(self, probes: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
+        """The same without what was changed beside it; from as many partitions as it takes to find k."""
         if self._gpu is None and self._takes_gpu():
             self._gpu = GpuSearch(self._in_faiss())
         gpu = self._gpu if self._gpu is not None and k <= self._gpu.most_neighbours() else None
         if self.training is None:
-            return gpu.search(probes, k, 0) if gpu is not None else self._search_here(probes, k, None)
+            return gpu.search(probes, k, 0) if gpu is not None else self._search_here(probes, k, self._flat_settings())
         import faiss
 
         # Tuned for ten neighbours: whoever wants many more of them finds them in more partitions.
@@ -196,10 +243,19 @@ class Vectors:
             if gpu is not None:
                 squared, ids = gpu.search(probes, k, nprobe)
             else:
-                squared, ids = self._search_here(probes, k, faiss.SearchParametersIVF(nprobe=nprobe))
+                settings = faiss.SearchParametersIVF(nprobe=nprobe, sel=self._overlay.selector)
+                squared, ids = self._search_here(probes, k, settings)
             if nprobe >= self._index.nlist or ids[:, -1].min() >= 0:
                 return squared, ids
             nprobe, gpu = min(2 * nprobe, self._index.nlist), None
+
+    def _flat_settings(self) -> Any:
+        selector = self._overlay.selector
+        if selector is None:
+            return None
+        import faiss
+
+        return faiss.SearchParameters(sel=selector)
 
     def _takes_gpu(self) -> bool:
         return takes_gpu(self._device, len(self), self._searched_s)

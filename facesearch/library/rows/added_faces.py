@@ -114,6 +114,7 @@ class AddedFaces:
     def remove(self, face_ids: Iterable[int]) -> None:
         """Take added faces out of the library, and keep their rows for `bring_back`."""
         ids = list(face_ids)
+        self._database.note_removal(ids)
         for face_id in ids:
             self._database.execute(
                 f"INSERT OR REPLACE INTO removed_faces ({_COLUMNS}) SELECT {_COLUMNS} FROM faces WHERE id = ?",
@@ -124,7 +125,6 @@ class AddedFaces:
                 (face_id,),
             )
             self._database.execute("DELETE FROM faces WHERE id = ?", (face_id,))
-        self._database.changes.removed.extend(ids)
 
     def bring_back(self, face_ids: Iterable[int]) -> None:
         """Put removed faces back."""

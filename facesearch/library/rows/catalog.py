@@ -115,7 +115,7 @@ class Catalog:
     def drop_unshown(self) -> int:
         """Delete the photos that no file shows any more, with their faces; returns the number of photos."""
         unshown = "SELECT id FROM photos WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.photo_id = photos.id)"
-        rows = self._database.rows(f"SELECT id FROM faces WHERE photo_id IN ({unshown})")
+        rows = self._database.rows(f"SELECT id FROM faces WHERE photo_id IN ({unshown}) AND embedding IS NOT NULL")
         self._database.changes.removed.extend(row[0] for row in rows)
         return self._database.execute(f"DELETE FROM photos WHERE id IN ({unshown})").rowcount
 
@@ -130,7 +130,7 @@ class Catalog:
     def drop_faces(self, face_ids: Iterable[int]) -> None:
         """Delete faces; what is left of their photos is whole without them."""
         face_ids = list(face_ids)
-        self._database.changes.removed.extend(face_ids)
+        self._database.note_removal(face_ids)
         self._database.execute_many(
             "UPDATE photos SET face_count = face_count - 1 WHERE id = (SELECT photo_id FROM faces WHERE id = ?)",
             [(face_id,) for face_id in face_ids],
@@ -253,10 +253,7 @@ class Catalog:
 
     def embedded_count(self) -> int:
         """How many faces have an embedding."""
-        ((count,),) = self._database.rows(  # each from an index alone
-            "SELECT (SELECT count(*) FROM faces) - (SELECT count(*) FROM faces WHERE embedding IS NULL)"
-        )
-        return int(count)
+        return self._database.embedded_count()
 
     def video_count(self) -> int:
         """How many of the photos are videos."""

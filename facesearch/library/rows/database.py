@@ -9,10 +9,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from facesearch.library import recent_changes
+from facesearch.library.recent_changes import RecentChanges
 from facesearch.library.rows.failures import FAILURES, library_error
 from facesearch.records import Floats
 
@@ -27,7 +29,7 @@ class VectorChanges:
     """What a transaction did to the embeddings, complete once it has ended."""
 
     added: list[tuple[int, Floats]] = field(default_factory=list)
-    removed: list[int] = field(default_factory=list)
+    removed: list[int] = field(default_factory=list)  # faces that had an embedding
     remapped: bool = False  # all of them lie elsewhere in the library's space now
     generation: int = 0  # before, and then after it
 
@@ -59,8 +61,9 @@ class Database:
             changes = self._changes = VectorChanges(generation=self.generation())
             yield changes
             if changes.concern_vectors:
-                changes.generation += 1
-                self.set_settings({"generation": str(changes.generation)})
+                recent = self._recent_after(changes)
+                changes.generation = recent.generation
+                self.set_settings({"generation": str(recent.generation), recent_changes.SETTING: recent.text()})
             self.execute("COMMIT")
         finally:
             self._changes = None
@@ -85,6 +88,11 @@ class Database:
         if self._changes is None:
             raise RuntimeError("rows are changed only inside Database.transaction()")
         return self._changes
+
+    def note_removal(self, face_ids: Iterable[int]) -> None:
+        """Inside a transaction: faces are about to be deleted."""
+        rows = self.rows_in("SELECT id FROM faces WHERE embedding IS NOT NULL AND id IN ({})", face_ids)
+        self.changes.removed.extend(row[0] for row in rows)
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         with _failures_named():
@@ -133,6 +141,34 @@ class Database:
     def version(self) -> object:
         """Another object once somebody may have changed a row; inside a transaction, only that it is another one."""
         return self._changes or (self.rows("PRAGMA data_version"), self._connection.total_changes)
+
+    def recent_changes(self) -> RecentChanges | None:
+        """What the last transactions did to the embeddings, and how many there are; None where that is not known, as
+        inside a transaction. Call it inside a snapshot with what is read beside it."""
+        if self._changes is not None:
+            return None
+        settings = self.settings()
+        return RecentChanges.read(settings.get(recent_changes.SETTING), int(settings.get("generation", 0)))
+
+    def embedded_count(self) -> int:
+        """How many faces have an embedding: as the last transaction counted them, or counted now."""
+        recent = self.recent_changes()
+        return self.counted_embeddings() if recent is None else recent.faces
+
+    def counted_embeddings(self) -> int:
+        """The same counted now, in a time that grows with the library."""
+        ((count,),) = self.rows(  # each from an index alone
+            "SELECT (SELECT count(*) FROM faces) - (SELECT count(*) FROM faces WHERE embedding IS NULL)"
+        )
+        return int(count)
+
+    def _recent_after(self, changes: VectorChanges) -> RecentChanges:
+        """Inside a transaction, at its end: the changes of the last ones, with its own."""
+        before = RecentChanges.read(self.settings().get(recent_changes.SETTING), changes.generation)
+        after = (before or RecentChanges(changes.generation, 0, "", ())).after(
+            changes.removed, [face_id for face_id, _ in changes.added], remapped=changes.remapped
+        )
+        return replace(after, faces=self.counted_embeddings()) if before is None or changes.remapped else after
 
     def generation(self) -> int:
         """How many transactions have changed the embeddings."""

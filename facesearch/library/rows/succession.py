@@ -102,7 +102,7 @@ class Succession:
         settings. Photos that were not gathered, or that show something else by now, are forgotten with their files, so
         that the next index reads them; those that cannot be read become their reason."""
         database = self._database
-        database.changes.removed.extend(row[0] for row in database.rows("SELECT id FROM faces"))
+        database.changes.remapped = True
         for statement in (
             "UPDATE faces SET box = next.box, landmarks = next.landmarks, score = next.score, "
             "quality = next.quality, embedding = next.embedding, found_by = next.found_by, local_scale = NULL, "
