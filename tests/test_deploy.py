@@ -21,14 +21,17 @@ def instructions() -> list[tuple[str, str]]:
     return [(word, rest) for word, _, rest in (line.partition(" ") for line in lines)]
 
 
+def pins() -> dict[str, str]:
+    """The version of each package in the constraints."""
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    return dict(re.findall(r"^([\w-]+)==([\w.]+)", text, re.MULTILINE))
+
+
 def pods() -> Iterator[dict[str, Any]]:
     (cluster,) = yaml.safe_load_all((DEPLOY / "kuberay.yaml").read_text(encoding="utf-8"))
     assert (cluster["apiVersion"], cluster["kind"]) == ("ray.io/v1", "RayCluster")
     spec = cluster["spec"]
-    pins = dict(
-        re.findall(r"^([\w-]+)==([\w.]+)", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
-    )
-    assert spec["rayVersion"] == pins["ray"]
+    assert spec["rayVersion"] == pins()["ray"]
     yield spec["headGroupSpec"]["template"]["spec"]
     for group in spec["workerGroupSpecs"]:
         assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
@@ -57,6 +60,8 @@ def test_compose_opens_milvus_to_this_machine_only_and_holds_no_password() -> No
     assert services["facesearch"]["image"] == IMAGE
     assert all(port.startswith("127.0.0.1:") for service in services.values() for port in service.get("ports", ()))
     assert services["milvus"]["environment"]["COMMON_SECURITY_AUTHORIZATIONENABLED"] == "true"
+    _, _, version = services["milvus"]["image"].partition(":v")
+    assert version.split(".")[:2] == pins()["pymilvus"].split(".")[:2]  # servers refuse clients of a later series
     for service in services.values():
         for name, value in service["environment"].items():
             if "PASSWORD" in name or "TOKEN" in name:
@@ -84,6 +89,16 @@ def test_the_manifest_has_one_image_without_privileges_and_reads_photos_only() -
     assert {volume["name"] for volume in head["volumes"]} - {volume["name"] for volume in worker["volumes"]} == {
         "library"
     }
+
+
+def test_the_pods_are_probed_with_what_the_image_has() -> None:
+    """KubeRay's own probes need wget and Ray's dashboard, and would restart every pod."""
+    (cluster,) = yaml.safe_load_all((DEPLOY / "kuberay.yaml").read_text(encoding="utf-8"))
+    for group in (cluster["spec"]["headGroupSpec"], *cluster["spec"]["workerGroupSpecs"]):
+        for container in group["template"]["spec"]["containers"]:
+            for probe in ("readinessProbe", "livenessProbe"):
+                port = container[probe]["tcpSocket"]["port"]
+                assert str(port) == group["rayStartParams"]["node-manager-port"]
 
 
 @pytest.mark.parametrize("name", ["Containerfile", "compose.yaml", "kuberay.yaml"])
