@@ -116,9 +116,9 @@ def _reading(
 ) -> Generator[tuple[PhotoFile, SeenPhoto | str | PhotoError]]:
     """Each file with what was seen in it, the sha256 of content that the library knows, or why it gave no photo."""
     lengths = Counter(file.size_bytes for file in work)
-    maybe_copies = {size for size, count in lengths.items() if count > 1} | (library.files.sizes() & set(lengths))
-    hashes = set(library.catalog.photo_ids()) if maybe_copies else set()
-    known = Known(maybe_copies, hashes)
+    known_sizes = library.files.sizes_among(lengths)
+    maybe_copies = {size for size, count in lengths.items() if count > 1} | known_sizes
+    known = Known(maybe_copies, library.files.contents_of(known_sizes))
     return work_ahead(work, known, seer, lanes=lanes, ahead=_AHEAD_A_LANE * lanes)
 
 

@@ -40,6 +40,7 @@ STEPS = (
     "f348622c68b4",
     "8d37433df7e3",
     "8ed0e8c19bf1",
+    "effef9be1cac",
 )
 
 

@@ -119,7 +119,8 @@ def _photo_problems(database: Database) -> Iterator[Problem]:
     catalog = Catalog(database)
     shown = "SELECT photo_id FROM files WHERE photo_id IS NOT NULL"
     if rows := database.rows(f"SELECT id FROM photos WHERE id NOT IN ({shown})"):
-        yield Problem("rows", f"{len(rows)} photos are shown by no file", "dropped them", catalog.drop_unshown)
+        unshown = partial(catalog.drop_photos, [row[0] for row in rows])
+        yield Problem("rows", f"{len(rows)} photos are shown by no file", "dropped them", unshown)
     undated = (
         "taken_source IS NOT NULL AND (taken_at IS NULL OR taken_at NOT GLOB "
         "'[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]')"

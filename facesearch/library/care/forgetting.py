@@ -151,7 +151,7 @@ def _target(library: Library, wanted: str) -> _Target:
     target = _Target("photo", files={file.file_id})
     if file.photo_id is not None:
         target.photos = {file.photo_id}
-        target.texts = {sha256 for sha256, photo_id in library.catalog.photo_ids().items() if photo_id == file.photo_id}
+        target.texts = set(library.catalog.photo_contents(target.photos).values())
     return target
 
 

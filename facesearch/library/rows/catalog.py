@@ -34,8 +34,7 @@ from facesearch.records import (
     Values,
 )
 
-_DAMAGED = " AND damage IS NOT NULL"
-_WITHOUT_FACES = " AND face_count = 0 AND forgotten = 0"
+_WITHOUT_FACES = "face_count = 0 AND forgotten = 0"
 
 
 @dataclass(frozen=True)
@@ -70,9 +69,13 @@ class Catalog:
     def present_photo_count(self, *, without_faces: bool = False) -> int:
         """How many photos have a file that was there when its folder was last indexed."""
         condition = _WITHOUT_FACES if without_faces else ""
+        maybe_gone = "SELECT photo_id FROM files WHERE missing UNION SELECT photo_id FROM left_photos"
+        present = "SELECT 1 FROM files WHERE photo_id = photos.id AND NOT missing"
+        wanted = f"WHERE {condition}" if condition else ""
+        also = f"AND {condition}" if condition else ""
         ((count,),) = self._database.rows(
-            "SELECT count(DISTINCT photos.id) FROM files JOIN photos ON photos.id = photo_id "
-            f"WHERE NOT missing{condition}"
+            f"SELECT (SELECT count(*) FROM photos {wanted}) - (SELECT count(*) FROM photos "
+            f"WHERE id IN ({maybe_gone}) AND NOT EXISTS ({present}) {also})"
         )
         return int(count)
 
@@ -114,10 +117,15 @@ class Catalog:
 
     def drop_unshown(self) -> int:
         """Delete the photos that no file shows any more, with their faces; returns the number of photos."""
-        unshown = "SELECT id FROM photos WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.photo_id = photos.id)"
+        unshown = (
+            "SELECT photo_id FROM left_photos "
+            "WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.photo_id = left_photos.photo_id)"
+        )
         rows = self._database.rows(f"SELECT id FROM faces WHERE photo_id IN ({unshown}) AND embedding IS NOT NULL")
         self._database.changes.removed.extend(row[0] for row in rows)
-        return self._database.execute(f"DELETE FROM photos WHERE id IN ({unshown})").rowcount
+        count = self._database.execute(f"DELETE FROM photos WHERE id IN ({unshown})").rowcount
+        self._database.execute("DELETE FROM left_photos")
+        return count
 
     def drop_photos(self, photo_ids: Iterable[int]) -> None:
         """Delete photos with their faces and files, as if they had never been read."""
@@ -257,7 +265,7 @@ class Catalog:
 
     def video_count(self) -> int:
         """How many of the photos are videos."""
-        return int(self._database.rows("SELECT count(duration_s) FROM photos")[0][0])
+        return int(self._database.rows("SELECT count(*) FROM photos WHERE duration_s IS NOT NULL")[0][0])
 
     def faces_on(self, photo_ids: Iterable[int]) -> list[StoredFace]:
         """Like `faces_in`, but of a motion photo only those on the photo itself, not those in its film."""
@@ -267,9 +275,10 @@ class Catalog:
 
     def counts(self) -> Counts:
         (row,) = self._database.rows(
-            "SELECT (SELECT count(*) FROM photos), count(*), coalesce(sum(missing), 0), "
-            "coalesce(sum(reason IS NOT NULL), 0), (SELECT count(*) FROM faces), (SELECT count(*) FROM people), "
-            "(SELECT count(name) FROM people), (SELECT count(damage) FROM photos) FROM files"
+            "SELECT (SELECT count(*) FROM photos), (SELECT count(*) FROM files), "
+            "(SELECT count(*) FROM files WHERE missing), (SELECT count(*) FROM files WHERE photo_id IS NULL), "
+            "(SELECT count(*) FROM faces), (SELECT count(*) FROM people), (SELECT count(name) FROM people), "
+            "(SELECT count(*) FROM photos WHERE damage IS NOT NULL)"
         )
         return Counts(*row)
 

@@ -35,9 +35,17 @@ class Files:
                 known[path] = KnownFile(file_id, size_bytes, mtime_ns, photo_id, reason, bool(missing), software)
         return known
 
-    def sizes(self) -> set[int]:
-        """The sizes in bytes of all known files."""
-        return {row[0] for row in self._database.rows("SELECT DISTINCT size_bytes FROM files")}
+    def sizes_among(self, sizes_bytes: Iterable[int]) -> set[int]:
+        """Those of some sizes in bytes that known files have."""
+        rows = self._database.rows_in("SELECT DISTINCT size_bytes FROM files WHERE size_bytes IN ({})", sizes_bytes)
+        return {row[0] for row in rows}
+
+    def contents_of(self, sizes_bytes: Iterable[int]) -> set[str]:
+        """The sha256 of all photos with a known file of one of some sizes in bytes."""
+        rows = self._database.rows_in(
+            "SELECT sha256 FROM photos WHERE id IN (SELECT photo_id FROM files WHERE size_bytes IN ({}))", sizes_bytes
+        )
+        return {row[0] for row in rows}
 
     def of(self, photo_ids: Iterable[int]) -> list[tuple[bytes, int, int, bool]]:
         """The files that show some photos: os.fsencode(path), file id, photo id, whether known to be missing."""

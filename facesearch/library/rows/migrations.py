@@ -252,6 +252,29 @@ def _videos(db: Database) -> None:
             db.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
 
 
+def _large_libraries(db: Database) -> None:
+    """Version 16. What a run asks about all photos, from indices that hold few of them. left_photos: those that a file
+    has ceased to show, until it is known whether any other shows them."""
+    # Not OR IGNORE, which an upsert that fires a trigger turns into an error.
+    note = (
+        "INSERT INTO left_photos SELECT old.photo_id "
+        "WHERE NOT EXISTS (SELECT 1 FROM left_photos WHERE photo_id = old.photo_id)"
+    )
+    for statement in (
+        "CREATE TABLE left_photos (photo_id INTEGER PRIMARY KEY) STRICT",
+        "INSERT INTO left_photos SELECT id FROM photos "
+        "WHERE id NOT IN (SELECT photo_id FROM files WHERE photo_id IS NOT NULL)",
+        f"CREATE TRIGGER files_deleted AFTER DELETE ON files WHEN old.photo_id IS NOT NULL BEGIN {note}; END",
+        "CREATE TRIGGER files_changed AFTER UPDATE OF photo_id ON files "
+        f"WHEN old.photo_id IS NOT NULL AND old.photo_id IS NOT new.photo_id BEGIN {note}; END",
+        "CREATE INDEX files_size ON files (size_bytes)",
+        "CREATE INDEX photos_without_faces ON photos (id) WHERE face_count = 0 AND forgotten = 0",
+        "CREATE INDEX photos_damaged ON photos (id) WHERE damage IS NOT NULL",
+        "CREATE INDEX photos_videos ON photos (id) WHERE duration_s IS NOT NULL",
+    ):
+        db.execute(statement)
+
+
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _first_tables,
@@ -269,4 +292,5 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _hidden_and_covers,
     _added_faces,
     _videos,
+    _large_libraries,
 )

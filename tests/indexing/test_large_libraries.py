@@ -1,0 +1,87 @@
+"""One more photo costs the same in a large library: no question of a run reads all rows of a table."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+from support.tiles import MODELS, ColourTower, TileDetector, draw
+
+from facesearch.indexing import IndexOptions, index_photos
+from facesearch.library import Library
+from facesearch.records import PhotoFile
+
+RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
+_COUNTS = re.compile(r"SCAN (photos|faces) USING COVERING INDEX ")  # a tenth of a microsecond a row
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    """An open library of two photos, in a folder of their own."""
+    draw(tmp_path / "photos" / "1.png", RED)
+    draw(tmp_path / "photos" / "2.png", GREEN, BLUE)
+    opened = Library.create(tmp_path / "library", MODELS)
+    index_photos(opened, [tmp_path / "photos"], TileDetector(), ColourTower(), IndexOptions(group=False))
+    return opened
+
+
+def test_a_run_scans_no_table(library: Library, tmp_path: Path) -> None:
+    connection = library._database._connection
+    seen: list[str] = []
+    draw(tmp_path / "more" / "3.png", BLUE)
+    connection.set_trace_callback(seen.append)
+    summary = index_photos(library, [tmp_path / "more"], TileDetector(), ColourTower(), IndexOptions(group=False))
+    connection.set_trace_callback(None)
+    assert summary.photos_new == 1
+    scans = set()
+    for statement in dict.fromkeys(seen):
+        if statement.startswith(("SELECT", "DELETE", "UPDATE", "INSERT")):
+            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+            is_count = statement.startswith("SELECT (SELECT count(*)")
+            for line in plan:
+                is_large = re.match(r"SCAN (photos|files|faces)\b", line)
+                is_partial = "INDEX" in line and re.search(r"_(undated|unscaled|unsettled|missing|without|added)", line)
+                if is_large and not is_partial and not (is_count and _COUNTS.match(line)):
+                    scans.add((line, statement))
+    assert scans == set()
+    library.close()
+
+
+def test_photos_that_no_file_shows_are_counted_and_dropped_as_by_looking_at_all(library: Library) -> None:
+    """Files come, go, are missing, and show other photos, in any order."""
+    draws = random.Random(0)
+    photos = list(library.catalog.photo_ids().values())
+    paths = [path.path for path in library.catalog.photo_paths(photos).values()] + [Path("/a.jpg"), Path("/b.jpg")]
+    rows = library._database.rows
+    dropped = 0
+    for _ in range(60):
+        with library.changing():
+            path = draws.choice(paths)
+            known = library.files.under([path])
+            if draws.random() < 0.5:
+                shown = draws.choice([*photos, None])
+                library.files.put(PhotoFile(path, 1, 1), shown, "a reason" if shown is None else None)
+            elif known:
+                (file,) = known.values()
+                if draws.random() < 0.5:
+                    library.files.forget([file.file_id])
+                else:
+                    library.files.set_missing([file.file_id], missing=not file.missing)
+        for without_faces, condition in ((False, "1"), (True, "face_count = 0 AND forgotten = 0")):
+            ((present,),) = rows(
+                "SELECT count(DISTINCT photos.id) FROM files JOIN photos ON photos.id = photo_id "
+                f"WHERE NOT missing AND {condition}"
+            )
+            assert library.catalog.present_photo_count(without_faces=without_faces) == present
+        if draws.random() < 0.2:
+            ((unshown,),) = rows(
+                "SELECT count(*) FROM photos WHERE id NOT IN (SELECT photo_id FROM files WHERE photo_id IS NOT NULL)"
+            )
+            with library.changing():
+                assert library.catalog.drop_unshown() == unshown
+            dropped += unshown
+            photos = list(library.catalog.photo_ids().values())
+    assert dropped > 0
+    library.close()
