@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 LOW_DISK_BYTES = 1 << 30
 _MISSING_PACKAGE = 1
 _VARIABLES = ("CACHE", "DEBUG", "LIBRARY", "TOWER", "TRUST_PYTHONPATH")
+# What runs networks on an NVIDIA GPU: a framework, and a package that its installation for GPUs has.
+_ON_GPU = (
+    ("tensorflow", "nvidia-cudnn-cu12"),
+    ("torch", "nvidia-cudnn-cu12"),
+    ("torch", "nvidia-cudnn-cu13"),
+    ("jax", "jax-cuda12-plugin"),
+    ("jax", "jax-cuda13-plugin"),
+)
 _LOCALE = re.compile(r"C|POSIX|[a-z]{2,3}_[A-Z]{2}")
 
 
@@ -177,8 +185,8 @@ def _devices() -> Iterator[Finding]:
         yield Finding("devices", f"OpenVINO {device}", "ok", hardware)
     yield Finding("devices", "cores", "ok", str(runtime.available_cores()))
     yield _gpu(runtime.has_gpu())
-    yield Finding("devices", "detector", "ok", f"CPU, OpenVINO, {runtime.fastest_precision()}")
-    on_gpu = "a GPU where TensorFlow can use it, else " if runtime.has_gpu() else ""
+    on_gpu = "a GPU where TensorFlow, PyTorch or JAX can use it, else " if runtime.has_gpu() else ""
+    yield Finding("devices", "detector", "ok", f"{on_gpu}CPU, OpenVINO, {runtime.fastest_precision()}")
     yield Finding("devices", "tower", "ok", f"{on_gpu}CPU, OpenVINO, {usable_precision(None)} in a new library")
     yield Finding("devices", "search", "ok", "CPU; a million faces and more on a GPU that FAISS can use")
     yield _cache(runtime.cache_dir())
@@ -188,7 +196,7 @@ def _gpu(is_seen: bool) -> Finding:
     if not is_seen:
         return Finding("devices", "NVIDIA GPU", "ok", "none that a driver sees")
     lacking = []
-    if not _is_importable("tensorflow") or not _version("nvidia-cudnn-cu12"):
+    if not any(_is_importable(framework) and _version(for_gpu) for framework, for_gpu in _ON_GPU):
         lacking.append("facesearch[cuda]")
     if _version("faiss-cpu") and not _version("faiss-gpu"):
         lacking.append("faiss-gpu")

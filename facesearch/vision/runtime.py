@@ -1,7 +1,7 @@
 """Run a network on the CPU with OpenVINO: compile once, keep the compiled form on disk, infer from many threads.
 
-Refuses to know what a network means, and to let OpenVINO report anything to its maker; TensorFlow is imported only to
-ask for a GPU, where the driver sees one. The first inference of a process imports OpenVINO.
+Refuses to know what a network means, and to let OpenVINO report anything to its maker. The first inference of a process
+imports OpenVINO.
 """
 
 from __future__ import annotations
@@ -119,6 +119,17 @@ def compile_network(model: openvino.Model, settings: RuntimeSettings = DEFAULT_R
     return CompiledNetwork(_core().compile_model(model, "CPU", settings.properties()))
 
 
+def read_graph(path: Path) -> openvino.Model:
+    """The graph of an ONNX file, with everything computed in it that needs no input."""
+    graph = _core().read_model(path)
+    from openvino.passes import ConstantFolding, Manager
+
+    passes = Manager()
+    passes.register_pass(ConstantFolding())
+    passes.run_passes(graph)
+    return graph
+
+
 def available_cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -175,19 +186,6 @@ def openvino_devices() -> dict[str, str]:
     OpenVINO cannot be loaded."""
     core = _core()
     return {device: core.get_property(device, "FULL_DEVICE_NAME").strip() for device in core.available_devices}
-
-
-@cache
-def tensorflow_sees_gpu() -> bool:
-    """Whether TensorFlow is installed and can use a GPU. It is imported only where the driver sees one."""
-    if not has_gpu():
-        return False
-    try:
-        import tensorflow
-    except ModuleNotFoundError:  # a light installation
-        return False
-
-    return bool(tensorflow.config.list_physical_devices("GPU"))
 
 
 @cache

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.errors import FacesearchError
-from facesearch.records import Floats
+from facesearch.records import Floats, Pixels
 from facesearch.vision.boxes import PART, SUPPRESSED, overlap, suppress
 from facesearch.vision.runtime import (
     DEFAULT_RUNTIME,
@@ -33,8 +34,11 @@ from facesearch.vision.runtime import (
 if TYPE_CHECKING:
     import openvino
 
+Network = Callable[[Pixels], Sequence[Floats]]
+"""As `load` gives it, on whatever device."""
+
 STEP_PX = 32  # sides must be multiples of this
-_CELL_PX = 4  # the network answers for cells of this size
+CELL_PX = 4  # the network answers for cells of this size
 # What speaks for a face that is not upright: see _are_clear.
 _LEAST_REACH = 0.25
 _CLEAR_SCORE = 0.65
@@ -132,13 +136,13 @@ def _graph() -> openvino.Model:
     return steps.build()
 
 
-def decode(answers: list[Floats], threshold: float) -> Candidates:
+def decode(answers: Sequence[Floats], threshold: float) -> Candidates:
     """The network's four answers to faces in px of the picture that it saw, best first, each once."""
     heat, sizes, shifts, points = (answer[0] for answer in answers)
     y, x = np.nonzero(heat[0] > threshold)
     scores = heat[0, y, x]
-    size = np.exp(sizes[:, y, x].T) * _CELL_PX  # height, width
-    centre = (np.stack([y, x], axis=1) + shifts[:, y, x].T + 0.5) * _CELL_PX
+    size = np.exp(sizes[:, y, x].T) * CELL_PX  # height, width
+    centre = (np.stack([y, x], axis=1) + shifts[:, y, x].T + 0.5) * CELL_PX
     corner = centre - size / 2
     landmarks = points[:, y, x].T.reshape(-1, 5, 2) * size[:, None, :] + corner[:, None, :]
     boxes = np.concatenate([corner[:, ::-1], (corner + size)[:, ::-1]], axis=1).astype(np.float32)

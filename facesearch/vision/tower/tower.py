@@ -1,7 +1,7 @@
-"""The trained tower: aligned crops in, embeddings out. OpenVINO on a CPU, Keras on TensorFlow on a GPU.
+"""The trained tower: aligned crops in, embeddings out. OpenVINO on a CPU, Keras on a GPU.
 
 A tower is a folder with `tower.keras` and its card `tower.json`. Refuses weights that are not those of the card, and
-never decides who a face is. On a CPU neither TensorFlow nor Keras is imported.
+never decides who a face is. On a CPU no framework is imported.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from facesearch.errors import TowerError
 from facesearch.evaluation.cohort import Cohort
 from facesearch.records import Device, Floats, Pixels
+from facesearch.vision.accelerator import NO_GPU, Accelerator, find_accelerator
 from facesearch.vision.runtime import (
     CompiledNetwork,
     Precision,
@@ -27,7 +28,6 @@ from facesearch.vision.runtime import (
     fastest_precision,
     has_int8,
     load_network,
-    tensorflow_sees_gpu,
 )
 from facesearch.vision.tower.card import (
     CARD_NAME,
@@ -55,12 +55,13 @@ _CPU_BATCH = 16  # the fastest on a CPU; what does not fill a batch runs one by 
 # for so many crops, or comes with so many at once and so with more to follow.
 _MANY_SO_FAR = 128
 _MANY_AT_ONCE = 64
-_GPU_BATCH = 256
 
 
 class _Network(Protocol):
-    device: str
     precision: Precision
+
+    @property
+    def device(self) -> str: ...
 
     def prepare(self) -> None: ...
 
@@ -82,7 +83,7 @@ class Tower:
     ) -> Tower:
         """The tower of a folder: of `path`, else of the environment's FACESEARCH_TOWER, else the one shipped.
 
-        device: "cpu", "gpu", or "auto" for a GPU where TensorFlow can use one. precision: what it
+        device: "cpu", "gpu", or "auto" for an NVIDIA GPU where there is one. precision: what it
         computes in on a CPU; the figures on the card are those of "f32". A tower whose card knows no ranges for "int8"
         takes the processor's fastest instead. prepared: False leaves the network itself to `prepare` or the first
         `embed`. Raises TowerError when a file is missing or damaged, the two files do not
@@ -156,13 +157,11 @@ def usable_precision(recorded: str | None) -> Precision:
 
 
 def _network(weights: Path, card: TowerCard, device: Device, precision: Precision) -> _Network:
-    if device != "cpu" and tensorflow_sees_gpu():
-        return _KerasNetwork(weights, card)
+    accelerator = find_accelerator(device)
+    if accelerator is not None:
+        return _AcceleratedNetwork(weights, card, accelerator)
     if device == "gpu":
-        raise TowerError(
-            "no GPU that TensorFlow can use: install NVIDIA's driver and facesearch's extra `cuda`, or run with "
-            "`--device cpu`"
-        )
+        raise TowerError(NO_GPU)
     return _OpenVinoNetwork(weights, card, precision)
 
 
@@ -227,36 +226,34 @@ class _OpenVinoNetwork:
         return load_network(key, build, settings)
 
 
-class _KerasNetwork:
-    """The tower on the GPU, by Keras on TensorFlow, both imported here and nowhere else."""
+class _AcceleratedNetwork:
+    """The tower on a GPU, by Keras, which is imported here and nowhere else."""
 
-    device = "gpu (TensorFlow)"
     precision: Precision = "f32"
 
-    def __init__(self, weights: Path, card: TowerCard) -> None:
+    def __init__(self, weights: Path, card: TowerCard, accelerator: Accelerator) -> None:
         self._weights, self._card = weights, card
-        self._model: Any = None
+        self._network = accelerator.network(self._built, lambda: _OpenVinoNetwork(weights, card, self.precision).embed)
+
+    @property
+    def device(self) -> str:
+        return self._network.device
 
     def prepare(self) -> None:
-        self._loaded()
+        self._network.prepare()
 
     def embed(self, crops: Pixels) -> Floats:
-        model = self._loaded()
-        batches = [crops[start : start + _GPU_BATCH] for start in range(0, len(crops), _GPU_BATCH)]
-        return np.concatenate([np.asarray(model.predict_on_batch(batch), dtype=np.float32) for batch in batches])
+        return self._network(crops)
 
-    def _loaded(self) -> Any:
-        if self._model is None:
-            import keras
+    def _built(self) -> Any:
+        import keras
 
-            try:
-                self._model = keras.saving.load_model(self._weights, compile=False, safe_mode=True)
-            except (OSError, ValueError, TypeError) as error:
-                raise TowerError(
-                    f"{self._weights} cannot be loaded by Keras ({error}): export the tower again"
-                ) from error
-            _check_shapes(self._weights, self._card, self._model.input_shape, self._model.output_shape)
-        return self._model
+        try:
+            model = keras.saving.load_model(self._weights, compile=False, safe_mode=True)
+        except (OSError, ValueError, TypeError) as error:
+            raise TowerError(f"{self._weights} cannot be loaded by Keras ({error}): export the tower again") from error
+        _check_shapes(self._weights, self._card, model.input_shape, model.output_shape)
+        return model
 
 
 def _check_shapes(weights: Path, card: TowerCard, taken: Any, given: Any) -> None:
