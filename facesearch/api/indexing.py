@@ -29,7 +29,8 @@ def index_into(
     session.close()
     if not session.exists:
         session.tower.prepare()  # no library is begun with a tower that does not run
-    detector = session.load_detector_for(smallest_face, options.lanes)
+    here = session.device if ray is None else "cpu"  # the nodes of a cluster have devices of their own
+    detector = session.load_detector_for(smallest_face, options.lanes, here)
     models = Models.of(detector, session.tower)
     with Library.open_or_create(session.path, models, wait=wait) as library, ExitStack() as stack:
         cluster = None if ray is None else stack.enter_context(session.cluster(ray, detector, options.workers))
@@ -52,7 +53,7 @@ def reindex_all(
 ) -> ReindexSummary:
     """What `FaceLibrary.reindex` does. Errors as there."""
     session.close()
-    detector, tower = session.load_detector_for(smallest_face), session.tower
+    detector, tower = session.load_detector_for(smallest_face, device=session.device), session.tower
     tower.prepare()
     with Library.open(session.path, writable=True, wait=wait) as library:
         return reindex(library, detector, tower, force=force, on_progress=on_progress)

@@ -72,13 +72,14 @@ class Session:
         """What finds the faces, from the smallest on that the library was built for."""
         return self.load_detector_for()
 
-    def load_detector_for(self, smallest: str | None = None, lanes: int = 1) -> Detector:
-        """A detector of its own. smallest: the smallest face; None for the library's."""
+    def load_detector_for(self, smallest: str | None = None, lanes: int = 1, device: Device = "cpu") -> Detector:
+        """A detector of its own. smallest: the smallest face; None for the library's. device: where it is to run; for
+        a single photo a GPU is not worth the loading."""
         from facesearch.library import recorded_detector
         from facesearch.vision.detector.detector import load_detector, settings_of, smallest_face
 
         settings = settings_of(recorded_detector(self.path)) if smallest is None else smallest_face(smallest)
-        return load_detector(settings, lanes=lanes)
+        return load_detector(settings, lanes=lanes, device=device)
 
     def cluster(self, address: str, detector: Detector, workers: int = 0) -> ClusterWorkers:
         """Workers on a Ray cluster with this detector and the library's tower, to be entered. Raises ClusterError."""

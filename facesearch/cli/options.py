@@ -33,7 +33,7 @@ TowerOption = Annotated[
 ]
 DeviceOption = Annotated[
     Literal["auto", "cpu", "gpu"],  # records.Device, whose module takes 10 ms to import
-    typer.Option("--device", help="Where the tower and the search run; auto uses a GPU if there is one."),
+    typer.Option("--device", help="Where faces are found, recognised and searched; auto uses a GPU if there is one."),
 ]
 CollectionOption = Annotated[
     str | None,

@@ -92,6 +92,13 @@ class DecodingWorker:
         request |= {"max_side_px": max_side_px, "draft": draft, "at_s": at_s}
         process = self._asked(json.dumps(request).encode() + b"\n")
         answered = _answer_of(process)
+        while answered is not None and "asks" in answered[0]:
+            said = b"" if answered[1] is None else self.say(answered[1])
+            requests, _ = _pipes(process)
+            with suppress(OSError):  # a process that has ended meanwhile gives no answer either
+                requests.write(b"%d\n" % len(said) + said)
+                requests.flush()
+            answered = _answer_of(process)
         if answered is None:
             raise self._brought_down(file.path)
         answer, content = answered
@@ -102,6 +109,10 @@ class DecodingWorker:
     def arguments(self) -> list[str]:
         """What the process is given beside its limits."""
         return []
+
+    def say(self, content: Pixels) -> bytes:
+        """What the process is told that asks about some bytes before it answers."""
+        raise NotImplementedError("a process that decodes photos has nothing to ask")
 
     def _asked(self, request: bytes) -> subprocess.Popen[bytes]:
         """Send a request to a process that is there: one that the system ended since the last photo is replaced."""

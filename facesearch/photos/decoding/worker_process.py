@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from facesearch.errors import PhotoError
 from facesearch.photos.decoding.large_photo_lock import one_at_a_time
@@ -58,6 +58,7 @@ class Request:
     at_s: float | None  # the frame of a video
     read_picture: Callable[..., Picture]  # `decode.read_picture`
     alive: Callable[[], None]  # to be called now and then by what takes longer than a photo may: the limit begins anew
+    ask: Callable[[tuple[int, ...], bytes], bytes]  # of whoever started the process: about bytes of that shape
 
     def read(self, draft: bool) -> Picture:
         """The photo asked for, or the frame of a video."""
@@ -92,7 +93,7 @@ def serve(seconds: str, memory_bytes: str, shared: str, make: Callable[[Request]
         for request in sys.stdin.buffer:
             _set_timers(float(seconds))
             alive = partial(_set_timers, float(seconds))
-            answer, content = _answer(decode.read_picture, make, json.loads(request), alive)
+            answer, content = _answer(decode.read_picture, make, json.loads(request), alive, partial(_asked, answers))
             if content is not None and "taken" not in answer:
                 answer["taken"] = asdict(dates.when_taken(_file(json.loads(request))))
             _set_timers(0)
@@ -102,6 +103,18 @@ def serve(seconds: str, memory_bytes: str, shared: str, make: Callable[[Request]
             answers.flush()
     except BrokenPipeError:  # the indexer has ended; leaving in the usual way would try to write once more
         os._exit(0)
+
+
+def _asked(answers: IO[bytes], shape: tuple[int, ...], content: bytes) -> bytes:
+    """What whoever started this process says about bytes, before it gets its answer. EOFError where it has ended."""
+    answers.write(json.dumps({"asks": True, "shape": shape}).encode() + b"\n")
+    answers.write(content)
+    answers.flush()
+    length = int(sys.stdin.buffer.readline() or -1)
+    said = sys.stdin.buffer.read(length) if length >= 0 else b""
+    if len(said) != length:
+        raise EOFError("the process that was asked has ended")
+    return said
 
 
 def _set_timers(seconds: float) -> None:
@@ -130,11 +143,12 @@ def _answer(
     read: Callable[..., Picture],
     make: Callable[[Request], Answer],
     request: dict[str, Any],
-    alive: Callable[[], None] = lambda: None,
+    alive: Callable[[], None],
+    ask: Callable[[tuple[int, ...], bytes], bytes],
 ) -> tuple[dict[str, Any], bytes | None]:
     max_side_px, draft, at_s = request["max_side_px"], request["draft"], request.get("at_s")
     try:
-        picture, facts, content = make(Request(_file(request), max_side_px, draft, at_s, read, alive))
+        picture, facts, content = make(Request(_file(request), max_side_px, draft, at_s, read, alive, ask))
     except PhotoError as error:
         cause = error.__cause__
         return {"reason": error.reason, "errno": cause.errno if isinstance(cause, OSError) else None}, None

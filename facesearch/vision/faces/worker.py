@@ -5,31 +5,41 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from functools import partial
+from typing import TYPE_CHECKING
 
 from facesearch.photos import MAX_SIDE_PX, DecodingWorker, WorkerLimits
 from facesearch.photos.decoding.video import is_video
 from facesearch.photos.decoding.worker import DEFAULT_LIMITS
-from facesearch.records import Photo, PhotoFile, Taken
+from facesearch.records import Photo, PhotoFile, Pixels, Taken
 from facesearch.vision.detector.detector import Detector
 from facesearch.vision.faces.faces_of_photo import SeenPhoto, cut_out, find_faces, unpacked
+
+if TYPE_CHECKING:
+    from facesearch.vision.detector.keras_centerface import CenterFaceOnGpu
 
 
 class SeeingWorker(DecodingWorker):
     """Sees photos in a process of its own, which is replaced when a photo brings it down.
 
-    Use it as a context manager, from one thread at a time. detector: the process has one of the same
-    settings.
+    Use it as a context manager, from one thread at a time. detector: the process has one of the same settings. Where
+    its network is on a GPU, the process asks this one for what the network says.
     """
 
     serving = "facesearch.vision.faces.worker_process"
 
     def __init__(self, detector: Detector, limits: WorkerLimits = DEFAULT_LIMITS) -> None:
         self._detector = detector
+        self._network = _network_on_gpu(detector)
         super().__init__(limits)
 
     def arguments(self) -> list[str]:
         """What the process is given beside its limits."""
-        return [json.dumps(asdict(self._detector.settings))]
+        return [json.dumps(asdict(self._detector.settings)), "asks" if self._network is not None else "looks"]
+
+    def say(self, content: Pixels) -> bytes:
+        """What the network on a GPU says of a picture, uint8 (H, W, 3)."""
+        assert self._network is not None
+        return self._network.packed(content, self._detector.least_score)
 
     def see(self, file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> SeenPhoto:
         """Read a file once, photo or video, and find its faces. Raises PhotoError, also where the file brings the
@@ -58,3 +68,11 @@ class SeeingWorker(DecodingWorker):
 
     def _read(self, file: PhotoFile, max_side_px: int, draft: bool) -> Photo:
         return self.read_photo(file, max_side_px, draft=draft)
+
+
+def _network_on_gpu(detector: Detector) -> CenterFaceOnGpu | None:
+    if detector.network is None:
+        return None
+    from facesearch.vision.detector.keras_centerface import CenterFaceOnGpu
+
+    return detector.network if isinstance(detector.network, CenterFaceOnGpu) else None

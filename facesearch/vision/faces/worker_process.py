@@ -12,7 +12,7 @@ from facesearch.photos.decoding import worker_process as serving
 from facesearch.photos.decoding.motion import film_in
 from facesearch.photos.decoding.video import is_video
 from facesearch.photos.files import open_file
-from facesearch.records import Photo
+from facesearch.records import Floats, Photo, Pixels
 from facesearch.vision.detector.detector import Detector, DetectorSettings
 from facesearch.vision.faces.faces_of_photo import SeenPhoto, cut_out, find_faces, packed
 
@@ -20,12 +20,29 @@ if TYPE_CHECKING:
     from facesearch.photos.decoding.decode import Picture
 
 
-def serve(seconds: str, memory_bytes: str, shared: str, settings: str) -> None:
-    """Answer requests from standard input until there are no more. settings: the detector's, as JSON."""
-    detector = Detector(DetectorSettings(**json.loads(settings)))
+class _AskedNetwork:
+    """The network of the process that started this one."""
+
+    def __init__(self) -> None:
+        self.request: serving.Request | None = None  # the one at hand
+
+    def __call__(self, pictures: Pixels) -> list[Floats]:
+        from facesearch.vision.detector.keras_centerface import unpacked  # which not every process needs
+
+        assert self.request is not None
+        return unpacked(self.request.ask(pictures.shape[1:], pictures.tobytes()), pictures)
+
+
+def serve(seconds: str, memory_bytes: str, shared: str, settings: str, network: str) -> None:
+    """Answer requests from standard input until there are no more. settings: the detector's, as JSON. network: "looks"
+    for one here, "asks" for that of the process that started this one."""
+    asked = _AskedNetwork() if network == "asks" else None
+    detector = Detector(DetectorSettings(**json.loads(settings)), network=asked)
     detector.prepare()  # before the limit of memory is set
 
     def faces_of(request: serving.Request) -> serving.Answer:
+        if asked is not None:
+            asked.request = request
         if is_video(request.file.path):
             return _seen_video(request, detector)
         photo, faces = find_faces(lambda is_enough: _photo(request.read(request.draft and is_enough)), detector)
