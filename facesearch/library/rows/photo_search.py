@@ -27,7 +27,8 @@ _ORDERS: dict[Sort, str] = {
     "quality": "-coalesce({quality}, -1), min(path)",
 }
 _PHOTOS_A_PIECE = 1_000_000  # read at once: a few hundred MB at the most
-_HALF = 31  # bits of a person's number in the number of a pair
+_PERSON_BITS = 31  # of a person's number, in that of a person on a photo and of a pair
+_PERSON = (1 << _PERSON_BITS) - 1
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class PhotoSearch:
         """Pairs of people who are seen together, on how many photos, the most first; of one person or of all. Leaves
         out who is hidden. most: how many pairs at most."""
         if person_id is None:
-            return _pairs(*self._seen(), most)
+            return _pairs(self._seen(), most)
         rows = self._database.rows(
             "SELECT first.person_id, other.person_id, count(DISTINCT first.photo_id) AS photos FROM faces AS first "
             "CROSS JOIN faces AS other ON other.photo_id = first.photo_id WHERE first.person_id = ? "
@@ -141,41 +142,44 @@ class PhotoSearch:
         )
         return [(first_id, other_id, photos) for first_id, other_id, photos in rows]
 
-    def _seen(self) -> tuple[Ints, Ints]:
-        """Photo and person of every face that is somebody's who is not hidden, by both, each pair once: (N,) each. As
-        one text a piece: to make a million rows of Python takes longer than to read them."""
-        pieces, start = [np.empty((0, 2), np.int64)], -1
+    def _seen(self) -> Ints:
+        """A number for each person who is not hidden on each photo, `photo << 31 | person`, ascending, each once: (N,).
+        As one text a piece: to make a million rows of Python takes longer than to read them."""
+        pieces, start = [np.empty(0, np.int64)], -1
         ((last,),) = self._database.rows("SELECT coalesce(max(id), 0) FROM photos")
         while start < last:
             ((text,),) = self._database.rows(
-                "SELECT group_concat(photo_id || ' ' || person_id, ' ') FROM faces WHERE person_id IS NOT NULL "
-                "AND person_id NOT IN (SELECT id FROM people WHERE hidden) AND photo_id > ? AND photo_id <= ?",
+                f"SELECT group_concat((photo_id << {_PERSON_BITS}) | person_id) FROM faces "
+                "WHERE person_id IS NOT NULL AND photo_id > ? AND photo_id <= ?",
                 (start, start + _PHOTOS_A_PIECE),
             )
             if text:
-                pieces.append(np.fromstring(text, np.int64, sep=" ").reshape(-1, 2))
+                pieces.append(np.fromstring(text, np.int64, sep=","))
             start += _PHOTOS_A_PIECE
-        photos, people = np.concatenate(pieces).T
-        if len(photos) and (np.diff(photos) < 0).any() | ((np.diff(photos) == 0) & (np.diff(people) < 0)).any():
-            order = np.lexsort((people, photos))
-            photos, people = photos[order], people[order]
-        new = np.ones(len(photos), bool)
-        new[1:] = (np.diff(photos) != 0) | (np.diff(people) != 0)
-        return photos[new], people[new]
+        seen = np.concatenate(pieces)
+        hidden = self._database.rows("SELECT id FROM people WHERE hidden")
+        if hidden:
+            seen = seen[~np.isin(seen & _PERSON, np.array(hidden, np.int64).ravel())]
+        later = np.diff(seen)
+        if (later < 0).any():
+            seen.sort()
+            later = np.diff(seen)
+        return seen[np.append(True, later > 0)] if len(seen) else seen
 
 
-def _pairs(photos: Ints, people: Ints, most: int | None) -> list[tuple[int, int, int]]:
-    """Pairs of people on one photo, and on how many. photos, people: (N,) each, sorted by both."""
+def _pairs(seen: Ints, most: int | None) -> list[tuple[int, int, int]]:
+    """Pairs of people on one photo, and on how many. seen: as `_seen` gives it."""
+    photos, people = seen >> _PERSON_BITS, seen & _PERSON
     keys, rows, apart = [np.empty(0, np.int64)], np.arange(len(photos)), 0
     while len(rows):  # of those with so many others after them on their photo
         apart += 1
         rows = rows[rows + apart < len(photos)]
         rows = rows[photos[rows + apart] == photos[rows]]
-        keys.append((people[rows] << _HALF) + people[rows + apart])
+        keys.append((people[rows] << _PERSON_BITS) | people[rows + apart])
     pairs, counts = np.unique(np.concatenate(keys), return_counts=True)
     order = np.lexsort((pairs, -counts))[:most]
     return [
-        (pair >> _HALF, pair & ((1 << _HALF) - 1), count)
+        (pair >> _PERSON_BITS, pair & _PERSON, count)
         for pair, count in zip(pairs[order].tolist(), counts[order].tolist(), strict=True)
     ]
 
