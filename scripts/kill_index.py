@@ -2,13 +2,14 @@
 
 python scripts/kill_index.py --kills 300
 
-A collection changes in phases: photos and videos are added, edited, moved, copied, deleted and replaced by damaged
-ones. In each phase an index run is started and killed (SIGKILL) at a moment drawn over its whole length, start-up and
-last write included, until one run comes to its end. Checked after every kill: the library opens, SQLite finds it sound,
-its rows fit together, every photo that was committed before is there once, with all of its faces, and a search answers
-as brute force over the rows does. Checked after every phase: the library equals one that was never killed, with the
-names that folders gave and the groups that were found at the end of the run. Between phases, faces that the detector
-missed are added to both libraries, with an embedding and without, and a person is hidden and gets a cover.
+A collection changes in phases: photos, motion photos and videos are added, edited, moved, copied, deleted and replaced
+by damaged ones, and get a comment as other programs write it. In each phase an index run is started and killed
+(SIGKILL) at a moment drawn over its whole length, start-up and last write included, until one run comes to its end.
+Checked after every kill: the library opens, SQLite finds it sound, its rows fit together, every photo that was
+committed before is there once, with all of its faces, and a search answers as brute force over the rows does. Checked
+after every phase: the library equals one that was never killed, with the names that folders gave and the groups that
+were found at the end of the run. Between phases, faces that the detector missed are added to both libraries, with an
+embedding and without, and a person is hidden and gets a cover.
 
 Each run is a process of its own, forked from one that has imported everything, so that a kill costs no start-up. It is
 the whole pipeline but for the networks, which write nothing: colours stand in for faces. --real runs the command
@@ -18,6 +19,7 @@ itself instead, `facesearch index` with its detector and tower, on portraits.
 from __future__ import annotations
 
 import argparse
+import io
 import multiprocessing
 import os
 import random
@@ -124,7 +126,8 @@ class Collection:
         return sorted(path for path in self.folder.rglob("*") if path.suffix in (".jpg", ".avi"))
 
     def draw(self, path: Path) -> None:
-        """A new photo: a portrait of somebody, or two coloured tiles; every eighth is a video of them."""
+        """A new photo: a portrait of somebody, or two coloured tiles; of eight one is a video of them, and one a motion
+        photo with others in its film."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.drawn += 1
         rng = np.random.default_rng(self.drawn)
@@ -135,7 +138,9 @@ class Collection:
             colours += rng.integers(-2, 3, (1, 2, 3))  # there are people to be found
             pixels = np.kron(colours, np.ones((TILE_PX, TILE_PX, 1))).astype(np.uint8)
         if path.suffix == ".avi":
-            write_video(path, pixels)
+            path.write_bytes(film(pixels, "ffv1", "bgr0", "avi"))
+        elif not self.real and self.drawn % 8 == 4:
+            write_motion_photo(path, pixels)
         else:
             Image.fromarray(pixels).save(path, quality=90)
 
@@ -154,7 +159,7 @@ class Collection:
             photo, other = self.rng.sample(self.photos, 2)
             place = self.place(f"{photo.stem[:5]}-{self.rng.randrange(10**6)}", photo.suffix)
             place.parent.mkdir(exist_ok=True)
-            match self.rng.randrange(6):
+            match self.rng.randrange(7):
                 case 0:
                     self.draw(photo)
                 case 1:
@@ -165,21 +170,35 @@ class Collection:
                     photo.unlink()
                 case 4:
                     photo.write_bytes(photo.read_bytes()[:300])
+                case 5 if photo.suffix == ".jpg":
+                    start, rest = photo.read_bytes()[:2], photo.read_bytes()[2:]
+                    photo.write_bytes(start + b"\xff\xfe\x00\x06" + self.rng.randbytes(4) + rest)
                 case _:
                     photo.replace(place)
                     other.replace(photo)  # takes a name that another photo had
 
 
-def write_video(path: Path, tiles: Pixels) -> None:
+def film(tiles: Pixels, codec: str, pixel_format: str, container_format: str) -> bytes:
     """A video of 3 seconds whose tiles grow darker, so that each frame shows something new."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=1)
+    content = io.BytesIO()
+    with av.open(content, "w", format=container_format) as container:
+        stream = container.add_stream(codec, rate=1)
         stream.height, stream.width = tiles.shape[:2]
-        stream.pix_fmt = "bgr0"
+        stream.pix_fmt = pixel_format
         for number in range(3):
             frame = av.VideoFrame.from_ndarray(tiles - np.uint8(2 * number), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    return content.getvalue()
+
+
+def write_motion_photo(path: Path, tiles: Pixels) -> None:
+    """A photo with a film of the same two tiles turned into other people behind it, as a phone writes it."""
+    behind = film(np.ascontiguousarray(255 - tiles[..., [1, 2, 0]]), "png", "rgb24", "mov")
+    offset = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a MicroVideoOffset="{len(behind)}"/></x:xmpmeta>'
+    still = io.BytesIO()
+    Image.fromarray(tiles).save(still, "JPEG", quality=90, xmp=offset.encode())
+    path.write_bytes(still.getvalue() + behind)
 
 
 class Trial:
