@@ -10,6 +10,7 @@ from facesearch.cli.options import JsonOption, LibraryOption
 from facesearch.cli.output import counted, say, say_json, shown, shown_path, table
 from facesearch.cli.people_options import PersonArgument, shown_name
 from facesearch.cli.pictures import PicturesChoice, PicturesOption, Rows, rows_for
+from facesearch.text import time_span
 
 _WIDEST_BAR = 30  # terminal cells
 
@@ -115,7 +116,7 @@ def _report_faces(faces: tuple[FaceEntry, ...], source: str, rows: Rows) -> None
     for face in faces:
         left, top, right, bottom = face.box
         where = f"{right - left:.0f}x{bottom - top:.0f} px at {left:.0f},{top:.0f}"
-        photo = "(photo gone)" if face.photo is None else shown_path(face.photo)
+        photo = "(photo gone)" if face.photo is None else f"{shown_path(face.photo)} {time_span(face.span)}".rstrip()
         missing = " (missing)" if face.missing and face.photo is not None else ""
         texts.append(
             (

@@ -8,6 +8,7 @@ import typer
 
 from facesearch.cli.options import JsonOption, LibraryOption
 from facesearch.cli.output import counted, say, say_json, shown, shown_path
+from facesearch.text import time_span
 
 if TYPE_CHECKING:
     from facesearch.api.values import SuspectList
@@ -44,7 +45,7 @@ def review(
 def _report(found: SuspectList) -> None:
     for number, suspect in enumerate(found.suspects, start=1):
         where = "" if suspect.photo is None else f" face:{suspect.face_id} on {shown_path(suspect.photo)}"
-        say(f"{number:>3}  {_KINDS[suspect.kind]}:{where}", bold=True)
+        say(f"{number:>3}  {_KINDS[suspect.kind]}:{where} {time_span(suspect.span)}".rstrip(), bold=True)
         say(f"     {shown(suspect.reason)}")
         say(f"     {shown(suspect.command)}")
     if found.suspects:

@@ -15,7 +15,7 @@ import numpy as np
 from facesearch.errors import UsageError
 from facesearch.library import Library, known_person
 from facesearch.records import Floats, StoredFace
-from facesearch.text import addressed
+from facesearch.text import addressed, time_span
 from facesearch.vision.boxes import MEANT, pair_up
 
 _LIKE_A_FILE = re.compile(r"/|\.\w{3,5}$")
@@ -30,10 +30,10 @@ def is_face(word: str) -> bool:
 def find_faces(library: Library, words: Iterable[str], person_id: int | None = None) -> list[int]:
     """The ids of some faces, each given as `3`, `face:3` or `face #3`, or as a photo.
 
-    A photo means the face of the person on it, or without a person its only face. Raises UsageError for what is not
-    there, and where a photo has none such or several.
+    A photo means the face of the person on it, or without a person its only face; of somebody who is seen once in a
+    video, all their faces. Raises UsageError for what is not there, and where a photo has none such or several.
     """
-    found = [_face(library, word, person_id) for word in words]
+    found = [face_id for word in words for face_id in _faces(library, word, person_id)]
     return list(dict.fromkeys(found))
 
 
@@ -47,7 +47,7 @@ def faces_meant(
     """
     photo, word = Path(who), str(who)
     if number is not None or box is not None:
-        return [face_in_photo(library, photo, number, box)]
+        return _with_track(library, face_in_photo(library, photo, number, box))
     if is_face(word):
         return find_faces(library, [word])
     is_person = not isinstance(who, Path) and known_person(library, word) is not None
@@ -62,18 +62,20 @@ def faces_meant(
 
 
 def face_in_photo(library: Library, photo: Path, number: int | None = None, box: Sequence[float] | None = None) -> int:
-    """The id of a face of a photo that the library knows: by number as a query counts them, the largest first; or by
-    its box, x1 y1 x2 y2 px of the upright photo. Raises UsageError."""
+    """The id of a face of a photo that the library knows: by number as a query counts them, the largest first, of a
+    video the best of each track; or by its box, x1 y1 x2 y2 px of the upright photo. Raises UsageError."""
     faces = _faces_on(library, photo)
     if number is not None:
-        if not 1 <= number <= len(faces):
-            raise UsageError(f"{photo} has {len(faces)} faces; ask for one from 1 to {len(faces)}")
-        return faces[number - 1].face_id
+        counted = as_counted(faces)
+        if not 1 <= number <= len(counted):
+            raise UsageError(f"{photo} has {len(counted)} faces; ask for one from 1 to {len(counted)}")
+        return counted[number - 1].face_id
     assert box is not None
-    position = matching_face([face.box for face in faces], box)
+    there = in_order(library.catalog.faces_on([faces[0].photo_id]))
+    position = matching_face([face.box for face in there], box)
     if position is None:
-        raise UsageError(f"{photo} has no face at {_where(box)}; its faces are {_listed(faces)}")
-    return faces[position].face_id
+        raise UsageError(f"{photo} has no face at {_where(box)}; its faces are {_listed(as_counted(faces))}")
+    return there[position].face_id
 
 
 def matching_face(boxes: Sequence[Floats], box: Sequence[float]) -> int | None:
@@ -82,9 +84,19 @@ def matching_face(boxes: Sequence[Floats], box: Sequence[float]) -> int | None:
     return pairs[0][0] if pairs else None
 
 
-def largest_first(faces: Iterable[StoredFace]) -> list[StoredFace]:
-    """A photo's faces in the order in which a query counts them."""
-    return sorted(faces, key=lambda face: (-_size(face.box), *face.box.tolist()))
+def in_order(faces: Iterable[StoredFace]) -> list[StoredFace]:
+    """A photo's faces, the largest first; then those in a film, as they are seen one after the other."""
+    return sorted(faces, key=_order)
+
+
+def as_counted(faces: Iterable[StoredFace]) -> list[StoredFace]:
+    """A photo's faces as a query counts them: `in_order`, but of each track of a film the best one only."""
+    best: dict[object, StoredFace] = {}
+    for face in in_order(faces):
+        key = face.face_id if face.span is None else ("track", face.span.track)
+        if key not in best or (face.quality or 0.0) > (best[key].quality or 0.0):
+            best[key] = face  # which keeps its track's place
+    return list(best.values())
 
 
 def photo_at(library: Library, path: Path) -> int | None:
@@ -94,28 +106,50 @@ def photo_at(library: Library, path: Path) -> int | None:
     return None if known is None else known.photo_id
 
 
-def _face(library: Library, word: str, person_id: int | None) -> int:
+def _order(face: StoredFace) -> tuple[float, ...]:
+    if face.span is None:
+        return 0.0, -_size(face.box), *face.box.tolist()
+    return 1.0, face.span.start_s, face.span.track, face.span.at_s
+
+
+def _with_track(library: Library, face_id: int) -> list[int]:
+    """A face, and in a video the others of its track that are the same person's, or nobody's as it is."""
+    face = library.catalog.faces([face_id])[face_id]
+    beside = [] if face.span is None else library.catalog.faces_in([face.photo_id])
+    track = [
+        each.face_id
+        for each in beside
+        if each.span is not None
+        and face.span is not None
+        and each.span.track == face.span.track
+        and each.person_id == face.person_id
+    ]
+    return [face_id, *(each for each in track if each != face_id)]
+
+
+def _faces(library: Library, word: str, person_id: int | None) -> list[int]:
     number = _FACE.fullmatch(word)
     if number is not None:
         face_id = int(number[1])
         if not library.catalog.faces([face_id]):
             raise UsageError(f"there is no face #{face_id} in {library.path}; facesearch people show lists a person's")
-        return face_id
+        return [face_id]
     faces = _faces_on(library, Path(word))
     theirs = [face for face in faces if person_id is None or face.person_id == person_id]
-    if len(theirs) == 1:
-        return theirs[0].face_id
+    counted = as_counted(theirs)
+    if len(counted) == 1:
+        return [counted[0].face_id, *(face.face_id for face in theirs if face is not counted[0])]
     who = "" if person_id is None else f" of {shown_person(library, person_id)}"
     if theirs:
-        raise UsageError(f"{word} has several faces{who}: {_listed(theirs)}; give the number of one")
-    raise UsageError(f"{word} has no face{who}; its faces are {_listed(faces)}")
+        raise UsageError(f"{word} has several faces{who}: {_listed(counted)}; give the number of one")
+    raise UsageError(f"{word} has no face{who}; its faces are {_listed(as_counted(faces))}")
 
 
 def _faces_on(library: Library, photo: Path) -> list[StoredFace]:
     photo_id = photo_at(library, photo)
     if photo_id is None:
         raise UsageError(f"{photo} is not in the library in {library.path}; index it first")
-    faces = largest_first(library.catalog.faces_on([photo_id]))
+    faces = in_order(library.catalog.faces_in([photo_id]))
     if not faces:
         raise UsageError(f"no face was found on {photo}")
     return faces
@@ -128,7 +162,8 @@ def shown_person(library: Library, person_id: int) -> str:
 
 
 def _listed(faces: Iterable[StoredFace]) -> str:
-    return ", ".join(f"face #{face.face_id} at {_where(face.box.tolist())}" for face in faces)
+    where = ((face, " ".join([_where(face.box.tolist()), time_span(face.span)]).rstrip()) for face in faces)
+    return ", ".join(f"face #{face.face_id} at {place}" for face, place in where)
 
 
 def _where(box: Sequence[float]) -> str:

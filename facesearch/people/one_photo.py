@@ -7,7 +7,7 @@ from pathlib import Path
 
 from facesearch.errors import UsageError
 from facesearch.library import Library
-from facesearch.people.addressing import largest_first
+from facesearch.people.addressing import in_order
 from facesearch.records import FoundBy, Span
 
 
@@ -23,12 +23,12 @@ class FaceOnPhoto:
     name: str | None
     found_by: FoundBy = "detector"  # or "user" or "import": the detector had missed it
     embedded: bool = True  # False: no face can be seen in the box, so that it is never compared with others
-    span: Span | None = None  # when it is seen, if the photo is a video; `box` is that at `at_s`
+    span: Span | None = None  # when it is seen in a video or the film of a motion photo, where `box` is that at `at_s`
 
 
 @dataclass(frozen=True)
 class PhotoShown:
-    """A photo with its faces, the largest first."""
+    """A photo with its faces, the largest first; those in a video, or in the film of a motion photo, by time."""
 
     photo_id: int
     photo: Path | None  # None where no file shows it any more
@@ -47,10 +47,10 @@ def show_photo(library: Library, photo_id: int) -> PhotoShown:
         if size is None:
             raise UsageError(f"there is no photo #{photo_id} in {library.path}")
         where = library.catalog.photo_paths([photo_id]).get(photo_id)
-        faces = library.catalog.faces_on([photo_id])
+        faces = library.catalog.faces_in([photo_id])
         duration_s = library.catalog.durations([photo_id]).get(photo_id)
     shown = []
-    for face in largest_first(faces):
+    for face in in_order(faces):
         left, top, right, bottom = (round(side, 1) for side in face.box.tolist())
         box = (left, top, right, bottom)
         shown.append(

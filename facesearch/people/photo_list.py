@@ -45,7 +45,7 @@ class PhotoPerson:
 
     person_id: int
     name: str | None  # None for an unnamed group
-    spans: tuple[Span, ...] = ()  # when they are seen in a video
+    spans: tuple[Span, ...] = ()  # when they are seen in a video, or in the film of a motion photo
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,7 @@ def _entries(library: Library, found: Sequence[FoundPhoto]) -> tuple[PhotoEntry,
     people = sorted(library.photo_search.people_on(photo_ids))
     names = library.people.names_of(person_id for _, person_id in people)
     spans = defaultdict[tuple[int, int], list[Span]](list)
-    for photo_id, person_id, span in library.photo_search.spans(
-        [photo.photo_id for photo in found if photo.duration_s is not None]
-    ):
+    for photo_id, person_id, span in library.photo_search.spans(photo_ids):
         spans[photo_id, person_id].append(span)
     for photo_id, person_id in people:
         own = tuple(spans.get((photo_id, person_id), ()))

@@ -187,6 +187,7 @@ class _Search:
         suspect = replace(
             suspect,
             photo=None if where is None else where.path,
+            span=self.library.catalog.faces([suspect.face_id])[suspect.face_id].span,
             distance=self._to_person(row, suspect.person_id),
             other_distance=None if other is None else self._to_person(row, other),
         )

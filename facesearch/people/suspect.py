@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facesearch.library.changes import PersonRow
+from facesearch.records import Span
 from facesearch.text import addressed, called
 
 KINDS = ("twice", "stray", "alike", "unborn")
@@ -18,6 +19,7 @@ class Suspect:
 
     person_id and name: whose faces it is about; face_id and photo: the face, None for two people. other_person_id and
     other_name: who it may be, or who looks like one with the person; other_face_id: the other face on the same photo.
+    span: when the face is seen in a video, None for a photo's.
     distance: of the face to the three nearest others of its person, or between the two people; other_distance: of the
     face to the other person; None where there is nothing to measure. taken: the photo's date. reason: in words.
     command: what would mend it, were it a mistake.
@@ -29,6 +31,7 @@ class Suspect:
     name: str | None
     face_id: int | None = None
     photo: Path | None = None
+    span: Span | None = None
     other_person_id: int | None = None
     other_name: str | None = None
     other_face_id: int | None = None

@@ -198,9 +198,10 @@ class _Views:
 
 
 def _frames(photo: PhotoShown) -> list[dict[str, Any]]:
-    """The outlines of faces: of a video those in the frame that stands for it, that of its best face."""
+    """The outlines of faces: of a video those in the frame that stands for it, that of its best face; of a motion photo
+    those on the photo itself."""
     seen = [(-(face.quality or 0.0), face.span.at_s) for face in photo.faces if face.span is not None]
-    at_s = min(seen)[1] if seen else None
+    at_s = min(seen)[1] if seen and photo.duration_s is not None else None
     return [
         {
             "box": face.box,
@@ -209,7 +210,7 @@ def _frames(photo: PhotoShown) -> list[dict[str, Any]]:
             "label": _who(face) if face.person_id is not None else f"face {number}, without a name",
         }
         for number, face in enumerate(photo.faces, start=1)
-        if face.span is None or face.span.at_s == at_s
+        if (None if face.span is None else face.span.at_s) == at_s
     ]
 
 

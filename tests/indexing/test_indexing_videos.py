@@ -18,14 +18,25 @@ from support.films import Appearance, portrait, write_film, write_tiles
 from support.people_library import everything
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
-from facesearch.errors import PhotoError
+from facesearch.errors import PhotoError, UsageError
 from facesearch.indexing import IndexSummary, index_photos, prune, reindex, survey
 from facesearch.library import Library, forget, verify
-from facesearch.people import group_people, name_faces, reject_faces, undo_change
+from facesearch.people import (
+    PhotoWish,
+    face_in_photo,
+    find_faces,
+    group_people,
+    list_photos,
+    name_faces,
+    reject_faces,
+    show_photo,
+    undo_change,
+)
 from facesearch.photos import photo_file
 from facesearch.records import Span
 from facesearch.vision.detector.detector import load_detector
 from facesearch.vision.faces import SeeingWorker
+from facesearch.web.pages import _frames
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
 
@@ -265,13 +276,8 @@ def test_a_motion_photo_brings_those_who_are_in_its_film_alone(
     library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     film = write_tiles(tmp_path / "film.mov", [RED], [RED, BLUE], [RED, BLUE])
-    still = io.BytesIO()
-    tiles = Image.open(draw(tmp_path / "tiles.png", GREEN, RED))
-    offset = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a MicroVideoOffset="{film.stat().st_size}"/></x:xmpmeta>'
-    tiles.save(still, "JPEG", quality=100, subsampling=0, xmp=offset.encode())
-    path = tmp_path / "album" / "a.jpg"
-    path.parent.mkdir()
-    path.write_bytes(still.getvalue() + film.read_bytes())
+    path = _write_motion_photo(tmp_path / "album" / "a.jpg", film)
+    content = path.read_bytes()
     summary = _index(library, path.parent)
     assert (summary.photos_new, summary.faces_new, summary.skipped) == (1, 3, ())
     in_film = (Span(1.0, 2.0, 1.0, 1), [40, 0, 80, 40])
@@ -290,12 +296,53 @@ def test_a_motion_photo_brings_those_who_are_in_its_film_alone(
     assert {face_id: face.name for face_id, face in library.catalog.faces([2, 3]).items()} == {2: "Ann", 3: "Bob"}
     library.close()
     run, own = CommandLine(capsys), ("--library", library.path)
-    assert run("photos", "Bob", *own).out.splitlines()[0] == str(path)
+    assert run("photos", "Bob", *own).out.splitlines()[0] == f"{path} 00:00:01-00:00:02"
+    assert run("photos", "Ann", *own).out.splitlines()[0] == str(path)
     assert run("export", *own).code == 0
     written = path.with_name("a.jpg.xmp").read_text(encoding="utf-8")
     assert "Ann" in written
     assert "Bob" not in written  # whose box lies on a frame of the film, not on the photo
-    assert path.read_bytes() == still.getvalue() + film.read_bytes()
+    assert path.read_bytes() == content
+
+
+def _write_motion_photo(path: Path, film: Path, keyword: str = "") -> Path:
+    """A photo of two tiles, green and red, with a film behind it."""
+    path.parent.mkdir(exist_ok=True)
+    offset = (
+        f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a MicroVideoOffset="{film.stat().st_size}" k="{keyword}"/></x:xmpmeta>'
+    )
+    tiles, still = Image.open(draw(path.parent.parent / "tiles.png", GREEN, RED)), io.BytesIO()
+    tiles.save(still, "JPEG", quality=100, subsampling=0, xmp=offset.encode())
+    path.write_bytes(still.getvalue() + film.read_bytes())
+    return path
+
+
+def test_a_motion_photo_is_shown_with_the_faces_in_its_film_and_when(
+    library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = write_tiles(tmp_path / "film.mov", [RED], [RED, BLUE], [RED, BLUE])
+    path = _write_motion_photo(tmp_path / "album" / "a.jpg", film)
+    _index(library, path.parent)
+    name_faces(library, [2], "Ann")
+    name_faces(library, find_faces(library, ["face:3"]), "Bob")
+    shown = show_photo(library, 1)
+    in_film = Span(1.0, 2.0, 1.0, 1)
+    assert [(face.face_id, face.name, face.span) for face in shown.faces] == [
+        (1, None, None), (2, "Ann", None), (3, "Bob", in_film)
+    ]  # fmt: skip
+    assert [frame["href"] for frame in _frames(shown)] == ["#face-1", "#face-2"]
+    assert [face_in_photo(library, path, number) for number in (1, 2, 3)] == [1, 2, 3]
+    assert face_in_photo(library, path, box=(40, 0, 80, 40)) == 2  # a box is one on the photo
+    assert find_faces(library, [str(path)], person_id=2) == [3]
+    with pytest.raises(UsageError, match=r"face #2 at 40,0,80,40, face #3 at 40,0,80,40 00:00:01-00:00:02; give"):
+        find_faces(library, [str(path)])
+    (photo,) = list_photos(library, PhotoWish()).photos
+    assert [(person.name, person.spans) for person in photo.people] == [("Ann", ()), ("Bob", (in_film,))]
+    library.close()
+    run, own = CommandLine(capsys), ("--library", library.path)
+    assert run("photos", "Bob", *own).out.splitlines()[0] == f"{path} 00:00:01-00:00:02"
+    assert run("people", "show", "Bob", *own).out.rstrip().endswith(f"{path} 00:00:01-00:00:02")
+    assert run("people", "show", "Ann", *own).out.rstrip().endswith(str(path))
 
 
 def test_an_interrupted_run_does_not_wait_for_a_video(tmp_path: Path) -> None:
