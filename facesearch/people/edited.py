@@ -17,7 +17,7 @@ from facesearch.library.rows.added_faces import AddedFace, KeptFace
 from facesearch.people.added import FaceReader, look_again
 from facesearch.photos import read_photo_apart
 from facesearch.records import Floats, PhotoFile, StoredFace
-from facesearch.vision.boxes import pair_up
+from facesearch.vision.boxes import pair_up, pair_up_in_time
 
 ACTION = "edit"
 
@@ -52,7 +52,8 @@ def keep_people(
     A face is the same where its box covers half of the union with the former one, and its embedding is within the
     distance up to which two faces count as one person. A photo that was only scaled is compared as such; after a turn
     or a crop the boxes lie elsewhere, and nothing is kept. A face without an embedding is the same where the photo
-    shows another one as before, or had none.
+    shows another one as before, or had none. Faces in a video, or in the film of a motion photo, are compared by time
+    too.
     """
     kept = 0
     with library.people.change(ACTION) as change:
@@ -60,7 +61,7 @@ def keep_people(
             pairs = _same_faces(library, former_id, photo_id)
             for each in _still_there(library, former_id, pairs, (carried or {}).get(photo_id, ())):
                 pairs.append((each.former.face_id, change.add_face(photo_id, each.seen)))
-            for former, face in pairs:
+            for former, face in (*pairs, *_same_in_film(library, former_id, photo_id)):
                 for person_id in library.people.rejected_people(former):
                     change.reject(person_id, [face])
                 member = library.people.member(former)
@@ -88,8 +89,8 @@ def carried_faces(library: Library, reader: FaceReader, former_id: int, file: Ph
 
 
 def _same_faces(library: Library, former_id: int, photo_id: int) -> list[tuple[int, int]]:
-    """The former and the new id of each face that is the same."""
-    stored = library.catalog.faces_on([former_id, photo_id])
+    """The former and the new id of each face that is the same, without those in a film."""
+    stored = [face for face in library.catalog.faces_in([former_id, photo_id]) if face.span is None]
     former, new = ([face for face in stored if face.photo_id == photo] for photo in (former_id, photo_id))
     if not former or not new:
         return []
@@ -98,12 +99,33 @@ def _same_faces(library: Library, former_id: int, photo_id: int) -> list[tuple[i
     pairs = pair_up([face.box for face in new], [face.box * scale for face in former], _SAME_PLACE)
     without = {face.face_id for face in former if not face.is_embedded}
     ids = [(former[old].face_id, new[place].face_id) for place, old in pairs]
-    compared = [pair for pair in ids if pair[0] not in without]
-    near = _distances(library, compared) <= library.threshold
-    same = [pair for pair, is_near in zip(compared, near.tolist(), strict=True) if is_near]
+    same = _alike(library, [pair for pair in ids if pair[0] not in without])
     if _is_trusted(former, same) and _has_same_shape(sizes[former_id], sizes[photo_id]):
         same += [pair for pair in ids if pair[0] in without]
     return same
+
+
+def _same_in_film(library: Library, former_id: int, photo_id: int) -> list[tuple[int, int]]:
+    """The former and the new id of each face in a video, or in the film of a motion photo, that is the same."""
+    stored = library.catalog.faces_in([former_id, photo_id])
+    former, new = (
+        [(face.face_id, face.box, face.span) for face in stored if face.photo_id == photo and face.span is not None]
+        for photo in (former_id, photo_id)
+    )
+    if not former or not new:
+        return []
+    sizes = library.catalog.photo_sizes([former_id, photo_id])
+    is_video = bool(library.catalog.durations([photo_id]))  # else boxes are in px of the film
+    scale = _scale(sizes[former_id], sizes[photo_id]) if is_video else np.ones(4, np.float32)
+    known = [(box * scale, span) for _, box, span in former]
+    pairs = pair_up_in_time([(box, span) for _, box, span in new], known)
+    return _alike(library, [(former[old][0], new[place][0]) for place, old in pairs])
+
+
+def _alike(library: Library, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those pairs of faces, by id, that are near enough to be one person."""
+    near = _distances(library, pairs) <= library.threshold
+    return [pair for pair, is_near in zip(pairs, near.tolist(), strict=True) if is_near]
 
 
 def _still_there(

@@ -10,17 +10,20 @@ from typing import Literal
 
 import numpy as np
 
-from facesearch.records import Floats
+from facesearch.records import Floats, Span
 
 Measure = Literal["union", "min"]
 # "The same face?": the least that two boxes share, of their union. A pair below it is two faces.
 FOUND_AGAIN = 0.5  # by one detector in the same photo: only rounding moves a box
 MEANT = 0.3  # by another detector, or given by a user: boxes are drawn tighter or wider around one face
+IN_MOTION = 0.2  # a second apart in a video
 DRAWN_BY_OTHERS = 0.25  # by other programs, with or without hair and chin: at most a box of twice the sides
 SUPPRESSED = 0.3  # found twice in one look or in neighbouring ones: of more, only the better one is kept
 # The least that two boxes share of the smaller one.
 NAMED_ALIKE = 0.5  # by another program, with the face's name: the name tells more than the outline
 PART = 0.7  # of a much larger face: a mouth or a cheek, seen from too near
+
+_SAME_FRAME_S = 0.002
 
 # Rows compared at once in `suppress`: 256 x 4,000 proposals make 4 MB, whatever the photo.
 _BLOCK = 256
@@ -71,6 +74,33 @@ def pair_up(first: Sequence[Floats], second: Sequence[Floats], at_least: float) 
             taken[0].add(row)
             taken[1].add(column)
     return pairs
+
+
+def pair_up_in_time(
+    first: Sequence[tuple[Floats, Span]], second: Sequence[tuple[Floats, Span]]
+) -> list[tuple[int, int]]:
+    """Which faces of a video are one: positions in both lists, each once at most. Those in the same frame come first,
+    then those in tracks that have most of their time in common; each by where it is. Boxes: (4,) each."""
+    if not len(first) or not len(second):
+        return []
+    boxes = np.stack([box for box, _ in second])
+    starts_s, ends_s, at_s = np.array([(span.start_s, span.end_s, span.at_s) for _, span in second]).T
+    pairs = []
+    for row, (box, span) in enumerate(first):
+        place = overlap(box[None], boxes)[0]
+        # The share of the time that two spans cover together; a moment counts as a second.
+        both_s = np.minimum(span.end_s, ends_s) - np.maximum(span.start_s, starts_s) + 1
+        time = both_s / (np.maximum(span.end_s, ends_s) - np.minimum(span.start_s, starts_s) + 1)
+        for column in np.flatnonzero((place >= IN_MOTION) & (time > 0)).tolist():
+            is_other_frame = abs(span.at_s - float(at_s[column])) >= _SAME_FRAME_S
+            pairs.append((is_other_frame, -float(time[column] * place[column]), row, column))
+    found: dict[int, int] = {}
+    taken = set[int]()
+    for *_, row, column in sorted(pairs):
+        if row not in found and column not in taken:
+            found[row] = column
+            taken.add(column)
+    return list(found.items())
 
 
 def suppress(boxes: Floats, scores: Floats, threshold: float, measure: Measure = "union") -> np.ndarray:

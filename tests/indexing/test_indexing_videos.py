@@ -345,6 +345,27 @@ def test_a_motion_photo_is_shown_with_the_faces_in_its_film_and_when(
     assert run("people", "show", "Ann", *own).out.rstrip().endswith(str(path))
 
 
+def test_faces_in_a_film_keep_their_people_when_another_program_writes_keywords(
+    library: Library, tmp_path: Path
+) -> None:
+    """In a motion photo, and in a video in which two people are seen at one place, one after the other."""
+    film = write_tiles(tmp_path / "film.mov", [RED], [RED, BLUE], [RED, BLUE])
+    path = _write_motion_photo(tmp_path / "album" / "a.jpg", film)
+    video = write_tiles(tmp_path / "album" / "b.mov", [RED], [RED], [BLUE], [BLUE])
+    _index(library, path.parent)
+    there = library.catalog.faces_in([2])
+    for name, first_s in (("Ann", 0), ("Bob", 2)):
+        name_faces(library, [face.face_id for face in there if face.span and face.span.start_s == first_s], name)
+    name_faces(library, [3], "Bob")
+    before = {photo: [person.name for person in show_photo(library, photo).faces] for photo in (1, 2)}
+    assert before == {1: [None, None, "Bob"], 2: ["Ann", "Bob"]}
+    _write_motion_photo(path, film, "holiday")
+    video.write_bytes(video.read_bytes() + bytes([0, 0, 0, 12, *b"freehome"]))
+    summary = _index(library, path.parent)
+    assert (summary.photos_changed, summary.faces_kept) == (2, 3)
+    assert [[person.name for person in show_photo(library, photo).faces] for photo in (3, 4)] == [*before.values()]
+
+
 def test_an_interrupted_run_does_not_wait_for_a_video(tmp_path: Path) -> None:
     """Which could take many minutes; photos are finished."""
     film = write_film(tmp_path / "film.mp4", [Appearance(0, 0, 90)], 90, size=(320, 180), rate=1)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from facesearch.records import Span
 from facesearch.vision import boxes as boxes_room
-from facesearch.vision.boxes import Measure, overlap, suppress
+from facesearch.vision.boxes import Measure, overlap, pair_up_in_time, suppress
 
 A = [0, 0, 10, 10]
 B = [5, 0, 15, 10]  # half of A
@@ -53,3 +54,17 @@ def test_suppression_equals_a_naive_loop(measure: Measure, count: int, monkeypat
 def test_a_suppressed_box_suppresses_too() -> None:
     chain = rows([0, 0, 10, 10], [3, 0, 13, 10], [6, 0, 16, 10])  # neighbours share 7 of 13, the outer two 4 of 16
     assert suppress(chain, np.array([0.9, 0.8, 0.7], np.float32), 0.5).tolist() == [0]
+
+
+def test_faces_of_a_film_are_paired_by_time_and_place() -> None:
+    def seen(box: list[int], start_s: float, end_s: float, at_s: float) -> tuple[np.ndarray, Span]:
+        return np.array(box, np.float32), Span(start_s, end_s, at_s, 0)
+
+    early, late, aside = seen(A, 0, 4, 2), seen(A, 10, 14, 12), seen(AWAY, 0, 4, 2)
+    assert pair_up_in_time([early, late, aside], [late, aside, early]) == [(0, 2), (1, 0), (2, 1)]
+    # The same frame comes first, although the other face has more time in common with it.
+    assert pair_up_in_time([seen(A, 0, 4, 2)], [seen(A, 0, 4, 3), seen(B, 2, 9, 2)]) == [(0, 1)]
+    # 5 of 7 s in common, and then 3 of 9.
+    assert pair_up_in_time([seen(A, 0, 4, 1)], [seen(A, 2, 8, 3), seen(A, 0, 6, 3)]) == [(0, 1)]
+    assert pair_up_in_time([early], [late, aside]) == []
+    assert pair_up_in_time([early], []) == []

@@ -26,10 +26,10 @@ from facesearch.records import (
     Taken,
 )
 from facesearch.vision.alignment import align_faces
-from facesearch.vision.boxes import pair_up
+from facesearch.vision.boxes import IN_MOTION, pair_up
 from facesearch.vision.detector.detector import Detector
 from facesearch.vision.faces.faces_of_photo import SeenPhoto, look
-from facesearch.vision.faces.tracks import FACES_A_TRACK, SAME_PLACE
+from facesearch.vision.faces.tracks import FACES_A_TRACK
 from facesearch.vision.faces.worker import SeeingWorker
 from facesearch.vision.quality import quality_of
 
@@ -166,7 +166,7 @@ class _Following:
             self.scene = frame.scene
             self._end(self.open)
             self.open = []
-        pairs = pair_up([face.face.box for face in faces], [track.box for track in self.open], SAME_PLACE)
+        pairs = pair_up([face.face.box for face in faces], [track.box for track in self.open], IN_MOTION)
         patterns = [_pattern(face.crop) for face in faces]
         track_of = {
             new: self.open[old] for new, old in pairs if float(patterns[new] @ self.open[old].pattern) >= _ALIKE

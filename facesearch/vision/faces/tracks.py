@@ -12,15 +12,11 @@ import numpy as np
 
 from facesearch.evaluation.distance import pair_distances, row_distances
 from facesearch.records import DetectedFace, EmbeddedFace, Span
-from facesearch.vision.boxes import overlap
+from facesearch.vision.boxes import pair_up_in_time
 
 FACES_A_TRACK = 3
 """Faces that are kept of a track, the best ones."""
 
-SAME_PLACE = 0.2
-"""Of the union of the two boxes of one face, a second apart."""
-
-_SAME_FRAME_S = 0.002
 _GONE_S, _GONE_SHARE = 5.0, 1 / 120  # how long somebody may be away within one span: half a minute of an hour
 _SURELY_SAME = 0.8  # of the tower's threshold: the mean distance up to which two tracks are one person
 
@@ -80,28 +76,13 @@ def _span(face: EmbeddedFace) -> Span:
 def matched_in_time(
     faces: Sequence[EmbeddedFace], known: Sequence[tuple[int, DetectedFace, Span | None]]
 ) -> list[int | None]:
-    """Which known face each face of a video is, if any: those in the same frame first, then those in tracks that have
-    most of their time in common; each by where it is. known: by id."""
+    """Which known face each face of a video is, if any (`pair_up_in_time`). known: by id."""
     former: list[int | None] = [None] * len(faces)
-    left = {face_id: (face, span) for face_id, face, span in known if span is not None}
-    pairs = []
-    for number, face in enumerate(faces):
-        for face_id, (other, span) in left.items():
-            place = float(overlap(face.face.box[None], other.box[None])[0, 0])
-            time = _time_overlap(_span(face), span)
-            if place >= SAME_PLACE and time > 0:
-                pairs.append((-(abs(_span(face).at_s - span.at_s) < _SAME_FRAME_S), -time * place, number, face_id))
-    for *_, number, face_id in sorted(pairs):
-        if former[number] is None and face_id in left:
-            former[number] = face_id
-            del left[face_id]
+    left = [(face_id, face.box, span) for face_id, face, span in known if span is not None]
+    seen = [(face.face.box, _span(face)) for face in faces]
+    for new, old in pair_up_in_time(seen, [(box, span) for _, box, span in left]):
+        former[new] = left[old][0]
     return former
-
-
-def _time_overlap(one: Span, other: Span) -> float:
-    """Share of the time that two spans cover together; a moment counts as a second."""
-    shared = min(one.end_s, other.end_s) - max(one.start_s, other.start_s) + 1
-    return max(0.0, shared / (max(one.end_s, other.end_s) - min(one.start_s, other.start_s) + 1))
 
 
 def best_of_tracks(faces: Sequence[EmbeddedFace]) -> list[EmbeddedFace]:
