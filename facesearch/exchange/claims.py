@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from facesearch.errors import PhotoError, UsageError
 from facesearch.exchange.areas import Frame
@@ -28,19 +29,27 @@ from facesearch.library import Library
 from facesearch.names import person_name
 from facesearch.photos import RAW_SUFFIXES, fingerprint, photo_file, read_embedded, walk
 from facesearch.photos.files import is_stream
-from facesearch.records import Floats, PhotoFile, SkippedFile
+from facesearch.records import Floats, PhotoFile, SkippedFile, Span
 
 LISTINGS = frozenset({".json", ".csv"})
 _CONTACTS_SUFFIX = ".xml"
 
 
+class Claim(NamedTuple):
+    """What a source says of a face."""
+
+    name: str
+    box: Floats  # float32 (4,) x1 y1 x2 y2 px
+    span: Span | None = None  # when it is seen in a video, or in the film of a motion photo
+
+
 @dataclass(frozen=True, eq=False)
 class Claims:
-    """What the metadata says of a photo: from each source names with their boxes, the source that counts most first."""
+    """What the metadata says of a photo, from each source; the source that counts most comes first."""
 
     path: Path
     photo_id: int
-    sources: Sequence[Sequence[tuple[str, Floats]]]
+    sources: Sequence[Sequence[Claim]]
 
 
 class ClaimReader:
@@ -122,18 +131,16 @@ class ClaimReader:
         size_px = self._library.catalog.photo_sizes([photo_id])[photo_id]
         frame = Frame(*size_px, inside.orientation)
         regions = [face_regions(packet, frame.stored_size_px) for packet in packets]
-        sources = [[(each.name, frame.box_of(each.area)) for each in some.usable if each.name] for some in regions]
+        sources = [[Claim(each.name, frame.box_of(each.area)) for each in some.usable if each.name] for some in regions]
         shown = Frame(*size_px) if path.suffix.lower() in RAW_SUFFIXES else frame  # see picasa
-        sources.append([(name, shown.box_of(area)) for name, area in picasa.named])
+        sources.append([Claim(name, shown.box_of(area)) for name, area in picasa.named])
         self._note(path, [*(each for some in regions for each in some.unusable), *picasa.unusable], sources)
         yield Claims(path, photo_id, self._with_names(path, sources))
 
-    def _with_names(
-        self, path: Path, sources: Sequence[Sequence[tuple[str, Floats]]]
-    ) -> list[list[tuple[str, Floats]]]:
+    def _with_names(self, path: Path, sources: Sequence[Sequence[Claim]]) -> list[list[Claim]]:
         """The claims of each source without those whose name is none, which are noted."""
         refused: dict[str, str] = {}
-        for name in {name for source in sources for name, _ in source}:
+        for name in {claim.name for source in sources for claim in source}:
             try:
                 person_name(name)
             except UsageError as error:
@@ -141,13 +148,11 @@ class ClaimReader:
         self._summary.unusable += [
             UnusableName(path, name, f"cannot be used ({reason})") for name, reason in sorted(refused.items())
         ]
-        return [[claim for claim in source if claim[0] not in refused] for source in sources]
+        return [[claim for claim in source if claim.name not in refused] for source in sources]
 
-    def _note(
-        self, path: Path, unusable: Sequence[UnusableRegion], sources: Sequence[Sequence[tuple[str, Floats]]]
-    ) -> None:
+    def _note(self, path: Path, unusable: Sequence[UnusableRegion], sources: Sequence[Sequence[Claim]]) -> None:
         """Note the names that cannot be used, each once, and none that another source gives with a region."""
-        said = {name for source in sources for name, _ in source}
+        said = {claim.name for source in sources for claim in source}
         reasons = {each.name: each.reason for each in reversed(unusable) if each.name not in said}
         self._summary.unusable += [UnusableName(path, name, reason) for name, reason in sorted(reasons.items())]
 
@@ -192,7 +197,7 @@ class ClaimReader:
         return self._library.catalog.photo_with(fingerprint(path))
 
     def _of_listing(self, listing: Path) -> Iterator[Claims]:
-        by_photo: defaultdict[tuple[str, str], list[tuple[str, Floats]]] = defaultdict(list)
+        by_photo: defaultdict[tuple[str, str], list[Claim]] = defaultdict(list)
         try:
             faces = read_listing(listing)
         except UsageError as error:
@@ -201,7 +206,7 @@ class ClaimReader:
             self._skip(listing, str(error).removeprefix(f"{listing} "))
             return
         for face in faces:
-            by_photo[face.photo, face.sha256].append((as_name(face.name), face.box))
+            by_photo[face.photo, face.sha256].append(Claim(as_name(face.name), face.box, face.span))
         for (photo, sha256), named in by_photo.items():
             path = Path(photo)
             photo_id = self._library.catalog.photo_with(sha256)

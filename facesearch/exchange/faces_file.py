@@ -22,9 +22,10 @@ from facesearch.exchange.files import replace_file
 from facesearch.exchange.gathering import PhotoFaces, is_gone
 from facesearch.exchange.table import box_sides, read_table, refuse_other_encodings
 from facesearch.photos.files import special_file
-from facesearch.records import Floats
+from facesearch.records import Floats, Span
 
 VERSION = 1
+_SPAN = ("start_s", "end_s", "at_s", "track")
 COLUMNS = (
     "photo",
     "sha256",
@@ -39,21 +40,19 @@ COLUMNS = (
     "face_id",
     "score",
     "found_by",
-    "start_s",
-    "end_s",
-    "at_s",
-    "track",
+    *_SPAN,
 )
 
 
 @dataclass(frozen=True, eq=False)
 class ListedFace:
-    """A face with a name in a listing. box: float32 (4,) x1 y1 x2 y2 px. photo: "" where only its content is given."""
+    """A face with a name in a listing."""
 
-    photo: str
+    photo: str  # "" where only its content is given
     sha256: str
-    box: Floats
+    box: Floats  # float32 (4,) x1 y1 x2 y2 px; of the frame at `span.at_s`, where there is a span
     name: str
+    span: Span | None = None  # when it is seen in a video, or in the film of a motion photo
 
 
 @dataclass
@@ -147,7 +146,9 @@ def _of_json(content: bytes) -> Iterator[ListedFace]:
     for photo in listing["photos"]:
         for face in photo["faces"]:
             if face["name"] is not None:
-                yield ListedFace(str(photo["photo"]), str(photo["sha256"]), _box(face["box"]), str(face["name"]))
+                said = face.get("span")  # which lists of a former version lack
+                span = None if said is None else _span(*(said[side] for side in _SPAN))
+                yield ListedFace(str(photo["photo"]), str(photo["sha256"]), _box(face["box"]), str(face["name"]), span)
 
 
 def _of_csv(content: bytes, path: Path) -> Iterator[ListedFace]:
@@ -162,7 +163,9 @@ def _of_csv(content: bytes, path: Path) -> Iterator[ListedFace]:
             except UsageError as error:
                 raise UsageError(f"{path}: line {line}: {error}") from error
             box = _box(box_sides([cells[side] for side in COLUMNS[4:8]]))
-            yield ListedFace(cells["photo"], cells.get("sha256", ""), box, cells["name"])
+            said = [cells.get(side, "") for side in _SPAN]
+            span = _span(*said) if any(said) else None
+            yield ListedFace(cells["photo"], cells.get("sha256", ""), box, cells["name"], span)
 
 
 def _box(numbers: Any) -> Floats:
@@ -170,6 +173,13 @@ def _box(numbers: Any) -> Floats:
     if len(values) != 4 or not all(map(math.isfinite, values)):
         raise ValueError("a box has four numbers")
     return np.array(values, np.float32)
+
+
+def _span(start_s: Any, end_s: Any, at_s: Any, track: Any) -> Span:
+    span = Span(float(start_s), float(end_s), float(at_s), int(track))
+    if not 0 <= span.start_s <= span.at_s <= span.end_s < math.inf:
+        raise ValueError("a time span begins before it ends")
+    return span
 
 
 def _rounded(box: Floats) -> list[float]:

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from facesearch.errors import TowerError
 from facesearch.exchange.areas import pair_up
-from facesearch.exchange.claims import ClaimReader, Claims
+from facesearch.exchange.claims import Claim, ClaimReader, Claims
 from facesearch.exchange.import_summary import ImportConflict, ImportSummary, NotThisPerson, Unmatched
 from facesearch.exchange.new_faces import LoneRegion, NewFace, look_at, usable
 from facesearch.exchange.structures import as_name
 from facesearch.library import AddedFace, Library
 from facesearch.people import FaceReader, name_after_source
-from facesearch.records import Floats, StoredFace
+from facesearch.records import StoredFace
+from facesearch.vision.boxes import pair_up_in_time
 
 SOURCE = "xmp"
 Progress = Callable[[int, int], None]
@@ -123,23 +124,26 @@ class _Verdicts:
 
     def take(self, claims: Claims) -> None:
         """Decide about a photo. Where two sources speak of one face the first counts."""
-        faces = self._library.catalog.faces_on([claims.photo_id])
+        faces = self._library.catalog.faces_in([claims.photo_id])
+        on_photo = {face.face_id for face in self._library.catalog.faces_on([claims.photo_id])}
         taken: dict[int, str] = {}
-        said: list[tuple[str, Floats]] = []
+        said: list[Claim] = []
         self._summary.photos += 1
         for source in claims.sources:
-            fresh: list[tuple[str, Floats]] = []
+            fresh: list[Claim] = []
             for claim in source:
                 if not _is_said(claim, [*said, *fresh]):
                     fresh.append(claim)
             free = [face for face in faces if face.face_id not in taken]
-            pairs = dict(pair_up([box for _, box in fresh], [face.box for face in free]))
-            for row, (name, box) in enumerate(fresh):
+            pairs = dict(_paired(fresh, free, on_photo))
+            for row, claim in enumerate(fresh):
                 if row in pairs:
-                    taken[free[pairs[row]].face_id] = name
-                    self._judge(claims.path, free[pairs[row]], name)
-                elif not pair_up([box], [other for _, other in said]):
-                    self.lone.append(LoneRegion(claims.path, claims.photo_id, name, box))
+                    taken[free[pairs[row]].face_id] = claim.name
+                    self._judge(claims.path, free[pairs[row]], claim.name)
+                elif claim.span is not None:
+                    self._summary.unmatched.append(Unmatched(claims.path, claim.name))
+                elif not pair_up([claim.box], [other.box for other in said if other.span is None]):
+                    self.lone.append(LoneRegion(claims.path, claims.photo_id, claim.name, claim.box))
             self._summary.regions += len(fresh)
             said += fresh
 
@@ -157,6 +161,24 @@ class _Verdicts:
             self.names[face.face_id] = name
 
 
-def _is_said(claim: tuple[str, Floats], said: Sequence[tuple[str, Floats]]) -> bool:
+def _paired(claims: Sequence[Claim], faces: Sequence[StoredFace], on_photo: set[int]) -> list[tuple[int, int]]:
+    """Which claim is of which face: positions in both lists. Those with a time span by time and place; those without
+    by place alone, and not in the film of a motion photo. on_photo: the ids of faces that are not in one."""
+    plain = [row for row, claim in enumerate(claims) if claim.span is None]
+    still = [place for place, face in enumerate(faces) if face.face_id in on_photo]
+    pairs = pair_up([claims[row].box for row in plain], [faces[place].box for place in still])
+    timed = [(row, (claim.box, claim.span)) for row, claim in enumerate(claims) if claim.span is not None]
+    seen = [(place, (face.box, face.span)) for place, face in enumerate(faces) if face.span is not None]
+    in_film = pair_up_in_time([each for _, each in timed], [each for _, each in seen])
+    return [
+        *((plain[row], still[place]) for row, place in pairs),
+        *((timed[row][0], seen[place][0]) for row, place in in_film),
+    ]
+
+
+def _is_said(claim: Claim, said: Sequence[Claim]) -> bool:
     """Whether a region says again what an earlier one says, as programs write them in two forms."""
-    return bool(pair_up([claim[1]], [box for name, box in said if name == claim[0]]))
+    same = [each for each in said if each.name == claim.name]
+    if claim.span is not None:
+        return any(each.span == claim.span for each in same)
+    return bool(pair_up([claim.box], [each.box for each in same if each.span is None]))

@@ -18,7 +18,7 @@ from facesearch.errors import UsageError
 from facesearch.exchange.table import Cells, box_sides, read_table, refuse_other_encodings
 from facesearch.library import Library
 from facesearch.names import person_name
-from facesearch.people.addressing import photo_at, shown_person
+from facesearch.people.addressing import as_counted, photo_at, shown_person
 from facesearch.people.sources import name_after_source
 from facesearch.records import StoredFace
 from facesearch.vision.boxes import MEANT, pair_up
@@ -104,15 +104,16 @@ class _Naming:
         known_as = {path: photo_at(self.library, path) for path in by_path}
         photos = {path: photo_id for path, photo_id in known_as.items() if photo_id is not None}
         faces: defaultdict[int, list[StoredFace]] = defaultdict(list)
-        for face in self.library.catalog.faces_on(photos.values()):
+        for face in self.library.catalog.faces_in(photos.values()):
             faces[face.photo_id].append(face)
+        on_photo = {face.face_id for face in self.library.catalog.faces_on(photos.values())}
         known = {person: self.library.people.bearer(person) for person in {row.person for row in rows}}
         rejections = self.library.people.rejections()
         for path, claims in by_path.items():
             if path not in photos:
                 self._pass_over(claims, "is not in the library; index it first")
                 continue
-            for row, found in _matched(claims, faces[photos[path]]):
+            for row, found in _matched(claims, faces[photos[path]], on_photo):
                 if isinstance(found, str):
                     self._pass_over([row], found)
                 else:
@@ -137,21 +138,25 @@ class _Naming:
         self.passed_over += [PassedOver(row.line, str(row.path), row.person, reason) for row in rows]
 
 
-def _matched(rows: Sequence[_Row], faces: Sequence[StoredFace]) -> list[tuple[_Row, StoredFace | str]]:
-    """Each row of a photo with its face, or why it has none. Of boxes those that overlap a face most come first."""
+def _matched(
+    rows: Sequence[_Row], faces: Sequence[StoredFace], on_photo: set[int]
+) -> list[tuple[_Row, StoredFace | str]]:
+    """Each row of a photo with its face, or why it has none. Of boxes those that overlap a face most come first.
+    on_photo: the ids of faces that are not in the film of a motion photo, which have no box on the photo."""
     found: dict[int, StoredFace | str] = {}
     by_id = {face.face_id: face for face in faces}
+    counted, still = as_counted(faces), [face for face in faces if face.face_id in on_photo]
     boxed = [number for number, row in enumerate(rows) if row.box is not None]
     for number, row in enumerate(rows):
         if row.face_id is not None:
             found[number] = by_id.get(row.face_id, f"has no face #{row.face_id}")
-        elif row.box is None and len(faces) == 1:
-            found[number] = faces[0]
+        elif row.box is None and len(counted) == 1:
+            found[number] = counted[0]
         elif row.box is None:
-            found[number] = f"has {len(faces)} faces; give a box" if faces else "shows no face"
+            found[number] = f"has {len(counted)} faces; give a box" if faces else "shows no face"
     boxes = [np.array(rows[number].box, np.float32) for number in boxed]
-    for row_at, face_at in pair_up(boxes, [face.box for face in faces], MEANT):
-        found[boxed[row_at]] = faces[face_at]
+    for row_at, face_at in pair_up(boxes, [face.box for face in still], MEANT):
+        found[boxed[row_at]] = still[face_at]
     return [(row, found.get(number, "has no face at this box")) for number, row in enumerate(rows)]
 
 

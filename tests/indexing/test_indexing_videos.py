@@ -32,6 +32,7 @@ from facesearch.people import (
     show_photo,
     undo_change,
 )
+from facesearch.people.history import undo_since
 from facesearch.photos import photo_file
 from facesearch.records import Span
 from facesearch.vision.detector.detector import load_detector
@@ -364,6 +365,32 @@ def test_faces_in_a_film_keep_their_people_when_another_program_writes_keywords(
     summary = _index(library, path.parent)
     assert (summary.photos_changed, summary.faces_kept) == (2, 3)
     assert [[person.name for person in show_photo(library, photo).faces] for photo in (3, 4)] == [*before.values()]
+
+
+def test_a_list_brings_names_back_by_time_and_place(
+    library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a motion photo no box in its film is taken for one on the photo."""
+    film = write_tiles(tmp_path / "film.mov", [RED], [RED, BLUE], [RED, BLUE])
+    path = _write_motion_photo(tmp_path / "album" / "a.jpg", film)
+    write_tiles(tmp_path / "album" / "b.mov", [RED], [RED], [BLUE], [BLUE])
+    _index(library, path.parent)
+    there = library.catalog.faces_in([2])
+    for name, first_s in (("Ann", 0), ("Bob", 2)):
+        name_faces(library, [face.face_id for face in there if face.span and face.span.start_s == first_s], name)
+    name_faces(library, [3], "Bob")
+    named = {face.face_id: face.name for face in library.catalog.faces_in([1, 2])}
+    library.close()
+    run, own = CommandLine(capsys), ("--library", library.path)
+    for kind in ("json", "csv"):
+        listing = tmp_path / f"names.{kind}"
+        assert run("export", "--format", kind, "--out", listing, *own).code == 0
+        with Library.open(library.path, writable=True) as opened:
+            undo_since(opened, 1)
+            assert {face.name for face in opened.catalog.faces_in([1, 2])} == {None}
+        assert run("import", listing, *own).code == 0
+        with Library.open(library.path) as opened:
+            assert {face.face_id: face.name for face in opened.catalog.faces_in([1, 2])} == named
 
 
 def test_an_interrupted_run_does_not_wait_for_a_video(tmp_path: Path) -> None:
