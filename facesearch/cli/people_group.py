@@ -55,6 +55,9 @@ def group(
     if automatic is not None:
         with open_library(library) as opened:
             opened.people.group_automatically(wanted=automatic)
+        if json:
+            say_json({"automatic": automatic})
+            return
         say(f"index {'groups new faces from now on' if automatic else 'leaves grouping to this command from now on'}")
         return
     with open_library(library, tower=tower) as opened, Progress("grouping", "faces") as progress:

@@ -186,5 +186,9 @@ def _report(found: PhotoList, people: list[str], *, without_faces: bool, damaged
 def _spans(entry: PhotoEntry, people: list[str]) -> list[Span]:
     """When the people who were asked for are seen in a video."""
     asked = {name.casefold() for name in people}
-    own = [each for each in entry.people if {(each.name or "").casefold(), f"#{each.person_id}"} & asked]
+    own = [
+        each
+        for each in entry.people
+        if {(each.name or "").casefold(), f"#{each.person_id}", str(each.person_id)} & asked
+    ]
     return sorted((span for each in own for span in each.spans), key=lambda span: (span.start_s, span.track))

@@ -341,7 +341,8 @@ def test_a_motion_photo_is_shown_with_the_faces_in_its_film_and_when(
     assert [(person.name, person.spans) for person in photo.people] == [("Ann", ()), ("Bob", (in_film,))]
     library.close()
     run, own = CommandLine(capsys), ("--library", library.path)
-    assert run("photos", "Bob", *own).out.splitlines()[0] == f"{path} 00:00:01-00:00:02"
+    for who in ("Bob", "2", "#2"):
+        assert run("photos", who, *own).out.splitlines()[0] == f"{path} 00:00:01-00:00:02"
     assert run("people", "show", "Bob", *own).out.rstrip().endswith(f"{path} 00:00:01-00:00:02")
     assert run("people", "show", "Ann", *own).out.rstrip().endswith(str(path))
 
