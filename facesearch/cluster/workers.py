@@ -81,6 +81,7 @@ class ClusterWorkers:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if self._address == LOCAL:
             options |= {"include_dashboard": False, "num_cpus": self._wanted or None}
+            os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 would wait for all other programs
         try:
             _knock(self._address)
             self._connect(options)
