@@ -153,7 +153,7 @@ def row(name: str, config: TrainConfig, training: CropData, validation: CropData
         accuracy = []
         run.train(on_epoch=lambda report: accuracy.append(report.validation.accuracy))
         seconds = time.perf_counter() - began_s
-        figures = judge(run.embed(validation.crops), validation)["figures"]
+        figures = judge(run.embed(validation.crops), validation.identities)["figures"]
     seen = config.epochs * len(run.data) * config.batch_size * (2 if config.sampling == "pairs" else 1)
     return (
         f"{name:<22} {config.seed:>4} {seen:>8,} {seconds:>8.0f} {accuracy[-1]:>9.1%} {figures['auc']:>6.3f} "
