@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facesearch.photos import photo_file, read_photo, walk
 from facesearch.records import Floats, PhotoFile, Pixels
@@ -118,7 +119,7 @@ class Judged:
     photos: int
 
     @property
-    def is_false(self) -> np.ndarray:
+    def is_false(self) -> NDArray[np.bool_]:
         return np.isnan(self.heights)
 
     def false_faces(self, threshold: float) -> float:
@@ -129,7 +130,7 @@ class Judged:
         """Of the labelled faces of these heights."""
         found = (self.heights >= low) & (self.heights < high) & (self.scores >= threshold)
         there = (self.labelled >= low) & (self.labelled < high)
-        return float(np.count_nonzero(found) / max(np.count_nonzero(there), 1))
+        return float(np.count_nonzero(found) / max(int(np.count_nonzero(there)), 1))
 
     def threshold_at(self, false_faces: float) -> float:
         """The lowest score with at most so many false faces a photo."""
@@ -165,8 +166,8 @@ def judged(detect: Detect, photos: Sequence[Labelled]) -> Judged:
             counts[:] = True
         scores += list(found.scores[counts])
         heights += list(partner[counts])
-    arrays = (np.array(values, np.float32) for values in (scores, heights, labelled))
-    return Judged(*arrays, photos=len(photos))
+    at_scores, at_heights, there = (np.array(values, np.float32) for values in (scores, heights, labelled))
+    return Judged(at_scores, at_heights, there, len(photos))
 
 
 def network_alone(side_px: int, threshold: float) -> Detect:
@@ -253,7 +254,7 @@ def report_filling(folder: Path) -> None:
                 seen = detect(cut).boxes
                 large = (seen[:, 3] - seen[:, 1]) > 0.5 * cut.shape[0]
                 found += bool(large.any())
-                junk += np.count_nonzero(~large)
+                junk += int(np.count_nonzero(~large))
             print(f"cut {100 * inside:.0f} % inside, {side_px} px: {found} of {len(faces)} found, {junk} other boxes")
 
 
@@ -270,7 +271,8 @@ def report_turned(folder: Path, pairs: int) -> None:
         if not faces:
             return np.full(32, np.nan, np.float32)
         face = min(faces, key=lambda face: float(np.linalg.norm(face.box.reshape(2, 2).mean(axis=0) - centre)))
-        return tower.embed(align(pixels, face.landmarks)[None])[0]
+        embedding: Floats = tower.embed(align(pixels, face.landmarks)[None])[0]
+        return embedding
 
     boxes_found: list[int] = []
     second = np.stack([embedded(other, 0) for _, other, _ in chosen_pairs])

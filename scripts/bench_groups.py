@@ -104,7 +104,7 @@ class Sweep:
     def __init__(self, folder: Path, lfw: Path, cohort: Sequence[Path], tower: Tower) -> None:
         kept = folder / f"embeddings-{tower.identity[:12]}.npz"
         if not kept.exists():
-            np.savez(kept, **_embedded(folder, lfw, cohort, tower))  # type: ignore[arg-type]
+            np.savez(kept, **_embedded(folder, lfw, cohort, tower))
         with np.load(kept) as arrays:
             self.known, self.people, judged, names, groups, self.strangers = (arrays[name] for name in ARRAYS)
         members = {str(group): np.flatnonzero(groups == group).tolist() for group in np.unique(groups)}
@@ -195,7 +195,7 @@ def grouping(folder: Path, at_hand: Sweep, families: Path, tower: Tower) -> None
     """Print a line for either kind of distances."""
     kept = folder / f"families-{tower.identity[:12]}.npz"
     if not kept.exists():
-        np.savez(kept, **_family_faces(families, tower))  # type: ignore[arg-type]
+        np.savez(kept, **_family_faces(families, tower))
     with np.load(kept) as arrays:
         faces, members = arrays["faces"], arrays["members"]
     family = np.array([name.split("-")[0] for name in members.tolist()])

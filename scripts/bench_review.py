@@ -84,7 +84,7 @@ def plant(library: Library, embeddings: Floats, names: list[str], counts: dict[s
 def _add_rows(library: Library, embeddings: Floats, pairs: dict[int, int]) -> None:
     """A photo a face, but for those that are on another's photo. The id of a face is its row and one."""
     for row, embedding in enumerate(embeddings):
-        face = EmbeddedFace(DetectedFace(BOX, TEMPLATE_112, 1.0), embedding)
+        face = EmbeddedFace(DetectedFace(BOX, TEMPLATE_112.astype(np.float32), 1.0), embedding)
         photo_id = library.catalog.add_photo(NewPhoto(f"{row:064x}", 112, 112, [face]))
         library.files.put(PhotoFile(Path(f"/photos/{row}.jpg"), 1, 1), photo_id)
     library._database.execute_many(  # no public way puts a face on another photo

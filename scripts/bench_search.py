@@ -85,7 +85,8 @@ def compare_searches(name: str, vectors: Vectors, bare: Any, probes: Floats, tim
     some = iter(range(10**9))
 
     def probe() -> Floats:
-        return probes[next(some) % len(probes)]
+        row: Floats = probes[next(some) % len(probes)]
+        return row
 
     turns = (lambda: vectors.search(probe(), K)), (lambda: bare.search(probe()[None], K))
     _, bare_ms = best_ms(*turns, times=times)

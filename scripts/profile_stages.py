@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,9 +24,10 @@ from facesearch.vision.alignment import align_faces
 from facesearch.vision.detector import centerface
 from facesearch.vision.detector import detector as detection
 from facesearch.vision.faces.faces_of_photo import find_faces, packed, unpacked
+from facesearch.vision.runtime import CompiledNetwork
 from facesearch.vision.tower.tower import Tower, usable_precision
 
-spent: Counter[str] = Counter()
+spent: defaultdict[str, float] = defaultdict(float)
 
 
 def read(file: PhotoFile, draft: bool) -> Photo:
@@ -57,7 +58,7 @@ def measured_detector() -> detection.Detector:
         (centerface, "  suppression", "suppress"),
     ):
         setattr(module, name, measured(stage, getattr(module, name)))
-    detector._loaded = measured("  network", detector._network)  # type: ignore[assignment]
+    detector._network = cast(CompiledNetwork, measured("  network", detector._network))
     detector.detect = measured("detect", detector.detect)  # type: ignore[method-assign]
     return detector
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import ViewportSize, sync_playwright
 
 from facesearch.api.library import open_library
 from facesearch.demo import write_album
@@ -26,7 +26,7 @@ from facesearch.demo import write_album
 PICTURES = Path(__file__).parents[1] / "docs" / "guide"
 _IS_LOADED = """[...document.images].filter((each) => each.getBoundingClientRect().top < innerHeight)
     .every((each) => each.complete)"""  # those below the screen are loaded when they come near
-_SIZE = {"width": 1120, "height": 700}
+_SIZE: ViewportSize = {"width": 1120, "height": 700}
 
 
 def make_library(folder: Path) -> tuple[Path, Path]:
