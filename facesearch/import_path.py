@@ -10,6 +10,7 @@ import sys
 
 TRUST_VARIABLE = "FACESEARCH_TRUST_PYTHONPATH"  # set by who installs packages into folders that only PYTHONPATH names
 _FOR_TRAINING = ("tensorflow", "keras", "matplotlib", "tensorboard")
+_FOR_PLOTS = "matplotlib"  # which `evaluate --report` needs without the others
 _PACKAGE_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -43,8 +44,10 @@ def environment_of_children() -> dict[str, str]:
 
 def how_to_find(error: ModuleNotFoundError) -> str:
     """What to do about a package that is missing."""
-    if (error.name or "").partition(".")[0] in _FOR_TRAINING:
-        return f"{error}: this needs what a light installation leaves out: pip install {' '.join(_FOR_TRAINING)}"
+    missing = (error.name or "").partition(".")[0]
+    if missing in _FOR_TRAINING:
+        wanted = missing if missing == _FOR_PLOTS else " ".join(_FOR_TRAINING)
+        return f"{error}: this needs what a light installation leaves out: pip install {wanted}"
     return (
         f"{error}: install facesearch anew, with all that it needs; or where packages lie in folders that only "
         f"PYTHONPATH names, set {TRUST_VARIABLE}=1"

