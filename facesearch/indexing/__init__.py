@@ -8,7 +8,7 @@ photos themselves. The outcome depends on the photos and their order only, not o
 from __future__ import annotations
 
 from facesearch.indexing.pruning import PruneSummary, prune
-from facesearch.indexing.reindexing import ReindexInterrupted, ReindexSummary, reindex
+from facesearch.indexing.reindexing import reindex
 from facesearch.indexing.run import index_photos
 from facesearch.indexing.summary import (
     DEFAULT_OPTIONS,
@@ -18,6 +18,8 @@ from facesearch.indexing.summary import (
     IndexOptions,
     IndexProgress,
     IndexSummary,
+    ReindexInterrupted,
+    ReindexSummary,
 )
 
 __all__ = [

@@ -21,7 +21,7 @@ import numpy as np
 from facesearch.errors import PhotoError
 from facesearch.indexing.intake import embedded
 from facesearch.indexing.reading import Known, read_ahead
-from facesearch.indexing.summary import AbsentFolder, IndexProgress
+from facesearch.indexing.summary import AbsentFolder, IndexProgress, ReindexInterrupted, ReindexSummary
 from facesearch.library import AddedFace, Library
 from facesearch.people import FaceReader
 from facesearch.people.added import look_again
@@ -47,33 +47,6 @@ log = logging.getLogger(__name__)
 _BATCH_FACES = 32
 _BATCH_PHOTOS = 64
 _DECODE_AHEAD = 3
-
-
-@dataclass(frozen=True)
-class ReindexSummary:
-    """What a run did."""
-
-    tower: str
-    switched: bool  # whether the library answers with the new tower and detector now
-    photos: int  # read in this run
-    photos_failed: int  # of all photos, those that cannot be read
-    photos_changed: int  # whose files show something else by now: the next index reads them
-    faces: int  # of the new models
-    faces_kept: int  # faces that were known before
-    named_lost: int  # faces of people that were not found again
-    waiting: tuple[AbsentFolder, ...]  # folders with photos that are out of reach
-    elapsed_s: float
-    interrupted: bool
-    heads_dropped: int = 0  # deleted heads, which had been taught over another tower
-    calibration_dropped: bool = False  # the library's own: distances changed, or the faces it was fitted to
-
-
-class ReindexInterrupted(KeyboardInterrupt):
-    """Ctrl-C during a run, after everything that was finished has been kept for the next one."""
-
-    def __init__(self, summary: ReindexSummary) -> None:
-        super().__init__("interrupted")
-        self.summary = summary
 
 
 def reindex(

@@ -112,3 +112,30 @@ class IndexInterrupted(KeyboardInterrupt):
     def __init__(self, summary: IndexSummary) -> None:
         super().__init__("interrupted")
         self.summary = summary
+
+
+@dataclass(frozen=True)
+class ReindexSummary:
+    """What a run of `reindex` did."""
+
+    tower: str
+    switched: bool  # whether the library answers with the new tower and detector now
+    photos: int  # read in this run
+    photos_failed: int  # of all photos, those that cannot be read
+    photos_changed: int  # whose files show something else by now: the next index reads them
+    faces: int  # of the new models
+    faces_kept: int  # faces that were known before
+    named_lost: int  # faces of people that were not found again
+    waiting: tuple[AbsentFolder, ...]  # folders with photos that are out of reach
+    elapsed_s: float
+    interrupted: bool
+    heads_dropped: int = 0  # deleted heads, which had been taught over another tower
+    calibration_dropped: bool = False  # the library's own: distances changed, or the faces it was fitted to
+
+
+class ReindexInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a reindex, after everything that was finished has been kept for the next one."""
+
+    def __init__(self, summary: ReindexSummary) -> None:
+        super().__init__("interrupted")
+        self.summary = summary
