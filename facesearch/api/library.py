@@ -228,11 +228,9 @@ class FaceLibrary:
 
         Raises PhotoError (unreadable, no face), LibraryError and TowerError.
         """
-        from facesearch.query import compare_probes, probe_prominent_face
+        from facesearch.query import compare_photos
 
-        library = self.reader
-        one, two = (probe_prominent_face(Path(photo), self.detector, self.tower) for photo in (first, second))
-        return compare_probes(one, two, library)
+        return compare_photos(Path(first), Path(second), library=self.reader, detector=self.detector, tower=self.tower)
 
     def query(
         self, photo: Folder, k: int = 5, threshold: float | None = None, prior: float = 0.5, *, faces: bool = False

@@ -37,12 +37,10 @@ def compare(
     library: whose own calibration, and what it was taught, is to count instead. Raises PhotoError (unreadable, no
     face), TowerError, and LibraryError with a library.
     """
-    from facesearch.query import compare_probes, probe_prominent_face
+    from facesearch.query import compare_photos
     from facesearch.vision.detector.detector import load_detector
 
     if library is not None:
         with FaceLibrary(Path(library), tower, device) as opened:
             return opened.compare(first, second)
-    detector, loaded = load_detector(), load_tower(tower, device=device)
-    one, two = (probe_prominent_face(Path(photo), detector, loaded) for photo in (first, second))
-    return compare_probes(one, two)
+    return compare_photos(Path(first), Path(second), load_detector(), load_tower(tower, device=device))

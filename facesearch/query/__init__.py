@@ -14,7 +14,7 @@ from facesearch.query.answers import (
     ProbeFace,
     QueryAnswer,
 )
-from facesearch.query.ask import ask, compare_probes
+from facesearch.query.ask import ask, compare_photos, compare_probes
 from facesearch.query.options import DEFAULT_OPTIONS, QueryOptions
 from facesearch.query.probe import FailedProbe, Probe, is_one_photo, probe_each, probe_photo, probe_prominent_face
 from facesearch.query.verdict import SET_APART, footer
@@ -34,6 +34,7 @@ __all__ = [
     "QueryAnswer",
     "QueryOptions",
     "ask",
+    "compare_photos",
     "compare_probes",
     "footer",
     "is_one_photo",

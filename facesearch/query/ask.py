@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 from facesearch.errors import TowerError
 from facesearch.evaluation.distance import row_distances
@@ -15,9 +16,9 @@ from facesearch.query.answers import Comparison, FaceMatch, ProbeFace, QueryAnsw
 from facesearch.query.candidates import by_face, nearest_groups
 from facesearch.query.identities import identify
 from facesearch.query.options import DEFAULT_OPTIONS, QueryOptions
-from facesearch.query.probe import Probe
+from facesearch.query.probe import Probe, probe_prominent_face
 from facesearch.query.verdict import pair_verdict
-from facesearch.records import EmbeddedFace
+from facesearch.records import EmbeddedFace, Embedder, FaceDetector
 from facesearch.tuning.calibration import Judge, judge_in
 
 
@@ -60,6 +61,14 @@ def compare_probes(first: Probe, second: Probe, library: Library | None = None) 
     with library.snapshot():
         library.check_tower(first.models.tower, first.models.tower_name)
         return _compared(first, second, library.space, judge_of(first, library))
+
+
+def compare_photos(
+    first: Path, second: Path, detector: FaceDetector, tower: Embedder, library: Library | None = None
+) -> Comparison:
+    """The same for the most prominent faces of two photos. Raises PhotoError (unreadable, no face), too."""
+    one, two = (probe_prominent_face(photo, detector, tower) for photo in (first, second))
+    return compare_probes(one, two, library)
 
 
 def judge_of(probe: Probe, library: Library | None = None, threshold: float | None = None) -> Judge:

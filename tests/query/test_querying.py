@@ -27,9 +27,8 @@ from facesearch.query import (
     QueryAnswer,
     QueryOptions,
     ask,
-    compare_probes,
+    compare_photos,
     probe_photo,
-    probe_prominent_face,
 )
 from facesearch.query.candidates import FIRST_REACH
 from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, NewPhoto, PhotoFile, Pixels
@@ -68,8 +67,7 @@ def _faces(library: Library, photo: Path, k: int = 5, tower: ColourTower | None 
 
 
 def _compare(first: Path, second: Path, tower: ColourTower | None = None) -> Comparison:
-    one, two = (probe_prominent_face(photo, TileDetector(), tower or ColourTower()) for photo in (first, second))
-    return compare_probes(one, two)
+    return compare_photos(first, second, TileDetector(), tower or ColourTower())
 
 
 def _people(library: Library, photo: Path, k: int = 5) -> tuple[PersonMatch, ...]:
