@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -28,27 +29,18 @@ from facesearch.library import Library
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    """A photo of Ann and Bob beside one of Bob and somebody whom nobody knows, and a copy of the first."""
-    draw(tmp_path / "photos" / "both.png", ANN, BOB)
-    draw(tmp_path / "photos" / "sub" / "bob.png", (255, 255, 255), BOB, SOMEBODY)
-    (tmp_path / "photos" / "sub" / "copy.png").write_bytes((tmp_path / "photos" / "both.png").read_bytes())
-    return tmp_path / "photos"
+def photos(photos: Path) -> Path:
+    """With a copy of the first."""
+    shutil.copyfile(photos / "both.png", photos / "sub" / "copy.png")
+    return photos
 
 
 @pytest.fixture
-def path(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    with Library.create(tmp_path / "library", MODELS) as library:
-        index(library, photos)
+def path(path: Path) -> Path:
+    """With names for Ann and Bob."""
+    with Library.open(path, MODELS, writable=True) as library:
         name_faces(library, tile_0="Ann", tile_1="Bob")
-    monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "library"))
-    return tmp_path / "library"
-
-
-@pytest.fixture
-def run_here(path: Path, run: CommandLine) -> CommandLine:
-    """The program's commands, which work with that library."""
-    return run
+    return path
 
 
 def names_in(path: Path) -> list[str]:

@@ -22,28 +22,6 @@ from facesearch.library import Library
 WHITE = (255, 255, 255)
 
 
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    draw(tmp_path / "photos" / "both.png", ANN, BOB)
-    draw(tmp_path / "photos" / "sub" / "bob.png", WHITE, BOB, SOMEBODY)
-    return tmp_path / "photos"
-
-
-@pytest.fixture
-def path(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A library in which nobody has a name."""
-    with Library.create(tmp_path / "library", MODELS) as library:
-        index(library, photos)
-    monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "library"))
-    return tmp_path / "library"
-
-
-@pytest.fixture
-def run_here(path: Path, run: CommandLine) -> CommandLine:
-    """The program's commands, which work with that library."""
-    return run
-
-
 def named(path: Path) -> dict[str, str]:
     """Who is where in the library: names by photo and column of tiles."""
     with Library.open(path) as library:

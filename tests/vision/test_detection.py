@@ -25,11 +25,6 @@ from facesearch.vision.detector.detector import Detector, DetectorSettings, load
 
 
 @pytest.fixture(scope="module")
-def detector() -> Detector:
-    return load_detector()
-
-
-@pytest.fixture(scope="module")
 def group() -> DrawnPhoto:
     return draw_group(random_people(8, seed=5), np.random.default_rng(5), face_px=100)
 

@@ -23,11 +23,6 @@ from facesearch.vision.faces import SeeingWorker, SeenPhoto, cut_out, find_faces
 
 
 @pytest.fixture(scope="module")
-def detector() -> Detector:
-    return load_detector()
-
-
-@pytest.fixture(scope="module")
 def group(tmp_path_factory: pytest.TempPathFactory) -> PhotoFile:
     """Five people on a photo that is decoded smaller than it is."""
     drawn = draw_group(random_people(5, seed=2), np.random.default_rng(2), face_px=90)

@@ -25,12 +25,6 @@ from facesearch.web.server import _listening, serve
 NAMED = ("people", "status", "journal", "photos/1", "faces/1/picture", "events", "run")
 
 
-@pytest.fixture(scope="module")
-def server(album_and_library: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with serving(album_and_library[1], tmp_path_factory.mktemp("temporary"), "--device", "cpu") as running:
-        yield running
-
-
 @pytest.fixture
 def browser(server: Serving) -> Iterator[httpx.Client]:
     """What a browser has after the address with the token: a cookie."""

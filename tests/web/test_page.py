@@ -24,14 +24,6 @@ AT_MOST_MS = 20_000
 
 
 @pytest.fixture(scope="module")
-def server(album_and_library: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """Of a library in which one person is two groups, for the questions of a review."""
-    album, library = album_and_library
-    with serving(library, tmp_path_factory.mktemp("temporary"), "--device", "cpu", "--root", str(album)) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with chromium() as running:
         yield running

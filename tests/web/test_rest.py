@@ -28,14 +28,6 @@ from facesearch.text import plain
 GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "page.md"
 
 
-@pytest.fixture(scope="module")
-def server(album_and_library: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    temporary = tmp_path_factory.mktemp("temporary")
-    album, library = album_and_library
-    with serving(library, temporary, "--device", "cpu", "--root", str(album)) as running:
-        yield running
-
-
 @pytest.fixture
 def client(server: Serving) -> Iterator[httpx.Client]:
     with server.client() as client:
