@@ -14,17 +14,20 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
 import os
 import re
 import shlex
-import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+
+from facesearch import cli
 
 GUIDE = Path(__file__).parents[1] / "docs" / "guide"
 BLOCK = re.compile(r"<!-- run: ([a-z-]+) -->\n(.*?)<!-- /run -->", re.DOTALL)
@@ -42,14 +45,19 @@ class Walk:
         """The person who has most faces of the largest group; the person of the purest group."""
 
     def run(self, *arguments: str) -> str:
-        """What a command prints on stdout, with the guide's library and the shipped tower."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("FACESEARCH_")}
-        environment["FACESEARCH_LIBRARY"] = self.library
-        command = [str(Path(sys.executable).parent / "facesearch"), *arguments]
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"facesearch {shlex.join(arguments)}: exit code {done.returncode}\n{done.stderr}")
-        return done.stdout.replace(f"{self.folder}/", "")
+        """What a command prints on stdout, with the guide's library and the shipped tower. It runs in this process."""
+        for name in [name for name in os.environ if name.startswith("FACESEARCH_")]:
+            del os.environ[name]
+        os.environ["FACESEARCH_LIBRARY"] = self.library
+        printed, told = io.StringIO(), io.StringIO()
+        with chdir(self.folder), redirect_stdout(printed), redirect_stderr(told):
+            try:
+                cli.main(arguments)
+            except SystemExit as ended:
+                code = ended.code
+        if code:
+            raise SystemExit(f"facesearch {shlex.join(arguments)}: exit code {code}\n{told.getvalue()}")
+        return printed.getvalue().replace(f"{self.folder}/", "")
 
     def show(self, *arguments: str, lines: int = LINES_SHOWN) -> None:
         """Run a command and keep it with what it prints; the middle of a long answer is left out."""

@@ -1,4 +1,4 @@
-"""Fixtures for every test: the real photos beside the repository, where there are any."""
+"""For every test: the real photos beside the repository, where there are any, and the order of the files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ import pytest
 pytest_plugins = ["support.fixtures"]
 
 PHOTOS_DIR = Path(os.environ.get("FACESEARCH_PHOTOS", Path(__file__).parents[2] / "shared" / "data"))
+LONGEST_FILES = (
+    "test_readme.py",
+    "train/test_recipe.py",
+    "train/test_loop.py",
+    "web/test_page.py",
+    "test_import_path.py",
+)
 
 
 def pytest_configure() -> None:
@@ -18,8 +25,11 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what is marked `photos`, and say why, where the real photos are missing."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, begin with the longest files, or one process would work on them alone at
+    the end. Skip what is marked `photos`, and say why, where the real photos are missing."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
     if PHOTOS_DIR.is_dir():
         return
     skip = pytest.mark.skip(
@@ -28,6 +38,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "photos" in item.keywords:
             item.add_marker(skip)
+
+
+def _turn(item: pytest.Item) -> int:
+    name = item.path.relative_to(Path(__file__).parent).as_posix()
+    return LONGEST_FILES.index(name) if name in LONGEST_FILES else len(LONGEST_FILES)
 
 
 @pytest.fixture(scope="session")

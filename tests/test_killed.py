@@ -35,11 +35,13 @@ def test_kill_9_at_random_moments() -> None:
     assert re.match(said, ran.stdout)
 
 
-@pytest.fixture
-def killed_album(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def killed_album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Read it only."""
+    album = tmp_path_factory.mktemp("killed") / "album"
     for number in range(PHOTOS):
-        draw(tmp_path / "album" / f"{number:02}.png", (number, 9, 9), (9, number, 9))
-    return tmp_path / "album"
+        draw(album / f"{number:02}.png", (number, 9, 9), (9, number, 9))
+    return album
 
 
 def _index(library: Library, album: Path) -> None:
@@ -72,15 +74,15 @@ def _assert_ends_whole(path: Path, album: Path) -> None:
 # Power cuts
 
 
-@pytest.fixture
-def states(killed_album: Path, tmp_path: Path) -> list[Path]:
-    """Copies of one library's folder, as it lies on the disk after each part of the album, still open."""
-    copies = []
-    with Library.create(tmp_path / "library", MODELS) as library:
+@pytest.fixture(scope="module")
+def states(killed_album: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Copies of one library's folder, as it lies on the disk after each part of the album. Read them only."""
+    folder, copies = tmp_path_factory.mktemp("states"), []
+    with Library.create(folder / "library", MODELS) as library:
         for count in (0, 6, 12, PHOTOS):
             photos = sorted(killed_album.iterdir())[:count]
             index_photos(library, photos, TileDetector(), ColourTower(), IndexOptions(batch_faces=4))
-            copies.append(Path(shutil.copytree(tmp_path / "library", tmp_path / f"state {count}")))
+            copies.append(Path(shutil.copytree(folder / "library", folder / f"state {count}")))
     return copies
 
 
@@ -100,14 +102,15 @@ def test_rows_and_vectors_of_any_two_moments(
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
-def test_a_torn_file_of_vectors(states: list[Path], killed_album: Path, share: float) -> None:
-    file = states[2] / INDEX_NAME
+def test_a_torn_file_of_vectors(states: list[Path], killed_album: Path, tmp_path: Path, share: float) -> None:
+    path = Path(shutil.copytree(states[2], tmp_path / "torn"))
+    file = path / INDEX_NAME
     data = file.read_bytes()
     kept = int(len(data) * share)
     file.write_bytes(data[:kept] + bytes(len(data) - kept))  # the length is there, the content is not yet
-    (states[2] / f"{DESCRIPTION_NAME}.new").write_bytes(b"{")
-    assert _assert_sound(states[2]) == 12
-    _assert_ends_whole(states[2], killed_album)
+    (path / f"{DESCRIPTION_NAME}.new").write_bytes(b"{")
+    assert _assert_sound(path) == 12
+    _assert_ends_whole(path, killed_album)
 
 
 def test_a_log_that_was_cut_off_anywhere_gives_whole_batches(

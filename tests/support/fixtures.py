@@ -11,8 +11,11 @@ import pytest
 
 from facesearch.library import Library
 from support.command_line import CommandLine
+from support.kept_processes import KeptProcesses
 from support.people_library import create, draw_album
 from support.small_tower import write_small_tower
+
+_OWN_PROCESSES = {"photos", "vision"}  # test folders
 
 
 def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], object]) -> Path:
@@ -28,6 +31,23 @@ def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path
             build(half_built)
             half_built.rename(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def kept_processes() -> Iterator[KeptProcesses]:
+    """The processes that decode photos, those of all tests that need no process of their own."""
+    kept = KeptProcesses()
+    yield kept
+    kept.end()
+
+
+@pytest.fixture(autouse=True)
+def processes_are_kept(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, kept_processes: KeptProcesses
+) -> None:
+    """In all tests but those of the processes themselves."""
+    if request.path.parent.name not in _OWN_PROCESSES:
+        kept_processes.put_in_place(monkeypatch)
 
 
 @pytest.fixture

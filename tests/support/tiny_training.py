@@ -12,7 +12,9 @@ from facesearch_train.crop_data import CropData
 from facesearch_train.model.network import DenseNetShape
 from facesearch_train.presets import one_cycle
 
-NETWORK = DenseNetShape(units=(1, 1), growth_rate=4, bn_momentum=0.9)
+# A stage takes as long as its network has weights: Keras traces what happens to each.
+NETWORK = DenseNetShape(units=(1,), growth_rate=4, bn_momentum=0.9)
+TWO_BLOCKS = replace(NETWORK, units=(1, 1))  # the first of which can stand still
 STAGE = Stage(epochs=2, input_size_px=28, schedule=one_cycle(2, 2e-3), contrastive=0.5, softmax=1.0, identity=0.3)
 
 

@@ -1,23 +1,25 @@
-"""Training under each Keras backend that is installed, each in a process of its own: two steps, a run that is cut off
-and resumed, its export, and two devices at once."""
+"""Training under each Keras backend that is installed: two steps, a run that is cut off and resumed, its export, and
+two devices at once. A backend other than that of the tests has a process of its own."""
 
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import math
 import os
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 
 PROGRAM = """
-import json, sys
+import json
 from dataclasses import replace
-from pathlib import Path
 import keras
 from support.tiny_training import STAGE, coloured_people, tiny_config
 from facesearch_train.loop import Run
@@ -25,7 +27,7 @@ from facesearch_train.loop import Run
 for sampling in ("people", "pairs"):
     stage = replace(STAGE, epochs=1, momentum=0.9)
     config = tiny_config(stages=(stage,), sampling=sampling, photos_per_epoch=16, precision="auto")
-    run = Run(config, Path(sys.argv[1]) / sampling, coloured_people(8), coloured_people(3, seed=1))
+    run = Run(config, FOLDER / sampling, coloured_people(8), coloured_people(3, seed=1))
     reports = []
     run.train(on_epoch=reports.append)
     steps, figures = int(run.model.optimizer.iterations), reports[0].figures()
@@ -40,17 +42,26 @@ def run_program(program: str, backend: str, folder: Path, **environment: str) ->
     """The JSON lines that a program prints under a backend. Skips where that is not installed."""
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
+    if backend == keras.backend.backend() and not environment:
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            exec(compile(program, "<program>", "exec"), {"FOLDER": folder})
+        return _json_lines(printed.getvalue())
     paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     variables = {"KERAS_BACKEND": backend, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **environment}
     done = subprocess.run(
-        [sys.executable, "-c", program, str(folder)],
+        [sys.executable, "-c", f"import pathlib\nFOLDER = pathlib.Path({str(folder)!r})\n{program}"],
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return _json_lines(done.stdout)
+
+
+def _json_lines(printed: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -70,29 +81,28 @@ def test_two_steps_train(backend: str, tmp_path: Path) -> None:
 
 
 WHOLE_RUN = """
-import json, shutil, sys
-from pathlib import Path
+import json, shutil
 import numpy as np
 from support.tiny_training import coloured_people, tiny_config
 from facesearch.vision.tower.tower import Tower
 from facesearch_train.export import export_tower, serving_tower
 from facesearch_train.loop import Run
 
-folder, people = Path(sys.argv[1]), coloured_people(8)
+people = coloured_people(8)
 validation = coloured_people(6, seed=1)
 config = tiny_config(photos_per_epoch=16, accumulate=2)
 
 def keep(report):
     if report.epoch == 1:
-        shutil.copytree(folder / "whole", folder / "cut")
+        shutil.copytree(FOLDER / "whole", FOLDER / "cut")
 
 for name in ("whole", "cut"):
-    Run(config, folder / name, people, validation).train(resume=name == "cut", on_epoch=keep)
-    rows = (folder / name / "history.csv").read_text().splitlines()
+    Run(config, FOLDER / name, people, validation).train(resume=name == "cut", on_epoch=keep)
+    rows = (FOLDER / name / "history.csv").read_text().splitlines()
     print(json.dumps({"rows": rows}))
-serving = serving_tower(config, folder / "whole" / "best.weights.h5")
-export_tower(serving, folder / "tower", config, validation, {})
-served = Tower.load(folder / "tower", device="cpu").embed(validation.crops)
+serving = serving_tower(config, FOLDER / "whole" / "best.weights.h5")
+export_tower(serving, FOLDER / "tower", config, validation, {})
+served = Tower.load(FOLDER / "tower", device="cpu").embed(validation.crops)
 trained = np.asarray(serving.predict_on_batch(validation.crops.astype("float32")))
 print(json.dumps({"off": float(np.abs(served - trained).max()), "spread": float(trained.std(axis=0).mean())}))
 """
@@ -112,15 +122,14 @@ def test_a_run_is_resumed_to_the_same_numbers_and_its_export_is_served(backend: 
 
 
 TWO_DEVICES = """
-import json, sys
-from pathlib import Path
+import json
 import jax, keras
 from support.tiny_training import STAGE, coloured_people, tiny_config
 from facesearch_train.loop import Run
 
 config = tiny_config(stages=(STAGE,), photos_per_epoch=32, memory=0)
 reports = []
-run = Run(config, Path(sys.argv[1]), coloured_people(8), coloured_people(3, seed=1))
+run = Run(config, FOLDER, coloured_people(8), coloured_people(3, seed=1))
 run.train(on_epoch=reports.append)
 kernel = run.tower.trainable_variables[0].value
 print(json.dumps({

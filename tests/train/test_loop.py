@@ -6,13 +6,14 @@ import csv
 import json
 import shutil
 from collections import defaultdict
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
-from support.tiny_training import NETWORK, STAGE, coloured_people, tiny_config
+from support.tiny_training import NETWORK, STAGE, TWO_BLOCKS, coloured_people, tiny_config
 
 from facesearch.errors import TowerError, TrainingCollapsedError, TrainingDataError, UsageError
 from facesearch_train.config import TrainConfig
@@ -26,7 +27,9 @@ from facesearch_train.schedule import CyclicalSchedule
 
 CONFIG = tiny_config()
 TAUGHT_STAGE = replace(STAGE, softmax=0.0, identity=0.0, lessons=TAUGHT, frozen=1, average=0.9)
-TAUGHT_CONFIG = tiny_config(stages=(TAUGHT_STAGE, replace(TAUGHT_STAGE, epochs=1, frozen=0)), memory=0)
+TAUGHT_CONFIG = tiny_config(
+    stages=(TAUGHT_STAGE, replace(TAUGHT_STAGE, epochs=1, frozen=0)), memory=0, network=TWO_BLOCKS
+)
 TRAINING, VALIDATION = coloured_people(8), coloured_people(5, seed=1)
 
 
@@ -118,16 +121,27 @@ def test_the_best_weights_are_those_of_the_last_stages_lowest_validation_loss(fi
 
 
 @pytest.mark.parametrize("keep", ["best", "last"])
-def test_an_epoch_that_is_not_the_best_is_kept_only_as_the_last(tmp_path: Path, keep: Literal["best", "last"]) -> None:
-    run = Run(tiny_config(stages=(replace(STAGE, epochs=1),), keep=keep), tmp_path, TRAINING, VALIDATION)
-    run.best_loss = float("-inf")
-    run.train()
+def test_an_epoch_that_is_not_the_best_is_kept_only_as_the_last(
+    finished: Finished, tmp_path: Path, keep: Literal["best", "last"]
+) -> None:
+    run = copy(finished.run)
+    run.config, run.folder = tiny_config(keep=keep), tmp_path
+    run._keep(replace(finished.reports[-1], best=False))
+    assert (tmp_path / "last.json").exists()
     assert (tmp_path / "best.weights.h5").exists() == (keep == "last")
     if keep == "last":
         tower = build_tower(28, shape=NETWORK)
         tower.load_weights(tmp_path / "best.weights.h5")
         for kept, ended in zip(tower.get_weights(), run.tower.get_weights(), strict=True):
             np.testing.assert_array_equal(kept, ended)
+
+
+def test_an_epoch_is_the_best_only_where_its_loss_is_the_lowest(finished: Finished) -> None:
+    lowest = [float("inf")] * len(CONFIG.stages)
+    for report in finished.reports:
+        stage, _, _ = CONFIG.stage_at(report.epoch - 1)
+        assert report.best == (report.validation.loss < lowest[stage])
+        lowest[stage] = min(report.validation.loss, lowest[stage])
 
 
 def test_a_stage_begins_with_the_weights_and_prototypes_of_the_one_before_and_has_its_own_batches(
@@ -285,7 +299,7 @@ def taught(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("taught")
     first, last = TAUGHT_CONFIG.stages
     config = replace(TAUGHT_CONFIG, stages=(replace(first, views=request.param), last))
-    start = build_tower(28, shape=NETWORK, radius=TAUGHT_STAGE.radius)
+    start = build_tower(28, shape=TWO_BLOCKS, radius=TAUGHT_STAGE.radius)
     run = Run(config, folder / "whole", taught_people(), VALIDATION)
     result = Taught(config, start, [], folder / "after-1", [])
 
@@ -324,7 +338,7 @@ def test_the_tower_to_keep_is_the_running_mean_of_the_weights(tmp_path: Path) ->
     stage = replace(TAUGHT_STAGE, epochs=1)
     run = Run(replace(TAUGHT_CONFIG, stages=(stage,), keep="last"), tmp_path, taught_people(), VALIDATION)
     run.train()
-    kept = build_tower(28, shape=NETWORK)
+    kept = build_tower(28, shape=TWO_BLOCKS)
     kept.load_weights(tmp_path / "best.weights.h5")
     last = run.tower.get_layer("embedding").get_weights()[0]
     mean = next(mean for variable, mean in run.model.optimizer.averages if variable.path.endswith("embedding/kernel"))

@@ -8,20 +8,20 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from support.tiny_training import NETWORK, STAGE, coloured_people, tiny_config
+from support.tiny_training import STAGE, TWO_BLOCKS, coloured_people, tiny_config
 
 from facesearch_train.model.frozen_maps import frozen_maps
 from facesearch_train.model.network import build_tower, split_tower
 
 CROPS = coloured_people(9, photos=5).crops  # more than one batch, the last one not whole
 STILL = replace(STAGE, frozen=1, views=2)
-CONFIG = tiny_config(stages=(STILL,))
+CONFIG = tiny_config(stages=(STILL,), network=TWO_BLOCKS)
 
 
 @pytest.fixture(scope="module")
 def trunk_tower() -> keras.Model:
     keras.utils.set_random_seed(3)
-    return build_tower(STAGE.input_size_px, shape=NETWORK)
+    return build_tower(STAGE.input_size_px, shape=TWO_BLOCKS)
 
 
 def test_a_tower_cut_in_two_gives_the_same_embeddings(trunk_tower: keras.Model) -> None:
@@ -70,6 +70,6 @@ def test_finished_views_are_taken_again_for_the_same_tower_and_made_anew_for_ano
     again = frozen_maps(tmp_path, trunk_tower, CROPS, CONFIG, STILL)[np.arange(90)]
     assert (again[0] == 7.0).all()
     np.testing.assert_array_equal(again[1:], before[1:])
-    other = build_tower(STAGE.input_size_px, shape=NETWORK)
+    other = build_tower(STAGE.input_size_px, shape=TWO_BLOCKS)
     frozen_maps(tmp_path, other, CROPS, CONFIG, STILL)
     assert len(list((tmp_path / "maps").iterdir())) == 4
