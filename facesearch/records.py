@@ -42,6 +42,29 @@ class PhotoFile:
 
 
 @dataclass(frozen=True)
+class NodeWork:
+    """What a machine of a cluster does for a run."""
+
+    name: str
+    photos: int  # that it has answered for
+    photos_a_second: float  # of these, since its first worker was ready
+    in_flight: int  # photos that it works on now
+
+
+@dataclass(frozen=True)
+class WriterAtWork:
+    """A process that writes to a library now, and how far it is. Plain values only, ready for JSON."""
+
+    pid: int
+    since: str  # UTC, ISO 8601
+    action: str | None = None  # "index" or "reindex"; None for one that does not tell
+    done: int = 0  # photos of this run
+    total: int = 0
+    photos_a_second: float = 0.0
+    nodes: tuple[NodeWork, ...] = ()  # what the machines of a cluster do
+
+
+@dataclass(frozen=True)
 class Taken:
     """When a photo was taken."""
 

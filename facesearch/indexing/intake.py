@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,9 @@ from facesearch.records import (
     AlignedFace,
     EmbeddedFace,
     Embedder,
-    Floats,
     KnownFile,
     NewPhoto,
     PhotoFile,
-    Pixels,
     SkippedFile,
     Taken,
 )
@@ -108,22 +107,14 @@ class Intake:
         if not self.batch:
             return
         every = [face for finished in self.batch for face in finished.faces]
-        embeddings = iter(embedded(self.reader.tower, [face.crop for face in every if face.embedding is None]))
+        embedded = iter(embed_faces(self.reader.tower, every))
         carried = {finished.sha256: self._carried(finished) for finished in self.batch}
         counts: Counter[str] = Counter()
         shown: list[tuple[Path, int]] = []
         edited: list[tuple[int, int]] = []
         with self.library.changing():
             for finished in self.batch:
-                faces = [
-                    EmbeddedFace(
-                        face.face,
-                        next(embeddings) if face.embedding is None else face.embedding,
-                        face.quality,
-                        face.span,
-                    )
-                    for face in finished.faces
-                ]
+                faces = list(islice(embedded, len(finished.faces)))
                 if finished.duration_s is not None:
                     faces = joined(faces, self.reader.tower.card.threshold, finished.duration_s)
                 elif any(face.span is not None for face in faces):
@@ -175,11 +166,15 @@ class Intake:
         return photo_id, "changed" if before is not None else "new" if is_new else "linked"
 
 
-def embedded(tower: Embedder, crops: Sequence[Pixels]) -> Floats:
-    """Embeddings of crops, float32 (N, 32). Raises TowerError for anything but finite numbers."""
-    if not crops:
-        return np.empty((0, EMBEDDING_SIZE), np.float32)
-    embeddings = tower.embed(np.stack(crops))
-    if embeddings.shape != (len(crops), EMBEDDING_SIZE) or not np.isfinite(embeddings).all():
+def embed_faces(tower: Embedder, faces: Sequence[AlignedFace]) -> list[EmbeddedFace]:
+    """Faces with their embeddings: those that were embedded where they were found, and the others in one batch. Raises
+    TowerError for anything but finite numbers."""
+    crops = [face.crop for face in faces if face.embedding is None]
+    new = iter(tower.embed(np.stack(crops)) if crops else ())
+    embeddings = [next(new) if face.embedding is None else face.embedding for face in faces]
+    if any(each.shape != (EMBEDDING_SIZE,) or not np.isfinite(each).all() for each in embeddings):
         raise TowerError(f"the tower {tower.card.name} gave no {EMBEDDING_SIZE} finite numbers a face; install it anew")
-    return embeddings
+    return [
+        EmbeddedFace(face.face, embedding, face.quality, face.span)
+        for face, embedding in zip(faces, embeddings, strict=True)
+    ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,7 +18,13 @@ from typing import Generic, Protocol, Self, TypeVar
 
 from facesearch.errors import PhotoError
 from facesearch.photos import DecodingWorker, fingerprint, is_video
-from facesearch.records import Photo, PhotoFile
+from facesearch.records import FaceDetector, Photo, PhotoFile
+from facesearch.vision.detector.detector import Detector
+from facesearch.vision.faces import SeeingWorker, SeenPhoto
+from facesearch.vision.faces.faces_of_video import look_whole, see_video
+
+AHEAD_A_LANE = 4
+"""Photos on their way a lane: enough to keep it busy while a batch is embedded and committed."""
 
 Seen = TypeVar("Seen")
 Seen_co = TypeVar("Seen_co", covariant=True)
@@ -47,54 +53,40 @@ class Known:
     hashes: set[str]
 
 
-def read_ahead(
-    files: Sequence[PhotoFile], known: Known, look_at_video: Callable[[PhotoFile], Photo | Seen], ahead: int
-) -> Generator[tuple[PhotoFile, Photo | Seen | str | PhotoError]]:
-    """Each file with its photo, with what `look_at_video` makes of a video, with the sha256 alone where that is known,
-    or with what is wrong with it.
-
-    Holds `ahead` photos more than the one handed out.
-    """
-    return see_ahead(files, known, lambda photo: photo, look_at_video, lanes=1, ahead=ahead)
-
-
-def see_ahead(
-    files: Sequence[PhotoFile],
-    known: Known,
-    look: Callable[[Photo], Seen],
-    look_at_video: Callable[[PhotoFile], Seen] | None = None,
-    *,
-    lanes: int,
-    ahead: int,
-) -> Generator[tuple[PhotoFile, Seen | str | PhotoError]]:
-    """Each file with what `look` makes of its photo in this process, or `look_at_video` of a video's file; else as
-    `work_ahead`. Without `look_at_video` a video is an error.
-
-    look, look_at_video: called from `lanes` threads at once; may raise PhotoError.
-    """
-    return work_ahead(files, known, partial(Onlooker, look, look_at_video), lanes=lanes, ahead=ahead)
+def seer_here(detector: FaceDetector) -> Callable[[], Seer[SeenPhoto]]:
+    """What a lane on this machine works with: a process of its own that decodes and detects; a detector that cannot be
+    told to it looks here."""
+    if isinstance(detector, Detector):
+        return partial(SeeingWorker, detector)
+    return partial(Onlooker, partial(look_whole, detector=detector), partial(see_video, detector=detector))
 
 
 class Onlooker(DecodingWorker, Generic[Seen]):
-    """Looks here at photos that are decoded in a process of their own."""
+    """Looks here at photos that are decoded in a process of their own.
 
-    def __init__(self, look: Callable[[Photo], Seen], look_at_video: Callable[[PhotoFile], Seen] | None) -> None:
+    look: is given what was asked for, and the photo. look_at_video: without it a video is an error. Both are called
+    from the threads of all lanes at once, and may raise PhotoError."""
+
+    def __init__(
+        self, look: Callable[[PhotoFile, Photo], Seen], look_at_video: Callable[[PhotoFile], Seen] | None = None
+    ) -> None:
         super().__init__()
         self._look, self._look_at_video = look, look_at_video
 
     def see(self, file: PhotoFile) -> Seen:
         if self._look_at_video is not None and is_video(file.path):
             return self._look_at_video(file)
-        return self._look(self.read_photo(file))
+        return self._look(file, self.read_photo(file))
 
 
 def work_ahead(
-    files: Sequence[PhotoFile], known: Known, seer: Callable[[], Seer[Seen]], *, lanes: int, ahead: int
+    files: Iterable[PhotoFile], known: Known, seer: Callable[[], Seer[Seen]], *, lanes: int, ahead: int
 ) -> Generator[tuple[PhotoFile, Seen | str | PhotoError]]:
     """Each file with what a lane's `seer` gives for it, with the sha256 alone where that content is known or was handed
     out before, or with what is wrong with it.
 
-    Holds `ahead` results more than the one handed out.
+    Holds `ahead` results more than the one handed out, and takes a file from `files` no sooner than a lane may begin
+    with it.
     """
     with _Lanes(seer, lanes) as pool:
         reading = _Reading(known, pool)

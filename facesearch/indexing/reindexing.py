@@ -10,21 +10,24 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
+from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
 from facesearch.errors import PhotoError
-from facesearch.indexing.intake import embedded
-from facesearch.indexing.reading import Known, read_ahead
-from facesearch.indexing.summary import AbsentFolder, IndexProgress, ReindexInterrupted, ReindexSummary
+from facesearch.indexing.intake import embed_faces
+from facesearch.indexing.reading import AHEAD_A_LANE, Known, Seer, seer_here, work_ahead
+from facesearch.indexing.summary import (
+    AbsentFolder,
+    IndexOptions,
+    IndexProgress,
+    ReindexInterrupted,
+    ReindexSummary,
+)
 from facesearch.library import AddedFace, Library
-from facesearch.people import FaceReader
-from facesearch.people.added import look_again
+from facesearch.library.rows.added_faces import KeptFace
 from facesearch.photos import photo_file
 from facesearch.records import (
     AlignedFace,
@@ -33,20 +36,18 @@ from facesearch.records import (
     Embedder,
     FaceDetector,
     Models,
-    Photo,
     PhotoFile,
     Span,
 )
 from facesearch.vision.boxes import MEANT, pair_up
-from facesearch.vision.faces import SeenPhoto, cut_out
-from facesearch.vision.faces.faces_of_video import see_video_apart, with_film_apart
+from facesearch.vision.faces import DrawnFace, KnownPhoto, SeenPhoto
 from facesearch.vision.faces.tracks import joined, matched_in_time, with_others_in_film
 
 log = logging.getLogger(__name__)
 
 _BATCH_FACES = 32
 _BATCH_PHOTOS = 64
-_DECODE_AHEAD = 3
+_NOTHING_KNOWN = Known(set(), set())  # every photo is read, of copies one
 
 
 def reindex(
@@ -55,14 +56,16 @@ def reindex(
     tower: Embedder,
     *,
     force: bool = False,
+    workers: int = 0,
+    seer: Callable[[], Seer[SeenPhoto]] | None = None,
     on_progress: Callable[[IndexProgress], None] | None = None,
 ) -> ReindexSummary:
     """Move a writable library to a detector and a tower; goes on where a former run was ended.
 
-    force: give up the photos that are out of reach, with their names. Raises ReindexInterrupted on Ctrl-C, LibraryError
-    and TowerError.
+    force: give up the photos that are out of reach, with their names. workers, seer: as in `index_photos`. Raises
+    ReindexInterrupted on Ctrl-C, LibraryError, TowerError, and what a seer raises.
     """
-    run = _Reindexing(library, detector, tower)
+    run = _Reindexing(library, detector, tower, seer or seer_here(detector), IndexOptions(workers=workers))
     if (library.models.tower, library.models.detector) == (run.models.tower, run.models.detector):
         with library.changing():
             library.succession.end()
@@ -100,7 +103,7 @@ class _Read:
     size_px: tuple[int, int]
     faces: Sequence[AlignedFace]
     former: Sequence[int | None]  # the known face that each of them is, but for those in a film
-    added: Sequence[tuple[AddedFace, int]]  # those that the detector does not find, with the known face of each
+    added: Sequence[tuple[KeptFace, AlignedFace | None]]  # those that the detector does not find, as they are seen now
     in_film: Sequence[tuple[int, DetectedFace, Span | None]]  # the known faces in the film of a motion photo
 
 
@@ -111,6 +114,8 @@ class _Reindexing:
     library: Library
     detector: FaceDetector
     tower: Embedder
+    seer: Callable[[], Seer[SeenPhoto]]
+    options: IndexOptions
     started_s: float = field(default_factory=time.monotonic)
     batch: list[_Read] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -121,24 +126,27 @@ class _Reindexing:
 
     def __post_init__(self) -> None:
         self.models = Models.of(self.detector, self.tower)
-        self.reader = FaceReader(self.detector, self.tower)
         self.same_detector = self.models.detector == self.library.models.detector
 
     def work_through(self, on_progress: Callable[[IndexProgress], None]) -> None:
         """Read every photo that has not been read yet, batch after batch."""
         work = self._work()
         hashes = {photo_id: sha256 for sha256, photo_id in self.library.catalog.photo_ids().items()}
-        with closing(self._read([file for _, file in work])) as decoded:
-            for done, ((photo_id, _), (file, result)) in enumerate(zip(work, decoded, strict=True), start=1):
+        lanes = self.options.lanes_for(len(work))
+        files = (self._known_photo(photo_id, file) for photo_id, file in work)
+        with closing(work_ahead(files, _NOTHING_KNOWN, self.seer, lanes=lanes, ahead=AHEAD_A_LANE * lanes)) as results:
+            for done, ((photo_id, _), (file, result)) in enumerate(zip(work, results, strict=True), start=1):
                 self._take(photo_id, hashes[photo_id], file, result)
                 if len(self.batch) >= _BATCH_PHOTOS or sum(len(each.faces) for each in self.batch) >= _BATCH_FACES:
                     self.finish_batch()
                 on_progress(IndexProgress(done, len(work), self.counts["faces"], self.counts["failed"], file.path))
         self.finish_batch()
 
-    def _read(self, files: Sequence[PhotoFile]) -> Generator[tuple[PhotoFile, Photo | SeenPhoto | str | PhotoError]]:
-        see = partial(see_video_apart, detector=self.detector)
-        return read_ahead(files, Known(set(), set()), see, _DECODE_AHEAD)
+    def _known_photo(self, photo_id: int, file: PhotoFile) -> KnownPhoto:
+        """What is asked of a photo. The same detector would find what is known: that is taken as it is."""
+        faces = [face for _, face in self._detected(photo_id)] if self.same_detector else None
+        drawn = [DrawnFace(face.box, face.landmarks) for face in self.library.added.on([photo_id])]
+        return KnownPhoto(file.path, file.size_bytes, file.mtime_ns, faces, drawn)
 
     def _work(self) -> list[tuple[int, PhotoFile]]:
         """The photos to be read, each with a file that shows it; the others are waited for."""
@@ -158,51 +166,49 @@ class _Reindexing:
                 self.waiting.update(path.parent for path in files.get(photo_id, [])[:1])
         return work
 
-    def _take(self, photo_id: int, sha256: str, file: PhotoFile, result: Photo | SeenPhoto | str | PhotoError) -> None:
+    def _take(self, photo_id: int, sha256: str, file: PhotoFile, result: SeenPhoto | str | PhotoError) -> None:
         """Put a photo into the batch, with its faces as the new detector finds them."""
         if isinstance(result, SeenPhoto) and result.sha256 == sha256:
-            self._take_video(photo_id, result)
-        elif isinstance(result, Photo) and result.sha256 == sha256:
-            faces, former = self._found(photo_id, result)
-            try:
-                seen = cut_out(result, faces)
-            except PhotoError as error:  # landmarks without extent
-                self._fail(photo_id, error.reason)
-                return
-            added = [face for face in self.library.added.on([photo_id]) if face.face_id not in former]
-            looked = list(zip(look_again(self.reader, result, added), (face.face_id for face in added), strict=True))
-            seen = with_film_apart(seen, self.detector)
-            self.batch.append(_Read(photo_id, seen.size_px, seen.faces, former, looked, self._in_film(photo_id)))
+            if result.duration_s is not None:
+                self._take_video(photo_id, result)
+            else:
+                self._take_photo(photo_id, result)
         elif isinstance(result, PhotoError) and isinstance(result.__cause__, OSError) and result.__cause__.errno:
             self.waiting[file.path.parent] += 1  # the disk's fault, not the content's
         else:
             self._fail(photo_id, result.reason if isinstance(result, PhotoError) else None)
 
-    def _found(self, photo_id: int, photo: Photo) -> tuple[list[DetectedFace], list[int | None]]:
-        """The faces in px of the decoded photo, and the known face that each of them is.
-
-        The same detector would find what is known: its boxes and landmarks are taken as they are. Of a photo of which
-        faces were forgotten, only known ones are taken. An added face that another detector finds is one like others.
-        """
-        in_film = {face_id for face_id, _, _ in self._in_film(photo_id)}
-        known = [
-            (face_id, face.enlarged(photo.scale))
-            for face_id, face in self.library.catalog.detected_faces(photo_id)
-            if face_id not in in_film
-        ]
-        if self.same_detector:
-            return [face for _, face in known], [face_id for face_id, _ in known]
-        faces = list(self.detector.detect(photo.pixels))
+    def _take_photo(self, photo_id: int, seen: SeenPhoto) -> None:
+        faces = [face for face in seen.faces if face.span is None]
+        film = [face for face in seen.faces if face.span is not None]
         added = self.library.added.on([photo_id])
-        boxes = [*(face.box for _, face in known), *(face.box * np.float32(photo.scale) for face in added)]
+        faces, former = self._with_known(photo_id, faces, added)
+        drawn = zip(added, seen.drawn, strict=True)
+        lone = [(face, now) for face, now in drawn if face.face_id not in former]
+        self.batch.append(_Read(photo_id, seen.size_px, [*faces, *film], former, lone, self._in_film(photo_id)))
+
+    def _with_known(
+        self, photo_id: int, faces: list[AlignedFace], added: Sequence[KeptFace]
+    ) -> tuple[list[AlignedFace], list[int | None]]:
+        """The faces of a photo, and the known face that each of them is. Of a photo of which faces were forgotten, only
+        known ones are taken. An added face that another detector finds is one like others."""
+        known = self._detected(photo_id)
+        if self.same_detector:
+            return faces, [face_id for face_id, _ in known]
+        boxes = [*(face.box for _, face in known), *(face.box for face in added)]
         known_ids = [*(face_id for face_id, _ in known), *(face.face_id for face in added)]
         ids: list[int | None] = [None] * len(faces)
-        for new, old in pair_up([face.box for face in faces], boxes, MEANT):  # those that overlap most come first
+        for new, old in pair_up([face.face.box for face in faces], boxes, MEANT):  # those that overlap most come first
             ids[new] = known_ids[old]
         if self.library.catalog.with_forgotten_faces([photo_id]):
             faces = [face for face, face_id in zip(faces, ids, strict=True) if face_id is not None]
             return faces, [face_id for face_id in ids if face_id is not None]
         return faces, ids
+
+    def _detected(self, photo_id: int) -> list[tuple[int, DetectedFace]]:
+        """The known faces of a photo that the detector found, but for those in its film."""
+        in_film = {face_id for face_id, _, _ in self._in_film(photo_id)}
+        return [each for each in self.library.catalog.detected_faces(photo_id) if each[0] not in in_film]
 
     def _in_film(self, photo_id: int) -> list[tuple[int, DetectedFace, Span | None]]:
         """The known faces in a video, or in the film of a motion photo."""
@@ -228,16 +234,8 @@ class _Reindexing:
     def _take_video(self, photo_id: int, seen: SeenPhoto) -> None:
         """Put a video into the batch: its faces are found anew, and each is the known one that was seen at its place at
         about its time."""
-        crops = [face.crop for face in seen.faces]
-        embeddings = embedded(self.tower, crops)
-        faces = joined(
-            [
-                EmbeddedFace(face.face, embedding, face.quality, face.span)
-                for face, embedding in zip(seen.faces, embeddings, strict=True)
-            ],
-            self.tower.card.threshold,
-            seen.duration_s or 0.0,
-        )
+        embedded = embed_faces(self.tower, seen.faces)
+        faces = joined(embedded, self.tower.card.threshold, seen.duration_s or 0.0)
         former = matched_in_time(faces, self._in_film(photo_id))
         pairs = self._unforgotten(photo_id, list(zip(faces, former, strict=True)))
         with self.library.changing():
@@ -251,16 +249,19 @@ class _Reindexing:
 
     def finish_batch(self) -> None:
         """Embed the faces of the batch and keep them, whole. Safe to be called again when it was interrupted."""
-        crops = [face.crop for read in self.batch for face in read.faces]
-        embeddings = iter(embedded(self.tower, crops))
+        every = [face for read in self.batch for face in [*read.faces, *_seen(read.added)]]
+        embedded = iter(embed_faces(self.tower, every))
         counts: Counter[str] = Counter()
         with self.library.changing():
             for read in self.batch:
-                new = [EmbeddedFace(face.face, next(embeddings), face.quality, face.span) for face in read.faces]
-                faces = self._with_former(read, new)
-                self.library.succession.put(read.photo_id, read.size_px, faces, read.added)
-                kept = sum(face_id is not None for _, face_id in faces) + len(read.added)
-                counts.update(photos=1, faces=len(faces) + len(read.added), kept=kept)
+                faces = self._with_former(read, list(islice(embedded, len(read.faces))))
+                added = [
+                    (AddedFace(face.box, face.found_by, None if now is None else next(embedded)), face.face_id)
+                    for face, now in read.added
+                ]
+                self.library.succession.put(read.photo_id, read.size_px, faces, added)
+                kept = sum(face_id is not None for _, face_id in faces) + len(added)
+                counts.update(photos=1, faces=len(faces) + len(added), kept=kept)
         self.batch = []
         self.counts += counts
 
@@ -280,3 +281,7 @@ class _Reindexing:
             elapsed_s=time.monotonic() - self.started_s,
             interrupted=interrupted,
         )
+
+
+def _seen(added: Iterable[tuple[KeptFace, AlignedFace | None]]) -> list[AlignedFace]:
+    return [now for _, now in added if now is not None]

@@ -12,13 +12,12 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from facesearch.errors import PhotoError
 from facesearch.evaluation.calibration import Calibration
 from facesearch.indexing.intake import Intake
-from facesearch.indexing.reading import Known, Onlooker, Seer, work_ahead
+from facesearch.indexing.reading import AHEAD_A_LANE, Known, Seer, seer_here, work_ahead
 from facesearch.indexing.settling import NOTHING_SETTLED, Settled, settle
 from facesearch.indexing.summary import DEFAULT_OPTIONS, IndexInterrupted, IndexOptions, IndexProgress, IndexSummary
 from facesearch.indexing.survey import NOTHING_SEEN, Survey, look_around, software_of
@@ -26,11 +25,8 @@ from facesearch.library import Library
 from facesearch.people import FaceReader, FolderNames, GroupSummary, group_people, name_by_folder
 from facesearch.photos import is_named_as_photo, is_named_as_video, photo_file, when_taken
 from facesearch.records import Embedder, FaceDetector, Models, PhotoFile, Taken
-from facesearch.vision.detector.detector import Detector
-from facesearch.vision.faces import SeeingWorker, SeenPhoto
-from facesearch.vision.faces.faces_of_video import look_whole, see_video
+from facesearch.vision.faces import SeenPhoto
 
-_AHEAD_A_LANE = 4  # photos on their way a lane: enough to keep it busy while a batch is embedded and committed
 _PHOTOS_A_DATING = 1000  # committed together
 _NOBODY_NAMED = FolderNames(0, ())
 
@@ -66,7 +62,7 @@ def index_photos(
     intake = Intake(library, reader, survey.known, software, list(survey.skipped))
     settled, names = NOTHING_SETTLED, None
     try:
-        _read_all(survey.work, intake, seer or _seer(detector), options, on_progress or (lambda progress: None))
+        _read_all(survey.work, intake, seer or seer_here(detector), options, on_progress or (lambda progress: None))
         settled = settle(library, survey)
         _date_photos(library, [*survey.unchanged, *intake.shown], options.lanes)
         names = _folder_names(survey, intake, options)
@@ -119,14 +115,7 @@ def _reading(
     known_sizes = library.files.sizes_among(lengths)
     maybe_copies = {size for size, count in lengths.items() if count > 1} | known_sizes
     known = Known(maybe_copies, library.files.contents_of(known_sizes))
-    return work_ahead(work, known, seer, lanes=lanes, ahead=_AHEAD_A_LANE * lanes)
-
-
-def _seer(detector: FaceDetector) -> Callable[[], Seer[SeenPhoto]]:
-    """A process of its own that decodes and detects; a detector that cannot be told to it looks here."""
-    if isinstance(detector, Detector):
-        return partial(SeeingWorker, detector)
-    return partial(Onlooker, partial(look_whole, detector=detector), partial(see_video, detector=detector))
+    return work_ahead(work, known, seer, lanes=lanes, ahead=AHEAD_A_LANE * lanes)
 
 
 def _folder_names(survey: Survey, intake: Intake, options: IndexOptions) -> FolderNames:

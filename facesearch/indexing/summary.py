@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from facesearch.records import SkippedFile
+from facesearch.records import NodeWork, SkippedFile
 from facesearch.vision.runtime import available_cores
 
 PHOTOS_A_LANE = 4  # the start of a lane's process takes 0.4 s of a core, as long as some four photos
@@ -40,13 +40,15 @@ DEFAULT_OPTIONS = IndexOptions()
 
 @dataclass(frozen=True)
 class IndexProgress:
-    """How far a run is. total: the files that are new or changed; the unchanged ones need no time."""
+    """How far a run is. total: the files that are new or changed; the unchanged ones need no time. nodes: what the
+    machines of a cluster do."""
 
     done: int
     total: int
     faces: int
     skipped: int
     current: Path | None
+    nodes: tuple[NodeWork, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ class ReindexSummary:
     interrupted: bool
     heads_dropped: int = 0  # deleted heads, which had been taught over another tower
     calibration_dropped: bool = False  # the library's own: distances changed, or the faces it was fitted to
+    nodes: Mapping[str, int] = field(default_factory=dict)  # how many photos each machine of a cluster has read
 
 
 class ReindexInterrupted(KeyboardInterrupt):

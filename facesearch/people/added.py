@@ -20,11 +20,9 @@ from facesearch.names import person_name
 from facesearch.people.addressing import photo_at
 from facesearch.people.corrections import USER
 from facesearch.photos import is_video, photo_file, read_photo_apart, shown_path
-from facesearch.records import DetectedFace, EmbeddedFace, Embedder, FaceDetector, Floats, FoundBy, Photo
-from facesearch.vision.alignment import align
+from facesearch.records import EmbeddedFace, Embedder, FaceDetector, Floats, FoundBy, Photo
 from facesearch.vision.boxes import MEANT, pair_up
-from facesearch.vision.placing import place_faces
-from facesearch.vision.quality import quality_of
+from facesearch.vision.faces import DrawnFace, cut_out_drawn
 
 LEAST_PX = 8
 """Sides of the smallest box that is taken for a face."""
@@ -53,33 +51,22 @@ class FaceReader:
     detector: FaceDetector
     tower: Embedder
 
-    def look(self, photo: Photo, boxes: Sequence[Floats]) -> list[EmbeddedFace | None]:
+    def look(
+        self, photo: Photo, boxes: Sequence[Floats], former: Sequence[Floats | None] | None = None
+    ) -> list[EmbeddedFace | None]:
         """The faces in some boxes, None where none is seen. boxes, and the faces: in px of the photo in the file.
-
-        Raises TowerError for embeddings that are no numbers."""
-        scale = np.float32(photo.scale)
-        placed = place_faces(photo.pixels, [box * scale for box in boxes], self.detector)
-        return self.embed(photo, [None if face is None else face.enlarged(1 / photo.scale) for face in placed])
-
-    def embed(self, photo: Photo, faces: Sequence[DetectedFace | None]) -> list[EmbeddedFace | None]:
-        """Faces whose landmarks are known, in px of the photo in the file; None for those that cannot be aligned."""
-        crops = {}
-        for place, face in enumerate(faces):
-            if face is not None:
-                try:
-                    crops[place] = align(photo.pixels, face.enlarged(photo.scale).landmarks)
-                except ValueError:  # landmarks without extent
-                    continue
-        found: list[EmbeddedFace | None] = [None] * len(faces)
-        if crops:
-            embeddings = self.tower.embed(np.stack(list(crops.values())))
-            if not np.isfinite(embeddings).all():
-                raise TowerError(f"the tower {self.tower.card.name} gave no finite numbers; install it anew")
-            for (place, crop), embedding in zip(crops.items(), embeddings, strict=True):
-                face = faces[place]
-                assert face is not None
-                found[place] = EmbeddedFace(face, embedding, quality_of(face.enlarged(photo.scale), crop))
-        return found
+        former: landmarks that do where the detector places none. Raises TowerError for embeddings that are no numbers.
+        """
+        drawn = [DrawnFace(box, points) for box, points in zip(boxes, former or [None] * len(boxes), strict=True)]
+        faces = cut_out_drawn(photo, drawn, self.detector)
+        seen = [face for face in faces if face is not None]
+        if not seen:
+            return [None] * len(faces)
+        embeddings = self.tower.embed(np.stack([face.crop for face in seen]))
+        if not np.isfinite(embeddings).all():
+            raise TowerError(f"the tower {self.tower.card.name} gave no finite numbers; install it anew")
+        found = iter(embeddings)
+        return [None if face is None else EmbeddedFace(face.face, next(found), face.quality) for face in faces]
 
 
 def add_face(
@@ -129,25 +116,14 @@ def add_face(
     )
 
 
-def look_again(
-    reader: FaceReader, photo: Photo, faces: Sequence[KeptFace], scale: Floats | None = None
-) -> list[AddedFace]:
+def look_again(reader: FaceReader, photo: Photo, faces: Sequence[KeptFace], scale: Floats) -> list[AddedFace]:
     """Added faces as this detector and tower see them on a photo: by the landmarks that the detector places, else by
     those that were placed before. scale: what takes x1 y1 x2 y2 px of the photo that they were added to, to this one in
-    the file, float32 (4,); None for the same."""
-    by = np.ones(4, np.float32) if scale is None else scale
-    seen = reader.look(photo, [face.box * by for face in faces])
-    former = [
-        None
-        if face.landmarks is None or found is not None
-        else DetectedFace(face.box * by, face.landmarks * by[:2], 0.0)
-        for face, found in zip(faces, seen, strict=True)
-    ]
-    again = reader.embed(photo, former)
-    return [
-        AddedFace(face.box * by, face.found_by, found or before)
-        for face, found, before in zip(faces, seen, again, strict=True)
-    ]
+    the file, float32 (4,)."""
+    boxes = [face.box * scale for face in faces]
+    former = [None if face.landmarks is None else face.landmarks * scale[:2] for face in faces]
+    seen = reader.look(photo, boxes, former)
+    return [AddedFace(box, face.found_by, found) for face, box, found in zip(faces, boxes, seen, strict=True)]
 
 
 def checked_box(box: Sequence[float], size_px: tuple[int, int]) -> Floats:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pytest
 from support import tiles
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
-from facesearch.errors import LibraryError, TowerError
+from facesearch.errors import LibraryError, PhotoError, TowerError
 from facesearch.indexing import AbsentFolder, IndexOptions, IndexProgress, ReindexInterrupted, index_photos, reindex
 from facesearch.library import Library, forget, verify
 from facesearch.library.care.purge import Purge
 from facesearch.query import ask, probe_photo
-from facesearch.records import DetectedFace, Floats, Models, Pixels
+from facesearch.records import DetectedFace, Floats, Models, PhotoFile, Pixels
+from facesearch.vision.faces import SeenPhoto
 
 PHOTOS = 40
 
@@ -189,6 +191,29 @@ def test_photos_out_of_reach_are_waited_for_or_given_up(
         PHOTOS,
         PHOTOS,
     )
+
+
+class Lost:
+    """A seer whose machines are gone."""
+
+    def see(self, file: PhotoFile) -> SeenPhoto:
+        raise PhotoError("the machine is down", "is on a machine that is down") from OSError(112, "Host is down")
+
+    def give_up(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def test_machines_that_fail_drop_no_photo(reindexed_library: Library, reindexed_album: Path) -> None:
+    before = _people(reindexed_library)
+    summary = reindex(reindexed_library, TileDetector(), OtherTower(), workers=2, seer=Lost)
+    assert (summary.switched, summary.photos, summary.photos_failed) == (False, 0, 0)
+    assert summary.waiting == (AbsentFolder(reindexed_album / "Ann", PHOTOS),)
+    assert reindex(reindexed_library, TileDetector(), OtherTower()).switched
+    assert _people(reindexed_library) == before
 
 
 def test_photos_that_changed_or_broke_are_left_to_the_next_index(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import threading
+import tracemalloc
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import pytest
@@ -18,12 +20,14 @@ from facesearch.demo.drawing import draw_group
 from facesearch.demo.person import random_people
 from facesearch.errors import PhotoError
 from facesearch.indexing import IndexOptions, index_photos
-from facesearch.indexing.reading import Known, see_ahead
+from facesearch.indexing.reading import Known, Onlooker, work_ahead
 from facesearch.library import Library
 from facesearch.photos import photo_file
 from facesearch.records import Models, Photo, PhotoFile
 from facesearch.vision.detector.detector import Detector, load_detector
 from facesearch.vision.tower.tower import Tower
+
+Seen = TypeVar("Seen")
 
 NOTHING_KNOWN = Known(set(), set())
 
@@ -78,6 +82,13 @@ def test_every_number_of_workers_gives_the_same_rows(mixed_album: Path, tmp_path
     assert found[0] == found[1] == found[2]
 
 
+def see_ahead(
+    files: list[PhotoFile], known: Known, look: Callable[[Photo], Seen], *, lanes: int, ahead: int
+) -> Generator[tuple[PhotoFile, Seen | str | PhotoError]]:
+    """Each file with what `look` makes of its photo in this process."""
+    return work_ahead(files, known, lambda: Onlooker(lambda _, photo: look(photo)), lanes=lanes, ahead=ahead)
+
+
 def test_results_come_in_the_files_order_whoever_is_first(tmp_path: Path) -> None:
     files = [photo_file(draw(tmp_path / f"{number}.png", (number, 0, 0))) for number in range(12)]
     second_is_done = threading.Event()
@@ -100,6 +111,59 @@ def test_no_more_is_begun_than_may_wait(tmp_path: Path) -> None:
     next(results)
     results.close()
     assert looked == ["0", "1", "2", "3"][: len(looked)]
+
+
+class Counted:
+    """A seer that counts what is on its way: begun, and not handed out yet."""
+
+    def __init__(self, at_once: list[int], lock: threading.Lock) -> None:
+        self._at_once, self._lock = at_once, lock
+
+    def see(self, file: PhotoFile) -> int:
+        with self._lock:
+            self._at_once[0] += 1
+            self._at_once[1] = max(self._at_once[:2])
+        answer = len(file.path.name)
+        with self._lock:
+            self._at_once[0] -= 1
+        return answer
+
+    def give_up(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def worked_through(photos: int) -> tuple[int, int, int]:
+    """The most photos that were worked on at once, and that were taken and not handed out; and the most bytes held."""
+    lanes, ahead, at_once, lock = 3, 12, [0, 0], threading.Lock()
+    taken = handed_out = most = 0
+
+    def files() -> Iterator[PhotoFile]:
+        nonlocal taken
+        for number in range(photos):
+            taken += 1
+            yield PhotoFile(Path(f"{number:06}.jpg"), number, number)
+
+    tracemalloc.start()
+    for _ in work_ahead(files(), NOTHING_KNOWN, lambda: Counted(at_once, lock), lanes=lanes, ahead=ahead):
+        most = max(most, taken - handed_out)
+        handed_out += 1
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert handed_out == photos
+    assert at_once[1] <= lanes
+    assert most <= ahead + 1
+    return at_once[1], most, held
+
+
+def test_what_is_on_its_way_and_held_does_not_grow_with_the_photos() -> None:
+    few, many = worked_through(500), worked_through(10_000)
+    assert few[1] == many[1] == 13
+    assert many[2] < few[2] + 50_000  # bytes
 
 
 def copies_of(photo: Path, count: int) -> tuple[list[PhotoFile], Known]:

@@ -19,7 +19,7 @@ from facesearch.errors import PhotoError
 from facesearch.photos import WorkerLimits, photo_file, read_photo
 from facesearch.records import DetectedFace, Photo, PhotoFile, Pixels
 from facesearch.vision.detector.detector import DEFAULT_SETTINGS, Detector, load_detector
-from facesearch.vision.faces import SeeingWorker, SeenPhoto, cut_out, find_faces, look
+from facesearch.vision.faces import DrawnFace, KnownPhoto, SeeingWorker, SeenPhoto, cut_out, find_faces, look, see_photo
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +102,32 @@ def test_where_no_process_may_be_started_faces_are_seen_here(
     monkeypatch.setattr(subprocess, "Popen", refuse)
     with SeeingWorker(detector) as worker:
         assert_same(worker.see(group), look(read_photo(group), detector))
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_known_photo_is_seen_the_same_as_here(
+    group: PhotoFile, detector: Detector, worker: SeeingWorker, is_known: bool
+) -> None:
+    """Known faces are taken as they are, to the bit; those that were drawn come beside them."""
+    found = [face.face for face in look(read_photo(group), detector).faces]
+    nowhere = np.array([1, 1, 30, 30], np.float32)
+    drawn = [DrawnFace(found[0].box), DrawnFace(nowhere), DrawnFace(nowhere, found[1].landmarks)]
+    file = KnownPhoto(group.path, group.size_bytes, group.mtime_ns, found[:2] if is_known else None, drawn)
+    here = see_photo(file, lambda draft: read_photo(group, draft=draft), detector)
+    there = worker.see(file)
+    assert_same(there, here)
+    assert len(there.faces) == (2 if is_known else len(found))
+    if is_known:
+        for seen, known in zip(there.faces, found[:2], strict=True):
+            np.testing.assert_array_equal(seen.face.box, known.box)
+            np.testing.assert_array_equal(seen.face.landmarks, known.landmarks)
+    assert [face is None for face in there.drawn] == [False, True, False]
+    for mine, theirs in zip(here.drawn, there.drawn, strict=True):
+        if mine is not None and theirs is not None:
+            np.testing.assert_array_equal(mine.crop, theirs.crop)
+            assert (mine.quality, mine.face.score) == (theirs.quality, theirs.face.score)
+    assert there.drawn[2] is not None
+    np.testing.assert_array_equal(there.drawn[2].face.landmarks, found[1].landmarks)
 
 
 @pytest.fixture(scope="module")

@@ -85,11 +85,16 @@ class DecodingWorker:
         return Photo(current, answer["sha256"], pixels, size_px, answer["damage"], Taken(**answer["taken"]))
 
     def _answered(
-        self, file: PhotoFile, max_side_px: int, draft: bool, at_s: float | None = None
+        self,
+        file: PhotoFile,
+        max_side_px: int,
+        draft: bool,
+        at_s: float | None = None,
+        known: dict[str, Any] | None = None,
     ) -> tuple[PhotoFile, dict[str, Any], Pixels]:
         """The file as it was when it was read, what the process says of it, and the bytes that come with that."""
         request = {"path": str(file.path.absolute()), "size_bytes": file.size_bytes, "mtime_ns": file.mtime_ns}
-        request |= {"max_side_px": max_side_px, "draft": draft, "at_s": at_s}
+        request |= {"max_side_px": max_side_px, "draft": draft, "at_s": at_s, "known": known}
         process = self._asked(json.dumps(request).encode() + b"\n")
         answered = _answer_of(process)
         while answered is not None and "asks" in answered[0]:

@@ -59,6 +59,7 @@ class Request:
     read_picture: Callable[..., Picture]  # `decode.read_picture`
     alive: Callable[[], None]  # to be called now and then by what takes longer than a photo may: the limit begins anew
     ask: Callable[[tuple[int, ...], bytes], bytes]  # of whoever started the process: about bytes of that shape
+    known: dict[str, Any] | None = None  # of the photo, for what makes something else of it than pixels
 
     def read(self, draft: bool) -> Picture:
         """The photo asked for, or the frame of a video."""
@@ -148,7 +149,8 @@ def _answer(
 ) -> tuple[dict[str, Any], bytes | None]:
     max_side_px, draft, at_s = request["max_side_px"], request["draft"], request.get("at_s")
     try:
-        picture, facts, content = make(Request(_file(request), max_side_px, draft, at_s, read, alive, ask))
+        asked = Request(_file(request), max_side_px, draft, at_s, read, alive, ask, request.get("known"))
+        picture, facts, content = make(asked)
     except PhotoError as error:
         cause = error.__cause__
         return {"reason": error.reason, "errno": cause.errno if isinstance(cause, OSError) else None}, None

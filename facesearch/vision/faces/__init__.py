@@ -4,7 +4,26 @@ Between the many small steps of detection Python lets one thread run at a time: 
 half cores busy, two processes two. Gives what `look` gives, to the bit; stores nothing and embeds nothing.
 """
 
-from facesearch.vision.faces.faces_of_photo import SeenPhoto, cut_out, find_faces, look
+from facesearch.vision.faces.faces_of_photo import (
+    DrawnFace,
+    KnownPhoto,
+    SeenPhoto,
+    cut_out,
+    cut_out_drawn,
+    find_faces,
+    look,
+    see_photo,
+)
 from facesearch.vision.faces.worker import SeeingWorker
 
-__all__ = ["SeeingWorker", "SeenPhoto", "cut_out", "find_faces", "look"]
+__all__ = [
+    "DrawnFace",
+    "KnownPhoto",
+    "SeeingWorker",
+    "SeenPhoto",
+    "cut_out",
+    "cut_out_drawn",
+    "find_faces",
+    "look",
+    "see_photo",
+]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from facesearch.records import (
     AlignedFace,
     DetectedFace,
     FaceDetector,
+    Floats,
     Photo,
     PhotoFile,
     Pixels,
@@ -20,7 +22,8 @@ from facesearch.records import (
     Taken,
     Values,
 )
-from facesearch.vision.alignment import align_faces
+from facesearch.vision.alignment import align, align_faces
+from facesearch.vision.placing import place_faces
 from facesearch.vision.quality import quality_of
 
 _FILLING_PX = 80  # a face of this size is not enlarged for its crop
@@ -47,6 +50,48 @@ class SeenPhoto:
     damage: str | None = None  # as in Photo
     taken: Taken | None = None
     duration_s: float | None = None  # of a video, whose faces have spans
+    drawn: Sequence[AlignedFace | None] = ()  # of a KnownPhoto, in its order; None where no face is seen
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnFace:
+    """A face that somebody drew a box around, in px of the photo in the file."""
+
+    box: Floats  # float32 (4,) x1 y1 x2 y2
+    landmarks: Floats | None = None  # float32 (5, 2), which do where the detector places none
+
+
+@dataclass(frozen=True, eq=False)
+class KnownPhoto(PhotoFile):
+    """A photo to be looked at again, and what is known of it."""
+
+    faces: Sequence[DetectedFace] | None  # taken as they are, in px of the photo in the file; None: detected anew
+    drawn: Sequence[DrawnFace] = ()
+
+    def as_plain(self) -> dict[str, Any]:
+        """What is known, ready for JSON, exactly."""
+        faces = None
+        if self.faces is not None:
+            faces = [[face.box.tolist(), face.landmarks.tolist(), float(face.score)] for face in self.faces]
+        drawn = [
+            [face.box.tolist(), None if face.landmarks is None else face.landmarks.tolist()] for face in self.drawn
+        ]
+        return {"faces": faces, "drawn": drawn}
+
+    @classmethod
+    def of(cls, file: PhotoFile, plain: dict[str, Any]) -> KnownPhoto:
+        """What `as_plain` gave."""
+        faces = None
+        if plain["faces"] is not None:
+            faces = [DetectedFace(_float32(box), _float32(points), score) for box, points, score in plain["faces"]]
+        drawn = [
+            DrawnFace(_float32(box), None if points is None else _float32(points)) for box, points in plain["drawn"]
+        ]
+        return cls(file.path, file.size_bytes, file.mtime_ns, faces, drawn)
+
+
+def _float32(values: list[Any]) -> Floats:
+    return np.array(values, np.float32)
 
 
 def find_faces(read: Callable[[bool], Photo], detector: FaceDetector) -> tuple[Photo, list[DetectedFace]]:
@@ -56,15 +101,43 @@ def find_faces(read: Callable[[bool], Photo], detector: FaceDetector) -> tuple[P
     more pixels would be averaged away. Else faces are looked for in the whole photo. Raises PhotoError for a damaged
     photo without a face.
     """
-    photo = read(True)
-    faces = detector.detect(photo.pixels)
-    whole_px = 0 if photo.original_size_px is None else kept_side_px(photo.original_size_px)
-    if whole_px > max(photo.width_px, photo.height_px) and any(face.size_px < _FILLING_PX for face in faces):
-        photo = read(False)
-        faces = detector.detect(photo.pixels)
+    photo, faces = _found(read, lambda photo: detector.detect(photo.pixels))
     if photo.damage is not None and not faces:
         raise faceless_damage(photo.file.path, photo.damage)
     return photo, faces
+
+
+def _found(
+    read: Callable[[bool], Photo], find: Callable[[Photo], list[DetectedFace]]
+) -> tuple[Photo, list[DetectedFace]]:
+    photo = read(True)
+    faces = find(photo)
+    whole_px = 0 if photo.original_size_px is None else kept_side_px(photo.original_size_px)
+    if whole_px > max(photo.width_px, photo.height_px) and any(face.size_px < _FILLING_PX for face in faces):
+        photo = read(False)
+        faces = find(photo)
+    return photo, faces
+
+
+def see_photo(file: PhotoFile, read: Callable[[bool], Photo], detector: FaceDetector) -> SeenPhoto:
+    """The faces of a photo, cut out: those that the detector finds, or of a KnownPhoto those that are known, and those
+    that were drawn. read: as in `find_faces`. Raises PhotoError as `look`."""
+    if not isinstance(file, KnownPhoto):
+        return cut_out(*find_faces(read, detector))
+    known = file.faces
+
+    def find(photo: Photo) -> list[DetectedFace]:
+        return detector.detect(photo.pixels) if known is None else [face.enlarged(photo.scale) for face in known]
+
+    photo, faces = _found(read, find)
+    if file.drawn and photo.original_size_px is not None:
+        photo = read(False)
+        faces = find(photo)
+    seen = cut_out(photo, faces)
+    aligned = (
+        seen.faces if known is None else [replace(a, face=face) for a, face in zip(seen.faces, known, strict=True)]
+    )
+    return replace(seen, faces=aligned, drawn=cut_out_drawn(photo, file.drawn, detector))
 
 
 def look(photo: Photo, detector: FaceDetector) -> SeenPhoto:
@@ -86,10 +159,37 @@ def cut_out(photo: Photo, faces: Sequence[DetectedFace]) -> SeenPhoto:
     return SeenPhoto(photo.file, photo.sha256, size_px, in_file, photo.damage, photo.taken)
 
 
-def packed(faces: Sequence[AlignedFace]) -> bytes:
+def cut_out_drawn(photo: Photo, drawn: Sequence[DrawnFace], detector: FaceDetector) -> list[AlignedFace | None]:
+    """Each face that was drawn: by the landmarks that the detector places in its surroundings, else by those given;
+    None where neither give a face."""
+    scale = np.float32(photo.scale)
+    placed = place_faces(photo.pixels, [face.box * scale for face in drawn], detector) if drawn else []
+    found = []
+    for each, face in zip(drawn, placed, strict=True):
+        aligned = None if face is None else _aligned(photo, face.enlarged(1 / photo.scale))
+        if aligned is None and each.landmarks is not None:
+            aligned = _aligned(photo, DetectedFace(each.box, each.landmarks, 0.0))
+        found.append(aligned)
+    return found
+
+
+def _aligned(photo: Photo, face: DetectedFace) -> AlignedFace | None:
+    """A face in px of the photo in the file; None for landmarks without extent."""
+    here = face.enlarged(photo.scale)
+    try:
+        crop = align(photo.pixels, here.landmarks)
+    except ValueError:
+        return None
+    return AlignedFace(face, crop, quality_of(here, crop))
+
+
+def packed(faces: Sequence[AlignedFace | None]) -> bytes:
     """Faces that `cut_out` gave, as bytes, exactly."""
     rows = np.empty(len(faces), _FACE)
     for row, face in zip(rows, faces, strict=True):
+        if face is None:
+            row["score"] = np.nan
+            continue
         row["box"], row["landmarks"], row["score"] = face.face.box, face.face.landmarks, face.face.score
         row["quality"] = np.nan if face.quality is None else face.quality
         row["span"] = np.nan if face.span is None else astuple(face.span)
@@ -97,11 +197,13 @@ def packed(faces: Sequence[AlignedFace]) -> bytes:
     return rows.tobytes()
 
 
-def unpacked(content: Pixels) -> list[AlignedFace]:
+def unpacked(content: Pixels) -> list[AlignedFace | None]:
     """Faces from the bytes that `packed` made, uint8 (N,)."""
     rows = np.frombuffer(content, _FACE)
     return [
-        AlignedFace(
+        None
+        if np.isnan(row["score"])
+        else AlignedFace(
             DetectedFace(row["box"].copy(), row["landmarks"].copy(), float(row["score"])),
             row["crop"].copy(),
             float(row["quality"]),

@@ -28,7 +28,7 @@ from facesearch.records import (
 from facesearch.vision.alignment import align_faces
 from facesearch.vision.boxes import IN_MOTION, pair_up
 from facesearch.vision.detector.detector import Detector
-from facesearch.vision.faces.faces_of_photo import SeenPhoto, look
+from facesearch.vision.faces.faces_of_photo import SeenPhoto, see_photo
 from facesearch.vision.faces.tracks import FACES_A_TRACK
 from facesearch.vision.faces.worker import SeeingWorker
 from facesearch.vision.quality import quality_of
@@ -76,29 +76,14 @@ def with_film(seen: SeenPhoto, detector: FaceDetector, alive: Callable[[], None]
     return replace(seen, faces=[*seen.faces, *following.faces()])
 
 
-def look_whole(photo: Photo, detector: FaceDetector) -> SeenPhoto:
-    """The faces of a photo at hand, and of its film. Raises PhotoError as `look`."""
-    return with_film(look(photo, detector), detector)
-
-
-def with_film_apart(seen: SeenPhoto, detector: FaceDetector) -> SeenPhoto:
-    """The same in a process of its own, like `see_video_apart`."""
-    if not isinstance(detector, Detector):
-        return with_film(seen, detector)
-    with open_file(seen.file.path) as photo:
-        if not reads_videos() or film_in(photo) is None:
-            return seen
-    with SeeingWorker(detector) as worker:
-        try:
-            again = worker.see(seen.file)
-        except PhotoError:
-            return seen
-    return replace(seen, faces=[*seen.faces, *(face for face in again.faces if face.span is not None)])
+def look_whole(file: PhotoFile, photo: Photo, detector: FaceDetector) -> SeenPhoto:
+    """The faces of a photo at hand as `see_photo` gives them, and of its film. Raises PhotoError as that."""
+    return with_film(see_photo(file, lambda _: photo, detector), detector)
 
 
 def see_video_apart(file: PhotoFile, detector: FaceDetector) -> SeenPhoto:
-    """The same in a process of its own, which a bad video cannot harm beyond that; here for detectors of other kinds
-    than the one that is shipped."""
+    """What `see_video` gives, from a process of its own, which a bad video cannot harm beyond that; here for detectors
+    of other kinds than the one that is shipped."""
     if not isinstance(detector, Detector):
         return see_video(file, detector)
     with SeeingWorker(detector) as worker:

@@ -12,7 +12,7 @@ from facesearch.photos.decoding.video import is_video
 from facesearch.photos.decoding.worker import DEFAULT_LIMITS
 from facesearch.records import Photo, PhotoFile, Pixels, Taken
 from facesearch.vision.detector.detector import Detector
-from facesearch.vision.faces.faces_of_photo import SeenPhoto, cut_out, find_faces, unpacked
+from facesearch.vision.faces.faces_of_photo import KnownPhoto, SeenPhoto, see_photo, unpacked
 
 if TYPE_CHECKING:
     from facesearch.vision.detector.keras_centerface import CenterFaceOnGpu
@@ -42,28 +42,31 @@ class SeeingWorker(DecodingWorker):
         return self._network.packed(content, self._detector.least_score)
 
     def see(self, file: PhotoFile, max_side_px: int = MAX_SIDE_PX) -> SeenPhoto:
-        """Read a file once, photo or video, and find its faces. Raises PhotoError, also where the file brings the
-        process down."""
+        """Read a file once, photo or video, and find its faces; of a KnownPhoto as `see_photo` does. Raises PhotoError,
+        also where the file brings the process down."""
         if self._is_here:
             from facesearch.vision.faces.faces_of_video import see_video, with_film
 
             if is_video(file.path):
                 return see_video(file, self._detector)
-            found = find_faces(partial(self._read, file, max_side_px), self._detector)
-            return with_film(cut_out(*found), self._detector)
+            return with_film(see_photo(file, partial(self._read, file, max_side_px), self._detector), self._detector)
         self._is_at_video = is_video(file.path)
+        known = file.as_plain() if isinstance(file, KnownPhoto) else None
         try:
-            current, answer, content = self._answered(file, max_side_px, draft=True)
+            current, answer, content = self._answered(file, max_side_px, draft=True, known=known)
         finally:
             self._is_at_video = False
+        every = unpacked(content)
+        drawn = len(every) - answer.get("drawn", 0)
         return SeenPhoto(
             current,
             answer["sha256"],
             (answer["size_px"][0], answer["size_px"][1]),
-            unpacked(content),
+            [face for face in every[:drawn] if face is not None],
             answer["damage"],
             Taken(**answer["taken"]),
             answer.get("duration_s"),
+            every[drawn:],
         )
 
     def _read(self, file: PhotoFile, max_side_px: int, draft: bool) -> Photo:

@@ -14,7 +14,7 @@ from facesearch.photos.decoding.video import is_video
 from facesearch.photos.files import open_file
 from facesearch.records import Floats, Photo, Pixels
 from facesearch.vision.detector.detector import Detector, DetectorSettings
-from facesearch.vision.faces.faces_of_photo import SeenPhoto, cut_out, find_faces, packed
+from facesearch.vision.faces.faces_of_photo import KnownPhoto, SeenPhoto, packed, see_photo
 
 if TYPE_CHECKING:
     from facesearch.photos.decoding.decode import Picture
@@ -45,10 +45,12 @@ def serve(seconds: str, memory_bytes: str, shared: str, settings: str, network: 
             asked.request = request
         if is_video(request.file.path):
             return _seen_video(request, detector)
-        photo, faces = find_faces(lambda is_enough: _photo(request.read(request.draft and is_enough)), detector)
-        seen = _with_film(cut_out(photo, faces), request, detector)
-        content = packed(seen.faces)
-        return serving.Answer(photo, {"shape": [len(content)], "size_px": seen.size_px}, content)
+        file = request.file if request.known is None else KnownPhoto.of(request.file, request.known)
+        seen = see_photo(file, lambda is_enough: _photo(request.read(request.draft and is_enough)), detector)
+        seen = _with_film(seen, request, detector)
+        content = packed([*seen.faces, *seen.drawn])
+        facts = {"shape": [len(content)], "size_px": seen.size_px, "drawn": len(seen.drawn)}
+        return serving.Answer(seen, facts, content)
 
     serving.serve(seconds, memory_bytes, shared, faces_of)
 
