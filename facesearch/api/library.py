@@ -145,18 +145,22 @@ class FaceLibrary:
         *,
         force: bool = False,
         wait: bool = False,
+        workers: int = 0,
         smallest_face: str | None = None,
+        ray: str | None = None,
         on_progress: Callable[[IndexProgress], None] | None = None,
     ) -> ReindexSummary:
         """Move the library to this tower and detector: reads every photo again; faces keep their people.
 
         Until it is done, answers come from the former tower and detector; an interrupted run goes on with the next.
-        force: gives up photos that are out of reach. smallest_face: as in `index`; None keeps the library's. Raises
-        LibraryError, TowerError, and ReindexInterrupted on Ctrl-C.
+        force: gives up photos that are out of reach. smallest_face: as in `index`; None keeps the library's. workers,
+        ray: as in `index`. Raises LibraryError, TowerError, ClusterError, and ReindexInterrupted on Ctrl-C.
         """
         from facesearch.api.indexing import reindex_all
 
-        return reindex_all(self._session, smallest_face, force=force, wait=wait, on_progress=on_progress)
+        return reindex_all(
+            self._session, smallest_face, ray, workers=workers, force=force, wait=wait, on_progress=on_progress
+        )
 
     def photos(
         self,

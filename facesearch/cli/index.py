@@ -13,10 +13,21 @@ from facesearch.cli.options import (
     DeviceOption,
     JsonOption,
     LibraryOption,
+    RayOption,
     SmallestFaceOption,
     TowerOption,
+    WorkersOption,
 )
-from facesearch.cli.output import complain, counted, end_interrupted, report_absent, say, say_json, shown_path
+from facesearch.cli.output import (
+    complain,
+    counted,
+    end_interrupted,
+    report_absent,
+    report_nodes,
+    say,
+    say_json,
+    shown_path,
+)
 from facesearch.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -43,9 +54,7 @@ def index(
     watch: Annotated[
         bool, typer.Option("--watch", help="Keep running, and index again whenever photos change, until Ctrl-C.")
     ] = False,
-    workers: Annotated[
-        int, typer.Option("--workers", min=0, help="Photos processed at once; 0: one for each processor core.")
-    ] = 0,
+    workers: WorkersOption = 0,
     foreign_folders: Annotated[
         bool,
         typer.Option(
@@ -63,16 +72,7 @@ def index(
             show_default=False,
         ),
     ] = None,
-    ray: Annotated[
-        str | None,
-        typer.Option(
-            "--ray",
-            metavar="ADDRESS",
-            help="Find and embed faces on the machines of a Ray cluster, which see the photos under the same paths; "
-            "local starts one on this machine. Needs the extra `cluster`. --workers: how many processors of it.",
-            show_default=False,
-        ),
-    ] = None,
+    ray: RayOption = None,
     smallest_face: SmallestFaceOption = None,
     library: LibraryOption = None,
     tower: TowerOption = None,
@@ -128,7 +128,7 @@ def _run(
                 rehash=rehash,
                 wait=wait,
                 leave_out=leave_out,
-                on_progress=lambda now: progress.update(now.done, now.total),
+                on_progress=progress.show,
             )
         except IndexInterrupted as interruption:
             summary = interruption.summary
@@ -236,8 +236,7 @@ def _report(summary: IndexSummary) -> None:
     if summary.folders_left_out:
         others += f"; {counted(summary.folders_left_out, 'folder')} of other programs left out"
     say(f"photos   {', '.join(part for part in parts if part)}{others}")
-    if summary.nodes:
-        say(f"nodes    {', '.join(f'{node} {photos:,}' for node, photos in summary.nodes.items())}")
+    report_nodes(summary.nodes)
     if misnamed := summary.photos_misnamed:
         shown_names = ", ".join(shown_path(path) for path in misnamed[:_NAMES_SHOWN])
         more = f" and {len(misnamed) - _NAMES_SHOWN:,} more" if len(misnamed) > _NAMES_SHOWN else ""

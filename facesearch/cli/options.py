@@ -41,6 +41,19 @@ CollectionOption = Annotated[
         "--collection", metavar="NAME", help="The Milvus collection; by default facesearch.", show_default=False
     ),
 ]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", min=0, help="Photos processed at once; 0: one for each processor core.")
+]
+RayOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Find and embed faces on the machines of a Ray cluster, which see the photos under the same paths; "
+        "local starts one on this machine. Needs the extra `cluster`. --workers: how many processors of it.",
+        show_default=False,
+    ),
+]
 SmallestFaceOption = Annotated[
     str | None,
     typer.Option(

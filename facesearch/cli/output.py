@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -97,6 +97,12 @@ def report_absent(folders: Iterable[AbsentFolder], outcome: str) -> None:
     for folder in folders:
         files = counted(folder.files, "known file")
         complain(f"{shown_path(folder.path)} is missing or empty: {files} {outcome}")
+
+
+def report_nodes(nodes: Mapping[str, int]) -> None:
+    """A line with the photos that each machine of a cluster has read; none without a cluster."""
+    if nodes:
+        say(f"nodes    {', '.join(f'{shown(node)} {photos:,}' for node, photos in nodes.items())}")
 
 
 class _OneLine(logging.Formatter):

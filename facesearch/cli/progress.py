@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
+    from facesearch.api.values import IndexProgress
+    from facesearch.records import NodeWork
+
 _LINE_EVERY_S = 10.0
+_NODES_SHOWN = 8  # the others are in `status --json`
 
 
 class Progress:
@@ -30,33 +35,38 @@ class Progress:
         self._on_terminal = is_terminal(sys.stderr)
         self._started_s = self._said_s = time.monotonic()
 
-    def update(self, done: int, total: int) -> None:
-        """Show that `done` of `total` are done. Nothing is shown for work that is none."""
+    def update(self, done: int, total: int, nodes: Sequence[NodeWork] = ()) -> None:
+        """Show that `done` of `total` are done, and what the machines of a cluster do. Of no work nothing is shown."""
         if not total:
             return
         if self._on_terminal:
-            self._draw(done, total)
+            self._draw(done, total, nodes)
         else:
-            self._say(done, total)
+            self._say(done, total, nodes)
 
-    def _draw(self, done: int, total: int) -> None:
+    def show(self, now: IndexProgress) -> None:
+        """Show how far a run over photos is."""
+        self.update(now.done, now.total, now.nodes)
+
+    def _draw(self, done: int, total: int, nodes: Sequence[NodeWork]) -> None:
         if self._bar is None:
             self._bar = _rich_bar(self._unit)
             self._bar.start()
-            self._task = self._bar.add_task(self._action, total=total, rate="")
+            self._task = self._bar.add_task(self._action, total=total, rate="", nodes="")
         assert self._task is not None
-        self._bar.update(self._task, completed=done, total=total, rate=f"{self._rate(done):.1f}/s")
+        rate = f"{self._rate(done):.1f}/s"
+        self._bar.update(self._task, completed=done, total=total, rate=rate, nodes=node_work(nodes))
         if done == total:
             self._stop()
 
-    def _say(self, done: int, total: int) -> None:
+    def _say(self, done: int, total: int, nodes: Sequence[NodeWork]) -> None:
         now_s = time.monotonic()
         if now_s - self._said_s < _LINE_EVERY_S:
             return
         self._said_s = now_s
         rate = self._rate(done)
-        left = f", {duration((total - done) / rate)} left" if rate else ""
-        complain(f"{self._action}: {done:,} of {total:,} {self._unit}, {rate:.1f} a second{left}")
+        at_nodes = f"; {node_work(nodes)}" if nodes else ""
+        complain(f"{self._action}: {how_far(done, total, self._unit, rate)}{at_nodes}")
 
     def _rate(self, done: int) -> float:
         return done / max(time.monotonic() - self._started_s, 1e-9)
@@ -88,8 +98,24 @@ def _rich_bar(unit: str) -> RichProgress:
         TextColumn(unit),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[nodes]}", markup=False),
         console=Console(stderr=True, no_color=not has_colours(sys.stderr)),
     )
+
+
+def how_far(done: int, total: int, unit: str, rate: float) -> str:
+    """`10 of 3,000 photos, 1.0 a second, 50 min left`."""
+    left = f", {duration((total - done) / rate)} left" if rate else ""
+    return f"{done:,} of {total:,} {unit}, {rate:.1f} a second{left}"
+
+
+def node_work(nodes: Sequence[NodeWork]) -> str:
+    """`alpha 7.9 a second, 4 in flight; beta 8.1 a second, 4 in flight`; of many nodes the first, and the sum."""
+    each = [f"{node.name} {node.photos_a_second:.1f} a second, {node.in_flight} in flight" for node in nodes]
+    if len(nodes) > _NODES_SHOWN:
+        in_flight = sum(node.in_flight for node in nodes)
+        each[_NODES_SHOWN:] = [f"and {len(nodes) - _NODES_SHOWN:,} more nodes; {in_flight:,} in flight in all"]
+    return "; ".join(each)
 
 
 def duration(seconds: float) -> str:

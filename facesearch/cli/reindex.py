@@ -10,10 +10,12 @@ from facesearch.cli.options import (
     DeviceOption,
     JsonOption,
     LibraryOption,
+    RayOption,
     SmallestFaceOption,
     TowerOption,
+    WorkersOption,
 )
-from facesearch.cli.output import complain, counted, end_interrupted, report_absent, say, say_json
+from facesearch.cli.output import complain, counted, end_interrupted, report_absent, report_nodes, say, say_json
 from facesearch.cli.progress import Progress
 from facesearch.errors import LibraryError
 from facesearch.text import shown
@@ -28,6 +30,8 @@ def reindex(
         bool, typer.Option("--force", help="Drop photos that cannot be reached, with their names.")
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait while another process is writing to the library.")] = False,
+    workers: WorkersOption = 0,
+    ray: RayOption = None,
     smallest_face: SmallestFaceOption = None,
     library: LibraryOption = None,
     tower: TowerOption = None,
@@ -47,8 +51,10 @@ def reindex(
             summary = opened.reindex(
                 force=force,
                 wait=wait,
+                workers=workers,
+                ray=ray,
                 smallest_face=smallest_face,
-                on_progress=lambda now: progress.update(now.done, now.total),
+                on_progress=progress.show,
             )
         except ReindexInterrupted as interruption:
             summary = interruption.summary
@@ -72,6 +78,7 @@ def _report(summary: ReindexSummary) -> None:
         return
     say(f"photos   {summary.photos:,} read{failed}{changed}")
     lost = f"; {counted(summary.named_lost, 'named face')} not found again" if summary.named_lost else ""
+    report_nodes(summary.nodes)
     say(f"faces    {summary.faces:,}, {summary.faces_kept:,} of them known before{lost}")
     say(f"tower    {shown(summary.tower)}{'' if summary.switched else ', not yet'}")
     if summary.heads_dropped:

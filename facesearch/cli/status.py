@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from facesearch.cli.options import DeviceOption, JsonOption, LibraryOption, TowerOption
 from facesearch.cli.output import counted, say, say_json, shown
+from facesearch.cli.progress import how_far, node_work
 
 if TYPE_CHECKING:
     from facesearch.api.values import LibraryStatus
+    from facesearch.records import WriterAtWork
 
 
 def status(
@@ -58,8 +60,19 @@ def _report(now: LibraryStatus, runs_on: str, installed: str) -> None:
         "search": now.search,
         "runs on": runs_on,
     } | ({"published": shown("; ".join(now.published))} if now.published else {})
+    if now.writer is not None:
+        lines["writing"] = _writing(now.writer)
+        if now.writer.nodes:
+            lines["nodes"] = shown(node_work(now.writer.nodes))
     for name, value in lines.items():
         say(f"{name:<11} {value}")
+
+
+def _writing(writer: WriterAtWork) -> str:
+    process = f"process {writer.pid} since {writer.since}"
+    if writer.action is None:
+        return process
+    return f"{writer.action}: {how_far(writer.done, writer.total, 'photos', writer.photos_a_second)} ({process})"
 
 
 def _distances(now: LibraryStatus) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from facesearch.errors import PhotoError
-from facesearch.records import CROP_SIZE_PX, Device, PhotoFile
+from facesearch.records import CROP_SIZE_PX, AlignedFace, Device, PhotoFile
 from facesearch.vision.detector.detector import Detector, DetectorSettings, load_detector
 from facesearch.vision.faces import SeeingWorker, SeenPhoto
 from facesearch.vision.runtime import Precision
@@ -66,17 +66,20 @@ class NodeWorker:
         return platform.node()
 
     def see(self, file: PhotoFile) -> SeenPhoto | Refused:
-        """A photo's faces, each with its embedding and without its crop; or why there are none."""
+        """A photo's faces, each with its embedding and without its crop; or why there are none. file: a KnownPhoto for
+        one that is looked at again."""
         try:
             seen = self._worker.see(file)
         except PhotoError as error:
             cause = error.__cause__
             return Refused(str(error), error.reason, cause.errno if isinstance(cause, OSError) else None)
-        if not seen.faces:
+        crops = [face.crop for face in [*seen.faces, *seen.drawn] if face is not None]
+        if not crops:
             return seen
-        embeddings = self._tower.embed(np.stack([face.crop for face in seen.faces]))
-        faces = [
-            replace(face, crop=_NO_CROP, embedding=embedding)
-            for face, embedding in zip(seen.faces, embeddings, strict=True)
-        ]
-        return replace(seen, faces=faces)
+        embeddings = iter(self._tower.embed(np.stack(crops)))
+
+        def embedded(face: AlignedFace) -> AlignedFace:
+            return replace(face, crop=_NO_CROP, embedding=next(embeddings))
+
+        faces = [embedded(face) for face in seen.faces]
+        return replace(seen, faces=faces, drawn=[face and embedded(face) for face in seen.drawn])

@@ -7,10 +7,14 @@ are refused before they get work. Writes nothing: the library has one writer, an
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
-from collections import Counter
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +22,7 @@ from typing import Any, Self
 from facesearch.cluster.node import NodeWorker, Refused, identity_of
 from facesearch.errors import ClusterError
 from facesearch.photos.files import photo_error
-from facesearch.records import Device, PhotoFile
+from facesearch.records import Device, NodeWork, PhotoFile
 from facesearch.vision.detector.detector import Detector
 from facesearch.vision.faces import SeenPhoto
 from facesearch.vision.tower.tower import Tower
@@ -30,6 +34,8 @@ _TRIES = 2  # workers that one photo may cost
 _KNOCK_S = 5.0  # until a cluster's head must have answered
 _LOCAL_TRIES = 3  # to start a local cluster, each of which Ray gives 30 s
 _STARTS = 3  # of a worker, before the cluster counts as unusable
+# Errors of Ray's that a worker, or its node, can end with; the last where a large answer lay there still.
+_GONE = ("RayActorError", "WorkerCrashedError", "NodeDiedError", "OutOfMemoryError", "ObjectLostError")
 _START_S = 600.0  # until a worker has loaded its networks; the first on a machine compiles them
 
 
@@ -73,8 +79,8 @@ class ClusterWorkers:
         self._failure: ClusterError | None = None
         self.count = 0
         """How many workers there are, each for a lane; known inside the context."""
-        self.photos: Counter[str] = Counter()
-        """How many photos each node has answered for."""
+        self.tally = Tally()
+        """What each node has done and is doing."""
 
     def __enter__(self) -> Self:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
@@ -130,6 +136,12 @@ class ClusterWorkers:
             try:
                 found, node = self._ray.get([worker.identity.remote(), worker.node.remote()], timeout=_START_S)
                 break
+            except self._ray.exceptions.GetTimeoutError as error:
+                message = (
+                    f"the Ray cluster had no room for a worker within {_START_S / 60:.0f} minutes: give fewer "
+                    "--workers, or end what else runs there"
+                )
+                raise self._failed(worker, message) from error
             except self._ray.exceptions.RayError as error:
                 is_gone = isinstance(error, self._ray.exceptions.RayActorError) and error.__cause__ is None
                 message = f"a node of the Ray cluster cannot start a worker: {_cause(error)}"
@@ -144,6 +156,7 @@ class ClusterWorkers:
                 f"the node {node} has another {name} ({found[name]}, not {expected[name]}): install the same version "
                 "and tower on every node",
             )
+        self.tally.ready(node)
         return worker, node
 
     def _failed(self, worker: Any, message: str) -> ClusterError:
@@ -153,10 +166,11 @@ class ClusterWorkers:
         return self._failure
 
     def answer(self, worker: Any, file: PhotoFile) -> SeenPhoto | Refused | None:
-        """What a worker says of a photo; None where it died of it, or its node is gone."""
+        """What a worker says of a photo; None where it died of it, or its node is gone with it."""
+        gone = tuple(getattr(self._ray.exceptions, name) for name in _GONE)
         try:
             answer: SeenPhoto | Refused = self._ray.get(worker.see.remote(file))
-        except self._ray.exceptions.RayActorError as error:
+        except gone as error:
             log.warning("a worker of the Ray cluster is gone: %s", _cause(error))
             return None
         except self._ray.exceptions.RayError as error:
@@ -167,6 +181,48 @@ class ClusterWorkers:
     def stop(self, worker: Any) -> None:
         """End a worker that is not needed any more."""
         self._ray.kill(worker)
+
+
+class Tally:
+    """What each node of a cluster has done and is doing, as all lanes tell it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ready_s: dict[str, float] = {}
+        self._photos: dict[str, int] = {}
+        self._in_flight: dict[str, int] = {}
+
+    def ready(self, node: str) -> None:
+        """A worker on a node can begin."""
+        with self._lock:
+            if node not in self._ready_s:
+                self._ready_s[node] = time.monotonic()
+                self._photos[node] = self._in_flight[node] = 0
+
+    @contextmanager
+    def working(self, node: str) -> Iterator[None]:
+        """Inside, a worker on a node works on a photo."""
+        with self._lock:
+            self._in_flight[node] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_flight[node] -= 1
+
+    def answered(self, node: str) -> None:
+        """A node has answered for a photo."""
+        with self._lock:
+            self._photos[node] += 1
+
+    def nodes(self) -> tuple[NodeWork, ...]:
+        """What the nodes do, by name."""
+        now_s = time.monotonic()
+        with self._lock:
+            return tuple(
+                NodeWork(node, photos, photos / max(now_s - self._ready_s[node], 1e-9), self._in_flight[node])
+                for node, photos in sorted(self._photos.items())
+            )
 
 
 class RemoteSeer:
@@ -193,19 +249,24 @@ class RemoteSeer:
         for _ in range(_TRIES):
             if self._worker is None:
                 self._worker, self._node = self._cluster.start(replaces=self._has_lost)
-            answer = self._cluster.answer(self._worker, file)
+            with self._cluster.tally.working(self._node):
+                answer = self._cluster.answer(self._worker, file)
             if answer is None:
                 self._worker, self._has_lost = None, True
                 if self._gave_up:
                     break
                 continue
-            self._cluster.photos[self._node] += 1
+            self._cluster.tally.answered(self._node)
             if isinstance(answer, Refused):
                 raise answer.error()
             return answer
         if self._gave_up:
             raise photo_error(file.path, "was not finished")
-        raise photo_error(file.path, f"brought {_TRIES} workers of the cluster down")
+        # Photos are decoded in processes apart, which a bad one cannot leave: memory or machines have failed, most
+        # likely. An error with a number is tried again, and drops nothing that the library knows of the photo.
+        lost = photo_error(file.path, f"brought {_TRIES} workers of the cluster down: run it again to try it again")
+        lost.__cause__ = OSError(errno.EHOSTDOWN, os.strerror(errno.EHOSTDOWN))
+        raise lost
 
     def give_up(self) -> None:
         """End the worker, and what it is doing; called from another thread."""

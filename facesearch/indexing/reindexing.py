@@ -26,8 +26,7 @@ from facesearch.indexing.summary import (
     ReindexInterrupted,
     ReindexSummary,
 )
-from facesearch.library import AddedFace, Library
-from facesearch.library.rows.added_faces import KeptFace
+from facesearch.library import AddedFace, KeptFace, Library
 from facesearch.photos import photo_file
 from facesearch.records import (
     AlignedFace,

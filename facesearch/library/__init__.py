@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from facesearch.library.index.vectors import load_search
     from facesearch.library.known_people import find_person, known_person
     from facesearch.library.opened import Library
-    from facesearch.library.rows.added_faces import AddedFace
+    from facesearch.library.rows.added_faces import AddedFace, KeptFace
     from facesearch.library.space import Space
     from facesearch.library.spaces import tower_space
     from facesearch.library.status import LibraryStatus
@@ -30,6 +30,7 @@ __all__ = [
     "AddedFace",
     "Finding",
     "ForgetSummary",
+    "KeptFace",
     "Library",
     "LibraryStatus",
     "Space",
@@ -52,6 +53,7 @@ __getattr__ = imported_at_first_use(
     {
         "AREAS": "care.verifying",
         "AddedFace": "rows.added_faces",
+        "KeptFace": "rows.added_faces",
         "DATABASE_NAME": "folder",
         "LOCK_NAME": "folder",
         "Finding": "care.verifying",

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +17,12 @@ from types import TracebackType
 
 from facesearch.errors import LibraryError, LibraryLockedError
 from facesearch.library.private import open_private_file, write_remedy
+from facesearch.records import NodeWork, WriterAtWork
 
 log = logging.getLogger(__name__)
 
 _LOCKED_BYTE = 1 << 30  # on Windows
+_MOST_BYTES = 1 << 20  # of what is noted: some thousand nodes
 
 
 class WriterLock:
@@ -42,10 +45,20 @@ class WriterLock:
         except BaseException:  # Ctrl-C while waiting, too
             os.close(self._descriptor)
             raise
-        with suppress(OSError):  # a full disk: the lock holds all the same, only nobody can say who has it
+        self._process = {"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+        with suppress(OSError):
             os.ftruncate(self._descriptor, 0)
+        self._length = 0
+        self.note({})
+
+    def note(self, run: Mapping[str, object]) -> None:
+        """Note for others what the holder does: fields of WriterAtWork, as JSON knows them."""
+        content = json.dumps(self._process | dict(run)).encode()
+        content = content.ljust(self._length)  # in one write, and with nothing left of a longer one
+        self._length = len(content)
+        with suppress(OSError):  # a full disk: the lock holds all the same, only nobody can say who has it
             os.lseek(self._descriptor, 0, os.SEEK_SET)
-            os.write(self._descriptor, json.dumps(_this_process()).encode())
+            os.write(self._descriptor, content)
 
     def _take(self, wait: bool) -> None:
         try:
@@ -103,13 +116,21 @@ def _lock(descriptor: int, *, shared: bool = False, wait: bool = False) -> None:
                 raise BlockingIOError(error.errno, error.strerror) from error
 
 
+def run_at_work(path: Path) -> WriterAtWork | None:
+    """Who holds the lock now, and how far that is; None where nobody does, or nothing can be told of who does."""
+    if writer_at_work(path) is None:
+        return None
+    try:
+        content = json.loads(path.read_bytes())
+        content["nodes"] = tuple(NodeWork(**node) for node in content.get("nodes", ()))
+        return WriterAtWork(**content)
+    except (OSError, ValueError, KeyError, TypeError):  # between two writes, or by another version
+        return None
+
+
 def _content(descriptor: int) -> bytes:
     os.lseek(descriptor, 0, os.SEEK_SET)
-    return os.read(descriptor, 4096)
-
-
-def _this_process() -> dict[str, object]:
-    return {"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+    return os.read(descriptor, _MOST_BYTES)
 
 
 def writer_at_work(path: Path) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -301,6 +301,12 @@ class Library:
         """Write the file of vectors if it is not that of the rows already."""
         self._refuse_reader()
         self._vectors.save(finish_training=finish_training)
+
+    def note_run(self, run: Mapping[str, object]) -> None:
+        """Note how far the run is that writes to the library, for its readers. run: fields of WriterAtWork."""
+        self._refuse_reader()
+        assert self._lock is not None
+        self._lock.note(run)
 
     def _refuse_reader(self) -> None:
         if self._lock is None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from facesearch.library.folder import size_bytes
+from facesearch.library.folder import LOCK_NAME, size_bytes
+from facesearch.library.lock import run_at_work
 from facesearch.library.spaces import COHORT_SETTING
+from facesearch.records import WriterAtWork
 
 if TYPE_CHECKING:
     from facesearch.library.opened import Library
@@ -45,6 +47,7 @@ class LibraryStatus:
     videos: int = 0  # of the photos
     groups_by_itself: bool = True  # whether `index` groups new faces at the end of a run
     published: tuple[str, ...] = ()  # where the faces were published to, in words
+    writer: WriterAtWork | None = None  # another command that writes to the library now, and how far it is
 
 
 def status_of(library: Library, generation: int, vectors: str, search: str) -> LibraryStatus:
@@ -73,4 +76,5 @@ def status_of(library: Library, generation: int, vectors: str, search: str) -> L
         videos=library.catalog.video_count(),
         groups_by_itself=library.grouped.by_itself,
         published=library.published.places(),
+        writer=run_at_work(library.path / LOCK_NAME),
     )

@@ -21,8 +21,11 @@ from support.documents import documented_keys, keys_of
 from support.small_tower import write_small_tower
 
 from facesearch import cli
+from facesearch.api.library import open_library
 from facesearch.demo import write_album
 from facesearch.evaluation.calibration import Calibration
+from facesearch.indexing import IndexProgress
+from facesearch.library import Library
 from facesearch.vision.tower.tower import read_card, write_card
 
 ROOT = Path(__file__).parents[2]
@@ -214,6 +217,34 @@ def test_status_says_what_there_is(run: CommandLine, indexed: Path) -> None:
     assert re.search(r"^tower +small ", out, re.MULTILINE)
     assert re.search(r"^search +exact, on the cpu$", out, re.MULTILINE)
     assert re.search(r"^runs on +cpu", run("status", "--device", "cpu").out, re.MULTILINE)
+
+
+def test_status_says_how_far_a_run_of_another_command_is(
+    run: CommandLine, portrait_album: Path, tmp_path: Path
+) -> None:
+    library, said = tmp_path / "library", list[str]()
+
+    def ask(now: IndexProgress) -> None:
+        if now.done in (0, now.total):
+            said.append(run("status", "--library", library).out)
+            said.append(run("status", "--library", library, "--json").out)
+
+    with open_library(library) as opened:
+        opened.index(portrait_album / "people", on_progress=ask)
+    assert re.search(rf"^writing +index: 0 of 6 photos, 0\.0 a second \(process {os.getpid()} since ", said[0], re.M)
+    assert re.search(r"^writing +index: 6 of 6 photos, \d+\.\d a second, 0 s left \(process ", said[2], re.M)
+    writer = json.loads(said[3])["writer"]
+    assert (writer["action"], writer["done"], writer["total"], writer["nodes"]) == ("index", 6, 6, [])
+    with Library.open(library, writable=True) as writing:
+        assert re.search(rf"^writing +process {os.getpid()} since ", run("status", "--library", library).out, re.M)
+        node = {"name": "alpha", "photos": 40, "photos_a_second": 7.94, "in_flight": 2}
+        run_of_two = {"action": "reindex", "done": 80, "total": 3000, "photos_a_second": 15.9}
+        writing.note_run(run_of_two | {"nodes": [node, node | {"name": "beta"}]})
+        nodes = r"^nodes +alpha 7\.9 a second, 2 in flight; beta 7\.9 a second, 2 in flight$"
+        assert re.search(nodes, run("status", "--library", library).out, re.M)
+        writing.note_run(run_of_two)  # shorter than what was noted before
+        assert re.search(r"^writing +reindex: 80 of 3,000 ", run("status", "--library", library).out, re.M)
+    assert "writing" not in run("status", "--library", library).out
 
 
 def test_photos_are_told_from_files_of_other_kinds_and_unreadable_ones(

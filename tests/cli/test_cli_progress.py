@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from facesearch.cli import progress as progress_module
-from facesearch.cli.progress import Progress, duration
+from facesearch.cli.progress import Progress, duration, node_work
+from facesearch.indexing import IndexProgress
+from facesearch.records import NodeWork
 
 PROGRAM = "from facesearch.cli import main; main()"
 
@@ -43,6 +45,21 @@ def test_a_pipe_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str], mon
         "facesearch: indexing: 20 of 3,000 photos, 1.0 a second, 50 min left",
         "facesearch: indexing: 30 of 3,000 photos, 1.0 a second, 50 min left",
     ]
+
+
+def test_machines_of_a_cluster_are_told_and_of_many_the_first(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 1000.0
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: now_s)
+    nodes = tuple(NodeWork(f"node{number}", 40, 4.0, 2) for number in range(10))
+    with Progress("indexing", "photos") as progress:
+        now_s = 1010.0
+        progress.show(IndexProgress(80, 3000, 5, 0, None, nodes[:2]))
+    two = "node0 4.0 a second, 2 in flight; node1 4.0 a second, 2 in flight"
+    said = f"facesearch: indexing: 80 of 3,000 photos, 8.0 a second, 6 min left; {two}\n"
+    assert capsys.readouterr().err == said
+    assert node_work(nodes).endswith("; node7 4.0 a second, 2 in flight; and 2 more nodes; 20 in flight in all")
 
 
 def test_no_work_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,13 +20,13 @@ import pytest
 from support.command_line import CommandLine
 
 from facesearch.api.library import open_library
-from facesearch.cluster import workers as cluster_workers
 from facesearch.cluster.node import NodeWorker, Refused
-from facesearch.cluster.workers import ClusterWorkers, RemoteSeer
+from facesearch.cluster.workers import ClusterWorkers, RemoteSeer, Tally
 from facesearch.demo import write_album
 from facesearch.errors import ClusterError, PhotoError
 from facesearch.library import Library
 from facesearch.photos import photo_file
+from facesearch.vision.faces import DrawnFace, KnownPhoto
 
 pytest.importorskip(
     "ray", reason="Ray has no wheel for this Python, or is not installed: pip install 'facesearch[cluster]'"
@@ -102,6 +105,26 @@ def started(start: Callable[[], Any]) -> None:
         start()
 
 
+def test_a_reindex_on_a_cluster_gives_the_rows_of_one_without(
+    cluster_album: Path, run: CommandLine, tmp_path: Path
+) -> None:
+    """To a detector of larger faces; a face that somebody drew is looked at again, too."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    photos = sorted((cluster_album / "people").rglob("*.jpg"))[:5]
+    with open_library(here) as library:
+        library.index(*photos)
+        library.people.add_face(photos[0], (2, 2, 40, 40), "Dora")
+    shutil.copytree(here, there)
+    with open_library(here) as library:
+        assert library.reindex(workers=1, smallest_face="30").switched
+    moved = run("reindex", "--smallest-face", "30", "--library", there, "--ray", "local", "--workers", "2")
+    assert moved.code == 0, moved.err
+    assert re.search(r"^nodes +\S+ 5$", moved.out, re.MULTILINE)
+    found = rows(there)
+    assert len(found[0]) > len(photos)
+    assert_same_rows(found, rows(here))
+
+
 def test_a_node_and_a_worker_that_are_killed_cost_no_photo(
     cluster_album: Path, alone: Rows, nodes: Any, tmp_path: Path
 ) -> None:
@@ -149,17 +172,19 @@ class Dying(ClusterWorkers):
     """A cluster whose workers die of a photo called bad, and answer for others."""
 
     def __init__(self) -> None:
-        self.photos = cluster_workers.Counter()
+        self.tally = Tally()
         self.started = 0
 
     def start(self, *, replaces: bool = False) -> tuple[Any, str]:
         assert replaces == (self.started > 0)
         self.started += 1
+        self.tally.ready("node")
         return self.started, "node"
 
     def answer(self, worker: Any, file: Any) -> Any:
         if file.path.name == "bad.jpg" or (file.path.name == "unlucky.jpg" and worker == 1):
             return None
+        assert [node.in_flight for node in self.tally.nodes()] == [1]
         return Refused("cannot be read: no such host", "cannot be read", 112)
 
     def stop(self, worker: Any) -> None:
@@ -178,12 +203,47 @@ def test_a_photo_that_costs_two_workers_is_given_up(tmp_path: Path) -> None:
         assert isinstance(refused.value.__cause__, OSError)
         assert refused.value.__cause__.errno == 112
         assert cluster.started == 2
-        with pytest.raises(PhotoError, match=r"bad\.jpg: brought 2 workers of the cluster down"):
+        with pytest.raises(PhotoError, match=r"bad\.jpg: brought 2 workers of the cluster down") as lost:
             seer.see(files["bad.jpg"])
+        assert isinstance(lost.value.__cause__, OSError)  # machines have failed: the next run tries it again
+        assert lost.value.__cause__.errno
         with pytest.raises(PhotoError, match="no such host"):
             seer.see(files["good.jpg"])
     assert cluster.stopped == cluster.started == 4
-    assert cluster.photos == {"node": 2}
+    assert [(node.name, node.photos, node.in_flight) for node in cluster.tally.nodes()] == [("node", 2, 0)]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_gone"),
+    [
+        ("ActorDiedError", True),
+        ("ActorUnavailableError", True),
+        ("NodeDiedError", True),
+        ("OutOfMemoryError", True),
+        ("ObjectLostError", True),  # a large answer, and the node that held it died before it was fetched
+        ("RayTaskError", False),  # a fault of ours, which every worker has
+        ("RaySystemError", False),
+    ],
+)
+def test_what_is_gone_is_told_from_what_is_wrong(error: str, is_gone: bool, tmp_path: Path) -> None:
+    from ray import exceptions
+
+    def get(_: object) -> None:
+        raise type(error, (getattr(exceptions, error),), {"__init__": lambda _: None, "__str__": lambda _: error})()
+
+    killed: list[object] = []
+    cluster = Dying()
+    cluster._ray = SimpleNamespace(get=get, exceptions=exceptions, kill=killed.append)
+    worker = SimpleNamespace(see=SimpleNamespace(remote=lambda file: file))
+    (tmp_path / "photo.jpg").write_bytes(b"x")
+    file = photo_file(tmp_path / "photo.jpg")
+    if is_gone:
+        assert ClusterWorkers.answer(cluster, worker, file) is None
+        assert killed == []
+    else:
+        with pytest.raises(ClusterError, match=r"failed on .*photo\.jpg"):
+            ClusterWorkers.answer(cluster, worker, file)
+        assert killed == [worker]
 
 
 def test_a_node_of_another_version_gets_no_work(
@@ -237,10 +297,18 @@ def test_a_worker_answers_with_embeddings_and_without_crops(cluster_album: Path)
     from facesearch.vision.detector.detector import DEFAULT_SETTINGS
 
     worker = NodeWorker(DEFAULT_SETTINGS, None, "cpu", "f32")
-    seen = worker.see(photo_file(min((cluster_album / "people").rglob("*.jpg"))))
+    photo = photo_file(min((cluster_album / "people").rglob("*.jpg")))
+    seen = worker.see(photo)
     assert not isinstance(seen, Refused)
+    assert seen.faces
     assert [face.crop.size for face in seen.faces] == [0] * len(seen.faces)
     assert all(face.embedding is not None and face.embedding.shape == (32,) for face in seen.faces)
+    known = [face.face for face in seen.faces]
+    drawn = [DrawnFace(known[0].box), DrawnFace(np.array([0, 0, 9, 9], np.float32))]
+    again = worker.see(KnownPhoto(photo.path, photo.size_bytes, photo.mtime_ns, known, drawn))
+    assert not isinstance(again, Refused)
+    assert [face.embedding is not None and face.crop.size for face in again.faces] == [0] * len(known)
+    assert [face is not None and face.embedding is not None for face in again.drawn] == [True, False]
     refused = worker.see(photo_file(cluster_album / "broken.jpg"))
     assert isinstance(refused, Refused)
     assert refused.errno is None
