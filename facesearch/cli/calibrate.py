@@ -17,7 +17,8 @@ def calibrate(
     far: Annotated[
         float | None,
         typer.Option(
-            help="The share of pairs of different people to pass the threshold; by default 0.01.", show_default=False
+            help="The share of false matches to allow, of all pairs of different people; by default 0.01.",
+            show_default=False,
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what they would be, and change nothing.")] = False,
@@ -94,8 +95,8 @@ def _report(figures: Mapping[str, Any]) -> None:
         "pairs": f"{figures['genuine_pairs']:,} of one person, {figures['impostor_pairs']:,} of two people",
         "threshold": f"{figures['threshold']:.3f} ({_span(figures['threshold_interval'], '.3f')}); "
         f"before {figures['tower_threshold']:.3f}",
-        "FAR there": f"{figures['far']:.1%} ({_span(figures['far_interval'], '.1%')})",
-        "TAR there": f"{figures['tar']:.1%} ({_span(figures['tar_interval'], '.1%')})",
+        "false matches": f"{figures['far']:.1%} ({_span(figures['far_interval'], '.1%')})",
+        "matches found": f"{figures['tar']:.1%} ({_span(figures['tar_interval'], '.1%')})",
         "on people left out": _judged(figures["own"]),
         "before, same people": _judged(figures["tower"]),
     }
@@ -110,4 +111,5 @@ def _span(interval: tuple[float, float], form: str) -> str:
 def _judged(values: Mapping[str, Any]) -> str:
     error = values["calibration_error"]
     said = "no probabilities" if error is None else f"probabilities {error:.1%} off"
-    return f"FAR {values['far']:.1%}, TAR {values['tar']:.1%}, {values['accuracy']:.1%} judged correctly, {said}"
+    matches = f"{values['far']:.1%} false matches, {values['tar']:.1%} found"
+    return f"{matches}, {values['accuracy']:.1%} judged correctly, {said}"

@@ -77,7 +77,7 @@ def _report(summary: TeachSummary) -> None:
     beside = f", and from {counted(summary.apart, 'pair')} of faces of different people" if summary.apart else ""
     say(f"learned from {counted(summary.faces, 'face')} of {counted(summary.people, 'person', 'people')}{beside}")
     say()
-    heads = ("held-out photos", "best accuracy", "AUC", "TAR at FAR 1 %", "far", "rank 1")
+    heads = ("held-out photos", "best accuracy", "AUC", "found at 1 % false", "false matches", "rank 1")
     rows = [*_rows("new photos of named people", summary.known), *_rows("people left out", summary.left_out)]
     for line in table(heads, rows, right=heads[1:]):
         say(line)
@@ -85,7 +85,8 @@ def _report(summary: TeachSummary) -> None:
     for what, part in (("new photos of named people", summary.known), ("people left out", summary.left_out)):
         gain = part.gain
         say(f"AUC of {what}: {gain.gain:+.4f} (95 % interval {gain.low:+.4f} to {gain.high:+.4f})")
-    say(f"far: share of strangers within the threshold of {summary.threshold:.3f}")
+    say("found at 1 % false: matches found where 1 % of the pairs of different people match by mistake")
+    say(f"false matches: share of those pairs within the threshold of {summary.threshold:.3f}")
     for line in wrap(RULE, 100):
         say(line)
     say()

@@ -136,16 +136,18 @@ def test_people_left_out_say_how_it_does_beside_what_was_in_force(path: Path) ->
 def test_too_few_are_refused_with_what_is_missing(tmp_path: Path) -> None:
     with Library.create(tmp_path / "library", MODELS) as library:
         fill(library, [*album(8, 2), *([person] for person in range(8, 14))])
-        with pytest.raises(LibraryError, match=r"14 people, and a FAR of 0\.01 takes 29 \(name 15 more, or use"):
+        with pytest.raises(
+            LibraryError, match=r"14 named people, and it takes 29 for at most 1 % false matches \(name 15 more, or"
+        ):
             fit_library(library, USUAL)
         with pytest.raises(
             LibraryError, match="8 of them on two photos or more, and it takes 10 \\(2 more\\)"
         ) as error:
             fit_library(library, USUAL, far=0.1)
         assert "8 pairs of photos of one person, and it takes 40 (32 more" in str(error.value)
-        assert "14 people" not in str(error.value)
+        assert "14 named people" not in str(error.value)
         for far in (0.0, 1.0, -1.0):
-            with pytest.raises(UsageError, match="FAR"):
+            with pytest.raises(UsageError, match="the share of false matches"):
                 fit_library(library, USUAL, far=far)
         assert kept_calibration(library) is None
 
@@ -153,9 +155,9 @@ def test_too_few_are_refused_with_what_is_missing(tmp_path: Path) -> None:
 def test_the_far_that_is_offered_is_one_that_is_granted(tmp_path: Path) -> None:
     with Library.create(tmp_path / "library", MODELS) as library:
         fill(library, album(12, 4))
-        with pytest.raises(LibraryError, match="or use --far") as error:
+        with pytest.raises(LibraryError, match="or allow") as error:
             fit_library(library, USUAL)
-        offered = float(str(error.value).partition("--far ")[2].partition(")")[0])
+        offered = float(str(error.value).partition("or allow ")[2].partition(" %")[0]) / 100
         assert fit_library(library, USUAL, far=offered).people == 12
     assert least_people(0.01) == 29  # 29 * 28 / 2 = 406 pairs of people, of which 4.06 are expected to pass
     assert least_people(0.1) == 10  # 45
@@ -171,7 +173,7 @@ def test_unnamed_groups_do_not_count(path: Path) -> None:
             for person in list(library.people.names())[:15]:
                 library._database.execute("UPDATE people SET name = NULL WHERE id = ?", (person,))
         assert (before, named_sample(library).people_count) == (40, 25)
-        with pytest.raises(LibraryError, match="25 people, and a FAR"):
+        with pytest.raises(LibraryError, match="25 named people, and it takes 29"):
             fit_library(library, USUAL)
 
 
@@ -287,7 +289,7 @@ def test_the_command_fits_shows_and_resets(
     assert run("index", drawn / "people", "--people-from-folders").code == 0
     refused = run("calibrate")
     assert refused.code == 4
-    assert "and a FAR of 0.01 takes 29 (name 19 more, or use --far 0.089)" in refused.err
+    assert "it takes 29 for at most 1 % false matches (name 19 more, or allow 8.9 %)" in refused.err
     dry = json.loads(run("calibrate", "--far", "0.1", "--dry-run", "--json").out)
     assert (dry["applied"], dry["fitted_at"], dry["fit"]["people"]) == (False, None, 10)
     assert "no calibration of its own" in run("calibrate", "--show").out

@@ -94,7 +94,7 @@ class InForce:
 
 
 def least_people(far: float) -> int:
-    """How many named people a threshold at a FAR takes: P of them are P (P - 1) / 2 pairs of people."""
+    """How many named people a threshold at a false accept rate takes: P of them are P (P - 1) / 2 pairs of people."""
     return math.ceil((1 + math.sqrt(1 + 8 * EXPECTED_PAIRS / far)) / 2 - 1e-9)
 
 
@@ -104,7 +104,7 @@ def fit_library(library: Library, in_force: InForce, far: float = FAR) -> Fit:
     Raises LibraryError, which says how much is missing, where there are too few, and UsageError for another far.
     """
     if not 0 < far < 1:
-        raise UsageError(f"the FAR is {far}; it is a share, so give more than 0 and less than 1")
+        raise UsageError(f"the share of false matches is {far}; give more than 0 and less than 1, such as 0.01")
     return fit_sample(named_sample(library), in_force, far)
 
 
@@ -154,8 +154,10 @@ def _missing(sample: NamedSample, far: float) -> list[str]:
     if people < (least := least_people(far)):
         remedy = f"name {least - people} more"
         if people > 2 and (reachable := 2 * EXPECTED_PAIRS / (people * (people - 1))) < 1:
-            remedy += f", or use --far {math.ceil(reachable * 1000) / 1000:g}"
-        missing.append(f"{people} people, and a FAR of {far:g} takes {least} ({remedy})")
+            remedy += f", or allow {math.ceil(reachable * 1000) / 10:g} %"
+        missing.append(
+            f"{people} named people, and it takes {least} for at most {100 * far:g} % false matches ({remedy})"
+        )
     if several < LEAST_WITH_TWO_PHOTOS:
         more = LEAST_WITH_TWO_PHOTOS - several
         missing.append(f"{several} of them on two photos or more, and it takes {LEAST_WITH_TWO_PHOTOS} ({more} more)")
