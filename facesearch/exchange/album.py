@@ -69,11 +69,13 @@ def make_album(photos: Sequence[Path], folder: Path, *, copy: bool = False) -> A
     return AlbumSummary(folder, len(photos) - len(skipped), copy, tuple(skipped))
 
 
-def photos_csv(entries: Sequence[PhotoEntry]) -> bytes:
-    """A table of photos with their dates and people, in UTF-8; odd bytes of file names stay as they are."""
+def photos_csv(entries: Sequence[PhotoEntry], *, header: bool = True) -> bytes:
+    """A table of photos with their dates and people, in UTF-8; odd bytes of file names stay as they are.
+    header: without it, the lines that follow those of another part."""
     stream = io.StringIO(newline="")
     rows = csv.writer(stream)
-    rows.writerow(_COLUMNS)
+    if header:
+        rows.writerow(_COLUMNS)
     for entry in entries:
         names = "; ".join(called(person.name, person.person_id) for person in entry.people)
         date = entry.taken, entry.taken_zone_min, entry.taken_source

@@ -198,7 +198,7 @@ def _copies(library: Library, found: Sequence[FoundPhoto]) -> dict[int, tuple[Pa
     """The other files of each photo that has several."""
     first = {photo.photo_id: photo.path for photo in found}
     others: defaultdict[int, list[Path]] = defaultdict(list)
-    for name, _, photo_id, missing in library.files.of(first):
+    for name, _, photo_id, missing in library.files.of(library.files.with_copies(first)):
         if not missing and name != first[photo_id]:
             others[photo_id].append(Path(os.fsdecode(name)))
     return {photo_id: tuple(paths) for photo_id, paths in others.items()}

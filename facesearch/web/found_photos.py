@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from facesearch.web.rest import Services
 
 _REMEMBERED = 4  # lists
+_PART = 5000  # photos of a table at a time
 FIRST = 60
 """Cards that come with a page; static/grid.js knows the number."""
 
@@ -76,11 +78,13 @@ class FoundPhotos:
         photo_ids = (await self.find(wish)).photo_ids.tolist()
         return await self._desk.study(lambda library: library.views.some_photos(photo_ids))
 
-    async def table(self, wish: PhotosWish) -> bytes:
-        """All photos that are as wished as CSV. Raises UsageError as `find`."""
+    async def table(self, found: Numbers) -> AsyncIterator[bytes]:
+        """The photos as CSV, a part at a time: a browser saves the first while the next is read."""
         from facesearch.api.values import photos_csv
 
-        return await asyncio.to_thread(photos_csv, await self.everything(wish))
+        for start in range(0, max(1, len(found.photo_ids)), _PART):
+            part = await self.part(found, start, _PART)
+            yield await asyncio.to_thread(photos_csv, part, header=start == 0)
 
     async def make_album(self, wish: AlbumWish) -> AlbumSummary:
         """Fill a new folder with links to the photos, or with copies. Raises UsageError for one that is not allowed, or

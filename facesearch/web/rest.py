@@ -193,9 +193,10 @@ class _Rest:
 
     async def photo_table(self, wish: Annotated[wishes.PhotosWish, Query()]) -> Response:
         """The same photos, all of them, as CSV."""
-        table = await self._services.photos.table(wish)
+        found = await self._services.photos.find(wish)
         named = {"Content-Disposition": 'attachment; filename="photos.csv"'}
-        return Response(table, media_type="text/csv; charset=utf-8", headers=named)
+        table = self._services.photos.table(found)
+        return StreamingResponse(table, media_type="text/csv; charset=utf-8", headers=named)
 
     async def album(self, wish: wishes.AlbumWish) -> Response:
         """Fill a new folder with symbolic links to the same photos, or with copies."""

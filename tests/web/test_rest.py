@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -20,10 +21,12 @@ from support.documents import documented_keys
 from support.web_server import Serving, serving
 
 from facesearch.api.library import open_library
+from facesearch.api.values import photos_csv
 from facesearch.import_path import TRUST_VARIABLE
 from facesearch.library import Library
 from facesearch.records import Taken
 from facesearch.text import plain
+from facesearch.web.wishes import PhotosWish
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "page.md"
 
@@ -166,6 +169,29 @@ def test_photos_are_found_by_people_and_dates_and_saved(
     assert made["photos"] == len(links)
     assert [link.readlink() for link in links] == [each.photo for each in wished.photos]
     shutil.rmtree(album / "albums")
+
+
+def test_a_table_in_parts_is_the_table_of_all(
+    album_and_library: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from facesearch.web import found_photos
+    from facesearch.web.desk import Desk, Place
+    from facesearch.web.folders import Folders
+
+    monkeypatch.setattr(found_photos, "_PART", 5)
+    desk = Desk(Place(album_and_library[1]))
+    found = found_photos.FoundPhotos(desk, Folders(desk))
+
+    async def parts(wish: PhotosWish) -> list[bytes]:
+        return [part async for part in found.table(await found.find(wish))]
+
+    with open_library(album_and_library[1]) as library:
+        photos = library.photos(sort="date").photos
+    all_parts = asyncio.run(parts(PhotosWish()))
+    assert len(all_parts) == -(-len(photos) // 5) > 2
+    assert b"".join(all_parts) == photos_csv(photos)
+    assert asyncio.run(parts(PhotosWish(until="1900"))) == [photos_csv([])]
+    desk.close()
 
 
 @pytest.mark.parametrize(

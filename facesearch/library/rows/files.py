@@ -52,6 +52,11 @@ class Files:
         rows = self._database.rows_in("SELECT path, id, photo_id, missing FROM files WHERE photo_id IN ({})", photo_ids)
         return [(path, file_id, photo_id, bool(missing)) for path, file_id, photo_id, missing in sorted(rows)]
 
+    def with_copies(self, photo_ids: Iterable[int]) -> list[int]:
+        """Those of some photos that several files show."""
+        counted = "SELECT photo_id FROM files WHERE photo_id IN ({}) GROUP BY photo_id HAVING count(*) > 1"
+        return [photo_id for (photo_id,) in self._database.rows_in(counted, photo_ids)]
+
     def put(
         self, file: PhotoFile, photo_id: int | None, reason: str | None = None, software: str | None = None
     ) -> None:
