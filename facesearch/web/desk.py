@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,7 @@ class Desk:
         self.place = place
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
         self._maker = ThreadPoolExecutor(1, thread_name_prefix="pictures")
+        self._making = asyncio.Lock()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._prober = ThreadPoolExecutor(1, thread_name_prefix="probe")
         self._student = ThreadPoolExecutor(1, thread_name_prefix="study")
@@ -69,10 +70,16 @@ class Desk:
         """Change something: one after the other."""
         return await self._run(self._writer, act, hold=False)
 
-    async def picture(self, look: Callable[[FaceLibrary, bool], bytes | None]) -> bytes | None:
-        """A picture from the cache, or made by one thread. look: its second argument is whether it may make one."""
+    async def picture(
+        self, look: Callable[[FaceLibrary, bool], bytes | None], is_wanted: Callable[[], Awaitable[bool]]
+    ) -> bytes | None:
+        """A picture from the cache, or made, one at a time. look: its second argument is whether it may make one.
+        is_wanted: asked when its turn has come, as a browser that scrolls on does not wait for it."""
         found = await self._run(self._readers, lambda library: look(library, False))
-        return found or await self._run(self._maker, lambda library: look(library, True))
+        if found is not None:
+            return found
+        async with self._making:
+            return await self._run(self._maker, lambda library: look(library, True)) if await is_wanted() else None
 
     def stamp(self) -> str:
         """Another text once somebody may have changed the library."""

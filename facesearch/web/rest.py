@@ -178,9 +178,9 @@ class _Rest:
         """Name faces without a person."""
         return reply(await self._desk.change(lambda library: library.people.name_faces(wish.faces, wish.name)))
 
-    async def face_picture(self, face_id: Number) -> Response:
+    async def face_picture(self, face_id: Number, request: Request) -> Response:
         """A face as a square JPEG; 404 where its photo cannot be read any more."""
-        return _jpeg(await self._desk.picture(lambda library, make: library.views.face_picture(face_id, make=make)))
+        return await self._picture(request, lambda library, make: library.views.face_picture(face_id, make=make))
 
     async def photos(self, wish: Annotated[wishes.PhotosPage, Query()]) -> Response:
         """The photos of some people, of some time.
@@ -210,13 +210,20 @@ class _Rest:
         """Add a face that the detector missed, with its person or without one."""
         return reply(await self._desk.change(lambda library: wish.add(library, photo_id)))
 
-    async def photo_picture(self, photo_id: Number, large: bool = False) -> Response:
+    async def photo_picture(self, photo_id: Number, request: Request, large: bool = False) -> Response:
         """A photo as a JPEG of 400 px, or 1600 px, at most; 404 where it cannot be read any more."""
-        return _jpeg(
-            await self._desk.picture(
-                lambda library, make: library.views.photo_picture(photo_id, large=large, make=make)
-            )
+        return await self._picture(
+            request, lambda library, make: library.views.photo_picture(photo_id, large=large, make=make)
         )
+
+    async def _picture(self, request: Request, look: Callable[[FaceLibrary, bool], bytes | None]) -> Response:
+        async def is_wanted() -> bool:
+            return not await request.is_disconnected()
+
+        content = await self._desk.picture(look, is_wanted)
+        if content is None:
+            return refusal("PhotoError", "there is no picture of it", 404)
+        return Response(content, media_type="image/jpeg")
 
     async def review(self, top: Annotated[int, Query(ge=1, le=1000)] = 20) -> Response:
         """The likeliest mistakes among the people."""
@@ -289,9 +296,3 @@ def status_of(library: FaceLibrary) -> dict[str, Any]:
     """As `facesearch status --json` prints it."""
     runs_on, installed = library.tower.device, library.detector.identity
     return {**plain(library.status()), "device": runs_on, "detector_installed": installed}
-
-
-def _jpeg(content: bytes | None) -> Response:
-    if content is None:
-        return refusal("PhotoError", "there is no picture of it", 404)
-    return Response(content, media_type="image/jpeg")

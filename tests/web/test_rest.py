@@ -171,6 +171,32 @@ def test_photos_are_found_by_people_and_dates_and_saved(
     shutil.rmtree(album / "albums")
 
 
+def test_a_picture_is_made_only_where_somebody_still_waits_for_it(album_and_library: tuple[Path, Path]) -> None:
+    from facesearch.web.desk import Desk, Place
+
+    desk, made = Desk(Place(album_and_library[1])), list[int]()
+
+    def look(number: int, make: bool) -> bytes | None:
+        if not make:
+            return b"known" if number in made else None
+        made.append(number)
+        return b"made"
+
+    async def asked(number: int, wanted: bool) -> bytes | None:
+        async def is_wanted() -> bool:
+            return wanted
+
+        return await desk.picture(lambda _, make: look(number, make), is_wanted)
+
+    async def several() -> list[bytes | None]:
+        first = await asyncio.gather(asked(1, True), asked(2, False), asked(3, True))
+        return [*first, await asked(1, False)]
+
+    assert asyncio.run(several()) == [b"made", None, b"made", b"known"]
+    assert made == [1, 3]
+    desk.close()
+
+
 def test_a_table_in_parts_is_the_table_of_all(
     album_and_library: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,10 +3,12 @@
 import { say, whenShown } from "/static/page.js";
 
 const GAP = 12, FIRST = 60, AT_ONCE = 2, MOST = 1000; // FIRST: cards that come with the page; MOST: in one answer
+const RUSH = 8; // screens a second
 let grid = null, more = "", total = 0, wide = 0, columns = 1, row = 1, size = FIRST;
 let blocks = new Map(); // by number: the lists that are there
 let coming = new Map(); // by number: what stops a request
 let wanting = new Set(); // numbers of blocks whose cards have yet to come, or are from before the page was shown anew
+let seen = { above: 0, at: 0 }, resting = 0; // where the screen was when it was looked at last; a look that is to come
 let anchor = null; // the place of the card that was selected last
 
 /** The numbers of what is selected. */
@@ -42,8 +44,17 @@ function place(number, block) {
 /** Put cards into a block; those that are as they were stay, so that their pictures do not flicker. */
 function settle(block, cards) {
   const old = [...block.children];
+  for (const card of old) card.classList.remove("picked");
   block.replaceChildren(...cards.map((card, at) => (old[at]?.outerHTML === card.outerHTML ? old[at] : card)));
-  for (const box of block.querySelectorAll("input")) box.checked = chosen.has(Number(box.value));
+  mark(block);
+}
+
+/** Show which cards are selected. */
+function mark(within) {
+  for (const box of within?.querySelectorAll("input") ?? []) {
+    box.checked = chosen.has(Number(box.value));
+    box.closest("li").classList.toggle("picked", box.checked);
+  }
 }
 
 async function cardsFrom(start, number, signal) {
@@ -74,14 +85,26 @@ async function fill(number) {
 function drop(number) {
   coming.get(number)?.abort();
   coming.delete(number);
+  for (const picture of blocks.get(number).querySelectorAll("img, image")) { // those that have yet to come are not asked for any more
+    picture.removeAttribute("src");
+    picture.removeAttribute("href");
+  }
   blocks.get(number).remove();
   blocks.delete(number);
   wanting.delete(number);
 }
 
+/** Whether cards go by so fast that nobody sees them. */
+function isRushing(above, screen) {
+  const now = performance.now(), screens = Math.abs(above - seen.above) / screen, passed_s = (now - seen.at) / 1000;
+  seen = { above, at: now };
+  return passed_s < 0.2 && screens / Math.max(passed_s, 0.004) > RUSH;
+}
+
 function look() {
   if (!grid?.isConnected) return;
   const above = -grid.getBoundingClientRect().top, screen = innerHeight, tall = (size / columns) * row;
+  const rushing = isRushing(above, screen);
   const first = Math.max(0, Math.floor((above - screen) / tall));
   const last = Math.min(Math.ceil(total / size) - 1, Math.floor((above + 2 * screen) / tall));
   for (const number of [...blocks.keys()]) if (number < first || number > last) drop(number);
@@ -92,6 +115,8 @@ function look() {
     place(number, block);
     wanting.add(number);
   }
+  clearTimeout(resting);
+  if (rushing) return void (resting = setTimeout(look, 120)); // they come when the scrolling slows down
   const middle = (above + screen / 2) / tall - 0.5;
   const wanted = [...wanting].filter((number) => !coming.has(number));
   wanted.sort((a, b) => Math.abs(a - middle) - Math.abs(b - middle));
@@ -144,7 +169,7 @@ function count() {
   document.getElementById("content").classList.toggle("picking", chosen.size > 0);
   document.getElementById("chosen-count").textContent = `${chosen.size.toLocaleString()} selected`;
   document.getElementById("all").hidden = chosen.size >= total;
-  for (const box of grid?.querySelectorAll("input") ?? []) box.checked = chosen.has(Number(box.value));
+  mark(grid);
   document.dispatchEvent(new Event("chosen"));
 }
 

@@ -39,7 +39,9 @@ function slide() {
 }
 
 function prepare() {
-  there("browse")?.addEventListener("toggle", () => there("folders").childElementCount || browse());
+  const opened = () => !there("browse").open || there("folders").childElementCount || browse();
+  there("browse")?.addEventListener("toggle", opened);
+  if (there("browse")) opened(); // which may be open before this script is there
   if (there("threshold")) {
     there("slider").addEventListener("input", slide);
     slide();
