@@ -9,11 +9,13 @@ import hashlib
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesearch.api.session import Session
+from facesearch.errors import PhotoError
 
 if TYPE_CHECKING:
     from facesearch.library import Library
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 
 LARGE_PX = 1600
 """Longer side of a photo that is looked at by itself."""
+
+FRAME_PX = 800
+"""Longer side of a frame of a video that is asked about."""
+
+_MOST_FRAMES = 12  # of a video that is asked about: each is read by seeking in the file
 
 _making = threading.Lock()  # photos are decoded one after the other anyway
 
@@ -164,11 +171,18 @@ class Views:
             with _making:
                 return self._pictures.get(key) or self._made(library, photo_id, begun, large=large).get(key)
 
-    def probe_picture(self, probe: Probe) -> bytes:
-        """A photo that is asked about as a JPEG of 1600 px at most."""
+    def probe_pictures(self, probe: Probe) -> dict[float | None, bytes]:
+        """What is asked about, as JPEGs: a photo, of 1600 px at most, under None; of a video the frames that show its
+        first faces, by their times in s."""
         from facesearch.pages.cutting import framed_photo
 
-        return framed_photo(probe.photo.pixels, [], longest_px=LARGE_PX)
+        faces = {None if face.span is None else face.span.at_s: face for face in reversed(probe.faces[:_MOST_FRAMES])}
+        pictures: dict[float | None, bytes] = {}
+        for at_s, face in faces.items():
+            with suppress(PhotoError):  # a frame that cannot be read again
+                pixels = probe.picture_of(face).pixels
+                pictures[at_s] = framed_photo(pixels, [], longest_px=LARGE_PX if at_s is None else FRAME_PX)
+        return pictures
 
     @property
     def _pictures(self) -> PictureCache:

@@ -38,19 +38,27 @@ class _Views:
         asked = self._services.uploads.find(number)
         if asked is None:
             return self._pages.error(404, "Not here any more", "Photos that are sent are not kept: send it once more.")
-        frames = [
-            {"box": face.box, "number": place, "href": f"#face-{place}", "label": f"face {place}: {_verdict(face)}"}
-            for place, face in enumerate(asked.answer.faces, start=1)
-        ]
+        faces = list(enumerate(asked.answer.faces, start=1))
+        stills = {
+            place: [_frame(place, face)]
+            for place, face in faces
+            if face.span is not None and face.span.at_s in asked.pictures
+        }
         return self._pages.page(
-            "find.html", "/find", asked=asked, frames=frames, set_apart=SET_APART, footer=footer(asked.answer)
+            "find.html",
+            "/find",
+            asked=asked,
+            frames=[_frame(place, face) for place, face in faces if face.span is None],
+            stills=stills,
+            set_apart=SET_APART,
+            footer=footer(asked.answer),
         )
 
-    async def picture(self, number: Number) -> Response:
+    async def picture(self, number: Number, at: float | None = None) -> Response:
+        """The photo; with `at` the frame of a video at that time in s."""
         asked = self._services.uploads.find(number)
-        if asked is None:
-            return Response(status_code=404)
-        return Response(asked.picture, media_type="image/jpeg")
+        picture = None if asked is None else asked.pictures.get(at)
+        return Response(status_code=404) if picture is None else Response(picture, media_type="image/jpeg")
 
     async def face(self, face_id: Number) -> Response:
         """The photo of a face."""
@@ -62,5 +70,7 @@ def _matched(match: Any) -> str:
     return shown(called(match.name, match.person_id, match.face_id))
 
 
-def _verdict(face: Any) -> str:
-    return shown(face.verdict.text)
+def _frame(place: int, face: Any) -> dict[str, Any]:
+    """The outline of a face. place: its number, from 1."""
+    label = f"face {place}: {shown(face.verdict.text)}"
+    return {"box": face.box, "number": place, "href": f"#face-{place}", "label": label}

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader
 
-from facesearch.api.values import PhotoShown
+from facesearch.api.values import FaceOnPhoto, PersonEntry, PhotoShown
 from facesearch.errors import LibraryError, UsageError
 from facesearch.text import called, clock, counted, shown, time_span
 from facesearch.web.person_photos import PeoplesPhotos, date
@@ -145,7 +145,7 @@ class _Views:
             shots=await self._photos.part(found, 0, _FIRST),
             total=len(found.faces),
             more=f"/people/{person_id}/cards?",
-            query=_list_of(person_id),
+            query=_list_of(known.person),
             years=known.photos_by_year if len(known.photos_by_year) > 1 else (),
             most=max((year.photos for year in known.photos_by_year), default=1),
             rejected=len(known.rejected),
@@ -154,8 +154,9 @@ class _Views:
         )
 
     async def person_cards(self, person_id: Number, start: Start = 0, count: Count = _FIRST) -> Response:
-        shots = await self._photos.part(await self._photos.of(person_id), start, count)
-        return self._pages.page("cards.html", "", shots=shots, query=_list_of(person_id))
+        found = await self._photos.of(person_id)
+        shots = await self._photos.part(found, start, count)
+        return self._pages.page("cards.html", "", shots=shots, query=_list_of(found.known.person))
 
     async def photo(self, photo_id: Number, wish: Annotated[PhotosShown, Query()]) -> Response:
         photo = await self._desk.read(lambda library: library.views.photo(photo_id))
@@ -168,6 +169,7 @@ class _Views:
             "photo.html",
             "/photos",
             photo=photo,
+            entries=_entries(photo),
             frames=_frames(photo),
             file="in no file any more" if photo.photo is None else photo.photo.name,
             path=photo.photo or "",
@@ -202,21 +204,37 @@ def _frames(photo: PhotoShown) -> list[dict[str, Any]]:
     those on the photo itself."""
     seen = [(-(face.quality or 0.0), face.span.at_s) for face in photo.faces if face.span is not None]
     at_s = min(seen)[1] if seen and photo.duration_s is not None else None
+    known = {face.face_id: face for face in photo.faces}
     return [
         {
-            "box": face.box,
-            "href": f"#face-{face.face_id}",
+            "box": known[face_id].box,
+            "href": f"#face-{entry.face_id}",
             "number": number,
-            "label": _who(face) if face.person_id is not None else f"face {number}, without a name",
+            "label": _who(entry) if entry.person_id is not None else f"face {number}, without a name",
         }
-        for number, face in enumerate(photo.faces, start=1)
-        if (None if face.span is None else face.span.at_s) == at_s
+        for number, (entry, face_ids) in enumerate(_entries(photo), start=1)
+        for face_id in face_ids
+        if (None if (span := known[face_id].span) is None else span.at_s) == at_s
     ]
 
 
-def _list_of(person_id: int) -> str:
+def _entries(photo: PhotoShown) -> list[tuple[FaceOnPhoto, list[int]]]:
+    """The faces of a photo; of a video each track once, by its best face, in the order of their beginnings. With the
+    numbers of all faces that the entry stands for."""
+    tracks: dict[object, list[FaceOnPhoto]] = {}
+    for face in photo.faces:
+        key = face.face_id if face.span is None else (face.span.track, face.person_id)
+        tracks.setdefault(key, []).append(face)
+    entries = [
+        (max(faces, key=lambda face: face.quality or 0.0), [face.face_id for face in faces])
+        for faces in tracks.values()
+    ]
+    return sorted(entries, key=lambda entry: -1.0 if entry[0].span is None else entry[0].span.start_s)
+
+
+def _list_of(person: PersonEntry) -> str:
     """The part of an address that says which photos are listed: those of a person."""
-    return urlencode({"person": f"#{person_id}", "sort": "latest"})
+    return urlencode({"person": person.name or f"#{person.person_id}", "sort": "latest"})
 
 
 def _other(pair: Any, person_id: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ class Shot:
     path: Path
     taken: Taken | None
     time: str  # when the face is seen in a video
+    face_ids: tuple[int, ...]  # that one, and in a video the others of the same track
 
     @property
     def file(self) -> str:
@@ -51,13 +52,16 @@ class PersonPhotos:
 
     known: PersonShown
     faces: tuple[FaceEntry, ...]
+    tracks: Mapping[
+        tuple[int, int], tuple[int, ...]
+    ]  # the faces of a track in a video, the best first, by photo and track
 
     def part(self, library: FaceLibrary, start: int, count: int) -> list[tuple[int, Shot]]:
         """Some of the photos, each with its place."""
         faces = self.faces[start : start + count]
         photo_ids = [face.photo_id for face in faces if face.photo_id is not None]
         sizes, dates = library.views.sizes(photo_ids), library.views.taken(photo_ids)
-        return list(enumerate((_shot(face, sizes, dates) for face in faces), start=start))
+        return list(enumerate((_shot(face, sizes, dates, self.tracks) for face in faces), start=start))
 
 
 class PeoplesPhotos:
@@ -92,14 +96,39 @@ def date(taken: Taken | None) -> str:
 
 def _photos(library: FaceLibrary, person_id: int) -> PersonPhotos:
     known = library.people.show(person_id)
-    faces = [face for face in known.faces if face.photo is not None and face.photo_id is not None]
+    faces: list[FaceEntry] = []
+    tracks: defaultdict[tuple[int, int], list[FaceEntry]] = defaultdict(list)
+    for face in known.faces:
+        if face.photo is None or face.photo_id is None:
+            continue
+        if face.span is None:
+            faces.append(face)
+        else:
+            tracks[face.photo_id, face.span.track].append(face)
+    for track in tracks.values():
+        track.sort(key=lambda face: -(face.quality or 0.0))
+        faces.append(track[0])
     dates = library.views.taken([face.photo_id for face in faces if face.photo_id is not None])
     at = {photo_id: taken.at for photo_id, taken in dates.items()}
     faces.sort(key=lambda face: at.get(face.photo_id or 0, ""), reverse=True)
-    return PersonPhotos(known, tuple(faces))
+    numbers = {key: tuple(face.face_id for face in track) for key, track in tracks.items()}
+    return PersonPhotos(known, tuple(faces), numbers)
 
 
-def _shot(face: FaceEntry, sizes: Mapping[int, tuple[int, int]], dates: Mapping[int, Taken]) -> Shot:
+def _shot(
+    face: FaceEntry,
+    sizes: Mapping[int, tuple[int, int]],
+    dates: Mapping[int, Taken],
+    tracks: Mapping[tuple[int, int], tuple[int, ...]],
+) -> Shot:
     assert face.photo is not None and face.photo_id is not None
-    size = None if face.span is not None else sizes.get(face.photo_id)
-    return Shot(face.photo_id, face.face_id, face.box, size, face.photo, dates.get(face.photo_id), time_span(face.span))
+    return Shot(
+        face.photo_id,
+        face.face_id,
+        face.box,
+        None if face.span is not None else sizes.get(face.photo_id),
+        face.photo,
+        dates.get(face.photo_id),
+        time_span(face.span),
+        (face.face_id,) if face.span is None else tracks[face.photo_id, face.span.track],
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ class Asked:
     number: int
     answer: QueryAnswer
     size_px: tuple[int, int]  # of the upright photo in the file
-    picture: bytes  # a JPEG
+    pictures: Mapping[float | None, bytes]  # JPEGs: of a photo one under None, of a video frames by their times in s
 
 
 class Uploads:
@@ -83,4 +83,4 @@ def _asked(library: FaceLibrary, path: Path, number: int, name: Path, options: Q
     answer = replace(library.ask(probe, options), photo=name)
     photo = probe.photo
     size = photo.original_size_px or (photo.width_px, photo.height_px)
-    return Asked(number, answer, size, library.views.probe_picture(probe))
+    return Asked(number, answer, size, library.views.probe_pictures(probe))

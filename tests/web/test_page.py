@@ -355,6 +355,51 @@ def test_photos_of_two_people_of_some_years_become_a_list_and_a_folder_of_links(
     expect(page.get_by_text("is called Nobody at all")).to_be_visible()
 
 
+def test_a_video_shows_who_is_seen_when(browser: Any, tmp_path: Path, album_and_library: tuple[Path, Path]) -> None:
+    """On its own page, on a person's, and in an answer: each track once, with its time and a picture of its frame."""
+    pytest.importorskip("av", reason="PyAV is not installed: the extra video")
+    from support.films import Appearance, write_film
+
+    film = write_film(tmp_path / "films" / "holiday.mp4", [Appearance(0, 0, 3), Appearance(1, 4, 7)], 7)
+    library = Path(shutil.copytree(album_and_library[1], tmp_path / "library"))
+    with open_library(library, device="cpu") as opened:
+        opened.index(film.parent, workers=1, group=False)
+        (photo_id,) = (each.photo_id for each in opened.photos().photos if each.duration_s is not None)
+        seen = [face for face in opened.query(film).faces if face.span is not None]
+    times = [f"00:00:{int(face.span.start_s):02}-00:00:{int(face.span.end_s):02}" for face in seen if face.span]
+    assert len(times) == 2
+    with serving(library, tmp_path / "tmp", "--device", "cpu") as running:
+        page = browser.new_context(viewport=WIDE).new_page()
+        page.set_default_timeout(AT_MOST_MS)
+        page.goto(f"{running.address}/photos/{photo_id}?token={running.token}")
+        entries = page.locator(".face")
+        expect(entries).to_have_count(2)
+        for number, time in enumerate(times):
+            expect(entries.nth(number)).to_contain_text(time)
+        entries.first.get_by_placeholder("Who is this?").fill("Filma")
+        page.keyboard.press("Enter")
+        entries.first.get_by_role("link", name="Filma").click()
+        expect(page.locator("h1")).to_have_text("Filma")
+        expect(page.locator(".shot")).to_have_count(1)  # with all faces of the track
+        expect(page.locator(".shot")).to_contain_text(times[0])
+        until(page, "document.querySelector('.shot img').naturalWidth > 100")
+        page.goto(f"{running.address}/find")
+        page.set_input_files("#file", film)
+        page.wait_for_url("**/find/*", timeout=10 * AT_MOST_MS)
+        answers = page.locator(".answer")
+        expect(answers).to_have_count(2)
+        expect(answers.first.locator("h2")).to_contain_text("Filma")
+        frames = set()
+        for number, time in enumerate(times):
+            expect(answers.nth(number).locator("h2")).to_contain_text(time)
+            still = answers.nth(number).locator("svg.framed")
+            expect(still.locator("a")).to_have_count(1)
+            frames.add(page.request.get(running.address + still.locator("image").get_attribute("href")).body())
+        assert len(frames) == 2
+        assert all(frame.startswith(b"\xff\xd8") for frame in frames)
+        page.context.close()
+
+
 def test_a_bad_upload_is_said_and_the_page_goes_on(open_page: Callable[..., Any], tmp_path: Path) -> None:
     bad = tmp_path / "notes.jpg"
     bad.write_text("no photo at all")
@@ -511,7 +556,7 @@ def test_the_threshold_shows_what_it_would_accept_before_it_is_kept(open_page: C
     slider.evaluate("(each) => { each.value = each.max; each.dispatchEvent(new Event('input', { bubbles: true })); }")
     expect(page.locator("#would")).to_contain_text("Would accept 100.0 % of the pairs of one person, and 100.0 %")
     slider.evaluate("(each) => { each.value = 0; each.dispatchEvent(new Event('input', { bubbles: true })); }")
-    expect(page.locator("#would")).to_contain_text("would reject 100.0 % and 100.0 %")
+    expect(page.locator("#would")).to_contain_text("would reject the other 100.0 % and 100.0 %")
     slider.focus()
     page.keyboard.press("End")
     page.keyboard.press("PageDown")

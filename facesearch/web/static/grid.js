@@ -11,7 +11,7 @@ let wanting = new Set(); // numbers of blocks whose cards have yet to come, or a
 let seen = { above: 0, at: 0 }, resting = 0; // where the screen was when it was looked at last; a look that is to come
 let anchor = null; // the place of the card that was selected last
 
-/** The numbers of what is selected. */
+/** The values of the boxes that are ticked. */
 export const chosen = new Set();
 
 export function clear() {
@@ -34,9 +34,13 @@ function measure() {
 
 const expected = (number) => Math.min(size, total - number * size);
 
+function put(number, block) {
+  block.style.top = `${((number * size) / columns) * row}px`;
+}
+
 function place(number, block) {
   block.className = "block";
-  block.style.top = `${((number * size) / columns) * row}px`;
+  put(number, block);
   grid.append(block);
   blocks.set(number, block);
 }
@@ -52,7 +56,7 @@ function settle(block, cards) {
 /** Show which cards are selected. */
 function mark(within) {
   for (const box of within?.querySelectorAll("input") ?? []) {
-    box.checked = chosen.has(Number(box.value));
+    box.checked = chosen.has(box.value);
     box.closest("li").classList.toggle("picked", box.checked);
   }
 }
@@ -181,13 +185,13 @@ function placeOf(card) {
 
 async function select(from, to) {
   for (let start = from; start <= to; start += MOST)
-    for (const card of await cardsFrom(start, Math.min(MOST, to + 1 - start))) chosen.add(Number(card.querySelector("input").value));
+    for (const card of await cardsFrom(start, Math.min(MOST, to + 1 - start))) chosen.add(card.querySelector("input").value);
   count();
 }
 
 function pick(box, isRange) {
   const at = placeOf(box.closest("li")), from = anchor;
-  box.checked ? chosen.add(Number(box.value)) : chosen.delete(Number(box.value));
+  box.checked ? chosen.add(box.value) : chosen.delete(box.value);
   anchor = box.checked ? at : null;
   if (isRange && box.checked && from !== null) select(Math.min(from, at), Math.max(from, at)).catch((error) => say(error.message, { bad: true }));
   count();
@@ -229,8 +233,9 @@ addEventListener("scroll", soon, { passive: true });
 addEventListener("resize", () => {
   if (!grid?.isConnected) return;
   if (grid.clientWidth !== wide) {
-    for (const number of [...blocks.keys()]) drop(number);
+    const before = columns;
     measure();
+    for (const [number, block] of [...blocks]) columns === before ? put(number, block) : drop(number);
   }
   look();
 });

@@ -114,8 +114,8 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   const name = form.elements.name?.value.trim();
   if (form.dataset.person && name) namePerson(Number(form.dataset.person), name);
-  else if (form.dataset.face && name) act(
-    () => send("/api/v1/faces/name", { faces: [Number(form.dataset.face)], name }), (done) => `Named ${done.name}`);
+  else if (form.dataset.faces && name) act(
+    () => send("/api/v1/faces/name", { faces: JSON.parse(form.dataset.faces), name }), (done) => `Named ${done.name}`);
   else if (form.dataset.post) act(
     () => send(form.dataset.post, Object.fromEntries(new FormData(form))), form.dataset.done);
 });

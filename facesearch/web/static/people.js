@@ -44,7 +44,7 @@ async function merge() {
 document.addEventListener("click", async (event) => {
   const { id } = event.target;
   if (id === "hide" || id === "unhide") {
-    const people = [...chosen], words = id === "hide" ? "hidden" : "shown again";
+    const people = [...chosen].map(Number), words = id === "hide" ? "hidden" : "shown again";
     clear();
     await act(() => send(`/api/v1/people/${id}`, { people }), (done) => `${done.person_ids.length} ${words}`);
   }

@@ -4,9 +4,9 @@ import { chosen, clear } from "/static/grid.js";
 
 const person = () => Number(document.querySelector(".person").dataset.id);
 
-/** The faces that are selected, which are not afterwards. */
+/** The faces that are selected, which are not afterwards: a box stands for one, or for those of a track in a video. */
 function taken() {
-  const faces = [...chosen];
+  const faces = [...chosen].flatMap((value) => value.split(",").map(Number));
   clear();
   return faces;
 }
