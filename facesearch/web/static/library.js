@@ -32,8 +32,8 @@ function slide() {
   const same = upTo(JSON.parse(form.dataset.genuine), at, farthest), other = upTo(JSON.parse(form.dataset.impostor), at, farthest);
   there("value").textContent = at.toFixed(3);
   for (const side of ["x1", "x2"]) there("mark").setAttribute(side, (at / farthest) * Number(form.dataset.width));
-  there("would").textContent = `Would accept ${percent(same)} of the pairs of one person, and ${percent(other)} of those of two people by mistake; `
-    + `would reject ${percent(1 - same)} and ${percent(1 - other)}.`;
+  there("would").textContent = `Would accept ${percent(same)} of the pairs of one person, and ${percent(other)} of the pairs of two people (false matches). `
+    + `It would reject the other ${percent(1 - same)} and ${percent(1 - other)}.`;
   there("keep").disabled = !(other > 0 && other < 1);
   form.dataset.far = other;
 }

@@ -10,7 +10,7 @@ function show() {
   const left = cases.length - at;
   document.getElementById("done").hidden = left > 0;
   document.getElementById("back").disabled = answered.length === 0;
-  document.getElementById("progress").textContent = left > 0 ? `${at + 1} of ${cases.length}` : `${answered.length} answered`;
+  document.getElementById("progress").textContent = left > 0 ? `${at + 1} of ${cases.length}` : answered.length ? `${answered.length} answered` : "";
   cases[at]?.focus({ preventScroll: true });
 }
 
