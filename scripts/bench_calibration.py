@@ -25,6 +25,7 @@ from facesearch.demo import draw_portrait, random_people
 from facesearch.errors import LibraryError
 from facesearch.evaluation import metrics
 from facesearch.evaluation.calibration import Calibration, fit_calibration, reliability
+from facesearch.evaluation.places import Places
 from facesearch.records import Floats
 from facesearch.tuning.calibration.fitting import EXPECTED_PAIRS, FAR, InForce, fit_sample
 from facesearch.tuning.calibration.sample import MOST_FACES, NamedSample, pairs_of
@@ -40,25 +41,26 @@ PORTRAITS_EACH = 5
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """Embeddings float32 (N, 32) and the rows of each person."""
+    """Where N faces lie, as in a library that the tower built, and the rows of each person."""
 
-    embeddings: Floats
+    places: Places
     rows: list[NDArray[np.int64]]
 
     def sample(self, people: NDArray[np.int64], most: int = 10**6) -> NamedSample:
         own = [self.rows[person][:most] for person in people]
         rows = np.concatenate(own)
         numbers = np.repeat(np.arange(len(own)), [len(each) for each in own])
-        return NamedSample(self.embeddings[rows], numbers, np.arange(len(rows)), len(rows))
+        return NamedSample(self.places[rows], numbers, np.arange(len(rows)), len(rows))
 
 
 def labelled(data: Path, folds: list[int], tower: Path | None) -> Faces:
     """The people of some folds of LFW."""
-    wanted = people_in_folds(read_folds(data / "pairs.txt", folds))
-    faces, _ = named_faces(prepare_crops(read_dataset(data)), load_tower(tower).embed, wanted)
+    wanted, network = people_in_folds(read_folds(data / "pairs.txt", folds)), load_tower(tower)
+    faces, _ = named_faces(prepare_crops(read_dataset(data)), network.embed, wanted)
     numbers = faces.numbers
     rows = [np.flatnonzero(numbers == number) for number in range(numbers.max() + 1)]
-    return Faces(faces.embeddings.astype(np.float32), rows)
+    embeddings = faces.embeddings.astype(np.float32)
+    return Faces(Places(embeddings, network.local_scale(embeddings)), rows)
 
 
 def drawn(people: int, tower: Path | None) -> Faces:
@@ -75,7 +77,8 @@ def drawn(people: int, tower: Path | None) -> Faces:
                 (aligned,) = align_faces(pixels, found[:1])
                 embeddings.append(network.embed(aligned.crop[None])[0])
         rows.append(np.array(own, np.int64))
-    return Faces(np.stack(embeddings), [own for own in rows if len(own)])
+    points = np.stack(embeddings)
+    return Faces(Places(points, network.local_scale(points)), [own for own in rows if len(own)])
 
 
 def judged(sample: NamedSample, threshold: float, calibration: Calibration) -> dict[str, float]:
@@ -149,8 +152,11 @@ def main() -> None:
     if options.data:
         faces = labelled(options.data, options.fold, options.tower)
     else:
-        faces, its = drawn(options.drawn, options.tower), load_tower(options.tower).card
+        faces, tower = drawn(options.drawn, options.tower), load_tower(options.tower)
+        cohort, its = tower.cohort, tower.card
         card = InForce(its.threshold, Calibration.from_card(its.calibration))
+        if cohort is not None:
+            card = InForce(cohort.threshold, cohort.calibration)
     named = [each for each in options.named if each <= len(faces.rows) // 3]
     figures = {str(each): measure(faces, each, options.draws, card) for each in named}
     if options.json:
