@@ -165,8 +165,8 @@ def write_library(folder: Path, faces: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     opened = open_library(path, device="cpu")
     models = Models.of(opened.detector, opened.tower)
-    cohort = tower_space(models).cohort
-    assert cohort is not None
+    space = tower_space(models)
+    assert space.cohort is not None
     Library.create(path, models).close()
     rng = np.random.default_rng(0)
     with closing(sqlite3.connect(path / DATABASE_NAME)) as rows:
@@ -176,9 +176,9 @@ def write_library(folder: Path, faces: int) -> None:
             centres = SPREAD * rng.normal(size=(-(-count // FACES_OF_A_PERSON), EMBEDDING_SIZE))
             whose = rng.integers(0, len(centres), count)
             points = (centres[whose] + WITHIN * rng.normal(size=(count, EMBEDDING_SIZE))).astype("<f4")
-            scales = cohort.local_scale(points).tolist()
+            scales = space.cohort.local_scale(points).tolist()
             _write(rows, start, points, scales, (whose + start // FACES_OF_A_PERSON + 1).tolist())
-        rows.execute("UPDATE settings SET value = value + 1 WHERE key = 'generation'")
+        rows.execute("INSERT INTO settings VALUES ('scales', ?)", (space.measure,))  # that the rows have them
         rows.commit()
     with Library.open(path, writable=True) as library:
         library.train_vectors()
