@@ -144,8 +144,8 @@ def _answer(
     read: Callable[..., Picture],
     make: Callable[[Request], Answer],
     request: dict[str, Any],
-    alive: Callable[[], None],
-    ask: Callable[[tuple[int, ...], bytes], bytes],
+    alive: Callable[[], None] = lambda: None,
+    ask: Callable[[tuple[int, ...], bytes], bytes] = lambda shape, content: b"",
 ) -> tuple[dict[str, Any], bytes | None]:
     max_side_px, draft, at_s = request["max_side_px"], request["draft"], request.get("at_s")
     try:
