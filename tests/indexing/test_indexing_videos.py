@@ -347,6 +347,28 @@ def test_a_motion_photo_is_shown_with_the_faces_in_its_film_and_when(
     assert run("people", "show", "Ann", *own).out.rstrip().endswith(str(path))
 
 
+def test_a_face_of_a_video_is_named_by_its_number_in_the_answer_with_its_whole_track(
+    library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_tiles(tmp_path / "album" / "a.mov", [RED], [RED, GREEN], [RED], [RED, GREEN])
+    _index(library, path.parent)
+    tracks = [face.span.track for face in library.catalog.faces_in([1]) if face.span is not None]
+    assert len(tracks) > len(set(tracks)) == 2
+    with pytest.raises(UsageError, match="has 2 faces; ask for one from 1 to 2"):
+        face_in_photo(library, path, 3)
+    with pytest.raises(UsageError, match=r"has several faces: face #1 at 0,0,40,40 00:00:00-00:00:03, face #"):
+        find_faces(library, [str(path)])
+    library.close()
+    run, own = CommandLine(capsys), ("--library", library.path)
+    assert run("people", "name", path, "Ann", "--face", "1", *own).code == 0
+    with Library.open(library.path, writable=True) as opened:
+        named = [face.span.track for face in opened.catalog.faces_in([1]) if face.name == "Ann" and face.span]
+        assert named == [track for track in tracks if track == tracks[0]]
+        assert len(find_faces(opened, [str(path)], person_id=1)) == len(named)
+    assert run("people", "reject", "Ann", path, *own).code == 0
+    assert f"rejected for Ann: {len(named)} faces" in run("people", "show", "Ann", *own).out
+
+
 def test_faces_in_a_film_keep_their_people_when_another_program_writes_keywords(
     library: Library, tmp_path: Path
 ) -> None:
