@@ -63,9 +63,11 @@ class Overlay:
     @property
     def selector(self) -> Any:
         """FAISS's choice of the faces that are still there; None for all."""
-        import faiss
+        if not self._removed:
+            return None
+        import faiss  # 0.1 s, which a search of a small library need not wait for
 
-        return faiss.IDSelectorNot(faiss.IDSelectorBatch(self._gone)) if self._removed else None
+        return faiss.IDSelectorNot(faiss.IDSelectorBatch(self._gone))
 
     def merged(self, probes: Floats, squared: Floats, ids: Ints, k: int) -> tuple[Floats, Ints]:
         """The k nearest of what was found in the file and of the faces beside it. probes: float32 (N, 32). squared,
