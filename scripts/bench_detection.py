@@ -33,7 +33,7 @@ from facesearch.vision.alignment import align
 from facesearch.vision.boxes import overlap, pair_up
 from facesearch.vision.detector import centerface
 from facesearch.vision.detector.detector import DetectorSettings, load_detector, smallest_face
-from facesearch.vision.detector.views import Region, resized, shrink, view
+from facesearch.vision.detector.photo_parts import Region, resized, shrink, view
 from facesearch.vision.runtime import RuntimeSettings, fastest_precision
 from facesearch.vision.tower.tower import Tower
 

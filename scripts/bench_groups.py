@@ -29,7 +29,7 @@ import numpy as np
 from facesearch.evaluation import metrics
 from facesearch.evaluation.calibration import Calibration
 from facesearch.evaluation.cohort import Cohort
-from facesearch.evaluation.groups import ALL, GroupedFaces
+from facesearch.evaluation.group_figures import ALL, GroupedFaces
 from facesearch.evaluation.places import Places
 from facesearch.people.clusters import Bounds, ClusterScores, KnownFaces, group_faces, score_clusters
 from facesearch.records import Floats, Ints

@@ -19,7 +19,7 @@ from bench_detection import HEIGHTS_PX, IOU, Detect, Found, judged, labelled_pho
 
 from facesearch.records import Floats, Pixels
 from facesearch.vision.boxes import SUPPRESSED, overlap, suppress
-from facesearch.vision.detector.views import resized
+from facesearch.vision.detector.photo_parts import resized
 
 LOW = 0.05
 FALSE_FACES = (0.1, 0.19)

@@ -37,8 +37,8 @@ from facesearch.tuning.teaching.deciding import decide
 from facesearch.tuning.teaching.held_out import Placing, ask_held_out
 from facesearch.tuning.teaching.learning import PULL, SHRINKAGE, draw_pairs, learn_head, whitening
 from facesearch.tuning.teaching.lessons import NOBODY, Lessons
-from facesearch.tuning.teaching.service import LEAST_FACES as LEAST_FACES_EACH
-from facesearch.tuning.teaching.service import LEAST_PEOPLE
+from facesearch.tuning.teaching.teach import LEAST_FACES as LEAST_FACES_EACH
+from facesearch.tuning.teaching.teach import LEAST_PEOPLE
 from facesearch.vision.tower.card import TowerCard
 from facesearch_train.data.crops import prepare_crops
 from facesearch_train.data.datasets import read_dataset

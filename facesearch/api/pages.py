@@ -67,7 +67,7 @@ class Pages:
 
     def face_pictures(self, face_ids: Sequence[int]) -> dict[int, bytes | None]:
         """Each face as a JPEG; None where its photo is gone, cannot be read or has changed."""
-        from facesearch.pages.cutting import cut_faces
+        from facesearch.pages.face_pictures import cut_faces
 
         with self._session.reading() as library:
             return {face_id: cut.face for face_id, cut in cut_faces(library, face_ids).items()}

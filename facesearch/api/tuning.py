@@ -36,7 +36,7 @@ class Tuning:
         far: the share of pairs of different people to pass the threshold. dry_run: only say what they would be. Raises
         LibraryError, which says what is missing, where too few people have names, and TowerError.
         """
-        from facesearch.tuning.calibration.service import calibrate
+        from facesearch.tuning.calibration.calibrate import calibrate
 
         self._session.close()
         return calibrate(self._session.path, self._session.tower, far, dry_run=dry_run)
@@ -51,13 +51,13 @@ class Tuning:
 
     def own_calibration(self) -> KeptCalibration | None:
         """What `calibrate` has put in force; None where the tower's calibration, or what was taught, is."""
-        from facesearch.tuning.calibration.service import shown_calibration
+        from facesearch.tuning.calibration.calibrate import shown_calibration
 
         return shown_calibration(self._session.path)
 
     def reset_calibration(self) -> bool:
         """Drop it; whether there was one. Raises LibraryError."""
-        from facesearch.tuning.calibration.service import reset
+        from facesearch.tuning.calibration.calibrate import reset
 
         self._session.close()
         return reset(self._session.path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facesearch.evaluation.evidence import Evidence
-    from facesearch.evaluation.groups import group_lines
+    from facesearch.evaluation.group_figures import group_lines
     from facesearch.evaluation.report import Report, report_lines
     from facesearch.exchange import (
         AlbumSummary,
@@ -92,7 +92,7 @@ if TYPE_CHECKING:
 # Where each is defined.
 _ROOMS = {
     "facesearch.evaluation.evidence": ("Evidence",),
-    "facesearch.evaluation.groups": ("group_lines",),
+    "facesearch.evaluation.group_figures": ("group_lines",),
     "facesearch.evaluation.report": (
         "Report",
         "report_lines",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from facesearch.people import PhotoEntry, PhotoShown, PhotoWish
     from facesearch.query import Probe
     from facesearch.query.lookalikes import Lookalike
-    from facesearch.query.why.pairs import PairsAround
+    from facesearch.query.why.named_pairs import PairsAround
     from facesearch.records import Ints, Taken
 
 LARGE_PX = 1600
@@ -117,7 +117,7 @@ class Views:
     def pairs(self, bins: int = 120) -> tuple[float, PairsAround | None]:
         """The threshold in force, and the distances of all pairs of named faces, of 2,000 at most, as histograms; None
         where there are too few pairs."""
-        from facesearch.query.why.pairs import pairs_around
+        from facesearch.query.why.named_pairs import pairs_around
         from facesearch.tuning.calibration import judge_in
 
         with self._session.reading() as library, library.snapshot():
@@ -174,7 +174,7 @@ class Views:
     def probe_pictures(self, probe: Probe) -> dict[float | None, bytes]:
         """What is asked about, as JPEGs: a photo, of 1600 px at most, under None; of a video the frames that show its
         first faces, by their times in s."""
-        from facesearch.pages.cutting import framed_photo
+        from facesearch.pages.face_pictures import framed_photo
 
         faces = {None if face.span is None else face.span.at_s: face for face in reversed(probe.faces[:_MOST_FRAMES])}
         pictures: dict[float | None, bytes] = {}
@@ -190,7 +190,7 @@ class Views:
 
     def _made(self, library: Library, photo_id: int, begun: str, *, large: bool = False) -> dict[bytes, bytes]:
         """All pictures that one reading of a photo gives, kept for the next time."""
-        from facesearch.pages.cutting import PHOTO_PX, cut_photo
+        from facesearch.pages.face_pictures import PHOTO_PX, cut_photo
 
         with library.snapshot():
             content = library.catalog.photo_contents([photo_id]).get(photo_id, "")

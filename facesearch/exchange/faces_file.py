@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from facesearch.errors import UsageError
-from facesearch.exchange.files import replace_file
 from facesearch.exchange.gathering import PhotoFaces, is_gone
+from facesearch.exchange.replacing import replace_file
 from facesearch.exchange.table import box_sides, read_table, refuse_other_encodings
 from facesearch.photos.files import special_file
 from facesearch.records import Floats, Span

@@ -16,8 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from facesearch.exchange.files import replace_file
 from facesearch.exchange.packets import MAX_PACKET_BYTES, Packet, PacketError
+from facesearch.exchange.replacing import replace_file
 from facesearch.photos import PHOTO_SUFFIXES, RAW_SUFFIXES
 
 SUFFIX = ".xmp"

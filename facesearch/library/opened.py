@@ -26,6 +26,7 @@ from facesearch.library.built_with import (
 from facesearch.library.care.purge import Purge
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refuse_taken_folder
 from facesearch.library.index.vectors import Vectors
+from facesearch.library.library_vectors import LibraryVectors, NearestFaces
 from facesearch.library.lock import WriterLock
 from facesearch.library.private import make_private_folder
 from facesearch.library.rows import schema
@@ -47,7 +48,6 @@ from facesearch.library.scales import Scales
 from facesearch.library.space import Space
 from facesearch.library.spaces import COHORT_SETTING, Spaces
 from facesearch.library.status import LibraryStatus, status_of
-from facesearch.library.vectors import LibraryVectors, NearestFaces
 from facesearch.records import Device, Floats, Ints, Models, Values
 
 log = logging.getLogger(__name__)

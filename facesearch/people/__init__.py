@@ -22,7 +22,7 @@ from facesearch.people.corrections import (
     split_faces,
 )
 from facesearch.people.edited import keep_people
-from facesearch.people.folders import FolderNames, most_prominent, name_by_folder
+from facesearch.people.folder_names import FolderNames, most_prominent, name_by_folder
 from facesearch.people.grouping import GroupedPerson, GroupSummary, group_people
 from facesearch.people.history import LoggedChange, Undone, change_log, undo_change, undo_since
 from facesearch.people.one_photo import FaceOnPhoto, PhotoShown, show_photo

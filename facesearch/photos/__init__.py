@@ -16,9 +16,9 @@ from facesearch.photos.decoding.one_worker import read_photo_apart, start_readin
 from facesearch.photos.decoding.raw import RAW_SUFFIXES
 from facesearch.photos.decoding.video import is_video, reads_videos
 from facesearch.photos.decoding.worker import DecodingWorker, WorkerLimits
+from facesearch.photos.file_names import PHOTO_SUFFIXES, is_named_as_photo, is_named_as_video
 from facesearch.photos.files import MAX_SIDE_PX, faceless_damage, fingerprint, photo_file, shown_path
 from facesearch.photos.ignore import IGNORE_NAME
-from facesearch.photos.names import PHOTO_SUFFIXES, is_named_as_photo, is_named_as_video
 from facesearch.photos.walk import Walk, walk
 
 if TYPE_CHECKING:

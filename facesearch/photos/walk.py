@@ -13,9 +13,9 @@ from pathlib import Path
 
 from facesearch.errors import PhotoError
 from facesearch.photos.decoding.formats import is_surely_photo
+from facesearch.photos.file_names import is_foreign_folder, is_named_as_photo, is_named_as_video, may_be_photo
 from facesearch.photos.files import file_status, open_file, photo_file_of, special_kind, why
 from facesearch.photos.ignore import IGNORE_NAME, NO_RULES, IgnoreRules, UnreadableRulesError, misnamed_rules, rules_in
-from facesearch.photos.names import is_foreign_folder, is_named_as_photo, is_named_as_video, may_be_photo
 from facesearch.records import PhotoFile, SkippedFile
 
 _HEAD_BYTES = 32

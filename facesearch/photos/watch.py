@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Self
 
 from facesearch.errors import PhotoError
 from facesearch.photos import IGNORE_NAME
-from facesearch.photos.names import is_foreign_folder, is_named_as_photo, is_named_as_video, may_be_photo
+from facesearch.photos.file_names import is_foreign_folder, is_named_as_photo, is_named_as_video, may_be_photo
 
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent

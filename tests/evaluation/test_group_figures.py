@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facesearch.evaluation.groups import GroupedFaces, group_lines, report_groups
+from facesearch.evaluation.group_figures import GroupedFaces, group_lines, report_groups
 
 # On a line: group a lies at 0, 1, 2, 3 (people p, q, r, r), group b at 10, 10.5, 20 (s, t, u).
 PLACES = np.array([[0], [1], [2], [3], [10], [10.5], [20]], np.float32)

@@ -143,7 +143,7 @@ def test_a_full_disk_leaves_the_old_one(photo: Path, monkeypatch: pytest.MonkeyP
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("facesearch.exchange.files.os.fsync", full)
+    monkeypatch.setattr("facesearch.exchange.replacing.os.fsync", full)
     with pytest.raises(SidecarError, match=r"cannot be written \(no space left on device\)"):
         write_sidecar(read_sidecar(path), b"ours", photo)
     assert path.read_bytes() == TEXT

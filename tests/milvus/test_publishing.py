@@ -23,8 +23,8 @@ from support.tiles import MODELS, ColourTower, TileDetector, draw
 from facesearch.api.library import open_library
 from facesearch.errors import ClusterError, LibraryError, TowerError, UsageError
 from facesearch.library import DATABASE_NAME, Library, forget
+from facesearch.library.library_vectors import NearestFaces
 from facesearch.library.rows.published import FACES_A_BLOCK
-from facesearch.library.vectors import NearestFaces
 from facesearch.query import QueryAnswer, QueryOptions, ask, probe_photo
 from facesearch.records import Floats, Ints
 

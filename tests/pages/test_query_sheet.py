@@ -23,7 +23,7 @@ from facesearch.evaluation.calibration import Calibration
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
 from facesearch.pages import render_page
-from facesearch.pages.cutting import FACE_PX, PHOTO_PX, cut_face, cut_faces, framed_photo
+from facesearch.pages.face_pictures import FACE_PX, PHOTO_PX, cut_face, cut_faces, framed_photo
 from facesearch.pages.query_sheet import QuerySheet
 from facesearch.photos import MAX_SIDE_PX
 from facesearch.query import QueryOptions, ask, footer, probe_photo
@@ -157,7 +157,7 @@ def test_photos_are_listed_with_their_own_faces(coloured_library: Library, tmp_p
 def test_a_photo_is_read_once_and_no_larger_than_its_faces_need(
     coloured_library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from facesearch.pages import cutting
+    from facesearch.pages import face_pictures
 
     read: list[tuple[str, int]] = []
 
@@ -165,8 +165,8 @@ def test_a_photo_is_read_once_and_no_larger_than_its_faces_need(
         read.append((file.path.name, max_side_px))
         return real(file, max_side_px, at_s=at_s)
 
-    real = cutting.read_photo_apart
-    monkeypatch.setattr(cutting, "read_photo_apart", counting)
+    real = face_pictures.read_photo_apart
+    monkeypatch.setattr(face_pictures, "read_photo_apart", counting)
     large = tmp_path / "large.jpg"
     Image.new("RGB", (4000, 2000), GREEN).save(large)
     faces = [

@@ -13,7 +13,7 @@ from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.indexing import index_photos
 from facesearch.library import Library
-from facesearch.pages.cutting import cut_faces, cut_photo
+from facesearch.pages.face_pictures import cut_faces, cut_photo
 from facesearch.pages.photo_sheet import render_photos
 from facesearch.pages.query_sheet import QuerySheet
 from facesearch.people import PhotoWish, list_photos

@@ -14,7 +14,7 @@ from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
 from facesearch.photos import walk
 from facesearch.photos.decoding.formats import is_surely_photo
-from facesearch.photos.names import is_foreign_folder, is_named_as_photo, may_be_photo
+from facesearch.photos.file_names import is_foreign_folder, is_named_as_photo, may_be_photo
 
 
 def saved(form: str) -> bytes:

@@ -27,8 +27,8 @@ from facesearch.pages.explanation import render_explanation
 from facesearch.query import QueryOptions, ask, probe_photo
 from facesearch.query.why import Explanation, Patches, WhyOptions, asked_about, explain, rivalry, standing, verdict
 from facesearch.query.why.heat import AWAY, NEARER, PICTURE_PX, REGIONS, by_region, draw_heat
+from facesearch.query.why.named_pairs import pairs_around
 from facesearch.query.why.occlusion import MOST_COVERED, occlude
-from facesearch.query.why.pairs import pairs_around
 from facesearch.records import Floats, Pixels
 from facesearch.text import percent
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from facesearch.library.care.strays import is_half_written, is_kept_copy
+from facesearch.library.library_vectors import LibraryVectors
 from facesearch.library.picture_cache import drop_pictures
 from facesearch.library.rows.database import Database
-from facesearch.library.vectors import LibraryVectors
 
 PURGE_SETTING = "purge"
 

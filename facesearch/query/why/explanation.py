@@ -21,8 +21,8 @@ from facesearch.query.ask import judge_of
 from facesearch.query.candidates import near_faces
 from facesearch.query.probe import Probe
 from facesearch.query.why.heat import by_region
+from facesearch.query.why.named_pairs import PairsAround, pairs_around
 from facesearch.query.why.occlusion import Occlusion, Patches, occlude
-from facesearch.query.why.pairs import PairsAround, pairs_around
 from facesearch.records import EmbeddedFace, Embedder, Span
 
 NEAREST_FACES = 12

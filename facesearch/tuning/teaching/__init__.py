@@ -6,7 +6,8 @@ might be chance.
 """
 
 from facesearch.tuning.teaching.deciding import RULE, Gain, Verdict
-from facesearch.tuning.teaching.service import (
+from facesearch.tuning.teaching.summing_up import Figures, Measured
+from facesearch.tuning.teaching.teach import (
     LEAST_FACES,
     LEAST_PEOPLE,
     TeachSummary,
@@ -15,7 +16,6 @@ from facesearch.tuning.teaching.service import (
     teach,
     unteach,
 )
-from facesearch.tuning.teaching.summing_up import Figures, Measured
 
 __all__ = [
     "LEAST_FACES",

@@ -14,8 +14,8 @@ import numpy as np
 from facesearch.records import DetectedFace, Device, Pixels
 from facesearch.vision.detector import centerface
 from facesearch.vision.detector.centerface import SCORED_FROM_PX, Candidates, merged, without_parts
+from facesearch.vision.detector.photo_parts import Region, View, shrink, tiles, view, whole_view
 from facesearch.vision.detector.settings import DEFAULT_SETTINGS, DetectorSettings, settings_of, smallest_face
-from facesearch.vision.detector.views import Region, View, shrink, tiles, view, whole_view
 from facesearch.vision.runtime import DEFAULT_RUNTIME, RuntimeSettings
 
 __all__ = ["DEFAULT_SETTINGS", "Detector", "DetectorSettings", "load_detector", "settings_of", "smallest_face"]

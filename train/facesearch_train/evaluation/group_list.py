@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from facesearch.errors import TrainingDataError
-from facesearch.evaluation.groups import GroupedFaces, GroupReport, report_groups
+from facesearch.evaluation.group_figures import GroupedFaces, GroupReport, report_groups
 from facesearch.vision.tower.tower import Tower
 from facesearch_train.data.crop_parts import Progress
 from facesearch_train.data.crops import CropSet, prepare_crops

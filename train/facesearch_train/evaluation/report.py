@@ -11,7 +11,7 @@ from pathlib import Path
 
 from facesearch.errors import UsageError
 from facesearch.evaluation.evidence import Evidence, Pairs
-from facesearch.evaluation.groups import GroupReport, group_lines
+from facesearch.evaluation.group_figures import GroupReport, group_lines
 from facesearch.evaluation.report import report_lines
 from facesearch.pages import beside, data_uri, jpeg, picture, render_page, text, write_page
 from facesearch.records import Pixels

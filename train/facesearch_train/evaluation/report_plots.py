@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.evaluation.calibration import Calibration, reliability
-from facesearch.evaluation.groups import GroupReport
+from facesearch.evaluation.group_figures import GroupReport
 from facesearch.evaluation.metrics import RocCurve
 from facesearch.evaluation.report import Report
 from facesearch_train.evaluation.sensitivity import Movement
