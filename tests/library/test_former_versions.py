@@ -41,6 +41,7 @@ STEPS = (
     "8d37433df7e3",
     "8ed0e8c19bf1",
     "effef9be1cac",
+    "4efc8e542955",
 )
 
 

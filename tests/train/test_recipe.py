@@ -80,7 +80,7 @@ def trained(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Order:
 @pytest.fixture(scope="module")
 def tuned(people: Path, trained: Order, tmp_path_factory: pytest.TempPathFactory) -> Order:
     """A run that began with that tower, with a rate of nothing and statistics that stand still. Read it only."""
-    still = DenseNetShape(units=(1, 1), growth_rate=4, bn_momentum=1.0)
+    still = replace(trained.config.network, bn_momentum=1.0)
     unmoved = replace(ONE_EPOCH, schedule=one_cycle(1, 0.0))
     config = replace(trained.config, network=still, seed=2, stages=(unmoved,))
     folder = tmp_path_factory.mktemp("tuned")
