@@ -86,9 +86,9 @@ def add_pages(router: APIRouter, services: Services, pages: Pages) -> None:
     for path, answer in (
         ("/", views.people),
         ("/people/cards", views.cards),
-        ("/people/{person_id}", views.person),
-        ("/people/{person_id}/cards", views.person_cards),
-        ("/photos/{photo_id}", views.photo),
+        ("/people/{person_id:int}", views.person),
+        ("/people/{person_id:int}/cards", views.person_cards),
+        ("/photos/{photo_id:int}", views.photo),
         ("/history", views.history),
         ("/names", views.names),
     ):
