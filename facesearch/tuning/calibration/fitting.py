@@ -18,6 +18,7 @@ from facesearch.evaluation import metrics
 from facesearch.evaluation.calibration import Calibration, fit_calibration, reliability_of
 from facesearch.library import Library
 from facesearch.records import Values
+from facesearch.text import counted
 from facesearch.tuning.calibration.kept import KeptCalibration
 from facesearch.tuning.calibration.sample import NamedSample, Pairs, named_sample, pairs_of
 
@@ -156,7 +157,8 @@ def _missing(sample: NamedSample, far: float) -> list[str]:
         if people > 2 and (reachable := 2 * EXPECTED_PAIRS / (people * (people - 1))) < 1:
             remedy += f", or allow {math.ceil(reachable * 1000) / 10:g} %"
         missing.append(
-            f"{people} named people, and it takes {least} for at most {100 * far:g} % false matches ({remedy})"
+            f"{counted(people, 'named person', 'named people')}, and it takes {least} for at most "
+            f"{100 * far:g} % false matches ({remedy})"
         )
     if several < LEAST_WITH_TWO_PHOTOS:
         more = LEAST_WITH_TWO_PHOTOS - several
@@ -164,8 +166,8 @@ def _missing(sample: NamedSample, far: float) -> list[str]:
     if genuine < LEAST_GENUINE_PAIRS:
         more = LEAST_GENUINE_PAIRS - genuine
         missing.append(
-            f"{genuine} pairs of photos of one person, and it takes {LEAST_GENUINE_PAIRS} ({more} more: a third photo "
-            "of somebody adds two)"
+            f"{counted(genuine, 'pair')} of photos of one person, and it takes {LEAST_GENUINE_PAIRS} ({more} more: "
+            "a third photo of somebody adds two)"
         )
     return missing
 
