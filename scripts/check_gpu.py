@@ -7,7 +7,8 @@ Prints a table, and writes one JSON with the card, its driver and all versions: 
 the CPU; photos and crops a second by batch size, beside the rate of a large product of matrices in the same backend;
 FAISS beside the bandwidth of the card's memory; training steps; and `index` from files to rows. KERAS_BACKEND chooses
 among TensorFlow, PyTorch and JAX. `--cpu` runs the same at small sizes, with the CPU in the place of the GPU. What
-there was no time for is listed as left out. Exit code 1: no GPU, or faces or distances differ beyond the bounds.
+there was no time for is listed as left out. Exit code 1: no GPU, a part that failed, or faces or distances that differ
+beyond the bounds.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -73,7 +75,7 @@ class Sizes:
 ON_GPU = Sizes(
     200, (16, 64, 256, 1024), (1, 8, 32), ((480, 640), (768, 1024)), (10**6, 10**7, 10**8), 8192, 4000, 112, 256
 )
-ON_CPU = Sizes(4, (1, 4), (1, 2), ((192, 256),), (20_000,), 512, 64, 28, 8)
+ON_CPU = Sizes(4, (1, 4), (1, 2), ((192, 256),), (20_000,), 512, 64, 48, 8)
 
 
 class Check:
@@ -92,7 +94,11 @@ class Check:
             return
         print(f"{name} ...", file=sys.stderr, flush=True)
         started, worked = time.monotonic(), time.process_time()
-        self.figures[name] = run(self)
+        try:
+            self.figures[name] = run(self)
+        except Exception as error:  # noqa: BLE001 - a lent GPU has no second try: the other parts are measured all the same
+            traceback.print_exc()
+            self.figures[name] = {"failed": f"{type(error).__name__}: {error}"}
         self.figures[name]["took_s"] = round(time.monotonic() - started, 1)
         self.figures[name]["processor_s"] = round(time.process_time() - worked, 1)
 
@@ -290,7 +296,8 @@ def report(check: Check, file: Path | None) -> int:
     for name, value in all_of_it.items():
         words = ", ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else value
         print(f"| {name} | {words} |")
-    return 0 if is_equal else 1
+    has_failed = any("failed" in each for each in check.figures.values())
+    return 0 if is_equal and not has_failed else 1
 
 
 if __name__ == "__main__":
