@@ -71,9 +71,7 @@ def measure(folder: Path, input_size: int, batch: int, steps: int, rounds: int) 
 
     stage = replace(FULL.stages[0], input_size_px=input_size)
     config = replace(FULL, stages=(stage,), batch_size=batch, photos_per_epoch=batch * (steps + 1))
-    share: dict[str, Any] = dict.fromkeys(
-        ("grey", "low_resolution", "erase", "occlusion", "blur", "motion", "jpeg"), 0.2
-    )
+    share: dict[str, Any] = dict.fromkeys(CHANGES, 0.2)
     everything = replace(config, augmentation=Augmentation(**share))
     people = np.repeat(np.arange(CACHED_CROPS // 4), 4).astype(np.int32)
     fed = epoch_data(CropData(write_crops(folder / "crops"), people), config, stage)

@@ -9,26 +9,22 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
-from facesearch.errors import PhotoError, TowerError
+from facesearch.errors import PhotoError
 from facesearch.indexing.summary import DamagedPhoto
 from facesearch.library import Library
 from facesearch.people import FaceReader, keep_people
 from facesearch.people.edited import Carried, Content, carried_faces
 from facesearch.photos import when_taken
 from facesearch.records import (
-    EMBEDDING_SIZE,
     AlignedFace,
     EmbeddedFace,
-    Embedder,
     KnownFile,
     NewPhoto,
     PhotoFile,
     SkippedFile,
     Taken,
 )
-from facesearch.vision.faces import SeenPhoto
+from facesearch.vision.faces import SeenPhoto, embed_faces
 from facesearch.vision.faces.tracks import joined, with_others_in_film
 
 _BATCH_FILES = 64  # a batch is committed after so many files even when they show few faces
@@ -164,17 +160,3 @@ class Intake:
         if before is not None and before.photo_id == photo_id:
             return photo_id, "unchanged"  # only its time is new
         return photo_id, "changed" if before is not None else "new" if is_new else "linked"
-
-
-def embed_faces(tower: Embedder, faces: Sequence[AlignedFace]) -> list[EmbeddedFace]:
-    """Faces with their embeddings: those that were embedded where they were found, and the others in one batch. Raises
-    TowerError for anything but finite numbers."""
-    crops = [face.crop for face in faces if face.embedding is None]
-    new = iter(tower.embed(np.stack(crops)) if crops else ())
-    embeddings = [next(new) if face.embedding is None else face.embedding for face in faces]
-    if any(each.shape != (EMBEDDING_SIZE,) or not np.isfinite(each).all() for each in embeddings):
-        raise TowerError(f"the tower {tower.card.name} gave no {EMBEDDING_SIZE} finite numbers a face; install it anew")
-    return [
-        EmbeddedFace(face.face, embedding, face.quality, face.span)
-        for face, embedding in zip(faces, embeddings, strict=True)
-    ]

@@ -17,7 +17,6 @@ from itertools import islice
 from pathlib import Path
 
 from facesearch.errors import PhotoError
-from facesearch.indexing.intake import embed_faces
 from facesearch.indexing.reading import AHEAD_A_LANE, Known, Seer, seer_here, work_ahead
 from facesearch.indexing.summary import (
     AbsentFolder,
@@ -39,7 +38,7 @@ from facesearch.records import (
     Span,
 )
 from facesearch.vision.boxes import MEANT, pair_up
-from facesearch.vision.faces import DrawnFace, KnownPhoto, SeenPhoto
+from facesearch.vision.faces import DrawnFace, KnownPhoto, SeenPhoto, embed_faces
 from facesearch.vision.faces.tracks import joined, matched_in_time, with_others_in_film
 
 log = logging.getLogger(__name__)

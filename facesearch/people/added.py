@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facesearch.errors import TowerError, UsageError
+from facesearch.errors import UsageError
 from facesearch.library import Library
 from facesearch.library.rows.added_faces import AddedFace, KeptFace
 from facesearch.names import person_name
@@ -22,7 +22,7 @@ from facesearch.people.corrections import USER
 from facesearch.photos import is_video, photo_file, read_photo_apart, shown_path
 from facesearch.records import EmbeddedFace, Embedder, FaceDetector, Floats, FoundBy, Photo
 from facesearch.vision.boxes import MEANT, pair_up
-from facesearch.vision.faces import DrawnFace, cut_out_drawn
+from facesearch.vision.faces import DrawnFace, cut_out_drawn, embed_faces
 
 LEAST_PX = 8
 """Sides of the smallest box that is taken for a face."""
@@ -60,13 +60,8 @@ class FaceReader:
         drawn = [DrawnFace(box, points) for box, points in zip(boxes, former or [None] * len(boxes), strict=True)]
         faces = cut_out_drawn(photo, drawn, self.detector)
         seen = [face for face in faces if face is not None]
-        if not seen:
-            return [None] * len(faces)
-        embeddings = self.tower.embed(np.stack([face.crop for face in seen]))
-        if not np.isfinite(embeddings).all():
-            raise TowerError(f"the tower {self.tower.card.name} gave no finite numbers; install it anew")
-        found = iter(embeddings)
-        return [None if face is None else EmbeddedFace(face.face, next(found), face.quality) for face in faces]
+        found = iter(embed_faces(self.tower, seen))
+        return [None if face is None else next(found) for face in faces]
 
 
 def add_face(

@@ -113,7 +113,7 @@ def _order(face: StoredFace) -> tuple[float, ...]:
 
 
 def _with_track(library: Library, face_id: int) -> list[int]:
-    """A face, and in a video the others of its track that are the same person's, or nobody's as it is."""
+    """A face, and in a video the others of its track that belong to the same person, or like it to no person."""
     face = library.catalog.faces([face_id])[face_id]
     beside = [] if face.span is None else library.catalog.faces_in([face.photo_id])
     track = [

@@ -14,7 +14,7 @@ from facesearch.library import Library
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A photo of Ann and Bob, and one of Bob and somebody whom nobody knows."""
+    """A photo of Ann and Bob, and one of Bob and somebody without a name."""
     draw(tmp_path / "photos" / "both.png", ANN, BOB)
     draw(tmp_path / "photos" / "sub" / "bob.png", WHITE, BOB, SOMEBODY)
     return tmp_path / "photos"

@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from facesearch.errors import TowerError
 from facesearch.photos.files import faceless_damage, kept_side_px, photo_error
 from facesearch.records import (
     CROP_SIZE_PX,
+    EMBEDDING_SIZE,
     AlignedFace,
     DetectedFace,
+    EmbeddedFace,
+    Embedder,
     FaceDetector,
     Floats,
     Photo,
@@ -218,3 +222,17 @@ def _span(values: Values) -> Span | None:
         return None
     start_s, end_s, at_s, track = values.tolist()
     return Span(start_s, end_s, at_s, int(track))
+
+
+def embed_faces(tower: Embedder, faces: Sequence[AlignedFace]) -> list[EmbeddedFace]:
+    """Faces with their embeddings: those that were embedded where they were found, and the others in one batch. Raises
+    TowerError for anything but finite numbers."""
+    crops = [face.crop for face in faces if face.embedding is None]
+    new = iter(tower.embed(np.stack(crops)) if crops else ())
+    embeddings = [next(new) if face.embedding is None else face.embedding for face in faces]
+    if any(each.shape != (EMBEDDING_SIZE,) or not np.isfinite(each).all() for each in embeddings):
+        raise TowerError(f"the tower {tower.card.name} gave no {EMBEDDING_SIZE} finite numbers a face; install it anew")
+    return [
+        EmbeddedFace(face.face, embedding, face.quality, face.span)
+        for face, embedding in zip(faces, embeddings, strict=True)
+    ]
