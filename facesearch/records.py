@@ -202,7 +202,7 @@ class StoredFace:
     quality: float | None  # as in AlignedFace; None for a face from before there was one
     person_id: int | None
     name: str | None
-    local_scale: float | None = None  # as the row keeps it: Library.placed says what it means
+    local_scale: float | None = None  # as the row keeps it: FacePlaces.of_embeddings says what it means
     found_by: FoundBy = "detector"
     is_embedded: bool = True  # False for an added face in which no landmarks could be placed
     span: Span | None = None  # of a face in a video

@@ -46,7 +46,7 @@ def filled(folder: Path, models: Models, embeddings: Floats) -> Library:
 
 def measure(library: Library, probes: Floats) -> None:
     """Print recall and time."""
-    ids, everybody = library.all_places()
+    ids, everybody = library.places.all()
     for wanted in WANTED:
         found, spent_s = [], 0.0
         for probe in probes:

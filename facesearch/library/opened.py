@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-
 from facesearch.errors import LibraryError, LibraryExistsError, LibraryLockedError
-from facesearch.evaluation.places import Places
 from facesearch.library.built_with import (
     lacks_cohort,
     models_in,
@@ -24,6 +21,7 @@ from facesearch.library.built_with import (
     warn_of_precision,
 )
 from facesearch.library.care.purge import Purge
+from facesearch.library.face_places import FacePlaces
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refuse_taken_folder
 from facesearch.library.index.vectors import Vectors
 from facesearch.library.library_vectors import LibraryVectors, NearestFaces
@@ -48,13 +46,14 @@ from facesearch.library.scales import Scales
 from facesearch.library.space import Space
 from facesearch.library.spaces import COHORT_SETTING, Spaces
 from facesearch.library.status import LibraryStatus, status_of
-from facesearch.records import Device, Floats, Ints, Models, Values
+from facesearch.records import Device, Models
 
 log = logging.getLogger(__name__)
 
 
 class Library:
-    """An open library: `catalog`, `people` and others read and change the rows, `vectors()` finds the nearest faces.
+    """An open library: `catalog`, `people` and others read and change the rows, `places` says where faces lie, and
+    `vectors()` finds the nearest.
 
     A writable library holds the writer lock until it is closed; a reader needs no lock and leaves the folder
     as it is. Use it as a context manager, from one thread.
@@ -82,6 +81,7 @@ class Library:
         self.library_id, self.created_at = origin_of(path, database)
         self._spaces = Spaces(database)
         self._scales = Scales(database, self._spaces)
+        self.places = FacePlaces(database, self._spaces, self._scales)
         self._vectors = LibraryVectors(path, database, self._spaces, self.library_id, writable=lock is not None)
         self.purge = Purge(path, database, self._vectors, self._refuse_reader)
         self._elsewhere: NearestFaces | None = None
@@ -257,35 +257,6 @@ class Library:
         """Up to which distance in `space` two faces count as one person, unless the library was calibrated."""
         cohort = self.space.cohort
         return self.models.threshold if cohort is None else cohort.threshold
-
-    def placed(self, embeddings: Floats, local_scales: Values) -> Places:
-        """Where faces lie in `space`. embeddings: as the rows keep them, float32 (N, 32). local_scales: as the rows
-        keep them, float64 (N,), NaN for none; those that do not hold in `space` are computed. Call it inside the
-        `snapshot` that both were read in."""
-        points = self.space.map(embeddings)
-        return Places(points, self._scales.of(local_scales, points))
-
-    def places(self, face_ids: Sequence[int]) -> Places:
-        """The same of some faces, in their order, N >= 1. Raises KeyError for one that is not there, or has no
-        embedding."""
-        stored, scales = self.catalog.embeddings_by_id(face_ids), self.catalog.local_scales_by_id(face_ids)
-        return self.placed(
-            np.stack([stored[face_id] for face_id in face_ids]),
-            np.array([scales[face_id] for face_id in face_ids], np.float64),
-        )
-
-    def all_places(self) -> tuple[Ints, Places]:
-        """The same of every face that has an embedding, with the faces' ids, int64 (N,), ascending."""
-        with self.snapshot():
-            ids, embeddings = self.catalog.embeddings()
-            return ids, self.placed(embeddings, self.catalog.local_scales())
-
-    def local_scales(self, face_ids: Sequence[int], stored: Values) -> Floats:
-        """The local scales of some faces in `space`: float32 (N,). stored: as the rows keep them, NaN for none. Reads
-        the embeddings of those whose stored scale does not hold."""
-        if self._scales.hold(stored):
-            return stored.astype(np.float32)
-        return self.places(face_ids).scales if self.space.cohort is not None else np.ones(len(stored), np.float32)
 
     def search_on(self, device: Device) -> None:
         """Where `vectors` search from now on: "cpu", "gpu", or "auto" for what suits. Raises LibraryError later on,

@@ -76,7 +76,7 @@ def faces_of_person(library: Library, person_id: int, order: Order, limit: int) 
         face_ids = [*sorted(every - without), *sorted(without)]
         if not face_ids:
             raise UsageError(f"#{person_id} has no face in {library.path}: there is nothing to show")
-        places = library.places(sorted(every - without)) if without != every else None
+        places = library.places.of(sorted(every - without)) if without != every else None
         stored = library.catalog.faces(face_ids)
         paths = library.catalog.photo_paths({face.photo_id for face in stored.values()})
         dates = library.dates.of({face.photo_id for face in stored.values()})

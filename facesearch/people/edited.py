@@ -170,5 +170,5 @@ def _distances(library: Library, pairs: Sequence[tuple[int, int]]) -> Floats:
     """How far apart the two faces of each pair are, in the library's space: float32 (P,)."""
     if not pairs:
         return np.empty(0, np.float32)
-    former, new = (library.places([pair[end] for pair in pairs]) for end in (0, 1))
+    former, new = (library.places.of([pair[end] for pair in pairs]) for end in (0, 1))
     return former.distances_beside(new)

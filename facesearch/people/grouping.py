@@ -103,7 +103,7 @@ def group_people(
         found = found.where((found.people >= 0) | ~(found.qualities < least_quality))  # NaN, without one, is taken
         stand = _standing_for(found)
         seen = found.where(stand == np.arange(len(stand)))
-        places = library.placed(seen.embeddings, seen.local_scales)
+        places = library.places.of_embeddings(seen.embeddings, seen.local_scales)
     barred = _for_tracks(found, stand, rejections | _beside(found, apart))
     known = _known(seen, barred, highest=max(names, default=0))
     people = group_faces(places.points, known, bounds, least_faces, on_progress, scales=places.scales, among=among)

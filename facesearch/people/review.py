@@ -73,7 +73,7 @@ class _Search:
 
     def __post_init__(self) -> None:
         people = self.library.people
-        ids, places = self.library.all_places()
+        ids, places = self.library.places.all()
         self.face_ids, self.photos, self.pictures, self.owners = self.library.face_owners.members()
         self.embedded = np.flatnonzero(np.isin(self.face_ids, ids))  # rows
         self.at = np.full(len(self.face_ids), -1, np.int64)  # the place of each row among these

@@ -89,7 +89,7 @@ def _judged_faces(library: Library, place: Places, count: int) -> tuple[list[Nea
     ids = [neighbour.face_id for neighbour in neighbours]
     plain = np.array([neighbour.distance for neighbour in neighbours], np.float32)
     stored = np.array([faces[face_id].local_scale for face_id in ids], np.float64)
-    scales = library.local_scales(ids, stored)
+    scales = library.places.local_scales(ids, stored)
     judged = judged_distances(plain, place.scales, scales)
     near = [
         NearFace(faces[ids[row]], float(judged[row]), float(plain[row]), photos.get(faces[ids[row]].photo_id))

@@ -49,7 +49,7 @@ def identify(
     people = {each.face.person_id for near in within for each in near.candidates}
     samples = library.face_owners.sampled_faces((each for each in people if each is not None), PROTOTYPE_FACES)
     known = {
-        ("person", person): (count, library.placed(embeddings, scales).middle())
+        ("person", person): (count, library.places.of_embeddings(embeddings, scales).middle())
         for person, (count, embeddings, scales) in samples.items()
     } | {group: (loose.faces[group], nearest.middle()) for group, nearest in loose.places.items()}
     contenders = [_contenders(place, near, known) for place, near in zip(places, within, strict=True)]

@@ -40,7 +40,7 @@ def lookalikes(library: Library, person_id: int, most: int = 3) -> tuple[Lookali
         ]
         found: defaultdict[int, list[tuple[float, int]]] = defaultdict(list)
         names: dict[int, str] = {}
-        places = library.places(chosen)
+        places = library.places.of(chosen)
         for place in (places[[row]] for row in range(len(places))):
             nearest: dict[int, tuple[float, int]] = {}
             for near in near_faces(library, place, _REACH):

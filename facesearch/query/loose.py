@@ -63,7 +63,7 @@ def _taken_together(library: Library, found: Iterable[Within]) -> tuple[dict[int
     ids = np.array(sorted(order[:_MOST_FACES]), np.int64)
     if len(ids) < 2:
         return {}, LooseFaces()
-    places = library.places(ids.tolist())
+    places = library.places.of(ids.tolist())
     pictures = np.array([near[face_id][1].picture for face_id in ids.tolist()], np.int64)
     labels = average_linkage(places.distances_to(places).astype(np.float64), pictures, library.threshold)
     groups, loose, members = dict[int, Group](), LooseFaces(), dict[Group, set[StoredFace]]()
@@ -78,7 +78,7 @@ def _taken_together(library: Library, found: Iterable[Within]) -> tuple[dict[int
     if others and members:
         middles = [each.middle() for each in loose.places.values()]
         points, scales = np.concatenate([m.points for m in middles]), np.concatenate([m.scales for m in middles])
-        to_groups = library.places(others).distances_to(Places(points, scales))
+        to_groups = library.places.of(others).distances_to(Places(points, scales))
         for face_id, row in zip(others, to_groups, strict=True):
             group, face = list(members)[int(np.argmin(row))], near[face_id][1]
             if row.min() <= library.threshold and face.picture not in {each.picture for each in members[group]}:

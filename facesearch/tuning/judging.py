@@ -50,7 +50,7 @@ def judge_library(
     """
     with library.snapshot():
         judge = judge_in(library, library.space, library.models.threshold, calibration)
-        ids, places = library.all_places()
+        ids, places = library.places.all()
         stored = library.catalog.faces(ids.tolist())
     named = [(row, face) for row, face_id in enumerate(ids.tolist()) if (face := stored[face_id]).name is not None]
     rows = [row for row, _ in named]

@@ -219,7 +219,7 @@ def test_a_head_moves_the_cohort_with_the_faces_and_without_it_all_is_as_before(
         with library.changing():
             details = {"calibration": None, "cohort": COHORT.identity, "unit": 0.12}
             head_id = library.heads.add(MODELS.tower, head_bytes(head), details)
-        _, places = library.all_places()
+        _, places = library.places.all()
         centres = library.space.map(COHORT.centres)
         expected = Cohort(centres, 3, 0.12, 0.3).local_scale(places.points)
         assert places.scales.tolist() == expected.tolist() == stored(path)[0]
@@ -236,7 +236,7 @@ def test_what_was_taught_by_plain_distances_keeps_them_and_status_says_so(tmp_pa
     with Library.open(path, JUDGED) as library:
         assert library.status().distances == "plain"
         assert library.threshold == MODELS.threshold
-        assert library.all_places()[1].scales.tolist() == [1.0] * 12
+        assert library.places.all()[1].scales.tolist() == [1.0] * 12
 
 
 def test_groups_are_as_wide_as_strangers_around_them_are_far(tmp_path: Path) -> None:

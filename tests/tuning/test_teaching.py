@@ -525,13 +525,13 @@ def test_a_library_with_a_cohort_is_taught_by_judged_distances_and_keeps_the_thr
     cohort = replace(cohort, threshold=1.3, power=0.9)
     path = _fill(tmp_path / "library", faces, people, models=replace(MODELS, cohort=json.dumps(cohort.to_card())))
     with Library.open(path) as library:
-        before = library.all_places()[1]
+        before = library.places.all()[1]
         summary = teach(library, MARGIN)
     assert summary.taught
     assert summary.threshold == 1.3
     with Library.open(path) as library:
         assert library.status().distances == "judged"
-        after = library.all_places()[1]
+        after = library.places.all()[1]
         moved = library.space.cohort
         rows = library._database.rows("SELECT local_scale FROM faces ORDER BY id")
     assert moved is not None
@@ -547,4 +547,4 @@ def test_a_library_with_a_cohort_is_taught_by_judged_distances_and_keeps_the_thr
     assert shares[1][1] > shares[0][1]  # and more photos of one person
     with Library.open(path, writable=True) as library:
         unteach(library)
-        assert library.all_places()[1].scales.tolist() == before.scales.tolist()
+        assert library.places.all()[1].scales.tolist() == before.scales.tolist()

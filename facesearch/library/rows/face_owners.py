@@ -88,7 +88,7 @@ class FaceOwners:
     def sampled_faces(self, person_ids: Iterable[int], most: int) -> dict[int, tuple[int, Floats, Values]]:
         """By person id how many faces with an embedding they have, and the embeddings of all, or of `most` to
         2 * most - 1 of them evenly through their ids, with their local scales: float32 (M, 32) and float64 (M,), as the
-        rows keep them (see Library.placed). Nothing for people without such a face."""
+        rows keep them (see FacePlaces). Nothing for people without such a face."""
         rows = self._sampled("count, embedding, local_scale", person_ids, most)
         counts: dict[int, int] = {}
         sampled: dict[int, list[tuple[bytes, float | None]]] = {}

@@ -157,7 +157,7 @@ def explain(library: Library, probe: Probe, tower: Embedder, options: WhyOptions
             more = ask(library, probe, replace(options.query, k=_PEOPLE_TO_LOOK_THROUGH))
             people = more.faces[row].people
         person, runner_up = _candidates(library, people, person_id, place, answer.threshold)
-        references = library.places([each.face_id for each in (person, runner_up) if each is not None])
+        references = library.places.of([each.face_id for each in (person, runner_up) if each is not None])
         photo_id = library.catalog.faces([person.face_id])[person.face_id].photo_id
         same_photo = library.catalog.photo_with(probe.photo.sha256) == photo_id
         nearest = tuple(
@@ -227,7 +227,7 @@ def _far(library: Library, person_id: int, place: Places, threshold: float) -> C
     face_ids = [face_id for face_id, _ in library.people.faces_of([person_id]) if face_id not in without]
     if not face_ids:
         raise UsageError(f"the library in {library.path} holds no face of #{person_id} to compare with")
-    places = library.places(face_ids)
+    places = library.places.of(face_ids)
     distances = places.distances_beside(place)
     nearest = int(distances.argmin())
     plain = float(row_distances(places.points[nearest], place.points)[0])

@@ -52,7 +52,7 @@ def pairs_around(library: Library, distance: float, bins: int = BINS) -> PairsAr
         faces = [faces[place] for place in sorted(drawn.tolist())]
     if len(faces) < 2:
         return None
-    places = library.places([face_id for face_id, _ in faces])
+    places = library.places.of([face_id for face_id, _ in faces])
     people = np.array([person_id for _, person_id in faces])
     first, second = np.triu_indices(len(faces), 1)
     distances = places.distances_to(places)[first, second]

@@ -88,7 +88,7 @@ def named_sample(library: Library) -> NamedSample:
         taken = _taken(owned)
         stored = library.catalog.faces(taken)
         ids = sorted(taken)
-        places = library.places(ids) if ids else Places.plain(np.empty((0, EMBEDDING_SIZE), np.float32))
+        places = library.places.of(ids) if ids else Places.plain(np.empty((0, EMBEDDING_SIZE), np.float32))
         grouped = library.face_owners.named_faces_by(GROUPED, VOUCHED)
     return NamedSample(
         places=places,
