@@ -90,13 +90,10 @@ class People:
         """
         from facesearch.evaluation.calibration import Calibration
         from facesearch.people import group_people
-        from facesearch.records import cohort_text
 
         with self._session.opened(writable=not dry_run) as library:
             tower = self._session.tower
-            library.check_tower(tower.identity, tower.card.name)
-            if not dry_run:
-                library.adopt_cohort(tower.identity, tower.card.threshold, cohort_text(tower.card))
+            library.use_tower(tower)
             return group_people(
                 library,
                 Calibration.from_card(tower.card.calibration),

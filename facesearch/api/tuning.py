@@ -73,7 +73,7 @@ class Tuning:
 
         with self._session.opened() as library:
             card = self._session.tower.card
-            library.check_tower(self._session.tower.identity, card.name)
+            library.use_tower(self._session.tower)
             return judge_library(library, threshold, Calibration.from_card(card.calibration))
 
     def evidence(self, judged: LibraryJudged) -> Evidence:
@@ -100,7 +100,7 @@ class Tuning:
                 pass  # whether anybody is writing is better known beforehand
         with self._session.opened() as library:
             card = self._session.tower.card
-            library.check_tower(self._session.tower.identity, card.name)
+            library.use_tower(self._session.tower)
             return teach(library, card.margin, seed=seed, dry_run=dry_run, on_run=on_run)
 
     def unteach(self, *, everything: bool = False) -> UntaughtSummary:

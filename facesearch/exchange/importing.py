@@ -86,7 +86,7 @@ def _looked_at(
         return []
     try:
         looking = reader()
-        library.check_tower(looking.tower.identity, looking.tower.card.name)
+        library.use_tower(looking.tower)
         return [new for some in by_photo.values() for new in look_at(library, some, looking)]
     except TowerError as error:
         summary.not_added = str(error)

@@ -46,7 +46,7 @@ from facesearch.library.scales import Scales
 from facesearch.library.space import Space
 from facesearch.library.spaces import COHORT_SETTING, Spaces
 from facesearch.library.status import LibraryStatus, status_of
-from facesearch.records import Device, Models
+from facesearch.records import Device, Embedder, Models, cohort_text
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ class Library:
         """As a writer; where another one is at work, or nobody may write, distances stay as they are until later."""
         try:
             with cls.open(path, writable=True) as library:
-                library.adopt_cohort(models.tower, models.threshold, models.cohort)
+                library._adopt_cohort(models.tower, models.threshold, models.cohort)
         except LibraryLockedError as error:
             log.info("the tower's cohort is recorded later: %s", error)
         except LibraryError as error:
@@ -167,7 +167,7 @@ class Library:
                     library.check_tower(models.tower, models.tower_name)
                 else:
                     library.check_models(models)
-                    library.adopt_cohort(models.tower, models.threshold, models.cohort)
+                    library._adopt_cohort(models.tower, models.threshold, models.cohort)
                 warn_of_precision(path, library.models, models)
             undo.pop_all()
         return library
@@ -192,10 +192,24 @@ class Library:
         """The detector and the tower that the faces come from now: a reindex by another process can change them."""
         return models_in(self._database.settings())
 
-    def adopt_cohort(self, tower: str, threshold: float, cohort: str) -> None:
+    def use_tower(self, tower: Embedder) -> None:
+        """Get ready to compare faces by a tower's calibration and cohort: where the library is open for writing, its
+        rows take the cohort, if that is new. Raises TowerError when the library was built with another tower."""
+        self.check_tower(tower.identity, tower.card.name)
+        if self._lock is not None:
+            self._adopt_cohort(tower.identity, float(tower.card.threshold), cohort_text(tower.card))
+
+    def check_tower(self, tower: str, name: str) -> None:
+        """Raise TowerError when the library was built with another tower. tower: SHA-256 of its weights."""
+        refuse_other_tower(self.path, self.models, tower, name)
+
+    def check_models(self, given: Models) -> None:
+        """Raise TowerError or LibraryError when the library was built with another tower or detector."""
+        refuse_other_models(self.path, self.models, given)
+
+    def _adopt_cohort(self, tower: str, threshold: float, cohort: str) -> None:
         """Record the cohort of the library's tower, where it is new, and compute the local scales of all faces by it,
-        from the stored embeddings. threshold: the tower's, of plain distances, which was fitted anew with it. Raises
-        LibraryError where the library was opened for reading."""
+        from the stored embeddings. threshold: the tower's, of plain distances, which was fitted anew with it."""
         if not lacks_cohort(self.models, tower, cohort):
             return
         was_taught = self.space.is_taught
@@ -203,14 +217,6 @@ class Library:
         with self.changing():
             self._database.set_settings({COHORT_SETTING: cohort, "threshold": str(threshold)})
         warn_of_cohort(self.path, self.space, was_taught=was_taught, was_calibrated=was_calibrated)
-
-    def check_models(self, given: Models) -> None:
-        """Raise TowerError or LibraryError when the library was built with another tower or detector."""
-        refuse_other_models(self.path, self.models, given)
-
-    def check_tower(self, tower: str, name: str) -> None:
-        """Raise TowerError when the library was built with another tower. tower: SHA-256 of its weights."""
-        refuse_other_tower(self.path, self.models, tower, name)
 
     @contextmanager
     def changing(self) -> Iterator[None]:

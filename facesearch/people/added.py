@@ -74,7 +74,7 @@ def add_face(
     there is a face already, and TowerError where the library was built with another tower.
     """
     name = None if name is None else person_name(name)
-    library.check_tower(reader.tower.identity, reader.tower.card.name)
+    library.use_tower(reader.tower)
     file = photo_file(path)
     if is_video(path):
         raise UsageError(f"{shown_path(path)} is a video; faces can be added to photos only")

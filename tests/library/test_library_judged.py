@@ -13,6 +13,7 @@ import pytest
 from support.old_libraries import write_old_library
 from support.tiles import MODELS, ColourTower, TileDetector, draw, embedding_of
 
+from facesearch.errors import TowerError
 from facesearch.evaluation.calibration import Calibration
 from facesearch.evaluation.cohort import Cohort
 from facesearch.evaluation.distance import row_distances
@@ -142,6 +143,28 @@ def test_a_library_from_before_takes_the_cohort_with_the_first_question_and_need
     with Library.open(path) as library:
         assert library.status().distances == "judged"
         assert library.threshold == 0.3
+
+
+def test_a_writer_records_the_cohort_of_the_tower_that_it_uses_and_a_reader_does_not(
+    tmp_path: Path, judged_album: Path
+) -> None:
+    path = indexed(tmp_path / "library", judged_album, None)
+    tower = ColourTower(cohort=CARD)
+    other = ColourTower(cohort=CARD)
+    other.identity = "another"
+    with Library.open(path) as reader:
+        reader.use_tower(tower)
+        assert reader.space.cohort is None
+        with pytest.raises(TowerError, match="built with the tower"):
+            reader.use_tower(other)
+    with Library.open(path, writable=True) as writer:
+        with pytest.raises(TowerError, match="built with the tower"):
+            writer.use_tower(other)
+        assert writer.space.cohort is None
+        writer.use_tower(tower)
+        assert writer.space.cohort is not None
+    scales, embeddings = stored(path)
+    assert scales == COHORT.local_scale(embeddings).tolist()
 
 
 def test_a_library_of_a_former_version_is_migrated_and_judged(tmp_path: Path, judged_album: Path) -> None:

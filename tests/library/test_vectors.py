@@ -154,6 +154,12 @@ def test_a_cache_of_another_kind_is_refused_though_its_checksum_is_right(tmp_pat
         Vectors.load(tmp_path, Stamp("library", 3, 0))
 
 
+def test_a_cache_with_another_number_of_faces_is_refused_and_both_numbers_said(tmp_path: Path) -> None:
+    Vectors.build(np.arange(7), _embeddings(7)).save(tmp_path, Stamp("library", 3, 8))
+    with pytest.raises(VectorsUnusableError, match="it has 7 faces instead of 8"):
+        Vectors.load(tmp_path, Stamp("library", 3, 8))
+
+
 def test_a_full_disk_is_an_error_and_leaves_the_former_file(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")

@@ -101,7 +101,7 @@ class Vectors:
         embeddings = embeddings_of(sorted(added)) if added else {}
         vectors.follow(sorted(removed), sorted(embeddings.items()))
         if len(vectors) != stamp.faces:
-            raise VectorsUnusableError("it is another kind of index")
+            raise VectorsUnusableError(f"it has {len(vectors)} faces instead of {stamp.faces}")
         return vectors
 
     def save(self, folder: Path, stamp: Stamp) -> None:

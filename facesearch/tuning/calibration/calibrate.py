@@ -7,7 +7,7 @@ from pathlib import Path
 
 from facesearch.evaluation.calibration import Calibration
 from facesearch.library import Library
-from facesearch.records import Embedder, cohort_text
+from facesearch.records import Embedder
 from facesearch.tuning.calibration.fitting import FAR, Fit, InForce, fit_library
 from facesearch.tuning.calibration.kept import KeptCalibration, keep_calibration, kept_calibration, reset_calibration
 
@@ -19,9 +19,7 @@ def calibrate(path: Path, tower: Embedder, far: float = FAR, *, dry_run: bool = 
     written; TowerError where it was built with another tower; UsageError for a far that is no share.
     """
     with Library.open(path, writable=not dry_run) as library:
-        library.check_tower(tower.identity, tower.card.name)
-        if not dry_run:
-            library.adopt_cohort(tower.identity, tower.card.threshold, cohort_text(tower.card))
+        library.use_tower(tower)
         usual = library.space.calibration_or(Calibration.from_card(tower.card.calibration))
         fit = fit_library(library, InForce(library.threshold, usual), far)
         if not dry_run:
