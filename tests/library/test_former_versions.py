@@ -42,6 +42,7 @@ STEPS = (
     "8ed0e8c19bf1",
     "effef9be1cac",
     "4efc8e542955",
+    "5fd373b45b53",
 )
 
 

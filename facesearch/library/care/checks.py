@@ -15,6 +15,7 @@ import numpy as np
 
 from facesearch.errors import LibraryError
 from facesearch.library.rows.catalog import Catalog
+from facesearch.library.rows.counts import count_anew, counted, kept_row
 from facesearch.library.rows.database import Database
 from facesearch.records import EMBEDDING_SIZE
 
@@ -67,6 +68,7 @@ def row_problems(database: Database) -> list[Problem]:
         *_face_problems(database),
         *_cover_problems(database),
         *_photo_problems(database),
+        *_count_problems(database),
     ]
 
 
@@ -136,6 +138,12 @@ def _photo_problems(database: Database) -> Iterator[Problem]:
     if rows := database.rows(f"SELECT id FROM photos WHERE face_count <> ({count})"):
         drop = partial(catalog.drop_photos, [row[0] for row in rows])
         yield Problem("rows", f"{len(rows)} photos have lost some of their faces", _AGAIN, drop)
+
+
+def _count_problems(database: Database) -> Iterator[Problem]:
+    if kept_row(database) != counted(database):
+        problem = "the library keeps other numbers of photos, files, people or faces than it has"
+        yield Problem("rows", problem, "counted them again", partial(count_anew, database))
 
 
 def journal_problems(database: Database) -> list[Problem]:

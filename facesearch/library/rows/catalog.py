@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facesearch.library.rows.counts import kept_counts
 from facesearch.library.rows.database import PICTURE, Database, now
 from facesearch.library.rows.dates import Dates
 from facesearch.library.rows.face_columns import (
@@ -71,13 +72,14 @@ class Catalog:
         condition = _WITHOUT_FACES if without_faces else ""
         maybe_gone = "SELECT photo_id FROM files WHERE missing UNION SELECT photo_id FROM left_photos"
         present = "SELECT 1 FROM files WHERE photo_id = photos.id AND NOT missing"
-        wanted = f"WHERE {condition}" if condition else ""
         also = f"AND {condition}" if condition else ""
         ((count,),) = self._database.rows(
-            f"SELECT (SELECT count(*) FROM photos {wanted}) - (SELECT count(*) FROM photos "
-            f"WHERE id IN ({maybe_gone}) AND NOT EXISTS ({present}) {also})"
+            f"SELECT count(*) FROM photos WHERE id IN ({maybe_gone}) AND NOT EXISTS ({present}) {also}"
         )
-        return int(count)
+        if not condition:
+            return kept_counts(self._database).photos - int(count)
+        ((every,),) = self._database.rows(f"SELECT count(*) FROM photos WHERE {condition}")
+        return int(every) - int(count)
 
     def add_photo(self, photo: NewPhoto) -> int:
         """Store a photo and its faces; returns its id. The photo must be new."""
@@ -257,7 +259,8 @@ class Catalog:
         return [(face_id, as_detected(*columns)) for face_id, *columns in rows]
 
     def face_count(self) -> int:
-        return int(self._database.rows("SELECT count(*) FROM faces")[0][0])
+        """How many faces there are, with an embedding or without."""
+        return kept_counts(self._database).faces
 
     def embedded_count(self) -> int:
         """How many faces have an embedding."""
@@ -274,13 +277,22 @@ class Catalog:
         return [face for face in faces if face.span is None or face.photo_id in videos]
 
     def counts(self) -> Counts:
-        (row,) = self._database.rows(
-            "SELECT (SELECT count(*) FROM photos), (SELECT count(*) FROM files), "
-            "(SELECT count(*) FROM files WHERE missing), (SELECT count(*) FROM files WHERE photo_id IS NULL), "
-            "(SELECT count(*) FROM faces), (SELECT count(*) FROM people), (SELECT count(name) FROM people), "
+        """How much there is, from indices and from what is kept."""
+        kept = kept_counts(self._database)
+        ((missing, failed, damaged),) = self._database.rows(
+            "SELECT (SELECT count(*) FROM files WHERE missing), (SELECT count(*) FROM files WHERE photo_id IS NULL), "
             "(SELECT count(*) FROM photos WHERE damage IS NOT NULL)"
         )
-        return Counts(*row)
+        return Counts(
+            photos=kept.photos,
+            files=kept.files,
+            files_missing=missing,
+            files_failed=failed,
+            faces=kept.faces,
+            people=kept.people,
+            people_named=kept.people_named,
+            photos_damaged=damaged,
+        )
 
     def _face_rows(self, column: str, ids: Iterable[int]) -> list[StoredFace]:
         rows = self._database.rows_in(f"{SELECT_FACES} WHERE {column} IN ({{}})", ids)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facesearch.library.rows.counts import kept_counts
 from facesearch.library.rows.database import PICTURE, Database
 from facesearch.library.rows.face_columns import embeddings_from
 from facesearch.records import Floats, Values
@@ -127,8 +128,8 @@ class FaceOwners:
     def hypotheses(self, faces: int) -> int:
         """How many people a photo can show, as far as is known: people, and faces in no group. faces: how many there
         are in the library that have an embedding."""
-        ((people, with_person),) = self._database.rows(
-            "SELECT (SELECT count(*) FROM people), (SELECT count(*) FROM faces WHERE person_id IS NOT NULL) - "
-            "(SELECT count(*) FROM faces WHERE embedding IS NULL AND person_id IS NOT NULL)"
+        kept = kept_counts(self._database)
+        ((unplaced,),) = self._database.rows(
+            "SELECT count(*) FROM faces WHERE embedding IS NULL AND person_id IS NOT NULL"
         )
-        return int(people) + faces - int(with_person)
+        return kept.people + faces - (kept.faces_with_person - int(unplaced))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from facesearch.library.rows.counts import create_kept_counts
 from facesearch.library.rows.first_tables import create_first_tables
 
 if TYPE_CHECKING:
@@ -229,6 +230,11 @@ def _faces_in_videos(db: Database) -> None:
     db.execute("CREATE INDEX faces_in_videos ON faces (photo_id) WHERE track IS NOT NULL")
 
 
+def _kept_counts(db: Database) -> None:
+    """Version 18. How many photos, files, people and faces there are, without counting them."""
+    create_kept_counts(db)
+
+
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     create_first_tables,
@@ -248,4 +254,5 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _videos,
     _large_libraries,
     _faces_in_videos,
+    _kept_counts,
 )

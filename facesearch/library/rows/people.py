@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from facesearch.library.changes import PersonRow
+from facesearch.library.rows.counts import kept_counts
 from facesearch.library.rows.database import Database, VectorChanges, as_text, now
 from facesearch.library.rows.deltas import as_json
 from facesearch.library.rows.journal import Journal
@@ -155,10 +156,8 @@ class People:
 
     def faces_without_person(self) -> int:
         """How many faces have no person."""
-        ((count,),) = self._database.rows(  # each from an index alone
-            "SELECT (SELECT count(*) FROM faces) - (SELECT count(*) FROM faces WHERE person_id IS NOT NULL)"
-        )
-        return int(count)
+        kept = kept_counts(self._database)
+        return kept.faces - kept.faces_with_person
 
     def face_counts(self, person_ids: Iterable[int]) -> dict[int, int]:
         """How many faces some people have, by person id; nothing for those without one."""
