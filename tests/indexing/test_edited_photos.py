@@ -18,6 +18,7 @@ from support.tiles import MODELS, THRESHOLD, Colour, draw
 from facesearch.demo import write_album
 from facesearch.library import Library, forget
 from facesearch.library.space import Space
+from facesearch.library.spaces import Spaces
 from facesearch.people import (
     change_log,
     keep_people,
@@ -156,7 +157,7 @@ def test_the_place_is_compared_in_the_photo_as_it_was(
 
 
 def test_the_distance_is_that_of_the_taught_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Library, "space", Space(np.eye(32, dtype=np.float32) * 3))
+    monkeypatch.setattr(Spaces, "current", lambda self: Space(np.eye(32, dtype=np.float32) * 3))
     there, off = np.zeros(32, np.float32), np.full(32, 0.05 / 32**0.5, np.float32)
     with Library.create(tmp_path / "library", MODELS) as library, library.changing():
         face = photo(library, 1, (400, 300), (100, 100, 200, 200), there)

@@ -23,6 +23,7 @@ from facesearch.evaluation.places import Places
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library
 from facesearch.library.space import Space
+from facesearch.library.spaces import Spaces
 from facesearch.pages.explanation import render_explanation
 from facesearch.query import QueryOptions, ask, probe_photo
 from facesearch.query.why import Explanation, Patches, WhyOptions, asked_about, explain, rivalry, standing, verdict
@@ -254,7 +255,7 @@ def test_a_taught_space_is_the_one_that_is_explained(
     two_people_library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     space = Space(np.eye(32, dtype=np.float32) * 3)
-    monkeypatch.setattr(Library, "space", space)
+    monkeypatch.setattr(Spaces, "current", lambda self: space)
     probe = draw(tmp_path / "probe.png", (210, 0, 0))
     with two_people_library.snapshot():
         around = pairs_around(two_people_library, 0.1)
