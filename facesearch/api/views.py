@@ -10,7 +10,9 @@ import os
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from facesearch.query import Probe
     from facesearch.query.lookalikes import Lookalike
     from facesearch.query.why.named_pairs import PairsAround
-    from facesearch.records import Ints, Taken
+    from facesearch.records import EmbeddedFace, Ints, Photo, Taken
 
 LARGE_PX = 1600
 """Longer side of a photo that is looked at by itself."""
@@ -35,6 +37,14 @@ FRAME_PX = 800
 _MOST_FRAMES = 12  # of a video that is asked about: each is read by seeking in the file
 
 _making = threading.Lock()  # photos are decoded one after the other anyway
+
+
+@dataclass(frozen=True)
+class ProbePicture:
+    """A photo that is asked about, or a frame of a film."""
+
+    jpeg: bytes  # reduced to what a page shows
+    size_px: tuple[int, int]  # upright, in the file: boxes of faces lie on that
 
 
 class Views:
@@ -171,17 +181,19 @@ class Views:
             with _making:
                 return self._pictures.get(key) or self._made(library, photo_id, begun, large=large).get(key)
 
-    def probe_pictures(self, probe: Probe) -> dict[float | None, bytes]:
-        """What is asked about, as JPEGs: a photo, of 1600 px at most, under None; of a video the frames that show its
-        first faces, by their times in s."""
-        from facesearch.pages.face_pictures import framed_photo
-
-        faces = {None if face.span is None else face.span.at_s: face for face in reversed(probe.faces[:_MOST_FRAMES])}
-        pictures: dict[float | None, bytes] = {}
-        for at_s, face in faces.items():
+    def probe_pictures(self, probe: Probe) -> dict[float | None, ProbePicture]:
+        """What is asked about: a photo under None, and the frames of a film that show its first faces, by their times
+        in s."""
+        pictures: dict[float | None, ProbePicture] = {}
+        if probe.duration_s is None:
+            pictures[None] = _probe_picture(probe.photo, LARGE_PX)
+        frames: dict[float, EmbeddedFace] = {}
+        for face in probe.faces:
+            if face.span is not None:
+                frames.setdefault(face.span.at_s, face)
+        for at_s, face in islice(frames.items(), _MOST_FRAMES):
             with suppress(PhotoError):  # a frame that cannot be read again
-                pixels = probe.picture_of(face).pixels
-                pictures[at_s] = framed_photo(pixels, [], longest_px=LARGE_PX if at_s is None else FRAME_PX)
+                pictures[at_s] = _probe_picture(probe.picture_of(face), FRAME_PX)
         return pictures
 
     @property
@@ -202,6 +214,13 @@ class Views:
         for key, picture in made.items():
             self._pictures.put(key, picture, begun)
         return made
+
+
+def _probe_picture(photo: Photo, longest_px: int) -> ProbePicture:
+    from facesearch.pages.face_pictures import framed_photo
+
+    size_px = photo.original_size_px or (photo.width_px, photo.height_px)
+    return ProbePicture(framed_photo(photo.pixels, [], longest_px=longest_px), size_px)
 
 
 def _face_key(content: str, box: bytes) -> bytes:

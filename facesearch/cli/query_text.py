@@ -28,7 +28,10 @@ def report_answer(answer: QueryAnswer, rows: Rows) -> None:
 
     damage = "" if answer.damage is None else f", which is damaged: {answer.damage}"
     length = "" if answer.duration_s is None else f" ({clock(answer.duration_s)})"
-    say(f"{counted(len(answer.faces), 'face')} in {shown_path(answer.photo)}{length}{damage}")
+    in_film = 0 if answer.duration_s is not None else sum(face.span is not None for face in answer.faces)
+    which = "" if in_film == len(answer.faces) else f" {in_film} of them"
+    film = f",{which} only in its film" if in_film else ""
+    say(f"{counted(len(answer.faces), 'face')} in {shown_path(answer.photo)}{length}{film}{damage}")
     if answer.duration_s is not None:
         _report_who_and_when(answer)
     for number, face in enumerate(answer.faces, start=1):

@@ -149,10 +149,10 @@ def _section(
 ) -> str:
     paths, photo, count = _captions(library, cuts), "", len(probe.faces)
     if probe.duration_s is None:
-        boxes = [on_photo(probe, face) for face in probe.faces]
+        boxes = [on_photo(probe, face) for face in probe.faces if face.span is None]
         photo = picture(
             framed_photo(probe.photo.pixels, boxes, longest_px=_PROBE_PX, numbered=count > 1),
-            f"the photo {answer.photo.name} with {counted(count, 'face')} framed",
+            f"the photo {answer.photo.name} with {counted(len(boxes), 'face')} framed",
         )
     asked = []
     for number, (face, found, faces) in enumerate(zip(probe.faces, answer.faces, near, strict=True), start=1):

@@ -94,12 +94,12 @@ class ProbeFace:
     quality: float | None = None  # how well the face can be recognised, 0 to 1
     set_apart: bool = False  # the other faces of the photo changed who is likeliest: one person is rarely on it twice
     verdict: FaceVerdict | None = None  # None where faces were asked for
-    span: Span | None = None  # when the face is seen, where the probe is a video
+    span: Span | None = None  # when the face is seen, in a video or the film of a motion photo
 
 
 @dataclass(frozen=True)
 class QueryAnswer:
-    """The faces of a probe, the largest first, each with its matches."""
+    """The faces of a probe, in its order, each with its matches."""
 
     photo: Path
     threshold: float  # up to this distance two faces count as one person

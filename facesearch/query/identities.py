@@ -56,8 +56,10 @@ def identify(
     believed: Sequence[Belief | None] = [None] * len(faces)
     if judge.calibration is not None:
         hypotheses = library.face_owners.hypotheses(len(library.nearest())) - loose.merged
-        # The faces of a video are no faces of one picture: one person can be seen in it again and again.
-        pictures = [[each] for each in contenders] if any(face.span for face in faces) else [contenders]
+        # The faces of a film are no faces of one picture: one person can be seen in it again and again. Those on a
+        # motion photo come before those in its film.
+        on_photo = sum(face.span is None for face in faces)
+        pictures = [contenders[:on_photo]] * (on_photo > 0) + [[each] for each in contenders[on_photo:]]
         believed = [
             belief for picture in pictures for belief in beliefs(picture, judge.calibration, hypotheses, options.prior)
         ]

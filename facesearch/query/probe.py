@@ -15,29 +15,42 @@ import numpy as np
 from facesearch.errors import NoFaceError, PhotoError
 from facesearch.evaluation.calibration import Calibration
 from facesearch.photos import is_video, photo_file, read_photo_apart, shown_path, walk
-from facesearch.records import DetectedFace, EmbeddedFace, Embedder, FaceDetector, Models, Photo, Pixels, SkippedFile
-from facesearch.vision.alignment import align_faces
-from facesearch.vision.faces import find_faces
-from facesearch.vision.faces.faces_of_video import see_video_apart
-from facesearch.vision.faces.tracks import best_of_tracks, joined
-from facesearch.vision.quality import quality_of
+from facesearch.records import (
+    AlignedFace,
+    DetectedFace,
+    EmbeddedFace,
+    Embedder,
+    FaceDetector,
+    Models,
+    Photo,
+    Pixels,
+    SkippedFile,
+)
+from facesearch.vision.faces import cut_out, embed_faces, find_faces
+from facesearch.vision.faces.faces_of_video import see_film_apart, see_video_apart
+from facesearch.vision.faces.tracks import best_of_tracks, joined, with_others_in_film
+
+_REMEDY = "turn it upright, leave more room around the face, or use a larger photo"
 
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """A photo and its faces, the largest first; or a video, with the best face of each track in their order."""
+    """A photo and its faces, the largest first, then those that only the film of a motion photo shows; or a video. Of a
+    film the best face of each track, in the order of the tracks."""
 
     path: Path
     photo: Photo
-    faces: tuple[EmbeddedFace, ...]  # in px of the photo in the file; a box times photo.scale lies on photo.pixels
+    faces: tuple[EmbeddedFace, ...]
+    """Boxes and landmarks in px of the photo in the file, which times photo.scale lie on photo.pixels; of those with a
+    span in px of the film."""
     crops: Pixels  # uint8 (F, 112, 112, 3), what was embedded
     models: Models  # what found and embedded the faces
     calibration: Calibration | None  # the tower's; None where its card has none
     duration_s: float | None = None  # of a video, whose `photo` is the frame that shows its first face
 
     def picture_of(self, face: EmbeddedFace) -> Photo:
-        """What shows a face: the photo, or a frame of the video, which is read again. Raises PhotoError."""
-        if face.span is None or face is self.faces[0]:
+        """What shows a face: the photo, or a frame of the film, which is read again. Raises PhotoError."""
+        if face.span is None or (self.duration_s is not None and face is self.faces[0]):
             return self.photo
         return read_photo_apart(photo_file(self.path), at_s=face.span.at_s)
 
@@ -52,32 +65,46 @@ class FailedProbe:
 
 
 def probe_photo(path: Path, detector: FaceDetector, tower: Embedder) -> Probe:
-    """A photo or a video with all its faces. Raises PhotoError where it cannot be read, NoFaceError, and TowerError."""
+    """A photo or a video with all its faces; of a motion photo also with those that only its film shows, as `index`
+    keeps them. Raises PhotoError where it cannot be read, NoFaceError, and TowerError."""
     if is_video(path):
         return _probe_video(path, detector, tower)
     photo, faces = _found(path, detector)
+    film = see_film_apart(photo.file, detector)
+    if not faces and not film:
+        raise _faceless(path, _REMEDY)
     faces.sort(key=lambda face: (-face.size_px, *face.box.tolist()))
-    return _embedded(path, photo, faces, detector, tower)
+    return _embedded(path, photo, [*cut_out(photo, faces).faces, *film], detector, tower)
 
 
 def probe_prominent_face(path: Path, detector: FaceDetector, tower: Embedder) -> Probe:
-    """The same with only the most prominent face, large and near the middle; the others are not embedded."""
+    """The same with only the most prominent face, large and near the middle; the others are not embedded. Of a video,
+    and of a motion photo without a face but in its film, the largest."""
     from facesearch.people import most_prominent
 
     if is_video(path):
-        whole = _probe_video(path, detector, tower)
-        sizes = [face.face.size_px for face in whole.faces]
-        first = sizes.index(max(sizes))
-        return replace(
-            whole,
-            photo=whole.picture_of(whole.faces[first]),
-            faces=whole.faces[first : first + 1],
-            crops=whole.crops[first : first + 1],
-        )
+        return _with_largest(_probe_video(path, detector, tower))
     photo, faces = _found(path, detector)
+    if not faces:
+        film = see_film_apart(photo.file, detector)
+        if not film:
+            raise _faceless(path, _REMEDY)
+        return _with_largest(_embedded(path, photo, film, detector, tower))
     boxes = np.stack([face.box for face in faces])
     prominent = faces[most_prominent(boxes, (photo.width_px, photo.height_px))]
-    return _embedded(path, photo, [prominent], detector, tower)
+    return _embedded(path, photo, cut_out(photo, [prominent]).faces, detector, tower)
+
+
+def _with_largest(film: Probe) -> Probe:
+    """What is seen in a film, with its largest face alone."""
+    sizes = [face.face.size_px for face in film.faces]
+    first = sizes.index(max(sizes))
+    return replace(
+        film,
+        photo=film.picture_of(film.faces[first]),
+        faces=film.faces[first : first + 1],
+        crops=film.crops[first : first + 1],
+    )
 
 
 def probe_each(paths: Iterable[Path], detector: FaceDetector, tower: Embedder) -> Iterator[Probe | FailedProbe]:
@@ -110,10 +137,7 @@ def _tried(path: Path, detector: FaceDetector, tower: Embedder, *, is_named: boo
 
 def _found(path: Path, detector: FaceDetector) -> tuple[Photo, list[DetectedFace]]:
     file = photo_file(path)
-    photo, faces = find_faces(lambda draft: read_photo_apart(file, draft=draft), detector)
-    if not faces:
-        raise _faceless(path, "turn it upright, leave more room around the face, or use a larger photo")
-    return photo, faces
+    return find_faces(lambda draft: read_photo_apart(file, draft=draft), detector)
 
 
 def _faceless(path: Path, remedy: str) -> NoFaceError:
@@ -126,13 +150,8 @@ def _probe_video(path: Path, detector: FaceDetector, tower: Embedder) -> Probe:
     seen = see_video_apart(photo_file(path), detector)
     if not seen.faces:
         raise _faceless(path, "faces must be as large as in a photo")
-    embeddings = tower.embed(np.stack([face.crop for face in seen.faces]))
-    embedded = [
-        EmbeddedFace(face.face, embedding, face.quality, face.span)
-        for face, embedding in zip(seen.faces, embeddings, strict=True)
-    ]
-    crops = {id(face.embedding): found.crop for face, found in zip(embedded, seen.faces, strict=True)}
-    faces = best_of_tracks(joined(embedded, tower.card.threshold, seen.duration_s or 0.0))
+    found = embed_faces(tower, seen.faces)
+    faces = best_of_tracks(joined(found, tower.card.threshold, seen.duration_s or 0.0))
     assert faces[0].span is not None
     photo = replace(
         read_photo_apart(seen.file, at_s=faces[0].span.at_s), file=seen.file, sha256=seen.sha256, damage=seen.damage
@@ -141,21 +160,23 @@ def _probe_video(path: Path, detector: FaceDetector, tower: Embedder) -> Probe:
         path,
         photo,
         tuple(faces),
-        np.stack([crops[id(face.embedding)] for face in faces]),
+        _crops(faces, found, seen.faces),
         Models.of(detector, tower),
         Calibration.from_card(tower.card.calibration),
         seen.duration_s,
     )
 
 
-def _embedded(
-    path: Path, photo: Photo, faces: Sequence[DetectedFace], detector: FaceDetector, tower: Embedder
-) -> Probe:
-    crops = np.stack([aligned.crop for aligned in align_faces(photo.pixels, faces)])
-    embeddings = tower.embed(crops)
-    embedded = tuple(
-        EmbeddedFace(face.enlarged(1 / photo.scale), embedding, quality_of(face, crop))
-        for face, crop, embedding in zip(faces, crops, embeddings, strict=True)
-    )
+def _embedded(path: Path, photo: Photo, seen: Sequence[AlignedFace], detector: FaceDetector, tower: Embedder) -> Probe:
+    """A photo with its faces, and with everybody in its film who is none of them."""
+    found = embed_faces(tower, seen)
+    kept = with_others_in_film(found, tower.card.threshold)
     calibration = Calibration.from_card(tower.card.calibration)
-    return Probe(path, photo, embedded, crops, Models.of(detector, tower), calibration)
+    return Probe(path, photo, tuple(kept), _crops(kept, found, seen), Models.of(detector, tower), calibration)
+
+
+def _crops(kept: Sequence[EmbeddedFace], found: Sequence[EmbeddedFace], seen: Sequence[AlignedFace]) -> Pixels:
+    """The crops of some of the faces that were found: uint8 (F, 112, 112, 3). seen: those that `found` were, in its
+    order. A face is known by its embedding, because its span is that of the track that it became part of."""
+    crops = {id(face.embedding): aligned.crop for face, aligned in zip(found, seen, strict=True)}
+    return np.stack([crops[id(face.embedding)] for face in kept])

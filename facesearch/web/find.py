@@ -55,10 +55,10 @@ class _Views:
         )
 
     async def picture(self, number: Number, at: float | None = None) -> Response:
-        """The photo; with `at` the frame of a video at that time in s."""
+        """The photo; with `at` the frame of a film at that time in s."""
         asked = self._services.uploads.find(number)
         picture = None if asked is None else asked.pictures.get(at)
-        return Response(status_code=404) if picture is None else Response(picture, media_type="image/jpeg")
+        return Response(status_code=404) if picture is None else Response(picture.jpeg, media_type="image/jpeg")
 
     async def face(self, face_id: Number) -> Response:
         """The photo of a face."""

@@ -18,6 +18,7 @@ from facesearch.web.desk import Desk
 
 if TYPE_CHECKING:
     from facesearch.api.values import QueryAnswer, QueryOptions
+    from facesearch.api.views import ProbePicture
 
 _MOST_HELD = 20  # some 10 MB
 _MOST_AT_ONCE = 16  # photos that are being sent: as many may lie on this machine's disk
@@ -31,8 +32,7 @@ class Asked:
 
     number: int
     answer: QueryAnswer
-    size_px: tuple[int, int]  # of the upright photo in the file
-    pictures: Mapping[float | None, bytes]  # JPEGs: of a photo one under None, of a video frames by their times in s
+    pictures: Mapping[float | None, ProbePicture]  # of a photo one under None, of a film frames by their times in s
 
 
 class Uploads:
@@ -81,6 +81,4 @@ def _asked(library: FaceLibrary, path: Path, number: int, name: Path, options: Q
     except PhotoError as error:
         raise type(error)(f"{name}: {error.reason}", error.reason) from error
     answer = replace(library.ask(probe, options), photo=name)
-    photo = probe.photo
-    size = photo.original_size_px or (photo.width_px, photo.height_px)
-    return Asked(number, answer, size, library.views.probe_pictures(probe))
+    return Asked(number, answer, library.views.probe_pictures(probe))

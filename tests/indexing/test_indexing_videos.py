@@ -11,10 +11,11 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from support.command_line import CommandLine
-from support.films import Appearance, portrait, write_film, write_tiles
+from support.films import Appearance, portrait, write_film, write_motion_photo, write_tiles
 from support.people_library import everything
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
@@ -163,6 +164,43 @@ def test_drawn_people_are_followed_and_recognised(tmp_path: Path) -> None:
             assert in_film or face.people[0].photo_count == 2
 
 
+def test_a_query_of_a_motion_photo_answers_from_its_film_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the real detector and tower: in words, in JSON, on a page and in an explanation; on the photo alone where
+    the film cannot be read, and from the film alone where the photo shows no face."""
+    film = write_film(tmp_path / "film.mp4", [Appearance(0, 0, 3), Appearance(1, 1, 4, 0.58)], 5, options={"crf": "20"})
+    for person in (0, 1):
+        (tmp_path / "album" / f"person {person}").mkdir(parents=True)
+        Image.fromarray(portrait(person, 300)).save(tmp_path / "album" / f"person {person}" / "a.png")
+    probe = write_motion_photo(tmp_path / "IMG.jpg", portrait(0, 400), film)
+    run, own = CommandLine(capsys), ("--library", tmp_path / "library", "--device", "cpu")
+    assert run("index", tmp_path / "album", "--people-from-folders", "--no-group", *own).code == 0
+    said = run("query", probe, *own).out
+    assert said.startswith(f"2 faces in {probe}, 1 of them only in its film\n\nface 1: person 0 (")
+    assert "\nface 2: person 1 (" in said
+    assert "[00:00:01-00:00:03, " in said
+    answer = json.loads(run("query", probe, "--json", *own).out)
+    assert answer["duration_s"] is None
+    still, in_film = answer["faces"]
+    assert (still["span"], still["people"][0]["name"], in_film["people"][0]["name"]) == (None, "person 0", "person 1")
+    assert (in_film["span"]["start_s"], in_film["span"]["end_s"]) == (1.0, 3.0)
+    page = tmp_path / "page.html"
+    assert run("query", probe, "--html", page, *own).code == 0
+    assert "the photo IMG.jpg with 1 face framed" in page.read_text(encoding="utf-8")
+    assert "<br>00:00:01-00:00:03" in page.read_text(encoding="utf-8")
+    assert "person 1" in run("why", probe, "--face", "2", "--out", tmp_path / "why.html", *own).out
+
+    nobody = write_motion_photo(tmp_path / "nobody.jpg", np.full((300, 400, 3), 128, np.uint8), film)
+    said = run("query", nobody, *own).out
+    assert said.startswith(f"2 faces in {nobody}, only in its film\n\nface 1: person 0 (")
+    assert "the same person" in run("compare", nobody, tmp_path / "album" / "person 0" / "a.png", *own).out
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(film.read_bytes()[:32] + bytes(2000))
+    alone = write_motion_photo(tmp_path / "alone.jpg", portrait(0, 400), broken)
+    assert run("query", alone, *own).out.startswith(f"1 face in {alone}\n\nface 1: person 0 (")
+
+
 def test_lists_have_the_time_spans(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`photos --csv` and `export` say when somebody is seen; sidecars cannot, and say so."""
     folder = tmp_path / "library"
@@ -308,14 +346,8 @@ def test_a_motion_photo_brings_those_who_are_in_its_film_alone(
 
 def _write_motion_photo(path: Path, film: Path, keyword: str = "") -> Path:
     """A photo of two tiles, green and red, with a film behind it."""
-    path.parent.mkdir(exist_ok=True)
-    offset = (
-        f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a MicroVideoOffset="{film.stat().st_size}" k="{keyword}"/></x:xmpmeta>'
-    )
-    tiles, still = Image.open(draw(path.parent.parent / "tiles.png", GREEN, RED)), io.BytesIO()
-    tiles.save(still, "JPEG", quality=100, subsampling=0, xmp=offset.encode())
-    path.write_bytes(still.getvalue() + film.read_bytes())
-    return path
+    tiles = np.asarray(Image.open(draw(path.parent.parent / "tiles.png", GREEN, RED)))
+    return write_motion_photo(path, tiles, film, keyword)
 
 
 def test_a_motion_photo_is_shown_with_the_faces_in_its_film_and_when(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -115,4 +116,16 @@ def write_tiles(path: Path, *seconds: Sequence[Colour], codec: str = "png", pixe
                     container.mux(packet)
         for packet in stream.encode(None):
             container.mux(packet)
+    return path
+
+
+def write_motion_photo(path: Path, still: Pixels, film: Path, keyword: str = "") -> Path:
+    """A JPEG with a film behind it, as a phone writes it. keyword: something in its XMP."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    offset = (
+        f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a MicroVideoOffset="{film.stat().st_size}" k="{keyword}"/></x:xmpmeta>'
+    )
+    content = BytesIO()
+    Image.fromarray(still).save(content, "JPEG", quality=100, subsampling=0, xmp=offset.encode())
+    path.write_bytes(content.getvalue() + film.read_bytes())
     return path

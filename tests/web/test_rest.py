@@ -85,6 +85,22 @@ def test_a_photo_is_known_by_its_number_with_its_faces(client: httpx.Client) -> 
     assert len(large.content) > len(pictures[0].content)
 
 
+def test_a_motion_photo_is_answered_with_the_frame_of_its_film(client: httpx.Client, tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="PyAV is not installed: the extra video")
+    from support.films import Appearance, portrait, write_film, write_motion_photo
+
+    film = write_film(tmp_path / "film.mp4", [Appearance(1, 0, 2)], 2, size=(640, 360))
+    photo = write_motion_photo(tmp_path / "IMG.jpg", portrait(0, 400), film)
+    asked = client.post("/api/v1/query", params={"name": "IMG.jpg"}, content=photo.read_bytes())
+    still, in_film = asked.json()["faces"]
+    assert (still["span"], in_film["span"]["start_s"], in_film["span"]["end_s"]) == (None, 0.0, 1.0)
+    page = client.get(asked.headers["location"]).text
+    assert re.findall(r'viewBox="0 0 (\d+ \d+)"', page) == ["400 400", "640 360"]
+    assert "00:00:00-00:00:01" in page
+    pictures = [html.unescape(each) for each in re.findall(r'<image href="(/find/[^"]+)"', page)]
+    assert [client.get(each).content[:2] for each in pictures] == [b"\xff\xd8"] * 2
+
+
 def test_pictures_are_private_and_forget_drops_them(album_and_library: tuple[Path, Path], tmp_path: Path) -> None:
     library = tmp_path / "library"
     shutil.copytree(album_and_library[1], library)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from facesearch.records import (
 from facesearch.vision.alignment import align_faces
 from facesearch.vision.boxes import IN_MOTION, pair_up
 from facesearch.vision.detector.detector import Detector
-from facesearch.vision.faces.faces_of_photo import SeenPhoto, see_photo
+from facesearch.vision.faces.faces_of_photo import KnownPhoto, SeenPhoto, see_photo
 from facesearch.vision.faces.tracks import FACES_A_TRACK
 from facesearch.vision.faces.worker import SeeingWorker
 from facesearch.vision.quality import quality_of
@@ -61,19 +62,27 @@ def see_video(file: PhotoFile, detector: FaceDetector, alive: Callable[[], None]
 def with_film(seen: SeenPhoto, detector: FaceDetector, alive: Callable[[], None] = lambda: None) -> SeenPhoto:
     """A photo with the faces in its film too, if it is a motion photo; they have time spans, in px of the film. What is
     wrong with the film is no damage to the photo."""
-    if not reads_videos():
+    if not has_film(seen.file.path):
         return seen
     following = _Following()
     try:
-        with open_file(seen.file.path) as photo:
-            if film_in(photo) is None:
-                return seen
         with opened(seen.file.path) as film:
             for frame in film.frames(alive):
                 following.look(frame, _faces(frame, film.facts, detector))
     except (PhotoError, OSError):
         return seen
     return replace(seen, faces=[*seen.faces, *following.faces()])
+
+
+def has_film(path: Path) -> bool:
+    """Whether a file is a motion photo whose film can be read here. False for what cannot be opened."""
+    if not reads_videos():
+        return False
+    try:
+        with open_file(path) as photo:
+            return film_in(photo) is not None
+    except (PhotoError, OSError):
+        return False
 
 
 def look_whole(file: PhotoFile, photo: Photo, detector: FaceDetector) -> SeenPhoto:
@@ -88,6 +97,21 @@ def see_video_apart(file: PhotoFile, detector: FaceDetector) -> SeenPhoto:
         return see_video(file, detector)
     with SeeingWorker(detector) as worker:
         return worker.see(file)
+
+
+def see_film_apart(file: PhotoFile, detector: FaceDetector) -> list[AlignedFace]:
+    """The faces in the film of a motion photo alone, with their time spans, from a process as `see_video_apart`; none
+    where there is no film, or none that can be read."""
+    if not has_film(file.path):
+        return []
+    if not isinstance(detector, Detector):
+        return list(with_film(SeenPhoto(file, "", (0, 0), ()), detector).faces)
+    nothing_known = KnownPhoto(file.path, file.size_bytes, file.mtime_ns, faces=())  # so that the photo costs nothing
+    try:
+        with SeeingWorker(detector) as worker:
+            return [face for face in worker.see(nothing_known).faces if face.span is not None]
+    except PhotoError:
+        return []
 
 
 def _taken(file: PhotoFile, facts: VideoFacts) -> Taken:
