@@ -67,6 +67,10 @@ def test_as_many_neighbours_as_are_asked_for(trained: Vectors, embeddings: Float
     assert len(trained.search(embeddings[5], 3000)) == 3000
 
 
+def test_no_probe_finds_nothing(trained: Vectors) -> None:
+    assert trained.search_batch(np.empty((0, 32), np.float32), 3) == []
+
+
 def test_changes_keep_the_partitions_and_are_found(trained: Vectors, embeddings: Floats) -> None:
     centroids = trained._index.quantizer.reconstruct_n()
     newcomers = people(500, seed=9)

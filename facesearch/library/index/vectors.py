@@ -196,7 +196,7 @@ class Vectors:
         if k < 1:
             return [[] for _ in probes]
         probes = np.ascontiguousarray(probes, np.float32)
-        at_once = _PROBES_AT_ONCE if self.training is None else len(probes)
+        at_once = _PROBES_AT_ONCE if self.training is None else max(1, len(probes))
         found: list[list[Neighbour]] = []
         for start in range(0, len(probes), at_once):
             found += self._search_some(probes[start : start + at_once], k)
