@@ -57,6 +57,12 @@ class Views:
         """Keep the library open for what is read next. Raises LibraryError."""
         self._session.hold()
 
+    def is_there(self) -> bool:
+        """Whether there is a library, whatever its state."""
+        from facesearch.library import DATABASE_NAME
+
+        return (self._session.path / DATABASE_NAME).exists()
+
     def stamp(self) -> str:
         """Another text once somebody may have changed the library; costs two looks at files."""
         from facesearch.library import DATABASE_NAME
@@ -81,6 +87,11 @@ class Views:
         """The folders that were ever given to `index`."""
         with self._session.reading() as library:
             return tuple(Path(os.fsdecode(path)) for path in library.roots.all())
+
+    def unreadable(self, most: int) -> tuple[tuple[Path, str], ...]:
+        """Files that could not be used when they were last read, in the order of their paths, each with the reason."""
+        with self._session.reading() as library:
+            return tuple((Path(os.fsdecode(path)), reason) for path, reason in library.files.unreadable(most))
 
     def photo(self, photo_id: int) -> PhotoShown:
         """A photo with its faces."""

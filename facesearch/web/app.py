@@ -87,6 +87,8 @@ def make_app(place: Place, access: Access, folder: Path, is_ending: Callable[[],
         """An error in words, as the commands print it."""
         status = next((number for kind, number in _STATUSES if isinstance(error, kind)), 500)
         if not request.url.path.startswith("/api/") and request.method == "GET":
+            if not desk.has_library():
+                return pages.welcome(request.url.path)
             return pages.error(status, "That did not work", str(error))
         return refusal(type(error).__name__, str(error), status)
 

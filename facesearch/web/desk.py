@@ -81,6 +81,10 @@ class Desk:
         async with self._making:
             return await self._run(self._maker, lambda library: look(library, True)) if await is_wanted() else None
 
+    def has_library(self) -> bool:
+        """Whether there is a library yet."""
+        return self._views.is_there()
+
     def stamp(self) -> str:
         """Another text once somebody may have changed the library."""
         return self._views.stamp()

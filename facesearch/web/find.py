@@ -32,6 +32,8 @@ class _Views:
         pages.add_filters(percent=lambda share: percent(share, 1), matched=_matched)
 
     async def form(self) -> Response:
+        if not self._services.desk.has_library():
+            return self._pages.welcome("/find")
         return self._pages.page("find.html", "/find", asked=None)
 
     async def answer(self, number: Number) -> Response:

@@ -29,12 +29,13 @@ class Folders:
         self._desk = desk
 
     async def roots(self) -> list[Path]:
-        """The folders that are allowed with all that is in them."""
+        """The folders that are allowed with all that is in them; none lies in another."""
         try:
             known = await self._desk.read(lambda library: library.views.roots())
         except LibraryError:  # none yet
             known = ()
-        return sorted({*known, *self._desk.place.roots})
+        folders = sorted({*known, *self._desk.place.roots})
+        return [each for each in folders if not any(each != other and each.is_relative_to(other) for other in folders)]
 
     async def allowed(self, folders: Sequence[str]) -> list[Path]:
         """Paths as they were typed, as folders. Raises UsageError for those that are not allowed, or no folders."""

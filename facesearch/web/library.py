@@ -17,6 +17,7 @@ from facesearch.web.pages import Pages
 from facesearch.web.rest import Services, status_of
 
 _WIDTH, _HEIGHT = 720, 160  # of the chart
+_MOST_UNREADABLE = 200  # files are listed
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,15 @@ def add_library(router: APIRouter, services: Services, pages: Pages) -> None:
     """The route."""
 
     async def library() -> Response:
-        roots = _outermost(await services.folders.roots())
-        status, card, chart, own = None, None, None, False
+        roots = await services.folders.roots()
+        status, card, chart, own, problem = None, None, None, False, None
+        unreadable: tuple[tuple[Path, str], ...] = ()
         try:
-            status, card = await services.desk.think(lambda library: (status_of(library), _card(library)))
-            own = await services.desk.think(lambda library: library.tuning.own_calibration() is not None)
-            chart = await services.desk.study(_chart)
-            problem = None
+            if services.desk.has_library():
+                status, card = await services.desk.think(lambda library: (status_of(library), _card(library)))
+                own = await services.desk.think(lambda library: library.tuning.own_calibration() is not None)
+                chart = await services.desk.study(_chart)
+                unreadable = await services.desk.read(lambda library: library.views.unreadable(_MOST_UNREADABLE))
         except LibraryError as error:
             problem = str(error)
         run = services.runs.state()
@@ -58,17 +61,14 @@ def add_library(router: APIRouter, services: Services, pages: Pages) -> None:
             chart=chart,
             own=own,
             problem=problem,
+            unreadable=unreadable,
+            place=services.desk.place.library,
             roots=roots,
             run=run,
             said=_said(run),
         )
 
     router.add_api_route("/library", library, methods=["GET"], include_in_schema=False, response_model=None)
-
-
-def _outermost(folders: Sequence[Path]) -> list[Path]:
-    """Those that lie in none of the others."""
-    return [each for each in folders if not any(each != other and each.is_relative_to(other) for other in folders)]
 
 
 def _card(library: FaceLibrary) -> dict[str, Any]:

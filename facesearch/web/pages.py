@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader
 
 from facesearch.api.values import FaceOnPhoto, PersonEntry, PhotoShown
-from facesearch.errors import LibraryError, UsageError
+from facesearch.errors import UsageError
 from facesearch.text import called, clock, counted, shown, time_span
 from facesearch.web.person_photos import PeoplesPhotos, date
 from facesearch.web.rest import Services, reply
@@ -71,6 +71,10 @@ class Pages:
         made = self._templates.get_template(name).render(pages=PAGES, here=here, version=version, **values)
         return Response(made, status_code=status, media_type="text/html")
 
+    def welcome(self, here: str) -> Response:
+        """What stands in the place of a page while there is no library."""
+        return self.page("welcome.html", here)
+
     def error(self, status: int, title: str, message: str) -> Response:
         return self.page("error.html", "", status, title=title, message=message)
 
@@ -103,10 +107,7 @@ class _Views:
         self._photos, self._found = PeoplesPhotos(services.desk), services.photos
 
     async def people(self, text: str = "", hidden: bool = False) -> Response:
-        try:
-            found = await self._listing.people(text, hidden=hidden)
-        except LibraryError as error:
-            return self._pages.error(200, "No library yet", str(error))
+        found = await self._listing.people(text, hidden=hidden)
         everybody = await self._desk.people()
         named = sum(person.name is not None for person in found)
         groups = len(found) - named
@@ -122,7 +123,9 @@ class _Views:
             more="/people/cards?" + urlencode({"text": text, "hidden": str(hidden).lower()}),
             people=await self._listing.with_covers(found[:_FIRST]),
             summary=", ".join(filter(None, parts)),
+            is_named=any(person.name is not None for person in everybody.people),
             waiting=everybody.faces_without_person,
+            photos=0 if everybody.people else (await self._found.find(PhotosShown.model_validate({}))).total,
             hidden=hidden,
             away=sum(person.hidden for person in everybody.people),
         )

@@ -47,7 +47,11 @@ def add_review(router: APIRouter, services: Services, pages: Pages) -> None:
     async def review() -> Response:
         cases, total = await services.desk.study(_cases)
         missing = await services.desk.study(lambda library: library.tuning.missing())
-        return pages.page("review.html", "/review", cases=cases, total=total, missing=missing)
+        people = (await services.desk.people()).people
+        named = sum(person.name is not None for person in people)
+        return pages.page(
+            "review.html", "/review", cases=cases, total=total, missing=missing, people=len(people), named=named
+        )
 
     router.add_api_route("/review", review, methods=["GET"], include_in_schema=False, response_model=None)
 

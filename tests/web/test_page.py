@@ -102,6 +102,34 @@ def test_people_are_shown_the_largest_first_and_filtered_while_one_types(
     expect(page.get_by_text("Nobody is called that")).to_be_visible()
 
 
+def test_without_photos_faces_or_people_each_page_says_what_to_do(browser: Any, tmp_path: Path) -> None:
+    album = tmp_path / "album"
+    album.mkdir()
+    Image.new("RGB", (320, 240), (40, 90, 120)).save(album / "lake.jpg")
+    (album / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut off")
+    with serving(tmp_path / "library", tmp_path / "tmp", "--device", "cpu", "--root", str(album)) as running:
+        context = browser.new_context(viewport=PHONE)
+        page = context.new_page()
+        page.set_default_timeout(AT_MOST_MS)
+        page.goto(f"{running.address}/?token={running.token}")
+        page.wait_for_selector("#content")
+        for path in ("/photos", "/photos/1", "/find", "/review", "/history", "/"):
+            page.goto(running.address + path)
+            expect(page.locator("h1")).to_have_text("No photos yet")
+        page.get_by_role("link", name="Add photos").click()
+        page.get_by_role("button", name="Add its photos").click()
+        expect(page.locator("#run")).to_contain_text("1 new photo, 0 new faces")
+        page.reload()
+        row = page.get_by_role("row", name=re.compile("^Photos"))
+        row.get_by_text("1 file could not be used").click()
+        expect(row).to_contain_text(f"{album / 'broken.jpg'}: ")
+        page.goto(running.address)
+        expect(page.get_by_text("No face was found on the photo in this library.")).to_be_visible()
+        page.goto(f"{running.address}/review")
+        expect(page.get_by_role("heading", name="Nobody to ask about yet")).to_be_visible()
+        context.close()
+
+
 def test_a_person_is_renamed_in_place_and_a_second_tab_sees_it_and_the_undo(
     open_page: Callable[..., Any], server: Serving
 ) -> None:
@@ -537,14 +565,15 @@ def test_a_running_index_shows_its_progress_and_what_it_skipped(
     (more / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut off")
     page, other = open_page("/library"), open_page("/")
     page.get_by_text("Choose a folder").click()
-    page.get_by_role("button", name=album_and_library[0].name, exact=True).first.click()
+    page.get_by_role("button", name=str(album_and_library[0]), exact=True).click()
     page.get_by_role("button", name="more", exact=True).click()
     expect(page.get_by_label("Folder on this machine")).to_have_value(str(more))
     page.get_by_role("button", name="Add its photos").click()
     expect(other.locator("#live")).to_contain_text("Indexing")
     expect(page.locator("#run")).to_contain_text("8 new photos")
-    page.get_by_text("1 file could not be used").click()
-    expect(page.get_by_text("broken.jpg")).to_be_visible()
+    skipped = page.locator("#run ~ details")
+    skipped.get_by_text("1 file could not be used").click()
+    expect(skipped).to_contain_text("broken.jpg")
     page.get_by_label("Folder on this machine").fill("/etc")
     page.get_by_role("button", name="Add its photos").click()
     expect(page.locator("#message")).to_contain_text("outside of the folders")

@@ -95,6 +95,11 @@ class Files:
         self._database.execute("DELETE FROM roots")
         self._database.execute("DELETE FROM drives")
 
+    def unreadable(self, most: int) -> list[tuple[bytes, str]]:
+        """The files that gave no photo: os.fsencode(path), and why."""
+        asked = "SELECT path, reason FROM files WHERE photo_id IS NULL AND NOT missing ORDER BY path LIMIT ?"
+        return self._database.rows(asked, (most,))
+
     def missing(self) -> list[tuple[bytes, int]]:
         """The files that were gone when their folder was last indexed: os.fsencode(path) and file id."""
         return self._database.rows("SELECT path, id FROM files WHERE missing ORDER BY path")

@@ -8,7 +8,7 @@ async function browse(path = "") {
     const shown = await understood(await fetch(`/api/v1/folders?path=${encodeURIComponent(path)}`));
     there("here").textContent = shown.path ?? "";
     const up = shown.path ? [[shown.parent ?? "", "Up"]] : [];
-    const rows = [...up, ...shown.folders.map((each) => [each, each.split("/").pop() || each])];
+    const rows = [...up, ...shown.folders.map((each) => [each, shown.path ? each.split("/").pop() : each])];
     there("folders").replaceChildren(...rows.map(([target, words]) => {
       const button = element("button", { type: "button" }, words);
       button.addEventListener("click", () => { if (target) there("folder").value = target; browse(target); });
