@@ -23,6 +23,9 @@ _QUESTIONS = ("query", "compare", "why")
 _HELP = {"-h", "--help"}
 # Who loads networks in another thread waits so long each time for its turn to run Python: tens of times.
 _SWITCH_S = 0.0003
+# Threads of NumPy's OpenBLAS wait so long for work before they sleep: 2 to the power of 4 cycles, and not of 26, for
+# which each would keep a core busy for the first tenth of a second.
+_BLAS_WAITING = ("OPENBLAS_THREAD_TIMEOUT", "4")
 _GARBAGE_FROM = 50_000  # new objects: one question makes fewer, and a search through all that is loaded takes 25 ms
 _exit_codes: "list[int]" = []  # what the command ended with
 
@@ -36,6 +39,7 @@ def main() -> None:
     import signal
 
     before = signal.signal(signal.SIGINT, _end)
+    os.environ.setdefault(*_BLAS_WAITING)
     atexit.register(gc.freeze)  # or all that was imported would be searched for garbage once more, for 40 ms
     if sys.argv[1:2] and sys.argv[1] in _QUESTIONS and not _HELP & set(sys.argv):
         atexit.register(_leave)  # first, to be called last

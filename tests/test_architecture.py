@@ -224,7 +224,7 @@ def test_the_table_of_changes_names_files_that_are_there() -> None:
 )
 def test_a_forbidden_import_would_be_seen(text: str) -> None:
     known = set(sources())
-    found = list(imports_of("facesearch.photos.walk", text, known))
+    found = list(imports_of("facesearch.photos.walking", text, known))
     assert any(forbidden(one, read_table()) for one in found)
 
 
@@ -235,6 +235,6 @@ def test_an_import_along_an_arrow_is_allowed() -> None:
         "from facesearch.records import Photo",
         "from facesearch import errors",
     )
-    found = list(imports_of("facesearch.photos.walk", "\n".join(lines), set(sources())))
+    found = list(imports_of("facesearch.photos.walking", "\n".join(lines), set(sources())))
     assert len(found) == len(lines)
     assert not any(forbidden(one, read_table()) for one in found)

@@ -125,6 +125,22 @@ def test_a_plain_question_loads_no_pydantic_and_has_the_answer_that_typer_gives(
         assert plain == asked("--k", "5", *question)
 
 
+def test_numpys_threads_wait_asleep_unless_the_user_says_otherwise() -> None:
+    program = """
+import os
+from facesearch.__main__ import main
+try:
+    main()
+finally:
+    print(os.environ["OPENBLAS_THREAD_TIMEOUT"])
+"""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS")}
+    for given, expected in (({}, "4"), ({"OPENBLAS_THREAD_TIMEOUT": "20"}, "20")):
+        command = [sys.executable, "-c", program, "--version"]
+        ran = subprocess.run(command, capture_output=True, text=True, check=True, env=others | given)
+        assert ran.stdout.split()[-1] == expected
+
+
 @pytest.mark.parametrize("command", ["index", "query", "status"])
 def test_a_command_is_loaded_without_the_others(command: str) -> None:
     program = f"""

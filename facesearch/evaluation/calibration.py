@@ -13,13 +13,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facesearch.evaluation.metrics import RocCurve
 from facesearch.records import Values
+
+if TYPE_CHECKING:
+    from facesearch.evaluation.metrics import RocCurve
 
 METHOD = "isotonic"
 EQUAL_PRIOR = 0.5

@@ -12,19 +12,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from facesearch.first_use import imported_at_first_use
-from facesearch.photos.decoding.one_worker import read_photo_apart, start_reading
-from facesearch.photos.decoding.raw import RAW_SUFFIXES
-from facesearch.photos.decoding.video import is_video, reads_videos
-from facesearch.photos.decoding.worker import DecodingWorker, WorkerLimits
-from facesearch.photos.file_names import PHOTO_SUFFIXES, is_named_as_photo, is_named_as_video
-from facesearch.photos.files import MAX_SIDE_PX, faceless_damage, fingerprint, photo_file, shown_path
-from facesearch.photos.ignore import IGNORE_NAME
-from facesearch.photos.walk import Walk, walk
 
 if TYPE_CHECKING:
     from facesearch.photos.dates import date_in_name, date_taken, when_taken
     from facesearch.photos.decoding.decode import MEGAPIXEL_LIMITS, decode_photo, read_photo
+    from facesearch.photos.decoding.one_worker import read_photo_apart, start_reading
+    from facesearch.photos.decoding.raw import RAW_SUFFIXES
+    from facesearch.photos.decoding.video import is_video, reads_videos
+    from facesearch.photos.decoding.worker import DecodingWorker, WorkerLimits
     from facesearch.photos.embedded import Embedded, read_embedded
+    from facesearch.photos.file_names import PHOTO_SUFFIXES, is_named_as_photo, is_named_as_video
+    from facesearch.photos.files import MAX_SIDE_PX, faceless_damage, fingerprint, photo_file, shown_path
+    from facesearch.photos.ignore import IGNORE_NAME
+    from facesearch.photos.walking import Walk, walk
 
 __all__ = [
     "IGNORE_NAME",
@@ -55,17 +55,35 @@ __all__ = [
     "when_taken",
 ]
 
-# What needs Pillow: whoever lets another process decode photos needs none.
+# The process that decodes photos imports one of the modules here, and needs neither what starts it nor what walks.
 __getattr__ = imported_at_first_use(
     __name__,
     {
+        "IGNORE_NAME": "ignore",
+        "MAX_SIDE_PX": "files",
         "MEGAPIXEL_LIMITS": "decoding.decode",
-        "decode_photo": "decoding.decode",
-        "read_photo": "decoding.decode",
+        "PHOTO_SUFFIXES": "file_names",
+        "RAW_SUFFIXES": "decoding.raw",
+        "DecodingWorker": "decoding.worker",
         "Embedded": "embedded",
-        "read_embedded": "embedded",
+        "Walk": "walking",
+        "WorkerLimits": "decoding.worker",
         "date_in_name": "dates",
         "date_taken": "dates",
+        "decode_photo": "decoding.decode",
+        "faceless_damage": "files",
+        "fingerprint": "files",
+        "is_named_as_photo": "file_names",
+        "is_named_as_video": "file_names",
+        "is_video": "decoding.video",
+        "photo_file": "files",
+        "read_embedded": "embedded",
+        "read_photo": "decoding.decode",
+        "read_photo_apart": "decoding.one_worker",
+        "reads_videos": "decoding.video",
+        "shown_path": "files",
+        "start_reading": "decoding.one_worker",
+        "walk": "walking",
         "when_taken": "dates",
     },
 )

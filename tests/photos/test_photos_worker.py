@@ -133,6 +133,20 @@ def test_a_process_that_was_ended_between_photos_is_replaced(decoding: DecodingW
     assert decoding.read_photo(photo).pixels.shape == (40, 80, 3)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the environment of a process")
+def test_numpy_has_one_thread_in_the_process_unless_the_user_says_otherwise(
+    photo: PhotoFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for given, expected in ((None, "1"), ("2", "2")):
+        monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+        if given is not None:
+            monkeypatch.setenv("OPENBLAS_NUM_THREADS", given)
+        with DecodingWorker() as decoding:
+            decoding.read_photo(photo)
+            environment = Path(f"/proc/{decoding.process_id}/environ").read_text().split("\0")
+        assert f"OPENBLAS_NUM_THREADS={expected}" in environment
+
+
 def test_a_bug_in_the_process_is_a_bug_here(bringing_down: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACESEARCH_TEST_DOWN", "1 / 0")
     with DecodingWorker() as decoding, pytest.raises(RuntimeError, match="ZeroDivisionError"):

@@ -121,6 +121,9 @@ def test_settings_in_openvinos_words() -> None:
         "INFERENCE_NUM_THREADS": "3",
         "ENABLE_CPU_PINNING": "NO",
     }
+    assert RuntimeSettings(loads_fast=True).properties() == RuntimeSettings().properties() | {
+        "SNIPPETS_MODE": "DISABLE"
+    }
 
 
 def test_threads_do_not_disturb_one_anothers_outputs(cache: Path) -> None:
@@ -144,6 +147,40 @@ def test_the_mapped_cache_outlives_its_file(cache: Path) -> None:
     for blob in cache.iterdir():
         blob.unlink()
     np.testing.assert_allclose(again(VALUES)[0], [[3, -3, 8]])
+
+
+@pytest.mark.skipif("avx2" not in runtime._processor_features(), reason="OpenVINO compiles chains for AVX2 and later")
+def test_what_is_to_load_fast_compiles_no_code_for_chains_of_operations(cache: Path) -> None:
+    def build() -> Any:
+        import openvino
+        from openvino import opset13 as ops
+
+        x = ops.parameter([1, 8, 16, 16], np.float32)
+        factors = ops.constant(np.arange(1, 9, dtype=np.float32).reshape(1, 8, 1, 1))
+        chain = ops.multiply(ops.relu(ops.add(ops.multiply(x, factors), factors)), x)
+        return openvino.Model([ops.concat([chain, x], 1)], [x], "chain")
+
+    values = np.random.default_rng(0).normal(size=(1, 8, 16, 16)).astype(np.float32)
+    outputs, kinds = [], []
+    for loads_fast in (False, True):
+        network = load_network("chain", build, RuntimeSettings(loads_fast=loads_fast))
+        outputs.append(network(values)[0].copy())
+        nodes = network._compiled.get_runtime_model().get_ops()
+        kinds.append({node.get_rt_info()["layerType"].astype(str) for node in nodes})
+    np.testing.assert_allclose(outputs[1], outputs[0], rtol=1e-6)
+    assert "Subgraph" in kinds[0] - kinds[1]
+
+
+def test_openvino_comes_without_its_operations_which_are_there_for_whoever_asks() -> None:
+    program = (
+        "import sys; from facesearch.vision.runtime import load_network, _core; _core();"
+        "print(any('openvino.opset' in name for name in sys.modules));"
+        "import openvino; print(callable(openvino.opset13.parameter));"
+        "from openvino import opset8; print(callable(opset8.relu));"
+        "import openvino.opset1.ops; print(hasattr(openvino, 'opset99'), hasattr(openvino, 'nothing'))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["False", "True", "True", "False", "False"]
 
 
 def test_openvino_comes_without_its_converter() -> None:

@@ -15,6 +15,7 @@ from keras import layers
 
 from facesearch.errors import TowerError
 from facesearch.vision import runtime
+from facesearch.vision.tower import keras_archive
 from facesearch.vision.tower import tower as tower_room
 from facesearch.vision.tower.tower import TOWER_VARIABLE, Tower, TowerCard, weights_sha256, write_card
 
@@ -83,7 +84,7 @@ def test_the_network_of_batches_is_loaded_when_there_are_many_crops(
     in_batches = tower.embed(CROPS[:30])
     assert len(list(cache.glob("*.blob"))) == 2
     at_once = Tower.load(folder, device="cpu")
-    monkeypatch.setattr(tower_room, "read_keras_archive", None)
+    monkeypatch.setattr(keras_archive, "read_keras_archive", None)
     at_once.embed(np.tile(CROPS[:32], (2, 1, 1, 1)))  # 64 crops have the network of batches, which is cached
     assert set(at_once._network._networks) == {1, 16}
     for embeddings in (one_by_one, in_batches):
@@ -106,7 +107,7 @@ def test_the_second_load_reads_the_cache_not_the_archive(
     folder, expected = saved
     Tower.load(folder, device="cpu")
     assert len(list(cache.glob("*.blob"))) == 1
-    monkeypatch.setattr(tower_room, "read_keras_archive", None)
+    monkeypatch.setattr(keras_archive, "read_keras_archive", None)
     np.testing.assert_allclose(Tower.load(folder, device="cpu").embed(CROPS[:1]), expected[:1], atol=1e-4)
 
 

@@ -145,7 +145,7 @@ class DecodingWorker:
         program, path = _PROGRAM.format(self.serving), "\n".join(installed_path())
         return subprocess.Popen(
             [sys.executable, "-P", "-c", program, path, *limits, *self.arguments()],
-            env=environment_of_children(),
+            env={"OPENBLAS_NUM_THREADS": "1"} | environment_of_children(),  # it has one core
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=[shared],

@@ -19,13 +19,13 @@ import numpy as np
 from facesearch.errors import TowerError
 from facesearch.evaluation.cohort import Cohort
 from facesearch.records import Device, Floats, Pixels
-from facesearch.vision.accelerator import NO_GPU, Accelerator, find_accelerator
 from facesearch.vision.runtime import (
     CompiledNetwork,
     Precision,
     RuntimeSettings,
     available_cores,
     fastest_precision,
+    has_gpu,
     has_int8,
     load_network,
 )
@@ -38,11 +38,11 @@ from facesearch.vision.tower.card import (
     weights_sha256,
     write_card,
 )
-from facesearch.vision.tower.keras_archive import read_keras_archive
-from facesearch.vision.tower.quantisation import quantise
 
 if TYPE_CHECKING:
     import openvino
+
+    from facesearch.vision.accelerator import Accelerator
 
 __all__ = ["CARD_NAME", "WEIGHTS_NAME", "Tower", "TowerCard", "read_card", "weights_sha256", "write_card"]
 
@@ -157,6 +157,10 @@ def usable_precision(recorded: str | None) -> Precision:
 
 
 def _network(weights: Path, card: TowerCard, device: Device, precision: Precision) -> _Network:
+    if device == "cpu" or (device == "auto" and not has_gpu()):
+        return _OpenVinoNetwork(weights, card, precision)
+    from facesearch.vision.accelerator import NO_GPU, find_accelerator
+
     accelerator = find_accelerator(device)
     if accelerator is not None:
         return _AcceleratedNetwork(weights, card, accelerator)
@@ -211,6 +215,9 @@ class _OpenVinoNetwork:
 
     def _load(self, batch_size: int) -> CompiledNetwork:
         def build() -> openvino.Model:
+            from facesearch.vision.tower.keras_archive import read_keras_archive  # seldom: the network is cached
+            from facesearch.vision.tower.quantisation import quantise
+
             model = read_keras_archive(self._weights)
             _check_shapes(self._weights, self._card, model.input(0).partial_shape, model.output(0).partial_shape)
             side = self._card.input_size_px
@@ -219,7 +226,8 @@ class _OpenVinoNetwork:
                 quantise(model, self._ranges)
             return model
 
-        settings = RuntimeSettings(available_cores() if batch_size > 1 else 1, self.precision)
+        is_batch = batch_size > 1
+        settings = RuntimeSettings(available_cores() if is_batch else 1, self.precision, loads_fast=not is_batch)
         key = f"{self._card.sha256}-tower-{_GRAPH_VERSION}-batch{batch_size}"
         if self._ranges is not None:
             key += f"-{hashlib.sha256(json.dumps(self._ranges, sort_keys=True).encode()).hexdigest()}"
