@@ -56,12 +56,12 @@ def worded(suspect: Suspect, person: PersonRow) -> Suspect:
     if suspect.kind == "twice":
         reasons.append(f"{who} is on this photo twice, and face:{suspect.other_face_id} fits better")
     if suspect.other_person_id is not None:
-        reasons.append(f"is more like {other} than like {who}")
+        reasons.append(f"more like {other} than like {who}")
     elif suspect.kind == "stray":
-        reasons.append(f"is not much like {who}, and not like anybody else")
+        reasons.append(f"not much like {who}, and not like anybody else")
     if suspect.distance is not None:
-        near = "" if suspect.other_distance is None else f", {suspect.other_distance:.3f} from {other}'s"
-        reasons.append(f"{suspect.distance:.3f} from {who}'s nearest others{near}")
+        near = "" if suspect.other_distance is None else f", {suspect.other_distance:.3f} to those of {other}"
+        reasons.append(f"distance {suspect.distance:.3f} to the nearest faces of {who}{near}")
     face = f"face:{suspect.face_id}"
     command = ("reject", mine, face) if suspect.other_person_id is None else ("split", mine, face, "--to", theirs)
     return replace(suspect, reason="; ".join(reasons), command=_command(*command))

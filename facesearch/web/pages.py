@@ -179,7 +179,7 @@ class _Views:
             day=date(dates.get(photo_id)),
             before=None if before is None or at is None else f"/photos/{before}?{wish.query()}&at={at - 1}",
             after=None if after is None or at is None else f"/photos/{after}?{wish.query()}&at={at + 1}",
-            listed=f"/photos?{wish.query()}" if at is not None else None,
+            listed=f"/photos?{wish.query()}&at={at}" if at is not None else None,
             words=wish.words,
         )
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from facesearch.api.library import FaceLibrary
@@ -44,8 +44,9 @@ class Case:
 def add_review(router: APIRouter, services: Services, pages: Pages) -> None:
     """The route."""
 
-    async def review() -> Response:
-        cases, total = await services.desk.study(_cases)
+    async def review(passed: Annotated[int, Query(ge=0, le=1000)] = 0) -> Response:
+        """passed: likely mistakes that the browser leaves out, as somebody was not sure about them."""
+        cases, total = await services.desk.study(lambda library: _cases(library, _QUEUE + passed))
         missing = await services.desk.study(lambda library: library.tuning.missing())
         people = (await services.desk.people()).people
         named = sum(person.name is not None for person in people)
@@ -56,8 +57,8 @@ def add_review(router: APIRouter, services: Services, pages: Pages) -> None:
     router.add_api_route("/review", review, methods=["GET"], include_in_schema=False, response_model=None)
 
 
-def _cases(library: FaceLibrary) -> tuple[list[Case], int]:
-    found = library.people.review(_QUEUE)
+def _cases(library: FaceLibrary, most: int) -> tuple[list[Case], int]:
+    found = library.people.review(most)
     people = {each.person_id for each in found.suspects}
     people |= {each.other_person_id for each in found.suspects if each.other_person_id is not None}
     faces = library.views.some_faces(sorted(people), _FACES)
@@ -75,7 +76,7 @@ def _case(suspect: Suspect, faces: Mapping[int, Sequence[int]]) -> Case:
         return Case(
             f"alike-{person}-{other}",
             f"Are {shown(name)} and {shown(other_name)} the same person?",
-            shown(suspect.reason),
+            shown(_sentences(suspect.reason)),
             None,
             [(shown(name), faces.get(person, ())), (shown(other_name), faces.get(other, ()))],
             (
@@ -98,8 +99,12 @@ def _case(suspect: Suspect, faces: Mapping[int, Sequence[int]]) -> Case:
     return Case(
         f"face-{face}-{person}",
         f"Is this {shown(name)}?",
-        shown(suspect.reason),
+        shown(_sentences(suspect.reason.replace(f"face:{suspect.other_face_id} ", "another face on it "))),
         face,
         sides,
         (*choices, unsure),
     )
+
+
+def _sentences(reason: str) -> str:
+    return ". ".join(part[:1].upper() + part[1:] for part in reason.split("; ")) + "."

@@ -143,7 +143,9 @@ class PhotosWish(BaseModel):
         """What is wished, in words: `Anna and Bob, 2015 to 2019`."""
         who = (" or " if self.any_of else " and ").join(self.person)
         dates = " to ".join(filter(None, (self.since, self.until)))
-        if bool(self.since) != bool(self.until):
+        if self.since == self.until:
+            dates = self.since
+        elif not (self.since and self.until):
             dates = ("since " if self.since else "until ") + dates
         parts = [
             f"only {who}" if self.only and who else who,

@@ -6,7 +6,8 @@ let stream = null;
 
 async function ask(file) {
   if (!file) return;
-  there("busy").hidden = false;
+  const busy = there("busy");
+  busy.hidden = false;
   try {
     const answer = await fetch(`/api/v1/query?name=${encodeURIComponent(file.name ?? "photo")}`, { method: "POST", body: file });
     await understood(answer.clone());
@@ -14,7 +15,7 @@ async function ask(file) {
   } catch (error) {
     say(error.message, { bad: true });
   } finally {
-    there("busy").hidden = true;
+    busy.hidden = true;
   }
 }
 
@@ -29,9 +30,6 @@ function prepare() {
   if (!drop) return;
   there("camera").hidden = !navigator.mediaDevices?.getUserMedia;
   there("file").addEventListener("change", (event) => ask(event.target.files[0]));
-  for (const name of ["dragover", "dragenter"]) drop.addEventListener(name, (event) => { event.preventDefault(); drop.classList.add("over"); });
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => { event.preventDefault(); drop.classList.remove("over"); ask(event.dataTransfer.files[0]); });
   there("camera").addEventListener("click", async () => {
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: true });
@@ -54,5 +52,17 @@ function prepare() {
   });
 }
 
-document.addEventListener("paste", (event) => there("drop") && ask([...event.clipboardData.files][0]));
+// A photo may be dropped anywhere on the page, also on an answer: beside the frame a browser would leave the page for it.
+const target = () => there("drop") ?? document.getElementById("content");
+for (const name of ["dragover", "dragenter"]) document.addEventListener(name, (event) => {
+  event.preventDefault();
+  target().classList.add("over");
+});
+document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) target().classList.remove("over"); });
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  target().classList.remove("over");
+  ask(event.dataTransfer.files[0]);
+});
+document.addEventListener("paste", (event) => ask([...event.clipboardData.files][0]));
 whenShown(prepare);

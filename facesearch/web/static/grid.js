@@ -10,6 +10,7 @@ let coming = new Map(); // by number: what stops a request
 let wanting = new Set(); // numbers of blocks whose cards have yet to come, or are from before the page was shown anew
 let seen = { above: 0, at: 0 }, resting = 0; // where the screen was when it was looked at last; a look that is to come
 let anchor = null; // the place of the card that was selected last
+let wished = null; // the place of the card that the keyboard is to go to as soon as it is there
 
 /** The values of the boxes that are ticked. */
 export const chosen = new Set();
@@ -53,6 +54,20 @@ function settle(block, cards) {
   mark(block);
 }
 
+/** Bring a card onto the screen, and the keyboard to it. */
+function goTo(at) {
+  wished = Math.min(at, total - 1);
+  scrollTo(0, grid.getBoundingClientRect().top + scrollY + Math.floor(wished / columns) * row - innerHeight / 3);
+  reach();
+}
+
+function reach() {
+  const card = wished === null ? null : blocks.get(Math.floor(wished / size))?.children[wished % size];
+  if (!card || card.classList.contains("blank")) return;
+  wished = null;
+  card.querySelector("a").focus({ preventScroll: true });
+}
+
 /** Show which cards are selected. */
 function mark(within) {
   for (const box of within?.querySelectorAll("input") ?? []) {
@@ -75,6 +90,7 @@ async function fill(number) {
     const cards = await cardsFrom(number * size + kept.length, expected(number) - kept.length, stop.signal);
     if (blocks.get(number) === block) settle(block, [...kept, ...cards]);
     wanting.delete(number);
+    reach();
   } catch (error) {
     if (error.name === "AbortError") return;
     say("The server does not answer: is facesearch serve still running?", { bad: true });
@@ -141,6 +157,9 @@ function forget() {
   wanting = new Set();
 }
 
+// Not where somebody comes back, or loads the page again: the browser knows where they were.
+const isFresh = performance.getEntriesByType("navigation")[0]?.type === "navigate";
+
 function prepare() {
   const before = blocks, was = `${more} ${columns}`, { scrollY } = window;
   forget();
@@ -161,6 +180,7 @@ function prepare() {
     settle(blocks.get(0), cards);
     if (cards.length < expected(0)) wanting.add(0);
     if (scrollY) scrollTo(0, scrollY);
+    else if (!was.trim().startsWith("/") && isFresh && grid.dataset.at) goTo(Number(grid.dataset.at));
     look();
   } else more = "";
   count();

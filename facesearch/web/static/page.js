@@ -25,19 +25,28 @@ export function element(tag, attributes = {}, ...children) {
 }
 
 let fading = 0;
+let undoable = null; // the number of the last change that was made here
 
 /** Say something in the corner. undo: the number of a change that a button takes back. */
 export function say(text, { bad = false, undo = null } = {}) {
   const message = document.getElementById("message");
   message.classList.toggle("bad", bad);
+  undoable = undo ?? undoable;
   message.replaceChildren(element("span", {}, text));
   if (undo) {
     const button = element("button", { type: "button", id: "undo" }, "Undo");
-    button.addEventListener("click", () => act(() => send("/api/v1/journal/undo", { change: undo }), "Undone"));
+    button.addEventListener("click", takeBack);
     message.append(button);
   }
   clearTimeout(fading);
   fading = setTimeout(() => message.replaceChildren(), bad ? 15000 : 9000);
+}
+
+/** Undo the last change that was made here. */
+function takeBack() {
+  const change = undoable;
+  undoable = null;
+  if (change) act(() => send("/api/v1/journal/undo", { change }), "Undone");
 }
 
 // What is being done here: the page is shown anew when that is done, and not before. missed: the library changed meanwhile.
@@ -145,14 +154,29 @@ const ends = new IntersectionObserver(async (entries) => {
 }, { rootMargin: "1200px" });
 whenShown(() => document.querySelectorAll("a[data-list]").forEach((end) => ends.observe(end)));
 
-const isBusy = () => document.querySelector("dialog[open], .picking") !== null
+const isBusy = () => document.querySelector("dialog[open], .picking, .naming") !== null
   || [...document.querySelectorAll("#content input[type=text]")].some((each) => each.value !== each.defaultValue);
+
+// Keys of all pages: ? lists them, and Ctrl+Z undoes.
+const keys = document.getElementById("keys");
+document.addEventListener("keydown", (event) => {
+  if (event.target.matches("input, select, textarea")) return;
+  if (event.key === "?") keys.open ? keys.close() : keys.showModal();
+  if ((event.ctrlKey || event.metaKey) && event.key === "z" && undoable) {
+    event.preventDefault();
+    takeBack();
+  }
+});
+document.addEventListener("click", (event) => {
+  if (event.target.id === "help") keys.showModal();
+  if (event.target.id === "close" || event.target === keys) keys.close(); // on the ground around it
+});
 
 // The library as it changes: in another tab, by a command, by a run.
 const live = document.getElementById("live");
 let version = null;
-const events = new EventSource("/api/v1/events");
-events.addEventListener("message", (event) => {
+const WORKS = { index: "Indexing", group: "Grouping", teach: "Learning", calibrate: "Fitting" };
+const heard = (event) => {
   const state = JSON.parse(event.data);
   document.dispatchEvent(new CustomEvent("state", { detail: state }));
   const run = state.run;
@@ -160,7 +184,7 @@ events.addEventListener("message", (event) => {
   if (run?.is_running) {
     const bar = element("progress", { "aria-label": "Progress" });
     if (run.total) { bar.max = run.total; bar.value = run.done; }
-    const words = run.what === "index" ? "Indexing" : "Grouping";
+    const words = WORKS[run.what] ?? run.what;
     live.append(bar, run.total ? `${words}: ${run.done.toLocaleString()} of ${run.total.toLocaleString()}` : `${words}…`);
   } else if (state.writer) live.append(`Being written by ${state.writer}; changes wait`);
   if (version !== null && state.version !== version && !document.getElementById("content").dataset.still) {
@@ -168,5 +192,19 @@ events.addEventListener("message", (event) => {
     else refresh(location.href, true);
   }
   version = state.version;
-});
-addEventListener("pagehide", () => events.close());
+};
+// Followed only while the page can be seen: a browser keeps six connections to a server, for all of its tabs.
+let events = null;
+function follow() {
+  if (document.visibilityState === "hidden") return leave();
+  if (events) return;
+  events = new EventSource("/api/v1/events");
+  events.addEventListener("message", heard);
+}
+function leave() {
+  events?.close();
+  events = null;
+}
+document.addEventListener("visibilitychange", follow);
+addEventListener("pageshow", follow);
+addEventListener("pagehide", leave);

@@ -1,5 +1,5 @@
 // The people: filtered while one types; several can be merged or hidden.
-import { act, refresh, send, understood } from "/static/page.js";
+import { act, element, refresh, send, understood } from "/static/page.js";
 import { chosen, clear } from "/static/grid.js";
 
 /** The address of the page as its filter and its switch stand. */
@@ -51,6 +51,55 @@ document.addEventListener("click", async (event) => {
   if (id === "merge") merge();
 });
 
+// Naming in place: a click on "Who is this?" under a face, or n on a card; Enter names, and goes on to the next without a name.
+let next = null; // the number of the card to go on with
+
+function nameHere(card) {
+  if (card.querySelector(".naming")) return;
+  const words = card.querySelector(".name").textContent, isNamed = !card.querySelector(".unnamed");
+  const field = element("input", {
+    type: "text", name: "name", list: "names", autocomplete: "off", required: "", "aria-label": isNamed ? `Another name for ${words}` : words,
+    placeholder: isNamed ? words : "Name",
+  });
+  const form = element("form", { class: "naming", "data-person": card.dataset.person }, field);
+  let ended = false;
+  const end = () => {
+    if (ended) return; // a field that is removed loses the keyboard, which ends it too
+    ended = true;
+    form.remove();
+    next = null;
+  };
+  field.addEventListener("blur", () => { if (!field.value.trim()) end(); });
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    end();
+    card.querySelector("a").focus();
+  });
+  form.addEventListener("submit", () => {
+    let after = card.nextElementSibling;
+    while (after && !after.querySelector(".unnamed")) after = after.nextElementSibling;
+    next = (after ?? card).dataset.person;
+  });
+  card.append(form);
+  field.focus();
+}
+
+document.addEventListener("click", (event) => {
+  if (!event.target.matches("#grid .unnamed") || chosen.size || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  nameHere(event.target.closest("li"));
+});
+document.addEventListener("shown", () => {
+  if (next !== null) document.querySelector(`#grid li[data-person="${next}"] a`)?.focus();
+  next = null;
+});
+
+document.addEventListener("keydown", (event) => {
+  const card = event.target.closest?.("#grid li");
+  if (event.key !== "n" || !card || event.target.matches("input[type=text]") || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  nameHere(card);
+});
 document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.target.matches("input[type=text], input[type=search]")) return;
   event.preventDefault();

@@ -1,5 +1,5 @@
 // A person's page: faces are selected, and rejected or moved together.
-import { act, send } from "/static/page.js";
+import { act, send, whenShown } from "/static/page.js";
 import { chosen, clear } from "/static/grid.js";
 
 const person = () => Number(document.querySelector(".person").dataset.id);
@@ -24,3 +24,4 @@ document.addEventListener("submit", (event) => {
   act(() => send(`/api/v1/people/${person()}/move`, { faces: taken(), to }),
     (done) => `${done.faces} moved to ${done.name ?? `a new group, #${done.person_id}`}`);
 });
+whenShown(() => { const years = document.querySelector(".years"); if (years) years.scrollLeft = years.scrollWidth; }); // the latest

@@ -60,7 +60,10 @@ document.addEventListener("pointerup", () => {
 
 document.addEventListener("keydown", (event) => {
   if (!box) return;
-  if (event.key === "Escape") return end();
+  if (event.key === "Escape") {
+    event.preventDefault();
+    return end();
+  }
   const axis = { ArrowLeft: 0, ArrowRight: 0, ArrowUp: 1, ArrowDown: 1 }[event.key];
   if (axis === undefined || !event.target.closest(".draft")) return;
   event.preventDefault();
@@ -86,9 +89,10 @@ document.addEventListener("submit", (event) => {
       : "Added, but no face can be seen there: it is not compared with others");
 });
 document.addEventListener("shown", () => { box = from = null; });
-// Arrow keys go to the photo before and after, of the list that it was opened from.
+// Arrow keys go to the photo before and after, of the list that it was opened from, and Escape goes back to the list.
 document.addEventListener("keydown", (event) => {
-  if (box || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.target.matches("input, select, textarea")) return;
+  if (box || event.defaultPrevented || document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.target.matches("input, select, textarea")) return;
+  if (event.key === "Escape") there("listed")?.click();
   if (event.key === "ArrowLeft") there("before")?.click();
   if (event.key === "ArrowRight") there("after")?.click();
 });

@@ -1,51 +1,57 @@
-// One question after the other, answered with a key or a button; u takes the last answer back.
+// One question after the other, answered with a key or a button; u takes the last answer back. The next question is there
+// at once: answers are sent one after the other behind it.
 import { refresh, say, send, whenShown } from "/static/page.js";
 
 const KEY = "facesearch-unsure";
-let cases = [], at = 0, answered = [], busy = false;
+const AHEAD = 2; // questions whose pictures are fetched before they are shown
+let cases = [], at = 0, answered = [], total = 0, passed = 0; // passed: questions that came with the page though they were not sure before
+let sending = Promise.resolve(); // the answers that are on their way
 const unsure = () => new Set(JSON.parse(sessionStorage.getItem(KEY) ?? "[]"));
 
 function show() {
   cases.forEach((each, number) => { each.hidden = number !== at; });
+  for (const each of cases.slice(at, at + 1 + AHEAD)) for (const picture of each.querySelectorAll("img")) picture.loading = "eager";
   const left = cases.length - at;
   document.getElementById("done").hidden = left > 0;
   document.getElementById("back").disabled = answered.length === 0;
-  document.getElementById("progress").textContent = left > 0 ? `${at + 1} of ${cases.length}` : answered.length ? `${answered.length} answered` : "";
+  document.getElementById("progress").textContent = left > 0 ? `${at + 1} of ${total.toLocaleString()}` : answered.length ? `${answered.length} answered` : "";
   cases[at]?.focus({ preventScroll: true });
+  // Those that did not come with the page: the answers so far have changed which are the likeliest.
+  if (left > 0 || total <= cases.length || !(answered.length || unsure().size > passed)) return;
+  passed = unsure().size;
+  sending.then(() => refresh(`/review?passed=${passed}`));
 }
 
-async function answer(button) {
-  if (busy) return;
-  busy = true;
-  try {
-    let change = null;
-    if (button.dataset.path) change = (await send(button.dataset.path, JSON.parse(button.dataset.choice))).change;
-    else sessionStorage.setItem(KEY, JSON.stringify([...unsure(), cases[at].dataset.key]));
-    answered.push({ at, change });
-    at += 1;
-  } catch (error) {
+/** Send something once what was sent before is done; failed: what to do where it fails. */
+function later(work, failed) {
+  sending = sending.then(work).catch((error) => {
     say(error.message, { bad: true });
-    if (!/written by/.test(error.message)) at += 1; // settled by an earlier answer
-  } finally {
-    busy = false;
+    failed(error);
     show();
-  }
+  });
 }
 
-async function back() {
-  if (busy || answered.length === 0) return;
-  busy = true;
+function answer(button) {
+  const given = { at, change: null };
+  if (button.dataset.path) later(async () => {
+    given.change = (await send(button.dataset.path, JSON.parse(button.dataset.choice))).change;
+  }, (error) => {
+    answered = answered.filter((each) => each !== given);
+    if (/written by/.test(error.message)) at = Math.min(at, given.at); // others are settled by an earlier answer
+  });
+  else sessionStorage.setItem(KEY, JSON.stringify([...unsure(), cases[at].dataset.key]));
+  answered.push(given);
+  at += 1;
+  show();
+}
+
+function back() {
+  if (answered.length === 0) return;
   const last = answered.pop();
-  try {
-    if (last.change) await send("/api/v1/journal/undo", { change: last.change });
-    sessionStorage.setItem(KEY, JSON.stringify([...unsure()].filter((key) => key !== cases[last.at].dataset.key)));
-    at = last.at;
-  } catch (error) {
-    say(error.message, { bad: true });
-  } finally {
-    busy = false;
-    show();
-  }
+  sessionStorage.setItem(KEY, JSON.stringify([...unsure()].filter((key) => key !== cases[last.at].dataset.key)));
+  later(async () => { if (last.change) await send("/api/v1/journal/undo", { change: last.change }); }, () => {});
+  at = last.at;
+  show();
 }
 
 function prepare() {
@@ -54,6 +60,7 @@ function prepare() {
   const all = [...document.querySelectorAll(".case")];
   for (const each of all) each.hidden = true;
   cases = all.filter((each) => !skipped.has(each.dataset.key));
+  total = Number(document.getElementById("progress").dataset.total) - (all.length - cases.length);
   at = 0;
   answered = [];
   show();
@@ -66,8 +73,10 @@ document.addEventListener("click", (event) => {
   if (button?.id === "again") { sessionStorage.removeItem(KEY); refresh(); }
 });
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input")) return;
-  if (event.key === "u") back();
-  else cases[at]?.querySelector(`button[data-key="${CSS.escape(event.key)}"]`)?.click();
+  const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z";
+  if (event.repeat || event.altKey || ((event.ctrlKey || event.metaKey) && !isUndo) || event.target.matches("input")) return;
+  if (document.querySelector("dialog[open]")) return;
+  if (event.key === "u" || isUndo) back();
+  else cases[at]?.querySelector(`button[data-key="${CSS.escape(event.key.toLowerCase())}"]`)?.click();
 });
 whenShown(prepare);
