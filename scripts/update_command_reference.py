@@ -26,7 +26,7 @@ def commands() -> Iterator[str]:
     """The names of all commands that are not hidden, in the order in which `--help` lists them; "" is the program."""
     from typer.main import get_command
 
-    from facesearch.cli import build_app
+    from facesearch.cli.app import build_app
 
     yield ""
     for name, command in get_command(build_app()).commands.items():  # type: ignore[attr-defined]

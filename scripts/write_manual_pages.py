@@ -19,7 +19,7 @@ def commands() -> Iterator[tuple[str, Any]]:
     """Every command that is not hidden, by its whole name, with its Click context; the program itself first."""
     from typer.main import get_command
 
-    from facesearch.cli import build_app
+    from facesearch.cli.app import build_app
 
     def below(name: str, command: Any, parent: Any) -> Iterator[tuple[str, Any]]:
         context = command.context_class(

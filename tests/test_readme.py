@@ -106,7 +106,7 @@ def test_other_commands_in_the_guide_are_the_programs() -> None:
     """Commands in fenced blocks and within a sentence: the command and its options exist."""
     from typer.main import get_command
 
-    from facesearch.cli import build_app
+    from facesearch.cli.app import build_app
 
     root = get_command(build_app())
     for page in [ROOT / "README.md", *(DOCS / "guide").glob("*.md")]:
@@ -152,7 +152,7 @@ def test_the_command_reference_is_the_programs_own() -> None:
 
 
 def test_the_command_reference_has_every_command() -> None:
-    from facesearch.cli import build_app
+    from facesearch.cli.app import build_app
     from facesearch.cli.people import people_app
 
     wanted = {

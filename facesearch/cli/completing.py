@@ -9,7 +9,8 @@ from pathlib import Path
 
 import typer
 
-COMPLETION_VARIABLE = "_FACESEARCH_COMPLETE"  # what a shell sets that asks for completions, and says which it is
+from facesearch.cli.plain_question import COMPLETION_VARIABLE
+
 _SAFE = re.compile(r"[\w@%+=:,./-]")  # what bash takes as it stands, inside a word; any letter is
 
 

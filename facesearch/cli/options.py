@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from facesearch.cli.pictures import PicturesChoice
+
 LibraryOption = Annotated[
     Path | None,
     typer.Option(
@@ -78,3 +80,7 @@ PriorOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, as docs/reference/json.md describes it.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace FILE even if facesearch did not write it.")]
+PicturesOption = Annotated[
+    PicturesChoice,
+    typer.Option(help="Faces beside the rows, on a terminal; auto where it is known to show pictures."),
+]

@@ -15,8 +15,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-import typer
-
 from facesearch import text
 
 if TYPE_CHECKING:
@@ -37,17 +35,29 @@ def shown_path(path: PurePath) -> str:
 
 def say(text: str = "", *, bold: bool = False) -> None:
     """A line of the result, on stdout; bold only on a terminal."""
-    typer.echo(typer.style(text, bold=True) if bold and has_colours(sys.stdout) else text)
+    put(f"{bold_text(text) if bold and has_colours(sys.stdout) else text}\n")
 
 
 def complain(text: str) -> None:
     """One line on stderr: an error or a warning."""
-    typer.echo(f"facesearch: {shown(text)}", err=True)
+    sys.stderr.write(f"facesearch: {shown(text)}\n")
+    sys.stderr.flush()
 
 
 def say_json(value: Any) -> None:
     """A result as JSON on stdout."""
-    typer.echo(json.dumps(value, indent=2, default=text.plain))
+    put(f"{json.dumps(value, indent=2, default=text.plain)}\n")
+
+
+def bold_text(text: str) -> str:
+    """For a terminal that has colours."""
+    return f"\x1b[1m{text}\x1b[0m"
+
+
+def put(text: str) -> None:
+    """Text as it stands, on stdout."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def has_colours(stream: TextIO) -> bool:
@@ -88,6 +98,8 @@ def _cells_of(letter: str) -> int:
 
 def end_interrupted() -> NoReturn:
     """Say that Ctrl-C lost nothing that was finished, and end with the exit code for it."""
+    import typer
+
     complain("interrupted; finished work is kept, and the next run continues")
     raise typer.Exit(130)
 

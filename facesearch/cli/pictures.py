@@ -7,11 +7,9 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from facesearch.cli.output import cells, has_colours, say
+from facesearch.cli.output import bold_text, cells, has_colours, put, say
 
 if TYPE_CHECKING:
     from facesearch.api.values import Protocol
@@ -39,10 +37,6 @@ _PROTOCOLS: Mapping[PicturesChoice, Protocol] = {
     PicturesChoice.ITERM: "iterm",
     PicturesChoice.SIXEL: "sixel",
 }
-PicturesOption = Annotated[
-    PicturesChoice,
-    typer.Option(help="Faces beside the rows, on a terminal; auto where it is known to show pictures."),
-]
 
 
 class Rows:
@@ -87,8 +81,8 @@ class RowsWithPictures(Rows):
             out.append(f"\x1b7{self._shown(content)}\x1b8")
         is_bold = bold and has_colours(sys.stdout)
         for piece in pieces:
-            out.append(f"\x1b[{COLUMNS + _GAP}C{typer.style(piece, bold=True) if is_bold and piece else piece}\n")
-        typer.echo("".join(out), nl=False, color=True)
+            out.append(f"\x1b[{COLUMNS + _GAP}C{bold_text(piece) if is_bold and piece else piece}\n")
+        put("".join(out))
 
     def _shown(self, content: bytes) -> str:
         from facesearch.api.values import shown_as

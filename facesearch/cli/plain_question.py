@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from facesearch.cli.completing import COMPLETION_VARIABLE
-
+COMPLETION_VARIABLE = "_FACESEARCH_COMPLETE"  # what a shell sets that asks for completions, and says which it is
 _FOLDERS = ("--library", "--tower")
 _LEFT_TO_TYPER = (COMPLETION_VARIABLE, "FACESEARCH_DEBUG")
 
 
 def plain_question(arguments: Sequence[str]) -> dict[str, Any] | None:
-    """What to call `query.query` with. None where the arguments are Typer's to read."""
+    """What to call `question.answer_question` with. None where the arguments are Typer's to read."""
     if arguments[:1] != ["query"] or any(name in os.environ for name in _LEFT_TO_TYPER):
         return None
     photos: list[Path] = []

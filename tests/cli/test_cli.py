@@ -15,7 +15,7 @@ from support.command_line import CommandLine, Ran
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from facesearch import cli
+from facesearch.cli.app import app_for, build_app
 from facesearch.cli.output import counted, shown, table
 from facesearch.errors import (
     FacesearchError,
@@ -37,7 +37,7 @@ def test_the_list_of_commands_is_that_of_the_commands(run: CommandLine, argument
     """It is written without importing them."""
     listed = run(*arguments)
     with pytest.raises(SystemExit):
-        cli.build_app()(["--help"], prog_name="facesearch")
+        build_app()(["--help"], prog_name="facesearch")
     assert run.capsys.readouterr().out == listed.out
 
 
@@ -78,7 +78,7 @@ def test_no_path_is_refused_before_its_room_has_seen_it() -> None:
     """Typer's own check would make a locked folder among others a usage error that stops everything."""
     checked = [
         (command.callback.__name__, name)
-        for command in cli.build_app().registered_commands
+        for command in build_app().registered_commands
         if command.callback is not None
         for name, hint in get_type_hints(command.callback, include_extras=True).items()
         if "Path" in str(get_args(hint)[:1])
@@ -90,7 +90,7 @@ def test_no_path_is_refused_before_its_room_has_seen_it() -> None:
 
 def test_only_the_command_that_is_asked_for_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     def prepared(*arguments: str) -> list[str]:
-        group = get_command(cli._app_for(arguments))
+        group = get_command(app_for(arguments))
         assert isinstance(group, TyperGroup)
         return list(group.commands)
 

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from facesearch.cli import build_app
-from facesearch.cli.completing import COMPLETION_VARIABLE
-from facesearch.cli.plain_question import plain_question
+from facesearch.cli.app import build_app
+from facesearch.cli.plain_question import COMPLETION_VARIABLE, plain_question
 from facesearch.cli.query import query
 
 WORDS = (
