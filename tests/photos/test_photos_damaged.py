@@ -107,6 +107,12 @@ def test_not_a_photo(tmp_path: Path, content: bytes) -> None:
     assert reason.endswith("): convert it")
 
 
+def test_not_a_video(tmp_path: Path) -> None:
+    (tmp_path / "a.avi").write_text("hello")
+    reason = error_of(tmp_path / "a.avi").reason
+    assert reason == "is not in a format that facesearch reads (MP4, MOV, MKV, AVI, WEBM): convert it"
+
+
 @pytest.mark.parametrize("kind", [*FORMATS, PROGRESSIVE])
 def test_every_format_cut_off_anywhere(tmp_path: Path, kind: str) -> None:
     content = intact(kind)

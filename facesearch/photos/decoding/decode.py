@@ -24,6 +24,7 @@ from facesearch.photos.decoding.png import SIGNATURE, has_wrong_pixels, readable
 from facesearch.photos.decoding.quiet import pillow_silenced
 from facesearch.photos.decoding.raw import is_raw, preview_of
 from facesearch.photos.decoding.rescue import DECODER_ERRORS, missing_bytes, rescued, with_plain_end
+from facesearch.photos.file_names import is_named_as_video
 from facesearch.photos.files import DRAFT_SIDE_PX, MAX_SIDE_PX, is_long, kept_side_px, photo_error, read_file
 from facesearch.records import Photo, PhotoFile, Pixels
 
@@ -191,7 +192,8 @@ def _opened(content: bytes, path: Path) -> ImageFile.ImageFile:
         content = readable_png(content)
     formats = candidate_formats(content)
     if not formats:
-        kinds = f"is not in a format that facesearch reads ({', '.join(FORMATS)}): convert it"
+        named = "MP4, MOV, MKV, AVI, WEBM" if is_named_as_video(path.name) else ", ".join(FORMATS)
+        kinds = f"is not in a format that facesearch reads ({named}): convert it"
         raise photo_error(path, what_else(content) or kinds)
     for name in formats[:-1]:
         try:
