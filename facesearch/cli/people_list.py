@@ -87,7 +87,8 @@ def _report_person(known: PersonShown, rows: Rows) -> None:
     person = known.person
     born = f", born {person.born}" if person.born else ""
     faces = f"{counted(person.faces, 'face')} on {counted(person.photos, 'photo')}"
-    say(f"{shown_name(person.name, person.person_id)} (number {person.person_id}{born}): {faces}", bold=True)
+    hidden = ", hidden from lists and queries" if person.hidden else ""
+    say(f"{shown_name(person.name, person.person_id)} (number {person.person_id}{born}): {faces}{hidden}", bold=True)
     if person.cover_face_id is not None:
         chosen = "chosen" if known.cover_chosen else "the best of the typical faces"
         say(f"cover: face:{person.cover_face_id}, {chosen}")
@@ -103,7 +104,8 @@ def _report_years(known: PersonShown) -> None:
     """The first and the last date, and the photos of each year as bars."""
     if known.first_taken is None or known.last_taken is None:
         return
-    say(f"dates: {known.first_taken[:10]} to {known.last_taken[:10]}")
+    first, last = known.first_taken[:10], known.last_taken[:10]
+    say(f"date: {first}" if first == last else f"dates: {first} to {last}")
     most = max(each.photos for each in known.photos_by_year)
     for each in known.photos_by_year:
         eighths = max(round(8 * _WIDEST_BAR * each.photos / most), bool(each.photos))

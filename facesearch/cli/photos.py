@@ -11,17 +11,17 @@ import typer
 
 from facesearch.cli.completing import complete_person
 from facesearch.cli.options import ForceOption, JsonOption, LibraryOption
-from facesearch.cli.output import complain, counted, say, say_json, shown_path
+from facesearch.cli.output import complain, counted, say, say_json, shown, shown_path
 from facesearch.cli.progress import Progress
 from facesearch.errors import UsageError
-from facesearch.text import time_span
+from facesearch.text import called, time_span
 
 if TYPE_CHECKING:
     from facesearch.api.library import FaceLibrary
     from facesearch.api.values import PhotoEntry, PhotoList
-    from facesearch.records import Span
 
 _SKIPPED_SHOWN = 20
+_ON_A_PAGE = 500
 
 
 class SortChoice(StrEnum):
@@ -82,7 +82,10 @@ def photos(
         Path | None,
         typer.Option(metavar="FILE", help="Write a page with the photos, small. Only you can read it.", readable=False),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=5000, help="How many photos the page shows at most.")] = 500,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, max=5000, help="How many photos the page shows at most.", show_default=str(_ON_A_PAGE)),
+    ] = None,
     link: Annotated[
         Path | None,
         typer.Option(
@@ -106,6 +109,10 @@ def photos(
     _refuse_several(null=null, json=json, csv=as_csv)
     if copy and link is None:
         raise UsageError("--copy says how --link DIR fills a folder: give --link too")
+    if limit is not None and html is None:
+        raise UsageError("--limit says how many photos the page of --html FILE shows: give --html too")
+    if any_of and not people:
+        raise UsageError("--any of whom? name the people: one of them is enough")
     with open_library(library) as opened:
         found = opened.photos(
             *(people or ()),
@@ -122,7 +129,7 @@ def photos(
         )
         done = []
         if html is not None:
-            done.append(_write_page(opened, found, html, people or [], limit=limit, force=force))
+            done.append(_write_page(opened, found, html, people or [], limit=limit or _ON_A_PAGE, force=force))
     if link is not None:
         done.append(_fill(found, link, copy=copy))
     if json:
@@ -175,7 +182,7 @@ def _fill(found: PhotoList, folder: Path, *, copy: bool) -> str:
 
 def _report(found: PhotoList, people: list[str], *, without_faces: bool, damaged: bool) -> None:
     for entry in found.photos:
-        times = ", ".join(map(time_span, _spans(entry, people)))
+        times = _times(entry, people)
         say(shown_path(entry.photo) + (f" {times}" if times else "") + (f": {entry.damage}" if damaged else ""))
     if found.photos:
         say()
@@ -183,12 +190,12 @@ def _report(found: PhotoList, people: list[str], *, without_faces: bool, damaged
     say(f"{counted(len(found.photos), 'photo')} {what}of {found.total:,} in the library")
 
 
-def _spans(entry: PhotoEntry, people: list[str]) -> list[Span]:
-    """When the people who were asked for are seen in a video."""
+def _times(entry: PhotoEntry, people: list[str]) -> str:
+    """When the people who were asked for are seen in a video; who is seen then, if several were."""
     asked = {name.casefold() for name in people}
-    own = [
-        each
-        for each in entry.people
-        if {(each.name or "").casefold(), f"#{each.person_id}", str(each.person_id)} & asked
-    ]
-    return sorted((span for each in own for span in each.spans), key=lambda span: (span.start_s, span.track))
+    times = []
+    for each in entry.people:
+        if each.spans and {(each.name or "").casefold(), f"#{each.person_id}", str(each.person_id)} & asked:
+            who = f"{shown(called(each.name, each.person_id))} " if len(people) > 1 else ""
+            times.append(who + ", ".join(map(time_span, each.spans)))
+    return ", ".join(times)

@@ -17,6 +17,7 @@ from facesearch.errors import UsageError
 from facesearch.library import Library, find_person
 from facesearch.library.rows.photo_search import FoundPhoto, PhotoQuery, Sort
 from facesearch.records import Ints, Span
+from facesearch.text import called
 
 SORTS: tuple[Sort, ...] = ("path", "date", "latest", "quality")
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
@@ -62,7 +63,7 @@ class PhotoEntry:
     taken: str | None = None  # local time, ISO 8601; None for a photo of a former version until the next index
     taken_zone_min: int | None = None  # minutes ahead of UTC, where that is known
     taken_source: str | None = None  # "exif", "xmp", "video", "name" or "file": who says so
-    people: tuple[PhotoPerson, ...] = ()  # everybody on it who is known and not hidden, by number
+    people: tuple[PhotoPerson, ...] = ()  # the known people on it, by number; hidden ones if they were asked for
     duration_s: float | None = None  # of a video
 
 
@@ -92,8 +93,9 @@ def list_photos(library: Library, wish: PhotoWish) -> PhotoList:
     where the library knows no file in `wish.under`.
     """
     with library.snapshot():
-        found = library.photo_search.find(_query(library, wish))
-        return PhotoList(_entries(library, found), library.photo_search.total())
+        query = _query(library, wish)
+        found = library.photo_search.find(query)
+        return PhotoList(_entries(library, found, query.people), library.photo_search.total())
 
 
 def number_photos(library: Library, wish: PhotoWish) -> tuple[Ints, int]:
@@ -109,11 +111,12 @@ def some_photos(library: Library, photo_ids: Sequence[int]) -> tuple[PhotoEntry,
         return _entries(library, library.photo_search.some(photo_ids))
 
 
-def _entries(library: Library, found: Sequence[FoundPhoto]) -> tuple[PhotoEntry, ...]:
+def _entries(library: Library, found: Sequence[FoundPhoto], asked: Sequence[int] = ()) -> tuple[PhotoEntry, ...]:
+    """asked: people who are said to be on a photo although they are hidden."""
     photo_ids = [photo.photo_id for photo in found]
     copies = _copies(library, found)
     on = defaultdict[int, list[PhotoPerson]](list)
-    people = sorted(library.photo_search.people_on(photo_ids))
+    people = sorted(library.photo_search.people_on(photo_ids, asked))
     names = library.people.names_of(person_id for _, person_id in people)
     spans = defaultdict[tuple[int, int], list[Span]](list)
     for photo_id, person_id, span in library.photo_search.spans(photo_ids):
@@ -158,11 +161,18 @@ def _query(library: Library, wish: PhotoWish) -> PhotoQuery:
         raise UsageError("who alone? name a person: nobody else is to be on the photos")
     if wish.only and wish.unknown:
         raise UsageError("--only and --unknown contradict each other: a face without a person is somebody else's")
+    twice = () if wish.any_of else [person_id for person_id in people if person_id in without]
+    if twice:
+        who = called(library.people.names_of(twice)[twice[0]], twice[0])
+        raise UsageError(f"{who} cannot be on the photos and not on them: leave one of the two out")
     if wish.without_faces and (people or wish.unknown):
         raise UsageError("nobody is on a photo without a face: ask for people, or for photos without faces")
     under = None if wish.under is None else Path(os.path.abspath(wish.under))  # noqa: PTH100 - a library follows no link
     if under is not None and not library.files.under([under]):
         raise UsageError(f"the library in {library.path} knows no photo in {wish.under}: index it first")
+    since, until = _checked_date(wish.since), _checked_date(wish.until)
+    if since and until and since[: len(until)] > until[: len(since)]:
+        raise UsageError(f"no photo is from {since} or later and from {until} or before: swap the two dates")
     if wish.sort not in SORTS:
         raise UsageError(f"photos are sorted by {', '.join(SORTS)}, not by {wish.sort}")
     return PhotoQuery(
@@ -170,8 +180,8 @@ def _query(library: Library, wish: PhotoWish) -> PhotoQuery:
         wish.any_of,
         without,
         wish.only,
-        _checked_date(wish.since),
-        _checked_date(wish.until),
+        since,
+        until,
         under,
         wish.unknown,
         wish.without_faces,

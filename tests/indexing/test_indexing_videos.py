@@ -379,6 +379,27 @@ def test_a_motion_photo_is_shown_with_the_faces_in_its_film_and_when(
     assert run("people", "show", "Ann", *own).out.rstrip().endswith(str(path))
 
 
+def test_photos_of_several_people_say_who_is_seen_when_also_of_somebody_hidden(
+    library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_tiles(tmp_path / "album" / "a.mov", [RED], [RED, GREEN], [RED], [GREEN])
+    _index(library, path.parent)
+    faces = library.catalog.faces_in([1])
+    at_the_left = [face for face in faces if face.box[0] == 0]
+    name_faces(library, [face.face_id for face in at_the_left if face.span and face.span.start_s == 0], "Ann")
+    name_faces(library, [face.face_id for face in faces if face.box[0] == 40], "Bob")
+    library.close()
+    run, own = CommandLine(capsys), ("--library", library.path)
+    ann, bob = "00:00:00-00:00:02", "00:00:01-00:00:03"
+    for who in (("Ann", "Bob"), ("Ann", "#2", "--any")):
+        assert run("photos", *who, *own).out.splitlines()[0] == f"{path} Ann {ann}, Bob {bob}"
+    assert run("people", "hide", "Bob", *own).code == 0
+    assert run("photos", "Bob", *own).out.splitlines()[0] == f"{path} {bob}"
+    assert run("photos", "Ann", *own).out.splitlines()[0] == f"{path} {ann}"
+    people = {who: json.loads(run("photos", who, "--json", *own).out)["photos"][0]["people"] for who in ("Ann", "Bob")}
+    assert [[each["name"] for each in people[who]] for who in ("Ann", "Bob")] == [["Ann"], ["Ann", "Bob"]]
+
+
 def test_a_face_of_a_video_is_named_by_its_number_in_the_answer_with_its_whole_track(
     library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -84,6 +84,7 @@ def test_photos_of_all_of_any_and_of_nobody_else(library: Library) -> None:
     assert found(library, people=("Ann", "Bob")) == ["ann bob", "all", "ann bob stranger"]
     assert found(library, people=("Ann", "Carl"), any_of=True) == ["ann", "ann bob", "all", "ann bob stranger"]
     assert found(library, people=("Bob",), without=("Ann",)) == ["bob"]
+    assert found(library, people=("Ann", "Bob"), without=("Ann",), any_of=True) == ["bob"]
     assert found(library, people=("Ann", "Bob"), only=True) == ["ann bob"]
     assert found(library, people=("Ann", "Bob"), any_of=True, only=True) == ["ann", "ann bob", "bob"]
     assert found(library, without=("Ann", "Bob")) == ["sky"]
@@ -95,6 +96,7 @@ def test_photos_of_all_of_any_and_of_nobody_else(library: Library) -> None:
 def test_dates_are_days_months_or_years_with_both_ends(library: Library) -> None:
     assert found(library, since="2019", until="2019") == ["ann bob", "all", "ann bob stranger"]
     assert found(library, since="2019-07-04", until="2019-07-04") == ["all"]
+    assert found(library, since="2019-12", until="2019") == ["ann bob stranger"]
     assert found(library, since="2019-07", until="2020-01-01") == ["all", "ann bob stranger", "bob"]
     assert found(library, people=("Ann",), until="2018") == ["ann"]
 
@@ -153,6 +155,8 @@ def test_the_best_faces_come_first(library: Library) -> None:
         ({"people": ("Nobody",)}, "nobody in .* is called Nobody"),
         ({"since": "last year"}, "last year is no date"),
         ({"until": "2019-02-30"}, "is no date"),
+        ({"since": "2020", "until": "2019-12"}, "from 2020 or later and from 2019-12 or before: swap"),
+        ({"people": ("Ann", "Bob"), "without": ("#2",)}, "Bob cannot be on the photos and not on them"),
         ({"only": True}, "name a person"),
         ({"people": ("Ann",), "only": True, "unknown": True}, "contradict"),
         ({"people": ("Ann",), "without_faces": True}, "nobody is on a photo without a face"),
@@ -199,7 +203,10 @@ def test_hidden_people_are_out_of_lists_and_undo_brings_them_back(library: Libra
     assert show_person(library, 3).person.hidden
     assert found(library, people=("Ann",), only=True) == ["ann", "ann bob", "all"]
     photo = list_photos(library, PhotoWish(people=("Carl",))).photos[0]
-    assert [person.name for person in photo.people] == ["Ann"]
+    assert [person.name for person in photo.people] == ["Ann", "Carl"]  # who was asked for
+    assert [[person.name for person in photo.people] for photo in list_photos(library, PhotoWish()).photos[:4]] == [
+        ["Ann"]
+    ] * 4
     assert hide_people(library, [2]).change is None
     assert hide_people(library, [2], hidden=False).person_ids == (2,)
     assert [line.action for line in change_log(library)[:2]] == ["unhide", "hide"]
@@ -283,6 +290,8 @@ def test_the_commands(library: Library, album: Path, tmp_path: Path, capsys: pyt
     assert run("photos", "Carl", "-0", *own).out == f"{album / '2019-07-04 all.png'}\0"
     assert "two formats" in run("photos", "--json", "--csv", *own).err
     assert run("photos", "--copy", *own).code == 2
+    assert "--any of whom?" in run("photos", "--any", *own).err
+    assert "give --html too" in run("photos", "Ann", "--limit", "3", *own).err
     page = tmp_path / "page.html"
     assert "page: " in run("photos", "Ann", "--html", page, "--link", tmp_path / "links", *own).out
     assert page.read_text(encoding="utf-8").count("data:image/jpeg") == 4
@@ -295,6 +304,8 @@ def test_the_commands(library: Library, album: Path, tmp_path: Path, capsys: pyt
     assert "Carl: hidden" in run("people", "hide", "Carl", *own).out
     assert "1 hidden" in run("people", "list", *own).out
     assert "Carl (hidden)" in run("people", "list", "--hidden", *own).out
+    assert "Carl (number 3): 1 face on 1 photo, hidden from lists and queries\n" in run("people", "show", 3, *own).out
+    assert "\ndate: 2019-07-04\n" in run("people", "show", 3, *own).out
     hidden = json.loads(run("people", "unhide", "Carl", "--json", *own).out)
     assert keys_of(hidden) == documented_keys("people hide")
     chosen = json.loads(run("people", "cover", "Ann", album / "2018-05-01 ann.png", "--json", *own).out)

@@ -6,7 +6,7 @@ Every question is answered from indices, so that it takes milliseconds among a m
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -107,13 +107,15 @@ class PhotoSearch:
         )
         return int(count)
 
-    def people_on(self, photo_ids: Sequence[int]) -> list[tuple[int, int]]:
-        """Photo and person of every person on some photos, each once, but for those who are hidden."""
-        return self._database.rows_in(
-            "SELECT DISTINCT photo_id, person_id FROM faces JOIN people ON people.id = person_id "
-            "WHERE NOT hidden AND photo_id IN ({})",
+    def people_on(self, photo_ids: Sequence[int], asked: Collection[int] = ()) -> list[tuple[int, int]]:
+        """Photo and person of every person on some photos, each once, but for those who are hidden and not asked
+        for."""
+        rows = self._database.rows_in(
+            "SELECT DISTINCT photo_id, person_id, hidden FROM faces JOIN people ON people.id = person_id "
+            "WHERE photo_id IN ({})",
             photo_ids,
         )
+        return [(photo_id, person_id) for photo_id, person_id, hidden in rows if not hidden or person_id in asked]
 
     def spans(self, photo_ids: Sequence[int]) -> list[tuple[int, int, Span]]:
         """Photo, person and time span of everybody in those of some photos that are videos, or that have a film, each
