@@ -107,19 +107,20 @@ class FaceLibrary:
         smallest_face: str | None = None,
         foreign_folders: bool = False,
         group: bool | None = None,
+        codes: str | None = None,
         ray: str | None = None,
         on_progress: Callable[[IndexProgress], None] | None = None,
     ) -> IndexSummary:
         """Bring the library up to date with photos and folders of photos; only what changed costs time.
 
-        people_from_folders: a photo's folder names the person that it shows. rehash: read every photo again, also those
-        whose time and size are as before. wait: for another process that is writing to the library; otherwise that is a
-        LibraryLockedError. leave_out: files to pass over this time, as while they are still being written. workers:
-        photos worked on at once, 0 for one a core; the outcome is the same. smallest_face: "40" for pixels of a photo
-        at most 1024 px large, or "4%" of its longer side, in a new library; an existing one keeps its own.
-        foreign_folders: also look into folders that NAS systems and photo programs keep for themselves, such as those
-        of thumbnails. group: put the faces that came since the last grouping into groups, as one change (`people.group`
-        does it for all faces); None: as `people.group_automatically` has set it, and not where files are left out.
+        people_from_folders: a photo's folder names the person that it shows. rehash: read every photo again. wait: for
+        another process that is writing to the library; otherwise that is a LibraryLockedError. leave_out: files to pass
+        over this time. workers: photos worked on at once, 0 for one a core; the outcome is the same. smallest_face:
+        "40" for pixels of a photo at most 1024 px large, or "4%" of its longer side, in a new library; an existing one
+        keeps its own. foreign_folders: also look into folders that NAS systems and photo programs keep for themselves.
+        group: put the faces that came since the last grouping into groups, as one change; None: as
+        `people.group_automatically` has set it, and not where files are left out. codes: how precisely search keeps a
+        million faces and more from now on, "float32", "float16", "8bit", or "auto" for what fits half of the memory.
         ray: the address of a Ray cluster whose machines read the photos under the same paths, or "local" for one that
         is started here (extra `cluster`); `workers` is then how many of its processors to use, 0 for all. on_progress
         is called after every file. Raises PhotoError when one of `paths` does not exist, LibraryError, TowerError,
@@ -128,10 +129,10 @@ class FaceLibrary:
         from facesearch.api.indexing import index_into
         from facesearch.indexing import IndexOptions
 
-        unfinished = frozenset(leave_out)
-        group = False if group is None and unfinished else group
+        out = frozenset(leave_out)
+        group = False if group is None and out else group
         options = IndexOptions(
-            people_from_folders, rehash, unfinished, workers=workers, foreign_folders=foreign_folders, group=group
+            people_from_folders, rehash, out, workers=workers, foreign_folders=foreign_folders, codes=codes, group=group
         )
         return index_into(self._session, paths, options, smallest_face, ray, wait=wait, on_progress=on_progress)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facesearch.cli.options import (
+    CodesOption,
     DeviceOption,
     JsonOption,
     LibraryOption,
@@ -72,6 +73,7 @@ def index(
             show_default=False,
         ),
     ] = None,
+    codes: CodesOption = None,
     ray: RayOption = None,
     smallest_face: SmallestFaceOption = None,
     library: LibraryOption = None,
@@ -93,6 +95,7 @@ def index(
             "smallest_face": smallest_face,
             "foreign_folders": foreign_folders,
             "group": group,
+            "codes": codes,
             "ray": ray,
         }
         run = partial(_run, opened, paths, how=how, json=json)

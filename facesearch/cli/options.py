@@ -56,6 +56,15 @@ RayOption = Annotated[
         show_default=False,
     ),
 ]
+CodesOption = Annotated[
+    Literal["auto", "float32", "float16", "8bit"] | None,
+    typer.Option(
+        "--codes",
+        help="How precisely search keeps a million faces and more in memory. The library remembers it. auto: the most "
+        "precise that fits half of the memory. Distances are exact with each.",
+        show_default=False,
+    ),
+]
 SmallestFaceOption = Annotated[
     str | None,
     typer.Option(

@@ -52,6 +52,9 @@ def index_photos(
     reader = FaceReader(detector, tower)
     started_s, software = time.monotonic(), software_of(detector)
     try:
+        if options.codes is not None:
+            with library.changing():
+                library.search_codes.want(options.codes)
         library.train_vectors()
         survey = look_around(library, [_absolute(path) for path in paths], software, options)
     except KeyboardInterrupt:

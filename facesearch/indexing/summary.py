@@ -23,6 +23,7 @@ class IndexOptions:
     workers: int = 0  # photos worked on at once, each up to 50 MB; 0 is one a core
     foreign_folders: bool = False  # look into the folders that NAS systems and photo programs keep for themselves, too
     save_every_s: float = 60.0  # seconds after which the file of vectors is brought up to date in between
+    codes: str | None = None  # in which search keeps the faces from now on; None: as the library is set
     group: bool | None = False  # at the end, put faces that came since the last grouping into groups; None: as set
 
     @property

@@ -9,8 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol
+
+import numpy as np
 
 from facesearch.errors import LibraryError
 from facesearch.library.folder import DATABASE_NAME
@@ -20,6 +23,7 @@ from facesearch.library.index.vectors import DESCRIPTION_NAME, INDEX_NAME, Stamp
 from facesearch.library.rows.catalog import Catalog
 from facesearch.library.rows.database import Database, VectorChanges
 from facesearch.library.rows.embedding_rows import embedding_pieces, stored_embeddings
+from facesearch.library.search_codes import SearchCodes
 from facesearch.library.space import Space
 from facesearch.library.spaces import Spaces, mapped
 from facesearch.records import Chunks, Device, Floats, Neighbour
@@ -51,6 +55,7 @@ class LibraryVectors:
         self._database = database
         self._spaces = spaces
         self._catalog = Catalog(database)
+        self._codes = SearchCodes(database)
         self._library_id = library_id
         self._writable = writable
         self.device: Device = "cpu"
@@ -77,7 +82,7 @@ class LibraryVectors:
         except VectorsUnusableError as error:
             if stamp.faces:
                 log.info("rebuilding the file of vectors in %s from the rows: %s", self._path, error)
-            vectors = self._gathered()
+            vectors = self._gathered(stamp.faces)
             if not self._writable:
                 return vectors
             # At once, and not after the next change: a foreign file must not come to fit by its number alone.
@@ -90,12 +95,19 @@ class LibraryVectors:
     def _embeddings_of(self, face_ids: Sequence[int]) -> dict[int, Floats]:
         """Where some faces lie in the library's space, by id."""
         stored, space = self._catalog.embeddings_by_id(face_ids), self._spaces.current()
-        return {face_id: space.map(embedding) for face_id, embedding in stored.items()}
+        if not stored:
+            return {}
+        return dict(zip(stored, space.map(np.stack(list(stored.values()))), strict=True))
 
-    def _gathered(self) -> Vectors:
-        """An exact search over the rows as they are now."""
+    def _gathered(self, faces: int) -> Vectors:
+        """A search that compares a probe with all the rows as they are now."""
         space = self._spaces.current()
-        return Vectors.gathered(lambda: mapped(space, embedding_pieces(self._database)))
+        return Vectors.gathered(
+            lambda: mapped(space, embedding_pieces(self._database)),
+            faces,
+            self._codes.of(faces),
+            self._embeddings_of,
+        )
 
     @contextmanager
     def _source(self, space: Space) -> Iterator[Chunks]:
@@ -125,9 +137,11 @@ class LibraryVectors:
     def begin_training(self) -> None:
         """Where the faces have outgrown the vectors, begin in the background to train others."""
         vectors = self.current()
-        if self._training is None and vectors.wants_training:
+        codes = self._codes.of(len(vectors), vectors.codes)
+        if self._training is None and vectors.wants_training(codes):
             space = self._spaces.current()
-            self._training = BackgroundTraining(lambda: self._source(space), len(vectors))
+            source = partial(self._source, space)
+            self._training = BackgroundTraining(source, len(vectors), codes, self._embeddings_of)
             self._training_generation = self._generation
 
     def save(self, *, finish_training: bool) -> None:
@@ -179,7 +193,7 @@ class LibraryVectors:
             found = find_index(self._path, stamp, self._database.recent_changes())
             vectors = Vectors.of_file(found, stamp, self._embeddings_of)
         except VectorsUnusableError as error:
-            vectors = self._gathered()
+            vectors = self._gathered(stamp.faces)
             state = f"to be rebuilt: {error}" if stamp.faces else "current"
         else:
             state = "current"

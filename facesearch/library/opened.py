@@ -43,6 +43,7 @@ from facesearch.library.rows.photo_search import PhotoSearch
 from facesearch.library.rows.published import PublishedFaces
 from facesearch.library.rows.succession import Succession
 from facesearch.library.scales import Scales
+from facesearch.library.search_codes import SearchCodes
 from facesearch.library.space import Space
 from facesearch.library.spaces import COHORT_SETTING, Spaces
 from facesearch.library.status import LibraryStatus, status_of
@@ -71,6 +72,7 @@ class Library:
         self.face_owners = FaceOwners(database)
         self.journal = Journal(database)
         self.grouped = Grouped(database)
+        self.search_codes = SearchCodes(database)
         self.photo_search = PhotoSearch(database)
         self.published = PublishedFaces(database)
         self.succession = Succession(database)

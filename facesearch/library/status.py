@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from facesearch.library.folder import LOCK_NAME, size_bytes
 from facesearch.library.lock import run_at_work
+from facesearch.library.search_codes import AUTOMATIC
 from facesearch.library.spaces import COHORT_SETTING
 from facesearch.records import WriterAtWork
 
@@ -46,6 +47,7 @@ class LibraryStatus:
     faces_added: int = 0  # that the detector missed: somebody drew them, or another program named them
     videos: int = 0  # of the photos
     groups_by_itself: bool = True  # whether `index` groups new faces at the end of a run
+    search_codes: str = "auto"  # how precisely search is to keep a million faces and more: one of CODES, or what fits
     published: tuple[str, ...] = ()  # where the faces were published to, in words
     writer: WriterAtWork | None = None  # another command that writes to the library now, and how far it is
 
@@ -75,6 +77,7 @@ def status_of(library: Library, generation: int, vectors: str, search: str) -> L
         faces_added=library.added.count(),
         videos=library.catalog.video_count(),
         groups_by_itself=library.grouped.by_itself,
+        search_codes=library.search_codes.wanted or AUTOMATIC,
         published=library.published.places(),
         writer=run_at_work(library.path / LOCK_NAME),
     )

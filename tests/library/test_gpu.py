@@ -31,7 +31,7 @@ def test_a_gpu_that_is_not_there_is_an_error_only_where_it_was_asked_for(
         vectors.run_on("gpu")
     monkeypatch.setattr(gpu, "GPU_FROM_FACES", 10)
     for device in ("auto", "cpu"):
-        vectors.run_on(device)  # type: ignore[arg-type]
+        vectors.run_on(device)
         assert vectors.description == "exact, on the cpu"
         assert len(vectors.search(people(1)[0], 5)) == 5
 
@@ -44,7 +44,10 @@ def test_auto_takes_a_gpu_only_when_the_cpu_has_searched_for_as_long_as_a_copy_t
     copies = []
 
     class Copy:
-        def __init__(self, index: object) -> None:
+        codes = "float32"
+
+        def __init__(self, index: object, way: gpu.Copy) -> None:
+            assert way == gpu.Copy("float32", 1)
             copies.append(index)
 
         def most_neighbours(self) -> int:
@@ -52,7 +55,7 @@ def test_auto_takes_a_gpu_only_when_the_cpu_has_searched_for_as_long_as_a_copy_t
 
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1)
     monkeypatch.setattr(gpu, "GPU_FROM_FACES", 10)
-    monkeypatch.setattr("facesearch.library.index.vectors.GpuSearch", Copy)
+    monkeypatch.setattr("facesearch.library.index.searching.GpuSearch", Copy)
     vectors.run_on("auto")
     monkeypatch.setattr(gpu, "COPY_S", 1e9)
     for _ in range(2):

@@ -99,11 +99,11 @@ def test_saved_partitions_come_back_with_their_tuning(trained: Vectors, embeddin
 
 def test_when_training_is_due(monkeypatch: pytest.MonkeyPatch, embeddings: Floats) -> None:
     vectors = Vectors.build(np.arange(FACES), embeddings)
-    assert not vectors.wants_training
+    assert not vectors.wants_training()
     monkeypatch.setattr(partitions, "PARTITIONS_FROM_FACES", 1000)
-    assert vectors.wants_training
-    assert not Vectors(vectors._index, Training(FACES // 2 + 1, 1.0)).wants_training
-    assert Vectors(vectors._index, Training(FACES // 2, 1.0)).wants_training
+    assert vectors.wants_training()
+    assert not Vectors(vectors._index, Training(FACES // 2 + 1, 1.0)).wants_training()
+    assert Vectors(vectors._index, Training(FACES // 2, 1.0)).wants_training()
 
 
 def test_a_training_that_is_stopped_ends(embeddings: Floats) -> None:

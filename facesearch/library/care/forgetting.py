@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from facesearch.errors import LibraryError, UsageError
-from facesearch.library.care.traces import Traces, search_files
+from facesearch.library.care.traces import Encode, Traces, search_files
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME
 from facesearch.library.known_people import known_person, spelled_alike
 from facesearch.library.lock import WriterLock
@@ -221,12 +221,18 @@ def _search(path: Path, target: _Target) -> tuple[int, Traces]:
     files = sorted(entry for entry in path.iterdir() if entry.is_file() and entry.name != LOCK_NAME)
     unexplained = [text for text in texts if not allowed[text]]
     forms = {form for text in unexplained for form in _forms(text)}
-    traces = search_files(files, target.embeddings, _kept(path), sorted(forms))
+    traces = search_files(files, target.embeddings, _kept(path), sorted(forms), _encode(path))
     for text in set(texts) - set(unexplained):
         found = search_files(files, target.embeddings[:0], (), [text.encode()]).texts
         if sum(found.values()) > allowed[text]:
             traces.texts.update(found)
     return in_paths, traces
+
+
+def _encode(path: Path) -> Encode | None:
+    """What makes codes of embeddings, where the file of vectors has codes that no other form is the same as."""
+    with Library.open(path) as library:
+        return library.vectors().encode
 
 
 def _forms(text: str) -> set[bytes]:

@@ -1,14 +1,16 @@
 """Proof of absence: searches the bytes of files for embeddings, in whatever form, and for names.
 
-An embedding is looked for in pieces of 16 bytes, at every byte, as float32, float16 and float64: a torn remnant is
-found as well as the whole. Refuses to know what a file means: what SQLite or FAISS no longer shows may be there still.
+An embedding is looked for in pieces of 16 bytes, at every byte, as float32, float16, float64 and the codes of the file
+of vectors: a torn remnant is found as well as the whole. Refuses to know what a file means: what SQLite or FAISS no
+longer shows may be there still.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ _PIECE_BYTES = 16
 _READ_BYTES = 8 << 20
 _FACES_AT_ONCE = 20_000
 _FORMS = ("<f4", "<f2", "<f8")
+Encode = Callable[[Floats], NDArray[np.uint8]]  # embeddings (N, 32) to bytes (N, 16 * M)
 Pieces = NDArray[np.uint64]  # (N, 2): the 16 bytes of a piece, little-endian
 
 
@@ -32,17 +35,22 @@ class Traces:
 
 
 def search_files(
-    files: Sequence[Path], embeddings: Floats, kept: Iterable[Floats], texts: Sequence[bytes] = ()
+    files: Sequence[Path],
+    embeddings: Floats,
+    kept: Iterable[Floats],
+    texts: Sequence[bytes] = (),
+    encode: Encode | None = None,
 ) -> Traces:
     """Search files for embeddings, float32 (N, 32), and for texts.
 
     kept: the embeddings that have every right to be there. A piece that one of them has too, or that could be
-    anything (all of its numbers equal), proves nothing and is not looked for.
+    anything (all of its numbers equal), proves nothing and is not looked for. encode: gives other bytes that embeddings
+    are kept as.
     """
     pieces: dict[str, int] = {}
     kept = list(kept) if len(embeddings) > _FACES_AT_ONCE else kept
     for start in range(0, len(embeddings), _FACES_AT_ONCE):
-        wanted = _telling(pieces_of(embeddings[start : start + _FACES_AT_ONCE]), kept)
+        wanted = _telling(pieces_of(embeddings[start : start + _FACES_AT_ONCE], encode), kept, encode)
         for file in files:
             found = sum(_count_pieces(window, wanted) for window in _windows(file, _PIECE_BYTES))
             if found:
@@ -56,15 +64,16 @@ def search_files(
     return Traces(pieces, counts, sum(file.stat().st_size for file in files))
 
 
-def pieces_of(embeddings: Floats) -> Pieces:
+def pieces_of(embeddings: Floats, encode: Encode | None = None) -> Pieces:
     """Every piece of 16 bytes of some embeddings, float32 (N, 32), in all forms."""
     with np.errstate(over="ignore"):
-        return np.concatenate(
-            [np.ascontiguousarray(embeddings, form).view("<u8").reshape(-1, 2).astype(np.uint64) for form in _FORMS]
-        )
+        forms: list[NDArray[Any]] = [np.ascontiguousarray(embeddings, form) for form in _FORMS]
+    if encode is not None:
+        forms.append(encode(embeddings))
+    return np.concatenate([form.view("<u8").reshape(-1, 2).astype(np.uint64) for form in forms])
 
 
-def _telling(pieces: Pieces, kept: Iterable[Floats]) -> Pieces:
+def _telling(pieces: Pieces, kept: Iterable[Floats], encode: Encode | None) -> Pieces:
     """The pieces that only the forgotten faces have."""
     words = pieces.view("<u2").reshape(len(pieces), -1)
     numbers = pieces.view("<u4").reshape(len(pieces), -1)
@@ -74,7 +83,7 @@ def _telling(pieces: Pieces, kept: Iterable[Floats]) -> Pieces:
     buckets[_bucket(pieces)] = True
     for others in kept:
         if len(pieces):
-            others_pieces = pieces_of(others)
+            others_pieces = pieces_of(others, encode)
             alike = others_pieces[buckets[_bucket(others_pieces)]]  # few, and quickly told
             pieces = pieces[~np.isin(_as_one(pieces), _as_one(alike))]
     return pieces

@@ -24,6 +24,7 @@ from facesearch.library.care.salvage import fill_up, salvage
 from facesearch.library.care.settings_check import models_problems, settings_problems
 from facesearch.library.care.strays import stray_problems
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library
+from facesearch.library.index.codes import as_stored
 from facesearch.library.index.vector_digest import digest, indexed, without
 from facesearch.library.index.vector_file import find_index, parse_index
 from facesearch.library.index.vectors import INDEX_NAME, Stamp, Vectors, VectorsUnusableError
@@ -37,6 +38,7 @@ from facesearch.library.rows.database import Database
 from facesearch.library.rows.embedding_rows import embedding_pieces, stored_embeddings
 from facesearch.library.rows.failures import is_damage
 from facesearch.library.scales import scale_problems
+from facesearch.library.search_codes import SearchCodes
 from facesearch.library.space import Space
 from facesearch.library.spaces import Spaces, head_problems, mapped
 from facesearch.records import Models
@@ -255,7 +257,8 @@ class _Verification:
 
         def rebuild() -> None:
             database.execute("DELETE FROM settings WHERE key = ?", (recent_changes.SETTING,))
-            vectors = Vectors.gathered(lambda: mapped(space, embedding_pieces(database)))
+            chunks, codes = lambda: mapped(space, embedding_pieces(database)), SearchCodes(database).of(stamp.faces)
+            vectors = Vectors.gathered(chunks, stamp.faces, codes)
             vectors.save(self._path, replace(stamp, mark=""))
 
         self._found(Problem("vectors", f"the file of vectors is unusable: {problem}", "rebuilt it", rebuild))
@@ -265,11 +268,12 @@ class _Verification:
         try:
             found = find_index(self._path, stamp, recent, thorough=True)
             gone, new = (np.array(sorted(ids), np.int64) for ids in net(found.later))
-            in_file = digest(without(indexed(parse_index(found.mapped, in_place=True)), gone))
+            index = parse_index(found.mapped, in_place=True)
+            in_file = digest(without(indexed(index), gone))
         except VectorsUnusableError as error:
             return str(error)
         with stored_embeddings(self._path / DATABASE_NAME) as chunks:
-            in_rows = digest(without(mapped(space, chunks()), new))
+            in_rows = digest(without(as_stored(index, lambda: mapped(space, chunks())), new))
         return None if in_file == in_rows else "it holds other vectors than the rows"
 
     def _check_models(self, database: Database) -> None:

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Any
 
+from facesearch.library.index.codes import Codes, ExactOf
 from facesearch.library.index.partitions import TrainingCancelledError, partitioned
 from facesearch.library.index.vector_file import Training
 from facesearch.library.index.vectors import Vectors
@@ -24,12 +25,21 @@ class BackgroundTraining:
     """A thread at work on partitioned vectors; half of the cores are left to others.
 
     source: gives all the vectors of one moment, until it is closed; it is opened and read in the thread. When
-    the constructor returns, that moment is past: hand every later change to `follow`.
+    the constructor returns, that moment is past: hand every later change to `follow`. codes: in which the vectors are
+    to be kept; exact_of: where the faces of codes lie, for searches of the result.
     """
 
-    def __init__(self, source: Callable[[], AbstractContextManager[Chunks]], faces: int) -> None:
+    def __init__(
+        self,
+        source: Callable[[], AbstractContextManager[Chunks]],
+        faces: int,
+        codes: Codes = "float32",
+        exact_of: ExactOf | None = None,
+    ) -> None:
         self._source = source
         self._faces = faces
+        self._codes: Codes = codes
+        self._exact_of = exact_of
         self._later: list[Changes] = []
         self._cancelled = threading.Event()
         self._opened = threading.Event()
@@ -45,7 +55,9 @@ class BackgroundTraining:
         try:
             with self._source() as chunks:
                 self._opened.set()
-                self._future.set_result(partitioned(chunks, self._faces, lambda: not self._cancelled.is_set()))
+                self._future.set_result(
+                    partitioned(chunks, self._faces, lambda: not self._cancelled.is_set(), self._codes)
+                )
         except BaseException as error:  # noqa: BLE001 - handed to whoever asks for the result
             self._future.set_exception(error)
         finally:
@@ -61,7 +73,7 @@ class BackgroundTraining:
 
     def result(self) -> Vectors:
         """Wait until it is done; the trained vectors, with all that was noted. Raises what went wrong in the thread."""
-        vectors = Vectors(*self._future.result())
+        vectors = Vectors(*self._future.result(), exact_of=self._exact_of)
         for removed, added in self._later:
             vectors.follow(removed, added)
         return vectors

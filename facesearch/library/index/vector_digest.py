@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facesearch.library.index.codes import codes_of, decoded
 from facesearch.records import EMBEDDING_SIZE, Floats
 
 _FACES_A_PIECE = 65_536
@@ -46,18 +47,22 @@ def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def indexed(index: Any) -> Iterator[tuple[NDArray[np.int64], Floats]]:
-    """What a FAISS index of a library holds: flat under an id map, or in partitions (IVF, flat codes)."""
+    """What a FAISS index of a library holds: flat under an id map, or in partitions; of codes what they stand for."""
     import faiss
 
     if isinstance(index, faiss.IndexIDMap):
         ids, flat = faiss.vector_to_array(index.id_map), faiss.downcast_index(index.index)
         for start in range(0, len(ids), _FACES_A_PIECE):
             piece = ids[start : start + _FACES_A_PIECE]
-            yield piece, flat.reconstruct_n(start, len(piece))
+            yield piece, flat.reconstruct_n(start, len(piece))  # codes as what they stand for
         return
     lists = index.invlists
     for number in range(index.nlist):
         size = lists.list_size(number)
         if size:
-            codes = faiss.rev_swig_ptr(lists.get_codes(number), size * index.code_size)
-            yield faiss.rev_swig_ptr(lists.get_ids(number), size), codes.view(np.float32).reshape(size, -1)
+            stored = faiss.rev_swig_ptr(lists.get_codes(number), size * index.code_size).reshape(size, -1)
+            is_coded = codes_of(index) != "float32"
+            yield (
+                faiss.rev_swig_ptr(lists.get_ids(number), size),
+                decoded(index, stored) if is_coded else stored.view(np.float32),
+            )

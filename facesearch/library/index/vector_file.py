@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from facesearch.library.index.codes import Codes, codes_of
 from facesearch.library.private import replace_private_file, replacing_private_file
 from facesearch.library.recent_changes import FaceChanges, RecentChanges
 from facesearch.records import EMBEDDING_SIZE
@@ -54,6 +55,7 @@ class Training:
 
     faces: int  # how many there were then
     recall: float  # measured then, on the library's own vectors, against the exact answer
+    codes: Codes = "float32"  # in which the faces are kept
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,8 @@ def parse_index(mapped: NDArray[np.uint8], *, in_place: bool) -> Any:
         index = faiss.read_index(reader)
     except RuntimeError as error:
         raise VectorsUnusableError("FAISS cannot read it") from error
-    if type(index) not in (faiss.IndexIDMap, faiss.IndexIVFFlat) or index.d != EMBEDDING_SIZE:
+    if codes_of(index) is None or (not hasattr(index, "nlist") and not isinstance(index, faiss.IndexIDMap)):
+        raise VectorsUnusableError("it is another kind of index")
+    if index.d != EMBEDDING_SIZE:
         raise VectorsUnusableError("it is another kind of index")
     return index

@@ -1,6 +1,7 @@
 """The vectors of a library's faces, kept by FAISS: a cache of the rows, keyed by face id, that answers who is nearest.
 
-Exact up to a million faces; beyond that in partitions, once they have been trained (see partitions and training).
+Exact up to a million faces; beyond that in partitions, once they have been trained (see partitions and training), as
+codes where float32 numbers do not fit the memory (see codes).
 Faces are added and removed in place in both. The file of a small library is searched without FAISS (see flat). Refuses
 to decide what the rows say: what does not fit is rebuilt.
 """
@@ -8,8 +9,8 @@ to decide what the rows say: what does not fit is rebuilt.
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from numpy.typing import NDArray
 
 from facesearch.evaluation.distance import from_squared
 from facesearch.library.index import overlay, partitions
+from facesearch.library.index.codes import Codes, ExactOf, codes_of, empty_flat, encoded
 from facesearch.library.index.flat import MOST_FACES, FlatSearch, flat_search
-from facesearch.library.index.gpu import GpuSearch, takes_gpu
+from facesearch.library.index.gpu import takes_gpu
 from facesearch.library.index.overlay import Overlay
+from facesearch.library.index.searching import NAMES, IndexSearch
 from facesearch.library.index.vector_file import (
     DESCRIPTION_NAME,
     INDEX_NAME,
@@ -39,7 +42,8 @@ __all__ = ["DESCRIPTION_NAME", "INDEX_NAME", "Stamp", "Training", "Vectors", "Ve
 
 # Up to 19 probes at a time FAISS takes differences, beyond it expands |a|² + |b|² - 2ab, which is less exact.
 _PROBES_AT_ONCE = 19
-_MANY_DISTANCES = 10_000_000  # some 50 ms of one core
+_SAMPLE_OF_RANGES = 100_000
+_PROBES_OF_CODES_AT_ONCE = 256  # whose candidates take some 10 MB each time
 
 
 def load_search(faces: int) -> None:
@@ -55,14 +59,18 @@ class Vectors:
     most = sys.maxsize
     """How many faces one search can give."""
 
-    def __init__(self, index: Any, training: Training | None = None, mapped: NDArray[np.uint8] | None = None) -> None:
-        self._index = index  # FlatSearch, faiss.IndexIDMap over IndexFlatL2, or faiss.IndexIVFFlat
+    def __init__(
+        self,
+        index: Any,
+        training: Training | None = None,
+        mapped: NDArray[np.uint8] | None = None,
+        exact_of: ExactOf | None = None,
+    ) -> None:
+        self._index = index  # FlatSearch, or one of FAISS (see codes.codes_of)
         self.training = training
         self._mapped = mapped  # the file's bytes, while the index only looks at them
         self._overlay = Overlay()  # what was changed since, while it only looks
-        self._device: Device = "cpu"
-        self._gpu: GpuSearch | None = None
-        self._searched_s = 0.0  # by the CPU, since the last change
+        self._search = IndexSearch(exact_of)
 
     @classmethod
     def build(cls, ids: NDArray[np.int64], embeddings: Floats) -> Vectors:
@@ -74,9 +82,13 @@ class Vectors:
         return vectors
 
     @classmethod
-    def gathered(cls, chunks: Chunks) -> Vectors:
-        """An exact search over all the vectors of some pieces, without another copy of them."""
-        vectors = cls.build(np.empty(0, np.int64), np.empty((0, EMBEDDING_SIZE), np.float32))
+    def gathered(cls, chunks: Chunks, faces: int, codes: Codes = "float32", exact_of: ExactOf | None = None) -> Vectors:
+        """A search that compares a probe with all the vectors of some pieces, without another copy of them. faces: how
+        many there are. codes: in which they are kept."""
+        sample = np.empty((0, EMBEDDING_SIZE), np.float32)
+        if codes != "float32":
+            sample = partitions.sampled(chunks, faces, _SAMPLE_OF_RANGES)[1]
+        vectors = cls(empty_flat(codes, sample), exact_of=exact_of)
         for ids, embeddings in chunks():
             vectors.add(ids, embeddings)
         return vectors
@@ -87,16 +99,16 @@ class Vectors:
         return cls.of_file(find_index(folder, stamp), stamp, lambda ids: {})
 
     @classmethod
-    def of_file(
-        cls, found: Found, stamp: Stamp, embeddings_of: Callable[[Sequence[int]], Mapping[int, Floats]]
-    ) -> Vectors:
+    def of_file(cls, found: Found, stamp: Stamp, embeddings_of: ExactOf) -> Vectors:
         """The vectors of a file, and what was changed since it was written. embeddings_of: those of some faces in the
         library's space, by id, without those that are not there. Raises VectorsUnusableError where they do not fit."""
         flat = flat_search(found.mapped) if found.training is None and stamp.faces <= MOST_FACES else None
         index = flat or parse_index(found.mapped, in_place=True)
-        if (found.training is None) != _is_flat(index):
+        if (found.training is None) == hasattr(index, "nlist"):
             raise VectorsUnusableError("it is another kind of index")
-        vectors = cls(index, found.training, found.mapped)
+        if found.training is not None and found.training.codes != codes_of(index):
+            raise VectorsUnusableError("it is another kind of index")
+        vectors = cls(index, found.training, found.mapped, embeddings_of)
         removed, added = net(found.later)
         embeddings = embeddings_of(sorted(added)) if added else {}
         vectors.follow(sorted(removed), sorted(embeddings.items()))
@@ -115,9 +127,18 @@ class Vectors:
         """Nothing to give up: a search elsewhere has connections."""
 
     @property
-    def wants_training(self) -> bool:
-        """Whether the faces have outgrown the search that there is."""
-        return partitions.is_due(len(self), self.training)
+    def codes(self) -> Codes:
+        """In which the faces are kept."""
+        return "float32" if isinstance(self._index, FlatSearch) else codes_of(self._index) or "float32"
+
+    @property
+    def encode(self) -> Callable[[Floats], NDArray[np.uint8]] | None:
+        """What makes 8-bit codes of faces, float32 (N, 32) to uint8 (N, 32); None where there are no such codes."""
+        return partial(encoded, self._index) if self.codes == "8bit" else None
+
+    def wants_training(self, codes: Codes = "float32") -> bool:
+        """Whether the faces have outgrown the search that there is, or are to be kept in other codes."""
+        return partitions.is_due(len(self), self.training, codes)
 
     def add(self, ids: NDArray[np.int64], embeddings: Floats) -> None:
         """ids: int64 (N,), none of them there yet. embeddings: float32 (N, 32)."""
@@ -158,7 +179,7 @@ class Vectors:
             self._mapped = None
             self._overlay.put_into(self._index)
             self._overlay = Overlay()
-        self._gpu, self._searched_s = None, 0.0  # the next copy must pay for itself again
+        self._search.note_change()
         return self._index
 
     def _in_faiss(self) -> Any:
@@ -173,17 +194,18 @@ class Vectors:
         """Search on a "cpu", a "gpu", or "auto" for what suits (see gpu.takes_gpu). Raises LibraryError where a GPU is
         asked for and missing."""
         takes_gpu(device, len(self))
-        self._device = device
+        self._search.device = device
 
     @property
     def description(self) -> str:
         """How a search runs, and on what, in words."""
-        device = "gpu (FAISS)" if self._takes_gpu() else "cpu"
+        place = self._search.place(self._index, len(self))
+        codes = "" if self.codes == "float32" else NAMES[self.codes]
         if self.training is None:
-            return f"exact, on the {device}"
+            return f"all faces as {codes}, on the {place}" if codes else f"exact, on the {place}"
         return (
-            f"{self._index.nprobe} of {self._index.nlist} partitions (recall@{partitions.RECALL_AT} "
-            f"{self.training.recall:.3f}), on the {device}"
+            f"{self._index.nprobe} of {self._index.nlist} partitions{codes and ' of '}{codes} "
+            f"(recall@{partitions.RECALL_AT} {self.training.recall:.3f}), on the {place}"
         )
 
     def search(self, probe: Floats, k: int) -> list[Neighbour]:
@@ -196,7 +218,11 @@ class Vectors:
         if k < 1:
             return [[] for _ in probes]
         probes = np.ascontiguousarray(probes, np.float32)
-        at_once = _PROBES_AT_ONCE if self.training is None else max(1, len(probes))
+        at_once = max(1, len(probes))
+        if self.codes != "float32":
+            at_once = _PROBES_OF_CODES_AT_ONCE
+        elif self.training is None:
+            at_once = _PROBES_AT_ONCE
         found: list[list[Neighbour]] = []
         for start in range(0, len(probes), at_once):
             found += self._search_some(probes[start : start + at_once], k)
@@ -217,71 +243,12 @@ class Vectors:
 
     def _nearest(self, probes: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
         """Squared distances and ids, (N, k), nearest first."""
+        if self._search.takes_gpu(self._index, len(self)):
+            self._index = self._in_faiss()
+        index, there = self._index, int(self._index.ntotal) - self._overlay.removed_count
         if not self._overlay:
-            return self._nearest_in_index(probes, k)
-        if self._takes_gpu():
-            self._changing()
-            return self._nearest_in_index(probes, k)
-        there = min(k, int(self._index.ntotal) - self._overlay.removed_count)
+            return self._search.nearest(index, probes, k, there, None)
         squared, ids = np.empty((len(probes), 0), np.float32), np.empty((len(probes), 0), np.int64)
         if there:
-            squared, ids = self._nearest_in_index(probes, there)
+            squared, ids = self._search.nearest(index, probes, min(k, there), there, self._overlay.selector)
         return self._overlay.merged(probes, squared, ids, k)
-
-    def _nearest_in_index(self, probes: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
-        """The same without what was changed beside it; from as many partitions as it takes to find k."""
-        if self._gpu is None and self._takes_gpu():
-            self._gpu = GpuSearch(self._in_faiss())
-        gpu = self._gpu if self._gpu is not None and k <= self._gpu.most_neighbours() else None
-        if self.training is None:
-            return gpu.search(probes, k, 0) if gpu is not None else self._search_here(probes, k, self._flat_settings())
-        import faiss
-
-        # Tuned for ten neighbours: whoever wants many more of them finds them in more partitions.
-        nprobe = min(self._index.nlist, self._index.nprobe * -(-k // (4 * partitions.RECALL_AT)))
-        while True:
-            if gpu is not None:
-                squared, ids = gpu.search(probes, k, nprobe)
-            else:
-                settings = faiss.SearchParametersIVF(nprobe=nprobe, sel=self._overlay.selector)
-                squared, ids = self._search_here(probes, k, settings)
-            if nprobe >= self._index.nlist or ids[:, -1].min() >= 0:
-                return squared, ids
-            nprobe, gpu = min(2 * nprobe, self._index.nlist), None
-
-    def _flat_settings(self) -> Any:
-        selector = self._overlay.selector
-        if selector is None:
-            return None
-        import faiss
-
-        return faiss.SearchParameters(sel=selector)
-
-    def _takes_gpu(self) -> bool:
-        return takes_gpu(self._device, len(self), self._searched_s)
-
-    def _search_here(self, probes: Floats, k: int, settings: Any) -> tuple[Floats, NDArray[np.int64]]:
-        """On the CPU; little work on one core, because a busy second one joins in later than it is over: 0.04 ms
-        instead of 12 were measured for one probe and 10,000 faces, 4.4 instead of 28 for a million."""
-        if isinstance(self._index, FlatSearch):
-            return self._index.search(probes, k)
-        import faiss
-
-        begin = time.perf_counter()
-        cores = faiss.omp_get_max_threads()
-        is_little = len(probes) == 1 or len(probes) * len(self) < _MANY_DISTANCES
-        faiss.omp_set_num_threads(1 if is_little else cores)  # of this thread alone
-        try:
-            squared, ids = self._index.search(probes, k, params=settings)
-        finally:
-            faiss.omp_set_num_threads(cores)
-        self._searched_s += time.perf_counter() - begin
-        return squared, ids
-
-
-def _is_flat(index: Any) -> bool:
-    if isinstance(index, FlatSearch):
-        return True
-    import faiss
-
-    return isinstance(index, faiss.IndexIDMap) and isinstance(faiss.downcast_index(index.index), faiss.IndexFlatL2)
