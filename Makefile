@@ -7,6 +7,7 @@
 # make demo    build .venv, draw an album of synthetic people, index it and look somebody up in it
 #
 # All are safe to run again: what is built already is kept. PYTHON=python3.12 picks another interpreter (3.11 to 3.13).
+# The development tools need 3.11.5 or newer.
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo "$$python" && break; \
@@ -14,7 +15,10 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
+PIP := python -m pip install -qq --disable-pip-version-check --no-input
+INSTALL := $(BIN)/$(PIP) -c constraints.txt
+# What the tests, the documentation and a release need, by the hashes in requirements/ alone: no other file is installed.
+HASHED := $(PIP) --require-hashes --no-deps --only-binary :all: -r
 
 .PHONY: help test lint docs dist sbom audit demo clean
 
@@ -31,21 +35,21 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
 	@$(INSTALL) -e .
 	@touch $@
 
-$(VENV)/installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/installed-dev: pyproject.toml requirements/test.txt | $(BIN)/python
 	@echo "installing facesearch and its development tools into $(VENV) (minutes, the first time)"
-	@$(INSTALL) -e '.[dev]'
+	@$(BIN)/$(HASHED) requirements/test.txt
+	@$(BIN)/$(PIP) --no-deps --no-build-isolation -e .
 	@touch $(VENV)/installed $@
 
-$(VENV)/installed-release: pyproject.toml constraints.txt | $(BIN)/python
-	@$(INSTALL) -e '.[release]'
-	@touch $(VENV)/installed $@
+$(VENV)/installed-release: requirements/release.txt $(VENV)/installed
+	@$(BIN)/$(HASHED) requirements/release.txt
+	@touch $@
 
 # Milvus Lite, for the tests, by itself: it requires faiss-cpu, which overwrites the module of faiss-gpu.
-$(VENV)/milvus-lite/installed: constraints.txt | $(BIN)/python
+$(VENV)/milvus-lite/installed: requirements/milvus-lite.txt | $(BIN)/python
 	@echo "installing Milvus Lite into $(VENV)/milvus-lite"
 	@$(BIN)/python -m venv $(VENV)/milvus-lite && \
-		$(VENV)/milvus-lite/bin/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt \
-		milvus-lite pymilvus && touch $@ || \
+		$(VENV)/milvus-lite/bin/$(HASHED) requirements/milvus-lite.txt && touch $@ || \
 		{ rm -rf $(VENV)/milvus-lite; echo "Milvus Lite cannot be installed here: its tests are skipped"; }
 
 lint: $(VENV)/installed-dev
