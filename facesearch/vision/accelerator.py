@@ -19,9 +19,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from facesearch import gpu_driver
 from facesearch.errors import FacesearchError
 from facesearch.records import Device, Floats, Pixels
-from facesearch.vision.runtime import cache_dir, has_gpu
+from facesearch.vision.runtime import cache_dir
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ NO_GPU = (
 NAMES: dict[Backend, str] = {"tensorflow": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
 """The backends, the first that sees a GPU is taken. JAX is the last because it compiles for each shape of its input."""
 
+# What NVIDIA's driver may have answered for the backends to be asked.
+_ASKED_FURTHER: dict[Device, tuple[gpu_driver.Answer, ...]] = {"auto": ("seen",), "gpu": ("seen", "none")}
 _BACKEND_VARIABLE = "KERAS_BACKEND"
 # Frameworks take most of a GPU's memory at once, unless they are told not to: FAISS needs some of it in this process.
 _ENVIRONMENT = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
@@ -198,11 +201,17 @@ def find_accelerator(device: Device) -> Accelerator | None:
     """The GPU for a device; None where that is the CPU, or there is no GPU that a backend can use.
 
     "auto" asks the backends only where NVIDIA's driver sees a GPU; "gpu" asks them all, for those of other makers too.
+    Where that driver is stuck they are not asked, for they would never answer.
     The environment's KERAS_BACKEND chooses the backend.
     """
-    if device == "cpu" or (device == "auto" and not has_gpu()):
+    if device == "cpu" or gpu_driver.asked() not in _ASKED_FURTHER[device]:
         return None
     return _accelerator()
+
+
+def why_none() -> str:
+    """Why there is no GPU, and what to do."""
+    return gpu_driver.STUCK if gpu_driver.asked() == "stuck" else NO_GPU
 
 
 @cache

@@ -171,22 +171,6 @@ def fastest_precision() -> Precision:
     return "bf16" if has_bf16() else "f32"
 
 
-@cache
-def has_gpu() -> bool:
-    """Whether NVIDIA's driver sees a GPU; asks the driver, so that no framework has to be imported to find out."""
-    import ctypes
-
-    for name in ("libcuda.so.1", "nvcuda.dll"):
-        try:
-            driver = ctypes.CDLL(name)
-        except OSError:
-            continue
-        count = ctypes.c_int(0)
-        if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0:
-            return count.value > 0
-    return False
-
-
 def load_runtime() -> None:
     """Import OpenVINO, before the first network is loaded in another thread."""
     _core()

@@ -16,7 +16,7 @@ from support.command_line import CommandLine
 from support.documents import ROOT, documented_keys, keys_of
 from support.people_library import create, draw_album
 
-from facesearch.api.doctor import PACKAGES
+from facesearch.api.installed import PACKAGES
 from facesearch.library import LOCK_NAME
 from facesearch.library.lock import WriterLock
 from facesearch.people import name_person

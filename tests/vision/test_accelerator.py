@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 from support.stand_in_gpu import StandInGpu
 
+from facesearch import gpu_driver
 from facesearch.errors import TowerError
 from facesearch.records import Floats, Pixels
 from facesearch.vision import accelerator
 from facesearch.vision.accelerator import AcceleratedNetwork, Network, find_accelerator, is_out_of_memory
-from facesearch.vision.runtime import has_gpu
 
 # What the CPU gives, beside what a backend gives that takes the same processor for a GPU.
 ON_BACKEND = """
@@ -87,7 +87,7 @@ def test_faces_and_distances_are_the_cpus_with_each_backend(backend: str, name: 
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not has_gpu(), reason="no GPU here")
+@pytest.mark.skipif(gpu_driver.asked() != "seen", reason="no GPU here")
 @with_each_backend
 def test_faces_and_distances_are_the_cpus_on_a_gpu(backend: str, name: str) -> None:
     """GPUs multiply in TF32: 10 bits of mantissa."""
@@ -200,7 +200,7 @@ def test_each_backends_lack_of_memory_is_known(name: str, text: str) -> None:
 
 def test_auto_asks_the_backends_only_where_the_driver_sees_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(accelerator, "has_gpu", lambda: False)
+    monkeypatch.setattr(gpu_driver, "asked", lambda: "none")
     monkeypatch.setattr(accelerator, "_sees_gpu", lambda backend: asked.append(backend) or False)
     accelerator._accelerator.cache_clear()
     try:

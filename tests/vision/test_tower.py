@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from facesearch import gpu_driver
 from facesearch.errors import TowerError
 from facesearch.vision import runtime
 from facesearch.vision.tower import keras_archive
@@ -143,7 +144,7 @@ def test_a_network_of_another_size_than_its_card_is_refused(tmp_path: Path, side
         Tower.load(tmp_path / "odd", device="cpu")
 
 
-@pytest.mark.skipif(runtime.has_gpu(), reason="there is a GPU")
+@pytest.mark.skipif(gpu_driver.asked() == "seen", reason="there is a GPU")
 def test_without_a_gpu_auto_is_the_cpu_and_gpu_an_error(saved: tuple[Path, np.ndarray]) -> None:
     assert Tower.load(saved[0]).device == "cpu (OpenVINO)"
     with pytest.raises(TowerError, match=r"no GPU that TensorFlow, PyTorch or JAX can use.*--device cpu"):
@@ -151,7 +152,7 @@ def test_without_a_gpu_auto_is_the_cpu_and_gpu_an_error(saved: tuple[Path, np.nd
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not runtime.has_gpu(), reason="no GPU here")
+@pytest.mark.skipif(gpu_driver.asked() != "seen", reason="no GPU here")
 def test_on_a_gpu_the_embeddings_are_the_same(saved: tuple[Path, np.ndarray]) -> None:
     folder, expected = saved
     tower = Tower.load(folder, device="gpu")
@@ -174,4 +175,7 @@ def test_embedding_loads_neither_tensorflow_nor_keras(saved: tuple[Path, np.ndar
         "print([name for name in ('tensorflow', 'keras') if name in sys.modules])"
     )
     arguments = [sys.executable, "-c", program, str(saved[0])]
-    assert runtime.has_gpu() or subprocess.run(arguments, capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert (
+        gpu_driver.asked() == "seen"
+        or subprocess.run(arguments, capture_output=True, text=True, check=True).stdout == "[]\n"
+    )

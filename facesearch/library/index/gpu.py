@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facesearch import gpu_driver
 from facesearch.errors import LibraryError
 from facesearch.library.index.codes import CODES, Codes, codes_of, recoded, size_bytes
 from facesearch.records import Device, Floats
@@ -80,6 +81,10 @@ def takes_gpu(device: Device, faces: int, searched_s: float = 0.0) -> bool:
     searched_s: seconds that the CPU has searched already.
     """
     if device == "cpu" or (device == "auto" and (faces < GPU_FROM_FACES or searched_s < COPY_S)):
+        return False
+    if gpu_driver.asked() == "stuck":  # FAISS would ask it, and wait for ever
+        if device == "gpu":
+            raise LibraryError(gpu_driver.STUCK)
         return False
     import faiss
 

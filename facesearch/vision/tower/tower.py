@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from facesearch import gpu_driver
 from facesearch.errors import TowerError
 from facesearch.evaluation.cohort import Cohort
 from facesearch.records import Device, Floats, Pixels
@@ -25,7 +26,6 @@ from facesearch.vision.runtime import (
     RuntimeSettings,
     available_cores,
     fastest_precision,
-    has_gpu,
     has_int8,
     load_network,
 )
@@ -157,15 +157,15 @@ def usable_precision(recorded: str | None) -> Precision:
 
 
 def _network(weights: Path, card: TowerCard, device: Device, precision: Precision) -> _Network:
-    if device == "cpu" or (device == "auto" and not has_gpu()):
+    if device == "cpu" or (device == "auto" and gpu_driver.asked() != "seen"):
         return _OpenVinoNetwork(weights, card, precision)
-    from facesearch.vision.accelerator import NO_GPU, find_accelerator
+    from facesearch.vision.accelerator import find_accelerator, why_none
 
     accelerator = find_accelerator(device)
     if accelerator is not None:
         return _AcceleratedNetwork(weights, card, accelerator)
     if device == "gpu":
-        raise TowerError(NO_GPU)
+        raise TowerError(why_none())
     return _OpenVinoNetwork(weights, card, precision)
 
 
