@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 else:  # to import NumPy takes longer than to decode a photo, and the process that decodes needs none
     Pixels = Floats = Values = Ints = Chunk = Chunks = Any
 
-Device = Literal["auto", "cpu", "gpu"]  # where networks and search run
+Device = Literal["auto", "cpu", "gpu", "npu"]  # where networks and search run
 FoundBy = Literal["detector", "user", "import"]  # who found a face: the last two where the detector had missed it
 DateSource = Literal["exif", "xmp", "video", "name", "file"]  # who says when a photo was taken, the best first
 

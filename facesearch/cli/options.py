@@ -34,8 +34,12 @@ TowerOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[
-    Literal["auto", "cpu", "gpu"],  # records.Device, whose module takes 10 ms to import
-    typer.Option("--device", help="Where faces are found, recognised and searched; auto uses a GPU if there is one."),
+    Literal["auto", "cpu", "gpu", "npu"],  # records.Device, whose module takes 10 ms to import
+    typer.Option(
+        "--device",
+        help="Where faces are found, recognised and searched; auto uses a GPU if there is one. npu: an Intel NPU "
+        "recognises, the CPU does the rest.",
+    ),
 ]
 CollectionOption = Annotated[
     str | None,

@@ -74,7 +74,7 @@ class ClusterWorkers:
         lacking: dict[str, float] = {"num_gpus": 0.1} if on_gpu else {"num_cpus": 0}
         self._replacement = self._worker.options(**lacking, scheduling_strategy="SPREAD")
         there = None if folder is None else folder.absolute()
-        self._arguments = (detector.settings, there, "gpu" if on_gpu else "cpu", tower.precision)
+        self._arguments = (detector.settings, there, device if device in ("gpu", "npu") else "cpu", tower.precision)
         self._wanted = workers
         self._failure: ClusterError | None = None
         self.count = 0

@@ -198,13 +198,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def find_accelerator(device: Device) -> Accelerator | None:
-    """The GPU for a device; None where that is the CPU, or there is no GPU that a backend can use.
+    """The GPU for a device; None where that is the CPU or an NPU, or there is no GPU that a backend can use.
 
     "auto" asks the backends only where NVIDIA's driver sees a GPU; "gpu" asks them all, for those of other makers too.
     Where that driver is stuck they are not asked, for they would never answer.
     The environment's KERAS_BACKEND chooses the backend.
     """
-    if device == "cpu" or gpu_driver.asked() not in _ASKED_FURTHER[device]:
+    if device in ("cpu", "npu") or gpu_driver.asked() not in _ASKED_FURTHER[device]:
         return None
     return _accelerator()
 

@@ -13,7 +13,8 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.abc import Loader
@@ -48,14 +49,19 @@ class RuntimeSettings:
     loads_fast: for a network that answers a few times: simple operations between convolutions are taken one by one.
     OpenVINO compiles code for each chain of them otherwise, which takes half of a tower's loading, for answers in 10
     instead of 12 ms.
+    device: OpenVINO's name for it. An NPU computes in float16 and takes networks of a fixed size alone; of the settings
+    above it has none.
     """
 
     lanes: int = 1
     precision: Precision = "f32"
     loads_fast: bool = False
+    device: Literal["CPU", "NPU"] = field(default="CPU", repr=False)  # a cached network is named after its hardware
 
     def properties(self) -> dict[str, str]:
         """These settings in OpenVINO's own words."""
+        if self.device == "NPU":
+            return {"PERFORMANCE_HINT": "LATENCY"}
         return {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": fastest_precision() if self.precision == "int8" else self.precision,
@@ -119,7 +125,7 @@ def load_network(
     kept = _import(core, blob, settings) if blob else None
     if kept is not None:
         return kept
-    compiled = core.compile_model(build(), "CPU", settings.properties())
+    compiled = core.compile_model(build(), settings.device, settings.properties())
     if blob:
         _keep(blob, compiled.export_model().getvalue())
     return CompiledNetwork(compiled)
@@ -127,7 +133,7 @@ def load_network(
 
 def compile_network(model: openvino.Model, settings: RuntimeSettings = DEFAULT_RUNTIME) -> CompiledNetwork:
     """A network for this process alone: nothing is read from the cache or written to it."""
-    return CompiledNetwork(_core().compile_model(model, "CPU", settings.properties()))
+    return CompiledNetwork(_core().compile_model(model, settings.device, settings.properties()))
 
 
 def read_graph(path: Path) -> openvino.Model:
@@ -169,6 +175,11 @@ def _processor_features() -> frozenset[str]:
 def fastest_precision() -> Precision:
     """What this processor is fastest in, for any network."""
     return "bf16" if has_bf16() else "f32"
+
+
+def has_npu() -> bool:
+    """Whether OpenVINO sees an NPU."""
+    return any(device.partition(".")[0] == "NPU" for device in _core().available_devices)
 
 
 def load_runtime() -> None:
@@ -237,8 +248,8 @@ def _digest(key: str, settings: RuntimeSettings) -> str:
     parts: Sequence[str] = (
         str(_CACHE_FORMAT),
         key,
-        core.get_versions("CPU")["CPU"].build_number,
-        core.get_property("CPU", "FULL_DEVICE_NAME"),
+        core.get_versions(settings.device)[settings.device].build_number,
+        core.get_property(settings.device, "FULL_DEVICE_NAME"),
         repr(settings),
     )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
@@ -255,9 +266,10 @@ def _import(core: openvino.Core, blob: Path, settings: RuntimeSettings) -> Compi
         return None
     try:
         tensor = openvino.Tensor(data, shared_memory=True)
-        return CompiledNetwork(core.import_model(tensor, "CPU", settings.properties()), data)
+        return CompiledNetwork(core.import_model(tensor, settings.device, settings.properties()), data)
     except RuntimeError:
-        blob.unlink(missing_ok=True)
+        with suppress(OSError):  # Windows deletes no file that is mapped
+            blob.unlink()
         return None
 
 
@@ -267,5 +279,5 @@ def _keep(blob: Path, data: bytes) -> None:
         with tempfile.NamedTemporaryFile(dir=blob.parent, suffix=".part", delete=False) as part:
             part.write(data)
         Path(part.name).replace(blob)
-    except OSError:
+    except OSError:  # Windows replaces no file that is mapped
         Path(part.name).unlink(missing_ok=True)

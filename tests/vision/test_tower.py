@@ -16,8 +16,7 @@ from keras import layers
 from facesearch import gpu_driver
 from facesearch.errors import TowerError
 from facesearch.vision import runtime
-from facesearch.vision.tower import keras_archive
-from facesearch.vision.tower import tower as tower_room
+from facesearch.vision.tower import keras_archive, networks
 from facesearch.vision.tower.tower import TOWER_VARIABLE, Tower, TowerCard, weights_sha256, write_card
 
 CROPS = np.random.default_rng(0).integers(0, 256, (37, 112, 112, 3), dtype=np.uint8)
@@ -68,7 +67,7 @@ def test_batches_on_several_cores_equal_those_on_one(
     crops = np.random.default_rng(3).integers(0, 256, (83, 112, 112, 3), dtype=np.uint8)
     found = []
     for cores in (1, 3):
-        monkeypatch.setattr(tower_room, "available_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(networks, "available_cores", lambda cores=cores: cores)
         found.append(Tower.load(saved[0], device="cpu").embed(crops))
     np.testing.assert_array_equal(found[0], found[1])
     assert np.ptp(found[0], axis=0).min() > 0

@@ -80,7 +80,7 @@ def takes_gpu(device: Device, faces: int, searched_s: float = 0.0) -> bool:
 
     searched_s: seconds that the CPU has searched already.
     """
-    if device == "cpu" or (device == "auto" and (faces < GPU_FROM_FACES or searched_s < COPY_S)):
+    if device in ("cpu", "npu") or (device == "auto" and (faces < GPU_FROM_FACES or searched_s < COPY_S)):
         return False
     if gpu_driver.asked() == "stuck":  # FAISS would ask it, and wait for ever
         if device == "gpu":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import sys
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -119,7 +120,10 @@ def find_index(folder: Path, stamp: Stamp, recent: RecentChanges | None = None, 
             raise VectorsUnusableError("it belongs to another state of the library")
         training = None if description["training"] is None else Training(**description["training"])
         with (folder / INDEX_NAME).open("rb") as file:  # what is mapped stays valid when a writer replaces the file
-            mapped = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+            # Windows lets nobody replace a file that is mapped.
+            is_mapped = sys.platform != "win32"
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if is_mapped else file.read()
+            mapped = np.frombuffer(content, np.uint8)
             is_as_written = os.fstat(file.fileno()).st_mtime_ns == description.get("mtime_ns")
         if description["size_bytes"] != mapped.size:
             raise VectorsUnusableError("its size is wrong")

@@ -205,7 +205,7 @@ def load_detector(settings: DetectorSettings = DEFAULT_SETTINGS, *, lanes: int =
     lanes: how many threads detect at once, a core each. device: as in `Tower.load`, which says where there is no GPU.
     """
     runtime = RuntimeSettings(lanes=lanes)
-    if device == "cpu":
+    if device in ("cpu", "npu"):  # an NPU takes pictures of a fixed size alone
         return Detector(settings, runtime)
     from facesearch.vision.accelerator import find_accelerator
     from facesearch.vision.detector.keras_centerface import CenterFaceOnGpu
