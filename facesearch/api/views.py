@@ -100,6 +100,20 @@ class Views:
         with self._session.reading() as library:
             return show_photo(library, photo_id)
 
+    def original(self, photo_id: int) -> Path | None:
+        """A file that shows a photo as it was indexed; None where there is none any more."""
+        from facesearch.exchange.gathering import is_unchanged
+
+        with self._session.reading() as library:
+            content = library.catalog.photo_contents([photo_id]).get(photo_id, "")
+            paths = [path for path, _, _, missing in library.files.of([photo_id]) if not missing]
+            known = library.files.under(Path(os.fsdecode(path)) for path in paths)
+        for path in paths:
+            with suppress(PhotoError):
+                if is_unchanged(Path(os.fsdecode(path)), known[path], content):
+                    return Path(os.fsdecode(path))
+        return None
+
     def photo_of_face(self, face_id: int) -> int:
         """The number of the photo that shows a face."""
         from facesearch.errors import UsageError

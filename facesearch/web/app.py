@@ -30,6 +30,7 @@ from facesearch.web.found_photos import FoundPhotos, add_photos
 from facesearch.web.library import add_library
 from facesearch.web.pages import Pages, add_pages
 from facesearch.web.rest import Services, make_router, refusal
+from facesearch.web.rest_runs import make_runs_router
 from facesearch.web.review import add_review
 from facesearch.web.runs import Runs
 from facesearch.web.shown_people import ShownPeople
@@ -76,6 +77,7 @@ def make_app(place: Place, access: Access, folder: Path, is_ending: Callable[[],
         lifespan=running,
     )
     app.include_router(make_router(services))
+    app.include_router(make_runs_router(services))
     pages = Pages(services)
     router = APIRouter()
     for add in (add_pages, add_photos, add_find, add_review, add_library):
@@ -89,7 +91,8 @@ def make_app(place: Place, access: Access, folder: Path, is_ending: Callable[[],
         if not request.url.path.startswith("/api/") and request.method == "GET":
             if not desk.has_library():
                 return pages.welcome(request.url.path)
-            return pages.error(status, "That did not work", str(error))
+            words = str(error)
+            return pages.error(status, "That did not work", f"{words[:1].upper()}{words[1:]}.")
         return refusal(type(error).__name__, str(error), status)
 
     async def not_found(request: Request, error: Exception) -> Response:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
 
-from facesearch.api.values import SET_APART, footer
+from facesearch.api.values import SET_APART, QueryAnswer, footer
 from facesearch.text import called, percent, shown
 from facesearch.web.pages import Pages
 from facesearch.web.rest import Services
@@ -52,6 +53,7 @@ class _Views:
             asked=asked,
             frames=[_frame(place, face) for place, face in faces if face.span is None],
             stills=stills,
+            together=_together(asked.answer),
             set_apart=SET_APART,
             footer=footer(asked.answer),
         )
@@ -66,6 +68,21 @@ class _Views:
         """The photo of a face."""
         photo_id = await self._services.desk.read(lambda library: library.views.photo_of_face(face_id))
         return RedirectResponse(f"/photos/{photo_id}#face-{face_id}", status_code=303)
+
+
+def _together(answer: QueryAnswer) -> dict[str, str] | None:
+    """The photos with all people who were recognised: an address, and words; None for nobody."""
+    firsts = [face.verdict.first for face in answer.faces if face.verdict is not None and face.verdict.is_match]
+    people = {each.person_id: each for each in firsts if each is not None and each.person_id is not None}
+    if not people:
+        return None
+    keys = [each.name or f"#{person_id}" for person_id, each in people.items()]
+    who = (
+        f"all {len(people)} of them"
+        if len(people) > 2
+        else " and ".join(shown(called(each.name, each.person_id)) for each in people.values())
+    )
+    return {"address": f"/photos?{urlencode({'person': keys}, doseq=True)}", "who": who}
 
 
 def _matched(match: Any) -> str:

@@ -244,4 +244,5 @@ def _other(pair: Any, person_id: int) -> dict[str, Any]:
     """Who is with a person, and on how many photos."""
     is_first = pair.person_id == person_id
     other, name = (pair.other_person_id, pair.other_name) if is_first else (pair.person_id, pair.name)
-    return {"person_id": other, "who": shown(called(name, other)), "photos": pair.photos}
+    who = shown(called(name, other))
+    return {"person_id": other, "who": who, "key": name or f"#{other}", "photos": pair.photos}

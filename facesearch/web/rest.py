@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from facesearch.api import values
 from facesearch.api.library import FaceLibrary
-from facesearch.text import plain
+from facesearch.text import plain, shown
 from facesearch.web import wishes
 from facesearch.web.desk import Desk
 from facesearch.web.feed import Feed
@@ -53,10 +53,8 @@ class Services:
     photos: FoundPhotos
 
 
-def make_router(services: Services) -> APIRouter:
-    """All routes."""
-    router = APIRouter(prefix=PREFIX)
-    rest = _Rest(services)
+def adder(router: APIRouter) -> Callable[..., None]:
+    """What adds a route to a router, described by the docstring of what answers it."""
 
     def add(method: str, path: str, answer: Callable[..., Any], model: Any = None, status: int = 200) -> None:
         summary, _, description = (answer.__doc__ or "").partition("\n")
@@ -71,12 +69,20 @@ def make_router(services: Services) -> APIRouter:
             description=description.strip(),
         )
 
+    return add
+
+
+def make_router(services: Services) -> APIRouter:
+    """The routes of people, photos and faces."""
+    router = APIRouter(prefix=PREFIX)
+    rest, add = _Rest(services), adder(router)
     add("GET", "/status", rest.status, values.LibraryStatus)
     add("GET", "/people", rest.people)
     add("POST", "/people/hide", rest.hide, values.PeopleHidden)
     add("POST", "/people/unhide", rest.unhide, values.PeopleHidden)
     add("GET", "/people/{person_id}", rest.person, values.PersonShown)
     add("POST", "/people/{person_id}/name", rest.name, values.PeopleChanged)
+    add("POST", "/people/{person_id}/born", rest.born, values.PeopleChanged)
     add("POST", "/people/{person_id}/merge", rest.merge, values.PeopleChanged)
     add("POST", "/people/{person_id}/move", rest.move, values.PeopleChanged)
     add("POST", "/people/{person_id}/reject", rest.reject, values.PeopleChanged)
@@ -89,20 +95,13 @@ def make_router(services: Services) -> APIRouter:
     add("GET", "/photos.csv", rest.photo_table)
     add("POST", "/photos/album", rest.album, values.AlbumSummary)
     add("GET", "/photos/{photo_id}", rest.photo, values.PhotoShown)
+    add("GET", "/photos/{photo_id}/file", rest.photo_file)
     add("GET", "/photos/{photo_id}/picture", rest.photo_picture)
     add("POST", "/photos/{photo_id}/faces", rest.add_face, values.FaceAdded)
     add("GET", "/review", rest.review, values.SuspectList)
     add("GET", "/journal", rest.journal)
     add("POST", "/journal/undo", rest.undo, values.Undone)
     add("POST", "/query", rest.query, values.QueryAnswer)
-    add("GET", "/events", rest.events)
-    add("GET", "/folders", rest.folder)
-    add("GET", "/run", rest.run)
-    add("POST", "/run/index", rest.index, status=202)
-    add("POST", "/run/group", rest.group, status=202)
-    add("POST", "/run/teach", rest.teach, status=202)
-    add("POST", "/run/calibrate", rest.calibrate, status=202)
-    add("POST", "/run/stop", rest.stop, status=202)
     add("POST", "/calibration/reset", rest.reset_calibration)
     return router
 
@@ -140,6 +139,10 @@ class _Rest:
     async def name(self, person_id: Number, wish: wishes.NameWish) -> Response:
         """Name a group, or give a person another name."""
         return reply(await self._desk.change(lambda library: library.people.name(person_id, wish.name, born=wish.born)))
+
+    async def born(self, person_id: Number, wish: wishes.BornWish) -> Response:
+        """Remember when a person was born: a photo from before is not theirs."""
+        return reply(await self._desk.change(lambda library: library.people.set_born(person_id, wish.born or None)))
 
     async def merge(self, person_id: Number, wish: wishes.MergeWish) -> Response:
         """Make several people one: all faces go to this person."""
@@ -210,6 +213,13 @@ class _Rest:
         """Add a face that the detector missed, with its person or without one."""
         return reply(await self._desk.change(lambda library: wish.add(library, photo_id)))
 
+    async def photo_file(self, photo_id: Number) -> Response:
+        """The file itself, as it was indexed; 404 where it is gone or was changed since."""
+        path = await self._desk.study(lambda library: library.views.original(photo_id))
+        if path is None:
+            return refusal("PhotoError", "no file shows this photo as it was indexed", 404)
+        return FileResponse(path, media_type="application/octet-stream", filename=shown(path.name))
+
     async def photo_picture(self, photo_id: Number, request: Request, large: bool = False) -> Response:
         """A photo as a JPEG of 400 px, or 1600 px, at most; 404 where it cannot be read any more."""
         return await self._picture(
@@ -249,47 +259,9 @@ class _Rest:
         asked = await self._services.uploads.ask(request.stream(), name, values.QueryOptions(k, threshold, prior))
         return reply(asked.answer, headers={"Location": f"/find/{asked.number}"})
 
-    async def events(self) -> Response:
-        """Server-sent events: `version` is another number once the library may have changed, `run` says how far the run
-        at hand is, `writer` who writes to the library."""
-        if self._services.feed.is_full:
-            return refusal("BusyError", "too many pages listen already", 503)
-        return StreamingResponse(self._services.feed.listen(), media_type="text/event-stream")
-
-    async def run(self) -> Response:
-        """The run at hand, or the last one; null before the first."""
-        return reply(self._services.runs.state())
-
-    async def folder(self, path: Annotated[str, Query(max_length=4096)] = "") -> Response:
-        """The folders in a folder; without one, those that may be indexed from here."""
-        if not path:
-            return reply({"path": None, "parent": None, "folders": await self._services.folders.roots()})
-        return reply(await self._services.folders.show(path))
-
-    async def index(self, wish: wishes.IndexWish) -> Response:
-        """Index folders, in the background."""
-        folders = await self._services.folders.allowed(wish.folders)
-        return reply(self._services.runs.index(folders), 202)
-
-    async def group(self) -> Response:
-        """Group the faces that have no person, in the background."""
-        return reply(self._services.runs.group(), 202)
-
-    async def teach(self) -> Response:
-        """Learn from names and corrections, in the background; kept only where it helps."""
-        return reply(self._services.runs.teach(), 202)
-
-    async def calibrate(self, wish: wishes.CalibrateWish) -> Response:
-        """Fit threshold and probabilities to the named people, in the background."""
-        return reply(self._services.runs.calibrate(wish.far), 202)
-
     async def reset_calibration(self) -> Response:
         """Drop the library's own threshold and probabilities; whether there were any."""
         return reply({"reset": await self._desk.change(lambda library: library.tuning.reset_calibration())})
-
-    async def stop(self) -> Response:
-        """Stop the run at hand: what is finished is kept."""
-        return reply(self._services.runs.stop(), 202)
 
 
 def status_of(library: FaceLibrary) -> dict[str, Any]:

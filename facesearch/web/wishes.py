@@ -26,6 +26,12 @@ class NameWish(BaseModel):
     born: str | None = Field(None, description="date of birth, as 1984-05-17")
 
 
+class BornWish(BaseModel):
+    """A date of birth."""
+
+    born: str | None = Field(None, max_length=10, description="as 1984-05-17; nothing where it is not known")
+
+
 class FacesWish(BaseModel):
     """Some faces, by number."""
 

@@ -22,7 +22,7 @@ from facesearch.web.access import Access, Guard
 from facesearch.web.desk import Place
 from facesearch.web.server import _listening, serve
 
-NAMED = ("people", "status", "journal", "photos/1", "faces/1/picture", "events", "run")
+NAMED = ("people", "status", "journal", "photos/1", "photos/1/file", "faces/1/picture", "events", "run")
 
 
 @pytest.fixture

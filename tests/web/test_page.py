@@ -149,6 +149,11 @@ def test_a_person_is_renamed_in_place_and_a_second_tab_sees_it_and_the_undo(
     expect(second.locator(".card", has_text=before)).to_have_count(0)
     second.evaluate(see, "visible")
     expect(second.locator(".card", has_text=before)).to_have_count(1)
+    first.get_by_text("Date of birth").first.click()
+    first.get_by_label("Date of birth").fill("1984-05-17")
+    first.get_by_role("button", name="Keep").click()
+    expect(first.get_by_text("born 1984-05-17")).to_be_visible()
+    undone(server)
     first.locator(".years a").last.click()
     expect(first.locator("h1")).to_have_text(re.compile(f"^{before}, [0-9]{{4}}$"))
 
@@ -327,6 +332,9 @@ def test_groups_are_named_under_their_faces_and_on_a_photo_and_ctrl_z_undoes(
     page.get_by_placeholder("Who is this?").first.fill("Gina")
     page.keyboard.press("Enter")
     expect(page.locator(".face b", has_text="Gina")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == Path(face["photo"]).name
     for _ in range(3):
         undone(server)
 
@@ -487,7 +495,7 @@ def test_a_bad_upload_is_said_and_the_page_goes_on(open_page: Callable[..., Any]
 
 
 def test_a_photo_can_be_dropped_and_pasted(open_page: Callable[..., Any], album_and_library: tuple[Path, Path]) -> None:
-    photo = min((album_and_library[0] / "groups").iterdir())
+    photo = min((album_and_library[0] / "people").rglob("*.jpg"))
     page = open_page("/find")
     for event in ("drop", "paste"):  # onto the answer of the one before
         page.evaluate(
@@ -503,6 +511,8 @@ def test_a_photo_can_be_dropped_and_pasted(open_page: Callable[..., Any], album_
             [event, list(photo.read_bytes())],
         )
         expect(page.locator("h1")).to_have_text(f"{event}.jpg")
+    page.get_by_role("link", name=f"Photos of {photo.parent.name}").click()
+    expect(page.locator("h1")).to_have_text(photo.parent.name)
 
 
 def test_a_photo_is_taken_with_the_camera(

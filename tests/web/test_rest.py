@@ -8,11 +8,13 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from support.web_server import Serving, serving
 from facesearch.api.library import open_library
 from facesearch.api.values import photos_csv
 from facesearch.import_path import TRUST_VARIABLE
-from facesearch.library import Library
+from facesearch.library import DATABASE_NAME, Library
 from facesearch.records import Taken
 from facesearch.text import plain
 from facesearch.web.wishes import PhotosWish
@@ -141,6 +143,34 @@ def test_naming_merging_moving_rejecting_and_undoing(client: httpx.Client) -> No
     for _ in range(6):
         api(client, "POST", "journal/undo", json={})
     assert api(client, "GET", "people") == before
+
+
+def test_a_date_of_birth_is_kept_and_taken_back(client: httpx.Client) -> None:
+    for born in ("1984-05-17", ""):
+        assert api(client, "POST", "people/1/born", json={"born": born})["born"] == (born or None)
+        assert api(client, "GET", "people/1")["person"]["born"] == (born or None)
+    for _ in range(2):
+        api(client, "POST", "journal/undo", json={})
+
+
+def test_the_file_of_a_photo_is_sent_as_it_was_indexed_or_not_at_all(
+    server: Serving, client: httpx.Client, tmp_path: Path
+) -> None:
+    path = Path(api(client, "GET", "photos/1")["photo"])
+    sent = client.get("/api/v1/photos/1/file")
+    assert sent.content == path.read_bytes()
+    assert sent.headers["content-disposition"].startswith(f'attachment; filename="{path.name}"')
+    assert client.get("/api/v1/photos/999/file").status_code == 404
+    moved = Path(shutil.copytree(server.library, tmp_path / "library"))
+    copy = tmp_path / "copy.jpg"
+    with closing(sqlite3.connect(moved / DATABASE_NAME)) as database, database:
+        database.execute("UPDATE files SET path = ? WHERE photo_id = 1", (os.fsencode(copy),))
+    with open_library(moved) as opened:
+        assert opened.views.original(1) is None
+        shutil.copy(path, copy)
+        assert opened.views.original(1) == copy
+        copy.write_bytes(path.read_bytes() + b"more")
+        assert opened.views.original(1) is None
 
 
 def test_people_are_hidden_and_shown_again(client: httpx.Client) -> None:
@@ -368,7 +398,9 @@ def test_a_cover_is_chosen_and_company_is_counted(client: httpx.Client, server: 
         api(client, "POST", "faces/name", json={"faces": [other], "name": name})
     (pair,) = api(client, "GET", "people/1/together")
     assert (pair["photos"], {pair["person_id"], pair["other_person_id"]}) == (1, {1, 2})
-    assert f'href="/people/2">{names[1]}' in client.get("/people/1").text
+    page = client.get("/people/1").text
+    assert f'href="/people/2">{names[1]}' in page
+    assert client.get(html.unescape(re.findall(r'href="(/photos\?person=[^"]*&amp;person=[^"]*)"', page)[0])).is_success
     for _ in range(2):
         api(client, "POST", "journal/undo", json={})
     assert photo == api(client, "GET", "photos/1")

@@ -1,0 +1,71 @@
+"""The part of the REST API that says what runs in the background, starts and stops it, and tells who listens."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response, StreamingResponse
+
+from facesearch.web import wishes
+from facesearch.web.rest import PREFIX, Services, adder, refusal, reply
+
+
+def make_runs_router(services: Services) -> APIRouter:
+    """The routes."""
+    router = APIRouter(prefix=PREFIX)
+    rest, add = _Runs(services), adder(router)
+    add("GET", "/events", rest.events)
+    add("GET", "/folders", rest.folder)
+    add("GET", "/run", rest.run)
+    add("POST", "/run/index", rest.index, status=202)
+    add("POST", "/run/group", rest.group, status=202)
+    add("POST", "/run/teach", rest.teach, status=202)
+    add("POST", "/run/calibrate", rest.calibrate, status=202)
+    add("POST", "/run/stop", rest.stop, status=202)
+    return router
+
+
+class _Runs:
+    """The answers."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def events(self) -> Response:
+        """Server-sent events: `version` is another number once the library may have changed, `run` says how far the run
+        at hand is, `writer` who writes to the library."""
+        if self._services.feed.is_full:
+            return refusal("BusyError", "too many pages listen already", 503)
+        return StreamingResponse(self._services.feed.listen(), media_type="text/event-stream")
+
+    async def run(self) -> Response:
+        """The run at hand, or the last one; null before the first."""
+        return reply(self._services.runs.state())
+
+    async def folder(self, path: Annotated[str, Query(max_length=4096)] = "") -> Response:
+        """The folders in a folder; without one, those that may be indexed from here."""
+        if not path:
+            return reply({"path": None, "parent": None, "folders": await self._services.folders.roots()})
+        return reply(await self._services.folders.show(path))
+
+    async def index(self, wish: wishes.IndexWish) -> Response:
+        """Index folders, in the background."""
+        folders = await self._services.folders.allowed(wish.folders)
+        return reply(self._services.runs.index(folders), 202)
+
+    async def group(self) -> Response:
+        """Group the faces that have no person, in the background."""
+        return reply(self._services.runs.group(), 202)
+
+    async def teach(self) -> Response:
+        """Learn from names and corrections, in the background; kept only where it helps."""
+        return reply(self._services.runs.teach(), 202)
+
+    async def calibrate(self, wish: wishes.CalibrateWish) -> Response:
+        """Fit threshold and probabilities to the named people, in the background."""
+        return reply(self._services.runs.calibrate(wish.far), 202)
+
+    async def stop(self) -> Response:
+        """Stop the run at hand: what is finished is kept."""
+        return reply(self._services.runs.stop(), 202)
