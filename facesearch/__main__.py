@@ -26,7 +26,7 @@ _SWITCH_S = 0.0003
 # Threads of NumPy's OpenBLAS wait so long for work before they sleep: 2 to the power of 4 cycles, and not of 26, for
 # which each would keep a core busy for the first tenth of a second.
 _BLAS_WAITING = ("OPENBLAS_THREAD_TIMEOUT", "4")
-_GARBAGE_FROM = 50_000  # new objects: one question makes fewer, and a search through all that is loaded takes 25 ms
+_GARBAGE_FROM = 200_000  # new objects: a question makes some 60,000, and a search through all of them takes 20 ms
 _exit_codes: "list[int]" = []  # what the command ended with
 
 

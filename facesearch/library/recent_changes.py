@@ -7,7 +7,7 @@ answer where something else has changed the generation since: then the rows are 
 from __future__ import annotations
 
 import json
-import secrets
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, astuple, dataclass
 from itertools import pairwise
@@ -76,7 +76,7 @@ class RecentChanges:
             if room < 0:
                 break
             kept.append(change)
-        return RecentChanges(last.generation, faces, secrets.token_hex(8), tuple(reversed(kept)))
+        return RecentChanges(last.generation, faces, os.urandom(8).hex(), tuple(reversed(kept)))
 
     def since(self, generation: int) -> tuple[FaceChanges, ...] | None:
         """All that was changed after a generation; None where that is not known any more."""

@@ -16,9 +16,11 @@ from facesearch.first_use import imported_at_first_use
 if TYPE_CHECKING:
     from facesearch.photos.dates import date_in_name, date_taken, when_taken
     from facesearch.photos.decoding.decode import MEGAPIXEL_LIMITS, decode_photo, read_photo
+    from facesearch.photos.decoding.formats import is_video
+    from facesearch.photos.decoding.motion import has_film
     from facesearch.photos.decoding.one_worker import read_photo_apart, start_reading
     from facesearch.photos.decoding.raw import RAW_SUFFIXES
-    from facesearch.photos.decoding.video import is_video, reads_videos
+    from facesearch.photos.decoding.video import reads_videos
     from facesearch.photos.decoding.worker import DecodingWorker, WorkerLimits
     from facesearch.photos.embedded import Embedded, read_embedded
     from facesearch.photos.file_names import PHOTO_SUFFIXES, is_named_as_photo, is_named_as_video
@@ -41,6 +43,7 @@ __all__ = [
     "decode_photo",
     "faceless_damage",
     "fingerprint",
+    "has_film",
     "is_named_as_photo",
     "is_named_as_video",
     "is_video",
@@ -75,7 +78,8 @@ __getattr__ = imported_at_first_use(
         "fingerprint": "files",
         "is_named_as_photo": "file_names",
         "is_named_as_video": "file_names",
-        "is_video": "decoding.video",
+        "has_film": "decoding.motion",
+        "is_video": "decoding.formats",
         "photo_file": "files",
         "read_embedded": "embedded",
         "read_photo": "decoding.decode",

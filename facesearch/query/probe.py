@@ -14,7 +14,7 @@ import numpy as np
 
 from facesearch.errors import NoFaceError, PhotoError
 from facesearch.evaluation.calibration import Calibration
-from facesearch.photos import is_video, photo_file, read_photo_apart, shown_path, walk
+from facesearch.photos import has_film, is_video, photo_file, read_photo_apart, shown_path, walk
 from facesearch.records import (
     AlignedFace,
     DetectedFace,
@@ -23,11 +23,11 @@ from facesearch.records import (
     FaceDetector,
     Models,
     Photo,
+    PhotoFile,
     Pixels,
     SkippedFile,
 )
 from facesearch.vision.faces import cut_out, embed_faces, find_faces
-from facesearch.vision.faces.faces_of_video import see_film_apart, see_video_apart
 from facesearch.vision.faces.tracks import best_of_tracks, joined, with_others_in_film
 
 _REMEDY = "turn it upright, leave more room around the face, or use a larger photo"
@@ -70,7 +70,7 @@ def probe_photo(path: Path, detector: FaceDetector, tower: Embedder) -> Probe:
     if is_video(path):
         return _probe_video(path, detector, tower)
     photo, faces = _found(path, detector)
-    film = see_film_apart(photo.file, detector)
+    film = _film(photo.file, detector)
     if not faces and not film:
         raise _faceless(path, _REMEDY)
     faces.sort(key=lambda face: (-face.size_px, *face.box.tolist()))
@@ -86,7 +86,7 @@ def probe_prominent_face(path: Path, detector: FaceDetector, tower: Embedder) ->
         return _with_largest(_probe_video(path, detector, tower))
     photo, faces = _found(path, detector)
     if not faces:
-        film = see_film_apart(photo.file, detector)
+        film = _film(photo.file, detector)
         if not film:
             raise _faceless(path, _REMEDY)
         return _with_largest(_embedded(path, photo, film, detector, tower))
@@ -140,6 +140,15 @@ def _found(path: Path, detector: FaceDetector) -> tuple[Photo, list[DetectedFace
     return find_faces(lambda draft: read_photo_apart(file, draft=draft), detector)
 
 
+def _film(file: PhotoFile, detector: FaceDetector) -> list[AlignedFace]:
+    """The faces in the film of a motion photo; what sees videos is imported only for one that has a film."""
+    if not has_film(file.path):
+        return []
+    from facesearch.vision.faces.faces_of_video import see_film_apart
+
+    return see_film_apart(file, detector)
+
+
 def _faceless(path: Path, remedy: str) -> NoFaceError:
     reason = f"shows no face that was found: {remedy}"
     return NoFaceError(f"{shown_path(path)}: {reason}", reason)
@@ -147,6 +156,8 @@ def _faceless(path: Path, remedy: str) -> NoFaceError:
 
 def _probe_video(path: Path, detector: FaceDetector, tower: Embedder) -> Probe:
     """A video with the best face of each track."""
+    from facesearch.vision.faces.faces_of_video import see_video_apart
+
     seen = see_video_apart(photo_file(path), detector)
     if not seen.faces:
         raise _faceless(path, "faces must be as large as in a photo")

@@ -10,7 +10,6 @@ import hashlib
 import os
 import re
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -275,6 +274,8 @@ def _import(core: openvino.Core, blob: Path, settings: RuntimeSettings) -> Compi
 
 def _keep(blob: Path, data: bytes) -> None:
     """Write beside and rename over, so that no reader sees half a file. A full disk costs the cache, not the answer."""
+    import tempfile  # seldom needed: the network is cached
+
     try:
         with tempfile.NamedTemporaryFile(dir=blob.parent, suffix=".part", delete=False) as part:
             part.write(data)

@@ -16,8 +16,8 @@ from facesearch.errors import PhotoError
 from facesearch.photos import DecodingWorker, photo_file, read_photo
 from facesearch.photos.dates import when_taken
 from facesearch.photos.decoding import frame_choice, video
-from facesearch.photos.decoding.formats import video_container
-from facesearch.photos.decoding.video import hashed, is_video, opened
+from facesearch.photos.decoding.formats import is_video, video_container
+from facesearch.photos.decoding.video import hashed, opened
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
 ONE = [Appearance(0, 0, 60)]

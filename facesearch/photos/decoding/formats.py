@@ -9,10 +9,17 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+
+from facesearch.errors import PhotoError
+from facesearch.photos.files import open_file
 
 if TYPE_CHECKING:
     from PIL import ImageFile
+
+HEAD_BYTES = 64
+"""Of a file, to know a video."""
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
 _AVIF_BRANDS = (b"avif", b"avis")
@@ -103,6 +110,15 @@ def video_container(head: bytes) -> str | None:
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return "matroska"
     return "avi" if head[:4] == b"RIFF" and head[8:12] == b"AVI " else None
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file is a video by its first bytes. False for what cannot be opened."""
+    try:
+        with open_file(path) as stream:
+            return video_container(stream.read(HEAD_BYTES)) is not None
+    except (OSError, PhotoError):
+        return False
 
 
 def is_surely_photo(head: bytes) -> bool:

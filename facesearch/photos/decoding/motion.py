@@ -9,9 +9,12 @@ from __future__ import annotations
 import io
 import os
 import re
+from pathlib import Path
 from typing import IO
 
+from facesearch.errors import PhotoError
 from facesearch.photos.decoding.formats import video_container
+from facesearch.photos.files import open_file
 
 _HEAD_BYTES = 256 << 10  # of a JPEG: its XMP stands before its pixels
 _MOST_ENTRIES = 1000
@@ -21,6 +24,15 @@ _OFFSET = re.compile(rb"MicroVideoOffset\s*(?:=\s*[\"']|>)\s*(\d{1,12})")
 _ITEM = re.compile(rb"<[\w.-]+:Item\b[^>]*?/?>", re.DOTALL)
 _SEMANTIC = re.compile(rb"Semantic\s*=\s*[\"']([^\"']*)")
 _LENGTH, _PADDING = (re.compile(rb"Item:" + name + rb"\s*=\s*[\"'](\d{1,12})") for name in (b"Length", b"Padding"))
+
+
+def has_film(path: Path) -> bool:
+    """Whether a file is a motion photo, whether or not its film can be read here. False for what cannot be opened."""
+    try:
+        with open_file(path) as photo:
+            return film_in(photo) is not None
+    except (PhotoError, OSError):
+        return False
 
 
 def film_in(photo: IO[bytes]) -> tuple[int, int] | None:

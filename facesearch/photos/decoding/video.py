@@ -20,8 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from facesearch.errors import PhotoError
-from facesearch.photos.decoding.formats import video_container
+from facesearch.photos.decoding.formats import HEAD_BYTES, video_container
 from facesearch.photos.decoding.frame_choice import EVERY_S, MOST_LOOKS, FrameChoice
 from facesearch.photos.decoding.motion import FilePart, film_in
 from facesearch.photos.files import open_file, photo_error, photo_file_of, why
@@ -38,7 +37,7 @@ _SKIPS_OVER_PX = 1280 * 720  # larger frames that no other frame needs are not d
 _ENDS_EARLY = 0.02  # of the length that the header says
 _EARLIEST_YEAR = 1990  # cameras without a clock say 1904 or 1970
 _PQ = 16  # SMPTE ST 2084, as ITU-T H.273 numbers transfer functions
-_HEAD_BYTES, _SEARCHED_BYTES = 64, 1 << 20
+_SEARCHED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,15 +66,6 @@ def reads_videos() -> bool:
     try:
         return importlib.util.find_spec("av") is not None
     except ValueError:  # somebody has hidden the module
-        return False
-
-
-def is_video(path: Path) -> bool:
-    """Whether a file is a video by its first bytes. False for what cannot be opened."""
-    try:
-        with open_file(path) as stream:
-            return video_container(stream.read(_HEAD_BYTES)) is not None
-    except (OSError, PhotoError):
         return False
 
 
@@ -223,7 +213,7 @@ def opened(path: Path, max_side_px: int = MAX_FRAME_PX) -> Iterator[OpenVideo]:
 
     try:
         with open_file(path) as file:
-            container_name = video_container(file.read(_HEAD_BYTES))
+            container_name = video_container(file.read(HEAD_BYTES))
             part = film_in(file) if container_name is None else None
             source: IO[bytes] | FilePart = file
             if part is not None:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
 from facesearch.errors import PhotoError
-from facesearch.photos.decoding.motion import film_in
+from facesearch.photos.decoding.motion import has_film
 from facesearch.photos.decoding.video import Frame, VideoFacts, hashed, opened, reads_videos
-from facesearch.photos.files import faceless_damage, open_file
+from facesearch.photos.files import faceless_damage
 from facesearch.records import (
     AlignedFace,
     FaceDetector,
@@ -62,7 +61,7 @@ def see_video(file: PhotoFile, detector: FaceDetector, alive: Callable[[], None]
 def with_film(seen: SeenPhoto, detector: FaceDetector, alive: Callable[[], None] = lambda: None) -> SeenPhoto:
     """A photo with the faces in its film too, if it is a motion photo; they have time spans, in px of the film. What is
     wrong with the film is no damage to the photo."""
-    if not has_film(seen.file.path):
+    if not (reads_videos() and has_film(seen.file.path)):
         return seen
     following = _Following()
     try:
@@ -72,17 +71,6 @@ def with_film(seen: SeenPhoto, detector: FaceDetector, alive: Callable[[], None]
     except (PhotoError, OSError):
         return seen
     return replace(seen, faces=[*seen.faces, *following.faces()])
-
-
-def has_film(path: Path) -> bool:
-    """Whether a file is a motion photo whose film can be read here. False for what cannot be opened."""
-    if not reads_videos():
-        return False
-    try:
-        with open_file(path) as photo:
-            return film_in(photo) is not None
-    except (PhotoError, OSError):
-        return False
 
 
 def look_whole(file: PhotoFile, photo: Photo, detector: FaceDetector) -> SeenPhoto:
@@ -102,7 +90,7 @@ def see_video_apart(file: PhotoFile, detector: FaceDetector) -> SeenPhoto:
 def see_film_apart(file: PhotoFile, detector: FaceDetector) -> list[AlignedFace]:
     """The faces in the film of a motion photo alone, with their time spans, from a process as `see_video_apart`; none
     where there is no film, or none that can be read."""
-    if not has_film(file.path):
+    if not (reads_videos() and has_film(file.path)):
         return []
     if not isinstance(detector, Detector):
         return list(with_film(SeenPhoto(file, "", (0, 0), ()), detector).faces)

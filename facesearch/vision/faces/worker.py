@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from facesearch.photos import MAX_SIDE_PX, DecodingWorker, WorkerLimits
-from facesearch.photos.decoding.video import is_video
+from facesearch.photos.decoding.formats import is_video
 from facesearch.photos.decoding.worker import DEFAULT_LIMITS
 from facesearch.records import Photo, PhotoFile, Pixels, Taken
 from facesearch.vision.detector.detector import Detector

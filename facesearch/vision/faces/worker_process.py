@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from facesearch.photos.decoding import worker_process as serving
+from facesearch.photos.decoding.formats import is_video
 from facesearch.photos.decoding.motion import film_in
-from facesearch.photos.decoding.video import is_video
 from facesearch.photos.files import open_file
 from facesearch.records import Floats, Photo, Pixels
 from facesearch.vision.detector.detector import Detector, DetectorSettings
