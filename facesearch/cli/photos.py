@@ -171,6 +171,8 @@ def _fill(found: PhotoList, folder: Path, *, copy: bool) -> str:
     """The line that says what was put into the folder; photos that cannot be copied are named on stderr."""
     from facesearch.api.values import make_album
 
+    if not found.photos:
+        return "album: there is no such photo, so no folder was made"
     made = make_album([entry.photo for entry in found.photos], folder, copy=copy)
     for photo in made.skipped[:_SKIPPED_SHOWN]:
         complain(f"not copied {shown_path(photo)}: it is not there, or cannot be read")

@@ -297,6 +297,8 @@ def test_the_commands(library: Library, album: Path, tmp_path: Path, capsys: pyt
     assert page.read_text(encoding="utf-8").count("data:image/jpeg") == 4
     assert "2019-07-04 (by its name)" in page.read_text(encoding="utf-8")
     assert len(list((tmp_path / "links").iterdir())) == 4
+    assert "so no folder was made" in run("photos", "--since", "2030", "--link", tmp_path / "none", *own).out
+    assert not (tmp_path / "none").exists()
 
     pairs = json.loads(run("people", "together", "Ann", "--json", *own).out)
     assert keys_of(pairs) == documented_keys("people together")
