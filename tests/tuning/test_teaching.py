@@ -73,6 +73,12 @@ def path(tmp_path: Path) -> Path:
     return _fill(tmp_path / "library", *_hidden(0))
 
 
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of what is done with a head: it helps here after few steps too."""
+    monkeypatch.setattr("facesearch.tuning.teaching.learning._STEPS", 15)
+
+
 def _answers(path: Path) -> list[list[tuple[int, float]]]:
     with Library.open(path) as library:
         _, rows = library.catalog.embeddings()
@@ -136,6 +142,7 @@ def test_nothing_is_kept_where_there_is_nothing_to_gain(tmp_path: Path) -> None:
     assert (summary.known.before.auc, summary.kept) == (1.0, False)
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_undo_restores_the_answers_to_the_bit(path: Path) -> None:
     before = _answers(path)
     with Library.open(path) as library:
@@ -157,6 +164,7 @@ def test_undo_restores_the_answers_to_the_bit(path: Path) -> None:
     assert _answers(path) == before
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_questions_are_answered_while_it_learns(path: Path) -> None:
     before = _answers(path)
     meanwhile = []
@@ -166,6 +174,7 @@ def test_questions_are_answered_while_it_learns(path: Path) -> None:
     assert _answers(path) != before
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_changes_are_made_while_it_learns_and_nothing_is_kept_of_what_they_took_away(path: Path) -> None:
     def correct(done: int, total: int) -> None:
         if done == 3 and not seen:  # another process, half way: it does not wait for the teaching
@@ -183,6 +192,7 @@ def test_changes_are_made_while_it_learns_and_nothing_is_kept_of_what_they_took_
         assert (again.learned_anew, library.space.digest) == (False, corrected)
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_another_spelling_of_a_name_changes_nothing_that_was_learned(path: Path) -> None:
     def spell(done: int, total: int) -> None:
         if done == total:
@@ -194,6 +204,7 @@ def test_another_spelling_of_a_name_changes_nothing_that_was_learned(path: Path)
         assert (summary.learned_anew, summary.taught, library.space.is_taught) == (False, True, True)
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_too_few_that_are_left_meanwhile_are_refused_and_nothing_is_kept(path: Path) -> None:
     def forget_most(done: int, total: int) -> None:
         if done == 1:
@@ -206,6 +217,7 @@ def test_too_few_that_are_left_meanwhile_are_refused_and_nothing_is_kept(path: P
         assert not library.space.is_taught
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_who_is_writing_is_said_before_it_learns(run_here: CommandLine) -> None:
     with Library.open(Path(os.environ["FACESEARCH_LIBRARY"]), writable=True):
         refused = run_here("teach")
@@ -214,6 +226,7 @@ def test_who_is_writing_is_said_before_it_learns(run_here: CommandLine) -> None:
         assert "would be kept" in run_here("teach", "--dry-run").out
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_the_same_library_and_seed_give_the_same_head_and_a_dry_run_none(path: Path) -> None:
     with Library.open(path) as reader:
         measured = teach(reader, MARGIN, dry_run=True)
@@ -477,6 +490,7 @@ def run_here(
     return CommandLine(capfd)
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_the_command_teaches_and_takes_back(run_here: CommandLine) -> None:
     assert "would be kept; nothing was changed" in run_here("teach", "--dry-run").out
     assert "taught      nothing" in run_here("status").out
@@ -495,6 +509,7 @@ def test_the_command_teaches_and_takes_back(run_here: CommandLine) -> None:
     assert (refused.code, "give only one of" in refused.err) == (2, True)
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_the_json_is_documented(run_here: CommandLine) -> None:
     summary = json.loads(run_here("teach", "--json").out)
     assert summary["taught"] is True
@@ -513,10 +528,10 @@ def test_the_json_is_documented(run_here: CommandLine) -> None:
     assert set(undone) <= documented
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_a_library_with_a_cohort_is_taught_by_judged_distances_and_keeps_the_thresholds_meaning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("facesearch.tuning.teaching.learning._STEPS", 10)  # the whitening alone helps here
     faces, people = _hidden(0)
     strangers, _ = _hidden(3, people=40, photos=5)
     centres = strangers.reshape(40, 5, 32).mean(axis=1)
