@@ -8,6 +8,12 @@ from pathlib import Path
 
 import pytest
 
+# Where several processes share the tests each has a core of its own. A matrix product in more threads than there are
+# free cores waits for them by spinning.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, "1")
+
 pytest_plugins = ["support.fixtures"]
 
 PHOTOS_DIR = Path(os.environ.get("FACESEARCH_PHOTOS", Path(__file__).parents[2] / "shared" / "data"))

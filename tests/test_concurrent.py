@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from support import tiles
 from support.command_line import CommandLine
-from support.small_tower import write_small_tower
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.library import Library
@@ -82,9 +81,11 @@ def test_readers_see_whole_photos_only_while_a_writer_goes_on(tmp_path: Path) ->
 
 
 @pytest.fixture
-def commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+def commands(
+    tmp_path: Path, tower: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> CommandLine:
     """The program, with a library that holds no photo."""
-    monkeypatch.setenv("FACESEARCH_TOWER", str(write_small_tower(tmp_path / "tower")))
+    monkeypatch.setenv("FACESEARCH_TOWER", str(tower))
     monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "library"))
     draw(tmp_path / "album" / "sky.png")
     (tmp_path / "none").mkdir()

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from support.command_line import CommandLine
-from support.small_tower import write_small_tower
 
 from facesearch.cli import progress
 from facesearch.demo import write_album
@@ -30,11 +29,11 @@ def blocks(language: str, page: str = README) -> list[str]:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workplace(tmp_path: Path, tower: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory, and a library that is not the user's."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "default-library"))
-    monkeypatch.setenv("FACESEARCH_TOWER", str(write_small_tower(tmp_path / "tower")))
+    monkeypatch.setenv("FACESEARCH_TOWER", str(tower))
     return tmp_path
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from support.loaded_modules import HEAVY, PROGRAM
-from support.small_tower import write_small_tower
 
 from facesearch.demo import write_album
 
@@ -54,9 +53,8 @@ def test_drawing_an_album_loads_neither_networks_nor_databases(tmp_path: Path) -
     assert loaded & {"faiss", "openvino", "sqlite_utils", *TRAINING_ONLY} == set()
 
 
-def test_index_and_query_on_a_cpu_never_load_tensorflow(tmp_path: Path) -> None:
+def test_index_and_query_on_a_cpu_never_load_tensorflow(tmp_path: Path, tower: Path) -> None:
     album = write_album(tmp_path / "album", 1, 2, seed=3).directory
-    tower = write_small_tower(tmp_path / "tower")
     settings = {"FACESEARCH_LIBRARY": str(tmp_path / "library"), "FACESEARCH_TOWER": str(tower)}
     photo = min(album.rglob("*.jpg"))
     for command in (["index", str(album)], ["query", str(photo)], ["compare", str(photo), str(photo)], ["status"]):
@@ -89,26 +87,25 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
     assert set(json.loads(ran.stdout)) & HEAVY == {"PIL"}
 
 
-def test_a_run_that_finds_nothing_new_loads_no_network_and_starts_no_process(tmp_path: Path) -> None:
+def test_a_run_that_finds_nothing_new_loads_no_network_and_starts_no_process(tmp_path: Path, tower: Path) -> None:
     album = write_album(tmp_path / "album", 1, 1, seed=3).directory
-    tower = write_small_tower(tmp_path / "tower")
     settings = {"FACESEARCH_LIBRARY": str(tmp_path / "library"), "FACESEARCH_TOWER": str(tower)}
     runs = [loaded_by("index", str(album), environment=settings) for _ in range(2)]
     wanted = {"openvino", "subprocess.Popen"}
     assert [loaded & wanted for loaded in runs] == [wanted, set()]
 
 
-def test_a_plain_question_loads_no_typer_and_has_the_answer_that_typer_gives(tmp_path: Path) -> None:
+def test_a_plain_question_loads_no_typer_and_has_the_answer_that_typer_gives(tmp_path: Path, tower: Path) -> None:
     album = write_album(tmp_path / "album", 2, 2, seed=3).directory
-    tower = {"FACESEARCH_TOWER": str(write_small_tower(tmp_path / "tower"))}
+    environment = {"FACESEARCH_TOWER": str(tower)}
     library, photo = str(tmp_path / "library"), str(min(album.rglob("*.jpg")))
-    loaded_by("index", str(album), "--library", library, environment=tower)
-    assert not {"pydantic", "typer"} & loaded_by("query", photo, "--library", library, environment=tower)
-    assert "pydantic" in loaded_by("query", photo, "--k", "5", "--library", library, environment=tower)
+    loaded_by("index", str(album), "--library", library, environment=environment)
+    assert not {"pydantic", "typer"} & loaded_by("query", photo, "--library", library, environment=environment)
+    assert "pydantic" in loaded_by("query", photo, "--k", "5", "--library", library, environment=environment)
 
     def asked(*arguments: str) -> tuple[int, str, str]:
         program = [sys.executable, "-m", "facesearch", "query", "--library", library, *arguments]
-        ran = subprocess.run(program, capture_output=True, text=True, check=False, env={**os.environ, **tower})
+        ran = subprocess.run(program, capture_output=True, text=True, check=False, env={**os.environ, **environment})
         return ran.returncode, ran.stdout, ran.stderr
 
     gone = str(tmp_path / "gone.jpg")
@@ -189,9 +186,9 @@ def asked(*arguments: str | Path, tower: Path) -> subprocess.CompletedProcess[st
     )
 
 
-def test_a_question_loads_its_networks_beside_the_command_line_and_ends_at_once(tmp_path: Path) -> None:
+def test_a_question_loads_its_networks_beside_the_command_line_and_ends_at_once(tmp_path: Path, tower: Path) -> None:
     album = write_album(tmp_path / "album", 2, 2, seed=3).directory
-    tower, library, photo = write_small_tower(tmp_path / "tower"), tmp_path / "library", min(album.rglob("*.jpg"))
+    library, photo = tmp_path / "library", min(album.rglob("*.jpg"))
     assert asked("index", album, "--library", library, tower=tower).returncode == 0
     for answered, by_typer in (
         (asked("query", photo, "--library", library, tower=tower), False),

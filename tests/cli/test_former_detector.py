@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from support.command_line import CommandLine
-from support.small_tower import write_small_tower
 
 from facesearch.demo import write_album
 
@@ -17,11 +16,11 @@ FORMER = "mtcnn-1-0123456789ab"
 
 
 def test_a_library_of_the_former_detector_answers_says_so_and_moves(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tower: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, library = CommandLine(capsys), tmp_path / "library"
     monkeypatch.setenv("FACESEARCH_LIBRARY", str(library))
-    monkeypatch.setenv("FACESEARCH_TOWER", str(write_small_tower(tmp_path / "tower")))
+    monkeypatch.setenv("FACESEARCH_TOWER", str(tower))
     people = write_album(tmp_path / "album", 3, 2, seed=4).directory / "people"
     assert run("index", people, "--people-from-folders").code == 0
     assert "reindex" not in run("status").out

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from support.small_tower import write_small_tower
 
 from facesearch.demo.drawing import draw_group, draw_portrait
 from facesearch.demo.person import random_people
@@ -105,15 +104,15 @@ class Indexed:
 
 
 @pytest.fixture(scope="module")
-def indexed(tmp_path_factory: pytest.TempPathFactory) -> Indexed:
+def indexed(tmp_path_factory: pytest.TempPathFactory, tower: Path) -> Indexed:
     folder = tmp_path_factory.mktemp("odd")
     album, library = folder / "album", folder / "library"
     album.mkdir()
     for name, write in ODD.items():
         write(album / name)
     where = ["--library", str(library), "--json"]
-    tower = ["--tower", str(write_small_tower(folder / "tower")), "--device", "cpu", "--workers", "1"]
-    command = [sys.executable, "-c", MEASURED, "index", str(album), *where, *tower]
+    how = ["--tower", str(tower), "--device", "cpu", "--workers", "1"]
+    command = [sys.executable, "-c", MEASURED, "index", str(album), *where, *how]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert ran.returncode == 0, ran.stderr
     listed = subprocess.run(

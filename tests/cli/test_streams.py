@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.small_tower import write_small_tower
 
 from facesearch.demo import write_album
 from facesearch.errors import OutputError
@@ -47,10 +46,10 @@ class Indexed:
 
 
 @pytest.fixture(scope="module")
-def indexed(tmp_path_factory: pytest.TempPathFactory) -> Indexed:
+def indexed(tmp_path_factory: pytest.TempPathFactory, tower: Path) -> Indexed:
     folder = tmp_path_factory.mktemp("indexed")
     photos = write_album(folder / "album", 1, 2, seed=4).directory / "people"
-    made = Indexed(folder / "library", min(photos.rglob("*.jpg")), write_small_tower(folder / "tower"))
+    made = Indexed(folder / "library", min(photos.rglob("*.jpg")), tower)
     ran = made.run("", "index", photos)
     assert ran.returncode == 0, ran.stderr
     return made

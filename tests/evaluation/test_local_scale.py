@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.small_tower import write_small_tower
 
 from facesearch.errors import TowerError
 from facesearch.evaluation.all_pairs import NamedFaces, report_all_pairs
@@ -127,32 +126,27 @@ def test_a_damaged_cohort_is_refused(change: dict[str, object]) -> None:
         Cohort.from_card({**COHORT.to_card(), **change})
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_tower(tmp_path_factory.mktemp("tower"))
+def test_a_tower_without_a_cohort_has_plain_distances(tower: Path) -> None:
+    loaded = Tower.load(tower, device="cpu", prepared=False)
+    assert loaded.cohort is None
+    assert np.array_equal(loaded.local_scale(np.zeros((3, 32), np.float32)), [1, 1, 1])
 
 
-def test_a_tower_without_a_cohort_has_plain_distances(folder: Path) -> None:
-    tower = Tower.load(folder, device="cpu", prepared=False)
-    assert tower.cohort is None
-    assert np.array_equal(tower.local_scale(np.zeros((3, 32), np.float32)), [1, 1, 1])
-
-
-def test_a_tower_with_a_cohort_gives_local_scales(folder: Path, tmp_path: Path) -> None:
-    shutil.copytree(folder, tmp_path / "tower")
+def test_a_tower_with_a_cohort_gives_local_scales(tower: Path, tmp_path: Path) -> None:
+    shutil.copytree(tower, tmp_path / "tower")
     centres = np.random.default_rng(3).normal(size=(9, 32)).astype(np.float32)
     cohort = Cohort(centres, 2, 1.5, 0.8)
-    write_card(tmp_path / "tower", dataclasses.replace(read_card(folder), cohort=cohort.to_card()))
-    tower = Tower.load(tmp_path / "tower", device="cpu", prepared=False)
-    assert tower.cohort is not None
-    assert tower.cohort.identity == cohort.identity
+    write_card(tmp_path / "tower", dataclasses.replace(read_card(tower), cohort=cohort.to_card()))
+    judging = Tower.load(tmp_path / "tower", device="cpu", prepared=False)
+    assert judging.cohort is not None
+    assert judging.cohort.identity == cohort.identity
     places = np.random.default_rng(4).normal(size=(5, 32)).astype(np.float32)
-    assert np.array_equal(tower.local_scale(places), cohort.local_scale(places))
+    assert np.array_equal(judging.local_scale(places), cohort.local_scale(places))
 
 
-def test_a_card_whose_cohort_is_damaged_or_of_another_size_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_a_card_whose_cohort_is_damaged_or_of_another_size_is_refused(tower: Path, tmp_path: Path) -> None:
     for wrong in ({**COHORT.to_card(), "neighbours": 0}, COHORT.to_card(), ["cohort"]):
-        card = dataclasses.asdict(read_card(folder)) | {"cohort": wrong}
+        card = dataclasses.asdict(read_card(tower)) | {"cohort": wrong}
         (tmp_path / "tower.json").write_text(json.dumps(card), encoding="utf-8")
         with pytest.raises(TowerError, match="cohort"):
             read_card(tmp_path)

@@ -11,7 +11,6 @@ import pytest
 from support.command_line import CommandLine
 from support.documents import documented_keys, keys_of
 from support.people_library import everything
-from support.small_tower import write_small_tower
 
 from facesearch.demo import write_album
 from facesearch.errors import UsageError
@@ -138,11 +137,11 @@ def test_a_list_that_cannot_be_read_is_refused_as_a_whole(
 
 
 def test_the_albums_own_list_names_everybody_whose_face_was_found(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tower: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = CommandLine(capsys)
     monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "library"))
-    monkeypatch.setenv("FACESEARCH_TOWER", str(write_small_tower(tmp_path / "tower")))
+    monkeypatch.setenv("FACESEARCH_TOWER", str(tower))
     album = write_album(tmp_path / "album", 3, 2, seed=4, groups=2)
     assert run("index", album.directory / "groups").code == 0
     table = album.directory / "people.csv"

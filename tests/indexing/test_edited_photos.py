@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 from support.command_line import CommandLine
 from support.people_library import ANN, BOB, STRANGER, create, everything, index
-from support.small_tower import write_small_tower
 from support.tiles import MODELS, THRESHOLD, Colour, draw
 
 from facesearch.demo import write_album
@@ -167,11 +166,11 @@ def test_the_distance_is_that_of_the_taught_space(tmp_path: Path, monkeypatch: p
 
 
 def test_the_command_keeps_a_name_through_another_programs_save(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, tower: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = CommandLine(capsys)
     people = write_album(tmp_path / "album", 2, 2, seed=4).directory / "people"
-    own = ("--library", tmp_path / "library", "--tower", write_small_tower(tmp_path / "tower"))
+    own = ("--library", tmp_path / "library", "--tower", tower)
     assert run("index", people, "--people-from-folders", *own).code == 0
     path = sorted(people.rglob("*.jpg"))[0]
     Image.open(path).save(path, quality=70, exif=Image.Exif())

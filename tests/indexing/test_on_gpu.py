@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support.small_tower import write_small_tower
 from support.stand_in_gpu import StandInGpu
 
 from facesearch.api.library import open_library
@@ -34,11 +33,6 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(drawn.pixels).save(folder / f"{number}.png")
     (folder / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0torn")
     return folder
-
-
-@pytest.fixture(scope="module")
-def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_tower(tmp_path_factory.mktemp("tower"))
 
 
 def indexed(library: Path, album: Path, tower: Path, device: str) -> list[tuple[str, np.ndarray, np.ndarray]]:

@@ -12,7 +12,6 @@ from typing import Any, Self, TypeVar
 import numpy as np
 import pytest
 from PIL import Image
-from support.small_tower import write_small_tower
 from support.tiles import draw
 
 from facesearch.demo import write_album
@@ -53,16 +52,16 @@ class InThisProcess:
         self.identity, self.detect = detector.identity, detector.detect
 
 
-def test_every_number_of_workers_gives_the_same_rows(mixed_album: Path, tmp_path: Path) -> None:
+def test_every_number_of_workers_gives_the_same_rows(mixed_album: Path, tmp_path: Path, tower: Path) -> None:
     """In processes of their own, and in threads of this one."""
-    tower = Tower.load(write_small_tower(tmp_path / "tower"), device="cpu")
+    embedder = Tower.load(tower, device="cpu")
     found: list[dict[str, Any]] = []
     for workers, apart in ((1, True), (2, True), (3, False)):
         loaded = load_detector(lanes=workers)
         detector = loaded if apart else InThisProcess(loaded)
-        with Library.create(tmp_path / f"library{workers}", Models.of(detector, tower)) as library:
+        with Library.create(tmp_path / f"library{workers}", Models.of(detector, embedder)) as library:
             summary = index_photos(
-                library, [mixed_album], detector, tower, IndexOptions(batch_faces=5, workers=workers)
+                library, [mixed_album], detector, embedder, IndexOptions(batch_faces=5, workers=workers)
             )
             photos = library.catalog.photo_ids()
             ids, embeddings = library.catalog.embeddings()

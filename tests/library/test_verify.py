@@ -16,7 +16,6 @@ import pytest
 from support import tiles
 from support.command_line import CommandLine
 from support.old_libraries import write_old_library
-from support.small_tower import write_small_tower
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.errors import FacesearchError, LibraryError, LibraryLockedError
@@ -418,10 +417,10 @@ def test_a_library_that_is_being_written_is_checked_but_for_its_vectors(path: Pa
 
 
 def test_the_command_says_what_is_wrong_and_what_it_did(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tower: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = CommandLine(capsys)
-    monkeypatch.setenv("FACESEARCH_TOWER", str(write_small_tower(tmp_path / "tower")))
+    monkeypatch.setenv("FACESEARCH_TOWER", str(tower))
     monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "library"))
     draw(tmp_path / "album" / "sky.png")
     assert run("index", tmp_path / "album").code == 0

@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 from support.command_line import CommandLine
 from support.page_pictures import Pictures, middle, pixels_of
-from support.small_tower import write_small_tower
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.demo import write_album
@@ -211,9 +210,11 @@ def test_a_frame_goes_around_the_face_and_leaves_it_free() -> None:
     assert edge.shape == (400, 300, 3)
 
 
-def test_the_command_writes_a_private_page_and_keeps_what_is_not_its_own(run: CommandLine, tmp_path: Path) -> None:
+def test_the_command_writes_a_private_page_and_keeps_what_is_not_its_own(
+    run: CommandLine, tmp_path: Path, tower: Path
+) -> None:
     album = write_album(tmp_path / "album", 2, 1, seed=4, groups=1).directory
-    own = ("--library", tmp_path / "library", "--tower", write_small_tower(tmp_path / "tower"))
+    own = ("--library", tmp_path / "library", "--tower", tower)
     assert run("index", album / "people", "--people-from-folders", *own).code == 0
     page = tmp_path / "sheet.html"
     group = album / "groups" / "0001.jpg"

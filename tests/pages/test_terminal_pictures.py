@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from support.small_tower import write_small_tower
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.cli import main
@@ -237,9 +236,9 @@ def test_a_narrow_terminal_keeps_the_rows_beside_their_pictures(terminal_library
     assert max(cells(line) for line in lines) <= 29
 
 
-def test_a_query_shows_the_nearest_faces(tmp_path: Path) -> None:
+def test_a_query_shows_the_nearest_faces(tmp_path: Path, tower: Path) -> None:
     album = write_album(tmp_path / "album", 2, 1, seed=4, groups=1).directory
-    own = ["--library", str(tmp_path / "library"), "--tower", str(write_small_tower(tmp_path / "tower"))]
+    own = ["--library", str(tmp_path / "library"), "--tower", str(tower)]
     with pytest.raises(SystemExit):
         main(["index", str(album / "people"), "--people-from-folders", *own])
     asked = ["query", str(min((album / "people").rglob("*.jpg"))), *own]

@@ -18,7 +18,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from support.small_tower import write_small_tower
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.demo import write_album
@@ -213,9 +212,9 @@ def test_the_command_keeps_a_library_current_and_leaves_it_to_others(tower: Path
     assert said.splitlines()[-1] == "facesearch: stopped watching"
 
 
-def test_a_folder_that_was_never_there_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_folder_that_was_never_there_is_not_waited_for(tmp_path: Path, tower: Path) -> None:
     command = [sys.executable, "-c", "from facesearch.cli import main; main()", "index", "--watch"]
-    environment = {**os.environ, "FACESEARCH_TOWER": str(write_small_tower(tmp_path / "tower"))}
+    environment = {**os.environ, "FACESEARCH_TOWER": str(tower)}
     ran = subprocess.run(
         [*command, str(tmp_path / "nowhere"), "--library", str(tmp_path / "library")],
         capture_output=True,

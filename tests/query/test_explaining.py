@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from support.command_line import CommandLine
 from support.documents import documented_keys, keys_of
-from support.small_tower import write_small_tower
 from support.tiles import MODELS, THRESHOLD, ColourTower, TileDetector, draw
 
 from facesearch.demo import write_album
@@ -313,11 +312,11 @@ def test_the_page_shows_what_was_found(two_people_library: Library, tmp_path: Pa
 
 
 def test_the_command_says_it_in_words_in_numbers_and_on_a_page(
-    run: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: CommandLine, tmp_path: Path, tower: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     album = write_album(tmp_path / "album", 5, 6, seed=4, groups=1).directory
-    own = ("--library", tmp_path / "library", "--tower", write_small_tower(tmp_path / "tower"))
+    own = ("--library", tmp_path / "library", "--tower", tower)
     assert run("index", album / "people", "--people-from-folders", *own).code == 0
     group = album / "groups" / "0001.jpg"
     ran = run("why", group, *own)

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.command_line import CommandLine
-from support.small_tower import write_small_tower
 from support.tiles import MODELS, THRESHOLD, ColourTower, TileDetector, draw
 
 from facesearch.demo import write_album
@@ -281,11 +280,11 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_command_fits_shows_and_resets(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, drawn: Path, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, drawn: Path, tmp_path: Path, tower: Path
 ) -> None:
     run = CommandLine(capsys)
     monkeypatch.setenv("FACESEARCH_LIBRARY", str(tmp_path / "library"))
-    monkeypatch.setenv("FACESEARCH_TOWER", str(write_small_tower(tmp_path / "tower")))
+    monkeypatch.setenv("FACESEARCH_TOWER", str(tower))
     assert run("index", drawn / "people", "--people-from-folders").code == 0
     refused = run("calibrate")
     assert refused.code == 4

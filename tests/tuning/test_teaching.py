@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.command_line import CommandLine
-from support.small_tower import write_small_tower
 
 from facesearch.errors import LibraryError
 from facesearch.evaluation.calibration import Calibration
@@ -479,9 +478,8 @@ def _weighted_auc(pairs: HeldOutPairs, distances: Floats, weights: np.ndarray) -
 
 @pytest.fixture
 def run_here(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    path: Path, tower: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> CommandLine:
-    tower = write_small_tower(tmp_path / "tower")
     card = json.loads((tower / "tower.json").read_text())
     models = Models("detector-1", card["sha256"], "small", 1.3)
     library = _fill(tmp_path / "cli" / "library", *_hidden(0), models=models)

@@ -18,10 +18,10 @@ from facesearch.vision.tower.tower import Tower, usable_precision
 
 
 @pytest.fixture
-def indexed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def indexed(tmp_path: Path, tower: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A library made where the processor has bf16, or says so: OpenVINO imitates it elsewhere."""
     monkeypatch.setattr(runtime, "has_bf16", lambda: True)
-    monkeypatch.setenv("FACESEARCH_TOWER", str(write_small_tower(tmp_path / "tower")))
+    monkeypatch.setenv("FACESEARCH_TOWER", str(tower))
     write_album(tmp_path / "album", 2, 2, seed=3)
     with open_library(tmp_path / "library", device="cpu") as library:
         assert library.index(tmp_path / "album").faces_new >= 4
