@@ -1,4 +1,5 @@
 # make test    build .venv, then lint, types and the whole test suite
+# make portable   check the types as on Windows and on macOS
 # make docs    build .venv, then the documentation as a site in build/docs, and manual pages in build/man; a broken link
 #              is an error
 # make dist    build the source archive and the wheel into dist/, twice, and check them: same bytes, sound contents
@@ -20,7 +21,7 @@ INSTALL := $(BIN)/$(PIP) -c constraints.txt
 # What the tests, the documentation and a release need, by the hashes in requirements/ alone: no other file is installed.
 HASHED := $(PIP) --require-hashes --no-deps --only-binary :all: -r
 
-.PHONY: help test lint docs dist sbom audit demo clean
+.PHONY: help test lint portable docs dist sbom audit demo clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -56,6 +57,11 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The same types on the systems that the tests do not run on: names that only a Unix, or only Linux, has are errors.
+portable: $(VENV)/installed-dev
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 facesearch train/facesearch_train
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin facesearch train/facesearch_train
 
 # Two test files at a time, the longest first (tests/conftest.py); each stays in one process, which builds its albums and
 # towers once. To see again which are the longest: --durations=60.

@@ -19,11 +19,18 @@ UNIX_NAMES = {
         *("forkpty", "getegid", "geteuid", "getgid", "getloadavg", "getuid", "killpg", "lchown", "memfd_create"),
         *("mkfifo", "nice", "posix_fadvise", "posix_spawn", "pread", "pwrite", "register_at_fork", "sched_getaffinity"),
         *("setsid", "statvfs", "sync", "sysconf", "uname", "wait3", "wait4"),
+        *("O_SYNC", "WNOHANG", "fchdir", "fdatasync", "getpgid", "lockf", "openpty", "pipe2", "posix_fallocate"),
+        *("sched_setaffinity", "sched_yield", "sendfile", "setpgid", "ttyname"),
     },
     "signal": {
         *("ITIMER_PROF", "ITIMER_REAL", "SIGALRM", "SIGHUP", "SIGKILL", "SIGPIPE", "SIGPROF", "SIGUSR1", "SIGUSR2"),
+        *("SIGCHLD", "SIGCONT", "SIGQUIT", "SIGSTOP", "SIGTSTP", "SIGWINCH"),
         *("alarm", "pthread_sigmask", "setitimer", "sigwait"),
     },
+    "mmap": {"MAP_PRIVATE", "MAP_SHARED", "PROT_READ", "PROT_WRITE"},
+    "select": {"epoll", "kqueue", "poll"},
+    "socket": {"AF_UNIX", "socketpair"},
+    "time": {"tzset"},
 }
 UNIX_ARGUMENTS = {"pass_fds", "preexec_fn", "start_new_session"}  # of subprocess.Popen
 FOLDERS = (ROOT / "facesearch", ROOT / "train")

@@ -117,13 +117,15 @@ def _pieces(line: str, width: int) -> list[str]:
 
 def _cell_px() -> tuple[int, int] | None:
     """Width and height of a character, where the terminal's driver knows them."""
-    try:
-        import fcntl
-        import struct
-        import termios
+    if sys.platform == "win32":
+        return None
+    import fcntl
+    import struct
+    import termios
 
+    try:
         answer = fcntl.ioctl(sys.stdout.fileno(), termios.TIOCGWINSZ, bytes(8))
         rows, columns, width, height = struct.unpack("HHHH", answer)
-    except (ImportError, OSError, ValueError):
+    except (OSError, ValueError):
         return None
     return (width // columns, height // rows) if rows and columns and width >= columns and height >= rows else None

@@ -7,6 +7,7 @@ a face but shows no other distance. Refuses to decide for small libraries, which
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -56,8 +57,9 @@ def coarser(one: Codes, other: Codes) -> Codes:
 def memory_bytes() -> int:
     """The memory of this machine, or of the container that the process runs in."""
     found = []
-    with suppress(ValueError, OSError, AttributeError):  # where there is no sysconf
-        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    if sys.platform != "win32":
+        with suppress(ValueError, OSError):  # a name that this system does not know
+            found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     for limit in _CGROUP_LIMITS:
         with suppress(OSError, ValueError):  # "max" where there is none
             found.append(int(Path(limit).read_text()))

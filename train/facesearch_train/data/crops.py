@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -165,12 +166,12 @@ def _folder_name(dataset: Dataset, size_px: int) -> str:
 
 @contextmanager
 def one_builder(folder: Path) -> Iterator[None]:
-    """Wait until no other process builds this folder or file. (Where the system has no flock: no protection.)"""
-    try:
-        import fcntl
-    except ImportError:
+    """Wait until no other process builds this folder or file. (Windows has no such lock: no protection there.)"""
+    if sys.platform == "win32":
         yield
         return
+    import fcntl
+
     with folder.with_name(f".{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import IO, BinaryIO, NamedTuple, Protocol
 
 from facesearch.errors import TrainingDataError
 
@@ -90,7 +90,7 @@ class Tarball:
             yield read
 
     @contextmanager
-    def _seekable(self, scratch: Path | None) -> Iterator[BinaryIO]:
+    def _seekable(self, scratch: Path | None) -> Iterator[IO[bytes]]:
         if not self._is_gzipped():
             with self.path.open("rb") as plain:
                 yield plain
