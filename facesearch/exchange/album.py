@@ -7,6 +7,7 @@ Refuses a folder that holds anything already, so that nothing is ever overwritte
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 import shutil
@@ -61,12 +62,23 @@ def make_album(photos: Sequence[Path], folder: Path, *, copy: bool = False) -> A
             else:
                 place.symlink_to(os.path.abspath(photo))  # noqa: PTH100 - a link in the user's folders is kept
         except OSError as error:
-            if error.filename2 is not None or not photo.is_file():
+            if copy and not _can_be_read(photo, error):
                 place.unlink(missing_ok=True)
                 skipped.append(photo)
                 continue
-            raise UsageError(f"{place} cannot be written: {error.strerror}; choose another folder") from error
+            what, advice = ("written", "") if copy else ("made a link", ", or add --copy for copies")
+            raise UsageError(f"{place} cannot be {what}: {error.strerror}; choose another folder{advice}") from error
     return AlbumSummary(folder, len(photos) - len(skipped), copy, tuple(skipped))
+
+
+def _can_be_read(photo: Path, error: OSError) -> bool:
+    """Whether it is not the photo's fault that it could not be copied: a full disk, or a folder that takes no files."""
+    try:
+        with photo.open("rb") as stream:
+            stream.read(1)
+    except OSError:
+        return False
+    return error.errno != errno.EIO
 
 
 def photos_csv(entries: Sequence[PhotoEntry], *, header: bool = True) -> bytes:
