@@ -75,3 +75,10 @@ def test_asking_for_a_stuck_gpu_is_an_error_that_says_so(tmp_path: Path) -> None
         "LibraryError NVIDIA's driver does not answer: restart the machine, or run with `--device cpu`",
         "False False False",
     ]
+
+
+def test_training_does_not_wait_for_a_stuck_driver(tmp_path: Path) -> None:
+    program = "from facesearch.cli import main; import sys; main(sys.argv[1:])"
+    ran = run(tmp_path, DRIVERS["stuck"], program, "train", "--data", str(tmp_path), "--out", str(tmp_path / "run"))
+    assert ran.returncode == 5
+    assert "training would wait for it for ever: restart the machine" in ran.stderr
