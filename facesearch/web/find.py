@@ -78,7 +78,7 @@ def _together(answer: QueryAnswer) -> dict[str, str] | None:
         return None
     keys = [each.name or f"#{person_id}" for person_id, each in people.items()]
     who = (
-        f"all {len(people)} of them"
+        f"all {len(people)} together"
         if len(people) > 2
         else " and ".join(shown(called(each.name, each.person_id)) for each in people.values())
     )

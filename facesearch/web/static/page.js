@@ -160,7 +160,7 @@ const isBusy = () => document.querySelector("dialog[open], .picking, .naming") !
 // Keys of all pages: ? lists them, and Ctrl+Z undoes.
 const keys = document.getElementById("keys");
 document.addEventListener("keydown", (event) => {
-  if (event.target.matches("input, select, textarea")) return;
+  if (event.target.matches("input:not([type=checkbox]), select, textarea")) return;
   if (event.key === "?") keys.open ? keys.close() : keys.showModal();
   if ((event.ctrlKey || event.metaKey) && event.key === "z" && undoable) {
     event.preventDefault();
