@@ -136,8 +136,8 @@ def fresh_blocks() -> tuple[str, str, Image.Image]:
     first, within = right.count(1), len([rank for rank in right if rank is not None])
     return (
         f"```text\n{abridged(printed)}\n```\n\n"
-        f"Nobody has a name yet: `index` found the groups by itself. Of the {len(right)} people on that photo, the\n"
-        f"groups of {first} come first, and of {within} among the first three.\n",
+        f"Nobody has a name yet: `index` found the groups by itself. The right group comes first for {first} of the\n"
+        f"{len(right)} people on that photo, and is among the first three for {within}.\n",
         described,
         picture,
     )

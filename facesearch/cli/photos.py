@@ -112,7 +112,7 @@ def photos(
     if limit is not None and html is None:
         raise UsageError("--limit says how many photos the page of --html FILE shows: give --html too")
     if any_of and not people:
-        raise UsageError("--any of whom? name the people: one of them is enough")
+        raise UsageError("--any needs people: name two or more, and photos of any of them are listed")
     with open_library(library) as opened:
         found = opened.photos(
             *(people or ()),

@@ -290,7 +290,7 @@ def test_the_commands(library: Library, album: Path, tmp_path: Path, capsys: pyt
     assert run("photos", "Carl", "-0", *own).out == f"{album / '2019-07-04 all.png'}\0"
     assert "two formats" in run("photos", "--json", "--csv", *own).err
     assert run("photos", "--copy", *own).code == 2
-    assert "--any of whom?" in run("photos", "--any", *own).err
+    assert "--any needs people" in run("photos", "--any", *own).err
     assert "give --html too" in run("photos", "Ann", "--limit", "3", *own).err
     page = tmp_path / "page.html"
     assert "page: " in run("photos", "Ann", "--html", page, "--link", tmp_path / "links", *own).out
