@@ -1,197 +1,145 @@
-"""Which cohort of strangers, how many centres and neighbours: false matches by group against true matches on LFW.
+"""Which cohort of strangers, how many centres, which power and cap: false matches by group against true matches on LFW.
 
     python scripts/bench_groups.py split groups/utk.tar.gz DIR
-    python scripts/bench_groups.py sweep DIR --lfw lfw --cohort DIR/utk-cohort.tar --cohort packed/celeba_more.tar.gz
-    python scripts/bench_groups.py grouping DIR --lfw lfw --cohort DIR/utk-cohort.tar --families fiw.tar.gz
+    python scripts/bench_groups.py sweep DIR --lfw lfw
+    python scripts/bench_groups.py grouping DIR --lfw lfw --families packed/fiw.tar.gz
 
-split: half of UTKFace's people (by a hash of the folder's name) makes utk-cohort.tar, the other half utk-judged.tar,
-with its groups in groups.csv: those of 13 years and more by group and sex, and children. sweep: judges the second half,
-at the threshold that 1 % of pairs of strangers of LFW's folds 6 and 7 pass, for several numbers of centres and of
-neighbours, and powers. Embeddings are kept in DIR, one file a tower. It ends with the trade-off: of all that was tried
-the most true matches for each rate in the worst group, and the setting that facesearch_train.cohort should have.
-grouping: by plain distances and by those of the tower's card, how well `people group` separates LFW's people and the
-members of families (people are named FAMILY-MEMBER), and how many of the second half, all different people, it groups.
+split: half of UTKFace's people make DIR/utk-cohort.tar, the other half DIR/utk-judged.tar, each with its groups, people
+of 13 years and more by group and sex, and children (see group_halves.py). sweep: each half is the cohort once and
+judges the other, and so do those of two other halvings, at the threshold that 1 % of strangers of LFW's folds 6
+and 7 pass; figures are those of all together. Embeddings are kept in DIR. It ends with the most even of
+the settings that keep the true matches of plain distances, which is what facesearch_train.cohort should have, with how
+uneven groups that are exactly alike would look, because there are so few people in them, and with the same on halvings
+on which nothing was chosen. grouping: by plain distances and by those of the tower's card, how well `people group`
+separates LFW's people and the members of families (people are named FAMILY-MEMBER), and how many of the judged half,
+all different people, it groups.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
-import tarfile
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from group_halves import Halves, Line, Scales, Sweep, split
 
-from facesearch.evaluation import metrics
 from facesearch.evaluation.calibration import Calibration
 from facesearch.evaluation.cohort import Cohort
-from facesearch.evaluation.group_figures import ALL, GroupedFaces
 from facesearch.evaluation.places import Places
 from facesearch.people.clusters import Bounds, ClusterScores, KnownFaces, group_faces, score_clusters
 from facesearch.records import Floats, Ints
 from facesearch.vision.tower.tower import Tower
-from facesearch_train.cohort import Centres, cohort_embeddings, gather_centres, validating
+from facesearch_train.cohort import CAP, NEIGHBOURS, POWER, Centres, Shape, Strangers, centres_of
 from facesearch_train.data.crops import prepare_crops
 from facesearch_train.data.datasets import list_photos
-from facesearch_train.data.pairs import number_identities
 from facesearch_train.evaluation.evaluate import embed_rows, found_rows
-from facesearch_train.evaluation.group_list import read_groups
-from facesearch_train.export import pairs_roc
 
-GROUPS = ("White", "Black", "Asian", "Indian", "other")
-SEXES = ("men", "women")
-CHILD_BELOW_YEARS = 13
-CENTRES = (0, 100, 300, 400)  # 0: each person a point, which never ships
-NEIGHBOURS = (1, 2, 3, 5)
-POWERS = (0.75, 1.0, 1.05, 1.1, 1.2, 1.5)
+A_GROUP = (6, 8, 12)  # centres
+OF_ALL = (300,)  # centres where no groups are known
+CAPS = (0.5, 0.6, 1.0)
+POWERS = (1.0, 1.1, 1.25, 1.4)
 MOST_IN_WORST = 0.03
+DRAWS_BY_CHANCE = 1000
+CHOSEN_ON, HALVINGS = 3, 8
 
 
-def split(archive: Path, folder: Path) -> None:
-    """Write the two halves and the list of groups."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (
-        tarfile.open(archive) as source,
-        tarfile.open(folder / "utk-cohort.tar", "w") as cohort,
-        tarfile.open(folder / "utk-judged.tar", "w") as judged,
-        (folder / "groups.csv").open("w", newline="", encoding="utf-8") as stream,
-    ):
-        lines = csv.writer(stream)
-        lines.writerow(["photo", "group"])
-        for member in source:
-            if not member.isfile():
-                continue
-            person, name = member.name.split("/")[-2:]
-            in_cohort = hashlib.sha256(person.encode()).digest()[0] % 2 == 0
-            (cohort if in_cohort else judged).addfile(member, source.extractfile(member))
-            if not in_cohort:
-                lines.writerow([f"{person}/{name}", _group(name)])
+class Shapes:
+    """Local scales of many shapes; centres are gathered once."""
 
+    def __init__(self, known: Floats) -> None:
+        self._known = known
+        self._centres: dict[tuple[Strangers, bool, int], Centres] = {}
 
-def _group(name: str) -> str:
-    age, sex, group = (int(part) for part in name.split("_")[:3])
-    return "children" if age < CHILD_BELOW_YEARS else f"{GROUPS[group]} {SEXES[sex]}"
+    def scales(self, shape: Shape, by_group: bool) -> Callable[[Strangers], Scales]:
+        """Of a cohort, with its groups or without."""
 
+        def made(cohort: Strangers) -> Scales:
+            centres = self._gathered(cohort, shape.centres or 0, by_group)
+            mean = Cohort(centres.points, shape.neighbours, 1.0, 1.0, spreads=centres.spreads)
+            most = float(np.quantile(mean.local_scale(self._known), shape.cap))
+            scales = replace(mean, power=shape.power, most=most).local_scale
+            return lambda faces, _: scales(faces)
 
-@dataclass(frozen=True)
-class Line:
-    """What a setting gives. worst, best, everybody: shares of strangers that pass."""
+        return made
 
-    name: str
-    ships: bool  # not the face of a real person
-    worst: float
-    worst_group: str
-    best: float
-    everybody: float
-    tar: tuple[float, float]  # on LFW at FAR 1 % and 0.1 %
-    equal_error_rate: float
-
-    def __str__(self) -> str:
-        return (
-            f"{self.name:<40} worst {self.worst:6.2%} ({self.worst_group})  ratio {self.worst / self.best:4.1f}  "
-            f"all {self.everybody:6.2%}  LFW TAR at FAR 1 % {self.tar[0]:.1%}, 0.1 % {self.tar[1]:.1%}, "
-            f"EER {self.equal_error_rate:.1%}"
-        )
-
-
-class Sweep:
-    """The embeddings of everybody by one tower, and what a choice of scales gives on them."""
-
-    def __init__(self, folder: Path, lfw: Path, cohort: Sequence[Path], tower: Tower) -> None:
-        kept = folder / f"embeddings-{tower.identity[:12]}.npz"
-        if not kept.exists():
-            np.savez(kept, **_embedded(folder, lfw, cohort, tower))
-        with np.load(kept) as arrays:
-            self.known, self.people, judged, names, groups, self.strangers = (arrays[name] for name in ARRAYS)
-        members = {str(group): np.flatnonzero(groups == group).tolist() for group in np.unique(groups)}
-        self.judged = GroupedFaces(judged, names.tolist(), members)
-
-    def line(self, name: str, scales: tuple[Floats, Floats] | None, *, ships: bool = True) -> Line:
-        """scales: of LFW's faces and of those judged by group; None for plain distances."""
-        roc = pairs_roc(self.known, self.people, None if scales is None else scales[0])
-        accepts = [metrics.tar_at_far(roc, far) for far in (0.01, 0.001)]
-        assert accepts[0] is not None and accepts[1] is not None
-        shares = self._shares(accepts[0].threshold, None if scales is None else scales[1])
-        everybody = shares.pop(ALL)
-        worst = max(shares, key=lambda group: shares[group])
-        return Line(
-            name,
-            ships,
-            shares[worst],
-            worst,
-            min(shares.values()),
-            everybody,
-            (accepts[0].tar, accepts[1].tar),
-            metrics.equal_error_rate(roc),
-        )
-
-    def _shares(self, threshold: float, scales: Floats | None) -> dict[str, float]:
-        """The strangers that pass, by group, and of all."""
-        places = Places.plain(self.judged.embeddings) if scales is None else Places(self.judged.embeddings, scales)
-        people = np.unique(self.judged.people, return_inverse=True)[1]
-        shares = {}
-        for group, rows in {**self.judged.groups, ALL: self.judged.rows}.items():
-            first, second = np.triu_indices(len(rows), 1)
-            strangers = people[rows][first] != people[rows][second]
-            near = places[rows].distances_to(places[rows])[first, second] <= threshold
-            shares[group] = float(near[strangers].mean())
-        return shares
-
-
-ARRAYS = ("known", "people", "judged", "names", "groups", "strangers")
-
-
-def _embedded(folder: Path, lfw: Path, cohort: Sequence[Path], tower: Tower) -> dict[str, Any]:
-    """By the names of ARRAYS."""
-    known = validating(lfw, (6, 7))
-    crops = prepare_crops(list_photos(folder / "utk-judged.tar"))
-    rows = found_rows(crops)
-    listed = read_groups(folder / "groups.csv")
-    return {
-        "known": embed_rows(known, found_rows(known), tower.embed).astype(np.float32),
-        "people": number_identities([known.identities[row] for row in found_rows(known)]),
-        "judged": embed_rows(crops, rows, tower.embed).astype(np.float32),
-        "names": np.array([crops.identities[row] for row in rows]),
-        "groups": np.array([listed["/".join(crops.paths[row].parts[-2:])][0] for row in rows]),
-        "strangers": cohort_embeddings(cohort, tower.embed),
-    }
+    def _gathered(self, cohort: Strangers, asked: int, by_group: bool) -> Centres:
+        key = (cohort, by_group, asked)
+        if key not in self._centres:
+            groups = cohort.groups if by_group else np.full(len(cohort.groups), "")
+            self._centres[key] = centres_of(replace(cohort, groups=groups), asked)
+        return self._centres[key]
 
 
 def sweep(at_hand: Sweep) -> None:
-    """Print a line for each setting, and the trade-off."""
-    lines = [at_hand.line("plain", None)]
-    print(lines[0], flush=True)
-    for count in CENTRES:
-        everybody = Centres(at_hand.strangers, np.zeros(len(at_hand.strangers), np.float32))
-        centres = gather_centres(at_hand.strangers, count) if count else everybody
-        kind = f"{len(centres)} centres of {count}" if count else f"{len(centres)} people"
-        for neighbours in NEIGHBOURS:
-            raw = Cohort(centres.points, min(neighbours, len(centres)), 1.0, 1.0, spreads=centres.spreads)
-            scales = [raw.local_scale(faces) for faces in (at_hand.known, at_hand.judged.embeddings)]
-            for power in POWERS:
-                name = f"{kind}, {neighbours} nearest, power {power:g}"
-                powered = (scales[0] ** np.float32(power), scales[1] ** np.float32(power))
-                lines.append(at_hand.line(name, powered, ships=bool(count)))
-                print(lines[-1], flush=True)
-    print("\nThe trade-off (nothing tried has fewer strangers in the worst group and more true matches):")
-    most = 0.0
-    for line in sorted(lines, key=lambda each: (each.worst, -each.tar[0])):
-        if line.ships and line.tar[0] > most:
-            most = line.tar[0]
-            print(line)
-    even = [line for line in lines if line.ships and line.worst < MOST_IN_WORST] or lines
-    print(f"\nMost true matches with under {MOST_IN_WORST:.0%} in the worst group:")
-    print(max(even, key=lambda each: each.tar[0]))
+    """Print a line for each setting, the choice, and what chance does."""
+    plain = at_hand.line("plain", None)
+    print(plain, flush=True)
+    shapes = Shapes(at_hand.halves.known)
+    kinds = [*((asked, True) for asked in A_GROUP), *((asked, False) for asked in OF_ALL)]
+    tried = [(*kind, NEIGHBOURS, *bent) for kind in kinds for bent in itertools.product(CAPS, POWERS)]
+    tried += [(A_GROUP[1], True, neighbours, CAP, POWER) for neighbours in (2, 3)]
+    even: list[tuple[Line, Callable[[Strangers], Scales]]] = []
+    for asked, by_group, neighbours, cap, power in tried:
+        kind = f"{asked} centres {'a group' if by_group else 'in all'}, {neighbours} nearest"
+        scales_of = shapes.scales(Shape(asked, neighbours, power, cap), by_group)
+        line = at_hand.line(f"{kind}, cap {cap:g}, power {power:g}", scales_of)
+        print(line, flush=True)
+        if all(now >= before for now, before in zip(line.tar, plain.tar, strict=True)):
+            even.append((line, scales_of))
+    even = [each for each in even if each[0].passing[each[0].worst] < MOST_IN_WORST] or even
+    if not even:
+        print("\nNothing tried keeps the true matches of plain distances.")
+        return
+    line, scales_of = min(even, key=lambda each: each[0].unevenness)
+    print(
+        f"\nMost even with under {MOST_IN_WORST:.0%} in the worst group and at least the true matches of plain:\n{line}"
+    )
+    print(by_chance(at_hand, scales_of))
+    print(f"\nThe same on {HALVINGS} other halvings:")
+    seeds = range(CHOSEN_ON, CHOSEN_ON + HALVINGS)
+    others = [Sweep([at_hand.halves.again(seed)]).line(f"halving {seed}", scales_of) for seed in seeds]
+    print(*others, sep="\n")
+    for group in line.passing:
+        print(f"  {group:<14}{np.mean([other.passing[group] for other in others]):.2%}")
+
+
+def by_chance(at_hand: Sweep, scales_of: Callable[[Strangers], Scales]) -> str:
+    """How uneven groups look that are exactly alike: each group gets the threshold that 1 % of its strangers pass, and
+    its people are drawn again."""
+    rng = np.random.default_rng(1)
+    noise: list[Floats] = []
+    for cohort, judged in Sweep([at_hand.halves]).ways():
+        distances = at_hand.distances(cohort, judged, scales_of)[0]
+        shares = []
+        for group in np.unique(judged.groups).tolist():
+            rows = np.flatnonzero(judged.groups == group)
+            own, size = distances[np.ix_(rows, rows)], len(rows)
+            near = own <= np.quantile(own[np.triu_indices(size, 1)], 0.01)
+            np.fill_diagonal(near, False)
+            drawn = rng.multinomial(size, np.full(size, 1 / size), DRAWS_BY_CHANCE).astype(np.float64)
+            pairs = drawn.sum(axis=1) ** 2 - (drawn**2).sum(axis=1)
+            passed = np.einsum("rn,rn->r", drawn @ near.astype(np.float64), drawn)
+            shares.append(passed / pairs / near.sum() * size * (size - 1))
+        noise.append(np.array(shares))
+    both = np.mean(noise, axis=0)
+    ratios = both.max(axis=0) / np.maximum(both.min(axis=0), 1e-6)
+    low, middle, high = np.quantile(ratios, [0.05, 0.5, 0.95]).tolist()
+    uneven = float(np.median(np.log(np.maximum(both, 1e-6)).std(axis=0)))
+    return (
+        f"If all groups were alike, chance would make the ratio {middle:.1f} ({low:.1f} to {high:.1f} in nine draws of "
+        f"ten), under 2 in {(ratios < 2).mean():.0%} of draws, and the unevenness {uneven:.2f}."
+    )
 
 
 FAMILIES, TOGETHER, DRAWS = 200, 20, 6
 
 
-def grouping(folder: Path, at_hand: Sweep, families: Path, tower: Tower) -> None:
+def grouping(folder: Path, at_hand: Halves, families: Path, tower: Tower) -> None:
     """Print a line for either kind of distances."""
     kept = folder / f"families-{tower.identity[:12]}.npz"
     if not kept.exists():
@@ -202,8 +150,7 @@ def grouping(folder: Path, at_hand: Sweep, families: Path, tower: Tower) -> None
     people = np.unique(members, return_inverse=True)[1].astype(np.int64)
     names = np.unique(family)
     drawn = [np.isin(family, np.random.default_rng(seed).permutation(names)[:TOGETHER]) for seed in range(DRAWS)]
-    children = np.zeros(len(at_hand.judged.people), bool)
-    children[at_hand.judged.groups["children"]] = True
+    children = at_hand.judged.groups == "children"
     card, cohort = tower.card, tower.cohort
     assert cohort is not None
     kinds = {
@@ -271,7 +218,6 @@ def main() -> None:
         tried = commands.add_parser(name)
         tried.add_argument("folder", type=Path)
         tried.add_argument("--lfw", type=Path, required=True)
-        tried.add_argument("--cohort", type=Path, action="append", required=True)
         tried.add_argument("--tower", type=Path, help="folder of a tower (the shipped one)")
         if name == "grouping":
             tried.add_argument("--families", type=Path, required=True)
@@ -280,9 +226,9 @@ def main() -> None:
         split(given.archive, given.folder)
         return
     tower = Tower.load(given.tower, device="auto")
-    at_hand = Sweep(given.folder, given.lfw, given.cohort, tower)
+    at_hand = Halves.read(given.folder, given.lfw, tower)
     if given.command == "sweep":
-        sweep(at_hand)
+        sweep(Sweep([at_hand, *(at_hand.again(seed) for seed in range(1, CHOSEN_ON))]))
     else:
         grouping(given.folder, at_hand, given.families, tower)
 

@@ -1,6 +1,6 @@
 """Should a library's own faces join the tower's cohort? False matches by group against true matches on LFW.
 
-    python scripts/bench_own_cohort.py DIR --lfw lfw --cohort DIR/utk-cohort.tar
+    python scripts/bench_own_cohort.py DIR --lfw lfw
 
 As `bench_groups.py sweep`, with the same DIR. LFW's people of folds 6 and 7 are one library, and those judged by group
 another: one face of each of --own people joins the centres of the tower's cohort, except for their own person's faces.
@@ -13,18 +13,18 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from bench_groups import Sweep
+from group_halves import Halves, Scales, Sweep
 
 from facesearch.evaluation.distance import pair_distances
 from facesearch.records import Floats, Ints
 from facesearch.vision.tower.tower import Tower
-from facesearch_train.cohort import NEIGHBOURS, POWER, Centres, gather_centres
+from facesearch_train.cohort import CAP, NEIGHBOURS, POWER, Centres, Strangers, centres_of
 
 OWN = (0, 100, 300, 862)
 
 
-def scales_with(faces: Floats, people: Ints, centres: Centres, own: int, neighbours: int) -> Floats:
-    """Local scales from the nearest of the centres and of `own` other people's faces: (N, D) -> float32 (N,)."""
+def mean_distances(faces: Floats, people: Ints, centres: Centres, own: int, neighbours: int) -> Floats:
+    """To the nearest of the centres and of `own` other people's faces: (N, D) -> float64 (N,)."""
     rng = np.random.default_rng(0)
     chosen = rng.permutation(np.unique(people))[:own]
     rows = np.array([rng.choice(np.flatnonzero(people == person)) for person in chosen], np.int64)
@@ -32,8 +32,8 @@ def scales_with(faces: Floats, people: Ints, centres: Centres, own: int, neighbo
     to_own[people[:, None] == people[rows][None]] = np.inf
     to_centres = pair_distances(faces, centres.points).astype(np.float64) ** 2 + centres.spreads
     squared = np.sort(np.concatenate([to_centres, to_own], axis=1), axis=1)[:, :neighbours]
-    scales: Floats = (np.sqrt(squared).mean(axis=1) ** POWER).astype(np.float32)
-    return scales
+    distances: Floats = np.sqrt(squared).mean(axis=1)
+    return distances
 
 
 def main() -> None:
@@ -41,17 +41,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--lfw", type=Path, required=True)
-    parser.add_argument("--cohort", type=Path, action="append", required=True)
     options = parser.parse_args()
-    at_hand = Sweep(options.folder, options.lfw, options.cohort, Tower.load())
-    centres = gather_centres(at_hand.strangers)
-    numbers = np.unique(at_hand.judged.people, return_inverse=True)[1]
-    libraries = ((at_hand.known, at_hand.people), (at_hand.judged.embeddings, numbers))
+    halves = Halves.read(options.folder, options.lfw, Tower.load())
     for own in OWN:
         for neighbours in (NEIGHBOURS, 3):
-            known, judged = (scales_with(faces, people, centres, own, neighbours) for faces, people in libraries)
-            name = f"{len(centres)} centres, {own} own faces, {neighbours} nearest"
-            print(at_hand.line(name, (known, judged)), flush=True)
+
+            def scales_of(cohort: Strangers, own: int = own, neighbours: int = neighbours) -> Scales:
+                centres = centres_of(cohort)
+                most = np.quantile(mean_distances(halves.known, halves.people, centres, own, neighbours), CAP)
+
+                def scales(faces: Floats, people: Ints) -> Floats:
+                    mean = mean_distances(faces, people, centres, own, neighbours)
+                    return np.asarray(np.minimum(mean, most) ** POWER, np.float32)
+
+                return scales
+
+            print(Sweep([halves]).line(f"{own} own faces, {neighbours} nearest", scales_of), flush=True)
 
 
 if __name__ == "__main__":

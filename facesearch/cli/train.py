@@ -135,6 +135,17 @@ CohortOption = Annotated[
         readable=False,
     ),
 ]
+CohortGroupsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cohort-groups",
+        metavar="FILE",
+        help="CSV file with a photo of the cohort and its group of people a line, under a header: each group then "
+        "counts the same, however few its people.",
+        show_default=False,
+        readable=False,
+    ),
+]
 CheckOption = Annotated[
     list[Path] | None,
     typer.Option(
@@ -162,6 +173,7 @@ def train(
     start_from: StartFromOption = None,
     start_share: StartShareOption = None,
     cohort: CohortOption = None,
+    cohort_groups: CohortGroupsOption = None,
     teacher: TeacherOption = None,
     same_view: SameViewOption = False,
     check: CheckOption = None,
@@ -179,13 +191,17 @@ def train(
     from facesearch_train.quiet import import_keras_quietly
 
     settings = (epochs, rate, batch, seed, stages, start_share)
-    ordered = data or hold_out_fold or start_from or cohort or any(value is not None for value in settings)
+    ordered = (
+        data or hold_out_fold or start_from or cohort or cohort_groups or any(value is not None for value in settings)
+    )
     if check and (ordered or same_view or out or resume or preset is not PresetChoice.SMOKE):
         raise UsageError("--check takes only data sets, --teacher and --json: leave the other options out")
     if json and not check:
         raise UsageError("--json needs --check: a run's figures are in its folder (history.csv, tower/)")
     if start_share is not None and start_from is None:
         raise UsageError("--start-share needs --start-from: name the tower whose weights take that share")
+    if cohort_groups is not None and not cohort:
+        raise UsageError("--cohort-groups needs --cohort: name the photos whose groups it lists")
     if same_view and not teacher:
         raise UsageError("--same-view needs --teacher: it is the teacher that sees the views")
     import_keras_quietly()
@@ -214,6 +230,7 @@ def train(
             hold_out_folds=tuple(hold_out_fold or ()),
             start_from=start_from,
             cohort=tuple(cohort or ()),
+            cohort_groups=cohort_groups,
             teachers=tuple(teacher or ()),
         )
     _report(order, _train(order, resume))

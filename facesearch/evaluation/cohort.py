@@ -2,7 +2,8 @@
 
 Faces of some groups lie closer together in a tower's space than others, so that one threshold lets far more of their
 strangers pass. A face's local scale is its root mean square distance to the people of its nearest centres in a cohort
-that contains all groups, to some power; no group has to be known. A judged distance is the plain one divided by the
+that contains all groups, to some power, and at most some number, because a face that lies far from all strangers is
+odd rather than easy to tell apart; no group has to be known. A judged distance is the plain one divided by the
 mean of both local scales. Source: adaptive score normalisation, Auckenthaler and others 2000, Matejka and others 2017.
 NumPy only.
 """
@@ -25,6 +26,8 @@ from facesearch.records import Floats, Values
 
 METHOD = "nearest-centres"
 _SPREAD_METHOD = "nearest-spread-centres"  # with `spreads`
+_CAPPED = "capped-"  # before either, with `most`
+_METHODS = {METHOD, _SPREAD_METHOD, _CAPPED + METHOD, _CAPPED + _SPREAD_METHOD}
 _STORED = np.dtype("<f4")
 _LEAST_SCALE = 0.1  # a face on top of a centre would be infinitely far from everybody else
 _VALUES_AT_ONCE = 1 << 15  # distances held at once, 256 kB of float64: they stay in a core's cache
@@ -45,6 +48,7 @@ class Cohort:
     calibration: Calibration | None = None  # from judged distances to probabilities
     power: float = 1.0  # of the mean distance, to make a local scale: below 1 it counts less
     spreads: Floats | None = None  # (C,) mean squared distance of each centre's people from it; None counts as 0
+    most: float | None = None  # of the mean distance, in the tower's distances; None sets no bound
 
     def __post_init__(self) -> None:
         if self.centres.ndim != 2 or not np.isfinite(self.centres).all():
@@ -55,9 +59,10 @@ class Cohort:
             raise ValueError("a cohort's spreads are a number of 0 or more for each centre")
         if not 1 <= self.neighbours <= len(self.centres):
             raise ValueError(f"{self.neighbours} neighbours cannot be taken from {len(self.centres)} centres")
-        for name in ("unit", "threshold", "threshold_far", "power"):
-            if not np.isfinite(getattr(self, name)) or getattr(self, name) <= 0:
-                raise ValueError(f"a cohort's {name} is a number above 0, not {getattr(self, name)}")
+        for name in ("unit", "threshold", "threshold_far", "power", "most"):
+            value = getattr(self, name)
+            if value is not None and (not np.isfinite(value) or value <= 0):
+                raise ValueError(f"a cohort's {name} is a number above 0, not {value}")
 
     @cached_property
     def identity(self) -> str:
@@ -65,13 +70,16 @@ class Cohort:
         settings = f"{self.method} {self.neighbours} {self.unit!r} {self.centres.shape}"
         if self.power != 1:
             settings += f" to the power of {self.power!r}"
+        if self.most is not None:
+            settings += f" at most {self.most!r}"
         content = _bytes_of(self.centres) + (b"" if self.spreads is None else _bytes_of(self.spreads))
         return hashlib.sha256(settings.encode() + content).hexdigest()
 
     @property
     def method(self) -> str:
         """How local scales are made, as cards name it."""
-        return METHOD if self.spreads is None else _SPREAD_METHOD
+        method = METHOD if self.spreads is None else _SPREAD_METHOD
+        return method if self.most is None else _CAPPED + method
 
     def local_scale(self, embeddings: Floats) -> Floats:
         """How far apart strangers lie around each face, about 1 on average: (N, D) -> float32 (N,).
@@ -86,17 +94,23 @@ class Cohort:
             squared = _squared(rows[start : start + height], centres) + spreads
             nearest = np.sort(np.partition(squared, self.neighbours - 1, axis=1)[:, : self.neighbours], axis=1)
             scales[start : start + height] = np.sqrt(nearest).mean(axis=1)
+        if self.most is not None:
+            scales = np.minimum(scales, self.most)
         scales = np.maximum(scales / self.unit, _LEAST_SCALE)
         return (scales if self.power == 1 else scales**self.power).astype(np.float32)
 
     def mapped(self, into: Callable[[Floats], Floats], unit: float | None = None) -> Cohort:
         """The same strangers in another space. into: the map, linear, (N, D) -> (N, D). unit: the new one, if it is
-        another. Spreads grow as much as the map stretches on average over all directions."""
-        spreads = self.spreads
-        if spreads is not None:
-            axes = into(np.eye(self.centres.shape[1], dtype=np.float32)).astype(np.float64)
-            spreads = np.asarray(spreads * ((axes**2).sum() / len(axes)), np.float32)
-        return replace(self, centres=into(self.centres), spreads=spreads, unit=self.unit if unit is None else unit)
+        another. Spreads and bound grow as much as the map stretches on average over all directions."""
+        axes = into(np.eye(self.centres.shape[1], dtype=np.float32)).astype(np.float64)
+        stretch = float((axes**2).sum() / len(axes))  # of squared distances
+        return replace(
+            self,
+            centres=into(self.centres),
+            spreads=None if self.spreads is None else np.asarray(self.spreads * stretch, np.float32),
+            most=None if self.most is None else self.most * stretch**0.5,
+            unit=self.unit if unit is None else unit,
+        )
 
     def times(self, factor: float) -> Cohort:
         """The same with all judged distances multiplied."""
@@ -118,6 +132,7 @@ class Cohort:
                 "float32": base64.b64encode(_bytes_of(self.centres)).decode(),
             },
             **({} if self.spreads is None else {"spreads": base64.b64encode(_bytes_of(self.spreads)).decode()}),
+            **({} if self.most is None else {"most": self.most}),
         }
 
     @classmethod
@@ -126,13 +141,14 @@ class Cohort:
 
         Raises ValueError where the method is known and its numbers cannot be used, or are not those of its identity.
         """
-        if values is None or values.get("method") not in {METHOD, _SPREAD_METHOD}:
+        if values is None or values.get("method") not in _METHODS:
             return None
+        capped = str(values["method"]).startswith(_CAPPED)
         try:
             count, size = (int(side) for side in values["centres"]["shape"])
             content = base64.b64decode(values["centres"]["float32"], validate=True)
             spreads = None
-            if values["method"] == _SPREAD_METHOD:
+            if str(values["method"]).endswith(_SPREAD_METHOD):
                 spreads = np.frombuffer(base64.b64decode(values["spreads"], validate=True), _STORED).astype(np.float32)
             cohort = cls(
                 np.frombuffer(content, _STORED).reshape(count, size).astype(np.float32),
@@ -143,6 +159,7 @@ class Cohort:
                 Calibration.from_card(values.get("calibration")),
                 float(values.get("power", 1.0)),
                 spreads,
+                float(values["most"]) if capped else None,
             )
         except (KeyError, TypeError, AttributeError, binascii.Error) as error:
             raise ValueError(f"a cohort is incomplete ({error})") from error

@@ -75,6 +75,9 @@ def test_smoke_with_a_teacher(run: CommandLine, tmp_path: Path, monkeypatch: pyt
     missing = run("train", *chosen, "--teacher", tmp_path / "none.npz")
     assert (missing.code, missing.out) == (6, "")
     assert "none.npz cannot be read as a teacher" in missing.err
+    unknown = run("train", *chosen, "--cohort-groups", tmp_path / "groups.csv")
+    assert unknown.code == 2
+    assert "--cohort-groups needs --cohort" in unknown.err
     blind = run("train", *chosen, "--same-view")
     assert blind.code == 2
     assert "--same-view needs --teacher" in blind.err

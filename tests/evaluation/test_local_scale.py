@@ -108,6 +108,29 @@ def test_spreads_go_with_the_card_and_with_the_space() -> None:
         Cohort.from_card({**spread.to_card(), "spreads": None} | {"method": "nearest-spread-centres", "spreads": ""})
 
 
+def test_a_face_far_from_all_strangers_has_the_largest_scale_and_no_more() -> None:
+    capped = dataclasses.replace(COHORT, most=2.8, power=2.0)
+    places = np.array([[0, 0], [10, 0], [500, 0]], np.float32)
+    # Mean distances of 3.5, 0.35 and hundreds: 2.8, 0.35 and 2.8, in units of 0.7, to the power of 2.
+    np.testing.assert_allclose(capped.local_scale(places), [16, 0.25, 16], rtol=1e-6)
+    np.testing.assert_allclose(capped.times(3.0).local_scale(places), np.array([16, 0.25, 16]) / 3, rtol=1e-6)
+    turned = capped.mapped(lambda rows: 2 * rows[:, ::-1], unit=1.4)
+    np.testing.assert_allclose(turned.local_scale(2 * places[:, ::-1]), [16, 0.25, 16], rtol=1e-6)
+    card = json.loads(json.dumps(capped.to_card()))
+    read = Cohort.from_card(card)
+    assert read is not None
+    assert read.most == 2.8
+    assert read.identity == capped.identity != dataclasses.replace(COHORT, power=2.0).identity
+    assert card["method"] not in {
+        COHORT.method,
+        "nearest-spread-centres",
+    }  # older versions, which know no bound, must refuse it
+    with pytest.raises(ValueError, match="incomplete"):
+        Cohort.from_card({name: value for name, value in card.items() if name != "most"})
+    with pytest.raises(ValueError, match="most"):
+        dataclasses.replace(COHORT, most=0.0)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -19,8 +19,11 @@ from facesearch.vision.tower.tower import Tower, read_card, write_card
 from facesearch_train.cohort import (
     Centres,
     Shape,
+    StrangerPhotos,
+    Strangers,
     Validation,
     add_cohort,
+    centres_of,
     cohort_embeddings,
     fit_cohort,
     gather_centres,
@@ -69,6 +72,39 @@ def test_the_best_judged_threshold_is_1_and_the_share_of_strangers_is_kept(power
     assert by_judged.accuracy > by_plain.accuracy
 
 
+def test_every_group_makes_as_many_centres_however_few_its_people() -> None:
+    rng = np.random.default_rng(4)
+    people = rng.normal(size=(440, 2)).astype(np.float32)
+    people[400:, 0] += 50
+    groups = np.repeat(["many", "few"], [400, 40])
+    centres = centres_of(Strangers(people, groups), 3)
+    assert len(centres) == 6
+    assert (centres.points[:, 0] > 25).sum() == 3
+    assert len(centres.spreads) == 6
+    # Without groups, or with one, nobody's number is fixed.
+    for same in (np.repeat("", 440), np.repeat("many", 440)):
+        np.testing.assert_allclose(
+            centres_of(Strangers(people, same), 3).points, gather_centres(people, 3).points, rtol=1e-5
+        )
+    with pytest.raises(TrainingDataError, match=r"group few has 4 people"):
+        centres_of(Strangers(people[:404], groups[:404]))
+    with pytest.raises(TrainingDataError, match=r"people without a group has 4 people"):
+        centres_of(Strangers(people[:404], np.repeat(["many", ""], [400, 4])))
+
+
+def test_no_mean_distance_counts_for_more_than_the_cap() -> None:
+    rng = np.random.default_rng(6)
+    places = (np.repeat(rng.normal(size=(30, 4)), 2, axis=0) + rng.normal(size=(60, 4)) * 0.1).astype(np.float32)
+    whose = np.repeat(np.arange(30), 2).astype(np.int32)
+    centres = Centres(rng.normal(size=(7, 4)).astype(np.float32), np.zeros(7, np.float32))
+    free = fit_cohort(centres, places, whose, 0.05, Shape(cap=1, power=1))
+    capped = fit_cohort(centres, places, whose, 0.05, Shape(cap=0.5, power=1))
+    assert free.most is None
+    assert capped.most == pytest.approx(np.median(free.local_scale(places)) * free.unit, rel=1e-5)
+    scales = capped.local_scale(places)
+    assert (scales >= scales.max() * (1 - 1e-6)).sum() == 30
+
+
 def _packed(path: Path, people: int, photos: int = 1, seed: int = 0) -> Path:
     crops = coloured_people(people, photos, seed).crops
     files = {f"p{row // photos:03d}/{row:04d}.png": png(crop) for row, crop in enumerate(np.asarray(crops))}
@@ -83,7 +119,7 @@ def test_a_finished_tower_gets_a_cohort_and_keeps_its_weights(tmp_path: Path, mo
     strangers = _packed(tmp_path / "strangers.tar", 30)
     known = _packed(tmp_path / "known.tar", 12, 4, seed=3)
     said: list[str] = []
-    card = add_cohort(folder, [strangers], Validation(known), say=said.append)
+    card = add_cohort(folder, StrangerPhotos([strangers]), Validation(known), say=said.append)
     assert Tower.load(folder, device="cpu", prepared=False).card.sha256 == before.sha256
     fitted = {name: getattr(card, name) for name in ("threshold", "threshold_far", "figures", "calibration")}
     assert dataclasses.replace(card, cohort=None) == dataclasses.replace(before, **fitted)
@@ -99,7 +135,7 @@ def test_a_finished_tower_gets_a_cohort_and_keeps_its_weights(tmp_path: Path, mo
     again = write_small_tower(tmp_path / "again")
     write_card(again, before)
     shutil.copy(folder / "tower.keras", again / "tower.keras")
-    other = Cohort.from_card(add_cohort(again, [strangers], Validation(known), say=said.append).cohort)
+    other = Cohort.from_card(add_cohort(again, StrangerPhotos([strangers]), Validation(known), say=said.append).cohort)
     assert other is not None
     np.testing.assert_allclose(other.centres, cohort.centres, atol=1e-4)
 
@@ -108,8 +144,15 @@ def test_each_person_counts_once_and_too_few_are_refused(tmp_path: Path, monkeyp
     monkeypatch.setenv("FACESEARCH_CACHE", str(tmp_path / "cache"))
     tower = Tower.load(write_small_tower(tmp_path / "tower"), device="cpu")
     several = _packed(tmp_path / "several.tar", 11, 3)
-    assert cohort_embeddings([several], tower.embed).shape == (11, 32)
+    listed = tmp_path / "groups.csv"
+    listed.write_text("photo,group\n0004.png,short\np002/0006.png,tall\n", encoding="utf-8")
+    with_groups = cohort_embeddings(StrangerPhotos([several], listed), tower.embed)
+    assert with_groups.groups.tolist() == ["", "short", "tall", *[""] * 8]
+    listed.write_text("photo,group\nelsewhere.png,tall\n", encoding="utf-8")
+    with pytest.raises(TrainingDataError, match="names no photo"):
+        cohort_embeddings(StrangerPhotos([several], listed), tower.embed)
+    assert cohort_embeddings(StrangerPhotos([several]), tower.embed).embeddings.shape == (11, 32)
     few = tmp_path / "few.tar"
     few.write_bytes(tar({f"p{row}/a.png": png(picture) for row, picture in enumerate(pictures(9))}))
     with pytest.raises(TrainingDataError, match="9 people"):
-        cohort_embeddings([few], tower.embed)
+        cohort_embeddings(StrangerPhotos([few]), tower.embed)

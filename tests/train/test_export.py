@@ -19,6 +19,7 @@ from facesearch.evaluation.calibration import Calibration
 from facesearch.evaluation.metrics import best_threshold, roc_curve
 from facesearch.vision.tower.tower import Tower, TowerCard
 from facesearch_train import export
+from facesearch_train.cohort import StrangerPhotos
 from facesearch_train.crop_data import CropData
 from facesearch_train.export import (
     export_tower,
@@ -76,7 +77,9 @@ def test_strangers_make_the_cards_cohort(exported: Exported, tmp_path: Path, mon
     strangers = tmp_path / "strangers.tar"
     crops = coloured_people(20, 1, seed=8).crops
     strangers.write_bytes(tar({f"p{row}/a.png": png(np.asarray(crops[row])) for row in range(20)}))
-    card = export_tower(exported.serving, tmp_path / "tower", CONFIG, VALIDATION, {}, cohort=[strangers])
+    card = export_tower(
+        exported.serving, tmp_path / "tower", CONFIG, VALIDATION, {}, cohort=StrangerPhotos([strangers])
+    )
     assert exported.card.cohort is None
     tower = Tower.load(tmp_path / "tower", device="cpu")
     assert tower.cohort is not None

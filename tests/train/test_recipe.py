@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -42,6 +43,18 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def stop(_: EpochReport) -> None:
     raise KeyboardInterrupt
+
+
+def test_an_order_remembers_its_cohort_and_a_wrong_list_of_groups_stops_it_at_once(
+    people: Path, tmp_path: Path
+) -> None:
+    listed = tmp_path / "groups.csv"
+    order = Order(CONFIG, tmp_path, (people,), cohort=(people,), cohort_groups=listed)
+    order.save()
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG.to_json()), encoding="utf-8")
+    assert Order.load(tmp_path) == replace(order, data=(people.resolve(),), cohort=(people.resolve(),))
+    with pytest.raises(TrainingDataError, match="list of groups"):
+        train_tower(order)
 
 
 def test_a_run_that_was_stopped_is_resumed_from_its_folder_alone(people: Path, tmp_path: Path) -> None:

@@ -1,18 +1,20 @@
 """A cohort of strangers for a tower's card, made at export: `train --cohort`, or for a finished tower this module.
 
 One photo of each person is embedded, and the embeddings are gathered around centres (k-means). A centre that fewer than
-LEAST_PEOPLE people make is dissolved into its neighbours: no real person's face ships. Threshold, figures and
-probabilities of plain distances, and unit, threshold and probabilities of judged ones, are then fitted to the people
-who validate. `scripts/bench_groups.py sweep` says which numbers suit a tower.
+LEAST_PEOPLE people make is dissolved into its neighbours: no real person's face ships. If a list says which group each
+person belongs to, every group makes the same number of centres: nearest strangers are then as near for a group with few
+people in the cohort as for one with many. Threshold, figures and probabilities of plain distances, and unit, threshold
+and probabilities of judged ones, are then fitted to the people who validate. `scripts/bench_groups.py sweep` says which
+numbers suit a tower.
 
-    python -m facesearch_train.cohort TOWER --cohort SET [--cohort SET ...] --data LFW --hold-out-fold 6
+    python -m facesearch_train.cohort TOWER --cohort SET [--cohort SET ...] --groups FILE --data LFW --hold-out-fold 6
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +28,52 @@ from facesearch.records import Floats
 from facesearch.vision.tower.tower import Tower, TowerCard, write_card
 from facesearch_train.data.crop_parts import Progress
 from facesearch_train.data.crops import CropSet, prepare_crops
-from facesearch_train.data.datasets import list_photos, read_dataset
+from facesearch_train.data.datasets import Dataset, list_photos, read_dataset
 from facesearch_train.data.lfw import people_in_folds, read_folds
 from facesearch_train.data.pairs import number_identities
 from facesearch_train.evaluation.evaluate import Embed, embed_rows, found_rows
+from facesearch_train.evaluation.group_list import photo_names, read_groups
 
-CENTRES = 300  # asked of k-means; fewer are left after small ones are dissolved
+CENTRES = 300  # asked of k-means where no groups are known; fewer are left after small ones are dissolved
+CENTRES_A_GROUP = 8
 NEIGHBOURS = 1  # more blur the groups (docs/research/model-card.md)
-POWER = 1.1  # of the mean distance: more evens the groups out, less spares genuine pairs
+POWER = 1.25  # of the mean distance: more evens the groups out, less spares genuine pairs
+CAP = 0.5  # share of validation faces whose mean distance is under the largest that counts
 LEAST_PEOPLE = 5  # to a centre
 _SEED = 1
 
 
-def cohort_embeddings(
-    sets: Sequence[Path], embed: Embed, say: Callable[[str], None] = lambda _: None, progress: Progress | None = None
-) -> Floats:
-    """An embedding for each person of some labelled photos, of their first usable photo: float32 (P, D).
+@dataclasses.dataclass(frozen=True)
+class StrangerPhotos:
+    """What a cohort is made of."""
 
-    Raises TrainingDataError where too few people have one.
+    sets: Sequence[Path]  # labelled photos
+    groups: Path | None = None  # the group of each photo, as `evaluate --groups` reads it
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Strangers:
+    """A face of each person of a cohort."""
+
+    embeddings: Floats  # (P, D)
+    groups: NDArray[np.str_]  # (P,), "" where it is not known
+
+
+def cohort_embeddings(
+    photos: StrangerPhotos,
+    embed: Embed,
+    say: Callable[[str], None] = lambda _: None,
+    progress: Progress | None = None,
+) -> Strangers:
+    """An embedding for each person of some labelled photos, of their first photo, and their group.
+
+    Raises TrainingDataError where too few people have one, and for a list of groups that cannot be read or that names
+    none of them.
     """
+    listed = read_groups(photos.groups) if photos.groups else {}
     found: list[Floats] = []
-    for path in sets:
+    groups: list[str] = []
+    for path in photos.sets:
         dataset = list_photos(path)
         say(f"cohort: {dataset.describe()}")
         firsts = {photo.identity: photo for photo in reversed(dataset.photos)}
@@ -56,13 +83,25 @@ def cohort_embeddings(
         )
         if rows := found_rows(crops):
             found.append(embed_rows(crops, rows, embed).astype(np.float32))
+            known = _groups_of_people(dataset, listed)
+            groups += [known.get(crops.identities[row], "") for row in rows]
     people = sum(map(len, found))
     if people < 2 * LEAST_PEOPLE:
         raise TrainingDataError(
             f"The cohort has {people} people with a usable photo; it takes {2 * LEAST_PEOPLE}, and some hundreds of "
             "every group to be of use. Give more labelled photos with --cohort."
         )
-    return np.concatenate(found)
+    if photos.groups and not any(groups):
+        raise TrainingDataError(
+            f"{photos.groups} names no photo of the cohort. Name a photo of each person, by its path below its set, "
+            "or by its file name."
+        )
+    return Strangers(np.concatenate(found), np.array(groups, np.str_))
+
+
+def _groups_of_people(dataset: Dataset, listed: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    named = zip(dataset.photos, photo_names(dataset), strict=True)
+    return {photo.identity: listed[name][0] for photo, names in named for name in names if name in listed}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,6 +113,34 @@ class Centres:
 
     def __len__(self) -> int:
         return len(self.points)
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """How local scales are made."""
+
+    centres: int | None = None  # asked for, of each group where groups are known; None: see CENTRES, CENTRES_A_GROUP
+    neighbours: int = NEIGHBOURS
+    power: float = POWER
+    cap: float = CAP  # 1 sets no bound
+
+
+def centres_of(strangers: Strangers, asked: int | None = None) -> Centres:
+    """The centres of a cohort: `asked` of each group, of everybody where no group is known.
+
+    Raises TrainingDataError for a group of fewer than LEAST_PEOPLE people.
+    """
+    names, counts = np.unique(strangers.groups, return_counts=True)
+    if len(names) == 1:
+        return gather_centres(strangers.embeddings, asked or CENTRES)
+    if counts.min() < LEAST_PEOPLE:
+        name = names[counts.argmin()] or "people without a group"
+        raise TrainingDataError(
+            f"The cohort's group {name} has {counts.min()} people with a usable photo; it takes {LEAST_PEOPLE}. Give "
+            "more of them, or list them under another group."
+        )
+    each = [gather_centres(strangers.embeddings[strangers.groups == name], asked or CENTRES_A_GROUP) for name in names]
+    return Centres(np.concatenate([group.points for group in each]), np.concatenate([group.spreads for group in each]))
 
 
 def gather_centres(embeddings: Floats, centres: int = CENTRES, least_people: int = LEAST_PEOPLE) -> Centres:
@@ -103,15 +170,6 @@ def _centre(people: Floats) -> tuple[Floats, float]:
     return mean, squared * len(people) / max(len(people) - 1, 1)
 
 
-@dataclasses.dataclass(frozen=True)
-class Shape:
-    """How local scales are made."""
-
-    centres: int = CENTRES  # asked for
-    neighbours: int = NEIGHBOURS
-    power: float = POWER
-
-
 def fit_cohort(
     centres: Centres, embeddings: Floats, identities: NDArray[np.int32], far: float, shape: Shape | None = None
 ) -> Cohort:
@@ -124,7 +182,9 @@ def fit_cohort(
 
     shape = shape or Shape()
     neighbours = min(shape.neighbours, len(centres))
-    raw = Cohort(centres.points, neighbours, 1.0, 1.0, far, power=shape.power, spreads=centres.spreads)
+    mean = Cohort(centres.points, neighbours, 1.0, 1.0, far, spreads=centres.spreads)
+    most = float(np.quantile(mean.local_scale(embeddings), shape.cap)) if shape.cap < 1 else None
+    raw = dataclasses.replace(mean, power=shape.power, most=most)
     best = threshold_by_person(embeddings, identities, raw.local_scale(embeddings)).distance
     cohort = raw.times(float(1 / best))
     scales = cohort.local_scale(embeddings)
@@ -148,7 +208,7 @@ class Validation:
 
 def add_cohort(
     folder: Path,
-    sets: Sequence[Path],
+    photos: StrangerPhotos,
     validation: Validation,
     shape: Shape | None = None,
     say: Callable[[str], None] = print,
@@ -163,12 +223,12 @@ def add_cohort(
     tower = Tower.load(folder, device="auto")
     crops = validating(validation.data, validation.folds)
     say(crops.describe())
-    centres = gather_centres(cohort_embeddings(sets, tower.embed, say), shape.centres)
+    centres = centres_of(cohort_embeddings(photos, tower.embed, say), shape.centres)
     rows = found_rows(crops)
     embeddings = embed_rows(crops, rows, tower.embed).astype(np.float32)
     identities = number_identities([crops.identities[row] for row in rows])
     cohort = fit_cohort(centres, embeddings, identities, THRESHOLD_FAR, shape)
-    card = dataclasses.replace(tower.card, cohort=described(cohort, sets), **judge(embeddings, identities))
+    card = dataclasses.replace(tower.card, cohort=described(cohort, photos), **judge(embeddings, identities))
     write_card(folder, card)
     say(f"plain distances: threshold {card.threshold:.3f}")
     say(f"cohort: {len(centres)} centres, {cohort.identity[:12]}; judged threshold {cohort.threshold:.3f}")
@@ -185,9 +245,14 @@ def validating(data: Path, folds: Sequence[int] = ()) -> CropSet:
     return prepare_crops(dataset)
 
 
-def described(cohort: Cohort, sets: Sequence[Path]) -> dict[str, Any]:
+def described(cohort: Cohort, photos: StrangerPhotos) -> dict[str, Any]:
     """A cohort as the card keeps it, with the names of what it was made of."""
-    return {**cohort.to_card(), "data": [path.resolve().name for path in sets], "least_people_a_centre": LEAST_PEOPLE}
+    return {
+        **cohort.to_card(),
+        "data": [path.resolve().name for path in photos.sets],
+        "groups": photos.groups.name if photos.groups else None,
+        "least_people_a_centre": LEAST_PEOPLE,
+    }
 
 
 def main() -> None:
@@ -195,14 +260,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Give a finished tower a cohort of strangers.")
     parser.add_argument("tower", type=Path, help="folder with tower.keras and tower.json")
     parser.add_argument("--cohort", type=Path, action="append", required=True, help="labelled photos of strangers")
+    parser.add_argument("--groups", type=Path, help="CSV file with a photo of the cohort and its group a line")
     parser.add_argument("--data", type=Path, required=True, help="labelled photos of people that the tower never saw")
     parser.add_argument("--hold-out-fold", type=int, action="append", default=[], help="of the data's pairs.txt")
-    parser.add_argument("--centres", type=int, default=CENTRES, help="asked for")
+    parser.add_argument("--centres", type=int, help="asked for, of each group with --groups")
     parser.add_argument("--neighbours", type=int, default=NEIGHBOURS, help="nearest centres to a local scale")
     parser.add_argument("--power", type=float, default=POWER, help="of their mean distance")
+    parser.add_argument(
+        "--cap", type=float, default=CAP, help="share of the data's faces under the largest mean distance that counts"
+    )
     given = parser.parse_args()
-    shape = Shape(given.centres, given.neighbours, given.power)
-    add_cohort(given.tower, given.cohort, Validation(given.data, given.hold_out_fold), shape)
+    shape = Shape(given.centres, given.neighbours, given.power, given.cap)
+    add_cohort(
+        given.tower, StrangerPhotos(given.cohort, given.groups), Validation(given.data, given.hold_out_fold), shape
+    )
 
 
 if __name__ == "__main__":

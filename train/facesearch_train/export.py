@@ -9,7 +9,6 @@ import dataclasses
 import datetime
 import tempfile
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from facesearch.records import CROP_SIZE_PX, Floats, Pixels
 from facesearch.vision.tower.keras_archive import read_keras_archive
 from facesearch.vision.tower.quantisation import observe_ranges
 from facesearch.vision.tower.tower import CARD_NAME, WEIGHTS_NAME, Tower, TowerCard, weights_sha256, write_card
-from facesearch_train.cohort import cohort_embeddings, described, fit_cohort, gather_centres
+from facesearch_train.cohort import StrangerPhotos, centres_of, cohort_embeddings, described, fit_cohort
 from facesearch_train.config import TrainConfig
 from facesearch_train.crop_data import CropData
 from facesearch_train.data.pairs import photos_by_person
@@ -71,7 +70,7 @@ def export_tower(
     *,
     unit_threshold: bool = False,
     sample: Pixels | None = None,
-    cohort: Sequence[Path] = (),
+    cohort: StrangerPhotos | None = None,
 ) -> TowerCard:
     """Write `tower.keras` and `tower.json` into a folder and return the card. Both appear whole or not at all.
 
@@ -81,7 +80,7 @@ def export_tower(
     (N, 112, 112, 3), that show which values the network meets, so that it can run in int8; without them it cannot.
     cohort: labelled photos of strangers of all groups, for judged distances (see facesearch_train.cohort).
     Raises TowerError when the runtime that serves it does not give the network's numbers, and TrainingDataError for a
-    cohort of too few people.
+    cohort that cannot be used.
     """
     folder.mkdir(parents=True, exist_ok=True)
     factor = rescale_to_unit_threshold(serving, validation) if unit_threshold else 1.0
@@ -107,7 +106,7 @@ def export_tower(
         embeddings = tower.embed(np.asarray(validation.crops))
         card = dataclasses.replace(draft, **judge(embeddings, validation.identities))
         if cohort:
-            centres = gather_centres(cohort_embeddings(cohort, tower.embed))
+            centres = centres_of(cohort_embeddings(cohort, tower.embed))
             fitted = fit_cohort(centres, embeddings, validation.identities, THRESHOLD_FAR)
             card = dataclasses.replace(card, cohort=described(fitted, cohort))
         if sample is not None:

@@ -24,6 +24,7 @@ from facesearch_train.data.lfw import fetch_lfw, people_in_folds, read_folds
 from facesearch_train.data.pairs import NOBODY, number_identities
 from facesearch_train.data.splits import split_by_person
 from facesearch_train.data.teacher import read_teacher, taught_places
+from facesearch_train.evaluation.group_list import read_groups
 from facesearch_train.model.dlib_teacher import dlib_weights_path
 from facesearch_train.model.teacher_embeddings import DLIB, teacher_files
 
@@ -52,6 +53,7 @@ class Order:
     hold_out_folds: tuple[int, ...] = ()
     start_from: Path | None = None
     cohort: tuple[Path, ...] = ()  # labelled photos of strangers, for judged distances
+    cohort_groups: Path | None = None  # the group of each of these photos
     teachers: tuple[Path, ...] = ()
 
     def save(self) -> None:
@@ -61,6 +63,7 @@ class Order:
             "hold_out_folds": list(self.hold_out_folds),
             "start_from": str(self.start_from.resolve()) if self.start_from else None,
             "cohort": [str(path.resolve()) for path in self.cohort],
+            "cohort_groups": str(self.cohort_groups.resolve()) if self.cohort_groups else None,
             "teachers": [str(path if path == DLIB else path.resolve()) for path in self.teachers],
         }
         (self.folder / ORDER_NAME).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
@@ -84,6 +87,7 @@ class Order:
             hold_out_folds=tuple(order["hold_out_folds"]),
             start_from=Path(order["start_from"]) if order["start_from"] else None,
             cohort=tuple(Path(path) for path in order.get("cohort", ())),
+            cohort_groups=Path(order["cohort_groups"]) if order.get("cohort_groups") else None,
             teachers=tuple(Path(path) for path in order.get("teachers", ())),
         )
 
@@ -125,7 +129,10 @@ def train_tower(order: Order, resume: bool = False, listener: Listener | None = 
         )
     for path in order.cohort:
         list_photos(path)  # a mistyped path is found before hours are spent
+    if order.cohort_groups:
+        read_groups(order.cohort_groups)
     people = read_people(order, listener)
+    from facesearch_train.cohort import StrangerPhotos
     from facesearch_train.crop_data import CropData
     from facesearch_train.export import export_tower, serving_tower
     from facesearch_train.loop import Run
@@ -151,7 +158,7 @@ def train_tower(order: Order, resume: bool = False, listener: Listener | None = 
         _described(order, people),
         unit_threshold=order.config.unit_threshold,
         sample=_sample(people),
-        cohort=order.cohort,
+        cohort=StrangerPhotos(order.cohort, order.cohort_groups) if order.cohort else None,
     )
 
 

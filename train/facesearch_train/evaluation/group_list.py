@@ -87,7 +87,7 @@ def examine_groups(
 
 def _grouped(crops: CropSet, listed: dict[str, list[str]], tower: Tower) -> GroupedFaces:
     """The faces that were found of photos that the list names."""
-    names = _names(crops.dataset)
+    names = photo_names(crops.dataset)
     rows = [row for row in found_rows(crops) if any(name in listed for name in names[row])]
     groups: dict[str, list[int]] = defaultdict(list)
     for place, row in enumerate(rows):
@@ -99,13 +99,13 @@ def _grouped(crops: CropSet, listed: dict[str, list[str]], tower: Tower) -> Grou
     return GroupedFaces(embeddings, [crops.identities[row] for row in rows], groups)
 
 
-def _names(dataset: Dataset) -> list[tuple[str, str]]:
+def photo_names(dataset: Dataset) -> list[tuple[str, str]]:
     """What a list may call each photo: its path below the dataset's root, or its file name."""
     return [(photo.path.relative_to(dataset.root).as_posix(), photo.path.name) for photo in dataset.photos]
 
 
 def _require_listed(listed: dict[str, list[str]], dataset: Dataset, list_path: Path) -> None:
-    known = {name for names in _names(dataset) for name in names}
+    known = {name for names in photo_names(dataset) for name in names}
     if missing := sorted(set(listed) - known):
         raise TrainingDataError(
             f"{len(missing):,} of {len(listed):,} photos that {list_path} names are not in {dataset.root} (first: "
