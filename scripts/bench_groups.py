@@ -2,6 +2,7 @@
 
     python scripts/bench_groups.py split groups/utk.tar.gz DIR
     python scripts/bench_groups.py sweep DIR --lfw lfw
+    python scripts/bench_groups.py review DIR --lfw lfw
     python scripts/bench_groups.py grouping DIR --lfw lfw --families packed/fiw.tar.gz
 
 split: half of UTKFace's people make DIR/utk-cohort.tar, the other half DIR/utk-judged.tar, each with its groups, people
@@ -10,7 +11,8 @@ judges the other, and so do those of two other halvings, at the threshold that 1
 and 7 pass; figures are those of all together. Embeddings are kept in DIR. It ends with the most even of
 the settings that keep the true matches of plain distances, which is what facesearch_train.cohort should have, with how
 uneven groups that are exactly alike would look, because there are so few people in them, and with the same on halvings
-on which nothing was chosen. grouping: by plain distances and by those of the tower's card, how well `people group`
+on which nothing was chosen. review: how often two strangers of a group look as much like one person to `people review`
+as 1 % of LFW's strangers do. grouping: by plain distances and by those of the tower's card, how well `people group`
 separates LFW's people and the members of families (people are named FAMILY-MEMBER), and how many of the judged half,
 all different people, it groups.
 """
@@ -20,18 +22,20 @@ from __future__ import annotations
 import argparse
 import hashlib
 import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from group_halves import Halves, Line, Scales, Sweep, split
+from group_halves import FARS, Halves, Line, Scales, Sweep, split
 
 from facesearch.evaluation.calibration import Calibration
 from facesearch.evaluation.cohort import Cohort
 from facesearch.evaluation.places import Places
 from facesearch.people.clusters import Bounds, ClusterScores, KnownFaces, group_faces, score_clusters
+from facesearch.people.likeness import Likeness
 from facesearch.records import Floats, Ints
 from facesearch.vision.tower.tower import Tower
 from facesearch_train.cohort import CAP, NEIGHBOURS, POWER, Centres, Shape, Strangers, centres_of
@@ -46,6 +50,7 @@ POWERS = (1.0, 1.1, 1.25, 1.4)
 MOST_IN_WORST = 0.03
 DRAWS_BY_CHANCE = 1000
 CHOSEN_ON, HALVINGS = 3, 8
+PAIRS_AT_ONCE = 1 << 18
 
 
 class Shapes:
@@ -136,6 +141,47 @@ def by_chance(at_hand: Sweep, scales_of: Callable[[Strangers], Scales]) -> str:
     )
 
 
+def review(at_hand: Halves, threshold: float) -> None:
+    """Print how often two strangers look as much like one person to `people review` as 1 % of LFW's strangers do."""
+    for kind in ("plain", "local scales"):
+        counts: Counter[str] = Counter()
+        pairs: Counter[str] = Counter()
+        found: list[float] = []
+        for cohort, judged in Sweep([at_hand]).ways():
+            points = np.concatenate([at_hand.known, judged.embeddings])
+            owners = np.concatenate([at_hand.people, at_hand.people.max() + 1 + np.arange(len(judged.embeddings))])
+            scales = np.ones(len(points), np.float32)
+            if kind != "plain":
+                scales = Shapes(at_hand.known).scales(Shape(A_GROUP[1]), True)(cohort)(points, owners)
+            likeness = Likeness(Places(points, scales), owners, threshold / float(scales.mean()))
+            known = np.arange(len(at_hand.known))
+            evidence, same = _evidence(likeness, known), np.equal.outer(owners, owners)
+            first, second = np.triu_indices(len(known), 1)
+            impostor = ~same[first, second]
+            bounds = [float(np.quantile(evidence[impostor], 1 - far)) for far in FARS]
+            found += [float((evidence[~impostor] >= bound).mean()) for bound in bounds]
+            for group in np.unique(judged.groups).tolist():
+                of_group = _evidence(likeness, len(known) + np.flatnonzero(judged.groups == group))
+                counts[group] += int((of_group >= bounds[0]).sum())
+                pairs[group] += len(of_group)
+        shares = {group: counts[group] / pairs[group] for group in pairs}
+        print(f"{kind}: {', '.join(f'{group} {share:.1%}' for group, share in shares.items())}")
+        print(f"  worst to best {max(shares.values()) / min(shares.values()):.1f}; of LFW's pairs of one person")
+        print(f"  {np.mean(found[::2]):.1%} are found at FAR 1 %, {np.mean(found[1::2]):.1%} at 0.1 %")
+
+
+def _evidence(likeness: Likeness, rows: Ints) -> Floats:
+    """That two faces are one person's, of all pairs of some faces."""
+    first, second = (rows[side] for side in np.triu_indices(len(rows), 1))
+    pieces = []
+    for start in range(0, len(first), PAIRS_AT_ONCE):
+        one, other = first[start : start + PAIRS_AT_ONCE], second[start : start + PAIRS_AT_ONCE]
+        ones = np.ones(len(one))
+        scales = (likeness._scales[one] + likeness._scales[other]) / 2
+        pieces.append(likeness._ratio(likeness._faces[one], ones, likeness._faces[other], ones, scales))
+    return np.concatenate(pieces).astype(np.float32)
+
+
 FAMILIES, TOGETHER, DRAWS = 200, 20, 6
 
 
@@ -214,7 +260,7 @@ def main() -> None:
     halves = commands.add_parser("split")
     halves.add_argument("archive", type=Path)
     halves.add_argument("folder", type=Path)
-    for name in ("sweep", "grouping"):
+    for name in ("sweep", "review", "grouping"):
         tried = commands.add_parser(name)
         tried.add_argument("folder", type=Path)
         tried.add_argument("--lfw", type=Path, required=True)
@@ -229,6 +275,8 @@ def main() -> None:
     at_hand = Halves.read(given.folder, given.lfw, tower)
     if given.command == "sweep":
         sweep(Sweep([at_hand, *(at_hand.again(seed) for seed in range(1, CHOSEN_ON))]))
+    elif given.command == "review":
+        review(at_hand, tower.card.threshold)
     else:
         grouping(given.folder, at_hand, given.families, tower)
 

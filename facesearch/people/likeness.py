@@ -25,6 +25,9 @@ _TRUSTED = 4  # so many faces say of a person what more would say: faces of one 
 _EXACT_POINTS = 50_000  # beyond these the search is by partitions
 _PROBES_AT_ONCE = 16_384
 _KEPT_ROUND = 0.5  # how much of the scatter within people is taken as equal in all directions
+# Faces that lie where strangers are near differ less than others: the squares of what two differ by are divided by
+# their local scale to this power (docs/research/review.md).
+_SCALED = 1.25
 # Before any face is named: root mean square distances of one person's and two people's faces, as multiples of the
 # threshold, and how many faces or people it takes to outweigh that. The shipped tower has 1.18 and 2.07 on LFW's
 # people of fold 6, 1.10 and 2.09 on fold 7.
@@ -45,18 +48,22 @@ class Likeness:
 
     places: of N faces; owners: int64 (N,) ids of people. threshold: up to this distance two faces count as one person.
     How faces scatter is estimated in the space itself; a judged threshold stands for a plain one where scales are
-    average.
+    average. Local scales count in proportion to the average face's: with them, strangers of every group of people look
+    about as different.
     """
 
     def __init__(self, places: Places, owners: Ints, threshold: float) -> None:
         self.people, self.positions, self.counts = np.unique(owners, return_inverse=True, return_counts=True)
         rows = np.asarray(places.points, np.float64)
         middle = rows.mean(axis=0)
-        plain = threshold * float(places.scales.mean(dtype=np.float64))
+        average = float(places.scales.mean(dtype=np.float64))
+        plain = threshold * average
         within, between = _scatter(rows - middle, self.positions, self.counts, plain)
         projection, self._spread = _diagonal(within, between)
         self._faces = (rows - middle) @ projection
         self._sums = _sums(self._faces, self.positions, len(self.people))
+        self._scales = np.asarray(places.scales, np.float64) / average  # of faces
+        self._person_scales = np.bincount(self.positions, self._scales, len(self.people)) / self.counts
 
     @cached_property
     def _search(self) -> tuple[Any, Ints]:
@@ -76,6 +83,7 @@ class Likeness:
                 np.ones(others.shape),
                 self._sums[known] / self.counts[known][..., None],
                 np.minimum(self.counts[known], _TRUSTED),
+                (self._scales[rows][:, None] + self._person_scales[known]) / 2,
             )
             yield rows, Fits(own, others, np.where(others >= 0, to_others, -np.inf))
 
@@ -87,7 +95,8 @@ class Likeness:
         if without is not None:
             left, sums = left - 1, sums - self._faces[without]
         means = sums / np.maximum(left, 1)[:, None]
-        ratio = self._ratio(self._faces[rows], np.ones(len(rows)), means, np.clip(left, 1, _TRUSTED))
+        scales = (self._scales[rows] + self._person_scales[mine]) / 2
+        ratio = self._ratio(self._faces[rows], np.ones(len(rows)), means, np.clip(left, 1, _TRUSTED), scales)
         return np.where(left > 0, ratio, np.nan)
 
     def alike(self) -> Iterator[tuple[int, int, float]]:
@@ -104,7 +113,8 @@ class Likeness:
                 (self.counts[first] == self.counts[second]) & (first > second)
             )
             first, second = np.where(swap, second, first), np.where(swap, first, second)
-            ratio = self._ratio(means[first], self.counts[first], means[second], self.counts[second])
+            scales = (self._person_scales[first] + self._person_scales[second]) / 2
+            ratio = self._ratio(means[first], self.counts[first], means[second], self.counts[second], scales)
             yield from zip(first.tolist(), second.tolist(), ratio.tolist(), strict=True)
 
     def _near(self, probes: Values, mine: Ints) -> Ints:
@@ -118,13 +128,21 @@ class Likeness:
             near[row, : len(others)] = others
         return near
 
-    def _ratio(self, first: Values, first_count: Values | Ints, second: Values, second_count: Values | Ints) -> Values:
-        """log p(both means | one person) - log p(both | two people): (..., 32) and counts (...) -> (...)."""
+    def _ratio(
+        self,
+        first: Values,
+        first_count: Values | Ints,
+        second: Values,
+        second_count: Values | Ints,
+        scales: Values,
+    ) -> Values:
+        """log p(both means | one person) - log p(both | two people): (..., 32) -> (...). Counts and scales: (...)."""
         between = self._spread
         n1, n2 = np.asarray(first_count, np.float64)[..., None], np.asarray(second_count, np.float64)[..., None]
         known = between / (between + 1 / n2)  # how much the second mean says about the person
         given, alone = between * (1 - known) + 1 / n1, between + 1 / n1
-        logs = np.log(alone / given) + first**2 / alone - (first - known * second) ** 2 / given
+        apart = (first - known * second) ** 2 / given / (scales**_SCALED)[..., None]
+        logs = np.log(alone / given) + first**2 / alone - apart
         return np.asarray(logs.sum(axis=-1) / 2)
 
 

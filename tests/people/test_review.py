@@ -29,6 +29,7 @@ from facesearch.people import (
 )
 from facesearch.people.likeness import Likeness
 from facesearch.query.lookalikes import lookalikes
+from facesearch.records import Floats
 
 FACES = 8
 PEOPLE = {"Ann": (200, 20, 20), "Bob": (20, 200, 20), "Carl": (20, 20, 200), "Dora": (180, 180, 20)}
@@ -223,7 +224,28 @@ def test_the_likelihood_ratio_is_that_of_the_two_normal_distributions() -> None:
                     log -= sign * (both @ np.linalg.solve(covariance, both) + np.log(np.linalg.det(covariance))) / 2
             expected.append(log)
         counts = (np.full(2, n1), np.full(2, n2))
-        np.testing.assert_allclose(likeness._ratio(first, counts[0], second, counts[1]), expected, rtol=1e-9)
+        ratio = likeness._ratio(first, counts[0], second, counts[1], np.ones(2))
+        np.testing.assert_allclose(ratio, expected, rtol=1e-9)
+
+
+def test_where_strangers_lie_near_people_must_be_nearer_to_count_as_one() -> None:
+    random = np.random.default_rng(3)
+    people = np.repeat(np.arange(60), 3)
+    embeddings = (random.normal(size=(60, 32))[people] + 0.6 * random.normal(size=(180, 32))).astype(np.float32)
+    scales = np.where(people < 30, 0.7, 1.3).astype(np.float32)  # the first thirty lie where strangers are near
+
+    def evidence(scales: Floats) -> dict[tuple[int, int], float]:
+        pairs = Likeness(Places(embeddings, scales), people, 4.0 / float(scales.mean())).alike()
+        return {(first, second): ratio for first, second, ratio in pairs}
+
+    even, judged, doubled = evidence(np.ones(180, np.float32)), evidence(scales), evidence(2 * scales)
+    assert even.keys() == judged.keys()
+    for pair, ratio in judged.items():
+        if max(pair) < 30:
+            assert ratio < even[pair]
+        elif min(pair) >= 30:
+            assert ratio > even[pair]
+        assert doubled[pair] == pytest.approx(ratio, rel=1e-4)  # only proportions count
 
 
 def test_the_search_by_partitions_finds_whom_the_exact_one_finds(monkeypatch: pytest.MonkeyPatch) -> None:
