@@ -54,6 +54,7 @@ class GroupReport:
     judged: bool  # whether distances are judged by a cohort, or plain
     groups: tuple[GroupFigures, ...]  # in the order of their names
     everybody: GroupFigures
+    worst_to_best_by_chance: float | None = None  # the median if all groups were alike; None without two that pass any
 
     @property
     def worst_to_best(self) -> float | None:
@@ -85,14 +86,16 @@ def report_groups(faces: GroupedFaces, threshold: float, scales: Floats | None =
     """The figures of each group. scales: local scales (N,), None for plain distances."""
     numbers = np.unique(np.array(faces.people), return_inverse=True)[1].astype(np.int64)
 
-    def figures(name: str, rows: Sequence[int]) -> GroupFigures:
+    def figures(name: str, rows: Sequence[int]) -> tuple[GroupFigures, NDArray[np.float64]]:
         return _figures(name, _distances(faces.embeddings, scales, _some(rows)), numbers[_some(rows)], threshold)
 
+    of_groups = [figures(name, faces.groups[name]) for name in sorted(faces.groups)]
     return GroupReport(
         threshold,
         scales is not None,
-        tuple(figures(name, faces.groups[name]) for name in sorted(faces.groups)),
-        figures(ALL, faces.rows),
+        tuple(each for each, _ in of_groups),
+        figures(ALL, faces.rows)[0],
+        _ratio_by_chance([drawn for _, drawn in of_groups if len(drawn)]),
     )
 
 
@@ -114,6 +117,10 @@ def group_lines(report: GroupReport, plain: GroupReport | None = None) -> list[s
     if report.worst_to_best is not None:
         before = f" (by plain distance {plain.worst_to_best:.1f})" if plain and plain.worst_to_best else ""
         lines.append(f"worst to best     {report.worst_to_best:.1f} times as many strangers pass{before}")
+        if report.worst_to_best_by_chance is not None:
+            lines.append(
+                f"by chance alone   {report.worst_to_best_by_chance:.1f} with as many people in groups that are alike"
+            )
     return lines
 
 
@@ -129,25 +136,44 @@ def _distances(embeddings: Floats, scales: Floats | None, rows: NDArray[np.int64
     return distances if scales is None else judged_distances(distances, scales[rows][:, None], scales[rows][None])
 
 
-def _figures(name: str, distances: Floats, people: NDArray[np.int64], threshold: float) -> GroupFigures:
+def _figures(
+    name: str, distances: Floats, people: NDArray[np.int64], threshold: float
+) -> tuple[GroupFigures, NDArray[np.float64]]:
+    """And the group's share of false matches with people drawn again, as a multiple of what it is; empty without."""
     pairs = np.triu(np.ones(distances.shape, bool), 1)
     same = people[:, None] == people[None]
     accepted = distances <= threshold
-    return GroupFigures(
+    false_matches, drawn = _share(pairs & ~same, accepted, people)
+    figures = GroupFigures(
         group=name,
         photos=len(people),
         people=len(np.unique(people)),
         impostor_pairs=int((pairs & ~same).sum()),
         genuine_pairs=int((pairs & same).sum()),
-        false_matches=_share(pairs & ~same, accepted, people),
-        misses=_share(pairs & same, ~accepted, people),
+        false_matches=false_matches,
+        misses=_share(pairs & same, ~accepted, people)[0],
     )
+    some = false_matches is not None and false_matches.share > 0 and len(drawn) == _RESAMPLES
+    return figures, drawn / false_matches.share if some and false_matches else drawn[:0]
 
 
-def _share(kind: NDArray[np.bool_], happened: NDArray[np.bool_], people: NDArray[np.int64]) -> Share | None:
-    """How often it happened among the pairs of a kind, (N, N), with people drawn again."""
-    if not kind.any():
+def _ratio_by_chance(drawn: Sequence[NDArray[np.float64]]) -> float | None:
+    """The median ratio of the largest to the smallest of groups whose shares differ by the draws alone."""
+    if len(drawn) < 2:
         return None
+    shares = np.stack(drawn)
+    least = shares.min(axis=0)
+    ratios = np.divide(shares.max(axis=0), least, out=np.full(len(least), np.inf), where=least > 0)
+    median = float(np.median(ratios))
+    return median if np.isfinite(median) else None
+
+
+def _share(
+    kind: NDArray[np.bool_], happened: NDArray[np.bool_], people: NDArray[np.int64]
+) -> tuple[Share | None, NDArray[np.float64]]:
+    """How often it happened among the pairs of a kind, (N, N), and with people drawn again."""
+    if not kind.any():
+        return None, np.empty(0)
     unit = np.unique(people, return_inverse=True)[1] % _MOST_UNITS
     units = int(unit.max()) + 1
     first, second = np.nonzero(kind)
@@ -161,7 +187,7 @@ def _share(kind: NDArray[np.bool_], happened: NDArray[np.bool_], people: NDArray
     total, passed = (_weighed(table, drawn) for table in counts)
     shares = passed[total > 0] / total[total > 0]
     low, high = np.quantile(shares, [0.025, 0.975]).tolist() if len(shares) else (0.0, 1.0)
-    return Share(float(counts[1].sum() / counts[0].sum()), low, high)
+    return Share(float(counts[1].sum() / counts[0].sum()), low, high), shares
 
 
 def _weighed(table: NDArray[np.float64], drawn: NDArray[np.float64]) -> NDArray[np.float64]:

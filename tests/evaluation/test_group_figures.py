@@ -54,6 +54,23 @@ def test_intervals_hold_the_truth_and_are_wider_with_fewer_people() -> None:
     assert widths[1] < widths[0] / 2
 
 
+def test_chance_alone_makes_groups_differ_the_more_the_fewer_people_are_in_them() -> None:
+    rng = np.random.default_rng(5)
+    by_chance = []
+    for people in (40, 400):
+        places = rng.uniform(size=(4 * people, 2)).astype(np.float32)
+        groups = {name: range(start * people, (start + 1) * people) for start, name in enumerate("abcd")}
+        report = report_groups(GroupedFaces(places, [str(row) for row in range(4 * people)], groups), 0.2)
+        assert report.worst_to_best is not None
+        assert report.worst_to_best_by_chance is not None
+        by_chance.append(report.worst_to_best_by_chance)
+        line = next(line for line in group_lines(report) if line.startswith("by chance"))
+        assert f" {by_chance[-1]:.1f} " in line
+    assert 1 < by_chance[1] < by_chance[0] < 2.5
+    alone = report_groups(GroupedFaces(PLACES, list("pqrrstu"), {"a": [0, 1, 2, 3]}), 1.0)
+    assert alone.worst_to_best_by_chance is None
+
+
 def test_the_table_names_every_group_and_what_it_rests_on() -> None:
     lines = group_lines(report_groups(FACES, 1.0), report_groups(FACES, 2.0))
     assert lines[1].split()[:3] == ["a", "4", "40.00%"]
