@@ -163,11 +163,15 @@ class LibraryVectors:
         return vectors.is_file and recent is not None and recent.since(self._saved_generation) is not None
 
     def purge(self) -> None:
-        """Delete the file and write it anew from the rows, so that nothing in it stems from faces that are gone."""
+        """Delete the file and write it anew, so that nothing in it stems from faces that are gone. Partitions stay."""
         self.close()
+        vectors = self.current()
+        vectors.centre()
         for name in (INDEX_NAME, DESCRIPTION_NAME):
             (self._path / name).unlink(missing_ok=True)
-        self._vectors, self._saved_generation = None, -1
+        if not vectors.training:
+            self._vectors = None  # from the rows
+        self._saved_generation = -1
         self.save(finish_training=False)
 
     def _trained(self) -> Vectors | None:

@@ -238,7 +238,7 @@ def test_a_wrong_code_is_found(path: Path) -> None:
 
 
 def test_a_forgotten_photo_leaves_no_codes(path: Path, embeddings: Floats) -> None:
-    train(path, "8bit")
+    searched = train(path, "8bit")
     with Library.open(path) as library:
         encode = library.vectors().encode
         assert encode is not None
@@ -252,6 +252,7 @@ def test_a_forgotten_photo_leaves_no_codes(path: Path, embeddings: Floats) -> No
     with Library.open(path) as library:
         encode = library.vectors().encode
         assert encode is not None
+        assert library.status().search == searched  # in the same partitions
     after = (path / "faces.faiss").read_bytes()
     for code in (codes[30:40], encode(embeddings[30:40])):
         assert not any(row.tobytes() in after for row in code)

@@ -20,6 +20,7 @@ from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library, forget, verify
 from facesearch.library.care.purge import Purge
 from facesearch.library.care.traces import pieces_of, search_files
+from facesearch.library.rows.database import Database
 from facesearch.records import Floats
 
 ANNE = [(number + 100, 7, 201) for number in range(12)]
@@ -134,6 +135,51 @@ def test_a_forgotten_photo_goes_with_its_copies_and_with_who_is_on_no_other(path
     assert verify(path, MODELS).sound
 
 
+def test_a_forgotten_photo_is_overwritten_where_it_stood(
+    path: Path, forgotten_album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Database, "vacuum", lambda self: pytest.fail("the database was written anew"))
+    assert _found(path, ANNE[5:6]) == 1
+    forget(path, str(forgotten_album / "Annemarie" / "05.png"))
+    assert _found(path, ANNE[5:6]) == 0
+    assert _found(path, [*ANNE[:5], *ANNE[6:]]) == 11
+    assert verify(path, MODELS).sound
+
+
+def test_what_a_page_still_holds_is_written_anew(path: Path, forgotten_album: Path) -> None:
+    embedding = tiles.ColourTower().embed(_crop(ANNE[5]))[0].tobytes()
+    with (path / "library.db").open("r+b") as file:
+        file.seek(_gap(path / "library.db"))
+        file.write(embedding)
+    assert (path / "library.db").read_bytes().count(embedding) == 2
+    assert verify(path, MODELS).sound
+    forget(path, str(forgotten_album / "Annemarie" / "05.png"))
+    assert _found(path, ANNE[5:6]) == 0
+    assert verify(path, MODELS).sound
+
+
+def _gap(database: Path) -> int:
+    """Where a leaf of a table has 128 bytes between its cells' pointers and the cells (SQLite's file format, 1.6)."""
+    content = database.read_bytes()
+    for page in range(4096, len(content), 4096):
+        cells, start = (int.from_bytes(content[page + at : page + at + 2], "big") for at in (3, 5))
+        if content[page] == 13 and start - 8 - 2 * cells > 160:
+            return page + 8 + 2 * cells + 16
+    raise AssertionError("no such page")
+
+
+def test_what_former_deletions_may_have_left_is_written_anew(path: Path, forgotten_album: Path) -> None:
+    embedding = tiles.ColourTower().embed(_crop(ANNE[5]))[0].tobytes()
+    with closing(sqlite3.connect(path / "library.db")) as rows, rows:
+        rows.execute("PRAGMA secure_delete = OFF")
+        rows.execute("CREATE TABLE former (of_another_tower BLOB)")
+        rows.execute("INSERT INTO former VALUES (?)", (b"of another tower" + embedding[::-1],))
+        rows.execute("DROP TABLE former")
+    assert b"of another tower" in (path / "library.db").read_bytes()
+    forget(path, str(forgotten_album / "Annemarie" / "05.png"))
+    assert b"of another tower" not in (path / "library.db").read_bytes()
+
+
 def test_everything_is_forgotten(path: Path, forgotten_album: Path) -> None:
     summary = forget(path, None)
     assert (summary.what, summary.photos, summary.faces, summary.people) == ("all", 25, 27, 2)
@@ -174,7 +220,7 @@ def test_a_name_in_a_foreign_file_is_a_trace(path: Path) -> None:
 def test_a_purge_that_was_cut_short_is_ended_by_whoever_writes_next(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def power_cut(self: object) -> bool:
+    def power_cut(self: object, *, rewrite: bool = True) -> bool:
         raise KeyboardInterrupt
 
     shutil.copy(path / "library.db", path / "library.db.version-1.backup")

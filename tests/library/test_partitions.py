@@ -82,6 +82,22 @@ def test_changes_keep_the_partitions_and_are_found(trained: Vectors, embeddings:
     assert [trained.search(newcomers[row], 1)[0].face_id for row in range(50)] == list(range(FACES, FACES + 50))
 
 
+def test_centres_stem_from_the_faces_that_are_there(trained: Vectors, embeddings: Floats) -> None:
+    gone, left = np.arange(0, FACES, 3), embeddings[np.arange(FACES) % 3 > 0]
+    before = trained._index.quantizer.reconstruct_n()
+    trained.remove(gone)
+    trained.centre()
+    centres = trained._index.quantizer.reconstruct_n()
+    assert (centres != before).any(axis=1).mean() > 0.9
+    lists = trained._index.invlists
+    sizes = np.array([lists.list_size(number) for number in range(trained._index.nlist)], np.float64)
+    np.testing.assert_allclose(sizes @ centres / sizes.sum(), left.mean(axis=0), atol=1e-4)
+    found = [{face.face_id for face in each} for each in trained.search_batch(left[:200] + np.float32(0.05), 10)]
+    ids = np.flatnonzero(np.arange(FACES) % 3 > 0)
+    right = [set(ids[nearest(left, probe, 10)].tolist()) for probe in left[:200] + np.float32(0.05)]
+    assert np.mean([len(one & other) / 10 for one, other in zip(found, right, strict=True)]) >= 0.98
+
+
 def test_saved_partitions_come_back_with_their_tuning(trained: Vectors, embeddings: Floats, tmp_path: Path) -> None:
     trained.save(tmp_path, Stamp("library", 1, FACES))
     loaded = Vectors.load(tmp_path, Stamp("library", 1, FACES))

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from facesearch.errors import LibraryError, UsageError
+from facesearch.library.care.purge import ended
 from facesearch.library.care.traces import Encode, Traces, search_files
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME
 from facesearch.library.known_people import known_person, spelled_alike
@@ -95,19 +96,20 @@ def forget(path: Path, wanted: str | None) -> ForgetSummary:
     with Library.open(path, writable=True) as library:
         target = _everything(library) if wanted is None else _target(library, wanted)
         _look_up(library, target)
+        # What no search can find has to go with every page of the database.
+        rewrite = target.what == "all" or library.purge.needs_rewriting() or any(map(_is_short, target.texts))
         copies, published = library.purge.kept_copies(), library.published.places()
         with library.changing():
             journal = _delete(library, target)
             heads = library.heads.clear()  # whoever is forgotten may have taught it
             calibration = bool(target.faces) and library.own_calibration.drop()  # or be among those it was fitted to
             library.purge.begin()
-        if not library.purge.run():
+        if not library.purge.run(rewrite=rewrite):
             raise LibraryError(
                 f"forgotten, but another process is reading the library in {path}, so that deleted bytes are still in "
                 "its log; stop that process, and run facesearch verify --repair"
             )
-    with WriterLock(path / LOCK_NAME, wait=True):
-        in_paths, traces = _search(path, target)
+    in_paths, traces = _searched(path, target, rewritten=rewrite)
     if traces.pieces or traces.texts:
         files = ", ".join(sorted({*traces.pieces, *traces.texts}))
         raise LibraryError(
@@ -207,12 +209,29 @@ def _delete(library: Library, target: _Target) -> int:
     return library.journal.forget({*target.people, *target.former}, target.faces, target.names)
 
 
+def _searched(path: Path, target: _Target, *, rewritten: bool) -> tuple[int, Traces]:
+    """The same as `_search`; where that finds something in a database that was not written anew, after doing so."""
+    with WriterLock(path / LOCK_NAME, wait=True):
+        in_paths, traces = _search(path, target)
+        if rewritten:
+            return in_paths, traces
+        if not (traces.pieces or traces.texts):
+            ended(path)
+            return in_paths, traces
+    Library.open(path, writable=True).close()  # ends the purge
+    return _searched(path, target, rewritten=True)
+
+
+def _is_short(text: str) -> bool:
+    return len(text.encode()) < _SHORTEST_TEXT_BYTES
+
+
 def _search(path: Path, target: _Target) -> tuple[int, Traces]:
     """How many paths still hold a forgotten name, and what a search of all files finds that no row accounts for.
 
     No connection of this process may be open: closing the file after the search would take SQLite's locks away.
     """
-    texts = [text for text in sorted(target.texts) if len(text.encode()) >= _SHORTEST_TEXT_BYTES]
+    texts = [text for text in sorted(target.texts) if not _is_short(text)]
     with closing(Database(schema.connect(path / DATABASE_NAME, writable=False))) as database:
         in_paths = sum(_count(database, "files", "path", name) for name in target.names)
         allowed = {

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from facesearch.library.care.strays import is_half_written, is_kept_copy
+from facesearch.library.folder import DATABASE_NAME
 from facesearch.library.library_vectors import LibraryVectors
 from facesearch.library.picture_cache import drop_pictures
+from facesearch.library.rows import schema
 from facesearch.library.rows.database import Database
 
 PURGE_SETTING = "purge"
@@ -39,16 +42,37 @@ class Purge:
         names = (entry.name for entry in self._path.iterdir())
         return tuple(sorted(name for name in names if is_kept_copy(name) or is_half_written(name)))
 
-    def run(self) -> bool:
-        """Write every file anew from the rows, and delete the copies of former databases: nothing that was deleted is
-        left in their bytes. False where another process reads, and so keeps the log from being emptied."""
+    def needs_rewriting(self) -> bool:
+        """Before the deletion: whether former ones may have left more in the database than SQLite overwrote."""
+        return self._database.has_free_pages()
+
+    def run(self, *, rewrite: bool = True) -> bool:
+        """Write every file anew, and delete the copies of former databases: nothing that was deleted is left in their
+        bytes. False where another process reads, and so keeps the log from being emptied.
+
+        rewrite: the database too. Otherwise what was deleted there has been overwritten where it stood (SQLite's
+        secure_delete), of which copies can be left in the gaps of pages: the purge stays pending until a search has
+        found none, and `ended` is called.
+        """
         self._refuse_reader()
         for name in self.kept_copies():
             (self._path / name).unlink(missing_ok=True)
         drop_pictures(self._path)
         self._vectors.purge()
+        if not rewrite:
+            return self._database.empty_log()
         if not self._database.vacuum():
             return False
-        with self._database.transaction():
-            self._database.execute("DELETE FROM settings WHERE key = ?", (PURGE_SETTING,))
+        _end(self._database)
         return True
+
+
+def ended(path: Path) -> None:
+    """A search of the library in a folder found nothing that was deleted. Called by the holder of the writer lock."""
+    with closing(Database(schema.connect(path / DATABASE_NAME, writable=True))) as database:
+        _end(database)
+
+
+def _end(database: Database) -> None:
+    with database.transaction():
+        database.execute("DELETE FROM settings WHERE key = ?", (PURGE_SETTING,))

@@ -48,13 +48,14 @@ def search_files(
     are kept as.
     """
     pieces: dict[str, int] = {}
-    kept = list(kept) if len(embeddings) > _FACES_AT_ONCE else kept
     for start in range(0, len(embeddings), _FACES_AT_ONCE):
-        wanted = _telling(pieces_of(embeddings[start : start + _FACES_AT_ONCE], encode), kept, encode)
-        for file in files:
-            found = sum(_count_pieces(window, wanted) for window in _windows(file, _PIECE_BYTES))
-            if found:
-                pieces[file.name] = pieces.get(file.name, 0) + found
+        wanted = _telling(pieces_of(embeddings[start : start + _FACES_AT_ONCE], encode), (), encode)
+        in_files = _pieces_in(files, wanted)
+        if in_files:  # seldom: those that kept embeddings have too are told apart only then
+            kept = kept if isinstance(kept, list) else list(kept)
+            in_files = _pieces_in(files, _telling(wanted, kept, encode))
+        for name, count in in_files.items():
+            pieces[name] = pieces.get(name, 0) + count
     counts: dict[str, int] = {}
     for file in files:
         for text in texts:
@@ -71,6 +72,14 @@ def pieces_of(embeddings: Floats, encode: Encode | None = None) -> Pieces:
     if encode is not None:
         forms.append(encode(embeddings))
     return np.concatenate([form.view("<u8").reshape(-1, 2).astype(np.uint64) for form in forms])
+
+
+def _pieces_in(files: Sequence[Path], wanted: Pieces) -> dict[str, int]:
+    """How many of the wanted pieces stand in which file, without files that have none."""
+    counts = {
+        file.name: sum(_count_pieces(window, wanted) for window in _windows(file, _PIECE_BYTES)) for file in files
+    }
+    return {name: count for name, count in counts.items() if count}
 
 
 def _telling(pieces: Pieces, kept: Iterable[Floats], encode: Encode | None) -> Pieces:

@@ -126,17 +126,27 @@ def decoded(index: Any, codes: NDArray[np.uint8]) -> Floats:
     return np.asarray(_quantizer(index).decode(np.ascontiguousarray(codes)), np.float32)
 
 
+def listed(index: Any) -> Iterator[tuple[int, Floats]]:
+    """The vectors in each list of partitions that has some, float32 (N, 32); those of codes as what they stand for.
+    They are valid while the index is not changed."""
+    import faiss
+
+    for number in range(index.nlist):
+        size = index.invlists.list_size(number)
+        if size:
+            stored = faiss.rev_swig_ptr(index.invlists.get_codes(number), size * index.code_size).reshape(size, -1)
+            yield number, (stored.view(np.float32) if codes_of(index) == "float32" else decoded(index, stored))
+
+
 def recoded(index: Any, codes: Codes) -> Any:
     """A copy of partitions with coarser codes."""
     import faiss
 
-    lists, kept = index.invlists, []
-    for number in range(index.nlist):
-        size = lists.list_size(number)
-        if size:
-            stored = faiss.rev_swig_ptr(lists.get_codes(number), size * index.code_size).reshape(size, -1)
-            numbers = stored.view(np.float32) if codes_of(index) == "float32" else decoded(index, stored)
-            kept.append((number, faiss.rev_swig_ptr(lists.get_ids(number), size).copy(), numbers))
+    lists = index.invlists
+    kept = [
+        (number, faiss.rev_swig_ptr(lists.get_ids(number), len(numbers)).copy(), numbers)
+        for number, numbers in listed(index)
+    ]
     sample = np.concatenate([numbers[:64] for _, _, numbers in kept]) if kept else np.zeros((1, EMBEDDING_SIZE), "f4")
     copy = empty_partitions(faiss.clone_index(index.quantizer), codes, sample)
     for number, ids, numbers in kept:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.library.index.codes import Codes, candidates, codes_of, empty_partitions
+from facesearch.library.index.codes import Codes, candidates, codes_of, empty_partitions, listed
 from facesearch.library.index.vector_file import Training
 from facesearch.records import EMBEDDING_SIZE, Chunk, Chunks, Floats
 
@@ -96,6 +96,17 @@ def _centroids(sample: Floats, count: int, go_on: Callable[[], bool]) -> Floats:
         kmeans.train(sample, init_centroids=centroids)
         centroids = kmeans.centroids
     return np.asarray(centroids, np.float32)
+
+
+def centre(index: Any) -> None:
+    """Move each centroid to the mean of the vectors in its list, and those of empty lists to the mean of all."""
+    centroids = np.full((index.nlist, EMBEDDING_SIZE), np.nan, np.float32)
+    for number, rows in listed(index):
+        centroids[number] = rows.mean(axis=0, dtype=np.float64)
+    is_empty = np.isnan(centroids[:, 0])
+    centroids[is_empty] = 0.0 if is_empty.all() else centroids[~is_empty].mean(axis=0)
+    index.quantizer.reset()
+    index.quantizer.add(centroids)
 
 
 class _Exact:

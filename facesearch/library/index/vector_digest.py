@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesearch.library.index.codes import codes_of, decoded
+from facesearch.library.index.codes import listed
 from facesearch.records import EMBEDDING_SIZE, Floats
 
 _FACES_A_PIECE = 65_536
@@ -56,13 +56,5 @@ def indexed(index: Any) -> Iterator[tuple[NDArray[np.int64], Floats]]:
             piece = ids[start : start + _FACES_A_PIECE]
             yield piece, flat.reconstruct_n(start, len(piece))  # codes as what they stand for
         return
-    lists = index.invlists
-    for number in range(index.nlist):
-        size = lists.list_size(number)
-        if size:
-            stored = faiss.rev_swig_ptr(lists.get_codes(number), size * index.code_size).reshape(size, -1)
-            is_coded = codes_of(index) != "float32"
-            yield (
-                faiss.rev_swig_ptr(lists.get_ids(number), size),
-                decoded(index, stored) if is_coded else stored.view(np.float32),
-            )
+    for number, embeddings in listed(index):
+        yield faiss.rev_swig_ptr(index.invlists.get_ids(number), len(embeddings)), embeddings

@@ -190,6 +190,11 @@ class Vectors:
             self._index = parse_index(self._mapped, in_place=True)
         return self._index
 
+    def centre(self) -> None:
+        """Put the centres of partitions amid the faces that they hold now, so that no centre stems from others."""
+        if self.training is not None:
+            partitions.centre(self._changing())
+
     def run_on(self, device: Device) -> None:
         """Search on a "cpu", a "gpu", or "auto" for what suits (see gpu.takes_gpu). Raises LibraryError where a GPU is
         asked for and missing."""

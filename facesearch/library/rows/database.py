@@ -126,8 +126,16 @@ class Database:
 
         Outside of any transaction."""
         self.execute("VACUUM")
+        return self.empty_log()
+
+    def empty_log(self) -> bool:
+        """Bring what the log holds into the file, and empty it; False where a reader keeps it from being emptied."""
         ((busy, _, _),) = self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         return not busy
+
+    def has_free_pages(self) -> bool:
+        """Whether the file has pages that nothing uses since rows were deleted."""
+        return bool(self.rows("PRAGMA freelist_count")[0][0])
 
     def settings(self) -> dict[str, str]:
         return dict(self.rows("SELECT key, value FROM settings"))
