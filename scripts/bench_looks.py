@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from bench_detection import HEIGHTS_PX, IOU, Detect, Found, judged, labelled_photos, network_alone
+from bench_detection import network_alone
+from labelled_boxes import HEIGHTS_PX, IOU, Detect, Found, judged, labelled_photos
 
 from facesearch.records import Floats, Pixels
 from facesearch.vision.boxes import SUPPRESSED, overlap, suppress
