@@ -7,6 +7,8 @@ import unicodedata
 from pathlib import PurePath
 from typing import Any, Protocol
 
+from facesearch.paths import address
+
 _JOINERS = "\u200c\u200d"  # between letters of Persian and Indic scripts, and inside emoji
 
 
@@ -35,8 +37,9 @@ def addressed(name: str | None, person_id: int | None) -> str:
 def shown(value: object) -> str:
     """A text on one line, for any UTF-8 terminal: line breaks, control characters, what turns the direction of writing,
     and bytes of file names that are no UTF-8 are escaped (`a\\nb.jpg`, `\\xff.jpg`). Every other letter and space is
-    shown as it is."""
-    return "".join(letter if _is_harmless(letter) else _escaped(letter) for letter in str(value))
+    shown as it is, and an object in a bucket as its URL."""
+    text = address(value) if isinstance(value, PurePath) else str(value)
+    return "".join(letter if _is_harmless(letter) else _escaped(letter) for letter in text)
 
 
 def _is_harmless(letter: str) -> bool:
@@ -80,11 +83,11 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 
 def plain(value: Any) -> Any:
     """What json.dumps writes for a value that it does not know (`default=plain`): dataclasses become objects, paths
-    strings, arrays lists."""
+    strings (URLs of what is in a bucket), arrays lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, PurePath):
-        return str(value)
+        return address(value)
     if hasattr(value, "tolist"):  # NumPy's arrays and scalars, without importing NumPy
         return value.tolist()
     raise TypeError(f"{type(value).__name__} is not for JSON")

@@ -42,7 +42,9 @@ _NAMES_SHOWN = 5
 def index(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH", help="Photos, and folders of photos at any depth.", readable=False),
+        typer.Argument(
+            metavar="PATH", help="Photos, and folders of photos at any depth; s3:// and gs:// too.", readable=False
+        ),
     ],
     *,
     people_from_folders: Annotated[

@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesearch.errors import UsageError
+from facesearch.paths import address, is_in_bucket
 from facesearch.people import PhotoEntry, PhotoPerson
+from facesearch.photos.buckets import BucketError, entry
+from facesearch.photos.files import open_file
 from facesearch.text import called, time_span
 
 _COLUMNS = (
@@ -52,12 +55,16 @@ def make_album(photos: Sequence[Path], folder: Path, *, copy: bool = False) -> A
             raise UsageError(f"{folder} is not empty: choose a new folder for the album")
     except OSError as error:
         raise UsageError(f"{folder} cannot be used for an album: {error.strerror}; choose another folder") from error
+    if not copy and any(map(is_in_bucket, photos)):
+        raise UsageError("photos in a bucket cannot be linked to: give --copy")
     digits = max(4, len(str(len(photos))))
     skipped = []
     for number, photo in enumerate(photos, start=1):
         place = folder / f"{number:0{digits}} {photo.name}"
         try:
-            if copy:
+            if is_in_bucket(photo):
+                _download(photo, place)
+            elif copy:
                 shutil.copy2(photo, place)
             else:
                 place.symlink_to(os.path.abspath(photo))  # noqa: PTH100 - a link in the user's folders is kept
@@ -73,12 +80,22 @@ def make_album(photos: Sequence[Path], folder: Path, *, copy: bool = False) -> A
 
 def _can_be_read(photo: Path, error: OSError) -> bool:
     """Whether it is not the photo's fault that it could not be copied: a full disk, or a folder that takes no files."""
+    if is_in_bucket(photo):
+        return not isinstance(error, BucketError)
     try:
         with photo.open("rb") as stream:
             stream.read(1)
     except OSError:
         return False
     return error.errno != errno.EIO
+
+
+def _download(photo: Path, place: Path) -> None:
+    """Copy an object from its bucket, with its time. Raises OSError."""
+    with open_file(photo) as source, place.open("wb") as copy:
+        shutil.copyfileobj(source, copy)
+    time_ns = entry(photo).mtime_ns
+    os.utime(place, ns=(time_ns, time_ns))
 
 
 def photos_csv(entries: Sequence[PhotoEntry], *, header: bool = True) -> bytes:
@@ -88,12 +105,12 @@ def photos_csv(entries: Sequence[PhotoEntry], *, header: bool = True) -> bytes:
     rows = csv.writer(stream)
     if header:
         rows.writerow(_COLUMNS)
-    for entry in entries:
-        names = "; ".join(called(person.name, person.person_id) for person in entry.people)
-        date = entry.taken, entry.taken_zone_min, entry.taken_source
-        spans = "; ".join(f"{called(each.name, each.person_id)} {_times(each)}" for each in entry.people if each.spans)
-        size = entry.width_px, entry.height_px
-        rows.writerow((entry.photo, *date, names, entry.faces, *size, entry.duration_s, spans))
+    for each in entries:
+        names = "; ".join(called(person.name, person.person_id) for person in each.people)
+        date = each.taken, each.taken_zone_min, each.taken_source
+        spans = "; ".join(f"{called(one.name, one.person_id)} {_times(one)}" for one in each.people if one.spans)
+        size = each.width_px, each.height_px
+        rows.writerow((address(each.photo), *date, names, each.faces, *size, each.duration_s, spans))
     return stream.getvalue().encode("utf-8", "surrogateescape")
 
 

@@ -27,6 +27,7 @@ from facesearch.exchange.sidecars import SUFFIX, SidecarError, SidecarNames, rea
 from facesearch.exchange.structures import as_name
 from facesearch.library import Library
 from facesearch.names import person_name
+from facesearch.paths import address, is_in_bucket, whole_path
 from facesearch.photos import RAW_SUFFIXES, fingerprint, photo_file, read_embedded, walk
 from facesearch.photos.files import is_stream
 from facesearch.records import Floats, PhotoFile, SkippedFile, Span
@@ -68,7 +69,9 @@ class ClaimReader:
         """What is to be read, in order: lists, sidecars, photos. Each gives the claims about its photos.
 
         Raises PhotoError where a path does not exist."""
-        paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - a library's paths follow no links
+        paths = [whole_path(path) for path in paths]
+        for path in filter(is_in_bucket, paths):
+            raise UsageError(f"{address(path)} is in a bucket: import reads names from folders on disk")
         listings = [path for path in paths if path.suffix.lower() in LISTINGS or is_stream(path)]
         sidecars = [path for path in paths if path.suffix.lower() == SUFFIX]
         contacts = [path for path in paths if path.suffix.lower() == _CONTACTS_SUFFIX]

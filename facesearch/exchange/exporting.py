@@ -23,6 +23,7 @@ from facesearch.exchange.sidecars import (
     write_sidecar,
 )
 from facesearch.library import Library
+from facesearch.paths import is_in_bucket
 from facesearch.photos import is_video, read_embedded
 from facesearch.records import SkippedFile
 
@@ -122,6 +123,9 @@ def _export(
     photo: PhotoFaces, path: Path, names: SidecarNames, options: SidecarOptions, summary: SidecarSummary
 ) -> None:
     """One file of a photo, or the reason why not."""
+    if is_in_bucket(path):
+        summary.skipped.append(SkippedFile(path, "is in a bucket, where facesearch writes nothing: export a list"))
+        return
     known = dict(photo.files)[path]
     sidecar = sidecar_path(path, names, short=options.short)
     if not photo.faces and not os.path.lexists(sidecar):

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesearch.library import Library, find_person
-from facesearch.photos import fingerprint, photo_file
+from facesearch.paths import is_in_bucket
+from facesearch.photos import buckets, fingerprint, photo_file
 from facesearch.records import KnownFile, StoredFace
 
 _PHOTOS_AT_ONCE = 500
@@ -84,6 +85,8 @@ def is_unchanged(path: Path, known: KnownFile, sha256: str) -> bool:
 
 def is_gone(path: Path) -> bool:
     """Whether there is no such file, as on a drive that is not mounted."""
+    if is_in_bucket(path):
+        return buckets.is_gone(path)
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):

@@ -6,7 +6,6 @@ cannot be read, as a whole; what it cannot use is reported line by line.
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from facesearch.errors import UsageError
 from facesearch.exchange.table import Cells, box_sides, read_table, refuse_other_encodings
 from facesearch.library import Library
 from facesearch.names import person_name
+from facesearch.paths import is_in_bucket, whole_path
 from facesearch.people.addressing import as_counted, photo_at, shown_person
 from facesearch.people.sources import name_after_source
 from facesearch.records import StoredFace
@@ -209,8 +209,13 @@ def _row(line: int, cells: Cells, path_at: str, person_at: str, root: Path) -> _
     if face and not face.removeprefix("face:").isdecimal():
         raise UsageError(f"{face} is not the number of a face")
     face_id = int(face.removeprefix("face:")) if face and box is None else None
-    where = Path(os.path.abspath(root / _expanded(path)))  # noqa: PTH100 - a library's paths follow no links
+    where = _whole(root, path)
     return _Row(line, where, person_name(person), box, face_id)
+
+
+def _whole(root: Path, path: str) -> Path:
+    named = _expanded(path)
+    return whole_path(named if is_in_bucket(named) else root / named)
 
 
 def _expanded(path: str) -> Path:

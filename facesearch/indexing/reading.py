@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
 from facesearch.errors import PhotoError
+from facesearch.paths import is_in_bucket
 from facesearch.photos import DecodingWorker, fingerprint, is_video
 from facesearch.records import FaceDetector, Photo, PhotoFile
 from facesearch.vision.detector.detector import Detector
@@ -137,8 +138,9 @@ class _Reading(Generic[Seen]):
         return entry.file, result
 
     def _hash_of_copy(self, file: PhotoFile) -> str | None:
-        """Only a file as long as another one can be a copy: its hash is worth a first look."""
-        if file.size_bytes not in self.known.sizes_bytes:
+        """Only a file as long as another one can be a copy: its hash is worth a first look, unless the file would have
+        to be fetched twice for it."""
+        if file.size_bytes not in self.known.sizes_bytes or is_in_bucket(file.path):
             return None
         try:
             return fingerprint(file.path)

@@ -5,10 +5,9 @@ Decoding, detection and alignment run in lanes ahead; in one thread, faces are e
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -22,6 +21,7 @@ from facesearch.indexing.settling import NOTHING_SETTLED, Settled, settle
 from facesearch.indexing.summary import DEFAULT_OPTIONS, IndexInterrupted, IndexOptions, IndexProgress, IndexSummary
 from facesearch.indexing.survey import NOTHING_SEEN, Survey, look_around, software_of
 from facesearch.library import Library
+from facesearch.paths import whole_path
 from facesearch.people import FaceReader, FolderNames, GroupSummary, group_people, name_by_folder
 from facesearch.photos import is_named_as_photo, is_named_as_video, photo_file, when_taken
 from facesearch.records import Embedder, FaceDetector, Models, PhotoFile, Taken
@@ -43,7 +43,8 @@ def index_photos(
 ) -> IndexSummary:
     """Bring a writable library up to date with the photos in some files and folders.
 
-    seer: what a lane works with, by default a process on this machine with the detector. A folder that is not there
+    seer: what a lane works with, by default a process on this machine with the detector; another one also hashes the
+    photos that it reads, so that none goes through this machine. A folder that is not there
     today but that the library knows is passed over, and everything about it kept. on_progress is called in this thread
     after every file. Raises IndexInterrupted (a KeyboardInterrupt) on Ctrl-C, PhotoError when another of `paths` does
     not exist, LibraryError, TowerError, and what a seer raises.
@@ -56,7 +57,7 @@ def index_photos(
             with library.changing():
                 library.search_codes.want(options.codes)
         library.train_vectors()
-        survey = look_around(library, [_absolute(path) for path in paths], software, options)
+        survey = look_around(library, [whole_path(path) for path in paths], software, options)
     except KeyboardInterrupt:
         nothing_taken = Intake(library, reader, {}, software, [])
         raise IndexInterrupted(
@@ -65,7 +66,7 @@ def index_photos(
     intake = Intake(library, reader, survey.known, software, list(survey.skipped))
     settled, names = NOTHING_SETTLED, None
     try:
-        _read_all(survey.work, intake, seer or seer_here(detector), options, on_progress or (lambda progress: None))
+        _read_all(survey.work, intake, seer, options, on_progress or (lambda progress: None))
         settled = settle(library, survey)
         _date_photos(library, [*survey.unchanged, *intake.shown], options.lanes)
         names = _folder_names(survey, intake, options)
@@ -79,14 +80,10 @@ def index_photos(
     return _with_groups(_summary(survey, intake, settled, names, started_s, interrupted=False), groups)
 
 
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links: the user's own path is kept
-
-
 def _read_all(
     work: Sequence[PhotoFile],
     intake: Intake,
-    seer: Callable[[], Seer[SeenPhoto]],
+    seer: Callable[[], Seer[SeenPhoto]] | None,
     options: IndexOptions,
     on_progress: Callable[[IndexProgress], None],
 ) -> None:
@@ -97,7 +94,12 @@ def _read_all(
     library = intake.library
     library.vectors()  # from here on they follow every commit
     saved_s = time.monotonic()
-    with closing(_reading(library, work, seer, options.lanes_for(len(work)))) as results:
+    known = _maybe_copies(library, work) if seer is None else Known(set(), set())
+    lanes = options.lanes_for(len(work))
+    reading = work_ahead(
+        work, known, seer or seer_here(intake.reader.detector), lanes=lanes, ahead=AHEAD_A_LANE * lanes
+    )
+    with closing(reading) as results:
         for done, (file, result) in enumerate(results, start=1):
             intake.take(file, result)
             if intake.is_full(options.batch_faces):
@@ -110,15 +112,12 @@ def _read_all(
     intake.finish_batch()
 
 
-def _reading(
-    library: Library, work: Sequence[PhotoFile], seer: Callable[[], Seer[SeenPhoto]], lanes: int
-) -> Generator[tuple[PhotoFile, SeenPhoto | str | PhotoError]]:
-    """Each file with what was seen in it, the sha256 of content that the library knows, or why it gave no photo."""
+def _maybe_copies(library: Library, work: Sequence[PhotoFile]) -> Known:
+    """What may be a copy of a photo that the library knows, or of another file."""
     lengths = Counter(file.size_bytes for file in work)
     known_sizes = library.files.sizes_among(lengths)
     maybe_copies = {size for size, count in lengths.items() if count > 1} | known_sizes
-    known = Known(maybe_copies, library.files.contents_of(known_sizes))
-    return work_ahead(work, known, seer, lanes=lanes, ahead=AHEAD_A_LANE * lanes)
+    return Known(maybe_copies, library.files.contents_of(known_sizes))
 
 
 def _folder_names(survey: Survey, intake: Intake, options: IndexOptions) -> FolderNames:

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
+
+from facesearch.paths import is_in_bucket
+from facesearch.photos.buckets import is_gone
 
 
 class Whereabouts:
@@ -45,7 +49,7 @@ class Whereabouts:
         folder = _folder_of(path)
         if folder not in self._empty_folders:
             left = folder
-            while not os.path.lexists(left):
+            while not (exists(left) if is_in_bucket(left) else os.path.lexists(left)):
                 left = _folder_of(left)
             self._empty_folders[folder] = left if is_absent(left) else None
         return self._empty_folders[folder]
@@ -62,6 +66,8 @@ def is_within(path: bytes, folder: bytes) -> bool:
 
 def is_absent(path: bytes) -> bool:
     """Whether nothing is there, or a folder with nothing in it: what a drive leaves that is not mounted."""
+    if is_in_bucket(path):
+        return is_gone(Path(os.fsdecode(path)))
     try:
         with os.scandir(path) as entries:
             return next(entries, None) is None
@@ -73,6 +79,8 @@ def is_absent(path: bytes) -> bool:
 
 def exists(path: bytes) -> bool:
     """Whether there is a file, as far as can be told: a folder that may not be entered hides files."""
+    if is_in_bucket(path):
+        return not is_gone(Path(os.fsdecode(path)))
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

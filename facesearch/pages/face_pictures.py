@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw
 from facesearch.errors import PhotoError
 from facesearch.library import Library
 from facesearch.pages import jpeg
+from facesearch.paths import is_in_bucket
 from facesearch.photos import MAX_SIDE_PX, fingerprint, photo_file, read_photo_apart
 from facesearch.records import Floats, Photo, PhotoPath, Pixels, StoredFace
 from facesearch.vision.runtime import available_cores
@@ -211,7 +212,9 @@ def _read(place: Place, longest_px: int = PHOTO_PX, at_s: float | None = None) -
                 stamp = file.size_bytes, file.mtime_ns
                 is_as_indexed = place.stamps.get(path) == stamp or fingerprint(path) == place.sha256
         except PhotoError:
-            reason = reason or ("the photo cannot be read any more" if path.exists() else "the photo is not there")
+            reason = reason or (
+                "the photo cannot be read any more" if is_in_bucket(path) or path.exists() else "the photo is not there"
+            )
             continue
         if is_as_indexed:
             return photo

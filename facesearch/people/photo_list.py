@@ -16,6 +16,7 @@ from pathlib import Path
 from facesearch.errors import UsageError
 from facesearch.library import Library, find_person
 from facesearch.library.rows.photo_search import FoundPhoto, PhotoQuery, Sort
+from facesearch.paths import whole_path
 from facesearch.records import Ints, Span
 from facesearch.text import called
 
@@ -167,7 +168,7 @@ def _query(library: Library, wish: PhotoWish) -> PhotoQuery:
         raise UsageError(f"{who} cannot be on the photos and not on them: leave one of the two out")
     if wish.without_faces and (people or wish.unknown):
         raise UsageError("nobody is on a photo without a face: ask for people, or for photos without faces")
-    under = None if wish.under is None else Path(os.path.abspath(wish.under))  # noqa: PTH100 - a library follows no link
+    under = None if wish.under is None else whole_path(wish.under)
     if under is not None and not library.files.under([under]):
         raise UsageError(f"the library in {library.path} knows no photo in {wish.under}: index it first")
     since, until = _checked_date(wish.since), _checked_date(wish.until)

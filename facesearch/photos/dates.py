@@ -15,6 +15,7 @@ from typing import Any
 from PIL import ExifTags
 
 from facesearch.errors import PhotoError
+from facesearch.paths import is_in_bucket
 from facesearch.photos.decoding.formats import candidate_formats, opener
 from facesearch.photos.decoding.quiet import pillow_silenced
 from facesearch.photos.decoding.rescue import DECODER_ERRORS
@@ -97,7 +98,9 @@ def _header(path: Path) -> tuple[Taken | None, list[bytes]]:
 
 
 def _sidecars(path: Path) -> Iterator[bytes]:
-    """IMG_1.jpg.xmp and IMG_1.xmp, where they are there."""
+    """IMG_1.jpg.xmp and IMG_1.xmp, where they are there; not in a bucket, where each look costs a request."""
+    if is_in_bucket(path):
+        return
     for sidecar in (path.with_name(f"{path.name}.xmp"), path.with_suffix(".xmp")):
         try:
             with open_file(sidecar) as stream:

@@ -1,4 +1,5 @@
-"""One file on disk: what it is, its fingerprint, its bytes. Opens regular files only, read-only; waits on none."""
+"""One file on disk, or object in a bucket: what it is, its fingerprint, its bytes. Opens regular files only, read-only;
+waits on none."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ import stat
 from pathlib import Path
 
 from facesearch.errors import PhotoError
+from facesearch.paths import is_in_bucket
+from facesearch.photos import buckets
 from facesearch.records import PhotoFile
 from facesearch.text import shown
 
@@ -70,6 +73,8 @@ def faceless_damage(path: Path, damage: str) -> PhotoError:
 
 def why(error: OSError) -> str:
     """What the operating system said, and what to do about it where that is known."""
+    if isinstance(error, buckets.BucketError):
+        return error.reason
     said = (error.strerror or str(error)).lower()
     if isinstance(error, FileNotFoundError):
         return "does not exist: check the name, or the drive that it is on"
@@ -110,7 +115,21 @@ def file_status(path: Path) -> os.stat_result:
 
 def photo_file(path: Path) -> PhotoFile:
     """Look a file up without opening it, following links. Raises PhotoError where it is missing or no regular file."""
-    return _photo_file(path, file_status(path))
+    return _object(path) if is_in_bucket(path) else _photo_file(path, file_status(path))
+
+
+def _object(path: Path) -> PhotoFile:
+    try:
+        return object_file(path, buckets.entry(path))
+    except buckets.BucketError as error:
+        raise photo_error(path, why(error)) from error
+
+
+def object_file(path: Path, entry: buckets.Entry) -> PhotoFile:
+    """An object in a bucket as the bucket describes it. Raises PhotoError for what would be a folder."""
+    if entry.is_folder:
+        raise photo_error(path, "is a folder, not a photo's file: name a photo")
+    return PhotoFile(path, entry.size_bytes, entry.mtime_ns)
 
 
 def _photo_file(path: Path, status: os.stat_result) -> PhotoFile:
@@ -141,12 +160,12 @@ def read_file(path: Path) -> tuple[PhotoFile, bytes]:
     """
     try:
         with open_file(path) as stream:
-            before = _photo_file(path, os.fstat(stream.fileno()))
+            before = file_as_opened(path, stream)
             if before.size_bytes > MAX_FILE_BYTES:
                 limit = f"{before.size_bytes / 1e9:.1f} GB; the largest file that is read as a photo has 1.1 GB"
                 raise photo_error(path, f"has {limit}: export a smaller copy")
             content = stream.read(before.size_bytes + 1)
-            after = _photo_file(path, os.fstat(stream.fileno()))
+            after = file_as_opened(path, stream)
     except OSError as error:
         raise photo_error(path, why(error)) from error
     if after != before or len(content) != before.size_bytes:
@@ -154,8 +173,25 @@ def read_file(path: Path) -> tuple[PhotoFile, bytes]:
     return before, content
 
 
+def first_bytes(path: Path, count: int) -> bytes:
+    """How a regular file begins. Raises PhotoError and OSError."""
+    if is_in_bucket(path):
+        return buckets.beginning(path, count)
+    with open_file(path) as stream:
+        return stream.read(count)
+
+
+def file_as_opened(path: Path, stream: io.BufferedReader) -> PhotoFile:
+    """An open file as it is now. Raises PhotoError and OSError."""
+    if isinstance(stream, buckets.ObjectReader):
+        return object_file(path, stream.there)
+    return _photo_file(path, os.fstat(stream.fileno()))
+
+
 def open_file(path: Path) -> io.BufferedReader:
     """A regular file for reading; nothing else is even opened. Raises PhotoError and OSError."""
+    if is_in_bucket(path):
+        return buckets.open_object(path)
     photo_file(path)  # a pipe or a device is not even opened: that alone can have effects
     stream = os.fdopen(os.open(path, _OPEN_FLAGS), "rb")
     if kind := special_kind(os.fstat(stream.fileno()).st_mode):

@@ -12,9 +12,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from facesearch.errors import PhotoError
+from facesearch.paths import is_in_bucket
+from facesearch.photos.buckets import BucketError, Entry, entries, entry
 from facesearch.photos.decoding.formats import is_surely_photo
 from facesearch.photos.file_names import is_foreign_folder, is_named_as_photo, is_named_as_video, may_be_photo
-from facesearch.photos.files import file_status, open_file, photo_file_of, special_kind, why
+from facesearch.photos.files import (
+    file_status,
+    first_bytes,
+    object_file,
+    photo_error,
+    photo_file_of,
+    special_kind,
+    why,
+)
 from facesearch.photos.ignore import IGNORE_NAME, NO_RULES, IgnoreRules, UnreadableRulesError, misnamed_rules, rules_in
 from facesearch.records import PhotoFile, SkippedFile
 
@@ -46,6 +56,7 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
       its folders and files (inodes) prove nothing else: union and network file systems give one number to several.
     - `drives` grows by every folder, or link to one, below a given path in which another device begins than the one
       that it lies on: a mounted drive.
+    - A bucket, or a folder in one, is walked like a folder; nothing there is a link or another drive.
     - A folder that cannot be listed, a link that leads nowhere, a pipe, socket or device with a photo's suffix: a
       SkippedFile. None of them is opened.
     """
@@ -55,7 +66,7 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
         self.folders_left_out = 0
         self._takes_foreign_folders = foreign_folders
         self.drives: list[Path] = []
-        self._given: deque[tuple[Path, os.stat_result]] = deque((path, file_status(path)) for path in paths)
+        self._given: deque[tuple[Path, os.stat_result | Entry]] = deque((path, _status(path)) for path in paths)
         self._links: deque[tuple[Path, IgnoreRules]] = deque()
         self._seen: set[str] = set()  # paths without links
         self._hard_links: set[tuple[int, ...]] = set()
@@ -66,7 +77,9 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
 
     def _walk(self) -> Iterator[PhotoFile | SkippedFile]:
         for path, status in self._given:
-            if stat.S_ISDIR(status.st_mode):
+            if isinstance(status, Entry):
+                yield from self._bucket(path, status)
+            elif stat.S_ISDIR(status.st_mode):
                 yield from self._folder_tree(path, NO_RULES, status.st_dev)
             else:
                 yield from self._file(path, status, os.path.realpath(path))
@@ -112,6 +125,41 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
                 (path, _below(real, path), rules, status.st_dev) for path, kind in reversed(kept) if kind == "folder"
             )
 
+    def _bucket(self, top: Path, given: Entry) -> Iterator[PhotoFile | SkippedFile]:
+        if not given.is_folder:
+            if self._first_time(str(top)):
+                yield object_file(top, given)
+            return
+        waiting = [(top, NO_RULES)]
+        while waiting:
+            folder, rules = waiting.pop()
+            if not self._first_time(str(folder)):
+                continue
+            try:
+                there = [each for each in entries(folder) if each.name[0] != "." or each.name == IGNORE_NAME]
+            except BucketError as error:
+                yield SkippedFile(folder, f"folder {why(error)}")
+                continue
+            if any(each.name == IGNORE_NAME for each in there):
+                try:
+                    rules, complaints = rules_in(folder, rules, IGNORE_NAME)
+                except UnreadableRulesError as error:
+                    yield error.file
+                    continue
+                yield from complaints
+            kept = [each for each in there if each.name != IGNORE_NAME]
+            kept = [each for each in kept if not rules.ignores(folder / each.name, is_folder=each.is_folder)]
+            kept = [each for each in kept if not each.is_folder or self._is_wanted(folder / each.name)]
+            for each in kept:
+                path = folder / each.name
+                if each.is_folder:
+                    continue
+                if not _is_candidate(path, each.size_bytes):
+                    self.other_files += 1
+                elif self._first_time(str(path)):
+                    yield object_file(path, each)
+            waiting.extend((folder / each.name, rules) for each in reversed(kept) if each.is_folder)
+
     def _link(self, path: Path, rules: IgnoreRules) -> Iterator[PhotoFile | SkippedFile]:
         try:
             is_folder = stat.S_ISDIR(path.stat().st_mode)
@@ -130,8 +178,7 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
 
     def _candidate(self, path: Path, real: str) -> Iterator[PhotoFile | SkippedFile]:
         """real: the path without links."""
-        is_named = is_named_as_photo(path.name) or is_named_as_video(path.name)
-        if not is_named and not (may_be_photo(path.name) and _begins_like_photo(path)):
+        if not _is_candidate(path):
             self.other_files += 1
             return
         try:
@@ -167,12 +214,38 @@ def _below(real: str, path: Path) -> str:
     return os.path.join(real, path.name)  # noqa: PTH118 - a text takes less than a path, for each of a million photos
 
 
-def _begins_like_photo(path: Path) -> bool:
+def _status(path: Path) -> os.stat_result | Entry:
+    """What is at a path that was given. Raises PhotoError."""
+    if not is_in_bucket(path):
+        return file_status(path)
     try:
-        if path.stat().st_size < _SMALLEST_PHOTO_BYTES:
+        return entry(path)
+    except BucketError as error:
+        raise photo_error(path, why(error)) from error
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder, on disk or in a bucket. False where there is nothing."""
+    if not is_in_bucket(path):
+        return path.is_dir()
+    try:
+        return entry(path).is_folder
+    except BucketError:
+        return False
+
+
+def _is_candidate(path: Path, size_bytes: int | None = None) -> bool:
+    """Whether a file is worth a look, by its name, else by its first bytes; size_bytes: where that is known."""
+    if is_named_as_photo(path.name) or is_named_as_video(path.name):
+        return True
+    return may_be_photo(path.name) and _begins_like_photo(path, size_bytes)
+
+
+def _begins_like_photo(path: Path, size_bytes: int | None) -> bool:
+    try:
+        if (path.stat().st_size if size_bytes is None else size_bytes) < _SMALLEST_PHOTO_BYTES:
             return False
-        with open_file(path) as file:
-            return is_surely_photo(file.read(_HEAD_BYTES))
+        return is_surely_photo(first_bytes(path, _HEAD_BYTES))
     except (OSError, PhotoError):
         return False
 

@@ -19,8 +19,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from facesearch.errors import PhotoError
+from facesearch.paths import is_in_bucket, whole_path
 from facesearch.photos import IGNORE_NAME
 from facesearch.photos.file_names import is_foreign_folder, is_named_as_photo, is_named_as_video, may_be_photo
+from facesearch.photos.files import photo_error
 
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent
@@ -92,6 +94,12 @@ class Gathering:
         return now_s - touched.since_s < self._patience.quiet_s
 
 
+def _on_disk(path: Path) -> Path:
+    if is_in_bucket(path):
+        raise photo_error(path, "is in a bucket, which reports no changes: run index from time to time")
+    return path
+
+
 def _look(path: Path) -> tuple[int, int] | None:
     """Size and time of a file, as far as there is one."""
     try:
@@ -116,7 +124,7 @@ def watch(
     systems and photo programs keep for themselves count too, as for `walk`. Raises PhotoError where a path cannot be
     watched from the beginning.
     """
-    roots = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - as the indexer names them: links kept
+    roots = [_on_disk(whole_path(path)) for path in paths]
     stop = stop or threading.Event()
     gathering = Gathering(patience)
     with _Watches(roots, gathering, foreign_folders=foreign_folders) as watches:

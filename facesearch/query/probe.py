@@ -14,7 +14,7 @@ import numpy as np
 
 from facesearch.errors import NoFaceError, PhotoError
 from facesearch.evaluation.calibration import Calibration
-from facesearch.photos import has_film, is_video, photo_file, read_photo_apart, shown_path, walk
+from facesearch.photos import has_film, is_folder, is_video, photo_file, read_photo_apart, shown_path, walk
 from facesearch.records import (
     AlignedFace,
     DetectedFace,
@@ -113,7 +113,7 @@ def probe_each(paths: Iterable[Path], detector: FaceDetector, tower: Embedder) -
     A photo that cannot be read or shows no face is a FailedProbe, and the next one follows. Raises TowerError.
     """
     for path in paths:
-        if not path.is_dir():
+        if not is_folder(path):
             yield _tried(path, detector, tower, is_named=True)
             continue
         for found in walk([path]):
@@ -125,7 +125,7 @@ def probe_each(paths: Iterable[Path], detector: FaceDetector, tower: Embedder) -
 
 def is_one_photo(paths: Sequence[Path]) -> bool:
     """Whether there is a single photo, whose failure is an error; a folder counts as many, whatever it holds."""
-    return len(paths) == 1 and not paths[0].is_dir()
+    return len(paths) == 1 and not is_folder(paths[0])
 
 
 def _tried(path: Path, detector: FaceDetector, tower: Embedder, *, is_named: bool) -> Probe | FailedProbe:

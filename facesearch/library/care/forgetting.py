@@ -28,6 +28,7 @@ from facesearch.library.rows.embedding_rows import stored_embeddings
 from facesearch.library.rows.lineage import bearers, kin
 from facesearch.library.space import Space, head_from_bytes
 from facesearch.names import name_key
+from facesearch.paths import whole_path
 from facesearch.records import EMBEDDING_SIZE, Floats
 
 # A shorter name can stand in any file by chance; that no row holds it is all that can be said of it.
@@ -138,7 +139,7 @@ def _everything(library: Library) -> _Target:
 
 def _target(library: Library, wanted: str) -> _Target:
     person = known_person(library, wanted)
-    path = Path(os.path.abspath(wanted))  # noqa: PTH100 - the paths of a library follow no links
+    path = whole_path(wanted)
     file = library.files.under([path]).get(os.fsencode(path))
     if person is not None and file is not None:
         raise UsageError(f"{wanted} is a person and a photo: write ./{wanted} for the photo, #{person} for the person")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from facesearch.errors import PhotoError
-from facesearch.photos.files import open_file
+from facesearch.photos.files import first_bytes
 
 if TYPE_CHECKING:
     from PIL import ImageFile
@@ -115,8 +115,7 @@ def video_container(head: bytes) -> str | None:
 def is_video(path: Path) -> bool:
     """Whether a file is a video by its first bytes. False for what cannot be opened."""
     try:
-        with open_file(path) as stream:
-            return video_container(stream.read(HEAD_BYTES)) is not None
+        return video_container(first_bytes(path, HEAD_BYTES)) is not None
     except (OSError, PhotoError):
         return False
 

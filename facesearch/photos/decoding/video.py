@@ -23,7 +23,7 @@ from typing import IO, Any
 from facesearch.photos.decoding.formats import HEAD_BYTES, video_container
 from facesearch.photos.decoding.frame_choice import EVERY_S, MOST_LOOKS, FrameChoice
 from facesearch.photos.decoding.motion import FilePart, film_in
-from facesearch.photos.files import open_file, photo_error, photo_file_of, why
+from facesearch.photos.files import file_as_opened, open_file, photo_error, why
 from facesearch.records import PhotoFile, Pixels, Taken
 
 WITHOUT_EXTRA = "reading videos is an extra: pip install 'facesearch[video]'"
@@ -73,9 +73,9 @@ def hashed(file: PhotoFile) -> tuple[PhotoFile, str]:
     """The file as it is, and the SHA-256 of its bytes, read in pieces. Raises PhotoError, also where it changes."""
     try:
         with open_file(file.path) as stream:
-            before = photo_file_of(file.path, os.fstat(stream.fileno()))
+            before = file_as_opened(file.path, stream)
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-            after = photo_file_of(file.path, os.fstat(stream.fileno()))
+            after = file_as_opened(file.path, stream)
     except OSError as error:
         raise photo_error(file.path, why(error)) from error
     if before != after:

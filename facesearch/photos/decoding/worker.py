@@ -25,6 +25,7 @@ from typing import IO, Any, Self
 
 from facesearch.errors import FacesearchError, PhotoError
 from facesearch.import_path import environment_of_children, installed_path
+from facesearch.paths import is_in_bucket
 from facesearch.photos.decoding.large_photo_lock import shared_descriptor
 from facesearch.photos.decoding.worker_process import READY
 from facesearch.photos.files import MAX_SIDE_PX, photo_error
@@ -93,7 +94,8 @@ class DecodingWorker:
         known: dict[str, Any] | None = None,
     ) -> tuple[PhotoFile, dict[str, Any], Pixels]:
         """The file as it was when it was read, what the process says of it, and the bytes that come with that."""
-        request = {"path": str(file.path.absolute()), "size_bytes": file.size_bytes, "mtime_ns": file.mtime_ns}
+        path = file.path if is_in_bucket(file.path) else file.path.absolute()
+        request = {"path": str(path), "size_bytes": file.size_bytes, "mtime_ns": file.mtime_ns}
         request |= {"max_side_px": max_side_px, "draft": draft, "at_s": at_s, "known": known}
         process = self._asked(json.dumps(request).encode() + b"\n")
         answered = _answer_of(process)

@@ -1,0 +1,43 @@
+"""Paths as a library keeps them: whole, links kept, or of an object in a bucket, as `s3://archive/1999/one.jpg`.
+
+An object's path is the `Path` of its URL. pathlib makes one slash of two, so that its text reads `s3:/archive/...`:
+`address` gives the URL back. No whole path begins like that, so the two are never taken for each other.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path, PurePath
+
+from facesearch.errors import UsageError
+
+BUCKETS = {"s3": "Amazon S3 and what speaks its protocol", "gs": "Google Cloud Storage"}
+"""The schemes of buckets, each with what keeps them."""
+
+_IN_BUCKET = re.compile(rf"({'|'.join(BUCKETS)}):/+(?=[^/])")
+
+
+def is_in_bucket(path: PurePath | bytes) -> bool:
+    """Whether a path is that of an object, or of what begins like one, in a bucket; of one that is relative to a
+    folder too, as long as it is as the user gave it. bytes: of os.fsencode."""
+    return _IN_BUCKET.match(os.fsdecode(path)) is not None
+
+
+def whole_path(path: str | PurePath) -> Path:
+    """The path as a library keeps it: absolute, and through the links that it was given with. Raises UsageError for
+    the URL of a bucket with a password in it, which would be kept and shown with it."""
+    path = Path(path)
+    if not is_in_bucket(path):
+        return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links: the user's own path is kept
+    if "@" in path.parts[1]:
+        raise UsageError(
+            f"a URL of {path.parts[0]}// with a key or a password: set them where the cloud's tools take them"
+        )
+    return path
+
+
+def address(path: PurePath) -> str:
+    """The path's text; of an object its URL."""
+    text = str(path)
+    return _IN_BUCKET.sub(r"\1://", text, count=1) if is_in_bucket(path) else text
