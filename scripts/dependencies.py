@@ -27,7 +27,7 @@ What `pip install facesearch` brings, as `python scripts/dependencies.py` finds 
 {system}, {count} packages, {megabytes:,.0f} MB.
 
 Import times are CPU seconds of a process that imports the package and nothing else. A release date is in no
-package's metadata, so none is shown. Extras (`cuda`, `raw`, `video`, `cluster`, `milvus`, `s3`, `gs`, `lfw`,
+package's metadata, so none is shown. Extras (`cuda`, `raw`, `video`, `cluster`, `milvus`, `s3`, `lfw`,
 `teacher`, `bench`) and tools of development are left out.
 
 """
