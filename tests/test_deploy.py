@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,3 +108,28 @@ def test_the_pods_are_probed_with_what_the_image_has() -> None:
 @pytest.mark.parametrize("name", ["Containerfile", "compose.yaml", "kuberay.yaml"])
 def test_the_guide_names_each_file(name: str) -> None:
     assert f"deploy/{name}" in (ROOT / "docs" / "guide" / "large-libraries.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["hadolint", "deploy/Containerfile"],
+        [
+            "yamllint",
+            "--strict",
+            "-d",
+            "{extends: default, rules: {line-length: {max: 130}, document-start: disable, "
+            "comments: {min-spaces-from-content: 2}, braces: {max-spaces-inside: 0}}}",
+            "deploy/compose.yaml",
+            "deploy/kuberay.yaml",
+        ],
+    ],
+    ids=["hadolint", "yamllint"],
+)
+def test_linters_have_nothing_to_say(command: list[str]) -> None:
+    beside = Path(sys.executable).with_name(command[0])
+    tool = str(beside) if beside.exists() else shutil.which(command[0])
+    if tool is None:
+        pytest.skip(f"{command[0]} is not installed: pip install -e '.[dev]'")
+    ran = subprocess.run([tool, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout + ran.stderr) == (0, "")
