@@ -205,10 +205,11 @@ def fresh_blocks(folder: Path) -> dict[str, str]:
 
 
 def wording(block: str) -> set[str]:
-    """The lines of a block without what another processor or tower may change: numbers, plurals, rows with people, and
-    whether a lesson of `teach` is kept."""
+    """The lines of a block without what another processor or tower may change: numbers and what is ordered by them,
+    plurals, rows with people, and whether a lesson of `teach` is kept."""
     lines = [line for line in block.split("\n") if not re.search(r"[A-Z]\w+ [A-Z]\w+|unnamed|\bkept\b", line)]
-    return {" ".join(word.rstrip("s") for word in re.sub(r"[-<]? *[\d.,]+%?", "0", line).split()) for line in lines}
+    plain = (re.sub(r"[-+<]? *[\d.,]+%?", "0", line).split() for line in lines)
+    return {" ".join(sorted(word.rstrip("s") for word in words)) for words in plain}
 
 
 def main() -> None:

@@ -64,7 +64,7 @@ def standing(found: Explanation) -> str:
 def hanging(found: Explanation) -> str:
     """Which parts of the face the distance depends on most."""
     parts = sorted(by_region(found.occlusion.by_pixel(0)).items(), key=lambda part: -part[1])
-    said = ", ".join(f"{name} {change:+.3f}" for name, change in parts)
+    said = ", ".join(f"{name} {round(change, 3) + 0.0:+.3f}" for name, change in parts)
     return f"Covering a part moves the face away (+) or nearer (-): {said}."
 
 
