@@ -16,6 +16,14 @@ class UsageError(FacesearchError):
     exit_code = 2
 
 
+class PersonMergedError(UsageError):
+    """There is no such person any more: `merged_id` was merged into `person_id`."""
+
+    def __init__(self, message: str, person_id: int, merged_id: int) -> None:
+        super().__init__(message)
+        self.person_id, self.merged_id = person_id, merged_id
+
+
 class PhotoError(FacesearchError):
     """A photo cannot be read or is not a photo. `reason` is the message without the file's name, for lists of files."""
 

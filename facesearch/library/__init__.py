@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from facesearch.library.care.verifying import AREAS, Finding, VerifyReport, verify
     from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, default_library_path, is_library
     from facesearch.library.index.vectors import load_search
-    from facesearch.library.known_people import find_person, known_person
+    from facesearch.library.known_people import find_person, known_person, nobody
     from facesearch.library.opened import Library
     from facesearch.library.rows.added_faces import AddedFace, KeptFace
     from facesearch.library.space import Space
@@ -41,6 +41,7 @@ __all__ = [
     "is_library",
     "known_person",
     "load_search",
+    "nobody",
     "recorded_detector",
     "recorded_precision",
     "tower_space",
@@ -64,6 +65,7 @@ __getattr__ = imported_at_first_use(
         "default_library_path": "folder",
         "find_person": "known_people",
         "known_person": "known_people",
+        "nobody": "known_people",
         "forget": "care.forgetting",
         "is_library": "folder",
         "load_search": "index.vectors",

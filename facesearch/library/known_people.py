@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from facesearch.errors import UsageError
+from facesearch.errors import PersonMergedError, UsageError
 from facesearch.library.opened import Library
 
 _CLOSE = 3
@@ -21,13 +21,26 @@ def find_person(library: Library, who: str | int) -> int:
     """
     if isinstance(who, int):  # a number, whatever anybody is called
         if not library.people.has(who):
-            raise UsageError(f"there is no person #{who} in {library.path}")
+            raise nobody(library, who)
         return who
     person_id = known_person(library, who)
     if person_id is None:
+        number = _NUMBER.fullmatch(who)
+        if number is not None and isinstance(error := nobody(library, int(number[1])), PersonMergedError):
+            raise error
         hint = spelled_alike(library, who) or "facesearch people list shows everybody"
         raise UsageError(f"nobody in {library.path} is called {who}; {hint}")
     return person_id
+
+
+def nobody(library: Library, person_id: int) -> UsageError:
+    """The error for a number that is nobody's: PersonMergedError for somebody who was merged into somebody else."""
+    now = library.people.became(person_id)
+    if now is None:
+        return UsageError(f"there is no person #{person_id} in {library.path}")
+    name = library.people.names_of([now])[now]
+    who = f"#{now}" if name is None else f"{name} (#{now})"
+    return PersonMergedError(f"person #{person_id} was merged into {who}", now, person_id)
 
 
 def known_person(library: Library, who: str) -> int | None:

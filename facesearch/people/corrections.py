@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from facesearch.errors import UsageError
-from facesearch.library import Library
+from facesearch.library import Library, nobody
 from facesearch.library.changes import PersonRow
 from facesearch.library.rows.people_change import PeopleChange
 from facesearch.names import person_name
@@ -262,7 +262,7 @@ def checked_date(text: str) -> str:
 def _row(library: Library, person_id: int) -> PersonRow:
     row = library.people.row(person_id)
     if row is None:
-        raise UsageError(f"there is no person #{person_id} in {library.path}")
+        raise nobody(library, person_id)
     return row
 
 

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from facesearch.errors import UsageError
-from facesearch.library import Library
+from facesearch.library import Library, nobody
 from facesearch.people.cover import cover_faces
 from facesearch.records import FoundBy, Span, StoredFace, Taken
 
@@ -91,7 +90,7 @@ def show_person(library: Library, person_id: int) -> PersonShown:
     with library.snapshot():
         row = library.people.row(person_id)
         if row is None:
-            raise UsageError(f"there is no person #{person_id} in {library.path}")
+            raise nobody(library, person_id)
         sources = library.people.sources_of(person_id)
         theirs = library.catalog.faces(sources)
         rejected = library.catalog.faces(library.people.rejected_from(person_id))

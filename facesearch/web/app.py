@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from facesearch.errors import (
     FacesearchError,
     LibraryError,
     LibraryLockedError,
+    PersonMergedError,
     PhotoError,
     TowerError,
     UsageError,
@@ -39,6 +42,7 @@ from facesearch.web.uploads import Uploads
 log = logging.getLogger(__name__)
 
 _STATIC = Path(__file__).parent / "static"
+_WHO = ("person", "without")  # in the address of a list of photos
 # The first that an error is one of.
 _STATUSES: tuple[tuple[type[FacesearchError], int], ...] = (
     (LibraryLockedError, 409),
@@ -91,8 +95,12 @@ def make_app(place: Place, access: Access, folder: Path, is_ending: Callable[[],
         if not request.url.path.startswith("/api/") and request.method == "GET":
             if not desk.has_library():
                 return pages.welcome(request.url.path)
+            if isinstance(error, PersonMergedError):
+                return RedirectResponse(_of_heir(request, error), 307)  # not for ever: the merge may be undone
             words = str(error)
             return pages.error(status, "That did not work", f"{words[:1].upper()}{words[1:]}.")
+        if isinstance(error, PersonMergedError):
+            return refusal(type(error).__name__, str(error), status, person_id=error.person_id)
         return refusal(type(error).__name__, str(error), status)
 
     async def not_found(request: Request, error: Exception) -> Response:
@@ -108,3 +116,13 @@ def make_app(place: Place, access: Access, folder: Path, is_ending: Callable[[],
     app.add_exception_handler(Exception, broken)
     app.add_exception_handler(404, not_found)
     return Guard(app, access)
+
+
+def _of_heir(request: Request, error: PersonMergedError) -> str:
+    """The same address with the number of the person whom somebody was merged into."""
+    path = re.sub(rf"^/people/0*{error.merged_id}(?=/|$)", f"/people/{error.person_id}", request.url.path)
+    query = [
+        (name, f"#{error.person_id}" if re.fullmatch(rf"#?0*{error.merged_id}", value) and name in _WHO else value)
+        for name, value in request.query_params.multi_items()
+    ]
+    return f"{path}?{urlencode(query)}" if query else path

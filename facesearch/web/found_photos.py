@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from facesearch.errors import UsageError
+from facesearch.errors import PersonMergedError, UsageError
 from facesearch.web.desk import Desk
 from facesearch.web.folders import Folders
 from facesearch.web.wishes import AlbumWish, PhotosShown, PhotosWish
@@ -107,6 +107,8 @@ def add_photos(router: APIRouter, services: Services, pages: Pages) -> None:
         try:
             found = await services.photos.find(wish)
             first = await services.photos.part(found, 0, FIRST)
+        except PersonMergedError:
+            raise  # the page of the person whom somebody became is shown
         except UsageError as error:
             problem = str(error)
         return pages.page(

@@ -35,9 +35,9 @@ def reply(content: Any, status: int = 200, headers: Mapping[str, str] | None = N
     return Response(body, status_code=status, headers=headers, media_type="application/json")
 
 
-def refusal(kind: str, message: str, status: int) -> Response:
-    """An error as JSON."""
-    return reply({"error": {"kind": kind, "message": message}}, status)
+def refusal(kind: str, message: str, status: int, **more: Any) -> Response:
+    """An error as JSON. more: other keys of it."""
+    return reply({"error": {"kind": kind, "message": message, **more}}, status)
 
 
 @dataclass(frozen=True)

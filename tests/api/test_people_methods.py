@@ -15,7 +15,7 @@ from facesearch import people
 from facesearch.api.former import FORMER
 from facesearch.api.people import People
 from facesearch.api.tuning import Tuning
-from facesearch.errors import LibraryError, UsageError
+from facesearch.errors import LibraryError, PersonMergedError, UsageError
 from facesearch.library import Library
 
 
@@ -71,6 +71,11 @@ def test_who_or_what_is_not_there_is_an_error_that_names_it(opened: facesearch.F
         opened.people.show("ann")
     with pytest.raises(UsageError, match="there is no person #99"):
         opened.people.merge("Ann", 99)
+    opened.people.merge("Ann", 2)
+    with pytest.raises(PersonMergedError, match=r"person #2 was merged into Ann \(#1\)"):
+        opened.people.show("#2")
+    opened.people.undo()
+    assert opened.people.show("#2").person.person_id == 2
     with pytest.raises(UsageError, match="no face #99"):
         opened.people.reject("Ann", [99])
     with pytest.raises(UsageError, match="at least two people"):

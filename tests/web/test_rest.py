@@ -129,6 +129,15 @@ def test_naming_merging_moving_rejecting_and_undoing(client: httpx.Client) -> No
     assert (renamed["action"], renamed["name"], renamed["born"]) == ("name", "<b>Ann & Co</b>", "1984-05-17")
     merged = api(client, "POST", "people/1/merge", json={"others": [2, 3]})
     assert (merged["people"], merged["total"]) == (2, 18)
+    for method, path, body in (("GET", "people/2", None), ("POST", "people/3/name", {"name": "Zoe"})):
+        answer = client.request(method, f"/api/v1/{path}", json=body)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["kind"], error["person_id"]) == (400, "PersonMergedError", 1)
+        assert error["message"] == f"person #{path[7]} was merged into <b>Ann & Co</b> (#1)"
+    for path in ("/people/2", "/people/2/cards?start=0", "/photos?person=%232&since=2012"):
+        answer = client.get(path)
+        assert answer.status_code == 307
+        assert answer.headers["location"] == path.replace("/2", "/1").replace("%232", "%231")
     faces = [face["face_id"] for face in api(client, "GET", "people/1")["faces"]]
     moved = api(client, "POST", "people/1/move", json={"faces": faces[:2], "to": "Zoe"})
     assert (moved["faces"], moved["name"]) == (2, "Zoe")

@@ -28,14 +28,25 @@ def heir(lines: Sequence[JournalLine], name: str, living: Iterable[int]) -> int 
     """The present person who had this name last, or took over that person's faces in a merge; None if there is none.
 
     lines: oldest first. name: in the form of `name_key`; former versions stored names in other forms."""
-    undone, living = taken_back(lines), set(living)
-    parts = [part for line in lines if line.action != UNDO and line.line_id not in undone for part in line.parts]
+    parts, living = _holding(lines), set(living)
     into = {gone: new for part in parts for gone, new in _merged(part)}
     for part in reversed(parts):
         for each in part.people:
             if _is_called(each.before, name) and not _is_called(each.after, name):
                 return _follow(each.person_id, into, living)
     return None
+
+
+def became(lines: Sequence[JournalLine], person_id: int, living: Iterable[int]) -> int | None:
+    """The present person into whom somebody was merged; None if there is none. lines: oldest first."""
+    into = {gone: new for part in _holding(lines) for gone, new in _merged(part)}
+    return _follow(person_id, into, set(living))
+
+
+def _holding(lines: Sequence[JournalLine]) -> list[Delta]:
+    """What the lines did and nobody took back."""
+    undone = taken_back(lines)
+    return [part for line in lines if line.action != UNDO and line.line_id not in undone for part in line.parts]
 
 
 @dataclass(frozen=True)

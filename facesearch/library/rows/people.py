@@ -16,7 +16,7 @@ from facesearch.library.rows.counts import kept_counts
 from facesearch.library.rows.database import Database, VectorChanges, as_text, now
 from facesearch.library.rows.deltas import as_json
 from facesearch.library.rows.journal import Journal
-from facesearch.library.rows.lineage import TELLING, heir
+from facesearch.library.rows.lineage import TELLING, became, heir
 from facesearch.library.rows.people_change import PeopleChange, as_row
 from facesearch.names import name_key
 
@@ -70,6 +70,10 @@ class People:
         if not self._journal.says(name_key(name), TELLING):
             return None
         return heir(self._journal.lines(actions=TELLING), name_key(name), self.names())
+
+    def became(self, person_id: int) -> int | None:
+        """The present person into whom somebody who is not there any more was merged; None if there is none."""
+        return became(self._journal.lines(actions=TELLING), person_id, self.names())
 
     def label(self, person_id: int, face_ids: Iterable[int], source: str) -> int:
         """Give those faces to a person that have none yet and are not rejected, and journal it; returns how many.

@@ -85,6 +85,7 @@ export async function refresh(address = location.href, gently = false) {
   const content = made.getElementById("content");
   while (gently && isBusy()) await new Promise((done) => setTimeout(done, 500));
   if (!content || number !== begun) return;
+  if (answer.redirected) history.replaceState(null, "", answer.url); // a person who was merged into another
   const focused = document.activeElement?.id;
   document.getElementById("content").replaceWith(content);
   document.title = made.title;
