@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -152,12 +153,18 @@ class Collection:
             self._call("cannot be written", "create_partition", self._name, self.partition)
 
     def empty_partition(self, number: int) -> None:
-        """Delete the library's faces and what is known of them. The partition stays: a loaded one cannot be dropped."""
+        """Delete the library's faces and what is known of them. The partition stays, for the library's next faces."""
         self._call("cannot be written", "delete", self._records, filter=f'library == "{self._library_id}"')
         if self._call("cannot be read", "has_partition", self._name, self.partition):
             # By key: Milvus Lite deletes what a filter says from all partitions.
             keys = f"key >= {number << _FACE_BITS} and key < {number + 1 << _FACE_BITS}"
             self._call("cannot be written", "delete", self._name, filter=keys, partition_name=self.partition)
+
+    def drop_partition(self) -> None:
+        """Drop the empty partition, since a collection holds 1,024; it stays where Milvus does not let it go."""
+        for method, names in (("release_partitions", [self.partition]), ("drop_partition", self.partition)):
+            with suppress(ClusterError):  # Milvus Lite releases none, but drops loaded ones, too
+                self._call("cannot be written", method, self._name, names)
 
     # What is known of libraries and blocks
 

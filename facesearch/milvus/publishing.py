@@ -105,7 +105,8 @@ def publish(
 
 
 def withdraw(library: Library, place: MilvusPlace) -> int:
-    """Delete a library's faces from a collection; returns how many there were. Raises ClusterError."""
+    """Delete a library's faces and its partition from a collection; returns how many faces there were. Raises
+    ClusterError."""
     connection = Connection(place)
     try:
         collection = Collection(connection, library.library_id)
@@ -115,6 +116,7 @@ def withdraw(library: Library, place: MilvusPlace) -> int:
         count = collection.count()
         collection.empty_partition(known[library.library_id].number)
         collection.settle(purge=True)
+        collection.drop_partition()
     finally:
         connection.close()
     return count

@@ -203,6 +203,46 @@ def test_libraries_in_one_collection_do_not_mix(place: MilvusPlace, tmp_path: Pa
         assert len(there) == 50
 
 
+def test_what_one_library_loses_another_with_the_same_ids_keeps(
+    library: Library, place: MilvusPlace, tmp_path: Path
+) -> None:
+    """First a person who is forgotten, then all faces, then the library, with its partition."""
+    path = library.path
+    (embedding,) = library.catalog.embeddings_by_id([1]).values()
+    photos = {face.photo_id for face in library.catalog.faces(range(1, 14)).values()}
+    library.close()
+    other = synthetic(tmp_path / "other", people(13, seed=4), np.arange(1, 14))  # face for face the same ids
+    probe = people(13, seed=4)[0]
+    for each in (path, other):
+        with Library.open(each) as opened:
+            assert publish(opened, place, "flat").faces == 13
+
+    def assert_other_is_whole() -> None:
+        with Library.open(other) as opened, MilvusSearch(opened, place) as there:
+            assert len(there) == 13
+            assert nearest_ids(there, probe) == nearest_ids(opened.vectors(), probe)
+
+    forget(path, "Ann")
+    with Library.open(path, MODELS, writable=True) as opened:
+        assert publish(opened, place).removed == 3
+        assert_other_is_whole()
+        with opened.changing():
+            opened.catalog.drop_photos(photos & set(opened.catalog.photo_contents(photos)))
+        emptied = publish(opened, place)
+        assert (emptied.faces, emptied.removed, emptied.recall) == (0, 10, None)
+        with MilvusSearch(opened, place) as there:
+            assert there.search(embedding, 13) == []
+        assert_other_is_whole()
+        connection = Connection(place)
+        partition = Collection(connection, opened.library_id).partition
+        assert partition in connection.client.list_partitions(place.collection)
+        assert withdraw(opened, place) == 0
+        assert partition not in connection.client.list_partitions(place.collection)
+        connection.close()
+        assert publish(opened, place).faces == 0  # a partition can come back
+    assert_other_is_whole()
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
