@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,13 @@ def test_the_image_runs_as_a_plain_user_and_copies_what_is_there() -> None:
         assert (ROOT / name).exists(), name
     pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower()
     (install,) = [argument for word, argument in steps if word == "RUN" and "ray " in argument]
-    for package in install.partition("requirements-light.txt")[2].partition("&&")[0].split():
+    packages = install.partition("requirements-light.txt")[2].partition("&&")[0].split()
+    for package in packages:
         assert f"\n{package}==" in pinned, package
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for extra in ("cluster", "milvus", "s3", "video", "raw", "web"):
+        for wanted in extras[extra]:
+            assert re.split(r"[<>=\[]", wanted)[0] in packages, wanted
 
 
 def test_compose_opens_milvus_to_this_machine_only_and_holds_no_password() -> None:
@@ -68,8 +74,13 @@ def test_compose_opens_milvus_to_this_machine_only_and_holds_no_password() -> No
     assert version.split(".")[:2] == pins()["pymilvus"].split(".")[:2]  # servers refuse clients of a later series
     for service in services.values():
         for name, value in service["environment"].items():
-            if "PASSWORD" in name or "TOKEN" in name:
+            if name.startswith("AWS_"):  # the shell's own, where it has one
+                assert value is None, name
+            elif "PASSWORD" in name or "TOKEN" in name:
                 assert "${MILVUS_PASSWORD:?" in value
+    assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"} <= set(
+        services["facesearch"]["environment"]
+    )
     (photos,) = [volume for volume in services["facesearch"]["volumes"] if "/photos" in volume]
     assert photos.endswith(":ro")
     assert (
@@ -93,6 +104,16 @@ def test_the_manifest_has_one_image_without_privileges_and_reads_photos_only() -
     assert {volume["name"] for volume in head["volumes"]} - {volume["name"] for volume in worker["volumes"]} == {
         "library"
     }
+
+
+def test_head_and_workers_take_the_buckets_credentials_from_a_secret() -> None:
+    text = (DEPLOY / "kuberay.yaml").read_text(encoding="utf-8")
+    for pod in pods():
+        for container in pod["containers"]:
+            assert container["envFrom"] == [{"secretRef": {"name": "bucket", "optional": True}}]
+            assert "env" not in container
+    assert "kubectl create secret generic bucket --from-env-file=" in text
+    assert "kind: Secret" not in text
 
 
 def test_the_pods_are_probed_with_what_the_image_has() -> None:
