@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -69,6 +69,8 @@ class Intake:
 
     def take(self, file: PhotoFile, result: SeenPhoto | str | PhotoError) -> None:
         """Put a file into the batch, with its faces if its content is new."""
+        # Its path comes back from another process as a copy, and is kept until the run ends: one of the two will do.
+        read = replace(result.file, path=file.path) if isinstance(result, SeenPhoto) else file
         if isinstance(result, PhotoError):
             self._skip(file, result)
         elif isinstance(result, str):
@@ -76,11 +78,11 @@ class Intake:
         elif any(finished.sha256 == result.sha256 for finished in self.batch) or (
             self.library.catalog.photo_with(result.sha256) is not None
         ):
-            self.batch.append(_Finished(result.file, result.sha256, taken=result.taken))
+            self.batch.append(_Finished(read, result.sha256, taken=result.taken))
         else:
             self.batch.append(
                 _Finished(
-                    result.file,
+                    read,
                     result.sha256,
                     result.size_px,
                     result.faces,

@@ -10,8 +10,12 @@ import pytest
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.indexing import IndexOptions, index_photos
+from facesearch.indexing.intake import Intake
 from facesearch.library import Library
+from facesearch.people import FaceReader
+from facesearch.photos import photo_file
 from facesearch.records import PhotoFile
+from facesearch.vision.faces import SeenPhoto
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
 _COUNTS = re.compile(r"SCAN (photos|faces) USING COVERING INDEX ")  # a tenth of a microsecond a row
@@ -84,4 +88,17 @@ def test_photos_that_no_file_shows_are_counted_and_dropped_as_by_looking_at_all(
             dropped += unshown
             photos = list(library.catalog.photo_ids().values())
     assert dropped > 0
+    library.close()
+
+
+def test_a_run_keeps_one_path_a_photo(library: Library, tmp_path: Path) -> None:
+    """What comes back from another process has a path of its own, of 400 bytes."""
+    intake = Intake(library, FaceReader(TileDetector(), ColourTower()), {}, "", [])
+    files = [photo_file(draw(tmp_path / name, BLUE)) for name in ("4.png", "copy.png")]
+    for file in files:
+        there = SeenPhoto(photo_file(Path(str(file.path))), "4" * 64, (40, 40), [])
+        assert there.file.path is not file.path
+        intake.take(file, there)
+    intake.finish_batch()
+    assert all(path is file.path for (path, _), file in zip(intake.shown, files, strict=True))
     library.close()
