@@ -11,6 +11,7 @@ import sys
 TRUST_VARIABLE = "FACESEARCH_TRUST_PYTHONPATH"  # set by who installs packages into folders that only PYTHONPATH names
 _FOR_TRAINING = ("tensorflow", "keras", "matplotlib", "tensorboard")
 _FOR_PLOTS = "matplotlib"  # which `evaluate --report` needs without the others
+_UV_RECEIPT = "uv-receipt.toml"  # what `uv tool install` leaves in the environment that it makes
 _PACKAGE_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -52,6 +53,26 @@ def how_to_find(error: ModuleNotFoundError) -> str:
         f"{error}: install facesearch anew, with all that it needs; or where packages lie in folders that only "
         f"PYTHONPATH names, set {TRUST_VARIABLE}=1"
     )
+
+
+def how_to_add(extra: str) -> str:
+    """The command that adds an extra of pyproject.toml to this installation.
+
+    It names the extra's packages: facesearch itself, with the extra, would bring TensorFlow and another FAISS into a
+    light installation, and whatever has the name at a package index.
+    """
+    from importlib import metadata  # loaded here: Python's own folders are known by now to come first
+
+    if os.path.isfile(os.path.join(sys.prefix, _UV_RECEIPT)):  # uv makes the tool's environment anew, without pip
+        return f"uv tool install '.[{extra}]' --constraints constraints.txt, in the clone of facesearch"
+    try:
+        required = [one.partition(";") for one in metadata.requires("facesearch") or ()]
+    except metadata.PackageNotFoundError:
+        required = []
+    packages = [f"'{name.strip()}'" for name, _, marker in required if f'extra == "{extra}"' in marker]
+    if not packages:  # not installed, or before there was such an extra
+        return f"pip install '.[{extra}]' -c constraints.txt, in the clone of facesearch"
+    return " ".join(["pip install", *packages])
 
 
 def _trusts_pythonpath() -> bool:

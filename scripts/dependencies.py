@@ -23,7 +23,7 @@ PAGE = ROOT / "docs" / "research" / "dependencies.md"
 ROOT_PACKAGE = "facesearch"
 HEAD = """# Dependencies
 
-What `pip install facesearch` brings, as `python scripts/dependencies.py` finds it in the metadata of an installation:
+What `pip install .` brings, as `python scripts/dependencies.py` finds it in the metadata of an installation:
 {system}, {count} packages, {megabytes:,.0f} MB.
 
 Import times are CPU seconds of a process that imports the package and nothing else. A release date is in no

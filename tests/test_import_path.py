@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from support.documents import ROOT
 from support.planted_modules import plain_python, plant_modules, remove_what_python_runs_itself
 
 import facesearch
 from facesearch.demo import write_album
-from facesearch.import_path import TRUST_VARIABLE
+from facesearch.import_path import TRUST_VARIABLE, how_to_add
 
 # What pip installs as `facesearch`.
 SCRIPT = (
@@ -177,3 +181,45 @@ def test_a_package_that_is_missing_is_named_with_what_helps(tmp_path: Path, scri
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ran.returncode == 1
     assert ran.stderr.count("\n") == 1 and "typer" in ran.stderr and TRUST_VARIABLE in ran.stderr
+
+
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+
+
+def _names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[<>=;]", one.strip("'"))[0] for one in requirements}
+
+
+@pytest.mark.parametrize("extra", ["cuda", "raw", "cluster", "milvus", "s3", "video", "web", "teacher"])
+def test_an_extra_is_added_by_its_packages_alone(extra: str) -> None:
+    """facesearch itself, with the extra, would bring TensorFlow into a light installation."""
+    command = how_to_add(extra)
+    assert command.startswith("pip install '")
+    assert _names(command.split()[2:]) == _names(EXTRAS[extra])
+
+
+def test_what_uv_or_nobody_installed_gets_an_extra_from_the_clone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(name: str) -> list[str]:
+        raise metadata.PackageNotFoundError(name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(metadata, "requires", absent)
+        assert how_to_add("web").startswith("pip install '.[web]' -c constraints.txt")
+    (tmp_path / "uv-receipt.toml").touch()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert how_to_add("web").startswith("uv tool install '.[web]' --constraints constraints.txt")
+
+
+def test_each_extra_that_is_named_exists_and_none_comes_from_a_package_index() -> None:
+    """No package index has facesearch: what has its name there one day is somebody else's."""
+    pages = [ROOT / "README.md", ROOT / "train" / "README.md", *(ROOT / "docs").rglob("*.md")]
+    sources = [*(ROOT / "facesearch").rglob("*.py"), *(ROOT / "train").rglob("*.py")]
+    texts = {path: path.read_text(encoding="utf-8") for path in [*pages, *sources]}
+    whole = "\n".join(texts.values())
+    named = {extra for group in re.findall(r"'\.\[([\w,]+)\]'", whole) for extra in group.split(",")}
+    used = set(re.findall(r"how_to_add\([\"'](\w+)[\"']\)", whole))
+    assert {"web", "video"} <= named & used
+    assert named | used <= set(EXTRAS)
+    assert [path.name for path, text in texts.items() if re.search(r"pip install '?facesearch", text)] == []

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from facesearch import gpu_driver
 from facesearch.api.installed import PACKAGES, is_importable, lacking_for_gpu, version_of
 from facesearch.errors import FacesearchError, LibraryError, TowerError
+from facesearch.import_path import how_to_add
 
 if TYPE_CHECKING:
     from facesearch.library.health import LibraryHealth
@@ -105,7 +106,8 @@ def _packages() -> Iterator[Finding]:
         if is_importable(package.module):
             yield Finding("packages", name, "ok", version or "of an unknown version")
             continue
-        advice = f"for {package.used_for}: pip install '{package.install or name}'"
+        how = how_to_add(package.extra) if package.extra else f"pip install '{package.install or name}'"
+        advice = f"for {package.used_for}: {how}"
         if package.is_needed:
             yield _broken("packages", name, "missing", advice, _MISSING_PACKAGE)
         else:
@@ -119,9 +121,9 @@ def _photos() -> Iterator[Finding]:
     yield Finding("photos", "decoders", "ok", ", ".join(kind for kind, missing in found.items() if missing is None))
     for kind, missing in found.items():
         if missing is not None:
-            install = {RAW: "facesearch[raw]", VIDEO: "facesearch[video]"}.get(kind, missing)
+            extra = {RAW: "raw", VIDEO: "video"}.get(kind)
             otherwise = "" if kind == VIDEO else ", or export such photos as JPEG"
-            advice = f"pip install --upgrade '{install}'{otherwise}"
+            advice = (how_to_add(extra) if extra else f"pip install --upgrade '{missing}'") + otherwise
             yield Finding("photos", kind, "note", "not read", advice)
 
 
@@ -156,7 +158,7 @@ def _gpu(answer: gpu_driver.Answer) -> Finding:
     lacking = lacking_for_gpu()
     if not lacking:
         return Finding("devices", "NVIDIA GPU", "ok", "the driver sees one; facesearch status says what uses it")
-    advice = " and ".join(f"pip install '{name}'" for name in lacking)
+    advice = " and ".join(lacking)
     return Finding("devices", "NVIDIA GPU", "note", "the driver sees one that is not used for everything", advice)
 
 

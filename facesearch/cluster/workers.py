@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from facesearch.cluster.node import NodeWorker, Refused, identity_of
 from facesearch.errors import ClusterError
+from facesearch.import_path import how_to_add
 from facesearch.photos.files import photo_error
 from facesearch.records import Device, NodeWork, PhotoFile
 from facesearch.vision.detector.detector import Detector
@@ -61,7 +62,7 @@ class ClusterWorkers:
         try:
             import ray
         except ImportError as error:
-            raise ClusterError(f"--ray needs Ray ({error}): pip install 'facesearch[cluster]'") from error
+            raise ClusterError(f"--ray needs Ray ({error}): {how_to_add('cluster')}") from error
         self._ray: Any = ray
         self._address = address
         self._expected = identity_of(detector, tower)

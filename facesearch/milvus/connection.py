@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from facesearch.errors import ClusterError, UsageError
+from facesearch.import_path import how_to_add
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +174,7 @@ def _imported() -> Any:
     try:
         import pymilvus
     except ImportError as error:
-        raise ClusterError(f"--milvus needs pymilvus ({error}): pip install 'facesearch[milvus]'") from error
+        raise ClusterError(f"--milvus needs pymilvus ({error}): {how_to_add('milvus')}") from error
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL + 1)
     return pymilvus
 

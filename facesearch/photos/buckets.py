@@ -21,10 +21,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from facesearch.import_path import how_to_add
+
 _CLIENTS = {"aiohttp", "aiobotocore", "botocore", "fsspec", "gcsfs", "google", "requests", "s3fs", "urllib3"}
 _RECENT_S = 5.0
 _WHOLE_BYTES = 64 << 20  # an object up to this size is read at once, and the last one of a process is kept
-_PACKAGES = {"s3:": "'facesearch[s3]'", "gs:": "gcsfs"}
 _TIMES = ("LastModified", "last_modified", "mtime", "updated", "timeModified", "created")
 _CREDENTIALS = (
     "check the credentials where the cloud's own tools take them, as AWS_ACCESS_KEY_ID or ~/.aws, or "
@@ -174,7 +175,8 @@ def _failures(path: Path) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        said = f"is in a bucket ({error}): pip install {_PACKAGES[path.parts[0]]} reads it"
+        how = how_to_add("s3") if path.parts[0] == "s3:" else "pip install gcsfs"
+        said = f"is in a bucket ({error}); to read it: {how}"
         raise BucketError(errno.ENODEV, said) from None
     except FileNotFoundError:
         raise BucketError(errno.ENOENT, "does not exist: check the bucket's name, and the key") from None

@@ -28,9 +28,7 @@ from facesearch.library import Library
 from facesearch.photos import photo_file
 from facesearch.vision.faces import DrawnFace, KnownPhoto
 
-pytest.importorskip(
-    "ray", reason="Ray has no wheel for this Python, or is not installed: pip install 'facesearch[cluster]'"
-)
+pytest.importorskip("ray", reason="Ray has no wheel for this Python, or is not installed: pip install '.[cluster]'")
 
 Rows = tuple[list[tuple[Any, ...]], np.ndarray]
 

@@ -28,7 +28,7 @@ from facesearch.library.rows.published import FACES_A_BLOCK
 from facesearch.query import QueryAnswer, QueryOptions, ask, probe_photo
 from facesearch.records import Floats, Ints
 
-pytest.importorskip("pymilvus", reason="pymilvus is not installed: pip install 'facesearch[milvus]'")
+pytest.importorskip("pymilvus", reason="pymilvus is not installed: pip install '.[milvus]'")
 from facesearch.milvus import MilvusPlace, MilvusSearch, publish, withdraw
 from facesearch.milvus.collection import Collection
 from facesearch.milvus.connection import CA_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Connection, _said, _token

@@ -23,7 +23,7 @@ from facesearch.photos.files import read_file
 from facesearch.photos.watch import watch
 from facesearch.records import PhotoFile, SkippedFile
 
-pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'facesearch[s3]'")
+pytest.importorskip("s3fs", reason="s3fs is not installed: pip install '.[s3]'")
 JPEG = bytes.fromhex("ffd8ffe000104a4649460001") + bytes(60)
 
 

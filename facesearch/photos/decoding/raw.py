@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from facesearch.errors import PhotoError
+from facesearch.import_path import how_to_add
 from facesearch.photos.files import photo_error
 
 _SUFFIXES = """
@@ -59,7 +60,7 @@ def preview_of(content: bytes, path: Path) -> Preview:
         import rawpy
     except ImportError as error:
         raise photo_error(
-            path, "is a RAW photo, and reading those is an extra: pip install 'facesearch[raw]', or export it as JPEG"
+            path, f"is a RAW photo, and reading those is an extra: {how_to_add('raw')}, or export it as JPEG"
         ) from error
     try:
         with rawpy.imread(io.BytesIO(content)) as raw:

@@ -20,13 +20,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
+from facesearch.import_path import how_to_add
 from facesearch.photos.decoding.formats import HEAD_BYTES, video_container
 from facesearch.photos.decoding.frame_choice import EVERY_S, MOST_LOOKS, FrameChoice
 from facesearch.photos.decoding.motion import FilePart, film_in
 from facesearch.photos.files import file_as_opened, open_file, photo_error, why
 from facesearch.records import PhotoFile, Pixels, Taken
 
-WITHOUT_EXTRA = "reading videos is an extra: pip install 'facesearch[video]'"
 MAX_FRAME_PX = 1920
 """Longer side of the frames that faces are looked for in: 4K frames are halved."""
 
@@ -208,7 +208,7 @@ def opened(path: Path, max_side_px: int = MAX_FRAME_PX) -> Iterator[OpenVideo]:
     """A video, or the film in a motion photo, for its frames. Raises PhotoError where it cannot be opened, shows
     nothing, or PyAV is not installed."""
     if not reads_videos():
-        raise photo_error(path, f"is a video, and {WITHOUT_EXTRA}")
+        raise photo_error(path, f"is a video, and reading videos is an extra: {how_to_add('video')}")
     import av
 
     try:

