@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from facesearch.cli.options import DeviceOption, JsonOption, TowerOption
-from facesearch.cli.output import say, say_json
+from facesearch.cli.output import say, say_json, shown_path
 
 
 def compare(
@@ -29,7 +29,10 @@ def compare(
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
-    """Compare the most prominent faces of two photos. Needs no library, and stores nothing."""
+    """Compare the most prominent faces of two photos. Needs no library, and stores nothing.
+
+    Where a photo shows several faces, the answer says which one was compared; query compares all of them.
+    """
     from facesearch.api import standalone as api
 
     comparison = api.compare(first, second, tower=tower, device=device, library=library)
@@ -41,3 +44,10 @@ def compare(
         say(f"distance {comparison.distance:.3f}; up to {comparison.threshold:.3f} counts as the same person")
     else:
         say(f"distance {comparison.distance:.3f}; the probability assumes even odds beforehand")
+    for photo, faces, (left, top, right, bottom) in (
+        (comparison.first, comparison.first_faces, comparison.first_box),
+        (comparison.second, comparison.second_faces, comparison.second_box),
+    ):
+        if faces > 1:
+            where = f"[{right - left:.0f}x{bottom - top:.0f} px at {left:.0f},{top:.0f}]"
+            say(f"{faces} faces in {shown_path(photo)}: the most prominent was compared, {where}")

@@ -200,8 +200,17 @@ def _did_something(summary: IndexSummary) -> bool:
     )
 
 
+def _found(summary: IndexSummary) -> int:
+    """How many photos and videos there were, whatever became of them; and how many folders were out of reach."""
+    known = summary.photos_new + summary.photos_changed + summary.photos_unchanged
+    paths = summary.photos_copied + summary.photos_moved + summary.photos_missing
+    return known + paths + len(summary.skipped) + summary.skipped_known + summary.videos_left_out + len(summary.absent)
+
+
 def _complaints(summary: IndexSummary) -> None:
     """On stderr each file that was skipped or is damaged, with its reason, and what named nobody."""
+    if not summary.interrupted and not _found(summary):
+        complain("no photos found: check the name of the folder; facesearch doctor lists the formats that are read")
     report_absent(summary.absent, "kept; if you renamed the folder, run facesearch prune FOLDER --force")
     for file in summary.skipped[:_REASONS_SHOWN]:
         complain(f"skipped {shown_path(file.path)}: {file.reason}")

@@ -129,6 +129,8 @@ class Comparison:
     second_quality: float | None = None
     plain_distance: float = 0.0  # as in PersonMatch
     distances: str = "plain"  # as in QueryAnswer
+    first_faces: int = 1  # how many faces the first photo shows
+    second_faces: int = 1
 
 
 def box_of(face: DetectedFace | StoredFace) -> Box:

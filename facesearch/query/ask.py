@@ -95,6 +95,8 @@ def _compared(first: Probe, second: Probe, space: Space, judge: Judge) -> Compar
         calibrated_by=judge.calibrated_by,
         first_quality=first.faces[0].quality,
         second_quality=second.faces[0].quality,
+        first_faces=len(first.faces) + first.others,
+        second_faces=len(second.faces) + second.others,
         plain_distance=float(row_distances(one.points, two.points)[0]),
         distances=space.distances,
     )

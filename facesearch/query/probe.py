@@ -47,6 +47,7 @@ class Probe:
     models: Models  # what found and embedded the faces
     calibration: Calibration | None  # the tower's; None where its card has none
     duration_s: float | None = None  # of a video, whose `photo` is the frame that shows its first face
+    others: int = 0  # faces that are seen there and were left out
 
     def picture_of(self, face: EmbeddedFace) -> Photo:
         """What shows a face: the photo, or a frame of the film, which is read again. Raises PhotoError."""
@@ -92,7 +93,8 @@ def probe_prominent_face(path: Path, detector: FaceDetector, tower: Embedder) ->
         return _with_largest(_embedded(path, photo, film, detector, tower))
     boxes = np.stack([face.box for face in faces])
     prominent = faces[most_prominent(boxes, (photo.width_px, photo.height_px))]
-    return _embedded(path, photo, cut_out(photo, [prominent]).faces, detector, tower)
+    probe = _embedded(path, photo, cut_out(photo, [prominent]).faces, detector, tower)
+    return replace(probe, others=len(faces) - 1)
 
 
 def _with_largest(film: Probe) -> Probe:
@@ -104,6 +106,7 @@ def _with_largest(film: Probe) -> Probe:
         photo=film.picture_of(film.faces[first]),
         faces=film.faces[first : first + 1],
         crops=film.crops[first : first + 1],
+        others=len(film.faces) - 1,
     )
 
 

@@ -203,10 +203,30 @@ def test_a_query_leaves_the_library_as_it_is(run: CommandLine, portrait_album: P
     assert {path.name: path.read_bytes() for path in indexed.iterdir()} == before
 
 
+def test_a_folder_without_photos_is_told_from_one_whose_photos_are_known(
+    run: CommandLine, portrait_album: Path, indexed: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "wrong").mkdir()
+    (tmp_path / "wrong" / "notes.txt").write_text("no photo")
+    ran = run("index", tmp_path / "wrong")
+    assert ran.code == 0 and "no photos found" in ran.err and "1 file that is not a photo" in ran.out
+    assert "no photos found" not in run("index", portrait_album / "people").err
+
+
 def test_compare_says_how_far(run: CommandLine, portrait_album: Path) -> None:
     photo = portrait(portrait_album)
     ran = run("compare", photo, photo)
     assert (ran.code, ran.out) == (0, "the same person\ndistance 0.000; up to 0.050 counts as the same person\n")
+
+
+def test_compare_says_which_of_several_faces_it_compared(run: CommandLine, portrait_album: Path) -> None:
+    group = portrait_album / "groups" / "0001.jpg"
+    faces = len(json.loads(run("query", group, "--json").out)["faces"])
+    said = run("compare", group, portrait(portrait_album)).out.splitlines()
+    box = json.loads(run("compare", group, portrait(portrait_album), "--json").out)["first_box"]
+    size = f"{box[2] - box[0]:.0f}x{box[3] - box[1]:.0f} px at {box[0]:.0f},{box[1]:.0f}"
+    assert faces > 1 and len(said) == 3
+    assert re.fullmatch(rf"{faces} faces in .*0001\.jpg: the most prominent was compared, \[{size}\]", said[2])
 
 
 def test_status_says_what_there_is(run: CommandLine, indexed: Path) -> None:

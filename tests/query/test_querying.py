@@ -353,6 +353,7 @@ def test_two_photos_are_compared_by_their_most_prominent_faces(tmp_path: Path) -
         first_quality=1.0,
         second_quality=1.0,
         plain_distance=comparison.distance,
+        first_faces=3,
     )
     assert not _compare(group, draw(tmp_path / "b.png", BLUE)).same_person
     with pytest.raises(NoFaceError, match=r"sky\.png"):
