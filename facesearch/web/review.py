@@ -72,6 +72,12 @@ def _case(suspect: Suspect, faces: Mapping[int, Sequence[int]]) -> Case:
     if suspect.kind == "alike":
         assert other is not None
         other_name = called(suspect.other_name, other)
+        same = [Choice("Same", "s", f"{PREFIX}/people/{person}/merge", {"others": [other]})]
+        if suspect.name is not None and suspect.other_name is not None:  # the user says which name stays
+            same = [
+                Choice(f"Same: {shown(name)}", "s", same[0].path, same[0].body),
+                Choice(f"Same: {shown(other_name)}", "o", f"{PREFIX}/people/{other}/merge", {"others": [person]}),
+            ]
         apart = {"faces": list(faces.get(other, ()))[:1]}
         return Case(
             f"alike-{person}-{other}",
@@ -80,7 +86,7 @@ def _case(suspect: Suspect, faces: Mapping[int, Sequence[int]]) -> Case:
             None,
             [(shown(name), faces.get(person, ())), (shown(other_name), faces.get(other, ()))],
             (
-                Choice("Same", "s", f"{PREFIX}/people/{person}/merge", {"others": [other]}),
+                *same,
                 Choice("Different", "d", f"{PREFIX}/people/{person}/reject", apart),
                 unsure,
             ),

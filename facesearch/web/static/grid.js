@@ -231,14 +231,17 @@ document.addEventListener("click", (event) => {
   pick(box, event.shiftKey);
 });
 
-// Arrows go from card to card, x selects, Shift and x all from the last one on, Escape clears.
+// Arrows go from card to card, x or Space selects, Shift and one of them all from the last one on, Escape clears.
 document.addEventListener("keydown", (event) => {
   if (event.target.matches("input[type=text], input[type=search]") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (document.querySelector("dialog[open]")) return;
   if (event.key === "Escape" && chosen.size) return clear();
   const card = event.target.closest?.("#grid li");
   if (!card) return;
   const box = card.querySelector("input");
-  if (event.key.toLowerCase() === "x" && box) {
+  const isSpace = event.key === " " && event.target !== box; // on the box itself the browser does it
+  if (box && (isSpace || event.key.toLowerCase() === "x")) {
+    event.preventDefault();
     box.checked = !box.checked;
     return pick(box, event.shiftKey);
   }

@@ -24,6 +24,25 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** Let the user choose one of several words in a dialog; returns its place, or null where the user cancels. */
+export function choose(title, words, yes) {
+  const form = element("form", {}, element("h2", { id: "choice" }, title)), cancel = element("button", { type: "button" }, "Cancel");
+  words.forEach((word, place) => form.append(element("p", {}, element("label", { class: "switch" },
+    element("input", { type: "radio", name: "which", value: place, ...(place === 0 && { checked: "" }) }), element("span", {}, word)))));
+  form.append(element("p", { class: "line" }, element("button", { class: "main" }, yes), cancel));
+  const dialog = element("dialog", { "aria-labelledby": "choice" }, form);
+  document.body.append(dialog);
+  return new Promise((done) => {
+    cancel.addEventListener("click", () => dialog.close());
+    form.addEventListener("submit", () => dialog.close(form.elements.which.value));
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      done(dialog.returnValue === "" ? null : Number(dialog.returnValue));
+    });
+    dialog.showModal();
+  });
+}
+
 let fading = 0;
 let undoable = null; // the number of the last change that was made here
 

@@ -1,5 +1,5 @@
 // The people: filtered while one types; several can be merged or hidden.
-import { act, element, refresh, send, understood } from "/static/page.js";
+import { act, choose, element, refresh, say, send, understood } from "/static/page.js";
 import { chosen, clear } from "/static/grid.js";
 
 /** The address of the page as its filter and its switch stand. */
@@ -30,15 +30,16 @@ document.addEventListener("input", (event) => {
   }, 120);
 });
 
+let merging = false;
 async function merge() {
-  const shown = [];
-  for (const id of chosen) shown.push((await understood(await fetch(`/api/v1/people/${id}`))).person);
+  const shown = await Promise.all([...chosen].map(async (id) => (await understood(await fetch(`/api/v1/people/${id}`))).person));
   shown.sort((a, b) => (a.name === null) - (b.name === null) || b.faces - a.faces);
   const names = shown.filter((each) => each.name).map((each) => each.name);
-  if (names.length > 1 && !confirm(`Are ${names.join(" and ")} the same person? All become ${names[0]}.`)) return;
-  const [first, ...others] = shown.map((each) => each.person_id);
+  const place = names.length > 1 ? await choose("Which name stays?", names, "Make them one person") : 0;
+  if (place === null) return;
+  const [stays] = shown.splice(place, 1), others = shown.map((each) => each.person_id);
   clear();
-  await act(() => send(`/api/v1/people/${first}/merge`, { others }), (done) => `Now one person: ${done.name ?? "without a name"}`);
+  await act(() => send(`/api/v1/people/${stays.person_id}/merge`, { others }), (done) => `Now one person: ${done.name ?? "without a name"}`);
 }
 
 document.addEventListener("click", async (event) => {
@@ -48,7 +49,11 @@ document.addEventListener("click", async (event) => {
     clear();
     await act(() => send(`/api/v1/people/${id}`, { people }), (done) => `${done.person_ids.length} ${words}`);
   }
-  if (id === "merge") merge();
+  if (id === "merge" && !merging) {
+    merging = true;
+    await merge().catch((error) => say(error.message, { bad: true }));
+    merging = false;
+  }
 });
 
 // Naming in place: a click on "Who is this?" under a face, or n on a card; Enter names, and goes on to the next without a name.
