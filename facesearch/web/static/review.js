@@ -5,6 +5,7 @@ import { refresh, say, send, whenShown } from "/static/page.js";
 const KEY = "facesearch-unsure";
 const AHEAD = 2; // questions whose pictures are fetched before they are shown
 let cases = [], at = 0, answered = [], total = 0, passed = 0; // passed: questions that came with the page though they were not sure before
+let fetched = 0, going = false; // how many were answered when more questions were asked for; whether they have yet to come
 let sending = Promise.resolve(); // the answers that are on their way
 const unsure = () => new Set(JSON.parse(sessionStorage.getItem(KEY) ?? "[]"));
 
@@ -14,11 +15,12 @@ function show() {
   const left = cases.length - at;
   document.getElementById("done").hidden = left > 0;
   document.getElementById("back").disabled = answered.length === 0;
+  document.getElementById("back").hidden = cases.length === 0;
   document.getElementById("progress").textContent = left > 0 ? `${at + 1} of ${total.toLocaleString()}` : answered.length ? `${answered.length} answered` : "";
   cases[at]?.focus({ preventScroll: true });
   // Those that did not come with the page: the answers so far have changed which are the likeliest.
-  if (left > 0 || total <= cases.length || !(answered.length || unsure().size > passed)) return;
-  passed = unsure().size;
+  if (left > 0 || total <= cases.length || !(answered.length > fetched || unsure().size > passed)) return;
+  [passed, fetched, going] = [unsure().size, answered.length, true];
   sending.then(() => refresh(`/review?passed=${passed}`));
 }
 
@@ -56,13 +58,14 @@ function back() {
 
 function prepare() {
   document.getElementById("content").dataset.still = "1";
-  const skipped = unsure();
-  const all = [...document.querySelectorAll(".case")];
-  for (const each of all) each.hidden = true;
-  cases = all.filter((each) => !skipped.has(each.dataset.key));
-  total = Number(document.getElementById("progress").dataset.total) - (all.length - cases.length);
-  at = 0;
-  answered = [];
+  if (!going) [cases, at, answered, fetched, passed] = [[], 0, [], 0, 0];
+  going = false;
+  const known = new Set([...cases.map((each) => each.dataset.key), ...unsure()]);
+  const all = [...document.querySelectorAll(".case")], fresh = all.filter((each) => !known.has(each.dataset.key));
+  for (const each of all) fresh.includes(each) || each.remove();
+  total = cases.length + Number(document.getElementById("progress").dataset.total) - (all.length - fresh.length);
+  document.getElementById("done").before(...cases); // so that undo reaches them
+  cases.push(...fresh);
   show();
 }
 
@@ -70,7 +73,7 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.classList.contains("answer-button")) answer(button);
   if (button?.id === "back") back();
-  if (button?.id === "again") { sessionStorage.removeItem(KEY); refresh(); }
+  if (button?.id === "again") { sessionStorage.removeItem(KEY); going = false; refresh(); }
 });
 document.addEventListener("keydown", (event) => {
   const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z";
