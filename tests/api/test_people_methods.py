@@ -71,6 +71,10 @@ def test_who_or_what_is_not_there_is_an_error_that_names_it(opened: facesearch.F
         opened.people.show("ann")
     with pytest.raises(UsageError, match="there is no person #99"):
         opened.people.merge("Ann", 99)
+    opened.people.name("Ann", "Ann Catherine Muller")
+    with pytest.raises(UsageError, match=r"is called muller; did you mean Ann Catherine Muller\?"):
+        opened.people.show("muller")
+    opened.people.undo()
     opened.people.merge("Ann", 2)
     with pytest.raises(PersonMergedError, match=r"person #2 was merged into Ann \(#1\)"):
         opened.people.show("#2")
