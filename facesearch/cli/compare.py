@@ -31,7 +31,7 @@ def compare(
 ) -> None:
     """Compare the most prominent faces of two photos. Needs no library, and stores nothing.
 
-    Where a photo shows several faces, the answer says which one was compared; query compares all of them.
+    Where a photo shows several faces, the answer says which one was compared.
     """
     from facesearch.api import standalone as api
 
