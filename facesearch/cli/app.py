@@ -32,7 +32,7 @@ class _Commands(TyperGroup):
 # when it is asked for.
 _COMMANDS = {
     "index": ("index", "Index the faces in a photo collection."),
-    "query": ("query", "Find who is on a photo, and where else they are."),
+    "query": ("query", "Tell who is on a photo, and where else they appear."),
     "why": ("why", "Explain a distance."),
     "compare": ("compare", "Compare the faces on two photos."),
     "photos": ("photos", "List the photos of the library."),
@@ -75,7 +75,7 @@ def _settings(
 ) -> None:
     """Find people in a photo collection, on your own machine.
 
-    Index a folder of photos once; then ask with any photo who is on it and where else they are.
+    Index a folder of photos once. Then give it any photo, and it tells you who is on it and where else they appear.
     """
     log_to_stderr(logging.DEBUG if debug else logging.WARNING)
 

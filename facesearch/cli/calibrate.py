@@ -21,7 +21,7 @@ def calibrate(
             show_default=False,
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what they would be, and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the result, and change nothing.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Show the library's own calibration.")] = False,
     reset: Annotated[bool, typer.Option("--reset", help="Drop the library's calibration and use the tower's.")] = False,
     library: LibraryOption = None,

@@ -33,7 +33,7 @@ def import_names(
         bool,
         typer.Option(
             "--new-faces/--no-new-faces",
-            help="Add a face where a named region is and index found none, or only report it.",
+            help="Add a face for a named region where index found none, or only report the region.",
         ),
     ] = True,
     wait: Annotated[bool, typer.Option("--wait", help="Wait while another process is writing to the library.")] = False,
@@ -43,11 +43,10 @@ def import_names(
 ) -> None:
     """Import the names that digiKam, Lightroom, Picasa and others gave to faces.
 
-    Reads face regions from sidecars, from the photos themselves and from Picasa's .picasa.ini (and its
-    contacts.xml). A region names the face of the library that it overlaps; where index found none, it becomes a face,
-    which is compared with others if a face can be seen there. Existing names stay, and conflicts are
-    reported, as are regions that cannot be used, such as one drawn before the photo was cropped. facesearch people
-    undo undoes an import.
+    Reads face regions from sidecars, from the photos themselves and from Picasa's .picasa.ini (and its contacts.xml). A
+    region names the face that it overlaps. Where index found no face, import adds one; it is compared with others if
+    the detector sees a face there. Existing names stay, and conflicts are reported, as are regions that cannot be used,
+    such as one drawn before the photo was cropped. facesearch people undo undoes an import.
     """
     from facesearch.api.library import open_library
 

@@ -62,15 +62,15 @@ def index(
         bool,
         typer.Option(
             "--foreign-folders",
-            help="Also index the folders that NAS systems and photo programs keep for themselves: thumbnails, "
-            "deleted files, the insides of *.photoslibrary.",
+            help="Also index folders that NAS systems and photo programs use internally: thumbnails, deleted files, "
+            "the contents of *.photoslibrary.",
         ),
     ] = False,
     group: Annotated[
         bool | None,
         typer.Option(
             "--group/--no-group",
-            help="Put new faces into groups at the end. By default as the library is set: facesearch people group "
+            help="Put new faces into groups at the end. By default the library's setting: facesearch people group "
             "--automatic, or --manual.",
             show_default=False,
         ),

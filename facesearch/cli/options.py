@@ -55,8 +55,8 @@ RayOption = Annotated[
     typer.Option(
         "--ray",
         metavar="ADDRESS",
-        help="Find and embed faces on the machines of a Ray cluster, which see the photos under the same paths; "
-        "local starts one on this machine. Needs the extra `cluster`. --workers: how many processors of it.",
+        help="Find and embed faces on the machines of a Ray cluster. All must see the photos under the same paths. "
+        "local: start Ray on this machine. --workers sets how many processors to use. Needs the extra `cluster`.",
         show_default=False,
     ),
 ]
@@ -74,8 +74,8 @@ SmallestFaceOption = Annotated[
     typer.Option(
         "--smallest-face",
         metavar="PX|%",
-        help="Look for faces from this size on: pixels of a photo at most 1024 px large (40), or a share of its longer "
-        "side (4%). Larger is faster. By default the library's; a new one takes every face that is found.",
+        help="Skip smaller faces. In pixels, after the photo is shrunk to 1024 px (40), or as a share of the photo's "
+        "longer side (4%). A larger size is faster. By default the library's; a new library skips none.",
         show_default=False,
     ),
 ]
@@ -95,5 +95,5 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, as docs/re
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace FILE even if facesearch did not write it.")]
 PicturesOption = Annotated[
     PicturesChoice,
-    typer.Option(help="Faces beside the rows, on a terminal; auto where it is known to show pictures."),
+    typer.Option(help="Draw faces beside the rows; auto: if the terminal is known to show pictures."),
 ]

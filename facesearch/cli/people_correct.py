@@ -37,7 +37,7 @@ def name(
             "--face",
             metavar="K",
             min=1,
-            help="Which face of the photo, as query counts them.",
+            help="Number of the face on the photo, as query prints it.",
             show_default=False,
         ),
     ] = None,
@@ -87,7 +87,7 @@ def add_face(
         typer.Option(
             "--name",
             metavar="NAME",
-            help="Whose face it is; the person may be new.",
+            help="Name of the person, who may be new.",
             show_default=False,
             autocompletion=complete_person,
         ),
@@ -98,8 +98,8 @@ def add_face(
 ) -> None:
     """Add a face that index missed.
 
-    Looks closely at the box. If a face can be seen there, it is compared like any other; otherwise the box and the name
-    are kept alone.
+    Enlarges the box and looks for a face there. If there is one, it is compared like any other; if not, only the box
+    and the name are kept.
     """
     from facesearch.api.library import open_library
 
@@ -168,7 +168,7 @@ def split(
         typer.Option(
             "--to",
             metavar="NAME",
-            help="Whose faces they are: a name, which may be new, or a number; by default a new unnamed group.",
+            help="Person who gets the faces: a name, which may be new, or a number; by default a new unnamed group.",
             show_default=False,
             autocompletion=complete_person,
         ),
@@ -193,7 +193,7 @@ def reject(
 ) -> None:
     """Reject faces: they leave the person, and stay rejected.
 
-    No grouping, folder name or list gives them back, even after a reindex. Naming such a face by hand does.
+    Grouping, folder names and lists never give them back, even after a reindex. To give one back, name it yourself.
     """
     from facesearch.api.library import open_library
 

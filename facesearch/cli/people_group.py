@@ -35,7 +35,7 @@ def group(
         bool | None,
         typer.Option(
             "--automatic/--manual",
-            help="Only set whether index groups new faces in this library from now on. A new library does.",
+            help="Group nothing now; set whether index groups new faces in this library. By default it does.",
             show_default=False,
         ),
     ] = None,
@@ -43,12 +43,12 @@ def group(
     tower: TowerOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Group the faces that have no person: all of them, where index looks at new faces alone.
+    """Group all faces that have no person. index groups only new faces and those near them.
 
-    Faces that very likely show one person become an unnamed group; faces that as likely show a known person join
-    that person. Doubtful faces wait, because a wrong face in a group costs more than a missing one. Faces that have
-    a person stay, rejected faces stay rejected, and nobody is named or merged. Run it again when photos were added;
-    undo undoes a run.
+    Faces that very likely show one person become an unnamed group; faces that very likely show a known person join that
+    person. Doubtful faces wait, because a wrong face in a group costs more than a missing one. Faces that have a person
+    stay, rejected faces stay rejected, and nobody is named or merged. Run it again when photos were added; undo undoes
+    a run.
     """
     from facesearch.api.library import open_library
 

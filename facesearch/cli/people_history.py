@@ -30,9 +30,7 @@ def undo(
         ),
     ] = None,
     *,
-    since: Annotated[
-        bool, typer.Option("--since", help="Also everything after it, such as all of an index with names.")
-    ] = False,
+    since: Annotated[bool, typer.Option("--since", help="Also undo all later changes.")] = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:

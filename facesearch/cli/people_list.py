@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def list_people(
     *,
-    hidden: Annotated[bool, typer.Option("--hidden", help="List the people who are hidden, too.")] = False,
+    hidden: Annotated[bool, typer.Option("--hidden", help="Also list hidden people.")] = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -45,7 +45,7 @@ def show(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show a person: dates, photos a year, and every face with its number, photo, position, and who named it.
+    """Show a person: dates, photos per year, and every face with its number, photo, position, and who named it.
 
     Rejected faces come last. Terminals such as kitty and iTerm2 show the first 50 faces beside their rows.
     """

@@ -1,4 +1,4 @@
-"""`facesearch people together`, `hide`, `unhide` and `cover`: who is seen with whom, who is not seen, and how."""
+"""`facesearch people together`, `hide`, `unhide` and `cover`: people on photos together, hidden people, and covers."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def together(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List who is often on photos with whom, most photos first.
+    """List pairs of people who are on photos together, most photos first.
 
-    Counts photos by content, with unnamed groups, without hidden people.
+    Counts copies of a photo once. Includes unnamed groups, and leaves out hidden people.
     """
     from facesearch.api.library import open_library
 
@@ -69,8 +69,8 @@ def together(
 def hide(people: PeopleArgument, *, library: LibraryOption = None, json: JsonOption = False) -> None:
     """Hide people, such as strangers and posters, from lists, sheets and query.
 
-    Their faces stay theirs, so that they are not taken for anybody else; review still sees them. people list --hidden
-    lists them.
+    Hidden people keep their faces, so that nobody else gets them, and review still checks them. To list them: people
+    list --hidden.
     """
     from facesearch.api.library import open_library
 
@@ -94,7 +94,7 @@ def cover(
         str | None,
         typer.Argument(
             metavar="[FACE]",
-            help="face:3 or 3 for a face by number, or a photo with the person. Left out: the best by itself again.",
+            help="face:3 or 3 for a face by number, or a photo with the person. Without it, facesearch chooses again.",
             show_default=False,
             autocompletion=complete_face,
         ),

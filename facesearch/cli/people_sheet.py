@@ -35,23 +35,23 @@ def sheet(
         ),
     ] = None,
     *,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the page goes.", readable=False)],
-    everybody: Annotated[bool, typer.Option("--all", help="Everybody, with one face each.")] = False,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Write the page here.", readable=False)],
+    everybody: Annotated[bool, typer.Option("--all", help="Show everybody, with one face each.")] = False,
     order: Annotated[
         OrderChoice,
         typer.Option(
-            help="doubtful: farthest from the person's centre first; typical: best of the nearest first; date: oldest."
+            help="doubtful: farthest from the person's centre first; typical: best typical first; date: oldest first."
         ),
     ] = OrderChoice.DOUBTFUL,
-    limit: Annotated[int, typer.Option(min=1, max=5000, help="How many pictures at most.")] = 500,
+    limit: Annotated[int, typer.Option(min=1, max=5000, help="Most pictures that the page shows.")] = 500,
     force: ForceOption = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write a page with all faces of a person, or one face of everybody.
 
-    Each face shows its number; tick faces to get the reject and split commands to copy. The page shows faces and is
-    readable by its owner only.
+    Each face shows its number; tick faces to get the reject and split commands to copy. The page shows faces, and only
+    you can read it.
     """
     from facesearch.api.library import open_library
     from facesearch.api.values import check_page_file, write_page

@@ -38,28 +38,30 @@ def photos(
         list[str] | None,
         typer.Argument(
             metavar="[PERSON]...",
-            help="Who is on the photos, all of them: names, or '#12' for a person by number.",
+            help="Photos of all these people together: names, or '#12' for a person by number.",
             show_default=False,
             autocompletion=complete_person,
         ),
     ] = None,
     *,
-    any_of: Annotated[bool, typer.Option("--any", help="One of the people is enough.")] = False,
+    any_of: Annotated[bool, typer.Option("--any", help="Photos of any of the people.")] = False,
     without: Annotated[
         list[str] | None,
-        typer.Option(metavar="PERSON", help="Who is not on them; can be given again.", autocompletion=complete_person),
+        typer.Option(
+            metavar="PERSON", help="Leave out photos of this person. Repeatable.", autocompletion=complete_person
+        ),
     ] = None,
     only: Annotated[
-        bool, typer.Option("--only", help="Nobody else is on them, named or not; hidden people do not count.")
+        bool, typer.Option("--only", help="Only photos without anybody else, named or not; hidden people do not count.")
     ] = False,
     damaged: Annotated[
-        bool, typer.Option("--damaged", help="Only photos of which a part is missing, and what is missing.")
+        bool, typer.Option("--damaged", help="Only photos with a missing part; says what is missing.")
     ] = False,
     since: Annotated[
         str | None, typer.Option(metavar="DATE", help="Taken on this day or later: 2019-07-04, 2019-07 or 2019.")
     ] = None,
     until: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Taken on this day, in this month or year, or before.")
+        str | None, typer.Option(metavar="DATE", help="Taken on this day or earlier: 2019-07-04, 2019-07 or 2019.")
     ] = None,
     under: Annotated[
         Path | None,
@@ -80,11 +82,13 @@ def photos(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with dates and people.")] = False,
     html: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write a page with the photos, small. Only you can read it.", readable=False),
+        typer.Option(
+            metavar="FILE", help="Write a page with small pictures of the photos. Only you can read it.", readable=False
+        ),
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, max=5000, help="How many photos the page shows at most.", show_default=str(_ON_A_PAGE)),
+        typer.Option(min=1, max=5000, help="Most photos that the page shows.", show_default=str(_ON_A_PAGE)),
     ] = None,
     link: Annotated[
         Path | None,

@@ -1,4 +1,4 @@
-"""`facesearch query`: who is on a photo, and where else they are."""
+"""`facesearch query`: who is on a photo, and where else they appear."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def query(
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
-    """Say who each face in a photo is.
+    """Tell who is on a photo.
 
-    Gives one answer a face, with its probability, or says that the face probably belongs to nobody in the library; then
-    the people near, each with the distance of their nearest face. Unnamed people are shown by number. Stores nothing of
-    the photo. Of several photos, names those that it cannot read and answers the others. The page shows faces and is
-    readable by its owner only. Terminals such as kitty and iTerm2 show the faces beside the rows.
+    Prints one answer for each face, with its probability, or says that the face probably belongs to nobody in the
+    library. Below it come the nearest people, each with the distance to their nearest face; unnamed people have a
+    number. Does not store the photo. Reports photos that it cannot read, and goes on with the others. The page shows
+    faces, and only you can read it. Terminals such as kitty and iTerm2 show the faces beside the rows.
     """
     from facesearch.cli.question import answer_question
 

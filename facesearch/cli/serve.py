@@ -16,20 +16,17 @@ from facesearch.errors import UsageError
 def serve(
     *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: one that is free.")] = 8765,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on. 0.0.0.0 is reached from other machines.")
-    ] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines connect.")] = "127.0.0.1",
     name: Annotated[
         list[str] | None,
-        typer.Option("--name", metavar="NAME", help="A further name that the server is reached by. Repeat as needed."),
+        typer.Option("--name", metavar="NAME", help="Another host name of this server. Repeatable."),
     ] = None,
     root: Annotated[
         list[Path] | None,
         typer.Option(
             "--root",
             metavar="DIR",
-            help="A folder that may be indexed from the page, with all in it, beside those that were indexed before. "
-            "Repeat as needed.",
+            help="Let the page index this folder and all folders in it, as well as those indexed before. Repeatable.",
             readable=False,
         ),
     ] = None,
@@ -44,7 +41,9 @@ def serve(
     open_browser: Annotated[
         bool | None,
         typer.Option(
-            "--open/--no-open", help="Open the page in a browser; by default on a terminal.", show_default=False
+            "--open/--no-open",
+            help="Open the page in a browser; by default if started in a terminal.",
+            show_default=False,
         ),
     ] = None,
     library: LibraryOption = None,
@@ -53,8 +52,8 @@ def serve(
 ) -> None:
     """Open a local page that shows your people, and a REST API, until Ctrl-C.
 
-    Needs the extra `web`. Listens on this machine only, and answers nobody without the
-    token in the address that it prints.
+    Needs the extra `web`. Listens on this machine only, and refuses requests without the token. The address that it
+    prints contains the token.
     """
     from facesearch.api.library import open_library
 

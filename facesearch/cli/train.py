@@ -100,7 +100,7 @@ StartShareOption = Annotated[
         metavar="SHARE",
         min=0.0,
         max=1.0,
-        help="Export the mean of the trained weights and those of --start-from, this share of the latter.",
+        help="Export a weighted mean of the trained weights and those of --start-from; SHARE is the latter's weight.",
         show_default=False,
     ),
 ]
@@ -140,8 +140,8 @@ CohortGroupsOption = Annotated[
     typer.Option(
         "--cohort-groups",
         metavar="FILE",
-        help="CSV file with a photo of the cohort and its group of people a line, under a header: each group then "
-        "counts the same, however few its people.",
+        help="CSV file with a header, then a line for each photo of the cohort: its path and its group of people. Each "
+        "group then counts the same, however few people it has.",
         show_default=False,
         readable=False,
     ),

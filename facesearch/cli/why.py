@@ -38,18 +38,20 @@ def why(
         str | None,
         typer.Argument(
             metavar="[PERSON]",
-            help="A name, or '#12' for a person by number; by default whoever is nearest.",
+            help="A name, or '#12' for a person by number; by default the nearest person.",
             show_default=False,
             autocompletion=complete_person,
         ),
     ] = None,
     *,
-    face: Annotated[int, typer.Option(min=1, metavar="K", help="Which face of the photo, as query counts them.")] = 1,
+    face: Annotated[
+        int, typer.Option(min=1, metavar="K", help="Number of the face on the photo, as query prints it.")
+    ] = 1,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Where the page goes; by default why-PHOTO.html in the working directory.",
+            help="Write the page here; by default why-PHOTO.html in the working directory.",
             show_default=False,
             readable=False,
         ),
@@ -71,7 +73,7 @@ def why(
 
     Repeats the answer of query and writes a page: the nearest faces, the runner-up, where the distance lies among pairs
     of the same person and of different people, and a heat map of the parts of the face that it depends on. The page
-    shows faces and is readable by its owner only. With --json, writes a page only if --out names one.
+    shows faces, and only you can read it. With --json, writes a page only if --out names one.
     """
     from facesearch.api.library import open_library
     from facesearch.api.values import Patches, QueryOptions, WhyOptions, check_page_file, write_page
