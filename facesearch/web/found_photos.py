@@ -94,7 +94,7 @@ class FoundPhotos:
         folder = self._folders.new(wish.folder)
         found = await self.everything(wish)
         if not found:
-            raise UsageError("there is no such photo, so no folder was made")
+            raise UsageError("no photo matches, so no folder was made")
         return await asyncio.to_thread(make_album, [each.photo for each in found], folder, copy=wish.copies)
 
 

@@ -111,7 +111,7 @@ class PhotosWish(BaseModel):
     person: _People = Field([], description="who is on them, all of these: names, or #12 for a person by number")
     any_of: bool = Field(False, alias="any", description="one of the people is enough")
     without: _People = Field([], description="who is not")
-    only: bool = Field(False, description="nobody else is; people who are hidden do not count")
+    only: bool = Field(False, description="nobody else is on the photo; hidden people do not count")
     since: str = Field("", max_length=10, description="taken on this day or later: 2019-07-04, 2019-07 or 2019")
     until: str = Field("", max_length=10, description="taken on this day, in this month or year, or before")
     unknown: bool = Field(False, description="with a face that has no person")
@@ -156,7 +156,7 @@ class PhotosWish(BaseModel):
         parts = [
             f"only {who}" if self.only and who else who,
             f"without {' and '.join(self.without)}" if self.without else "",
-            "with a face without a person" if self.unknown else "",
+            "with a face that has no person" if self.unknown else "",
             dates,
         ]
         return ", ".join(filter(None, parts)) or "All photos"

@@ -99,7 +99,7 @@ def test_people_are_shown_the_largest_first_and_filtered_while_one_types(
     expect(cards).to_have_count(1)
     expect(cards.first).to_contain_text(name)
     page.locator("#filter").fill("nobody at all")
-    expect(page.get_by_text("Nobody is called that")).to_be_visible()
+    expect(page.get_by_text("No person has that name")).to_be_visible()
 
 
 def test_without_photos_faces_or_people_each_page_says_what_to_do(browser: Any, tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_without_photos_faces_or_people_each_page_says_what_to_do(browser: Any, 
         page.goto(running.address)
         expect(page.get_by_text("No face was found on the photo in this library.")).to_be_visible()
         page.goto(f"{running.address}/review")
-        expect(page.get_by_role("heading", name="Nobody to ask about yet")).to_be_visible()
+        expect(page.get_by_role("heading", name="No people to review yet")).to_be_visible()
         context.close()
 
 
@@ -303,7 +303,7 @@ def test_faces_are_moved_to_a_new_person_and_rejected(open_page: Callable[..., A
     page.locator("input[name=face]").first.check()
     page.get_by_role("button", name=re.compile("^Not ")).click()
     expect(shots).to_have_count(count - 2)
-    expect(page.get_by_text("known not to be")).to_be_visible()
+    expect(page.get_by_text("rejected: not")).to_be_visible()
     for _ in range(2):
         undone(server)
     expect(shots).to_have_count(count)
@@ -454,7 +454,7 @@ def test_photos_of_two_people_of_some_years_become_a_list_and_a_folder_of_links(
         page.locator("#person").fill(name)
         page.keyboard.press("Enter")
         expect(page.get_by_role("button", name=f"Remove {name}")).to_be_visible()
-    page.get_by_label("How many of these people").select_option("any of them")
+    page.get_by_label("Which of these people").select_option("any of them")
     page.get_by_label("From").fill("2013")
     page.get_by_label("to", exact=True).fill("2015")
     page.keyboard.press("Enter")
