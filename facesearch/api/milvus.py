@@ -35,12 +35,13 @@ class Milvus:
         compared so far, and all. Raises UsageError, ClusterError, LibraryError, and TowerError where the collection
         holds faces of another tower.
         """
-        from facesearch.milvus import publish
+        from facesearch.milvus import check_place, publish
 
         place = self._place(uri, collection)
         with self._session.opened() as library:
             is_known = str(place) in library.published.places()
         if not is_known:  # before the first face is there: `forget` must know
+            check_place(place, index)  # a wrong address is none to remember
             with self._session.opened(writable=True, wait=wait) as library, library.changing():
                 library.published.remember(str(place))
         with self._session.opened() as library:

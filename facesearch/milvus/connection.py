@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -101,7 +102,7 @@ class Connection:
         self._token = _token()
         pymilvus = _imported()
         if not (place.is_encrypted or place.is_here):
-            log.warning("faces and credentials travel to %s unencrypted: https:// encrypts them", place.uri)
+            _warn_once(place.uri)
         more: dict[str, Any] = {"secure": True} if place.is_encrypted else {}
         if place.is_encrypted and (ca := os.environ.get(CA_VARIABLE)):
             if not Path(ca).is_file():
@@ -166,6 +167,11 @@ def _said(error: BaseException) -> str:
 def _of_one(error: BaseException) -> str:
     details = getattr(error, "details", None)
     return str(getattr(error, "message", "") or (details() if callable(details) else "") or error)
+
+
+@cache
+def _warn_once(uri: str) -> None:
+    log.warning("faces and credentials travel to %s unencrypted: https:// encrypts them", uri)
 
 
 def _imported() -> Any:

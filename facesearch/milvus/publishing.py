@@ -50,6 +50,14 @@ class PublishSummary:
     elapsed_s: float
 
 
+def check_place(place: MilvusPlace, index: str = "hnsw") -> None:
+    """Whether something could be published there: a server answers and takes the credentials. Sends nothing. Raises
+    UsageError and ClusterError."""
+    if index not in INDEXES:
+        raise UsageError(f"{index} is no kind of index: one of {', '.join(INDEXES)}")
+    Connection(place).close()
+
+
 def publish(
     library: Library,
     place: MilvusPlace,

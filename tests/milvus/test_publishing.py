@@ -318,6 +318,8 @@ def test_nobody_at_an_address_is_said(run: CommandLine, library: Library) -> Non
     refused = run("publish", "--milvus", "http://127.0.0.1:1", "--library", library.path)
     assert (refused.code, refused.out) == (8, "")
     assert "no Milvus answers at http://127.0.0.1:1" in refused.err
+    with Library.open(library.path) as opened:  # what was sent nowhere need not be taken back
+        assert opened.published.places() == ()
 
 
 @pytest.mark.parametrize("uri", ["faces.db", "ftp://host", "http://", "http://host:port", "http://host?x=1"])
