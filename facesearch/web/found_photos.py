@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
@@ -34,6 +35,12 @@ class Numbers:
 
     photo_ids: Ints  # (N,)
     total: int  # photos in the library
+
+    def among(self, photo_ids: Sequence[int] | None) -> Numbers:
+        """Some of the photos, in the same order; None for all."""
+        if photo_ids is None:
+            return self
+        return Numbers(self.photo_ids[np.isin(self.photo_ids, photo_ids)], self.total)
 
     def beside(self, photo_id: int, at: int) -> tuple[int | None, int | None, int | None]:
         """The place of a photo, and the photos before and after it; None for none. at: where it was when it was
@@ -73,11 +80,6 @@ class FoundPhotos:
         photo_ids = found.photo_ids[start : start + count].tolist()
         return await self._desk.read(lambda library: library.views.some_photos(photo_ids))
 
-    async def everything(self, wish: PhotosWish) -> tuple[PhotoEntry, ...]:
-        """All photos that are as wished. Raises UsageError as `find`."""
-        photo_ids = (await self.find(wish)).photo_ids.tolist()
-        return await self._desk.study(lambda library: library.views.some_photos(photo_ids))
-
     async def table(self, found: Numbers) -> AsyncIterator[bytes]:
         """The photos as CSV, a part at a time: a browser saves the first while the next is read."""
         from facesearch.api.values import photos_csv
@@ -92,7 +94,8 @@ class FoundPhotos:
         from facesearch.api.values import make_album
 
         folder = self._folders.new(wish.folder)
-        found = await self.everything(wish)
+        photo_ids = (await self.find(wish)).among(wish.photos).photo_ids.tolist()
+        found = await self._desk.study(lambda library: library.views.some_photos(photo_ids))
         if not found:
             raise UsageError("no photo matches, so no folder was made")
         return await asyncio.to_thread(make_album, [each.photo for each in found], folder, copy=wish.copies)

@@ -6,7 +6,7 @@ Photos and faces are asked for by number. Whatever changes something is one line
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -93,6 +93,7 @@ def make_router(services: Services) -> APIRouter:
     add("GET", "/faces/{face_id}/picture", rest.face_picture)
     add("GET", "/photos", rest.photos)
     add("GET", "/photos.csv", rest.photo_table)
+    add("POST", "/photos.csv", rest.some_photo_table)
     add("POST", "/photos/album", rest.album, values.AlbumSummary)
     add("GET", "/photos/{photo_id}", rest.photo, values.PhotoShown)
     add("GET", "/photos/{photo_id}/file", rest.photo_file)
@@ -196,7 +197,14 @@ class _Rest:
 
     async def photo_table(self, wish: Annotated[wishes.PhotosWish, Query()]) -> Response:
         """The same photos, all of them, as CSV."""
-        found = await self._services.photos.find(wish)
+        return await self._table(wish, None)
+
+    async def some_photo_table(self, wish: wishes.SomePhotosWish) -> Response:
+        """Some of the same photos, as CSV."""
+        return await self._table(wish, wish.photos)
+
+    async def _table(self, wish: wishes.PhotosWish, photo_ids: Sequence[int] | None) -> Response:
+        found = (await self._services.photos.find(wish)).among(photo_ids)
         named = {"Content-Disposition": 'attachment; filename="photos.csv"'}
         table = self._services.photos.table(found)
         return StreamingResponse(table, media_type="text/csv; charset=utf-8", headers=named)

@@ -13,6 +13,7 @@ from facesearch.api.values import FaceAdded, PhotoWish
 from facesearch.errors import UsageError
 
 _MOST_FACES = 10_000  # in one request
+_MOST_PHOTOS = 100_000
 _LARGEST = (1 << 63) - 1  # that SQLite has
 Number = Annotated[int, Path(ge=1, le=_LARGEST)]
 Numbers = Annotated[list[Annotated[int, Field(ge=1, le=_LARGEST)]], Field(min_length=1, max_length=_MOST_FACES)]
@@ -176,7 +177,15 @@ class PhotosShown(PhotosPage):
     at: int | None = Field(None, ge=0)
 
 
-class AlbumWish(PhotosWish):
+class SomePhotosWish(PhotosWish):
+    """Photos of a list, all or some."""
+
+    photos: Annotated[list[Annotated[int, Field(ge=1, le=_LARGEST)]], Field(max_length=_MOST_PHOTOS)] | None = Field(
+        None, description="the numbers of some of these photos; nothing for all of them"
+    )
+
+
+class AlbumWish(SomePhotosWish):
     """A new folder for some photos."""
 
     folder: str = Field(min_length=1, max_length=4096, description="new or empty, within a --root of the server")

@@ -465,7 +465,7 @@ def test_photos_of_two_people_of_some_years_become_a_list_and_a_folder_of_links(
     assert len(Path(download.value.path()).read_text().splitlines()) == 1 + len(wished.photos)
     folder = album / "two people"
     page.get_by_label("New folder on this machine").fill(str(folder))
-    page.get_by_role("button", name="Make a folder of links").click()
+    page.get_by_role("button", name="Make a folder").click()
     expect(page.locator("#message")).to_contain_text(f"{len(wished.photos)} links in {folder}")
     assert len(list(folder.iterdir())) == len(wished.photos)
     shutil.rmtree(folder)
@@ -473,9 +473,37 @@ def test_photos_of_two_people_of_some_years_become_a_list_and_a_folder_of_links(
     expect(page.locator("h1")).to_have_text(f"{first}, 2013 to 2015")
     page.go_back()
     expect(page.locator("h1")).to_have_text(f"{first} or {second}, 2013 to 2015")
+    _save_some(page, album / "some")
     page.locator("#person").fill("Nobody at all")
     page.keyboard.press("Enter")
     expect(page.get_by_text("is called Nobody at all")).to_be_visible()
+
+
+def _save_some(page: Any, folder: Path) -> None:
+    """Select some photos by mouse and keyboard, and save them."""
+    count = page.locator("#chosen-count")
+    page.locator(".card input").nth(0).check()
+    page.locator(".card input").nth(2).click(modifiers=["Shift"])
+    expect(count).to_have_text("3 selected")
+    page.locator(".card a").nth(1).focus()
+    page.keyboard.press("Space")
+    expect(count).to_have_text("2 selected")
+    paths = [page.locator(".card [title]").nth(number).get_attribute("title") for number in (0, 2)]
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save the list").click()
+    lines = Path(download.value.path()).read_text().splitlines()[1:]
+    assert [line.split(",")[0] for line in lines] == paths
+    page.get_by_label("New folder for the selected photos").fill(str(folder))
+    bar = page.get_by_role("group", name="Selected photos")
+    bar.get_by_label("What the folder holds").select_option("of copies")
+    bar.get_by_role("button", name="Make a folder").click()
+    expect(page.locator("#message")).to_contain_text(f"2 copies in {folder}")
+    assert [each.is_symlink() for each in folder.iterdir()] == [False, False]
+    shutil.rmtree(folder)
+    page.get_by_role("button", name="Select all").click()
+    expect(count).to_have_text(f"{page.locator('.card').count()} selected")
+    page.keyboard.press("Escape")
+    expect(count).to_be_hidden()
 
 
 def test_a_video_shows_who_is_seen_when(browser: Any, tmp_path: Path, album_and_library: tuple[Path, Path]) -> None:
