@@ -816,8 +816,24 @@ def test_only_the_cards_near_the_screen_are_there(
             assert page.locator(".card").count() < 400
             seen |= {each.get_attribute("value") for each in page.query_selector_all(".card input")}
         assert len(seen) > 400
+        _go_and_come_back(page)
         if what != "people":
             page.locator(".card input").last.check()
             page.get_by_role("button", name="Select all").click()
             expect(page.locator("#chosen-count")).to_have_text("2,000 selected")
         context.close()
+
+
+def _go_and_come_back(page: Any) -> None:
+    """To a card in the middle of a long list, and back to the same place, with the same cards."""
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight * 0.6)")
+    until(page, "!document.querySelector('.blank')")
+    there, address = page.evaluate("scrollY"), page.url
+    link = page.evaluate("document.elementFromPoint(300, innerHeight / 2).closest('a').getAttribute('href')")
+    page.locator(f".card a[href='{link}']").first.click()
+    page.wait_for_url(f"**{link}")
+    page.go_back()
+    page.wait_for_url(address)
+    until(page, f"scrollY === {there} && !document.querySelector('.blank')")
+    seen = "document.elementFromPoint(300, innerHeight / 2).closest('a')?.getAttribute('href')"
+    until(page, f"{seen} === {link!r}")
