@@ -37,6 +37,7 @@ def pods() -> Iterator[dict[str, Any]]:
     assert (cluster["apiVersion"], cluster["kind"]) == ("ray.io/v1", "RayCluster")
     spec = cluster["spec"]
     assert spec["rayVersion"] == pins()["ray"]
+    assert spec["authOptions"] == {"mode": "token"}
     yield spec["headGroupSpec"]["template"]["spec"]
     for group in spec["workerGroupSpecs"]:
         assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]

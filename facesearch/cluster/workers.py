@@ -95,8 +95,8 @@ class ClusterWorkers:
             there = int(self._ray.cluster_resources().get(self._resource, 0))
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise ClusterError(
-                f"no Ray cluster answers at {self._address} ({error}): start one with `ray start --head`, or give "
-                "--ray local"
+                f"no Ray cluster answers at {self._address} ({error}): start one with `ray start --head`, give the "
+                "token of one that asks for it (RAY_AUTH_MODE=token and ~/.ray/auth_token), or give --ray local"
             ) from error
         self.count = min(self._wanted or there, there)
         if not self.count:

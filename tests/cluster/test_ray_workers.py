@@ -289,6 +289,7 @@ def test_no_cluster_at_an_address_says_how_to_start_one(cluster_album: Path, run
     refused = run("index", cluster_album, "--library", tmp_path / "library", "--ray", "127.0.0.1:1")
     assert (refused.code, refused.out) == (8, "")
     assert "ray start --head" in refused.err
+    assert "RAY_AUTH_MODE=token" in refused.err
 
 
 def test_a_worker_answers_with_embeddings_and_without_crops(cluster_album: Path) -> None:
