@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,7 +45,7 @@ def name(
     box: Annotated[
         str | None,
         typer.Option(
-            "--box", metavar="X1,Y1,X2,Y2", help="The face of the photo at this box, in pixels.", show_default=False
+            "--box", metavar="X,Y,W,H", help="The face of the photo at this box, in pixels.", show_default=False
         ),
     ] = None,
     born: Annotated[
@@ -77,8 +78,8 @@ def add_face(
         str,
         typer.Option(
             "--box",
-            metavar="X1,Y1,X2,Y2",
-            help="Where the face is, in pixels of the upright photo: left, top, right, bottom.",
+            metavar="X,Y,W,H",
+            help="Where the face is, in pixels of the upright photo: left, top, width, height.",
             show_default=False,
         ),
     ],
@@ -203,14 +204,14 @@ def reject(
 
 
 def parsed_box(text: str) -> list[float]:
-    """x1 y1 x2 y2 from `10,20,30,40`. Raises UsageError."""
+    """x1 y1 x2 y2 of a box of 30 x 40 px at 10, 20, written `10,20,30,40`. Raises UsageError."""
     try:
-        left, top, right, bottom = (float(side) for side in text.split(","))
+        left, top, width, height = (float(side) for side in text.split(","))
     except ValueError:
-        raise UsageError(f"{text} is not a box; write it as x1,y1,x2,y2 in pixels") from None
-    if not (left < right and top < bottom):
-        raise UsageError(f"{text} is not a box: x1 is less than x2, and y1 less than y2")
-    return [left, top, right, bottom]
+        raise UsageError(f"{text} is not a box; write it as x,y,width,height in pixels") from None
+    if not (left + top > -inf and 0 < width < inf and 0 < height < inf):
+        raise UsageError(f"{text} is not a box: width and height are greater than 0")
+    return [left, top, left + width, top + height]
 
 
 def _faces(number: int) -> str:

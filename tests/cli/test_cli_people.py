@@ -46,7 +46,7 @@ def test_from_faces_to_people_and_back(run: CommandLine, tmp_path: Path) -> None
         "Dora (number 4) now has 1 face\nto undo: facesearch people undo 4\n"
     )
     said(run("people", "name", "face:10", "Ann"))
-    said(run("people", "name", "album/together.png", "Bob", "--box", "42,0,80,40"))
+    said(run("people", "name", "album/together.png", "Bob", "--box", "42,0,38,40"))
     assert said(run("people", "merge", "Ann", "2")).startswith(
         "merged 4 faces of 1 person into Ann, who now has 8 faces\n"
     )
@@ -84,7 +84,7 @@ def test_what_cannot_be_done_says_what_can(run: CommandLine, people_album: Path)
         (("name", "Anne", "Ann"), "did you mean Ann?"),
         (("name", "Bob", "Ann"), "to merge them with Bob, use facesearch people merge"),
         (("name", "album/together.png", "Dora"), "has several faces"),
-        (("name", "album/together.png", "Dora", "--box", "1,2,3"), "x1,y1,x2,y2"),
+        (("name", "album/together.png", "Dora", "--box", "1,2,3"), "x,y,width,height"),
         (("name", "album/together.png", "Dora", "--box", "1,2,3,4", "--face", "1"), "give --face or --box"),
         (("split", "Ann", "face:4"), "does not belong to Ann"),
         (("reject", "Ann", "album/Bob/0.png"), "has no face of Ann"),
