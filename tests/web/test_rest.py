@@ -225,6 +225,30 @@ def test_photos_are_found_by_people_and_dates_and_saved(
     assert made["photos"] == len(links)
     assert [link.readlink() for link in links] == [each.photo for each in wished.photos]
     shutil.rmtree(album / "albums")
+    some = [wished.photos[-1].photo_id, wished.photos[0].photo_id, 99999]
+    table = client.post("/api/v1/photos.csv", json={**wish, "photos": some})
+    assert [line.split(",")[0] for line in table.text.splitlines()[1:]] == [
+        str(wished.photos[place].photo) for place in (0, -1)
+    ]
+    nothing = client.post("/api/v1/photos/album", json={"photos": [99999], "folder": str(album / "none")})
+    assert (nothing.status_code, (album / "none").exists()) == (400, False)
+
+
+def test_two_people_with_names_are_made_one_under_either_name() -> None:
+    from facesearch.api.values import Suspect
+    from facesearch.web.review import _case
+
+    named = _case(Suspect("alike", 1.0, 1, "Ann", other_person_id=2, other_name="Bob"), {2: [7]})
+    assert [(choice.words, choice.key, choice.path, choice.body) for choice in named.choices[:2]] == [
+        ("Same: Ann", "s", "/api/v1/people/1/merge", {"others": [2]}),
+        ("Same: Bob", "o", "/api/v1/people/2/merge", {"others": [1]}),
+    ]
+    group = _case(Suspect("alike", 1.0, 1, "Ann", other_person_id=2), {2: [7]})
+    assert [(choice.words, choice.key) for choice in group.choices] == [
+        ("Same", "s"),
+        ("Different", "d"),
+        ("Not sure", "n"),
+    ]
 
 
 def test_a_picture_is_made_only_where_somebody_still_waits_for_it(album_and_library: tuple[Path, Path]) -> None:
