@@ -41,6 +41,7 @@ _TEXTS = (
     ("drives", "path", 2),
     ("people", "name", 2),
     ("journal", "details", 1),
+    ("settings", "value", 1),  # the tower's card: words such as "groups", which a person may be called
 )
 
 
