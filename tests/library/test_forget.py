@@ -217,6 +217,18 @@ def test_a_name_in_a_foreign_file_is_a_trace(path: Path) -> None:
         forget(path, "Cornelius")
 
 
+def test_a_name_that_is_a_word_of_the_towers_card_is_no_trace(path: Path) -> None:
+    with closing(sqlite3.connect(path / "library.db")) as connection, connection:
+        connection.execute("INSERT INTO settings VALUES ('card', 'a cohort of neighbours, gathered by neighbours')")
+    with Library.open(path, writable=True) as library, library.changing():
+        library.people.named("neighbours")
+    assert forget(path, "neighbours").people == 1
+    with closing(sqlite3.connect(path / "library.db")) as connection:
+        assert (
+            connection.execute("SELECT value FROM settings WHERE key = 'card'").fetchone()[0].count("neighbours") == 2
+        )
+
+
 def test_a_purge_that_was_cut_short_is_ended_by_whoever_writes_next(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
