@@ -72,7 +72,8 @@ class KeptProcesses:
 
 
 def _settings(worker: DecodingWorker) -> Hashable:
-    return worker.serving, *worker.arguments(), worker._limits, os.geteuid()
+    cloud = tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))  # as it was at their start
+    return worker.serving, *worker.arguments(), worker._limits, os.geteuid(), cloud
 
 
 def _end(process: Popen[bytes]) -> None:

@@ -11,7 +11,7 @@
       if (!(ctrlKey || metaKey || altKey || isField(target))) waiting.push((start) => press(target, start, { key, shiftKey }));
       return;
     }
-    const control = type === "submit" ? target : target.closest?.("button, input[type=checkbox]");
+    const control = type === "submit" ? target : target.closest?.("button, input[type=checkbox], .unnamed");
     if (!control) return;
     event.preventDefault();
     event.stopPropagation();

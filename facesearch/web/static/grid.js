@@ -159,6 +159,10 @@ function forget() {
 
 // Not where somebody comes back, or loads the page again: the browser knows where they were.
 const isFresh = performance.getEntriesByType("navigation")[0]?.type === "navigate";
+// It knows it only as far as the page was high before its cards were counted: the place is kept here too.
+const placeKey = () => `place ${location.pathname}${location.search}`;
+let back = isFresh ? 0 : Number(sessionStorage.getItem(placeKey()));
+addEventListener("pagehide", () => sessionStorage.setItem(placeKey(), window.scrollY));
 
 function prepare() {
   const before = blocks, was = `${more} ${columns}`, { scrollY } = window;
@@ -179,8 +183,9 @@ function prepare() {
     first.remove();
     settle(blocks.get(0), cards);
     if (cards.length < expected(0)) wanting.add(0);
-    if (scrollY) scrollTo(0, scrollY);
+    if (back || scrollY) scrollTo(0, back || scrollY);
     else if (!was.trim().startsWith("/") && isFresh && grid.dataset.at) goTo(Number(grid.dataset.at));
+    back = 0;
     look();
   } else more = "";
   count();

@@ -92,12 +92,15 @@ export async function act(work, words) {
   }
 }
 
+const isWritten = (node) => node?.matches("input:not([type=checkbox], [type=radio], [type=file]), select, textarea") ?? false;
+/** What stands in the page's fields: what is written while an answer is on its way stays. */
+const written = () => new Map([...document.querySelectorAll("#content [id]")].filter(isWritten).map((node) => [node.id, node.value]));
 let begun = 0;
 
 /** Show the page as it is now, without loading it anew. Answers can come out of order: only the last that was asked for
     counts. gently: wait until nobody is typing or selecting, whose work would be lost. */
 export async function refresh(address = location.href, gently = false) {
-  const number = ++begun;
+  const number = ++begun, before = written();
   const answer = await fetch(address, { headers: { Accept: "text/html" } });
   if (answer.status === 404) return void location.assign("/");
   const made = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -105,8 +108,9 @@ export async function refresh(address = location.href, gently = false) {
   while (gently && isBusy()) await new Promise((done) => setTimeout(done, 500));
   if (!content || number !== begun) return;
   if (answer.redirected) history.replaceState(null, "", answer.url); // a person who was merged into another
-  const focused = document.activeElement?.id;
+  const focused = document.activeElement?.id, since = [...written()].filter(([id, value]) => before.get(id) !== value);
   document.getElementById("content").replaceWith(content);
+  for (const [id, value] of since) if (before.has(id) && isWritten(document.getElementById(id))) document.getElementById(id).value = value;
   document.title = made.title;
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   document.dispatchEvent(new Event("shown"));
