@@ -20,6 +20,7 @@ from facesearch.errors import PhotoError, UsageError
 from facesearch.exchange.album import make_album
 from facesearch.paths import address, is_in_bucket, whole_path
 from facesearch.photos import buckets, fingerprint, photo_file, walk
+from facesearch.photos.decoding import one_worker
 from facesearch.photos.files import read_file
 from facesearch.photos.watch import watch
 from facesearch.records import PhotoFile, SkippedFile
@@ -46,9 +47,12 @@ def address_of_server(bucket: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path:
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         monkeypatch.setattr(buckets, "_last", buckets._Last())
+        beside = one_worker._Beside()  # the one of former tests was started without these settings
+        monkeypatch.setattr(one_worker, "_beside", beside)
         buckets._system.cache_clear()
         yield url
         buckets._system.cache_clear()
+        beside.end()
 
 
 def in_archive(key: str) -> Path:
