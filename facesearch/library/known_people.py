@@ -34,7 +34,7 @@ def find_person(library: Library, who: str | int) -> int:
 
 
 def nobody(library: Library, person_id: int) -> UsageError:
-    """The error for a number that is nobody's: PersonMergedError for somebody who was merged into somebody else."""
+    """The error for a number that no person has: PersonMergedError for a person who was merged into another."""
     now = library.people.became(person_id)
     if now is None:
         return UsageError(f"there is no person #{person_id} in {library.path}")

@@ -111,7 +111,7 @@ def add_photos(router: APIRouter, services: Services, pages: Pages) -> None:
             found = await services.photos.find(wish)
             first = await services.photos.part(found, 0, FIRST)
         except PersonMergedError:
-            raise  # the page of the person whom somebody became is shown
+            raise  # the page shows the person that they were merged into
         except UsageError as error:
             problem = str(error)
         return pages.page(

@@ -38,7 +38,7 @@ def heir(lines: Sequence[JournalLine], name: str, living: Iterable[int]) -> int 
 
 
 def became(lines: Sequence[JournalLine], person_id: int, living: Iterable[int]) -> int | None:
-    """The present person into whom somebody was merged; None if there is none. lines: oldest first."""
+    """The present person that a merged one became; None if there is none. lines: oldest first."""
     into = {gone: new for part in _holding(lines) for gone, new in _merged(part)}
     return _follow(person_id, into, set(living))
 

@@ -72,7 +72,7 @@ class People:
         return heir(self._journal.lines(actions=TELLING), name_key(name), self.names())
 
     def became(self, person_id: int) -> int | None:
-        """The present person into whom somebody who is not there any more was merged; None if there is none."""
+        """The present person that a merged one became; None if there is none."""
         return became(self._journal.lines(actions=TELLING), person_id, self.names())
 
     def label(self, person_id: int, face_ids: Iterable[int], source: str) -> int:
