@@ -109,7 +109,9 @@ export async function refresh(address = location.href, gently = false) {
   if (!content || number !== begun) return;
   if (answer.redirected) history.replaceState(null, "", answer.url); // a person who was merged into another
   const focused = document.activeElement?.id, since = [...written()].filter(([id, value]) => before.get(id) !== value);
+  const unfolded = gently ? [...document.querySelectorAll("#content details[open] > summary")].map((each) => each.textContent) : [];
   document.getElementById("content").replaceWith(content);
+  for (const each of content.querySelectorAll("summary")) if (unfolded.includes(each.textContent)) each.parentElement.open = true;
   for (const [id, value] of since) if (before.has(id) && isWritten(document.getElementById(id))) document.getElementById(id).value = value;
   document.title = made.title;
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
