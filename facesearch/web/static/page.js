@@ -181,7 +181,7 @@ const ends = new IntersectionObserver(async (entries) => {
 whenShown(() => document.querySelectorAll("a[data-list]").forEach((end) => ends.observe(end)));
 
 const isBusy = () => document.querySelector("dialog[open], .picking, .naming") !== null
-  || [...document.querySelectorAll("#content input[type=text]")].some((each) => each.value !== each.defaultValue);
+  || [...document.querySelectorAll("#content input:is([type=text], [type=date])")].some((each) => each.value !== each.defaultValue);
 
 // Keys of all pages: ? lists them, and Ctrl+Z undoes.
 const keys = document.getElementById("keys");
