@@ -174,7 +174,7 @@ class Sweep:
         return Line(name, passing, everybody, tar)
 
     def ways(self) -> list[tuple[Strangers, Strangers]]:
-        """The cohort, and those whom it judges."""
+        """The cohort, and the people that it judges."""
         pairs = [(halves.cohort, halves.judged) for halves in self._halvings]
         return [*pairs, *((second, first) for first, second in pairs)]
 

@@ -107,12 +107,11 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
                 continue
             rules = outer
             if name := _ignore_name(entries):
-                try:
-                    rules, complaints = rules_in(folder, outer, name)
-                except UnreadableRulesError as error:
-                    yield error.file
-                    continue
+                known, complaints = _rules_or_why(folder, outer, name)
                 yield from complaints
+                if known is None:
+                    continue
+                rules = known
             paths = [(folder / entry.name, kind) for entry, kind in kinds]
             kept = [each for each in paths if not rules.ignores(each[0], is_folder=each[1] == "folder")]
             kept = [each for each in kept if each[1] != "folder" or self._is_wanted(each[0])]
@@ -141,12 +140,11 @@ class Walk(Iterator[PhotoFile | SkippedFile]):
                 yield SkippedFile(folder, f"folder {why(error)}")
                 continue
             if any(each.name == IGNORE_NAME for each in there):
-                try:
-                    rules, complaints = rules_in(folder, rules, IGNORE_NAME)
-                except UnreadableRulesError as error:
-                    yield error.file
-                    continue
+                known, complaints = _rules_or_why(folder, rules, IGNORE_NAME)
                 yield from complaints
+                if known is None:
+                    continue
+                rules = known
             kept = [each for each in there if each.name != IGNORE_NAME]
             kept = [each for each in kept if not rules.ignores(folder / each.name, is_folder=each.is_folder)]
             kept = [each for each in kept if not each.is_folder or self._is_wanted(folder / each.name)]
@@ -248,6 +246,14 @@ def _begins_like_photo(path: Path, size_bytes: int | None) -> bool:
         return is_surely_photo(first_bytes(path, _HEAD_BYTES))
     except (OSError, PhotoError):
         return False
+
+
+def _rules_or_why(folder: Path, outer: IgnoreRules, name: str) -> tuple[IgnoreRules | None, list[SkippedFile]]:
+    """The same as `rules_in`; None, and the file with the reason, where the folder's rules cannot be read."""
+    try:
+        return rules_in(folder, outer, name)
+    except UnreadableRulesError as error:
+        return None, [error.file]
 
 
 def _ignore_name(entries: list[os.DirEntry[str]]) -> str | None:

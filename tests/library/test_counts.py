@@ -48,7 +48,7 @@ def both(path: Path) -> tuple[KeptCounts, KeptCounts]:
     [
         ("SELECT 1", KeptCounts(10, 10, 2, 1, 30, 10)),
         ("DELETE FROM photos WHERE id = 1", KeptCounts(9, 10, 2, 1, 27, 7)),  # with its faces, by a foreign key
-        ("DELETE FROM people WHERE id = 1", KeptCounts(10, 10, 1, 0, 30, 4)),  # whose faces are nobody's then
+        ("DELETE FROM people WHERE id = 1", KeptCounts(10, 10, 1, 0, 30, 4)),  # their faces then have no person
         ("DELETE FROM files", KeptCounts(10, 0, 2, 1, 30, 10)),
         ("UPDATE people SET name = 'Bo' WHERE id = 2", KeptCounts(10, 10, 2, 2, 30, 10)),
         ("UPDATE people SET name = NULL", KeptCounts(10, 10, 2, 0, 30, 10)),

@@ -81,7 +81,7 @@ def test_every_group_makes_as_many_centres_however_few_its_people() -> None:
     assert len(centres) == 6
     assert (centres.points[:, 0] > 25).sum() == 3
     assert len(centres.spreads) == 6
-    # Without groups, or with one, nobody's number is fixed.
+    # Without groups, or with one, no group has a fixed number of centres.
     for same in (np.repeat("", 440), np.repeat("many", 440)):
         np.testing.assert_allclose(
             centres_of(Strangers(people, same), 3).points, gather_centres(people, 3).points, rtol=1e-5

@@ -219,7 +219,7 @@ def test_two_people_are_selected_and_made_one_by_keyboard(open_page: Callable[..
     assert sorted(filter(None, names(server))) == sorted({*words} - {goes})
     with server.client() as client:
         gone = next(number for number in range(1, PEOPLE + 1) if not client.get(f"/api/v1/people/{number}").is_success)
-    tab = open_page(f"/people/{gone}")  # leads to the person whom they became
+    tab = open_page(f"/people/{gone}")  # leads to the person that they were merged into
     expect(tab.locator("h1")).to_have_text(stays)
     assert not tab.url.startswith(f"{server.address}/people/{gone}")
     page.get_by_role("button", name="Undo").click()
