@@ -32,6 +32,15 @@ def test_the_citation_is_of_this_version_and_names_the_papers() -> None:
         assert {"type", "title", "authors", "year"} <= set(paper)
 
 
+def test_the_changelog_has_what_is_to_come_first_and_then_this_version_with_its_date() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    first, second, *_ = re.findall(r"^## (.*)$", changelog, re.MULTILINE)
+    assert (first, second) == ("[Unreleased]", f"[{PROJECT['version']}] - {citation['date-released'].isoformat()}")
+    for page in re.findall(r"\]\(((?!https:)[^)#]+)\)", changelog):
+        assert (ROOT / page).is_file(), page
+
+
 @pytest.mark.parametrize("page", ["SECURITY.md", "CONTRIBUTING.md"])
 def test_what_a_page_names_is_there(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The names that FaceLibrary's methods had one release ago. They go with the next release."""
+"""The names that FaceLibrary's methods had before 1.0. They go with 1.1."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class FaceLibrary:
     if not TYPE_CHECKING:  # a type checker is to see that these names are gone
 
         def __getattr__(self, name: str) -> Any:
-            """The methods of one release ago that moved to a part, with a DeprecationWarning."""
+            """The methods of before 1.0 that moved to a part, with a DeprecationWarning."""
             return former_method(self, name)
 
     @property

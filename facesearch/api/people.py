@@ -45,7 +45,7 @@ class People:
         self._session = session
 
     def __call__(self) -> PeopleList:
-        """Everybody, as `list` gives them; deprecated, and gone with the next release."""
+        """Everybody, as `list` gives them; deprecated, and gone with 1.1."""
         warnings.warn("library.people() is now library.people.list()", DeprecationWarning, stacklevel=2)
         return self.list()
 

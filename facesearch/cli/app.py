@@ -50,7 +50,7 @@ _COMMANDS = {
     "train": ("train", "Train a tower on labelled photos of faces."),
     "evaluate": ("evaluate", "Measure how well a tower tells people apart."),
     "demo": ("demo", "Draw an album of synthetic people."),
-    "portraits": ("demo", ""),  # its name of one release ago, which is in no list
+    "portraits": ("demo", ""),  # its name before 1.0, which is in no list
     "doctor": ("doctor", "Show what is installed, and what is missing."),
     _PEOPLE: ("people", "Name and correct people."),  # Typer lists groups last
 }

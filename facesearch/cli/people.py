@@ -37,6 +37,6 @@ people_app.command(short_help="Show hidden people again.")(unhide)
 people_app.command(short_help="Choose the face that stands for a person.")(cover)
 people_app.command("import-csv", short_help="Name faces from a list.")(import_csv)
 people_app.command(short_help="List likely mistakes.")(review)
-people_app.command("suspects", hidden=True)(review)  # its name of one release ago
+people_app.command("suspects", hidden=True)(review)  # its name before 1.0
 people_app.command(short_help="Undo a change.")(undo)
 people_app.command(short_help="List the changes.")(log)
