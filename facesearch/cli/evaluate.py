@@ -101,7 +101,7 @@ def evaluate(
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if report is not None:
-        from facesearch_train.evaluation.report import make_report_folder
+        from facesearch_train.evaluation.report_page import make_report_folder
 
         make_report_folder(report)
     if groups is not None:
@@ -141,7 +141,7 @@ def _by_groups(
     with Progress("cutting crops", "photos") as progress:
         found = examine_groups(examination, tower, threshold, complain, progress.update)
     if report is not None:
-        from facesearch_train.evaluation.report import write_groups_report
+        from facesearch_train.evaluation.report_page import write_groups_report
 
         write_groups_report(
             report, found.judged, found.plain, f"{tower.card.name} by groups of {examination.data.name}"
@@ -185,6 +185,6 @@ def _of_library(
 
 
 def _write(folder: Path, evidence: Evidence, tower: Tower) -> None:
-    from facesearch_train.evaluation.report import write_report
+    from facesearch_train.evaluation.report_page import write_report
 
     write_report(folder, evidence, f"{tower.card.name} on {evidence.report.dataset}", tower.embed)

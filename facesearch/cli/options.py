@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from facesearch.cli.pictures import PicturesChoice
+from facesearch.cli.row_pictures import PicturesChoice
 
 LibraryOption = Annotated[
     Path | None,

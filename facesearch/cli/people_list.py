@@ -9,7 +9,7 @@ import typer
 from facesearch.cli.options import JsonOption, LibraryOption, PicturesOption
 from facesearch.cli.output import counted, say, say_json, shown, shown_path, table
 from facesearch.cli.people_options import PersonArgument, shown_name
-from facesearch.cli.pictures import PicturesChoice, Rows, rows_for
+from facesearch.cli.row_pictures import PicturesChoice, Rows, rows_for
 from facesearch.text import time_span
 
 _WIDEST_BAR = 30  # terminal cells

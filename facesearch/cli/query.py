@@ -18,7 +18,7 @@ from facesearch.cli.options import (
     ThresholdOption,
     TowerOption,
 )
-from facesearch.cli.pictures import PicturesChoice
+from facesearch.cli.row_pictures import PicturesChoice
 from facesearch.errors import PhotoError
 
 

@@ -11,7 +11,7 @@ from facesearch.text import called, clock, time_span
 
 if TYPE_CHECKING:
     from facesearch.api.values import FaceMatch, PersonMatch, ProbeFace, QueryAnswer
-    from facesearch.cli.pictures import Rows
+    from facesearch.cli.row_pictures import Rows
     from facesearch.records import Span
 
 _NUMBERS = ("rank", "distance", "probability", "photos")

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesearch.cli.output import complain, say, say_json, shown_path
-from facesearch.cli.pictures import PicturesChoice, Rows, rows_for
 from facesearch.cli.query_text import report_answer
+from facesearch.cli.row_pictures import PicturesChoice, Rows, rows_for
 
 if TYPE_CHECKING:
     from facesearch.api.library import FaceLibrary

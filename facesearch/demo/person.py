@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facesearch.demo.names import made_up_names
+from facesearch.demo.made_up_names import made_up_names
 from facesearch.demo.traits import Beard, Brows, Colour, Ears, Eyes, Glasses, Hair, Head, Mouth, Nose, Skin
 from facesearch.errors import UsageError
 

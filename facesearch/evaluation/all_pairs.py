@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facesearch.evaluation import metrics
 from facesearch.evaluation.calibration import Calibration
-from facesearch.evaluation.counts import PairCounts, count_pairs, longest_distance, missed_pairs
+from facesearch.evaluation.pair_counts import PairCounts, count_pairs, longest_distance, missed_pairs
 from facesearch.evaluation.report import Identification, Report, roc_figures
 from facesearch.evaluation.search import identify_people
 from facesearch.records import Floats

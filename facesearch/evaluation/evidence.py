@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from facesearch.evaluation.calibration import Calibration
 from facesearch.evaluation.cohort import judged_distances
-from facesearch.evaluation.counts import pair_blocks
 from facesearch.evaluation.metrics import GENUINE, IMPOSTOR, RocCurve
+from facesearch.evaluation.pair_counts import pair_blocks
 from facesearch.evaluation.report import Report
 from facesearch.records import Floats, Pixels
 

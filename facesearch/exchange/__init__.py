@@ -4,7 +4,6 @@ Albums of links and copies, too. Writes beside photos, never into them; merges i
 byte, and leaves alone what it cannot read. Refuses to overwrite what another program, or a user, has named.
 """
 
-from facesearch.exchange.album import AlbumSummary, make_album, photos_csv
 from facesearch.exchange.exporting import (
     ExportConflict,
     SidecarOptions,
@@ -15,6 +14,7 @@ from facesearch.exchange.exporting import (
 from facesearch.exchange.faces_file import ListingSummary, refuse_taken, write_listing
 from facesearch.exchange.import_summary import ImportConflict, ImportSummary, NotThisPerson, Unmatched, UnusableName
 from facesearch.exchange.importing import import_names
+from facesearch.exchange.listed_photos import AlbumSummary, make_album, photos_csv
 from facesearch.exchange.name_list import ListSummary, PassedOver, name_by_list
 
 __all__ = [

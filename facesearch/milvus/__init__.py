@@ -7,7 +7,7 @@ alone leave the library: no name, no path, no picture. Needs the extra `milvus`.
 from __future__ import annotations
 
 from facesearch.milvus.connection import MilvusPlace
+from facesearch.milvus.nearest_faces import MilvusSearch
 from facesearch.milvus.publishing import PublishSummary, check_place, publish, withdraw
-from facesearch.milvus.searching import MilvusSearch
 
 __all__ = ["MilvusPlace", "MilvusSearch", "PublishSummary", "check_place", "publish", "withdraw"]

@@ -20,7 +20,7 @@ from facesearch.library import Library
 from facesearch.library.rows.published import FaceBlock
 from facesearch.milvus.collection import INDEXES, Collection, Published
 from facesearch.milvus.connection import Connection, MilvusPlace
-from facesearch.milvus.searching import MilvusSearch
+from facesearch.milvus.nearest_faces import MilvusSearch
 from facesearch.records import Floats, Ints
 
 _PROBES = 100  # faces whose ten nearest are looked for, to measure recall

@@ -17,7 +17,7 @@ from PIL import ExifTags
 from facesearch.errors import PhotoError
 from facesearch.paths import is_in_bucket
 from facesearch.photos.decoding.formats import candidate_formats, opener
-from facesearch.photos.decoding.quiet import pillow_silenced
+from facesearch.photos.decoding.pillow_warnings import pillow_silenced
 from facesearch.photos.decoding.rescue import DECODER_ERRORS
 from facesearch.photos.files import open_file
 from facesearch.records import DateSource, PhotoFile, Taken

@@ -18,8 +18,8 @@ from PIL import Image, ImageFile
 
 from facesearch.photos.decoding.decode import UPRIGHT, checked_megapixels, exif_orientation, forget_xmp_turn
 from facesearch.photos.decoding.formats import FORMATS, candidate_formats, opener
+from facesearch.photos.decoding.pillow_warnings import pillow_silenced
 from facesearch.photos.decoding.png import readable_png
-from facesearch.photos.decoding.quiet import pillow_silenced
 from facesearch.photos.decoding.raw import is_raw, preview_of
 from facesearch.photos.decoding.rescue import DECODER_ERRORS, missing_bytes, with_plain_end
 from facesearch.photos.files import open_file, photo_error, read_file, why

@@ -25,13 +25,13 @@ from facesearch.errors import (
     UsageError,
 )
 from facesearch.web.access import Access, Guard
+from facesearch.web.allowed_folders import Folders
 from facesearch.web.desk import Desk, Place
 from facesearch.web.feed import Feed
 from facesearch.web.find import add_find
-from facesearch.web.folders import Folders
 from facesearch.web.found_photos import FoundPhotos, add_photos
+from facesearch.web.html_pages import Pages, add_pages
 from facesearch.web.library import add_library
-from facesearch.web.pages import Pages, add_pages
 from facesearch.web.rest import Services, make_router, refusal
 from facesearch.web.rest_runs import make_runs_router
 from facesearch.web.review import add_review

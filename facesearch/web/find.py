@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from facesearch.api.values import SET_APART, QueryAnswer, footer
 from facesearch.text import called, percent, shown
-from facesearch.web.pages import Pages
+from facesearch.web.html_pages import Pages
 from facesearch.web.rest import Services
 from facesearch.web.wishes import Number
 

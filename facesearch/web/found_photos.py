@@ -13,14 +13,14 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from facesearch.errors import PersonMergedError, UsageError
+from facesearch.web.allowed_folders import Folders
 from facesearch.web.desk import Desk
-from facesearch.web.folders import Folders
 from facesearch.web.wishes import AlbumWish, PhotosShown, PhotosWish
 
 if TYPE_CHECKING:
     from facesearch.api.values import AlbumSummary, PhotoEntry
     from facesearch.records import Ints
-    from facesearch.web.pages import Pages
+    from facesearch.web.html_pages import Pages
     from facesearch.web.rest import Services
 
 _REMEMBERED = 4  # lists

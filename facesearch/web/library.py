@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from facesearch.api.library import FaceLibrary
 from facesearch.errors import LibraryError
 from facesearch.text import counted, percent
-from facesearch.web.pages import Pages
+from facesearch.web.html_pages import Pages
 from facesearch.web.rest import Services, status_of
 
 _WIDTH, _HEIGHT = 720, 160  # of the chart

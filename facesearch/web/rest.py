@@ -17,9 +17,9 @@ from facesearch.api import values
 from facesearch.api.library import FaceLibrary
 from facesearch.text import plain, shown
 from facesearch.web import wishes
+from facesearch.web.allowed_folders import Folders
 from facesearch.web.desk import Desk
 from facesearch.web.feed import Feed
-from facesearch.web.folders import Folders
 from facesearch.web.found_photos import FoundPhotos
 from facesearch.web.runs import Runs
 from facesearch.web.shown_people import ShownPeople

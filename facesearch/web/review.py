@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from facesearch.api.library import FaceLibrary
 from facesearch.api.values import Suspect
 from facesearch.text import called, shown
-from facesearch.web.pages import Pages
+from facesearch.web.html_pages import Pages
 from facesearch.web.rest import PREFIX, Services
 
 _QUEUE = 50  # questions that come with the page

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from facesearch.evaluation import counts, metrics
+from facesearch.evaluation import metrics, pair_counts
 from facesearch.evaluation.all_pairs import NamedFaces, _folds_of_people, report_all_pairs
 from facesearch.evaluation.calibration import Calibration, reliability
 from facesearch.evaluation.evidence import SHOWN_PAIRS, ShownPairs, choose_listed, choose_of_all
@@ -129,7 +129,7 @@ def test_the_printed_lines_put_a_distance_of_1_beside_the_best() -> None:
 
 @pytest.mark.parametrize("block_values", [100, 1 << 21])
 def test_the_pairs_shown_of_all_are_the_most_wrong_ones(block_values: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counts, "_BLOCK_VALUES", block_values)
+    monkeypatch.setattr(pair_counts, "_BLOCK_VALUES", block_values)
     faces = crowd(people=30)
     first, second, distances, labels = listed(faces)
     shown = choose_of_all(faces.embeddings, faces.numbers, threshold=0.3)

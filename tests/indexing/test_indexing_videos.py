@@ -38,7 +38,7 @@ from facesearch.photos import photo_file
 from facesearch.records import Span
 from facesearch.vision.detector.detector import load_detector
 from facesearch.vision.faces import SeeingWorker
-from facesearch.web.pages import _frames
+from facesearch.web.html_pages import _frames
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
 

@@ -23,7 +23,7 @@ from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.cli import main
 from facesearch.cli.output import cells
-from facesearch.cli.pictures import _pieces
+from facesearch.cli.row_pictures import _pieces
 from facesearch.demo import write_album
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.library import Library

@@ -17,7 +17,7 @@ from support.s3_server import ACCESS_KEY, SECRET_KEY, Bucket, s3_server
 
 from facesearch.demo import write_album
 from facesearch.errors import PhotoError, UsageError
-from facesearch.exchange.album import make_album
+from facesearch.exchange.listed_photos import make_album
 from facesearch.paths import address, is_in_bucket, whole_path
 from facesearch.photos import buckets, fingerprint, photo_file, walk
 from facesearch.photos.decoding import one_worker

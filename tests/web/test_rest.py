@@ -281,8 +281,8 @@ def test_a_table_in_parts_is_the_table_of_all(
     album_and_library: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from facesearch.web import found_photos
+    from facesearch.web.allowed_folders import Folders
     from facesearch.web.desk import Desk, Place
-    from facesearch.web.folders import Folders
 
     monkeypatch.setattr(found_photos, "_PART", 5)
     desk = Desk(Place(album_and_library[1]))

@@ -21,8 +21,8 @@ from facesearch.errors import TowerError
 from facesearch.evaluation import metrics
 from facesearch.evaluation.calibration import Calibration, fit_calibration, held_out_error
 from facesearch.evaluation.cohort import judged_distances
-from facesearch.evaluation.counts import count_pairs
 from facesearch.evaluation.distance import pair_distances
+from facesearch.evaluation.pair_counts import count_pairs
 from facesearch.records import CROP_SIZE_PX, Floats, Pixels
 from facesearch.vision.tower.keras_archive import read_keras_archive
 from facesearch.vision.tower.quantisation import observe_ranges

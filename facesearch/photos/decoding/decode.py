@@ -20,8 +20,8 @@ from PIL import Image, ImageFile
 from facesearch.photos.decoding.colour import eight_bit, to_srgb
 from facesearch.photos.decoding.formats import FORMATS, candidate_formats, opener, what_else
 from facesearch.photos.decoding.large_photo_lock import one_at_a_time
+from facesearch.photos.decoding.pillow_warnings import pillow_silenced
 from facesearch.photos.decoding.png import SIGNATURE, has_wrong_pixels, readable_png
-from facesearch.photos.decoding.quiet import pillow_silenced
 from facesearch.photos.decoding.raw import is_raw, preview_of
 from facesearch.photos.decoding.rescue import DECODER_ERRORS, missing_bytes, rescued, with_plain_end
 from facesearch.photos.file_names import is_named_as_video

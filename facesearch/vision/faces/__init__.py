@@ -4,6 +4,7 @@ Between the many small steps of detection Python lets one thread run at a time: 
 half cores busy, two processes two. Gives what `look` gives, to the bit; stores nothing and embeds nothing.
 """
 
+from facesearch.vision.faces.face_worker import SeeingWorker
 from facesearch.vision.faces.faces_of_photo import (
     DrawnFace,
     KnownPhoto,
@@ -15,7 +16,6 @@ from facesearch.vision.faces.faces_of_photo import (
     look,
     see_photo,
 )
-from facesearch.vision.faces.worker import SeeingWorker
 
 __all__ = [
     "DrawnFace",

@@ -28,9 +28,9 @@ from facesearch.records import (
 from facesearch.vision.alignment import align_faces
 from facesearch.vision.boxes import IN_MOTION, pair_up
 from facesearch.vision.detector.detector import Detector
+from facesearch.vision.faces.face_worker import SeeingWorker
 from facesearch.vision.faces.faces_of_photo import KnownPhoto, SeenPhoto, see_photo
 from facesearch.vision.faces.tracks import FACES_A_TRACK
-from facesearch.vision.faces.worker import SeeingWorker
 from facesearch.vision.quality import quality_of
 
 _ALIKE = 0.7  # correlation of two crops of a face, a second apart; a track that ends too early is joined again later

@@ -12,8 +12,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from facesearch.errors import TrainingDataError
-from facesearch.evaluation import counts as pair_counts
-from facesearch.evaluation.counts import count_pairs, missed_pairs
+from facesearch.evaluation import pair_counts
+from facesearch.evaluation.pair_counts import count_pairs, missed_pairs
 from facesearch.records import Floats, Pixels
 from facesearch_train.data.crops import CropSet
 from facesearch_train.data.datasets import Dataset

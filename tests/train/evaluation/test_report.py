@@ -19,7 +19,7 @@ from facesearch.evaluation.all_pairs import NamedFaces, report_all_pairs
 from facesearch.evaluation.calibration import Calibration
 from facesearch.evaluation.evidence import Evidence, choose_of_all
 from facesearch.records import Floats, Pixels
-from facesearch_train.evaluation.report import write_report
+from facesearch_train.evaluation.report_page import write_report
 from facesearch_train.evaluation.report_plots import _thinned, plot_calibration, plot_distances, plot_roc
 
 

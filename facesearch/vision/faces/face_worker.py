@@ -25,7 +25,7 @@ class SeeingWorker(DecodingWorker):
     its network is on a GPU, the process asks this one for what the network says.
     """
 
-    serving = "facesearch.vision.faces.worker_process"
+    serving = "facesearch.vision.faces.face_worker_process"
 
     def __init__(self, detector: Detector, limits: WorkerLimits = DEFAULT_LIMITS) -> None:
         self._detector = detector
