@@ -24,8 +24,8 @@ from facesearch import load_tower
 from facesearch.evaluation.calibration import Calibration
 from facesearch.library import Library
 from facesearch.people import group_people
+from facesearch.query.answers import QueryOptions
 from facesearch.query.identities import identify
-from facesearch.query.options import QueryOptions
 from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, NewPhoto
 from facesearch.tuning.calibration import judge_in
 from facesearch.vision.detector.detector import load_detector

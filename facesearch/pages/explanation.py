@@ -7,7 +7,7 @@ import numpy as np
 from facesearch.library import Library
 from facesearch.pages import jpeg, picture, render_page, text
 from facesearch.pages.face_pictures import Cut, cut_face, cut_faces, framed_photo
-from facesearch.pages.labels import where, who
+from facesearch.pages.pictures import where, who
 from facesearch.pages.plots import PLOT_STYLE, Axes, Bars, Mark, curve, histograms
 from facesearch.query import SET_APART
 from facesearch.query.why.explanation import Candidate, Explanation

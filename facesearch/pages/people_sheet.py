@@ -9,8 +9,8 @@ from facesearch.library import Library
 from facesearch.library.place import is_default_library
 from facesearch.pages import picture, render_page, text
 from facesearch.pages.face_pictures import Cut, cut_faces
-from facesearch.pages.labels import where, who
 from facesearch.pages.person_faces import Everybody, PersonFaces, SheetFace, SheetPerson
+from facesearch.pages.pictures import where, who
 from facesearch.pages.plots import yearly
 from facesearch.people import show_person
 from facesearch.text import addressed, called, counted

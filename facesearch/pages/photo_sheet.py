@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from facesearch.library import Library
 from facesearch.pages import picture, render_page, text
 from facesearch.pages.face_pictures import Place, places_of, small_photo
-from facesearch.pages.labels import where, who
+from facesearch.pages.pictures import where, who
 from facesearch.people import PhotoEntry, PhotoList, PhotoPerson
 from facesearch.text import clock, counted, time_span
 from facesearch.vision.runtime import available_cores

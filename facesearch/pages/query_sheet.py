@@ -16,7 +16,7 @@ from facesearch.errors import PhotoError
 from facesearch.library import Library
 from facesearch.pages import picture, render_page, text
 from facesearch.pages.face_pictures import Cut, cut_face, cut_faces, framed_photo
-from facesearch.pages.labels import where, who
+from facesearch.pages.pictures import where, who
 from facesearch.query import SET_APART, FaceMatch, PersonMatch, ProbeFace, QueryAnswer, footer
 from facesearch.query.candidates import near_faces
 from facesearch.query.probe import Probe

@@ -5,6 +5,7 @@ somebody is: an answer gives distances and probabilities, and the probability th
 """
 
 from facesearch.query.answers import (
+    DEFAULT_OPTIONS,
     Choice,
     Comparison,
     FaceMatch,
@@ -13,9 +14,9 @@ from facesearch.query.answers import (
     PersonMatch,
     ProbeFace,
     QueryAnswer,
+    QueryOptions,
 )
 from facesearch.query.ask import ask, compare_photos, compare_probes
-from facesearch.query.options import DEFAULT_OPTIONS, QueryOptions
 from facesearch.query.probe import FailedProbe, Probe, is_one_photo, probe_each, probe_photo, probe_prominent_face
 from facesearch.query.verdict import SET_APART, footer
 

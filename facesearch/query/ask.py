@@ -12,10 +12,17 @@ from pathlib import Path
 from facesearch.errors import TowerError
 from facesearch.evaluation.distance import row_distances
 from facesearch.library import Library, Space, tower_space
-from facesearch.query.answers import Comparison, FaceMatch, ProbeFace, QueryAnswer, box_of
+from facesearch.query.answers import (
+    DEFAULT_OPTIONS,
+    Comparison,
+    FaceMatch,
+    ProbeFace,
+    QueryAnswer,
+    QueryOptions,
+    box_of,
+)
 from facesearch.query.candidates import by_face, nearest_groups
 from facesearch.query.identities import identify
-from facesearch.query.options import DEFAULT_OPTIONS, QueryOptions
 from facesearch.query.probe import Probe, probe_prominent_face
 from facesearch.query.verdict import pair_verdict
 from facesearch.records import EmbeddedFace, Embedder, FaceDetector

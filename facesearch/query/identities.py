@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from facesearch.evaluation.places import Places
 from facesearch.library import Library
-from facesearch.query.answers import PersonMatch, ProbeFace, box_of
+from facesearch.query.answers import PersonMatch, ProbeFace, QueryOptions, box_of
 from facesearch.query.candidates import Candidate, Group, Within
 from facesearch.query.loose import LooseFaces, nearest_people
-from facesearch.query.options import QueryOptions
 from facesearch.query.ranking import PROTOTYPE_FACES, Belief, Contenders, beliefs, person_distances
 from facesearch.query.verdict import verdict_of
 from facesearch.records import EmbeddedFace
