@@ -135,3 +135,58 @@ def _faces(library: Library, name: str) -> list[StoredFace]:
     person = library.people.find(name)
     assert person is not None
     return list(library.catalog.faces(face for face, _ in library.people.faces_of([person])).values())
+
+
+@pytest.fixture
+def half_reindexed(added_face_library: Library, tmp_path: Path) -> Library:
+    """The same, on the way to another tower and detector: a second photo is out of reach, so that the run waits."""
+    away = draw(tmp_path / "album" / "2.png", GREEN)
+    _index(added_face_library, away)
+    away.rename(tmp_path / "away.png")
+    assert not reindex(added_face_library, ShortSighted(glasses=True), OtherTower()).switched
+    return added_face_library
+
+
+def _end_reindex(library: Library, tmp_path: Path) -> list[tuple[str | None, str, bool]]:
+    """What `_named` says then, without the second photo."""
+    (tmp_path / "away.png").rename(tmp_path / "album" / "2.png")
+    assert reindex(library, ShortSighted(glasses=True), OtherTower()).switched
+    (second,) = library.catalog.faces_in([2])
+    with library.changing():
+        library.catalog.drop_faces([second.face_id])
+    return _named(library)
+
+
+def test_a_face_that_is_added_while_a_reindex_waits_is_kept(half_reindexed: Library, tmp_path: Path) -> None:
+    add_face(half_reindexed, tmp_path / "album" / "1.png", (2 * TILE_PX, 32, 2 * TILE_PX + 8, 40), READER, "Fay")
+    assert ("Fay", "user", True) in _end_reindex(half_reindexed, tmp_path)
+
+
+def test_so_is_one_that_was_taken_out_and_put_back(half_reindexed: Library, tmp_path: Path) -> None:
+    undone = undo_change(half_reindexed, 1)
+    assert undone.taken_back.names == ("Dora",)
+    undo_change(half_reindexed, undone.change)
+    assert ("Dora", "detector", True) in _end_reindex(half_reindexed, tmp_path)
+    face_id = _faces(half_reindexed, "Dora")[0].face_id
+    np.testing.assert_allclose(
+        half_reindexed.catalog.embeddings_by_id([face_id])[face_id], 2 * embedding_of(DIM), rtol=1e-6
+    )
+
+
+def test_what_another_detector_finds_stays_when_its_adding_is_undone(half_reindexed: Library, tmp_path: Path) -> None:
+    undo_change(half_reindexed, 1)
+    assert sorted(_end_reindex(half_reindexed, tmp_path), key=str) == [
+        ("Eve", "user", False),
+        (None, "detector", True),
+        (None, "detector", True),
+    ]
+
+
+def test_a_photo_with_a_face_that_is_forgotten_while_a_reindex_waits_gets_no_new_ones(
+    half_reindexed: Library, tmp_path: Path
+) -> None:
+    undo_change(half_reindexed, 1)
+    reindex(half_reindexed, ShortSighted(glasses=True), OtherTower())  # reads it again, with a face that is new
+    with half_reindexed.changing():
+        half_reindexed.catalog.forget_faces([_faces(half_reindexed, "Eve")[0].face_id])
+    assert _end_reindex(half_reindexed, tmp_path) == [(None, "detector", True)]

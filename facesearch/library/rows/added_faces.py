@@ -67,6 +67,7 @@ class AddedFaces:
             (photo_id, *face.values),
         )
         self._database.execute("UPDATE photos SET face_count = face_count + 1 WHERE id = ?", (photo_id,))
+        self._database.note_other_faces([face_id])
         if face.embedded is not None:
             self._database.changes.added.append((face_id, face.embedded.embedding))
         return face_id
@@ -115,6 +116,7 @@ class AddedFaces:
         """Take added faces out of the library, and keep their rows for `bring_back`."""
         ids = list(face_ids)
         self._database.note_removal(ids)
+        self._database.note_other_faces(ids)
         for face_id in ids:
             self._database.execute(
                 f"INSERT OR REPLACE INTO removed_faces ({_COLUMNS}) SELECT {_COLUMNS} FROM faces WHERE id = ?",
@@ -136,6 +138,7 @@ class AddedFaces:
                 "UPDATE photos SET face_count = face_count + 1 WHERE id = (SELECT photo_id FROM faces WHERE id = ?)",
                 (face_id,),
             )
+            self._database.note_other_faces([face_id])
             ((blob,),) = self._database.rows("SELECT embedding FROM removed_faces WHERE id = ?", (face_id,))
             if blob is not None:
                 self._database.changes.added.append((face_id, from_blob(blob)))

@@ -154,6 +154,7 @@ class Catalog:
             "UPDATE photos SET forgotten = forgotten + 1 WHERE id = (SELECT photo_id FROM faces WHERE id = ?)",
             [(face_id,) for face_id in face_ids],
         )
+        self._database.note_other_faces(face_ids)
         self.drop_faces(face_ids)
 
     def with_forgotten_faces(self, photo_ids: Iterable[int]) -> set[int]:

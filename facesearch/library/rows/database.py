@@ -94,6 +94,13 @@ class Database:
         rows = self.rows_in("SELECT id FROM faces WHERE embedding IS NOT NULL AND id IN ({})", face_ids)
         self.changes.removed.extend(row[0] for row in rows)
 
+    def note_other_faces(self, face_ids: Iterable[int]) -> None:
+        """Inside a transaction: faces have come, or are about to go. A reindex under way reads their photos again."""
+        self.execute_many(
+            "DELETE FROM next_photos WHERE photo_id = (SELECT photo_id FROM faces WHERE id = ?)",
+            [(face_id,) for face_id in face_ids],
+        )
+
     def execute(self, sql: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         with _failures_named():
             return self._connection.execute(sql, values)
