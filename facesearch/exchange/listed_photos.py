@@ -11,7 +11,8 @@ import errno
 import io
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,9 @@ _COLUMNS = (
     "duration_s",
     "spans",
 )
+_NAME_REFUSED = (errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG)
+_REFUSED = '<>:"/\\|?*\ufffd'
+_LONGEST_BYTES = 143
 
 
 @dataclass(frozen=True)
@@ -62,15 +66,9 @@ def make_album(photos: Sequence[Path], folder: Path, *, copy: bool = False) -> A
     for number, photo in enumerate(photos, start=1):
         place = folder / f"{number:0{digits}} {photo.name}"
         try:
-            if is_in_bucket(photo):
-                _download(photo, place)
-            elif copy:
-                shutil.copy2(photo, place)
-            else:
-                place.symlink_to(os.path.abspath(photo))  # noqa: PTH100 - a link in the user's folders is kept
+            _put(photo, place, copy=copy)
         except OSError as error:
             if copy and not _can_be_read(photo, error):
-                place.unlink(missing_ok=True)
                 skipped.append(photo)
                 continue
             what, advice = ("written", "") if copy else ("made a link", ", or add --copy for copies")
@@ -78,10 +76,57 @@ def make_album(photos: Sequence[Path], folder: Path, *, copy: bool = False) -> A
     return AlbumSummary(folder, len(photos) - len(skipped), copy, tuple(skipped))
 
 
+def _put(photo: Path, place: Path, *, copy: bool) -> None:
+    """Link or copy a photo, under a plainer name where the folder takes no such name. Raises OSError."""
+    put = _link if not copy else _download if is_in_bucket(photo) else _copy
+    try:
+        put(photo, place)
+    except OSError as error:
+        plain = place.with_name(_plain_name(place.name))
+        if error.errno not in _NAME_REFUSED or plain == place:
+            raise
+        put(photo, plain)
+
+
+def _link(photo: Path, place: Path) -> None:
+    place.symlink_to(os.path.abspath(photo))  # noqa: PTH100 - a link in the user's folders is kept
+
+
+def _copy(photo: Path, place: Path) -> None:
+    """Copy a file with its times. Nothing is left of a copy that is cut short. Raises OSError."""
+    with _whole(place):
+        shutil.copyfile(photo, place)
+    with suppress(OSError):  # drives of FAT and phones take no modes
+        shutil.copystat(photo, place)
+
+
+def _plain_name(name: str) -> str:
+    """The name as every file system takes it: at most 143 bytes, as in encrypted folders, and without the characters
+    that Windows and its drives refuse."""
+    text = os.fsencode(name).decode("utf-8", "replace")
+    text = "".join("_" if each in _REFUSED or not each.isprintable() else each for each in text)
+    suffix = Path(text).suffix
+    stem = text.removesuffix(suffix).encode()[: _LONGEST_BYTES - len(suffix.encode())]
+    return (stem.decode("utf-8", "ignore") + suffix).rstrip(" .")
+
+
+@contextmanager
+def _whole(place: Path) -> Iterator[None]:
+    """Remove a file that could not be written whole."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            place.unlink(missing_ok=True)
+        raise
+
+
 def _can_be_read(photo: Path, error: OSError) -> bool:
     """Whether it is not the photo's fault that it could not be copied: a full disk, or a folder that takes no files."""
     if is_in_bucket(photo):
         return not isinstance(error, BucketError)
+    if not photo.is_file():
+        return False
     try:
         with photo.open("rb") as stream:
             stream.read(1)
@@ -92,7 +137,7 @@ def _can_be_read(photo: Path, error: OSError) -> bool:
 
 def _download(photo: Path, place: Path) -> None:
     """Copy an object from its bucket, with its time. Raises OSError."""
-    with open_file(photo) as source, place.open("wb") as copy:
+    with _whole(place), open_file(photo) as source, place.open("wb") as copy:
         shutil.copyfileobj(source, copy)
     time_ns = entry(photo).mtime_ns
     os.utime(place, ns=(time_ns, time_ns))

@@ -22,6 +22,7 @@ from facesearch.photos import PHOTO_SUFFIXES, RAW_SUFFIXES
 
 SUFFIX = ".xmp"
 _FOLDERS_KEPT = 64
+_LONGEST_NAME_BYTES = 255
 _EFFECTIVE_IDS = os.access in os.supports_effective_ids
 
 
@@ -141,16 +142,19 @@ def _the_only(photos: list[str]) -> list[str]:
 def sidecar_path(photo: Path, names: SidecarNames, *, short: bool = False) -> Path:
     """The sidecar that is there for a photo, of the wanted kind where both are; else the one to make.
 
-    short: IMG.xmp, where it is the photo's alone; otherwise IMG.jpg.xmp.
+    short: IMG.xmp, where it is the photo's alone; otherwise IMG.jpg.xmp, or IMG.xmp likewise where that is longer than
+    a file's name may be.
     """
     there = names.of(photo)
     short_name = _alike(f"{photo.stem}{SUFFIX}")
     wanted = [path for path in there if (_alike(path.name) == short_name) == short]
     if wanted or there:
         return (wanted or there)[0]
-    if short and names.owns_short_name(photo):
+    full = photo.with_name(f"{photo.name}{SUFFIX}")
+    is_too_long = len(os.fsencode(full.name)) > _LONGEST_NAME_BYTES
+    if (short or is_too_long) and names.owns_short_name(photo):
         return photo.with_name(f"{photo.stem}{SUFFIX}")
-    return photo.with_name(f"{photo.name}{SUFFIX}")
+    return full
 
 
 def read_sidecar(path: Path) -> Sidecar:

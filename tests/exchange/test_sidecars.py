@@ -40,6 +40,7 @@ TEXT = samples.plain().encode()
         (["IMG.jpg", "IMG.xmp"], "img.jpg", False, "img.jpg.xmp"),
         (["img.jpg"], "IMG.jpg", True, "IMG.jpg.xmp"),
         (["Zoe\u0308.jpg.xmp"], "Zo\xeb.jpg", False, "Zoe\u0308.jpg.xmp"),  # as macOS and rsync make of a name
+        ([], "n" * 249 + ".jpg", False, "n" * 249 + ".xmp"),  # no file can be called IMG.jpg.xmp
         (["Zoe\u0308.jpg", "Zoe\u0308.jpg.xmp"], "Zo\xeb.jpg", False, "Zo\xeb.jpg.xmp"),
     ],
 )
