@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -33,28 +33,20 @@ from typing import Any
 
 import numpy as np
 from bench_limit import median_s, operations_a_crop
+from check_gpu_faces import compare_faces, drawn_photos
 from check_gpu_search import search, timed
-from PIL import Image
 
 from facesearch.api.library import open_library
-from facesearch.demo.drawing import draw_group
-from facesearch.demo.person import random_people
-from facesearch.evaluation.distance import pair_distances
-from facesearch.photos import photo_file, read_photo, walk
-from facesearch.records import DetectedFace, PhotoFile, Pixels
+from facesearch.photos import read_photo, walk
+from facesearch.records import PhotoFile, Pixels
 from facesearch.vision import accelerator
 from facesearch.vision.accelerator import NO_GPU, Accelerator, find_accelerator
-from facesearch.vision.alignment import align_faces
-from facesearch.vision.boxes import pair_up
-from facesearch.vision.detector import centerface
-from facesearch.vision.detector.detector import DEFAULT_SETTINGS, Detector, load_detector
 from facesearch.vision.detector.keras_centerface import build_centerface
-from facesearch.vision.runtime import RuntimeSettings, available_cores
-from facesearch.vision.tower.tower import SHIPPED_TOWER, WEIGHTS_NAME, Tower
+from facesearch.vision.runtime import available_cores
+from facesearch.vision.tower.tower import SHIPPED_TOWER, WEIGHTS_NAME
 
 PACKAGES = ("facesearch", "keras", "tensorflow", "torch", "jax", "faiss-gpu", "faiss-cpu", "openvino", "numpy")
 MOST_OFF_PX, MOST_OFF_DISTANCE = 1.0, 0.01  # of a face's sides, and as a share of the mean distance of two faces
-SAME_FACE = 0.5  # of the union of two boxes
 
 
 @dataclass(frozen=True)
@@ -101,47 +93,6 @@ class Check:
             self.figures[name] = {"failed": f"{type(error).__name__}: {error}"}
         self.figures[name]["took_s"] = round(time.monotonic() - started, 1)
         self.figures[name]["processor_s"] = round(time.process_time() - worked, 1)
-
-
-def drawn_photos(folder: Path, count: int) -> None:
-    """Photos of one to four drawn people each, as JPEG files."""
-    for number in range(count):
-        rng = np.random.default_rng(number)
-        drawn = draw_group(random_people(1 + number % 4, seed=number), rng, face_px=90 + 10 * (number % 5))
-        Image.fromarray(drawn.pixels).save(folder / f"{number:04}.jpg", quality=95)
-
-
-def compare_faces(check: Check, folder: Path) -> dict[str, Any]:
-    """Faces and distances of the CPU, in float32, beside those of the GPU."""
-    files = [file for file in walk([folder]) if isinstance(file, PhotoFile)][: check.sizes.photos]
-    lanes = available_cores()
-    network = centerface.load(RuntimeSettings(lanes, "f32"))
-    detectors = Detector(DEFAULT_SETTINGS, network=network), load_detector(lanes=lanes, device="gpu")
-    with ThreadPoolExecutor(lanes) as pool:
-        photos = list(pool.map(lambda file: read_photo(photo_file(file.path)).pixels, files))
-        expected, found = (list(pool.map(detector.detect, photos)) for detector in detectors)
-    pairs = [(one, other) for each in zip(expected, found, strict=True) for one, other in paired(*each)]
-    aligned = [face for each in zip(photos, expected, strict=True) for face in align_faces(*each)]
-    crops = np.stack([face.crop for face in aligned])
-    plain = Tower.load(SHIPPED_TOWER, "cpu").embed(crops)
-    given = Tower.load(SHIPPED_TOWER, "gpu").embed(crops)
-    distances = [pair_distances(each, each) for each in (plain, given)]
-    off_px = [float(np.abs(one.box - other.box).max()) for one, other in pairs]
-    return {
-        "photos": len(files),
-        "faces_cpu": sum(map(len, expected)),
-        "faces_gpu": sum(map(len, found)),
-        "faces_in_both": len(pairs),
-        "most_off_px": round(max(off_px, default=0.0), 4),
-        "crops": len(crops),
-        "most_off_distance": float(f"{np.abs(distances[0] - distances[1]).max() / distances[0].mean():.2g}"),
-    }
-
-
-def paired(some: list[DetectedFace], others: list[DetectedFace]) -> Iterator[tuple[DetectedFace, DetectedFace]]:
-    """The faces that lie at the same places."""
-    for other, one in pair_up([face.box for face in some], [face.box for face in others], SAME_FACE):
-        yield some[other], others[one]
 
 
 def limits(check: Check) -> dict[str, Any]:
@@ -267,7 +218,7 @@ def main() -> int:
         folder = options.photos or Path(drawn)
         if options.photos is None:
             drawn_photos(folder, check.sizes.photos)
-        check.part("faces and distances", partial(compare_faces, folder=folder))
+        check.part("faces and distances", lambda check: compare_faces(folder, check.sizes.photos))
         check.part("limits", limits)
         check.part("crops a second", crops_a_second)
         check.part("views a second", views_a_second)
