@@ -1,5 +1,5 @@
 """What NVIDIA's driver says of GPUs. It is asked once, in a process of its own and for a limited time: a driver that is
-stuck never answers, and whoever asks it by a framework waits for ever.
+stuck never answers, and whoever asks it by a framework waits forever.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def how_to_find(error: ModuleNotFoundError) -> str:
         wanted = missing if missing == _FOR_PLOTS else " ".join(_FOR_TRAINING)
         return f"{error}: this needs what a light installation leaves out: pip install {wanted}"
     return (
-        f"{error}: install facesearch anew, with all that it needs; or where packages lie in folders that only "
+        f"{error}: reinstall facesearch with its dependencies; or, if packages lie in folders that only "
         f"PYTHONPATH names, set {TRUST_VARIABLE}=1"
     )
 
@@ -63,7 +63,7 @@ def how_to_add(extra: str) -> str:
     """
     from importlib import metadata  # loaded here: Python's own folders are known by now to come first
 
-    if os.path.isfile(os.path.join(sys.prefix, _UV_RECEIPT)):  # uv makes the tool's environment anew, without pip
+    if os.path.isfile(os.path.join(sys.prefix, _UV_RECEIPT)):  # uv rebuilds the tool's environment, without pip
         return f"uv tool install '.[{extra}]' --constraints constraints.txt, in the clone of facesearch"
     try:
         required = [one.partition(";") for one in metadata.requires("facesearch") or ()]

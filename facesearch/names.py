@@ -40,17 +40,17 @@ def person_name(text: str) -> str:
     if any(unicodedata.category(letter) == "Cc" for letter in name) or _NO_CHARACTER.search(name):
         raise UsageError(f"the name {name} has control characters in it: leave them out")
     if not any(_is_seen(letter) for letter in name):
-        raise UsageError("a name has at least one letter that can be seen")
+        raise UsageError("a name needs at least one visible letter")
     if len(name) > LONGEST_NAME:
         raise UsageError(f"the name {name[:20]}... has {len(name):,} letters; the longest allowed has {LONGEST_NAME}")
     if _NUMBER.fullmatch(name):
-        raise UsageError(f"{name} would be taken for a number; choose another name")
+        raise UsageError(f"{name} looks like a number; choose another name")
     return name
 
 
 def name_key(text: str) -> str:
-    """What two names have in common that are one: the form in which a name is kept. Of anything, also what is no name:
-    libraries of former versions hold such."""
+    """The form in which a name is kept: two names with the same form are one. Takes any text, even if it is not a valid
+    name: libraries of former versions hold such."""
     if text.isascii() and text.isprintable() and "  " not in text and text == text.strip():
         return text
     text = _BYTES.sub("\ufffd", text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))

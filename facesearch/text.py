@@ -51,7 +51,7 @@ def _is_harmless(letter: str) -> bool:
 
 
 def _escaped(letter: str) -> str:
-    if "\udc80" <= letter <= "\udcff":  # a byte that is no UTF-8, as os.fsdecode keeps it (PEP 383)
+    if "\udc80" <= letter <= "\udcff":  # a byte that is not UTF-8, as os.fsdecode keeps it (PEP 383)
         return f"\\x{ord(letter) - 0xDC00:02x}"
     return letter.encode("unicode_escape").decode("ascii")
 

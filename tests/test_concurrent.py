@@ -134,7 +134,7 @@ def test_the_lock_of_a_dead_writer_is_taken_over(commands: CommandLine, tmp_path
 
 
 def test_a_dead_writers_number_that_another_process_has_now_is_no_writer(commands: CommandLine, tmp_path: Path) -> None:
-    """As after a power cut: process numbers begin anew."""
+    """As after a power cut: process numbers start again."""
     lock = tmp_path / "library" / "lock"
     lock.write_text(json.dumps({"pid": os.getpid(), "since": "2026-01-01T00:00:00+00:00"}))
     checked = commands("verify")

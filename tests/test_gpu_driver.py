@@ -81,4 +81,4 @@ def test_training_does_not_wait_for_a_stuck_driver(tmp_path: Path) -> None:
     program = "from facesearch.cli import main; import sys; main(sys.argv[1:])"
     ran = run(tmp_path, DRIVERS["stuck"], program, "train", "--data", str(tmp_path), "--out", str(tmp_path / "run"))
     assert ran.returncode == 5
-    assert "training would wait for it for ever: restart the machine" in ran.stderr
+    assert "training would wait for it forever: restart the machine" in ran.stderr

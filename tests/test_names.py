@@ -62,21 +62,21 @@ def test_a_name_is_kept_in_one_form(text: str, kept: str) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "at least one letter"),
-        (" \u3000\u200b\u202e", "at least one letter"),
-        ("\u3164", "at least one letter"),  # a Hangul letter that shows nothing
-        ("\u0301", "at least one letter"),
+        ("", "at least one visible letter"),
+        (" \u3000\u200b\u202e", "at least one visible letter"),
+        ("\u3164", "at least one visible letter"),  # a Hangul letter that shows nothing
+        ("\u0301", "at least one visible letter"),
         ("An\x1b[31mna", "control characters"),
         ("An\x00na", "control characters"),
         ("An\x9bna", "control characters"),
         ("An\ufffena", "control characters"),
         ("M\udcfcller", "not in UTF-8"),
         ("x" * (LONGEST_NAME + 1), "201 letters"),
-        ("#3", "taken for a number"),
-        ("\u200b#3 ", "taken for a number"),
-        ("#\uff13", "taken for a number"),
-        ("Face: 3", "taken for a number"),
-        ("face#3", "taken for a number"),
+        ("#3", "looks like a number"),
+        ("\u200b#3 ", "looks like a number"),
+        ("#\uff13", "looks like a number"),
+        ("Face: 3", "looks like a number"),
+        ("face#3", "looks like a number"),
     ],
 )
 def test_what_is_no_name_is_refused(text: str, reason: str) -> None:
@@ -124,7 +124,7 @@ def test_folders_name_by_the_rule(two_spellings_library: Library, three_folders_
     summary = index_photos(two_spellings_library, [three_folders_album], TileDetector(), ColourTower(), options)
     assert (names(two_spellings_library), summary.faces_named) == (["Anna"], 2)
     assert [(each.path, each.reason) for each in summary.unnamed] == [
-        (three_folders_album / "#3", "names nobody: #3 would be taken for a number; choose another name")
+        (three_folders_album / "#3", "is not named after a person: #3 looks like a number; choose another name")
     ]
 
 
@@ -146,7 +146,7 @@ def test_lists_name_by_the_rule(two_spellings_library: Library, three_folders_al
     assert name_by_list(two_spellings_library, table, root=three_folders_album).named == 3
     assert names(two_spellings_library) == ["Anna", "\u5c71\u7530 \u592a\u90ce"]
     table.write_text("path,person\nAnna/1.png,#3\n")
-    with pytest.raises(UsageError, match="line 2: #3 would be taken for a number"):
+    with pytest.raises(UsageError, match="line 2: #3 looks like a number"):
         name_by_list(two_spellings_library, table, root=three_folders_album)
 
 

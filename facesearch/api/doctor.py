@@ -67,7 +67,7 @@ def examine(library: Path | None = None, tower: Path | None = None) -> list[Find
             findings.extend(area())
         except ImportError as error:  # a package is missing, which _packages says, or does not load
             name = error.name.partition(".")[0] if error.name else "a package"
-            findings.append(_broken("packages", name, "cannot be loaded", "install facesearch anew", _MISSING_PACKAGE))
+            findings.append(_broken("packages", name, "cannot be loaded", "reinstall facesearch", _MISSING_PACKAGE))
     return list(dict.fromkeys(findings))
 
 
@@ -154,17 +154,17 @@ def _gpu(answer: gpu_driver.Answer) -> Finding:
         advice = "restart the machine; until then everything runs on the CPU"
         return Finding("devices", "NVIDIA GPU", "note", "the driver does not answer", advice)
     if answer == "none":
-        return Finding("devices", "NVIDIA GPU", "ok", "none that a driver sees")
+        return Finding("devices", "NVIDIA GPU", "ok", "the driver sees none")
     lacking = lacking_for_gpu()
     if not lacking:
         return Finding("devices", "NVIDIA GPU", "ok", "the driver sees one; facesearch status says what uses it")
     advice = " and ".join(lacking)
-    return Finding("devices", "NVIDIA GPU", "note", "the driver sees one that is not used for everything", advice)
+    return Finding("devices", "NVIDIA GPU", "note", "the driver sees one; facesearch uses it in part", advice)
 
 
 def _cache(folder: Path | None) -> Finding:
     if folder is None:
-        advice = "set FACESEARCH_CACHE to a folder that you can write: networks are compiled anew each time"
+        advice = "set FACESEARCH_CACHE to a folder that you can write: until then every run compiles the networks again"
         return Finding("devices", "cache", "note", "no folder that can be written", advice)
     try:
         sizes = [entry.stat().st_size for entry in folder.glob("*.blob")]
@@ -206,10 +206,10 @@ def _library(given: Path | None, tower: Path | None) -> Iterator[Finding]:
         with open_library(folder, tower=tower, device="cpu") as opened:
             if health.tower not in (None, opened.tower.identity):
                 advice = "name the tower that it was built with (--tower), or run facesearch reindex"
-                yield _broken("library", "its tower", "another than the above", advice, TowerError.exit_code)
+                yield _broken("library", "its tower", "not the tower above", advice, TowerError.exit_code)
             if health.detector not in (None, opened.detector.identity):
                 advice = "facesearch reindex moves the library to the one installed; facesearch index needs that"
-                yield Finding("library", "its detector", "note", "another than the one installed", advice)
+                yield Finding("library", "its detector", "note", "not the installed one", advice)
     except FacesearchError:  # the tower or the detector is missing, as reported above
         pass
     locked = "another process is writing to it" if health.is_locked else "nobody is writing to it"

@@ -225,7 +225,7 @@ class People:
             return set_cover(library, person_id, faces[0])
 
     def together(self, who: Who | None = None, *, top: int | None = 20) -> tuple[Pair, ...]:
-        """Who is on photos with whom, the most photos first; `top` many pairs, or all. who: only with this person."""
+        """Pairs of people on photos together, most photos first; `top` of them, or all. who: only with this person."""
         from facesearch.people import seen_together
 
         with self._session.reading() as library:

@@ -165,7 +165,7 @@ class Session:
             yield library
 
     def hold(self) -> None:
-        """Open the library for reading and keep it open for `reading`, without tower and detector; opens it anew where
+        """Open the library for reading and keep it open for `reading`, without tower and detector; opens it again where
         another file bears its name now, as after a repair. Raises LibraryError."""
         from facesearch.library import DATABASE_NAME, Library
 
@@ -179,7 +179,7 @@ class Session:
         self._reader, self._held = Library.open(self.path), inode
 
     def close(self) -> None:
-        """Close the library's files; the next call opens them again, and asks anew which detector it was built with."""
+        """Close the library's files; the next call opens them and asks which detector the library was built with."""
         self.__dict__.pop("detector", None)
         self._loads_ahead = False
         if self._reader is not None:

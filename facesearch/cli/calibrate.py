@@ -38,7 +38,7 @@ def calibrate(
     from facesearch.api.library import open_library
 
     if show + reset + dry_run > 1 or (far is not None and (show or reset)):
-        raise UsageError("use --show and --reset alone")
+        raise UsageError("use --show or --reset without other options")
     with open_library(library, tower=tower) as opened:
         if reset:
             dropped = opened.tuning.reset_calibration()
@@ -76,10 +76,10 @@ def _report_kept(figures: Mapping[str, Any] | None, fitted_at: str | None) -> No
 def _report_fit(figures: Mapping[str, Any], dry_run: bool) -> None:
     _report(figures)
     if 2 * figures["faces_grouped"] > figures["faces"]:
-        complain("grouping gave most of these faces to their people, the most alike first: these figures flatter")
+        complain("grouping assigned most of these faces, the most alike ones: expect worse figures for other photos")
     own, before = figures["own"], figures["tower"]
     if own["accuracy"] < before["accuracy"] and (own["calibration_error"] or 0) > (before["calibration_error"] or 1):
-        complain("on people left out it is no better than before; more names would help")
+        complain("it is no better than before for people it was not fitted to; name more people")
     if dry_run:
         say("nothing was changed")
     else:
@@ -110,6 +110,6 @@ def _span(interval: tuple[float, float], form: str) -> str:
 
 def _judged(values: Mapping[str, Any]) -> str:
     error = values["calibration_error"]
-    said = "no probabilities" if error is None else f"probabilities {error:.1%} off"
+    said = "no probabilities" if error is None else f"probabilities off by {error:.1%}"
     matches = f"{values['far']:.1%} false matches, {values['tar']:.1%} found"
     return f"{matches}, {values['accuracy']:.1%} judged correctly, {said}"

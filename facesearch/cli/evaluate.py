@@ -153,7 +153,7 @@ def _by_groups(
     for line in group_lines(found.plain) if found.judged is None else group_lines(found.judged, found.plain):
         say(line)
     if found.judged is None:
-        say("The tower has no cohort of strangers, so that distances are plain ones: facesearch train --cohort")
+        say("The tower has no cohort, so these are plain distances; facesearch train --cohort gives a tower one")
     if report is not None:
         say(f"report            {shown_path(report / 'report.html')}")
 

@@ -59,9 +59,13 @@ def _report(summary: ForgetSummary, who: str) -> None:
     if summary.calibration:
         complain("also deleted the library's calibration; run facesearch calibrate to fit a new one")
     for place in summary.published:
-        complain(f"still in {place}: run facesearch publish there, which deletes what is gone from the library")
+        complain(
+            f"some of it is still in {place}: run facesearch publish there, to delete what the library no longer has"
+        )
     if summary.in_paths:
-        complain(f"the name is still in the paths of {counted(summary.in_paths, 'file')}: rename their folder")
+        complain(
+            f"the name is still in the paths of {counted(summary.in_paths, 'file')}: rename the files or their folders"
+        )
     say(
         f"forgot {who}: {counted(summary.faces, 'face')}, {counted(summary.people, 'person', 'people')}, "
         f"{counted(summary.photos, 'photo')}, {counted(summary.journal, 'line')} of the journal"

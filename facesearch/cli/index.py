@@ -245,7 +245,7 @@ def _report(summary: IndexSummary) -> None:
         f"{summary.photos_unchanged:,} unchanged",
         f"{summary.photos_missing:,} missing" if summary.photos_missing else "",
         f"{skipped:,} skipped{before}" if skipped else "",
-        f"{len(summary.photos_damaged):,} of those read damaged" if summary.photos_damaged else "",
+        f"{len(summary.photos_damaged):,} damaged but readable" if summary.photos_damaged else "",
     ]
     strange = counted(summary.other_files, "file that is not a photo", "files that are not photos")
     others = f"; {strange}" if summary.other_files else ""

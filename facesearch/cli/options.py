@@ -64,8 +64,8 @@ CodesOption = Annotated[
     Literal["auto", "float32", "float16", "8bit"] | None,
     typer.Option(
         "--codes",
-        help="How precisely search keeps a million faces and more in memory. The library remembers it. auto: the most "
-        "precise that fits half of the memory. Distances are exact with each.",
+        help="How precisely the search of a million faces or more keeps them in memory. The library remembers it. "
+        "auto: as precisely as fits in half of the memory. Distances are exact in any case.",
         show_default=False,
     ),
 ]

@@ -58,7 +58,8 @@ def group(
         if json:
             say_json({"automatic": automatic})
             return
-        say(f"index {'groups new faces from now on' if automatic else 'leaves grouping to this command from now on'}")
+        manual = "no longer groups new faces: facesearch people group does"
+        say(f"index {'groups new faces from now on' if automatic else manual}")
         return
     with open_library(library, tower=tower) as opened, Progress("grouping", "faces") as progress:
         summary = opened.people.group(

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from facesearch.api.values import SuspectList
 
 _KINDS = {
-    "unborn": "too early",
+    "unborn": "taken before birth",
     "twice": "twice on a photo",
     "stray": "wrong person",
-    "alike": "two for one",
+    "alike": "two people alike",
 }
 
 

@@ -58,7 +58,7 @@ def serve(
     from facesearch.api.library import open_library
 
     if token is not None and len(token) < _SHORTEST_TOKEN:
-        raise UsageError(f"the token has {len(token)} characters; take at least {_SHORTEST_TOKEN}, or leave it out")
+        raise UsageError(f"the token has {len(token)} characters; use at least {_SHORTEST_TOKEN}, or leave it out")
     try:
         from facesearch.web.desk import Place
         from facesearch.web.server import serve as run
@@ -73,8 +73,8 @@ def serve(
         complain(f"there is no library in {where} yet: index a folder from the page, or with facesearch index")
     if host not in ("127.0.0.1", "::1", "localhost"):
         complain(
-            f"listening on {host}: whoever reaches this machine and has the token sees the library, and everything is "
-            "sent unencrypted; put a proxy with TLS before it"
+            f"listening on {host}: anyone who reaches this machine and has the token sees the library, and everything "
+            "is sent unencrypted; put a TLS proxy in front of it"
         )
     place = Place(where, tower, device, tuple(folder.absolute() for folder in root or ()))
     opens = is_terminal(sys.stdout) if open_browser is None else open_browser

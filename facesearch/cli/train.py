@@ -217,7 +217,7 @@ def train(
     folder = out or Path("runs") / f"{preset.value}-{time.strftime('%Y%m%d-%H%M%S')}"
     if resume:
         if out is None or ordered or teacher:
-            raise UsageError("--resume goes on with the run in --out as it was ordered: give --out, and nothing else")
+            raise UsageError("--resume continues the run in --out with its own settings: give --out, and nothing else")
         order = Order.load(folder)
     else:
         if (folder / "config.json").exists():

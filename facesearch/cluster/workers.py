@@ -95,8 +95,8 @@ class ClusterWorkers:
             there = int(self._ray.cluster_resources().get(self._resource, 0))
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise ClusterError(
-                f"no Ray cluster answers at {self._address} ({error}): start one with `ray start --head`, give the "
-                "token of one that asks for it (RAY_AUTH_MODE=token and ~/.ray/auth_token), or give --ray local"
+                f"no Ray cluster answers at {self._address} ({error}): start one with `ray start --head`; if it asks "
+                "for a token, set RAY_AUTH_MODE=token and put it into ~/.ray/auth_token; or give --ray local"
             ) from error
         self.count = min(self._wanted or there, there)
         if not self.count:
@@ -140,7 +140,7 @@ class ClusterWorkers:
             except self._ray.exceptions.GetTimeoutError as error:
                 message = (
                     f"the Ray cluster had no room for a worker within {_START_S / 60:.0f} minutes: give fewer "
-                    "--workers, or end what else runs there"
+                    "--workers, or stop other jobs there"
                 )
                 raise self._failed(worker, message) from error
             except self._ray.exceptions.RayError as error:
@@ -227,7 +227,7 @@ class Tally:
 
 
 class RemoteSeer:
-    """A lane's worker on some node: started with the first photo, and anew when it dies."""
+    """A lane's worker on some node: started with the first photo, and again when it dies."""
 
     def __init__(self, cluster: ClusterWorkers) -> None:
         self._cluster = cluster
@@ -265,7 +265,7 @@ class RemoteSeer:
             raise photo_error(file.path, "was not finished")
         # Photos are decoded in processes apart, which a bad one cannot leave: memory or machines have failed, most
         # likely. An error with a number is tried again, and drops nothing that the library knows of the photo.
-        lost = photo_error(file.path, f"brought {_TRIES} workers of the cluster down: run it again to try it again")
+        lost = photo_error(file.path, f"brought {_TRIES} workers of the cluster down: run the command again to retry")
         lost.__cause__ = OSError(errno.EHOSTDOWN, os.strerror(errno.EHOSTDOWN))
         raise lost
 

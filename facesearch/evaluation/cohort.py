@@ -40,7 +40,7 @@ class Cohort:
     Raises ValueError for numbers that cannot be used.
     """
 
-    centres: Floats  # (C, D); each the mean of several people, so it is no single person's face
+    centres: Floats  # (C, D); each the mean of several people, so it is not any single person's face
     neighbours: int  # how many of the nearest centres make a local scale
     unit: float  # a local scale of 1 in the tower's distances: it puts the best judged threshold at 1
     threshold: float  # judged distance up to which two faces count as one person

@@ -1,7 +1,7 @@
 """Whether a threshold means the same for everybody: false matches and misses within groups of people, with intervals.
 
 Takes distances of faces with a noted group; never guesses one. Intervals are over people drawn again
-(Efron 1979), not over pairs: pairs that share a person are no independent evidence.
+(Efron 1979), not over pairs: pairs that share a person are not independent evidence.
 """
 
 from __future__ import annotations

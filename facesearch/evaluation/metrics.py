@@ -154,7 +154,7 @@ def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float
     Unlike the normal approximation it stays within 0..1 and has a width where all trials end alike.
     """
     if not 0 <= successes <= trials or trials == 0:
-        raise ValueError(f"{successes} of {trials} is no share")
+        raise ValueError(f"{successes} of {trials} is not a share")
     share = successes / trials
     centre = share + z**2 / (2 * trials)
     spread = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))

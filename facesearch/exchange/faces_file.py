@@ -197,7 +197,7 @@ def write_listing(path: Path, content: bytes, *, force: bool = False) -> None:
 
 
 def refuse_taken(path: Path, *, force: bool) -> None:
-    """Raise UsageError where there is a file already, unless `force`, or what is no file, as a device."""
+    """Raise UsageError where there is a file already, unless `force`, or where the path is a device or the like."""
     if os.path.lexists(path) and not force:
         raise UsageError(f"{path} is there already: choose another --out, or --force to replace it")
     if path.is_dir():

@@ -195,7 +195,7 @@ def _column(file: Path, columns: Sequence[str], names: Sequence[str]) -> str:
 def _row(line: int, cells: Cells, path_at: str, person_at: str, root: Path) -> _Row:
     path, person, face = (cells.get(column, "").strip() for column in (path_at, person_at, "face"))
     if not path:
-        raise UsageError("there is no path")
+        raise UsageError("the path is missing")
     refuse_other_encodings(person)
     sides = [cells.get(side, "").strip() for side in _BOX]
     box = None

@@ -200,8 +200,8 @@ def _own(stale: Sequence[Region]) -> Sequence[Region]:
     """
     if not all(region.is_named and region.is_drawn for region in stale):
         raise PacketError(
-            "has face regions of another program for the photo before it was cropped or turned: "
-            "let that program write them anew"
+            "has another program's face regions for the photo as it was before cropping or turning: "
+            "save them again with that program"
         )
     return stale
 

@@ -1,6 +1,6 @@
 """An XMP packet with a map of its bytes: where each element begins and ends, so that an edit leaves all others alone.
 
-Expat parses; nothing is ever written anew from a tree, so comments, prefixes, processing instructions, the order and
+Expat parses; nothing is ever rewritten from a tree, so comments, prefixes, processing instructions, the order and
 the spacing of what other programs wrote stay as they are, byte for byte. Refuses what no XMP has and what could harm:
 document type declarations (with them every entity of its own), deep nesting, very large files.
 
@@ -87,7 +87,7 @@ class Packet:
         try:
             text = content if self.encoding == "utf-8" else content.decode(self.encoding).encode("utf-8")
         except (UnicodeError, LookupError) as error:
-            raise PacketError(f"is not in the encoding that it says ({self.encoding})") from error
+            raise PacketError(f"is not in the encoding that it declares ({self.encoding})") from error
         self.utf8 = text.rstrip(b"\0")  # packets in photos are padded
         root = _Parser(self.utf8).root
         rdf = root if root.is_a(RDF, "RDF") else root.child(RDF, "RDF")

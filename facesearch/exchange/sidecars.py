@@ -158,7 +158,7 @@ def sidecar_path(photo: Path, names: SidecarNames, *, short: bool = False) -> Pa
 
 
 def read_sidecar(path: Path) -> Sidecar:
-    """Read a sidecar. Raises SidecarError where it is no file, cannot be read, or is no XMP."""
+    """Read a sidecar. Raises SidecarError where it is not a file, cannot be read, or is not XMP."""
     try:
         status = path.stat()
         if not path.is_file():

@@ -12,7 +12,7 @@ from facesearch.exchange.areas import Area
 from facesearch.exchange.packets import RDF, Element, xml_text
 from facesearch.names import name_key
 
-# Shares of the photo; a box may reach beyond the edge, but one that is mostly elsewhere is no box.
+# Shares of the photo; a box may reach beyond the edge, but one that is mostly elsewhere is not a box.
 _LEAST, _MOST = -0.5, 1.5
 _DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+)")
 

@@ -86,7 +86,7 @@ def reindex(
         library.succession.switch(run.models)
         library.purge.begin()
     if not library.purge.run():
-        log.warning("the former embeddings go with the next index or verify --repair: another process reads them now")
+        log.warning("another process is reading the old embeddings: the next index or verify --repair deletes them")
     return run.summary(switched=True)
 
 
@@ -230,8 +230,8 @@ class _Reindexing:
         return [pair for pair in pairs if pair[1] is not None] if is_partly_forgotten else pairs
 
     def _take_video(self, photo_id: int, seen: SeenPhoto) -> None:
-        """Put a video into the batch: its faces are found anew, and each is the known one that was seen at its place at
-        about its time."""
+        """Put a video into the batch: its faces are found again, and each is the known one that was seen at its place
+        at about its time."""
         embedded = embed_faces(self.tower, seen.faces)
         faces = joined(embedded, self.tower.card.threshold, seen.duration_s or 0.0)
         former = matched_in_time(faces, self._in_film(photo_id))

@@ -45,7 +45,7 @@ def origin_of(path: Path, database: Database) -> tuple[str, str]:
         _ = models_in(settings), database.generation()
         return settings["library_id"], settings["created_at"]
     except (KeyError, ValueError) as error:
-        remedy = "facesearch verify --repair makes them anew"
+        remedy = "facesearch verify --repair writes new ones"
         raise LibraryError(f"the settings in {path / DATABASE_NAME} are damaged ({error}); {remedy}") from error
 
 
@@ -88,7 +88,9 @@ def warn_of_precision(path: Path, built: Models, given: Models) -> None:
 def warn_of_cohort(path: Path, space: Space, *, was_taught: bool, was_calibrated: bool) -> None:
     """Log a warning where a cohort was recorded after a library had learned by other distances. space: of now."""
     if was_taught and space.cohort is None:
-        log.warning("the library in %s was taught by plain distances and keeps them: teach it again", path)
+        log.warning(
+            "the library in %s was taught with plain distances and still uses them: run facesearch teach again", path
+        )
     elif was_calibrated:
         log.warning("distances in %s are judged by a cohort of strangers now: run facesearch calibrate again", path)
 

@@ -1,6 +1,6 @@
 """The vectors of an open library: from their file or from the rows, always of exactly the faces that are in the rows.
 
-They lie in the library's space, follow every transaction, and are trained anew in the background when the faces have
+They lie in the library's space, follow every transaction, and are trained again in the background when the faces have
 outgrown them. Refuses to write a file for a reader.
 """
 
@@ -118,7 +118,7 @@ class LibraryVectors:
     def follow(self, changes: VectorChanges) -> None:
         """Do what a transaction did. changes: after it has been committed."""
         vectors, training, before = self._vectors, self._training, changes.generation - 1
-        self._vectors = self._training = None  # should Ctrl-C come before they have followed, they are made anew
+        self._vectors = self._training = None  # should Ctrl-C come before they have followed, they are made again
         if changes.remapped:
             if training is not None:
                 training.cancel()
@@ -163,7 +163,7 @@ class LibraryVectors:
         return vectors.is_file and recent is not None and recent.since(self._saved_generation) is not None
 
     def purge(self) -> None:
-        """Delete the file and write it anew, so that nothing in it stems from faces that are gone. Partitions stay."""
+        """Delete the file and write it again, so that nothing in it stems from faces that are gone. Partitions stay."""
         self.close()
         vectors = self.current()
         vectors.centre()

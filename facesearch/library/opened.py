@@ -146,7 +146,7 @@ class Library:
             with cls.open(path, writable=True) as library:
                 library._adopt_cohort(models.tower, models.threshold, models.cohort)
         except LibraryLockedError as error:
-            log.info("the tower's cohort is recorded later: %s", error)
+            log.info("the tower's cohort will be recorded later: %s", error)
         except LibraryError as error:
             log.warning("distances in %s are plain, because the tower's cohort cannot be recorded: %s", path, error)
 
@@ -211,7 +211,7 @@ class Library:
 
     def _adopt_cohort(self, tower: str, threshold: float, cohort: str) -> None:
         """Record the cohort of the library's tower, where it is new, and compute the local scales of all faces by it,
-        from the stored embeddings. threshold: the tower's, of plain distances, which was fitted anew with it."""
+        from the stored embeddings. threshold: the tower's, of plain distances, which was fitted again with it."""
         if not lacks_cohort(self.models, tower, cohort):
             return
         was_taught = self.space.is_taught

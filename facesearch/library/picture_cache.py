@@ -1,6 +1,6 @@
 """Small pictures of faces and photos, made once: a bounded file in the library's folder that `forget` deletes.
 
-A cache: whatever goes wrong with the file, it is begun anew. Several threads and processes may use it at once.
+A cache: whatever goes wrong with the file, it is started again. Several threads and processes may use it at once.
 """
 
 from __future__ import annotations

@@ -101,5 +101,5 @@ def scale_problems(database: Database) -> list[Problem]:
         database.execute_many("UPDATE faces SET local_scale = NULL WHERE id = ?", [(face_id,) for face_id in wrong])
         scales.settle()
 
-    problem = f"{len(wrong)} faces have another local scale than their embeddings: their distances are judged wrongly"
+    problem = f"{len(wrong)} faces have a wrong local scale, which falsifies their distances"
     return [Problem("embeddings", problem, "computed them again", mend)]

@@ -26,7 +26,7 @@ class Space:
     """A map of embeddings: linear by `head`, float32 (32, 32), or the identity where that is None.
 
     calibration: from distances in this space to probabilities; None where the tower's own holds, as in its own space.
-    cohort: strangers where they lie in this space, from whom judged distances come, with the threshold of those; None
+    cohort: strangers where they lie in this space, which judged distances come from, with their threshold; None
     for plain distances. Raises ValueError for a head of another shape, or with a number that is not finite.
     """
 

@@ -52,10 +52,12 @@ class MilvusPlace:
                 f"{TOKEN_VARIABLE}, or into a file that {TOKEN_FILE_VARIABLE} names"
             )
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise UsageError(f"{self.uri} is no address of Milvus: write http://HOST:{_PORT} or https://HOST:{_PORT}")
+            raise UsageError(
+                f"{self.uri} is not an address of Milvus: write http://HOST:{_PORT} or https://HOST:{_PORT}"
+            )
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,200}", self.collection):
             raise UsageError(
-                f"{self.collection} cannot be the name of a collection: letters, digits and _, and no digit first"
+                f"{self.collection} cannot be the name of a collection: use letters, digits and _, with no digit first"
             )
 
     def _parts(self) -> SplitResult:
@@ -63,7 +65,7 @@ class MilvusPlace:
             parts = urlsplit(self.uri)
             _ = parts.port
         except ValueError as error:
-            raise UsageError(f"this is no address of Milvus ({error}): write http://HOST:{_PORT}") from error
+            raise UsageError(f"this is not an address of Milvus ({error}): write http://HOST:{_PORT}") from error
         return parts
 
     @property
@@ -107,7 +109,7 @@ class Connection:
         if place.is_encrypted and (ca := os.environ.get(CA_VARIABLE)):
             if not Path(ca).is_file():
                 raise ClusterError(
-                    f"{CA_VARIABLE} names {ca}, which is no file: name the certificate of the server's CA"
+                    f"{CA_VARIABLE} names {ca}, which is not a file: name the certificate of the server's CA"
                 )
             more["server_pem_path"] = ca
         try:

@@ -54,7 +54,11 @@ class MilvusSearch:
         with library.snapshot():
             tower, space, generation = library.models.tower, library.space.digest, library.published.generation()
         if found.tower != tower or found.space != space:
-            why = "the library has another tower since" if found.tower != tower else "the library was taught since"
+            why = (
+                "the library has moved to another tower since"
+                if found.tower != tower
+                else "the library was taught since"
+            )
             raise LibraryError(f"{place} cannot be searched, because {why}: run facesearch publish again")
         if not found.complete:
             log.warning("the last publication to %s was not finished: some faces are not found", place)

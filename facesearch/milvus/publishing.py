@@ -54,7 +54,7 @@ def check_place(place: MilvusPlace, index: str = "hnsw") -> None:
     """Whether something could be published there: a server answers and takes the credentials. Sends nothing. Raises
     UsageError and ClusterError."""
     if index not in INDEXES:
-        raise UsageError(f"{index} is no kind of index: one of {', '.join(INDEXES)}")
+        raise UsageError(f"{index} is not a kind of index: choose one of {', '.join(INDEXES)}")
     Connection(place).close()
 
 
@@ -70,7 +70,7 @@ def publish(
     UsageError, ClusterError, LibraryError, and TowerError where the collection holds faces of another tower.
     """
     if index not in INDEXES:
-        raise UsageError(f"{index} is no kind of index: one of {', '.join(INDEXES)}")
+        raise UsageError(f"{index} is not a kind of index: choose one of {', '.join(INDEXES)}")
     began = time.monotonic()
     connection = Connection(place)
     try:

@@ -201,7 +201,7 @@ def _read(place: Place, longest_px: int = PHOTO_PX, at_s: float | None = None) -
     """The photo, or the frame of a video, as it was indexed, from the first of its copies that is still that; or why
     there is none."""
     if place.where is None:
-        return "the photo is in no file any more"
+        return "the photo is no longer in any file"
     reason = ""
     for path in (place.where.path, *place.where.copies):
         try:

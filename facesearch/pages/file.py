@@ -20,7 +20,7 @@ def check_page_file(path: Path, option: str, *, force: bool = False) -> None:
     """
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a file in it with {option}")
-    if kind := special_file(path):  # to read from a pipe would wait for ever, and a device would be replaced
+    if kind := special_file(path):  # to read from a pipe would wait forever, and a device would be replaced
         raise UsageError(f"{path} is {kind}; name a file with {option}")
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent}; create it, or choose another {option}")

@@ -44,7 +44,7 @@ def where(path: Path | None, span: Span | None = None) -> str:
     """A photo's file and folder, the whole path for who points at it, and for a face in a video when it is seen; as
     HTML."""
     if path is None:
-        return "in no file any more"
+        return "no longer in any file"
     return f'<span title="{text(path)}">{text(Path(path.parent.name) / path.name)}</span>' + (
         f" {time_span(span)}" if span else ""
     )

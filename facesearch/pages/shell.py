@@ -43,7 +43,7 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-ur
 
 def text(value: object) -> str:
     """A text as HTML, in attributes too, on one line: markup is shown, and so is what cannot be printed (`\\n`, `\\xff`
-    for a byte of a file name that is no UTF-8)."""
+    for a byte of a file name that is not UTF-8)."""
     return html.escape(shown(value))
 
 

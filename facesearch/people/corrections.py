@@ -49,7 +49,7 @@ class PeopleHidden:
 
     change: int | None  # its number in the journal; None where all were so already
     hidden: bool
-    person_ids: tuple[int, ...]  # of those for whom that is new
+    person_ids: tuple[int, ...]  # of those that this changed
     names: tuple[str | None, ...]
 
 
@@ -67,7 +67,7 @@ def name_person(library: Library, person_id: int, name: str, born: str | None = 
     """Give an unnamed group a name, or a person another one; with `born` (an ISO date) a date of birth too.
 
     Who names a group vouches for the faces that are in it: they count as named from then on, those that join later do
-    not. Raises UsageError for a name that somebody else has, and for one that would be taken for a number.
+    not. Raises UsageError for a name that somebody else has, and for one that looks like a number.
     """
     name = person_name(name)
     born = None if born is None else checked_date(born)
@@ -227,7 +227,7 @@ def set_cover(library: Library, person_id: int, face_id: int | None) -> CoverSet
     with library.changing():
         row = _row(library, person_id)
         if face_id is not None and _faces(library, [face_id])[0].person_id != person_id:
-            raise UsageError(f"face #{face_id} is none of {shown_person(library, person_id)}'s")
+            raise UsageError(f"face #{face_id} is not a face of {shown_person(library, person_id)}")
         with library.people.change("cover") as change:
             change.update(person_id, cover_face_id=face_id)
     return CoverSet(change.line_id, person_id, row.name, face_id)

@@ -81,7 +81,7 @@ class _Folders:
                 try:
                     self._by_folder[folder] = person_name(folder.name)
                 except UsageError as error:
-                    self._refused.append(SkippedFile(folder, f"names nobody: {error}"))
+                    self._refused.append(SkippedFile(folder, f"is not named after a person: {error}"))
         return self._by_folder[folder]
 
 

@@ -68,7 +68,7 @@ def undo_change(library: Library, number: int | None = None) -> Undone:
 
 
 def undo_since(library: Library, number: int) -> tuple[Undone, ...]:
-    """Take back every change from a number on that holds still and is no undo, the latest first: all of them or none.
+    """Take back every change from a number on that still holds and is not an undo, latest first: all or none.
 
     Changes that cannot be taken back any more, because former versions kept too little or their faces are gone, are
     passed over. Raises UsageError where there is none, or something stands in the way.

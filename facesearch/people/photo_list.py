@@ -1,4 +1,4 @@
-"""Which photos of a library answer a wish: who is on them, when they were taken, where they lie; and who is with whom.
+"""Which photos of a library answer a wish: who is on them, when they were taken, where they lie; and who is together.
 
 Reads rows only, never a photo.
 """
@@ -145,7 +145,7 @@ def _entries(library: Library, found: Sequence[FoundPhoto], asked: Sequence[int]
 
 
 def seen_together(library: Library, who: str | int | None = None, top: int | None = None) -> tuple[Pair, ...]:
-    """Who is on photos with whom, the most photos first; with `who` only with that person. top: how many pairs at most.
+    """Pairs of people on photos together, most photos first; with `who` only with them. top: how many pairs at most.
     Leaves out people who are hidden. Raises UsageError for somebody who is not there."""
     with library.snapshot():
         person_id = None if who is None else find_person(library, who)
@@ -159,7 +159,7 @@ def _query(library: Library, wish: PhotoWish) -> PhotoQuery:
     people = tuple(dict.fromkeys(find_person(library, who) for who in wish.people))
     without = tuple(dict.fromkeys(find_person(library, who) for who in wish.without))
     if wish.only and not people:
-        raise UsageError("who alone? name a person: nobody else is to be on the photos")
+        raise UsageError("name a person: --only lists photos with nobody else on them")
     if wish.only and wish.unknown:
         raise UsageError("--only and --unknown contradict each other: a face without a person is somebody else's")
     twice = () if wish.any_of else [person_id for person_id in people if person_id in without]
@@ -170,7 +170,7 @@ def _query(library: Library, wish: PhotoWish) -> PhotoQuery:
         raise UsageError("nobody is on a photo without a face: ask for people, or for photos without faces")
     under = None if wish.under is None else whole_path(wish.under)
     if under is not None and not library.files.under([under]):
-        raise UsageError(f"the library in {library.path} knows no photo in {wish.under}: index it first")
+        raise UsageError(f"the library in {library.path} has no photo in {wish.under}: index it first")
     since, until = _checked_date(wish.since), _checked_date(wish.until)
     if since and until and since[: len(until)] > until[: len(since)]:
         raise UsageError(f"no photo is from {since} or later and from {until} or before: swap the two dates")
@@ -202,7 +202,7 @@ def _checked_date(text: str | None) -> str | None:
             return text
     except ValueError:
         pass
-    raise UsageError(f"{text} is no date: write a day as 2019-07-04, a month as 2019-07, or a year as 2019")
+    raise UsageError(f"{text} is not a date: write a day as 2019-07-04, a month as 2019-07, or a year as 2019")
 
 
 def _copies(library: Library, found: Sequence[FoundPhoto]) -> dict[int, tuple[Path, ...]]:

@@ -50,7 +50,7 @@ class SuspectList:
 def find_suspects(library: Library, top: int | None = 20) -> SuspectList:
     """The `top` likeliest mistakes, or all.
 
-    Faces that were confirmed are no mistakes. Faces are measured in the library's space. No photo is read.
+    Faces that were confirmed are not mistakes. Faces are measured in the library's space. No photo is read.
     """
     with library.snapshot():
         search = _Search(library)

@@ -58,7 +58,7 @@ def is_named_as_video(name: str) -> bool:
 
 
 def may_be_photo(name: str) -> bool:
-    """Whether only the first bytes of a file can tell that it is no photo."""
+    """Whether only the first bytes of a file can tell that it is not a photo."""
     return suffix_of(name) not in _OTHER_SUFFIXES | VIDEO_SUFFIXES and not name.lower().endswith(_OTHER_ENDINGS)
 
 

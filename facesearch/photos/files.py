@@ -68,7 +68,7 @@ def photo_error(path: Path, reason: str) -> PhotoError:
 def faceless_damage(path: Path, damage: str) -> PhotoError:
     """An error about a damaged photo without a face: who is on it is in the part that is missing, for all that can be
     told."""
-    return photo_error(path, f"is damaged ({damage}), and what is left shows no face: copy it again from where it came")
+    return photo_error(path, f"is damaged ({damage}), and what is left shows no face: copy it again from the original")
 
 
 def why(error: OSError) -> str:

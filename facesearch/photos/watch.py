@@ -177,7 +177,7 @@ class _Watches:
         self._observer.join()
 
     def renew(self) -> None:
-        """Watch what is there: a folder that was replaced, or a drive that came back, anew."""
+        """Watch what is there, and start again where a folder was replaced or a drive came back."""
         for root in self._roots:
             watched, identity = self._watched.get(root, (None, (-1, -1)))
             now = _identity(root)

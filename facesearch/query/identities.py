@@ -55,7 +55,7 @@ def identify(
     believed: Sequence[Belief | None] = [None] * len(faces)
     if judge.calibration is not None:
         hypotheses = library.face_owners.hypotheses(len(library.nearest())) - loose.merged
-        # The faces of a film are no faces of one picture: one person can be seen in it again and again. Those on a
+        # The faces of a film are not faces of one picture: one person can be seen in it again and again. Those on a
         # motion photo come before those in its film.
         on_photo = sum(face.span is None for face in faces)
         pictures = [contenders[:on_photo]] * (on_photo > 0) + [[each] for each in contenders[on_photo:]]

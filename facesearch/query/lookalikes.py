@@ -28,7 +28,7 @@ class Lookalike:
 def lookalikes(library: Library, person_id: int, most: int = 3) -> tuple[Lookalike, ...]:
     """Named people within the threshold of a person's faces, the nearest first.
 
-    Leaves out whom one of the faces was rejected for, and who is on a photo together with the person.
+    Leaves out people that one of the faces was rejected for, and people on a photo together with the person.
     """
     with library.snapshot():
         without = library.added.without_embedding()

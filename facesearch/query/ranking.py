@@ -104,7 +104,7 @@ def set_apart(odds: Values, rest: Values, twice: float = TWICE) -> Values:
         factor = others + (1 - others) * twice
         settled = _shares(odds * factor, rest)[0]
         change = float(np.abs(settled - posterior).max(initial=0.0))
-        posterior = (posterior + settled) / 2  # two faces alike would otherwise swap for ever
+        posterior = (posterior + settled) / 2  # two faces alike would otherwise swap forever
         if change < _SETTLED:
             break
     return np.asarray(odds * factor, dtype=np.float64)

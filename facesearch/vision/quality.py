@@ -54,7 +54,7 @@ def sharpness(crop: Pixels) -> float:
     red, green, blue = np.moveaxis(crop[_INSIDE].astype(np.float32), 2, 0)
     grey = 0.299 * red + 0.587 * green + 0.114 * blue  # ITU-R BT.601
     laplacian = grey[1:-1, :-2] + grey[1:-1, 2:] + grey[:-2, 1:-1] + grey[2:, 1:-1] - 4 * grey[1:-1, 1:-1]
-    return float(laplacian.var() / (grey.var() + 1))  # 1: a step of one level is no contrast
+    return float(laplacian.var() / (grey.var() + 1))  # 1: a step of one level is not contrast
 
 
 def head_pose(landmarks: ArrayLike) -> tuple[float, float]:

@@ -115,7 +115,7 @@ def load_network(
 ) -> CompiledNetwork:
     """The compiled network of `key`: from the cache, or built, compiled and cached for the next process.
 
-    key: names the weights and the graph exactly (a digest); another processor or OpenVINO version compiles anew.
+    key: names the weights and the graph exactly (a digest); another processor or OpenVINO version compiles again.
     build: makes the graph; called only when the cache has nothing.
     """
     core = _core()

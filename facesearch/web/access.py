@@ -130,13 +130,13 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, str] | None:
         """Why a request is not answered: status and words."""
         if not self._access.knows_host(headers.get("host", "")):
-            return 421, "this server is not called that: open it under the address that facesearch serve printed"
+            return 421, "this server has another name: open the address that facesearch serve printed"
         if scope["path"].startswith(_OPEN) and scope["method"] in _SAFE:
             return None
         bearer = headers.get("authorization", "").partition(" ")
         has_bearer = bearer[0].casefold() == "bearer" and self._access.admits(bearer[2].strip())
         if scope["method"] not in _SAFE and not has_bearer and not _is_own_page(headers):
-            return 403, "changes are taken from this server's own pages only, or with the token as a bearer"
+            return 403, "changes are accepted only from this server's own pages, or with the token as a bearer token"
         said = headers.get("content-length", "0")
         if not said.isdecimal() or int(said) > _limit(scope):
             return 413, _too_large(scope)

@@ -62,7 +62,7 @@ class Folders:
         try:
             inner = sorted(Path(entry.path) for entry in os.scandir(path) if _is_shown(entry))
         except OSError as error:
-            raise UsageError(f"{path} cannot be looked into: {error.strerror}") from error
+            raise UsageError(f"{path} cannot be opened: {error.strerror}") from error
         parent = path.parent if _is_within(path.parent, roots) and path.parent != path else None
         return FolderShown(path, parent, tuple(inner[:_MOST]))
 
@@ -83,14 +83,14 @@ def _checked(folder: str, roots: Sequence[Path]) -> Path:
             f"--root, or use facesearch index"
         )
     if not path.is_dir():
-        raise UsageError(f"{path} is no folder")
+        raise UsageError(f"{path} is not a folder")
     return path
 
 
 def _typed(folder: str) -> Path:
     """A path as it was typed, absolute, without following links."""
     if "\0" in folder:
-        raise UsageError("a path holds no NUL")
+        raise UsageError("a path cannot contain NUL")
     return Path(os.path.abspath(os.path.expanduser(folder)))  # noqa: PTH100, PTH111 - the user's own path is kept
 
 

@@ -96,7 +96,7 @@ def make_app(place: Place, access: Access, folder: Path, is_ending: Callable[[],
             if not desk.has_library():
                 return pages.welcome(request.url.path)
             if isinstance(error, PersonMergedError):
-                return RedirectResponse(_of_heir(request, error), 307)  # not for ever: the merge may be undone
+                return RedirectResponse(_of_heir(request, error), 307)  # not forever: the merge may be undone
             words = str(error)
             return pages.error(status, "That did not work", f"{words[:1].upper()}{words[1:]}.")
         if isinstance(error, PersonMergedError):

@@ -40,7 +40,7 @@ class _Views:
     async def answer(self, number: Number) -> Response:
         asked = self._services.uploads.find(number)
         if asked is None:
-            return self._pages.error(404, "Not here any more", "Photos that are sent are not kept: send it once more.")
+            return self._pages.error(404, "Not here any more", "Uploaded photos are not kept: send it again.")
         faces = list(enumerate(asked.answer.faces, start=1))
         stills = {
             place: [_frame(place, face)]

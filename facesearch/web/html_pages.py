@@ -174,7 +174,7 @@ class _Views:
             photo=photo,
             entries=_entries(photo),
             frames=_frames(photo),
-            file="in no file any more" if photo.photo is None else photo.photo.name,
+            file="no longer in any file" if photo.photo is None else photo.photo.name,
             path=photo.photo or "",
             day=date(dates.get(photo_id)),
             before=None if before is None or at is None else f"/photos/{before}?{wish.query()}&at={at - 1}",

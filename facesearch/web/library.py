@@ -124,8 +124,9 @@ def _said(run: Any) -> str:
             f"{counted(done.waiting, 'face')} without a person."
         )
     if run.what == "teach":
-        return "It helps, and is in force now." if done.taught else "It would not help yet, so nothing changed."
-    passing = (
-        f"{percent(done['tar'], 1)} of the pairs of one person pass, and {percent(done['far'], 1)} of two people's"
+        return "It helps, and is in use now." if done.taught else "It would not help yet, so nothing changed."
+    genuine, impostor = percent(done["tar"], 1), percent(done["far"], 1)
+    return (
+        f"In use now: faces up to {done['threshold']:.3f} apart count as one person. That holds for {genuine} of the "
+        f"pairs of one person, and for {impostor} of the pairs of two people."
     )
-    return f"In force now: one person up to {done['threshold']:.3f}, where {passing}."

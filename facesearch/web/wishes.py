@@ -67,7 +67,7 @@ class FaceWish(BaseModel):
         """Add it to a photo. Raises UsageError for one that no file shows any more, and what `add_face` raises."""
         path = library.views.photo(photo_id).photo
         if path is None:
-            raise UsageError(f"photo #{photo_id} is in no file any more")
+            raise UsageError(f"photo #{photo_id} is no longer in any file")
         return library.people.add_face(path, self.box, self.name)
 
 

@@ -117,7 +117,7 @@ def test_a_question_loads_tower_and_search_while_it_looks_for_faces(
     monkeypatch.setattr(type(face_library.tower), "prepare", lambda tower: begun.set())
 
     def detect(detector: object, pixels: object) -> list[object]:
-        assert begun.wait(60)  # for ever, if the tower came after the detector
+        assert begun.wait(60)  # forever, if the tower came after the detector
         return []
 
     monkeypatch.setattr(type(face_library.detector), "detect", detect)

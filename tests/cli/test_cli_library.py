@@ -77,7 +77,7 @@ def test_a_photo_that_is_cut_off_is_indexed_and_named(run: CommandLine, portrait
     ran = run("index", cut, *own)
     damage = r"\d\d? % of the picture is missing"
     assert re.fullmatch(rf"facesearch: damaged {cut}: {damage}; 1 face found\n", ran.err)
-    assert re.search(r"^photos +1 new, 0 unchanged, 1 of those read damaged$", ran.out, re.MULTILINE)
+    assert re.search(r"^photos +1 new, 0 unchanged, 1 damaged but readable$", ran.out, re.MULTILINE)
     head = run("query", cut, *own).out.splitlines()[0]
     assert re.fullmatch(rf"1 face in {cut}, which is damaged: {damage}", head)
     assert re.search(r"^photos +1 in 1 file; 1 damaged$", run("status", *own).out, re.MULTILINE)

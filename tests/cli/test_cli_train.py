@@ -55,7 +55,7 @@ def test_train_then_index_and_query_with_the_tower(
     assert "--resume" in refused.err
     resumed = run("train", "--resume", "--out", tmp_path / "run")
     assert resumed.code == 2
-    assert "trained to its end (1 epochs), its tower is in" in resumed.err
+    assert "finished training (1 epochs); its tower is in" in resumed.err
 
     chosen = ("--tower", tmp_path / "run" / "tower", "--library", tmp_path / "library")
     assert run("index", people, *chosen).code == 0

@@ -18,7 +18,7 @@ from facesearch.library import Library
 from facesearch.people import PhotoWish, list_photos
 from facesearch.query import ask, probe_photo
 
-WRONG = "the checksum of its pixels is wrong: some may be others than they were"
+WRONG = "the checksum of its pixels is wrong: some may have changed"
 
 
 def damage(path: Path) -> Path:

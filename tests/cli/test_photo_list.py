@@ -90,7 +90,7 @@ def test_a_photo_whose_face_was_forgotten_does_show_a_face(indexed: Path, trip_a
 
 
 def test_a_folder_that_the_library_does_not_know_is_an_error(indexed: Path, tmp_path: Path) -> None:
-    with Library.open(indexed) as library, pytest.raises(UsageError, match=r"knows no photo in .*elsewhere: index it"):
+    with Library.open(indexed) as library, pytest.raises(UsageError, match=r"has no photo in .*elsewhere: index it"):
         list_photos(library, PhotoWish(under=tmp_path / "elsewhere"))
 
 

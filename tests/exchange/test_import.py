@@ -431,7 +431,7 @@ def test_regions_from_before_a_crop_name_nobody(
     with Library.open(path, writable=True) as library:
         name_faces(library, tile_1="Robert")
     ran = run_here("export")
-    assert "bob.png.xmp: has face regions of another program for the photo before it was cropped" in ran.err
+    assert "bob.png.xmp: has another program's face regions for the photo as it was before cropping" in ran.err
     assert given.read_text(encoding="utf-8") == text
 
 

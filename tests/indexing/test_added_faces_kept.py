@@ -59,7 +59,7 @@ KEPT = [(None, "detector", True), ("Dora", "user", True), ("Eve", "user", False)
 
 
 def _edit(photo: Path, *colours: Colour, scale: int = 1) -> None:
-    """Write the photo anew with a comment, and with other colours where some are given."""
+    """Write the photo again with a comment, and with other colours where some are given."""
     if colours:
         draw(photo, *colours)
     with Image.open(photo) as image:

@@ -255,7 +255,7 @@ def test_what_is_forgotten_meanwhile_stays_forgotten(reindexed_library: Library,
     assert not any(embedding.tobytes() in everything for embedding in forgotten)
     with Library.open(path, MODELS, writable=True) as again:
         assert reindex(again, OtherDetector(), OtherTower()).switched
-        assert (again.status().faces, again.status().photos) == (40, PHOTOS)  # not found anew
+        assert (again.status().faces, again.status().photos) == (40, PHOTOS)  # not found again
 
 
 def test_a_power_cut_in_the_switch_leaves_the_former_library_whole(

@@ -345,10 +345,12 @@ def test_faces_that_no_gpu_holds_are_searched_by_the_cpu_or_refused(
     stand_in = StandInGpus(monkeypatch, 10 * FACES)
     vectors.run_on("auto")
     assert vectors.search(embeddings[4], 1)[0].face_id == 4
-    assert "the CPU goes on searching: no GPU has room for the numbers of 6,000 faces" in caplog.text
+    assert "the CPU goes on searching: no GPU has room for the embeddings of 6,000 faces" in caplog.text
     assert vectors.description.endswith("on the cpu")
     vectors = trained(embeddings, "8bit")
     vectors.run_on("gpu")
-    with pytest.raises(LibraryError, match=r"no GPU has room for the numbers of 6,000 faces; run with `--device cpu`"):
+    with pytest.raises(
+        LibraryError, match=r"no GPU has room for the embeddings of 6,000 faces; run with `--device cpu`"
+    ):
         vectors.search(embeddings[4], 1)
     assert not stand_in.copied

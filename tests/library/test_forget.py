@@ -138,7 +138,7 @@ def test_a_forgotten_photo_goes_with_its_copies_and_with_who_is_on_no_other(path
 def test_a_forgotten_photo_is_overwritten_where_it_stood(
     path: Path, forgotten_album: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Database, "vacuum", lambda self: pytest.fail("the database was written anew"))
+    monkeypatch.setattr(Database, "vacuum", lambda self: pytest.fail("the database was written again"))
     assert _found(path, ANNE[5:6]) == 1
     forget(path, str(forgotten_album / "Annemarie" / "05.png"))
     assert _found(path, ANNE[5:6]) == 0
@@ -205,7 +205,7 @@ def test_copies_of_former_databases_go_too(path: Path) -> None:
 
 def test_traces_in_a_file_that_is_not_the_librarys_are_said(path: Path) -> None:
     shutil.copy(path / "faces.faiss", path / "my copy")
-    with pytest.raises(LibraryError, match=r"traces remain in .*, in my copy; delete by hand"):
+    with pytest.raises(LibraryError, match=r"traces remain in .*, in my copy; delete the files"):
         forget(path, "Annemarie")
 
 
@@ -264,7 +264,7 @@ def test_a_reader_in_the_way_is_said_and_the_purge_ended_later(path: Path, monke
 
 def test_whom_to_forget_is_told_apart(path: Path, forgotten_album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(forgotten_album)
-    with pytest.raises(UsageError, match="no person and no photo called Nobody"):
+    with pytest.raises(UsageError, match="no person or photo called Nobody"):
         forget(path, "Nobody")
     with pytest.raises(UsageError, match=r"called annemarie; did you mean Annemarie\?"):
         forget(path, "annemarie")

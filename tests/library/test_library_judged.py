@@ -302,7 +302,7 @@ def test_verify_finds_and_mends_a_scale_that_is_not_that_of_its_face(judged_albu
         database.execute("UPDATE faces SET local_scale = 2 * local_scale WHERE id IN (2, 3)")
     found = verify(path, JUDGED)
     assert not found.sound
-    assert "2 faces have another local scale" in found.findings[0].problem
+    assert "2 faces have a wrong local scale" in found.findings[0].problem
     assert verify(path, JUDGED, repair=True).findings[0].outcome == "computed them again"
     assert verify(path, JUDGED).sound
     assert stored(path)[0] == right

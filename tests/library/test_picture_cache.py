@@ -1,4 +1,4 @@
-"""The cache of small pictures: bounded, private, and begun anew whatever happens to its file."""
+"""The cache of small pictures: bounded, private, and started again whatever happens to its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A large file of vectors serves on while a few faces come and go: it is searched with them, and not written anew."""
+"""A large file of vectors serves on while a few faces come and go: it is searched with them, and not written again."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def file_of(path: Path) -> tuple[int, int]:
-    """Another value once the file of vectors is written anew."""
+    """Another value once the file of vectors is written again."""
     found = (path / INDEX_NAME).stat()
     return found.st_ino, found.st_mtime_ns
 

@@ -99,7 +99,7 @@ ROW_DAMAGE = {
     "UPDATE files SET photo_id = NULL WHERE id = 7": ("rows", "1 files neither show a photo nor say why"),
     "INSERT INTO rejections VALUES (3, 999)": ("rows", "1 rejections are of a face or person that is not there"),
     "UPDATE people SET cover_face_id = 999 WHERE id = 1": ("rows", "1 people have a cover that is not there"),
-    "UPDATE photos SET taken_at = '2019-07' WHERE id = 3": ("rows", "1 photos have a date that is none"),
+    "UPDATE photos SET taken_at = '2019-07' WHERE id = 3": ("rows", "1 photos have an invalid date"),
     "UPDATE faces SET start_s = 3, end_s = 2, at_s = 2.5, track = 0 WHERE id = 9": (
         "rows",
         "1 videos have faces with impossible time spans",
@@ -247,7 +247,7 @@ def test_torn_pages_are_mended_or_refused(path: Path, tmp_path: Path) -> None:
 
 def test_a_text_that_is_no_utf8_is_found_and_its_row_left_behind(path: Path, original: Path) -> None:
     _execute(path, "UPDATE people SET name = CAST(x'416eff' AS TEXT)")
-    assert "a text in people is no UTF-8" in _problems(path)["database"]
+    assert "a text in people is not UTF-8" in _problems(path)["database"]
     assert verify(path, MODELS).unchecked == ("rows", "embeddings", "vectors", "models", "files")
     assert _repaired(path)[0].mended
     with Library.open(path) as library:
@@ -305,7 +305,7 @@ def test_lost_settings_are_made_anew_and_what_the_library_was_built_with_by_rein
     path: Path, original: Path, lost: str
 ) -> None:
     _execute(path, f"DELETE FROM settings WHERE {lost}")
-    with pytest.raises(LibraryError, match="facesearch verify --repair makes them anew"):
+    with pytest.raises(LibraryError, match="facesearch verify --repair writes new ones"):
         Library.open(path)
     assert "the settings lack " in _problems(path)["database"]
     assert all(finding.mended for finding in _repaired(path) if finding.area != "models")
@@ -323,7 +323,7 @@ def test_lost_settings_are_made_anew_and_what_the_library_was_built_with_by_rein
 @pytest.mark.parametrize("name", ["threshold", "generation"])
 def test_a_setting_that_is_no_number_is_made_anew(path: Path, original: Path, name: str) -> None:
     _execute(path, f"UPDATE settings SET value = 'x' WHERE key = '{name}'")
-    with pytest.raises(LibraryError, match="facesearch verify --repair makes them anew"):
+    with pytest.raises(LibraryError, match="facesearch verify --repair writes new ones"):
         Library.open(path)
     assert "is 'x'" in _problems(path)["database"]
     assert all(finding.mended for finding in _repaired(path))

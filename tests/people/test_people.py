@@ -235,7 +235,7 @@ def test_a_renamed_or_merged_person_is_found_by_the_former_folder(library: Libra
     draw(album / "Bob" / "new.png", (1, 2, 3))
     for name in ("Ann", "Bob"):
         index(library, album / name, names=True)
-    assert library.people.names() == {1: "Anna Meyer", 3: "Carl"}  # nobody is called Ann or Bob anew
+    assert library.people.names() == {1: "Anna Meyer", 3: "Carl"}  # nobody is called Ann or Bob again
     assert library.catalog.faces([1])[1].person_id is None
     assert (len(faces_of(library, 1)), len(faces_of(library, 3))) == (3, 7)
 

@@ -100,7 +100,7 @@ def test_what_is_said_is_not_believed_where_no_film_lies(kind: Callable[[bytes],
     assert film_in(io.BytesIO(content)) is None
     path = tmp_path / "a.jpg"
     path.write_bytes(content)
-    with pytest.raises(PhotoError, match="is no video of a kind that facesearch reads"), opened(path):
+    with pytest.raises(PhotoError, match="is not a kind of video that facesearch reads"), opened(path):
         pass
 
 

@@ -99,7 +99,7 @@ def test_a_process_that_dies_in_its_turn_lets_the_next_one_in(
 ) -> None:
     path = write_large(Path("photo.png"))
     monkeypatch.setenv("FACESEARCH_TEST_DIES", "yes")
-    for each in two_workers:  # started anew, to know of that
+    for each in two_workers:  # started again, to know of that
         each.close()
     results = read_by_both(two_workers, path)
     assert sorted(result[:10] for result in results) == ["20480", "is damaged"]

@@ -56,7 +56,7 @@ def error_of(path: Path) -> PhotoError:
 
 def test_empty_file(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
-    assert error_of(tmp_path / "a.jpg").reason == "is empty (0 bytes): copy it again from where it came"
+    assert error_of(tmp_path / "a.jpg").reason == "is empty (0 bytes): copy it again from the original"
 
 
 NO_PHOTOS = {
@@ -74,7 +74,7 @@ OTHERS = {
     "is a Photoshop document, which facesearch does not read: export it as JPEG": b"8BPS" + b"x" * 60,
     "is a PDF document, which facesearch does not read: export its photos as JPEG": b"%PDF-1.7",
     "is a drawing in SVG, not a photo: export it as PNG": b"<?xml version='1.0'?>\n<!-- a -->\n<svg/>",
-    "holds nothing but zeros: copy it again from where it came": bytes(100_000),
+    "holds nothing but zeros: copy it again from the original": bytes(100_000),
 }
 
 
@@ -124,7 +124,7 @@ def test_every_format_cut_off_anywhere(tmp_path: Path, kind: str) -> None:
         try:
             assert "missing" in (read_photo(photo_file(path)).damage or "")
         except PhotoError as error:
-            assert error.reason.endswith(": copy it again from where it came")
+            assert error.reason.endswith(": copy it again from the original")
 
 
 def test_a_cut_off_photo_is_called_that(tmp_path: Path) -> None:

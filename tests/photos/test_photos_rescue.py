@@ -106,7 +106,7 @@ def with_wrong_checksum(content: bytes) -> bytes:
 
 def test_a_png_with_a_wrong_checksum_of_its_pixels_is_read_and_said(tmp_path: Path) -> None:
     photo = read(tmp_path / "a", with_wrong_checksum(encoded("PNG")))
-    assert photo.damage == "the checksum of its pixels is wrong: some may be others than they were"
+    assert photo.damage == "the checksum of its pixels is wrong: some may have changed"
     np.testing.assert_array_equal(photo.pixels, picture())
 
 

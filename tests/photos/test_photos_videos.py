@@ -229,7 +229,7 @@ def test_a_list_of_other_files_is_not_followed(tmp_path: Path) -> None:
         path = tmp_path / name
         path.write_text(content)
         assert not is_video(path)
-        with pytest.raises(PhotoError, match="is no video of a kind that facesearch reads"):
+        with pytest.raises(PhotoError, match="is not a kind of video that facesearch reads"):
             _frames(path)
 
 

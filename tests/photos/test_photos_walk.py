@@ -158,7 +158,7 @@ def test_pipes_sockets_and_devices_are_skipped_and_never_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photo = touch(tmp_path / "photo.jpg")
-    os.mkfifo(tmp_path / "pipe.jpg")  # opening it would wait for a writer for ever
+    os.mkfifo(tmp_path / "pipe.jpg")  # opening it would wait for a writer forever
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "null.png").symlink_to("/dev/null")
     monkeypatch.chdir(tmp_path)  # the name of a socket has to be short

@@ -19,5 +19,5 @@ def properties(path: Path) -> dict[str, str]:
 
 
 def write(path: Path, command: str) -> None:
-    """Change a sidecar, which writes all of it anew, as digiKam does."""
+    """Change a sidecar, which writes all of it again, as digiKam does."""
     subprocess.run(["exiv2", "-M", command, str(path)], capture_output=True, check=True)

@@ -74,7 +74,7 @@ def test_a_run_that_was_stopped_is_resumed_from_its_folder_alone(people: Path, t
     assert embeddings.shape == (3, 32)
     assert np.isfinite(embeddings).all()
 
-    with pytest.raises(UsageError, match="trained to its end"):
+    with pytest.raises(UsageError, match="finished training"):
         train_tower(resumed, resume=True)
     (order.folder / "tower" / "tower.json").unlink()  # as after a kill between the last epoch and the tower
     again = train_tower(resumed, resume=True)

@@ -27,7 +27,7 @@ def in_openvino(path: Path, images: np.ndarray) -> np.ndarray:
 
 
 def with_random_weights(model: keras.Model) -> keras.Model:
-    """Every weight drawn anew, the running statistics too: nothing may depend on zeros and ones."""
+    """Every weight redrawn, the running statistics too: nothing may depend on zeros and ones."""
     values = []
     for weight in model.weights:
         shape = tuple(weight.shape)

@@ -93,7 +93,7 @@ def cohort_embeddings(
         )
     if photos.groups and not any(groups):
         raise TrainingDataError(
-            f"{photos.groups} names no photo of the cohort. Name a photo of each person, by its path below its set, "
+            f"{photos.groups} lists no photo of the cohort. Name a photo of each person, by its path below its set, "
             "or by its file name."
         )
     return Strangers(np.concatenate(found), np.array(groups, np.str_))
@@ -213,7 +213,7 @@ def add_cohort(
     shape: Shape | None = None,
     say: Callable[[str], None] = print,
 ) -> TowerCard:
-    """Give a finished tower a cohort, in its card, and fit all that the card says of distances anew; the weights stay.
+    """Give a finished tower a cohort, in its card, and fit all that the card says of distances again; the weights stay.
 
     Raises TowerError and TrainingDataError; the card is then as it was.
     """

@@ -50,7 +50,7 @@ def _check_people(data: CropData) -> None:
         raise TrainingDataError(f"Training needs photos of at least two people, and has {len(sizes)}. Add people.")
     if max(sizes) < 2:
         raise TrainingDataError(
-            "No person has two photos, so nothing says who is alike. Add photos of the same people."
+            "No person has two photos, so there are no genuine pairs to learn from. Add photos of the same people."
         )
 
 
@@ -60,7 +60,7 @@ def learned_places(data: CropData, config: TrainConfig) -> Taught | None:
     if lessons is None:
         return None
     if data.places is None:
-        raise TrainingDataError("A stage learns from a teacher, and the data have no places of one.")
+        raise TrainingDataError("A stage learns from a teacher, and there are no teacher's embeddings of the photos.")
     return teach(data.places, data.identities, lessons.truth, config.lookalikes)
 
 

@@ -24,7 +24,7 @@ def data_parallel(batch_size: int) -> Iterator[int]:
     """
     devices = keras.distribution.list_devices() if keras.backend.backend() == "jax" else []
     if len(devices) > 1 and batch_size % len(devices):
-        _log.warning("a batch of %d cannot be shared among %d devices: one trains", batch_size, len(devices))
+        _log.warning("a batch of %d cannot be shared among %d devices: only one trains", batch_size, len(devices))
         devices = []
     if len(devices) < 2:
         yield 1

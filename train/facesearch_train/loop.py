@@ -61,7 +61,7 @@ class EpochReport:
 
 
 class StopAtNaN(keras.callbacks.TerminateOnNaN):
-    """Ends an epoch whose loss is no number any more. Keras need not wait for each step's loss to ask."""
+    """Ends an epoch whose loss is no longer a number. Keras need not wait for each step's loss to ask."""
 
     async_safe = True
 
@@ -274,7 +274,7 @@ def check_alive(report: EpochReport) -> None:
     figures = report.validation
     if np.isfinite(figures.loss) and figures.spread > COLLAPSED_SPREAD:
         return
-    what = "are no numbers any more"
+    what = "are no longer numbers"
     if np.isfinite(figures.loss):
         what = f"of different people are all alike (standard deviation {figures.spread:.2g})"
     raise TrainingCollapsedError(

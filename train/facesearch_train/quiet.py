@@ -18,11 +18,9 @@ _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 def import_keras_quietly() -> None:
     """Import Keras and its backend. Somebody who set TF_CPP_MIN_LOG_LEVEL wants to hear it all, and does.
-    Raises TowerError where NVIDIA's driver is stuck: the backend would wait for it for ever."""
+    Raises TowerError where NVIDIA's driver is stuck: the backend would wait for it forever."""
     if gpu_driver.asked() == "stuck":
-        raise TowerError(
-            "NVIDIA's driver does not answer, and training would wait for it for ever: restart the machine"
-        )
+        raise TowerError("NVIDIA's driver does not answer, and training would wait for it forever: restart the machine")
     if _LEVEL in os.environ or "keras" in sys.modules:
         return
     os.environ[_LEVEL] = "3"  # later messages, about processors and missing GPUs

@@ -124,8 +124,8 @@ def train_tower(order: Order, resume: bool = False, listener: Listener | None = 
     listener = listener or Listener()
     if resume and (order.folder / TOWER_FOLDER / CARD_NAME).exists():
         raise UsageError(
-            f"{order.folder} is trained to its end ({order.config.epochs} epochs), its tower is in "
-            f"{order.folder / TOWER_FOLDER}. To export it anew, delete that folder; to train on, --start-from it."
+            f"{order.folder} has finished training ({order.config.epochs} epochs); its tower is in "
+            f"{order.folder / TOWER_FOLDER}. To export it again, delete that folder; to train on, use --start-from."
         )
     for path in order.cohort:
         list_photos(path)  # a mistyped path is found before hours are spent
@@ -206,7 +206,7 @@ def read_people(order: Order, listener: Listener) -> People:
         places = taught_places(teachers, [dataset.root for dataset in datasets], joined.paths)
         known = np.isfinite(places[:, 0])
         if missing := int((trains & ~known).sum()):
-            listener.say(f"warning: the teacher knows nothing of {missing:,} photos, which are left out")
+            listener.say(f"warning: the teacher has no embeddings of {missing:,} photos, which are left out")
         trains &= known
     return People(
         crops=joined,

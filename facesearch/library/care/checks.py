@@ -57,7 +57,7 @@ def _undecodable(database: Database) -> list[str]:
             for _ in database.execute(f"SELECT {', '.join(texts)} FROM {table}") if texts else ():
                 pass
         except (sqlite3.OperationalError, UnicodeDecodeError):
-            errors.append(f"a text in {table} is no UTF-8")
+            errors.append(f"a text in {table} is not UTF-8")
     return errors
 
 
@@ -113,7 +113,7 @@ def _cover_problems(database: Database) -> Iterator[Problem]:
     if rows := database.rows(f"SELECT id FROM people WHERE {lost}"):
         drop = partial(database.execute_many, "UPDATE people SET cover_face_id = NULL WHERE id = ?", rows)
         yield Problem(
-            "rows", f"{len(rows)} people have a cover that is not there", "they have the best face again", drop
+            "rows", f"{len(rows)} people have a cover that is not there", "they show their best face again", drop
         )
 
 
@@ -133,7 +133,7 @@ def _photo_problems(database: Database) -> Iterator[Problem]:
             "UPDATE photos SET taken_at = NULL, taken_zone_min = NULL, taken_source = NULL WHERE id = ?",
             rows,
         )
-        yield Problem("rows", f"{len(rows)} photos have a date that is none", "the next index dates them again", again)
+        yield Problem("rows", f"{len(rows)} photos have an invalid date", "the next index dates them again", again)
     count = "SELECT count(*) FROM faces WHERE photo_id = photos.id"
     if rows := database.rows(f"SELECT id FROM photos WHERE face_count <> ({count})"):
         drop = partial(catalog.drop_photos, [row[0] for row in rows])
@@ -142,7 +142,7 @@ def _photo_problems(database: Database) -> Iterator[Problem]:
 
 def _count_problems(database: Database) -> Iterator[Problem]:
     if kept_row(database) != counted(database):
-        problem = "the library keeps other numbers of photos, files, people or faces than it has"
+        problem = "the library's counts of photos, files, people or faces are wrong"
         yield Problem("rows", problem, "counted them again", partial(count_anew, database))
 
 

@@ -115,8 +115,8 @@ def forget(path: Path, wanted: str | None) -> ForgetSummary:
     if traces.pieces or traces.texts:
         files = ", ".join(sorted({*traces.pieces, *traces.texts}))
         raise LibraryError(
-            f"deleted from the rows, but traces remain in {path}, in {files}; delete by hand what is not one of the "
-            "library's files (facesearch verify says which), and then forget once more"
+            f"deleted from the database, but traces remain in {path}, in {files}; delete the files that are not "
+            "the library's (facesearch verify lists them), and run facesearch forget again"
         )
     return ForgetSummary(
         what=target.what,
@@ -151,7 +151,7 @@ def _target(library: Library, wanted: str) -> _Target:
     if file is None:
         alike = spelled_alike(library, wanted)
         hint = f"; {alike}" if alike else ""
-        raise UsageError(f"the library in {library.path} knows no person and no photo called {wanted}{hint}")
+        raise UsageError(f"the library in {library.path} has no person or photo called {wanted}{hint}")
     target = _Target("photo", files={file.file_id})
     if file.photo_id is not None:
         target.photos = {file.photo_id}
@@ -212,7 +212,7 @@ def _delete(library: Library, target: _Target) -> int:
 
 
 def _searched(path: Path, target: _Target, *, rewritten: bool) -> tuple[int, Traces]:
-    """The same as `_search`; where that finds something in a database that was not written anew, after doing so."""
+    """The same as `_search`; where that finds something in a database that was not written again, after doing so."""
     with WriterLock(path / LOCK_NAME, wait=True):
         in_paths, traces = _search(path, target)
         if rewritten:

@@ -47,7 +47,7 @@ class Purge:
         return self._database.has_free_pages()
 
     def run(self, *, rewrite: bool = True) -> bool:
-        """Write every file anew, and delete the copies of former databases: nothing that was deleted is left in their
+        """Write every file again, and delete the copies of former databases: nothing that was deleted is left in their
         bytes. False where another process reads, and so keeps the log from being emptied.
 
         rewrite: the database too. Otherwise what was deleted there has been overwritten where it stood (SQLite's

@@ -45,7 +45,7 @@ def salvage(path: Path, beside: Path) -> dict[str, int]:
     if not any(saved.values()):
         beside.unlink()
         raise LibraryError(
-            f"nothing in {path} can be read; restore a backup, or delete the library's folder and index anew"
+            f"nothing in {path} can be read; restore a backup, or delete the library's folder and index again"
         )
     return saved
 

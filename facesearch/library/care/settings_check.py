@@ -29,18 +29,18 @@ _NUMBERS: dict[str, Callable[[str], object]] = {"threshold": float, "generation"
 
 
 def settings_problems(database: Database) -> list[Problem]:
-    """Settings that are lost or are not numbers where they should be, to be made anew outside of a transaction."""
+    """Settings that are lost or are not numbers where they should be, to be made again outside of a transaction."""
     settings = database.settings()
     problems = []
     if lost := [name for name in _MADE_ANEW if name not in settings and name != "generation"]:
-        outcome = "made them anew, and called unknown what the library was built with"
+        outcome = "wrote new ones, which call unknown what the library was built with"
         problems.append(Problem("database", f"the settings lack {', '.join(lost)}", outcome, _making(database, lost)))
     for name, kind in _NUMBERS.items():
         try:
             kind(settings.get(name, "0"))
         except ValueError:
             problem = f"the setting {name} is {settings[name]!r}"
-            problems.append(Problem("database", problem, "made it anew", _making(database, [name])))
+            problems.append(Problem("database", problem, "wrote a new one", _making(database, [name])))
     try:
         cohort_of(settings.get(COHORT_SETTING, ""))
     except LibraryError as error:

@@ -108,7 +108,7 @@ def _end_purge(path: Path) -> bool:
     except LibraryLockedError:
         raise
     except LibraryError as error:  # damaged: that is for the check to say
-        log.debug("no purge: %s", error)
+        log.debug("deleted bytes were not overwritten: %s", error)
     return False
 
 
@@ -251,7 +251,7 @@ class _Verification:
             stamp = Stamp(library_id, database.generation(), faces, space.digest, mark)
             problem = self._vectors_differ(stamp, space, recent)
             if recent is not None and recent.faces != faces:
-                problem = f"the library remembers {recent.faces} faces, and has {faces}"
+                problem = f"the list of recent changes counts {recent.faces} faces, and the library has {faces}"
         if problem is None or (not stamp.faces and not (self._path / INDEX_NAME).exists()):
             return
 

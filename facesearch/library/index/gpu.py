@@ -82,7 +82,7 @@ def takes_gpu(device: Device, faces: int, searched_s: float = 0.0) -> bool:
     """
     if device in ("cpu", "npu") or (device == "auto" and (faces < GPU_FROM_FACES or searched_s < COPY_S)):
         return False
-    if gpu_driver.asked() == "stuck":  # FAISS would ask it, and wait for ever
+    if gpu_driver.asked() == "stuck":  # FAISS would ask it, and wait forever
         if device == "gpu":
             raise LibraryError(gpu_driver.STUCK)
         return False

@@ -1,6 +1,6 @@
 """A few faces that came and went since a file of vectors was written: it is searched as it is, and they beside it.
 
-So nobody copies a large file into memory, or writes it anew, for one photo. Refuses to grow: `MOST_FACES` in all.
+So nobody copies a large file into memory, or writes it again, for one photo. Refuses to grow: `MOST_FACES` in all.
 """
 
 from __future__ import annotations

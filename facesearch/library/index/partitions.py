@@ -35,7 +35,7 @@ class TrainingCancelledError(Exception):
 
 
 def is_due(faces: int, training: Training | None, codes: Codes = "float32") -> bool:
-    """Whether this many faces want to be partitioned, or partitioned anew. codes: in which they are to be kept."""
+    """Whether this many faces want to be partitioned, or partitioned again. codes: in which they are to be kept."""
     if faces < PARTITIONS_FROM_FACES:
         return False
     return training is None or faces >= GROWTH * training.faces or training.codes != codes

@@ -120,12 +120,12 @@ class IndexSearch:
                 try:
                     self._copy = GpuSearch(index, way)
                 except RuntimeError as error:  # out of memory, as FAISS says it
-                    log.info("no copy %s: %s", way, error)
+                    log.info("no copy on a GPU %s: %s", way, error)
                 else:
                     return
             if self.device == "gpu":
-                raise LibraryError(f"no GPU has room for the numbers of {faces:,} faces; run with `--device cpu`")
-            log.warning("the CPU goes on searching: no GPU has room for the numbers of %s faces", f"{faces:,}")
+                raise LibraryError(f"no GPU has room for the embeddings of {faces:,} faces; run with `--device cpu`")
+            log.warning("the CPU goes on searching: no GPU has room for the embeddings of %s faces", f"{faces:,}")
             self._is_refused = True
 
 

@@ -155,7 +155,7 @@ def parse_index(mapped: NDArray[np.uint8], *, in_place: bool) -> Any:
     """A FAISS index from the bytes of its file.
 
     in_place: it only looks at `mapped`, which has to outlive it, costs no memory, and must never be changed: FAISS
-    ends the process then. Raises VectorsUnusableError when it is no index of a library.
+    ends the process then. Raises VectorsUnusableError when it is not a library's index.
     """
     import faiss
 

@@ -67,7 +67,7 @@ def kept_counts(database: Database) -> KeptCounts:
 
 
 def kept_row(database: Database) -> KeptCounts | None:
-    """The same; None where the row is lost, until `verify --repair` makes it anew."""
+    """The same; None where the row is lost, until `verify --repair` makes it again."""
     rows = database.rows(f"SELECT {', '.join(_KEPT)} FROM counts")
     return KeptCounts(*rows[0]) if rows else None
 

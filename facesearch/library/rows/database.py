@@ -129,7 +129,7 @@ class Database:
         return rows
 
     def vacuum(self) -> bool:
-        """Write the file anew from its rows and empty the log; False where a reader keeps the log from being emptied.
+        """Write the file again from its rows and empty the log; False where a reader keeps the log from being emptied.
 
         Outside of any transaction."""
         self.execute("VACUUM")

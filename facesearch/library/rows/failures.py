@@ -1,6 +1,6 @@
 """What went wrong with SQLite or the disk, and what a user can do about it, in the words of an error's message.
 
-A text that is no UTF-8, in a row or in SQLite's own words about a damaged list of tables, is damage too.
+A text that is not UTF-8, in a row or in SQLite's own words about a damaged list of tables, is damage too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _REMEDIES = {
     sqlite3.SQLITE_FULL: "free disk space",
     sqlite3.SQLITE_IOERR: "free disk space (reading needs 40 kB too), and check the disk",
     sqlite3.SQLITE_CORRUPT: _REPAIR,
-    sqlite3.SQLITE_NOTADB: "restore it from a backup, or delete the library's folder and index anew",
+    sqlite3.SQLITE_NOTADB: "restore it from a backup, or delete the library's folder and index again",
     sqlite3.SQLITE_BUSY: "try again when the process that keeps it busy is done",
     sqlite3.SQLITE_READONLY: "see that the library's folder can be written",
     sqlite3.SQLITE_CANTOPEN: "see that the library's folder can be read and written",
@@ -27,7 +27,7 @@ FAILURES = (OSError, sqlite3.DatabaseError, UnicodeDecodeError)
 def said(error: BaseException) -> str:
     """What went wrong."""
     if isinstance(error, UnicodeDecodeError):
-        return "a text in it is no UTF-8"
+        return "a text in it is not UTF-8"
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 

@@ -138,7 +138,7 @@ def _hidden_and_covers(db: Database) -> None:
 def _added_faces(db: Database) -> None:
     """Version 14. Faces that the detector missed. found_by: who found a face; landmarks and embedding are NULL where
     none could be placed, which only those have that were added. Columns cannot lose their NOT NULL, so both tables are
-    written anew. removed_faces: those whose adding was undone, for the undo to be undone."""
+    written again. removed_faces: those whose adding was undone, for the undo to be undone."""
     found_by = "found_by TEXT NOT NULL DEFAULT 'detector' CHECK (found_by IN ('detector', 'user', 'import'))"
     numbers = """box BLOB NOT NULL CHECK (length(box) = 16),
             landmarks BLOB CHECK (length(landmarks) = 40),

@@ -1,4 +1,4 @@
-"""Finds photos by who is on them, when they were taken and where they lie; and who is often seen with whom.
+"""Finds photos by who is on them, when they were taken and where they lie; and which people are often together.
 
 Every question is answered from indices, so that it takes milliseconds among a million faces. Refuses to know names.
 """

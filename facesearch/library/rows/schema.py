@@ -65,7 +65,7 @@ def current_version() -> int:
 
 
 def version(path: Path) -> int:
-    """The number of steps that a database has taken. Raises LibraryError when it is no library's or too new."""
+    """The number of steps that a database has taken. Raises LibraryError when it is not a library's, or too new."""
     application_id, number = stamp(path)
     if application_id != APPLICATION_ID or number < 1:
         raise LibraryError(f"{path} is not a facesearch library; choose another place with --library")
@@ -121,7 +121,7 @@ def _apply_migrations(path: Path) -> None:
     with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection:
         db = Database(connection, execute_plugins=False)
         db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA foreign_keys = OFF")  # a step that writes a table anew must not delete what refers to it
+        db.execute("PRAGMA foreign_keys = OFF")  # a step that writes a table again must not delete what refers to it
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         (taken,) = db.execute("PRAGMA user_version").fetchone()
         for number, step in enumerate(MIGRATIONS[taken:], start=taken + 1):

@@ -2,7 +2,7 @@
 
 The kind of file is known by its first bytes, not its name. Of an animation or a file with several pictures the first
 one is taken (in HEIC the one it calls primary). The size in the header is checked before any pixel is decoded.
-Refuses whatever else Pillow can open (PostScript, Windows metafiles, video): those run programs or are no photos.
+Refuses whatever else Pillow can open (PostScript, Windows metafiles, video): those run programs or are not photos.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ALONE_OVER_BYTES = 32 << 20
 CONVERSION_ERRORS = (OSError, ValueError, MemoryError)
 
 _BITS_PER_SAMPLE, _PLANAR, _IN_PLANES = 258, 284, 2  # TIFF 6.0
-_WRONG_PIXELS = "the checksum of its pixels is wrong: some may be others than they were"
+_WRONG_PIXELS = "the checksum of its pixels is wrong: some may have changed"
 _READABLE_TIFF = "export it with 8 or 16 bits a sample, side by side, or as PNG"
 _ORIENTATION_TAG = 0x0112
 # EXIF orientation to what makes the photo upright. Source: Exif 3.0 (CIPA DC-008), tag Orientation.
@@ -103,7 +103,7 @@ def decode_photo(content: bytes, path: Path, max_side_px: int = MAX_SIDE_PX) -> 
     with pillow_silenced:
         decoded = _decoded(content, path, max_side_px, draft=False)
     if decoded.damage is not None:
-        raise photo_error(path, f"is damaged ({decoded.damage}): copy it again from where it came")
+        raise photo_error(path, f"is damaged ({decoded.damage}): copy it again from the original")
     return np.frombuffer(decoded.content, np.uint8).reshape(decoded.shape)
 
 
@@ -118,7 +118,7 @@ def read_picture(
     with one_at_a_time if file.size_bytes > ALONE_OVER_BYTES else nullcontext():
         current, content = read_file(file.path)
         if not content:
-            raise photo_error(file.path, "is empty (0 bytes): copy it again from where it came")
+            raise photo_error(file.path, "is empty (0 bytes): copy it again from the original")
         with pillow_silenced:
             decoded = _decoded(content, file.path, max_side_px, draft=draft)
         sha256 = hashlib.sha256(content).hexdigest()
@@ -293,5 +293,5 @@ def _what_is_wrong(error: BaseException, name: str) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return f"is too large for {name} ({said}): export a smaller copy"
     if isinstance(error, EOFError) or "truncated" in said.lower() or "end of file" in said.lower():
-        return f"is cut off: its {name} data ends too early ({said}): copy it again from where it came"
-    return f"is damaged or cut off: its {name} data cannot be decoded ({said}): copy it again from where it came"
+        return f"is cut off: its {name} data ends too early ({said}): copy it again from the original"
+    return f"is damaged or cut off: its {name} data cannot be decoded ({said}): copy it again from the original"

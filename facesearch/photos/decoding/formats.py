@@ -56,7 +56,7 @@ _CLASSES = {
 FORMATS = tuple(_CLASSES)
 
 
-_DAMAGED_COPY = "copy it again from where it came"
+_DAMAGED_COPY = "copy it again from the original"
 _OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (b"\xff\x0a", "a JPEG XL photo", "convert it to JPEG"),
     (b"\0\0\0\x0cJXL ", "a JPEG XL photo", "convert it to JPEG"),

@@ -45,7 +45,7 @@ def has_wrong_pixels(content: bytes) -> bool:
 
 
 def _chunks(content: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Where each chunk begins and ends, and its name; up to the end of the file, or to what is no chunk."""
+    """Where each chunk begins and ends, and its name; up to the end of the file, or of the chunks."""
     start = len(SIGNATURE)
     while start + 12 <= len(content):
         end = start + 12 + int.from_bytes(content[start : start + 4], "big")

@@ -223,7 +223,7 @@ def opened(path: Path, max_side_px: int = MAX_FRAME_PX) -> Iterator[OpenVideo]:
             if container_name == "mov" and _says_encrypted(source):
                 raise photo_error(path, "is encrypted, as films that are bought or rented are: it cannot be read")
             if container_name is None:
-                raise photo_error(path, "is no video of a kind that facesearch reads: convert it to MP4")
+                raise photo_error(path, "is not a kind of video that facesearch reads: convert it to MP4")
             try:
                 source.seek(0)
                 container = av.open(source, format=container_name, metadata_errors="replace", buffer_size=1 << 18)
@@ -257,7 +257,7 @@ def _is_attached(stream: Any) -> bool:
 def _why_not_opened(error: BaseException) -> str:
     # Without the name of what was opened: here a file's number, which differs from run to run.
     said = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
-    return f"is cut off or damaged: its index cannot be read ({said}): copy it again from where it came"
+    return f"is cut off or damaged: its index cannot be read ({said}): copy it again from the original"
 
 
 def _says_encrypted(film: IO[bytes] | FilePart) -> bool:

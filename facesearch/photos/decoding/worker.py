@@ -1,6 +1,6 @@
 """Photos decoded in a process of their own, so that a file which brings its decoder down harms nothing else.
 
-Decoders are C and C++, and a hostile or damaged file can crash one, keep it busy for ever, or make it ask for all the
+Decoders are C and C++, and a hostile or damaged file can crash one, keep it busy forever, or make it ask for all the
 memory. The process has a limit of time a photo and one of memory; when it ends, the photo is a PhotoError with the
 reason, and the next one gets a new process. Where none may be started, photos are decoded here, with a warning.
 Requests and answers are JSON and bare pixels: nothing is pickled, and the main program is not imported again. What the
@@ -176,7 +176,7 @@ class DecodingWorker:
         elif how == "SIGKILL":
             reason = "was being decoded when the system ended the process, usually for lack of memory: try again"
         else:
-            reason = f"is damaged: it crashes its decoder ({how}): copy it again from where it came"
+            reason = f"is damaged: it crashes its decoder ({how}): copy it again from the original"
         error = photo_error(path, reason)
         if how == "SIGKILL":  # not the photo's fault: an error with a number is tried again
             error.__cause__ = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))

@@ -57,7 +57,7 @@ class Request:
     draft: bool  # whether a draft of the photo will do
     at_s: float | None  # the frame of a video
     read_picture: Callable[..., Picture]  # `decode.read_picture`
-    alive: Callable[[], None]  # to be called now and then by what takes longer than a photo may: the limit begins anew
+    alive: Callable[[], None]  # to be called now and then by what takes longer than a photo may: the limit starts again
     ask: Callable[[tuple[int, ...], bytes], bytes]  # of whoever started the process: about bytes of that shape
     known: dict[str, Any] | None = None  # of the photo, for what makes something else of it than pixels
 

@@ -195,7 +195,7 @@ def _candidates(
 ) -> tuple[Candidate, Candidate | None]:
     """The person asked about, or the nearest; and the nearest of the others."""
     if not people:
-        raise LibraryError(f"the library in {library.path} holds no faces: there is nobody to be near to")
+        raise LibraryError(f"the library in {library.path} holds no faces to compare with; index some photos first")
     if person_id is None:
         person = _candidate(people[0])
     else:

@@ -2,7 +2,7 @@
 
 Where covering moves the face away from another, that part spoke for the two being one person; where it moves it nearer,
 against. Source: occlusion sensitivity, Zeiler and Fergus 2014, section 4.2, with a distance in the place of a score. It
-asks one part at a time, so parts that say the same hide one another; and a covered face is no face that a tower was
+asks one part at a time, so parts that say the same hide one another; and a covered face is not one that a tower was
 trained on. Refuses to name reasons: it says what the number depends on, not why.
 """
 
@@ -50,7 +50,7 @@ class Patches:
             )
         count = len(self.starts_px) ** 2
         if count > MOST_COVERED:
-            raise UsageError(f"that makes {count:,} patches, the most are {MOST_COVERED:,}; choose a larger stride")
+            raise UsageError(f"that makes {count:,} patches, but the limit is {MOST_COVERED:,}; choose a larger stride")
 
     @property
     def starts_px(self) -> list[int]:

@@ -16,7 +16,7 @@ def calibrate(path: Path, tower: Embedder, far: float = FAR, *, dry_run: bool = 
     """Fit a library's calibration to its named people, and put it in force. tower: the library's own.
 
     Raises LibraryError where there is no library, too few have names (then nothing is changed), or it cannot be
-    written; TowerError where it was built with another tower; UsageError for a far that is no share.
+    written; TowerError where it was built with another tower; UsageError for a far that is not a share.
     """
     with Library.open(path, writable=not dry_run) as library:
         library.use_tower(tower)

@@ -1,6 +1,6 @@
 """Fit a threshold and a calibration to a library's named people, and measure both on people who were left out.
 
-Intervals come from drawing the people again, not the pairs: pairs that share a person are no independent evidence.
+Intervals come from drawing the people again, not the pairs: pairs that share a person are not independent evidence.
 """
 
 from __future__ import annotations
@@ -229,7 +229,7 @@ class _Counted:
 def _resampled(pairs: Pairs, threshold: float, far: float) -> tuple[Values, Values, Values]:
     """For people drawn again with repetition: the threshold at the FAR, and FAR and TAR at the fitted threshold.
 
-    A person drawn w times counts w times; a pair of two people the product. Who is drawn twice is no pair with himself.
+    A person drawn w times counts w times; a pair of two people the product. Nobody makes a pair with themselves.
     """
     rng = np.random.default_rng(_SEED)
     people = int(max(pairs.first.max(), pairs.second.max())) + 1

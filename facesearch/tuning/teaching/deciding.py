@@ -1,7 +1,7 @@
 """Whether what was learned is kept: by how much it is better on faces that it has not seen, and how sure that is.
 
 What is compared is the area under the ROC (AUC): how often two photos of one person are nearer than two of two people.
-Its gain is given with an interval by bootstrap over people (Efron 1979): photos of one person are no independent
+Its gain is given with an interval by bootstrap over people (Efron 1979): photos of one person are not independent
 witnesses, people nearly are. Refuses to keep what might be chance.
 """
 
@@ -52,7 +52,7 @@ def decide(held_out: HeldOut, seed: int) -> Verdict:
 
 
 def bootstrapped_gain(pairs: HeldOutPairs, seed: int) -> Gain:
-    """The gain in AUC, with the interval that it lies in when people are drawn anew, with replacement.
+    """The gain in AUC, with the interval that it lies in when people are redrawn, with replacement.
 
     A resample in which a pair of either kind is missing is left out. Raises ValueError where that are all.
     """

@@ -155,7 +155,7 @@ class _Run:
 
     def _rank_1(self, spaces: tuple[Places, Places]) -> tuple[tuple[float, float], int]:
         """How many photos of people who were learned have one of the same person nearest, before and after; of how
-        many, without people of whom nothing was learned."""
+        many, without people that nothing was learned of."""
         people = self._lessons.people
         probes = self._probes[np.isin(people[self._probes], people[self._gallery])]
         if not len(probes) or not len(self._gallery):

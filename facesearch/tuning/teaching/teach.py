@@ -199,8 +199,8 @@ def _missing(lessons: Lessons) -> str | None:
         return None
     return (
         f"{LEAST_PEOPLE} named people with {LEAST_FACES} faces each are needed, and there "
-        f"{'is' if enough == 1 else 'are'} {enough} (of {len(counts)} with a name; faces that only the grouping gave "
-        "to somebody who had a name already do not count)"
+        f"{'is' if enough == 1 else 'are'} {enough} (of {len(counts)} with a name; faces that only grouping added to "
+        "a named person do not count)"
     )
 
 

@@ -69,7 +69,7 @@ class DrawnFace:
 class KnownPhoto(PhotoFile):
     """A photo to be looked at again, and what is known of it."""
 
-    faces: Sequence[DetectedFace] | None  # taken as they are, in px of the photo in the file; None: detected anew
+    faces: Sequence[DetectedFace] | None  # taken as they are, in px of the photo in the file; None: detected again
     drawn: Sequence[DrawnFace] = ()
 
     def as_plain(self) -> dict[str, Any]:
@@ -231,7 +231,9 @@ def embed_faces(tower: Embedder, faces: Sequence[AlignedFace]) -> list[EmbeddedF
     new = iter(tower.embed(np.stack(crops)) if crops else ())
     embeddings = [next(new) if face.embedding is None else face.embedding for face in faces]
     if any(each.shape != (EMBEDDING_SIZE,) or not np.isfinite(each).all() for each in embeddings):
-        raise TowerError(f"the tower {tower.card.name} gave no {EMBEDDING_SIZE} finite numbers a face; install it anew")
+        raise TowerError(
+            f"the tower {tower.card.name} gave no {EMBEDDING_SIZE} finite numbers for each face; reinstall it"
+        )
     return [
         EmbeddedFace(face.face, embedding, face.quality, face.span)
         for face, embedding in zip(faces, embeddings, strict=True)

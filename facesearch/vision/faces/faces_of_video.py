@@ -60,7 +60,7 @@ def see_video(file: PhotoFile, detector: FaceDetector, alive: Callable[[], None]
 
 def with_film(seen: SeenPhoto, detector: FaceDetector, alive: Callable[[], None] = lambda: None) -> SeenPhoto:
     """A photo with the faces in its film too, if it is a motion photo; they have time spans, in px of the film. What is
-    wrong with the film is no damage to the photo."""
+    wrong with the film does not damage the photo."""
     if not (reads_videos() and has_film(seen.file.path)):
         return seen
     following = _Following()

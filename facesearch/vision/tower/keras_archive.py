@@ -33,7 +33,7 @@ def read_keras_archive(path: Path) -> openvino.Model:
     config, weights = _read_archive(path)
     if config.get("class_name") != "Functional":
         raise TowerError(
-            f"{path} holds a {config.get('class_name')} model, not a Functional one: export the tower anew"
+            f"{path} holds a {config.get('class_name')} model, not a Functional one: export the tower again"
         )
     nodes: dict[str, Node] = {}
     parameters = []
@@ -46,7 +46,7 @@ def read_keras_archive(path: Path) -> openvino.Model:
         output = nodes[_output_name(config["config"])]
     except (KeyError, IndexError, TypeError) as error:
         raise TowerError(
-            f"{path} is not laid out as Keras 3 saves a network ({error!r}): export the tower anew"
+            f"{path} is not laid out as Keras 3 saves a network ({error!r}): export the tower again"
         ) from error
     except TowerError as error:
         raise TowerError(f"{path}: {error}") from error

@@ -7,7 +7,7 @@ const RUSH = 8; // screens a second
 let grid = null, more = "", total = 0, wide = 0, columns = 1, row = 1, size = FIRST;
 let blocks = new Map(); // by number: the lists that are there
 let coming = new Map(); // by number: what stops a request
-let wanting = new Set(); // numbers of blocks whose cards have yet to come, or are from before the page was shown anew
+let wanting = new Set(); // numbers of blocks whose cards have yet to come, or are from before the page was shown again
 let seen = { above: 0, at: 0 }, resting = 0; // where the screen was when it was looked at last; a look that is to come
 let anchor = null; // the place of the card that was selected last
 let wished = null; // the place of the card that the keyboard is to go to as soon as it is there

@@ -68,11 +68,11 @@ function takeBack() {
   if (change) act(() => send("/api/v1/journal/undo", { change }), "Undone");
 }
 
-// What is being done here: the page is shown anew when that is done, and not before. missed: the library changed meanwhile.
+// What is being done here: the page is shown again when that is done, and not before. missed: the library changed meanwhile.
 let acting = 0;
 let missed = false;
 
-/** Do something, say how it went, and show the page anew; returns the answer, or null where it failed. */
+/** Do something, say how it went, and show the page again; returns the answer, or null where it failed. */
 export async function act(work, words) {
   acting += 1;
   try {
@@ -97,7 +97,7 @@ const isWritten = (node) => node?.matches("input:not([type=checkbox], [type=radi
 const written = () => new Map([...document.querySelectorAll("#content [id]")].filter(isWritten).map((node) => [node.id, node.value]));
 let begun = 0;
 
-/** Show the page as it is now, without loading it anew. Answers can come out of order: only the last that was asked for
+/** Show the page as it is now, without loading it again. Answers can come out of order: only the last that was asked for
     counts. gently: wait until nobody is typing or selecting, whose work would be lost. */
 export async function refresh(address = location.href, gently = false) {
   const number = ++begun, before = written();
@@ -118,7 +118,7 @@ export async function refresh(address = location.href, gently = false) {
   document.dispatchEvent(new Event("shown"));
 }
 
-/** Run when a page is shown, now and whenever it is shown anew. */
+/** Run when a page is shown, now and whenever it is shown again. */
 export function whenShown(prepare) {
   document.addEventListener("shown", prepare);
   prepare();

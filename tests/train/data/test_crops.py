@@ -164,7 +164,7 @@ def test_a_folder_that_cannot_be_written_is_named(drawn: Path, tmp_path: Path) -
 def test_a_damaged_cache_is_made_anew(drawn: Path, crops: CropSet, tmp_path: Path, harm: str) -> None:
     folder = Path(shutil.copytree(crops.folder, tmp_path / "cache"))
     (folder / harm).write_bytes((folder / harm).read_bytes()[:5000] if harm == "crops.npy" else b"{")
-    with pytest.raises(TrainingDataError, match="Make them anew"):
+    with pytest.raises(TrainingDataError, match="Make them again"):
         open_crops(folder)
     np.testing.assert_array_equal(prepare_crops(read_dataset(drawn), folder).crops, crops.crops)
 

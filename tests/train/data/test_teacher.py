@@ -68,7 +68,7 @@ def test_each_file_is_taken_for_the_set_that_it_knows_the_most_photos_of(tmp_pat
 
 def test_files_that_fit_nothing_or_each_other_are_refused(tmp_path: Path) -> None:
     strange = write_teacher(tmp_path / "s.npz", paths=["x/1.jpg"], embeddings=[[1.0]])
-    with pytest.raises(TrainingDataError, match=r"knows no photo of the data: its first is x/1\.jpg"):
+    with pytest.raises(TrainingDataError, match=r"has no photo of the data: its first is x/1\.jpg"):
         taught_places([read_teacher(strange)], [tmp_path], [tmp_path / "p" / "1.jpg"])
     other = write_teacher(tmp_path / "o.npz", paths=["x/1.jpg"], embeddings=[[1.0, 2.0]])
     with pytest.raises(TrainingDataError, match=r"\[1, 2\] numbers a photo"):

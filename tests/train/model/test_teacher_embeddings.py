@@ -1,4 +1,4 @@
-"""Teacher files: read, made once beside the crops, resumed, made anew; and labels that a teacher doubts."""
+"""Teacher files: read, made once beside the crops, resumed, made again; and labels that a teacher doubts."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_missing_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:
         with pytest.raises(TrainingDataError, match="cannot be read as a teacher"):
             read_teacher(tmp_path / name)
     foreign = write_teacher(tmp_path / "a.npz", ["x/1.png"], np.zeros((1, 2)))
-    with pytest.raises(TrainingDataError, match=r"knows no photo of the data: its first is x/1\.png"):
+    with pytest.raises(TrainingDataError, match=r"has no photo of the data: its first is x/1\.png"):
         taught_places([read_teacher(foreign)], [Path("/data")], [Path("/data/y.png")])
     wider = write_teacher(tmp_path / "b.npz", ["y.png"], np.zeros((1, 3)))
     with pytest.raises(TrainingDataError, match=r"have \[2, 3\] numbers a photo"):

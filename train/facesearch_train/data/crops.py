@@ -122,7 +122,7 @@ def open_crops(folder: Path) -> CropSet:
     """A finished cache. Raises TrainingDataError where there is none, or one of another version of this room."""
     index = _index_of(folder)
     if index.get("version") != CROP_VERSION or not _is_whole(folder):
-        raise TrainingDataError(f"{folder} holds no crops that this version reads. Make them anew: facesearch train.")
+        raise TrainingDataError(f"{folder} holds no crops that this version reads. Make them again: facesearch train.")
     root = Path(index["root"])
     photos = tuple(
         TrainingPhoto(root / path, identity) for path, identity in zip(index["paths"], index["identities"], strict=True)
@@ -259,7 +259,7 @@ def _header(dataset: Dataset, fingerprint: str) -> dict[str, Any]:
 
 
 def _refuse_other_folder(folder: Path) -> None:
-    """A cache that is made anew replaces its whole folder: nothing else may lie there."""
+    """A cache that is made again replaces its whole folder: nothing else may lie there."""
     others = {path.name for path in folder.iterdir()} - {"crops.npy", "index.json"} if folder.is_dir() else set()
     if others:
         raise TrainingDataError(

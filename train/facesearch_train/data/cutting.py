@@ -19,7 +19,7 @@ from facesearch.vision.alignment import align
 from facesearch.vision.detector.detector import Detector
 from facesearch_train.data.packs import PhotoReader, TrainingPhoto
 
-CROP_VERSION = 1  # raise it when the same photo would be cut otherwise: caches are then made anew
+CROP_VERSION = 1  # raise it when the same photo would be cut otherwise: caches are then made again
 
 Origin = Literal["detected", "aligned", "fallback"]
 Size = tuple[int, int]  # width, height in px

@@ -1,6 +1,6 @@
 """The same picture twice in a set: files that are equal byte for byte, and crops that show one shot.
 
-Compares files and pixels, never faces: two shots of one moment are no copies. Refuses to say which label is right.
+Compares files and pixels, never faces: two shots of one moment are not copies. Refuses to say which label is right.
 """
 
 from __future__ import annotations

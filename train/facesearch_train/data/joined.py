@@ -94,7 +94,7 @@ class JoinedCrops:
         row_of = {path: (number, row) for number, crops in enumerate(crop_sets) for row, path in enumerate(crops.paths)}
         photos = [photo for photo in merged.photos if photo.path in row_of]
         if not photos:
-            raise TrainingDataError(f"No photo of {merged.name} has a crop. Make the crops anew: facesearch train.")
+            raise TrainingDataError(f"No photo of {merged.name} has a crop. Make the crops again: facesearch train.")
         self.identities = [photo.identity for photo in photos]
         self.paths = [photo.path for photo in photos]
         places = [row_of[path] for path in self.paths]

@@ -53,7 +53,7 @@ class Tarball:
         """All whole files in it, in their order, and what is wrong with the archive ("" where nothing is).
 
         Of two files with one name the later one counts, as when a tar is unpacked.
-        Raises TrainingDataError where it cannot be opened or is no tar.
+        Raises TrainingDataError where it cannot be opened or is not a tar.
         """
         found: dict[tuple[str, ...], TarEntry] = {}
         damage = ""

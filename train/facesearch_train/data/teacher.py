@@ -73,7 +73,7 @@ def taught_places(teachers: Sequence[TeacherFile], roots: Sequence[Path], paths:
         best = max(known, key=len)
         if not best:
             raise TrainingDataError(
-                f"{teacher.path} knows no photo of the data: its first is {next(iter(teacher.rows), 'missing')}. "
+                f"{teacher.path} has no photo of the data: its first is {next(iter(teacher.rows), 'missing')}. "
                 "Paths are those below the folder or packed file that --data names."
             )
         mine, its = np.array(best).T

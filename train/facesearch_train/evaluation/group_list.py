@@ -48,10 +48,10 @@ def read_groups(path: Path) -> dict[str, list[str]]:
                 groups[cells[0].strip()].append(cells[1].strip())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TrainingDataError(
-            f"{path} cannot be read as a list of groups ({error}). Give a CSV file with a photo and a group a line."
+            f"{path} cannot be read as a list of groups ({error}). Give a CSV file: a photo and a group in each line."
         ) from error
     if not groups:
-        raise TrainingDataError(f"{path} lists no photo. Give a header and then a photo and a group a line.")
+        raise TrainingDataError(f"{path} lists no photo. Give a header and then a photo and a group on each line.")
     return dict(groups)
 
 

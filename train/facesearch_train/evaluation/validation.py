@@ -74,7 +74,7 @@ def _whole_people(identities: NDArray[np.int32], seed: int) -> NDArray[np.int64]
     people = [photos[:10] for photos in photos_by_person(identities) if len(photos) > 1]
     if len(people) < 2:
         raise TrainingDataError(
-            "Validation needs two people with two photos each, whom training then never sees. Add people, or photos of "
+            "Validation needs two people with two photos each, who are kept out of training. Add people, or photos of "
             "them."
         )
     chosen: list[NDArray[np.int64]] = []

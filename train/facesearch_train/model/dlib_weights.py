@@ -97,7 +97,7 @@ class _Reader:
                 raise ValueError(f"a layer has version {number}")
             versions.append(number)
         if self.take(name) != _INPUT.encode():
-            raise ValueError("its input is no image of a fixed size")
+            raise ValueError("its input is not an image of a fixed size")
         return versions
 
     def layer(self) -> DlibLayer:

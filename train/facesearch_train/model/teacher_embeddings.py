@@ -1,7 +1,7 @@
 """What a teacher says of a cache of crops, computed once and kept beside it as a teacher file (see `teacher`).
 
 An interrupted computation goes on where it stopped. The file belongs to the crops and to the teacher it was made from:
-when either changes, it is made anew. Looks at no photo, only at crops.
+when either changes, it is made again. Looks at no photo, only at crops.
 """
 
 from __future__ import annotations

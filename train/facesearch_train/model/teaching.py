@@ -46,7 +46,7 @@ def soft_contrastive_loss(embeddings: Any, labels: Any, margin: float = MARGIN) 
 
     A pair costs (1 - y) D² + y max(margin - D, 0)². As in `all_pairs_contrastive_loss` either half is a mean: of the
     pairs by how much they are one person's, and of those inside the margin by how much they are two people's, so that
-    the few near ones are not drowned by the many far ones. An anchor is no pair of itself.
+    the few near ones are not drowned by the many far ones. An anchor is not paired with itself.
     """
     others = 1.0 - ops.eye(ops.shape(embeddings)[0], dtype="float32")
     squared = squared_distances(embeddings, embeddings)
