@@ -17,7 +17,7 @@ from facesearch.errors import LibraryError, NoFaceError, TowerError, UsageError
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def two_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders with two portraits each of two people."""
     return write_album(tmp_path_factory.mktemp("album"), 2, 2, seed=5).directory / "people"
 
@@ -35,8 +35,8 @@ def test_every_public_name_is_there_and_no_other() -> None:
         getattr(facesearch, "gallery")  # noqa: B009 - mypy knows that it is not there
 
 
-def test_index_then_query_then_index_again(face_library: facesearch.FaceLibrary, people: Path) -> None:
-    first, second = sorted(folder for folder in people.iterdir())
+def test_index_then_query_then_index_again(face_library: facesearch.FaceLibrary, two_people: Path) -> None:
+    first, second = sorted(folder for folder in two_people.iterdir())
     done: list[int] = []
     summary = face_library.index(first, people_from_folders=True, on_progress=lambda now: done.append(now.done))
     assert (summary.photos_new, done[-1]) == (2, 2)
@@ -52,28 +52,28 @@ def test_index_then_query_then_index_again(face_library: facesearch.FaceLibrary,
 
 
 def test_a_library_keeps_its_smallest_face_until_it_is_moved_to_another(
-    face_library: facesearch.FaceLibrary, people: Path
+    face_library: facesearch.FaceLibrary, two_people: Path
 ) -> None:
-    face_library.index(people, smallest_face="30%")
+    face_library.index(two_people, smallest_face="30%")
     assert face_library.status().detector.endswith("-face30%")
     assert face_library.detector.settings.min_face_share == 0.3
-    probe = min(min(people.iterdir()).iterdir())
+    probe = min(min(two_people.iterdir()).iterdir())
     assert face_library.query(probe).faces
-    assert face_library.index(people).photos_unchanged == 4  # without saying it again
+    assert face_library.index(two_people).photos_unchanged == 4  # without saying it again
     with pytest.raises(LibraryError, match=r"built with the detector .*facesearch reindex moves it"):
-        face_library.index(people, smallest_face="40")
+        face_library.index(two_people, smallest_face="40")
     assert face_library.reindex(smallest_face="40").switched
     assert face_library.status().detector.endswith("-face40px")
     assert face_library.query(probe).faces
     assert face_library.verify().findings == ()
     with pytest.raises(UsageError, match="the smallest face is '0'"):
-        face_library.index(people, smallest_face="0")
+        face_library.index(two_people, smallest_face="0")
 
 
 def test_a_library_that_is_not_there_is_neither_made_nor_found_by_asking(
-    face_library: facesearch.FaceLibrary, people: Path
+    face_library: facesearch.FaceLibrary, two_people: Path
 ) -> None:
-    for ask in (face_library.status, lambda: face_library.query(min(people.rglob("*.jpg")))):
+    for ask in (face_library.status, lambda: face_library.query(min(two_people.rglob("*.jpg")))):
         with pytest.raises(LibraryError, match="there is no library"):
             ask()
     assert not face_library.path.exists()
@@ -97,8 +97,8 @@ def test_a_missing_tower_is_an_error_that_names_it(tmp_path: Path) -> None:
         facesearch.load_tower(tmp_path / "nowhere")
 
 
-def test_compare_is_symmetric_and_near_zero_for_one_photo(people: Path, tower: Path) -> None:
-    first, second = min(people.rglob("*.jpg")), max(people.rglob("*.jpg"))
+def test_compare_is_symmetric_and_near_zero_for_one_photo(two_people: Path, tower: Path) -> None:
+    first, second = min(two_people.rglob("*.jpg")), max(two_people.rglob("*.jpg"))
     there, back, same = (
         facesearch.compare(a, b, tower=tower, device="cpu")
         for a, b in ((first, second), (second, first), (first, first))
@@ -110,9 +110,9 @@ def test_compare_is_symmetric_and_near_zero_for_one_photo(people: Path, tower: P
 
 
 def test_a_question_loads_tower_and_search_while_it_looks_for_faces(
-    face_library: facesearch.FaceLibrary, people: Path, monkeypatch: pytest.MonkeyPatch
+    face_library: facesearch.FaceLibrary, two_people: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    face_library.index(people)
+    face_library.index(two_people)
     begun = threading.Event()
     monkeypatch.setattr(type(face_library.tower), "prepare", lambda tower: begun.set())
 
@@ -122,7 +122,7 @@ def test_a_question_loads_tower_and_search_while_it_looks_for_faces(
 
     monkeypatch.setattr(type(face_library.detector), "detect", detect)
     with pytest.raises(NoFaceError):
-        face_library.query(min(people.rglob("*.jpg")))
+        face_library.query(min(two_people.rglob("*.jpg")))
 
 
 def test_every_value_of_the_api_comes_from_the_room_that_a_type_checker_sees() -> None:

@@ -30,20 +30,21 @@ from facesearch_train.data.datasets import read_dataset
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def labelled_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four drawn people in three photos each, one folder per person."""
     return write_album(tmp_path_factory.mktemp("album"), 4, 3, groups=0, seed=5).directory / "people"
 
 
 @pytest.fixture(autouse=True)
-def shared_cache(monkeypatch: pytest.MonkeyPatch, people: Path) -> None:
-    monkeypatch.setenv("FACESEARCH_CACHE", str(people.parents[1] / "cache"))
+def shared_cache(monkeypatch: pytest.MonkeyPatch, labelled_people: Path) -> None:
+    monkeypatch.setenv("FACESEARCH_CACHE", str(labelled_people.parents[1] / "cache"))
 
 
-def test_all_pairs_of_a_folder_a_person(run: CommandLine, people: Path, tower: Path) -> None:
-    ran = run("evaluate", "--data", people, "--tower", tower, "--threshold", "0.05", "--json")
+def test_all_pairs_of_a_folder_a_person(run: CommandLine, labelled_people: Path, tower: Path) -> None:
+    ran = run("evaluate", "--data", labelled_people, "--tower", tower, "--threshold", "0.05", "--json")
     assert ran.code == 0, ran.err
     figures = json.loads(ran.out)
-    crops = prepare_crops(read_dataset(people))
+    crops = prepare_crops(read_dataset(labelled_people))
     embeddings = Tower.load(tower, device="cpu").embed(np.asarray(crops.crops)).astype(np.float64)
     genuine, impostor = [], []
     for row in range(len(crops)):
@@ -56,13 +57,13 @@ def test_all_pairs_of_a_folder_a_person(run: CommandLine, people: Path, tower: P
     assert figures["accuracy_at_threshold"] == pytest.approx(right / (len(genuine) + len(impostor)))
 
 
-def test_a_list_of_pairs_fold_by_fold(run: CommandLine, people: Path, tower: Path, tmp_path: Path) -> None:
-    names = sorted(folder.name for folder in people.iterdir())
+def test_a_list_of_pairs_fold_by_fold(run: CommandLine, labelled_people: Path, tower: Path, tmp_path: Path) -> None:
+    names = sorted(folder.name for folder in labelled_people.iterdir())
     lfw = tmp_path / "lfw"
     for name in names:
         person = name.replace(" ", "_")
         (lfw / person).mkdir(parents=True)
-        for number, photo in enumerate(sorted((people / name).iterdir()), start=1):
+        for number, photo in enumerate(sorted((labelled_people / name).iterdir()), start=1):
             (lfw / person / f"{person}_{number:04d}.jpg").write_bytes(photo.read_bytes())
     a, b, c, d = (name.replace(" ", "_") for name in names)
     folds = [
@@ -88,9 +89,9 @@ def test_without_photos_the_exit_code_is_6(run: CommandLine, tmp_path: Path, tow
 
 
 @pytest.fixture
-def portrait_library(run: CommandLine, people: Path, tower: Path, tmp_path: Path) -> Path:
+def portrait_library(run: CommandLine, labelled_people: Path, tower: Path, tmp_path: Path) -> Path:
     """A library of copies of the portraits, named after their folders, and of one photo of nobody known."""
-    photos = Path(shutil.copytree(people, tmp_path / "photos"))
+    photos = Path(shutil.copytree(labelled_people, tmp_path / "photos"))
     stranger = write_album(tmp_path / "other", 1, 1, groups=0, seed=9).directory / "people"
     shutil.copy(next(stranger.rglob("*.jpg")), tmp_path / "stranger.jpg")
     folder = tmp_path / "library"
@@ -131,7 +132,7 @@ def test_the_named_people_of_a_library_need_no_photo(
 
 
 def test_a_librarys_report_shows_the_crops_that_were_embedded(
-    portrait_library: Path, people: Path, tower: Path, tmp_path: Path
+    portrait_library: Path, labelled_people: Path, tower: Path, tmp_path: Path
 ) -> None:
     with Library.open(portrait_library) as opened:
         judged = judge_library(opened)
@@ -149,14 +150,14 @@ def test_a_librarys_report_shows_the_crops_that_were_embedded(
 
 
 def test_a_library_is_judged_only_with_its_tower_and_with_names(
-    run: CommandLine, portrait_library: Path, people: Path, tower: Path, tmp_path: Path
+    run: CommandLine, portrait_library: Path, labelled_people: Path, tower: Path, tmp_path: Path
 ) -> None:
     other = write_small_tower(tmp_path / "other-tower", seed=8)
     refused = run("evaluate", "--library", portrait_library, "--tower", other)
     assert refused.code == 5
     assert "--tower" in refused.err
     nameless = tmp_path / "nameless"
-    assert run("index", people, "--library", nameless, "--tower", tower).code == 0
+    assert run("index", labelled_people, "--library", nameless, "--tower", tower).code == 0
     refused = run("evaluate", "--library", nameless, "--tower", tower)
     assert refused.code == 4
     assert "name two people" in refused.err
@@ -169,9 +170,9 @@ def test_options_that_do_not_go_together_are_refused(run: CommandLine, arguments
     assert run("evaluate", *arguments).code == 2
 
 
-def test_the_report_of_labelled_photos(run: CommandLine, people: Path, tower: Path, tmp_path: Path) -> None:
+def test_the_report_of_labelled_photos(run: CommandLine, labelled_people: Path, tower: Path, tmp_path: Path) -> None:
     report = tmp_path / "report"
-    ran = run("evaluate", "--data", people, "--tower", tower, "--report", report)
+    ran = run("evaluate", "--data", labelled_people, "--tower", tower, "--report", report)
     assert ran.code == 0, ran.err
     assert f"report            {report / 'report.html'}" in ran.out
     assert "distance 1        1.000: " in ran.out
@@ -179,7 +180,7 @@ def test_the_report_of_labelled_photos(run: CommandLine, people: Path, tower: Pa
     for head in ("ROC", "Distances", "Calibration", "Pairs of one person", "How far a face moves from itself"):
         assert f"<h2>{head}</h2>" in page
     assert page.count("jpeg;base64") > 40
-    taken = run("evaluate", "--data", people, "--tower", tower, "--report", people)
+    taken = run("evaluate", "--data", labelled_people, "--tower", tower, "--report", labelled_people)
     assert taken.code == 2
 
 
@@ -195,16 +196,16 @@ def with_cohort(tower: Path, tmp_path: Path) -> Path:
 
 
 def test_a_tower_with_a_cohort_is_judged_by_judged_and_by_plain_distances(
-    run: CommandLine, people: Path, tower: Path, with_cohort: Path
+    run: CommandLine, labelled_people: Path, tower: Path, with_cohort: Path
 ) -> None:
-    ran = run("evaluate", "--data", people, "--tower", with_cohort, "--json")
+    ran = run("evaluate", "--data", labelled_people, "--tower", with_cohort, "--json")
     assert ran.code == 0, ran.err
     both = json.loads(ran.out)
-    alone = json.loads(run("evaluate", "--data", people, "--tower", tower, "--json").out)
+    alone = json.loads(run("evaluate", "--data", labelled_people, "--tower", tower, "--json").out)
     assert alone["judged"] is None
     judged = both.pop("judged")
     assert both == {key: value for key, value in alone.items() if key != "judged"}
-    crops = prepare_crops(read_dataset(people))
+    crops = prepare_crops(read_dataset(labelled_people))
     loaded = Tower.load(with_cohort, device="cpu")
     places = loaded.embed(np.asarray(crops.crops))
     scales = loaded.local_scale(places).astype(np.float64)
@@ -215,20 +216,33 @@ def test_a_tower_with_a_cohort_is_judged_by_judged_and_by_plain_distances(
     ]
     assert judged["impostor_distance"] == pytest.approx(np.mean(apart), rel=1e-4)
     assert judged["threshold"] == 0.2
-    listed = run("evaluate", "--data", people, "--tower", with_cohort).out
+    listed = run("evaluate", "--data", labelled_people, "--tower", with_cohort).out
     assert "by judged distances (with the tower's cohort):" in listed
 
 
-def test_false_matches_and_misses_by_group(run: CommandLine, people: Path, with_cohort: Path, tmp_path: Path) -> None:
-    names = sorted(folder.name for folder in people.iterdir())
+def test_false_matches_and_misses_by_group(
+    run: CommandLine, labelled_people: Path, with_cohort: Path, tmp_path: Path
+) -> None:
+    names = sorted(folder.name for folder in labelled_people.iterdir())
     lines = [
         f"{name}/{photo.name},{'first' if name in names[:2] else 'second'}"
         for name in names
-        for photo in sorted((people / name).iterdir())
+        for photo in sorted((labelled_people / name).iterdir())
     ]
     groups = tmp_path / "groups.csv"
     groups.write_text("photo,group\n" + "\n".join([*lines, lines[0].replace("first", "third")]) + "\n")
-    ran = run("evaluate", "--data", people, "--groups", groups, "--tower", with_cohort, "--threshold", "0.15", "--json")
+    ran = run(
+        "evaluate",
+        "--data",
+        labelled_people,
+        "--groups",
+        groups,
+        "--tower",
+        with_cohort,
+        "--threshold",
+        "0.15",
+        "--json",
+    )
     assert ran.code == 0, ran.err
     found = json.loads(ran.out)
     assert set(found) == {"judged", "plain"}
@@ -237,7 +251,7 @@ def test_false_matches_and_misses_by_group(run: CommandLine, people: Path, with_
     assert set(found["plain"]) == set(found["judged"]) == listed - {"judged", "plain"} | {"judged"}
     assert {f"plain.groups[].{part}" for part in ("false_matches", "misses")} <= documented
     assert [each["group"] for each in found["judged"]["groups"]] == ["first", "second", "third"]
-    crops = prepare_crops(read_dataset(people))
+    crops = prepare_crops(read_dataset(labelled_people))
     loaded = Tower.load(with_cohort, device="cpu")
     places = loaded.embed(np.asarray(crops.crops))
     scales = loaded.local_scale(places).astype(np.float64)
@@ -251,30 +265,32 @@ def test_false_matches_and_misses_by_group(run: CommandLine, people: Path, with_
         assert group["misses"]["share"] == pytest.approx(1 - np.mean(passed[True]))
     assert found["judged"]["groups"][2]["false_matches"] is None
     report = tmp_path / "report"
-    shown = run("evaluate", "--data", people, "--groups", groups, "--tower", with_cohort, "--report", report)
+    shown = run("evaluate", "--data", labelled_people, "--groups", groups, "--tower", with_cohort, "--report", report)
     assert shown.code == 0, shown.err
     assert "worst to best" in shown.out or "second" in shown.out
     assert "png;base64" in (report / "report.html").read_text(encoding="utf-8")
-    plain = json.loads(run("evaluate", "--data", people, "--groups", groups, "--tower", with_cohort, "--json").out)
+    plain = json.loads(
+        run("evaluate", "--data", labelled_people, "--groups", groups, "--tower", with_cohort, "--json").out
+    )
     assert plain["plain"]["threshold"] == read_card(with_cohort).threshold
 
 
 def test_a_list_of_groups_that_does_not_fit_is_exit_code_6(
-    run: CommandLine, people: Path, tower: Path, tmp_path: Path
+    run: CommandLine, labelled_people: Path, tower: Path, tmp_path: Path
 ) -> None:
     for text, wrong in (("nowhere.jpg,one", "names are not in"), ("a.jpg", "line 2"), ("", "lists no photo")):
         (tmp_path / "groups.csv").write_text(f"photo,group\n{text}\n")
-        ran = run("evaluate", "--data", people, "--groups", tmp_path / "groups.csv", "--tower", tower)
+        ran = run("evaluate", "--data", labelled_people, "--groups", tmp_path / "groups.csv", "--tower", tower)
         assert ran.code == 6
         assert wrong in ran.err
     assert run("evaluate", "--library", tmp_path, "--groups", tmp_path / "groups.csv").code == 2
 
 
-def test_json_has_the_documented_keys(run: CommandLine, people: Path, tower: Path, tmp_path: Path) -> None:
+def test_json_has_the_documented_keys(run: CommandLine, labelled_people: Path, tower: Path, tmp_path: Path) -> None:
     calibrated = Path(shutil.copytree(tower, tmp_path / "calibrated"))
     calibration = Calibration((0.0, 1.0), (2.0, -2.0)).to_card()
     write_card(calibrated, dataclasses.replace(read_card(calibrated), calibration=calibration))
-    figures = json.loads(run("evaluate", "--data", people, "--tower", calibrated, "--json").out)
+    figures = json.loads(run("evaluate", "--data", labelled_people, "--tower", calibrated, "--json").out)
     page = (Path(__file__).parents[2] / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
     section = page.split("## `facesearch evaluate ")[1].split("\n## ")[0]
     keys = {key for row in re.findall(r"^\| (`.+?) \|", section, re.MULTILINE) for key in re.findall(r"`([^`]+)`", row)}
@@ -285,14 +301,14 @@ def test_json_has_the_documented_keys(run: CommandLine, people: Path, tower: Pat
 
 
 def test_the_precisions_script_compares_with_the_figures_of_evaluate(
-    run: CommandLine, people: Path, tower: Path
+    run: CommandLine, labelled_people: Path, tower: Path
 ) -> None:
     script = Path(__file__).parents[2] / "scripts" / "eval_precision.py"
-    command = [sys.executable, str(script), "--data", str(people), "--tower", str(tower), "--json"]
+    command = [sys.executable, str(script), "--data", str(labelled_people), "--tower", str(tower), "--json"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert ran.returncode == 0, ran.stderr
     measured = json.loads(ran.stdout)
-    figures = json.loads(run("evaluate", "--data", people, "--tower", tower, "--json").out)
+    figures = json.loads(run("evaluate", "--data", labelled_people, "--tower", tower, "--json").out)
     assert list(measured) == ["f32", "bf16", "int8"]
     assert measured["f32"]["figures"]["AUC"] == pytest.approx(figures["auc"], abs=1e-3)
     assert measured["f32"]["convolutions"] == {"f32": 1}

@@ -38,7 +38,7 @@ def portrait_album(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def indexed(tmp_path_factory: pytest.TempPathFactory, tower: Path, portrait_album: Path) -> Path:
+def portrait_library(tmp_path_factory: pytest.TempPathFactory, tower: Path, portrait_album: Path) -> Path:
     """A library of the portraits, named after their folders. Read it only."""
     library = tmp_path_factory.mktemp("indexed") / "library"
     with pytest.raises(SystemExit) as exit_info:
@@ -56,9 +56,9 @@ def indexed(tmp_path_factory: pytest.TempPathFactory, tower: Path, portrait_albu
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch, tower: Path, indexed: Path) -> None:
+def environment(monkeypatch: pytest.MonkeyPatch, tower: Path, portrait_library: Path) -> None:
     monkeypatch.setenv("FACESEARCH_TOWER", str(tower))
-    monkeypatch.setenv("FACESEARCH_LIBRARY", str(indexed))
+    monkeypatch.setenv("FACESEARCH_LIBRARY", str(portrait_library))
 
 
 def portrait(album: Path) -> Path:
@@ -197,14 +197,14 @@ def test_a_missing_tower_or_another_than_the_librarys_is_exit_code_5(
     assert str(tmp_path / "none") in missing.err
 
 
-def test_a_query_leaves_the_library_as_it_is(run: CommandLine, portrait_album: Path, indexed: Path) -> None:
-    before = {path.name: path.read_bytes() for path in indexed.iterdir()}
+def test_a_query_leaves_the_library_as_it_is(run: CommandLine, portrait_album: Path, portrait_library: Path) -> None:
+    before = {path.name: path.read_bytes() for path in portrait_library.iterdir()}
     assert run("query", portrait_album / "groups" / "0001.jpg").code == 0
-    assert {path.name: path.read_bytes() for path in indexed.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in portrait_library.iterdir()} == before
 
 
 def test_a_folder_without_photos_is_told_from_one_whose_photos_are_known(
-    run: CommandLine, portrait_album: Path, indexed: Path, tmp_path: Path
+    run: CommandLine, portrait_album: Path, portrait_library: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "wrong").mkdir()
     (tmp_path / "wrong" / "notes.txt").write_text("no photo")
@@ -229,9 +229,9 @@ def test_compare_says_which_of_several_faces_it_compared(run: CommandLine, portr
     assert re.fullmatch(rf"{faces} faces in .*0001\.jpg: the most prominent was compared, \[{size}\]", said[2])
 
 
-def test_status_says_what_there_is(run: CommandLine, indexed: Path) -> None:
+def test_status_says_what_there_is(run: CommandLine, portrait_library: Path) -> None:
     out = run("status").out
-    assert str(indexed) in out
+    assert str(portrait_library) in out
     assert re.search(r"^photos +6 in 6 files$", out, re.MULTILINE)
     assert re.search(r"^people +3 named$", out, re.MULTILINE)
     assert re.search(r"^tower +small ", out, re.MULTILINE)
@@ -301,10 +301,10 @@ def test_prune_says_what_it_dropped_and_what_it_kept(run: CommandLine, portrait_
 
 
 def test_reindex_moves_a_library_to_another_tower(
-    run: CommandLine, portrait_album: Path, indexed: Path, tmp_path: Path
+    run: CommandLine, portrait_album: Path, portrait_library: Path, tmp_path: Path
 ) -> None:
     library, other = tmp_path / "library", write_small_tower(tmp_path / "other", "other", seed=8)
-    shutil.copytree(indexed, library)
+    shutil.copytree(portrait_library, library)
     own = ("--library", library, "--tower", other)
     refused = run("query", portrait(portrait_album), *own)
     assert (refused.code, "facesearch reindex moves it" in refused.err) == (5, True)
@@ -378,7 +378,7 @@ def test_ctrl_c_keeps_what_was_finished(portrait_album: Path, tower: Path, tmp_p
 
 
 def test_a_calibrated_tower_shows_the_probability(
-    run: CommandLine, portrait_album: Path, indexed: Path, tower: Path, tmp_path: Path
+    run: CommandLine, portrait_album: Path, portrait_library: Path, tower: Path, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(tower, tmp_path / "calibrated"))
     card = read_card(folder)

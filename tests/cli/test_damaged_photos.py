@@ -41,7 +41,8 @@ def damaged_album(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def indexed(tmp_path: Path, damaged_album: Path) -> Path:
+def damaged_library(tmp_path: Path, damaged_album: Path) -> Path:
+    """A library of the damaged album."""
     with Library.create(tmp_path / "library", MODELS) as library:
         index(library, damaged_album)
     return tmp_path / "library"
@@ -60,28 +61,32 @@ def test_a_run_indexes_what_shows_a_face_and_refuses_the_rest(tmp_path: Path, da
         assert [entry.damage for entry in list_photos(library, PhotoWish()).photos] == [None, WRONG]
 
 
-def test_a_photo_that_was_mended_is_sound(indexed: Path, damaged_album: Path) -> None:
+def test_a_photo_that_was_mended_is_sound(damaged_library: Path, damaged_album: Path) -> None:
     draw(damaged_album / "broken.png", ANN, WHITE)
-    with Library.open(indexed, writable=True) as library:
+    with Library.open(damaged_library, writable=True) as library:
         assert index(library, damaged_album).photos_damaged == ()
         assert library.status().photos_damaged == 0
 
 
-def test_lists_and_status_say_it(indexed: Path, damaged_album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lists_and_status_say_it(
+    damaged_library: Path, damaged_album: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = CommandLine(capsys)
-    ran = run("photos", "--damaged", "--library", indexed)
+    ran = run("photos", "--damaged", "--library", damaged_library)
     assert ran.out == f"{damaged_album}/broken.png: {WRONG}\n\n1 photo damaged, of 2 in the library\n"
-    assert run("photos", "--damaged", "-0", "--library", indexed).out == f"{damaged_album}/broken.png\0"
-    listed = json.loads(run("photos", "--damaged", "--json", "--library", indexed).out)
+    assert run("photos", "--damaged", "-0", "--library", damaged_library).out == f"{damaged_album}/broken.png\0"
+    listed = json.loads(run("photos", "--damaged", "--json", "--library", damaged_library).out)
     of_people = {f"photos[].people[].{key}" for key in ("person_id", "name", "spans")}  # there are none in this library
     assert keys_of(listed) | of_people == documented_keys("photos")
     assert [entry["damage"] for entry in listed["photos"]] == [WRONG]
-    with FaceLibrary(indexed) as library:
+    with FaceLibrary(damaged_library) as library:
         assert [entry.photo.name for entry in library.photos(damaged=True).photos] == ["broken.png"]
 
 
-def test_a_question_about_one_is_answered_and_says_it(indexed: Path, damaged_album: Path, tmp_path: Path) -> None:
-    with Library.open(indexed) as library:
+def test_a_question_about_one_is_answered_and_says_it(
+    damaged_library: Path, damaged_album: Path, tmp_path: Path
+) -> None:
+    with Library.open(damaged_library) as library:
         answer = ask(library, probe_photo(damaged_album / "broken.png", TileDetector(), ColourTower()))
         assert (answer.damage, len(answer.faces)) == (WRONG, 1)
         assert ask(library, probe_photo(damaged_album / "ann.png", TileDetector(), ColourTower())).damage is None

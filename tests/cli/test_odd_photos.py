@@ -104,7 +104,8 @@ class Indexed:
 
 
 @pytest.fixture(scope="module")
-def indexed(tmp_path_factory: pytest.TempPathFactory, tower: Path) -> Indexed:
+def odd_library(tmp_path_factory: pytest.TempPathFactory, tower: Path) -> Indexed:
+    """A library of photos of unusual shapes, sizes and contents."""
     folder = tmp_path_factory.mktemp("odd")
     album, library = folder / "album", folder / "library"
     album.mkdir()
@@ -128,36 +129,36 @@ def indexed(tmp_path_factory: pytest.TempPathFactory, tower: Path) -> Indexed:
     return Indexed(json.loads(ran.stdout), faces, without, int(ran.stderr.split()[-1]))
 
 
-def test_photos_without_anything_to_see_show_nobody(indexed: Indexed) -> None:
-    assert indexed.without_faces == ["one-colour.png", "one-pixel.png", "strip.png"]
-    assert indexed.summary["photos_without_faces"] == 3
+def test_photos_without_anything_to_see_show_nobody(odd_library: Indexed) -> None:
+    assert odd_library.without_faces == ["one-colour.png", "one-pixel.png", "strip.png"]
+    assert odd_library.summary["photos_without_faces"] == 3
 
 
-def test_a_face_at_the_very_edge_is_stored_with_a_box_inside_the_photo(indexed: Indexed) -> None:
-    (face,) = indexed.faces["edge.png"]
+def test_a_face_at_the_very_edge_is_stored_with_a_box_inside_the_photo(odd_library: Indexed) -> None:
+    (face,) = odd_library.faces["edge.png"]
     assert 0 <= face.box[0] < 8
     assert face.box[0] + 100 < face.box[2] < 640
 
 
-def test_two_thousand_faces_of_one_photo_are_stored(indexed: Indexed) -> None:
-    assert 1_900 <= len(indexed.faces["crowd.jpg"]) <= 2_000
+def test_two_thousand_faces_of_one_photo_are_stored(odd_library: Indexed) -> None:
+    assert 1_900 <= len(odd_library.faces["crowd.jpg"]) <= 2_000
 
 
-def test_a_face_of_a_panorama_is_stored_in_the_px_of_the_file(indexed: Indexed) -> None:
-    (face,) = indexed.faces["panorama.jpg"]
+def test_a_face_of_a_panorama_is_stored_in_the_px_of_the_file(odd_library: Indexed) -> None:
+    (face,) = odd_library.faces["panorama.jpg"]
     left, top, right, bottom = face.box
     assert 22_000 < left < right < 30_000
     assert 1_200 < top < bottom <= 2_000
     assert 0.7 * FACE_PX < bottom - top < 1.4 * FACE_PX
 
 
-def test_what_cannot_be_read_is_skipped_with_its_reason_and_the_rest_is_indexed(indexed: Indexed) -> None:
-    reasons = {Path(each["path"]).name: each["reason"] for each in indexed.summary["skipped"]}
+def test_what_cannot_be_read_is_skipped_with_its_reason_and_the_rest_is_indexed(odd_library: Indexed) -> None:
+    reasons = {Path(each["path"]).name: each["reason"] for each in odd_library.summary["skipped"]}
     assert set(reasons) == {"too-large.png", "empty.jpg"}
     assert "400 megapixels (20000 x 20000)" in reasons["too-large.png"]
     assert "empty (0 bytes)" in reasons["empty.jpg"]
-    assert indexed.summary["photos_new"] == len(ODD) - len(reasons)
+    assert odd_library.summary["photos_new"] == len(ODD) - len(reasons)
 
 
-def test_no_process_needs_more_than_its_share_of_memory(indexed: Indexed) -> None:
-    assert 50_000 < indexed.memory_kb < MOST_MEMORY_KB
+def test_no_process_needs_more_than_its_share_of_memory(odd_library: Indexed) -> None:
+    assert 50_000 < odd_library.memory_kb < MOST_MEMORY_KB

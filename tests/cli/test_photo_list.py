@@ -30,7 +30,8 @@ def trip_album(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def indexed(tmp_path: Path, trip_album: Path) -> Path:
+def trip_library(tmp_path: Path, trip_album: Path) -> Path:
+    """A library of the trip's photos."""
     with Library.create(tmp_path / "library", MODELS) as library:
         index(library, trip_album)
     return tmp_path / "library"
@@ -41,8 +42,8 @@ def names(library: Path, wish: PhotoWish, album: Path) -> list[str]:
         return [str(entry.photo.relative_to(album)) for entry in list_photos(opened, wish).photos]
 
 
-def test_every_photo_once_by_path_with_its_copies_size_and_faces(indexed: Path, trip_album: Path) -> None:
-    with Library.open(indexed) as library:
+def test_every_photo_once_by_path_with_its_copies_size_and_faces(trip_library: Path, trip_album: Path) -> None:
+    with Library.open(trip_library) as library:
         found = list_photos(library, PhotoWish())
     assert found.total == 4
     assert [(entry.photo.name, entry.faces, entry.width_px, entry.height_px) for entry in found.photos] == [
@@ -55,42 +56,45 @@ def test_every_photo_once_by_path_with_its_copies_size_and_faces(indexed: Path, 
     assert found.photos[0].copies == ()
 
 
-def test_wishes_hold_together_and_a_folder_is_no_prefix_of_a_name(indexed: Path, trip_album: Path) -> None:
-    assert names(indexed, PhotoWish(without_faces=True), trip_album) == ["lake.png", "trip/sky.png"]
-    assert names(indexed, PhotoWish(under=trip_album / "trip"), trip_album) == [
+def test_wishes_hold_together_and_a_folder_is_no_prefix_of_a_name(trip_library: Path, trip_album: Path) -> None:
+    assert names(trip_library, PhotoWish(without_faces=True), trip_album) == ["lake.png", "trip/sky.png"]
+    assert names(trip_library, PhotoWish(under=trip_album / "trip"), trip_album) == [
         "trip/ann.png",
         "trip/bob.png",
         "trip/sky.png",
     ]
-    assert names(indexed, PhotoWish(trip_album / "trip", without_faces=True), trip_album) == ["trip/sky.png"]
-    assert names(indexed, PhotoWish(trip_album / "trips"), trip_album) == [
+    assert names(trip_library, PhotoWish(trip_album / "trip", without_faces=True), trip_album) == ["trip/sky.png"]
+    assert names(trip_library, PhotoWish(trip_album / "trips"), trip_album) == [
         "trips/a copy.png"
     ]  # its own path, not the first one
-    assert names(indexed, PhotoWish(trip_album / "lake.png"), trip_album) == ["lake.png"]
+    assert names(trip_library, PhotoWish(trip_album / "lake.png"), trip_album) == ["lake.png"]
 
 
-def test_photos_that_are_gone_are_left_out_and_a_copy_stands_in(indexed: Path, trip_album: Path) -> None:
+def test_photos_that_are_gone_are_left_out_and_a_copy_stands_in(trip_library: Path, trip_album: Path) -> None:
     (trip_album / "trip" / "sky.png").unlink()
     (trip_album / "lake.png").unlink()
-    with Library.open(indexed, writable=True) as library:
+    with Library.open(trip_library, writable=True) as library:
         index(library, trip_album)
         found = list_photos(library, PhotoWish(without_faces=True))
     assert [entry.photo for entry in found.photos] == [trip_album / "trips" / "a copy.png"]
     assert (found.total, found.photos[0].copies) == (3, ())
 
 
-def test_a_photo_whose_face_was_forgotten_does_show_a_face(indexed: Path, trip_album: Path) -> None:
-    with Library.open(indexed, writable=True) as library:
+def test_a_photo_whose_face_was_forgotten_does_show_a_face(trip_library: Path, trip_album: Path) -> None:
+    with Library.open(trip_library, writable=True) as library:
         with library.changing():
             library.catalog.forget_faces([face.face_id for face in library.catalog.faces_in([1, 2, 3, 4])])
         assert {entry.faces for entry in list_photos(library, PhotoWish()).photos} == {0}
-    assert names(indexed, PhotoWish(without_faces=True), trip_album) == ["lake.png", "trip/sky.png"]
-    forget(indexed, str(trip_album / "lake.png"))
-    assert names(indexed, PhotoWish(without_faces=True), trip_album) == ["trip/sky.png"]
+    assert names(trip_library, PhotoWish(without_faces=True), trip_album) == ["lake.png", "trip/sky.png"]
+    forget(trip_library, str(trip_album / "lake.png"))
+    assert names(trip_library, PhotoWish(without_faces=True), trip_album) == ["trip/sky.png"]
 
 
-def test_a_folder_that_the_library_does_not_know_is_an_error(indexed: Path, tmp_path: Path) -> None:
-    with Library.open(indexed) as library, pytest.raises(UsageError, match=r"has no photo in .*elsewhere: index it"):
+def test_a_folder_that_the_library_does_not_know_is_an_error(trip_library: Path, tmp_path: Path) -> None:
+    with (
+        Library.open(trip_library) as library,
+        pytest.raises(UsageError, match=r"has no photo in .*elsewhere: index it"),
+    ):
         list_photos(library, PhotoWish(under=tmp_path / "elsewhere"))
 
 
@@ -104,15 +108,15 @@ def test_the_summary_of_a_run_counts_photos_without_a_face(tmp_path: Path, trip_
 
 
 def test_the_command_lists_paths_for_people_and_programs(
-    run: CommandLine, indexed: Path, trip_album: Path, monkeypatch: pytest.MonkeyPatch
+    run: CommandLine, trip_library: Path, trip_album: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(trip_album)
-    ran = run("photos", "--without-faces", "--library", indexed)
+    ran = run("photos", "--without-faces", "--library", trip_library)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == "lake.png\ntrip/sky.png\n\n2 photos without a face, of 4 in the library\n"
-    piped = run("photos", "-0", "--under", "trip", "--library", indexed)
+    piped = run("photos", "-0", "--under", "trip", "--library", trip_library)
     assert piped.out == "".join(f"{trip_album}/trip/{name}.png\0" for name in ("ann", "bob", "sky"))
-    ran = run("photos", "--json", "--library", indexed)
+    ran = run("photos", "--json", "--library", trip_library)
     answer = json.loads(ran.out)
     assert keys_of(answer) | {f"photos[].people[].{key}" for key in ("person_id", "name", "spans")} == documented_keys(
         "photos"
@@ -121,12 +125,12 @@ def test_the_command_lists_paths_for_people_and_programs(
 
 
 def test_none_is_no_error_but_a_wrong_folder_and_two_formats_are(
-    run: CommandLine, indexed: Path, trip_album: Path, tmp_path: Path
+    run: CommandLine, trip_library: Path, trip_album: Path, tmp_path: Path
 ) -> None:
-    ran = run("photos", "--without-faces", "--under", trip_album / "trip" / "ann.png", "--library", indexed)
+    ran = run("photos", "--without-faces", "--under", trip_album / "trip" / "ann.png", "--library", trip_library)
     assert (ran.code, ran.out) == (0, "0 photos without a face, of 4 in the library\n")
-    assert run("photos", "--under", tmp_path / "elsewhere", "--library", indexed).code == 2
-    assert run("photos", "-0", "--json", "--library", indexed).code == 2
+    assert run("photos", "--under", tmp_path / "elsewhere", "--library", trip_library).code == 2
+    assert run("photos", "-0", "--json", "--library", trip_library).code == 2
 
 
 def test_bytes_that_are_no_text_come_through(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -140,8 +144,8 @@ def test_bytes_that_are_no_text_come_through(tmp_path: Path, capfdbinary: pytest
     assert run("photos", "--library", tmp_path / "library").out.splitlines()[0].endswith(b"\\xff\\n.png")
 
 
-def test_from_python(indexed: Path, trip_album: Path) -> None:
-    with FaceLibrary(indexed) as library:
+def test_from_python(trip_library: Path, trip_album: Path) -> None:
+    with FaceLibrary(trip_library) as library:
         assert [entry.photo for entry in library.photos(under=trip_album / "trip", without_faces=True).photos] == [
             trip_album / "trip" / "sky.png"
         ]

@@ -46,7 +46,8 @@ class Indexed:
 
 
 @pytest.fixture(scope="module")
-def indexed(tmp_path_factory: pytest.TempPathFactory, tower: Path) -> Indexed:
+def drawn_library(tmp_path_factory: pytest.TempPathFactory, tower: Path) -> Indexed:
+    """A library of two photos of one drawn person."""
     folder = tmp_path_factory.mktemp("indexed")
     photos = write_album(folder / "album", 1, 2, seed=4).directory / "people"
     made = Indexed(folder / "library", min(photos.rglob("*.jpg")), tower)
@@ -58,79 +59,86 @@ def indexed(tmp_path_factory: pytest.TempPathFactory, tower: Path) -> Indexed:
 CLOSED = "facesearch: the results cannot be written to standard output: Bad file descriptor; write them elsewhere\n"
 
 
-def test_results_without_a_standard_output_are_an_error(indexed: Indexed) -> None:
-    for arguments in (["status"], ["query", indexed.photo, "--json"], ["photos", "-0"], ["export", "--format", "csv"]):
-        ran = indexed.run(">&-", *arguments)
+def test_results_without_a_standard_output_are_an_error(drawn_library: Indexed) -> None:
+    for arguments in (
+        ["status"],
+        ["query", drawn_library.photo, "--json"],
+        ["photos", "-0"],
+        ["export", "--format", "csv"],
+    ):
+        ran = drawn_library.run(">&-", *arguments)
         assert (ran.returncode, ran.stderr) == (OutputError.exit_code, CLOSED), arguments
-    assert indexed.run(">&-", "--version").returncode == OutputError.exit_code
-    help_text = indexed.run(">&-", "--help")
+    assert drawn_library.run(">&-", "--version").returncode == OutputError.exit_code
+    help_text = drawn_library.run(">&-", "--help")
     assert (help_text.returncode, help_text.stderr) == (OutputError.exit_code, CLOSED)
 
 
-def test_an_error_without_a_standard_output_is_as_ever(indexed: Indexed) -> None:
-    ran = indexed.run(">&-", "status", "--library", "/nowhere")
+def test_an_error_without_a_standard_output_is_as_ever(drawn_library: Indexed) -> None:
+    ran = drawn_library.run(">&-", "status", "--library", "/nowhere")
     assert ran.returncode == 4
     assert ran.stderr.startswith("facesearch: there is no library in /nowhere")
-    assert indexed.run(">&-", "bogus").returncode == 2
+    assert drawn_library.run(">&-", "bogus").returncode == 2
 
 
 @pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
-def test_photos_are_indexed_whatever_is_closed(indexed: Indexed, tmp_path: Path, closed: str) -> None:
+def test_photos_are_indexed_whatever_is_closed(drawn_library: Indexed, tmp_path: Path, closed: str) -> None:
     """And no file of the library takes a stream's place, or what is printed would go into it."""
-    shutil.copy(indexed.photo, tmp_path / "a.jpg")
+    shutil.copy(drawn_library.photo, tmp_path / "a.jpg")
     (tmp_path / "b.jpg").write_bytes(b"\xff\xd8\xff bad")  # index complains about it
     library = tmp_path / "library"
-    ran = indexed.run(closed, "index", tmp_path / "a.jpg", tmp_path / "b.jpg", "--library", library)
+    ran = drawn_library.run(closed, "index", tmp_path / "a.jpg", tmp_path / "b.jpg", "--library", library)
     assert ran.returncode == (OutputError.exit_code if ">&- 2" in closed else 0)
     assert ran.stderr == ""
     with Library.open(library) as opened:
         assert (opened.catalog.counts().photos, opened.catalog.counts().faces) == (1, 1)
-    checked = indexed.run("", "verify", "--library", library)
+    checked = drawn_library.run("", "verify", "--library", library)
     assert checked.returncode == 0, checked.stdout
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
-def test_a_full_disk_is_named(indexed: Indexed) -> None:
+def test_a_full_disk_is_named(drawn_library: Indexed) -> None:
     full = CLOSED.replace("Bad file descriptor", "No space left on device")
-    for arguments in (["status"], ["--help"], ["query", indexed.photo], ["export", "--format", "json"]):
-        ran = indexed.run("> /dev/full", *arguments)
+    for arguments in (["status"], ["--help"], ["query", drawn_library.photo], ["export", "--format", "json"]):
+        ran = drawn_library.run("> /dev/full", *arguments)
         assert (ran.returncode, ran.stderr) == (OutputError.exit_code, full), arguments
-    lost = indexed.run("2> /dev/full", "status", "--library", "/nowhere")
+    lost = drawn_library.run("2> /dev/full", "status", "--library", "/nowhere")
     assert (lost.returncode, lost.stdout) == (4, "")
-    assert indexed.run("2> /dev/full", "bogus").returncode == 2
+    assert drawn_library.run("2> /dev/full", "bogus").returncode == 2
 
 
 @pytest.mark.parametrize("command", ["query", "photos", "--help", "export"])
-def test_a_reader_that_has_gone_ends_it_in_silence(indexed: Indexed, command: str) -> None:
-    arguments = {"query": ["query", indexed.photo], "export": ["export", "--format", "json"]}.get(command, [command])
+def test_a_reader_that_has_gone_ends_it_in_silence(drawn_library: Indexed, command: str) -> None:
+    arguments = {"query": ["query", drawn_library.photo], "export": ["export", "--format", "json"]}.get(
+        command, [command]
+    )
     reading, writing = os.pipe()
     os.close(reading)
     ran = subprocess.run(
-        indexed.command(*arguments),
+        drawn_library.command(*arguments),
         stdout=writing,
         stderr=subprocess.PIPE,
         text=True,
         check=False,
-        env=indexed.environment,
+        env=drawn_library.environment,
     )
     os.close(writing)
     assert (ran.returncode, ran.stderr) == (-signal.SIGPIPE, "")
 
 
-def test_messages_that_nobody_reads_end_nothing(indexed: Indexed, tmp_path: Path) -> None:
+def test_messages_that_nobody_reads_end_nothing(drawn_library: Indexed, tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff bad")
     reading, writing = os.pipe()
     os.close(reading)
-    command = indexed.command("index", tmp_path, "--library", tmp_path / "library")
+    command = drawn_library.command("index", tmp_path, "--library", tmp_path / "library")
     ran = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=writing, text=True, check=False, env=indexed.environment
+        command, stdout=subprocess.PIPE, stderr=writing, text=True, check=False, env=drawn_library.environment
     )
     os.close(writing)
     assert ran.returncode == 0
     assert "1 skipped" in ran.stdout
 
 
-def test_a_reader_that_is_slow_gets_everything_from_a_pipe_that_does_not_block(indexed: Indexed) -> None:
+def test_a_reader_that_is_slow_gets_everything_from_a_pipe_that_does_not_block(drawn_library: Indexed) -> None:
     """As where another program made it so for itself, and shares it."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -169,16 +177,16 @@ def on_a_terminal(indexed: Indexed, *arguments: str | Path, **settings: str) -> 
     return written.decode()
 
 
-def test_a_terminal_that_can_do_nothing_gets_plain_lines(indexed: Indexed, tmp_path: Path) -> None:
-    query = ("query", indexed.photo, "--pictures", "never")
-    assert "\x1b[1m" in on_a_terminal(indexed, *query, TERM="xterm", NO_COLOR="")
+def test_a_terminal_that_can_do_nothing_gets_plain_lines(drawn_library: Indexed, tmp_path: Path) -> None:
+    query = ("query", drawn_library.photo, "--pictures", "never")
+    assert "\x1b[1m" in on_a_terminal(drawn_library, *query, TERM="xterm", NO_COLOR="")
     for settings in ({"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}):
-        assert "\x1b" not in on_a_terminal(indexed, *query, **settings)
-    index = ("index", indexed.photo.parent, "--library", tmp_path / "library")
-    assert "\x1b" not in on_a_terminal(indexed, *index, TERM="dumb")
+        assert "\x1b" not in on_a_terminal(drawn_library, *query, **settings)
+    index = ("index", drawn_library.photo.parent, "--library", tmp_path / "library")
+    assert "\x1b" not in on_a_terminal(drawn_library, *index, TERM="dumb")
 
 
-def test_photos_are_decoded_for_a_program_without_standard_streams(indexed: Indexed, tmp_path: Path) -> None:
+def test_photos_are_decoded_for_a_program_without_standard_streams(drawn_library: Indexed, tmp_path: Path) -> None:
     """As a service that closed them, and uses the Python interface."""
     program = """
 import os, sys
@@ -189,9 +197,9 @@ with DecodingWorker() as worker:
     photo = worker.read_photo(photo_file(Path(sys.argv[1])))
 Path(sys.argv[2]).write_text(photo.sha256)
 """
-    command = [sys.executable, "-c", program, str(indexed.photo), str(tmp_path / "answer")]
+    command = [sys.executable, "-c", program, str(drawn_library.photo), str(tmp_path / "answer")]
     subprocess.run(command, check=False, timeout=120)
-    assert (tmp_path / "answer").read_text() == read_photo_sha256(indexed.photo)
+    assert (tmp_path / "answer").read_text() == read_photo_sha256(drawn_library.photo)
 
 
 def read_photo_sha256(path: Path) -> str:

@@ -21,7 +21,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def path(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def library_here(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A library of these, in which nobody has a name: the one that commands work with."""
     with Library.create(tmp_path / "library", MODELS) as library:
         index(library, photos)
@@ -30,6 +30,6 @@ def path(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run_here(path: Path, run: CommandLine) -> CommandLine:
+def run_here(library_here: Path, run: CommandLine) -> CommandLine:
     """The program's commands, which work with that library."""
     return run

@@ -36,11 +36,11 @@ def photos(photos: Path) -> Path:
 
 
 @pytest.fixture
-def path(path: Path) -> Path:
+def library_here(library_here: Path) -> Path:
     """With names for Ann and Bob."""
-    with Library.open(path, MODELS, writable=True) as library:
+    with Library.open(library_here, MODELS, writable=True) as library:
         name_faces(library, tile_0="Ann", tile_1="Bob")
-    return path
+    return library_here
 
 
 def names_in(path: Path) -> list[str]:
@@ -119,9 +119,9 @@ def test_a_conflict_is_said_and_kept_unless_forced(run_here: CommandLine, photos
     assert names_in(photos / "both.xmp") == ["Ann", "Bob"]
 
 
-def test_a_renamed_person_is_renamed_in_the_sidecars(run_here: CommandLine, photos: Path, path: Path) -> None:
+def test_a_renamed_person_is_renamed_in_the_sidecars(run_here: CommandLine, photos: Path, library_here: Path) -> None:
     run_here("export")
-    with Library.open(path, writable=True) as library, library.changing():
+    with Library.open(library_here, writable=True) as library, library.changing():
         person = library.people.find("Bob")
         assert person is not None
         with library.people.change("name") as change:
@@ -154,11 +154,11 @@ def test_a_sidecar_that_is_no_xmp_is_left_alone_and_said(run_here: CommandLine, 
 
 
 @pytest.mark.parametrize("seed", range(15))
-def test_no_damage_to_a_sidecar_loses_it(path: Path, photos: Path, seed: int) -> None:
+def test_no_damage_to_a_sidecar_loses_it(library_here: Path, photos: Path, seed: int) -> None:
     chance = random.Random(seed)
     sidecar = photos / "both.png.xmp"
     whole = samples.lightroom(samples.lightroom_region("Carl", 0.25, 0.5, 0.5, 1.0), size=(80, 40)).encode()
-    with Library.open(path) as library:
+    with Library.open(library_here) as library:
         for _ in range(10):
             before = samples.mutated(whole, chance)
             sidecar.write_bytes(before)
@@ -259,8 +259,8 @@ def test_lists_are_private_and_overwrite_nothing(run_here: CommandLine, tmp_path
     assert run_here("export", "--format", "json", "--out", tmp_path / "none" / "a.json").code == 2
 
 
-def test_groups_without_a_name_are_listed_where_that_is_asked_for(run_here: CommandLine, path: Path) -> None:
-    with Library.open(path, writable=True) as library, library.changing():
+def test_groups_without_a_name_are_listed_where_that_is_asked_for(run_here: CommandLine, library_here: Path) -> None:
+    with Library.open(library_here, writable=True) as library, library.changing():
         faces = library.catalog.faces_in(library.catalog.photo_ids().values())
         unnamed = [face.face_id for face in faces if face.person_id is None]
         library.people.label(library.people.add(), unnamed, "group")

@@ -51,12 +51,12 @@ def sidecar(photo: Path, *names: str | None, kind: str = "Face") -> Path:
     return path
 
 
-def test_regions_name_the_faces_that_they_overlap(run_here: CommandLine, path: Path, photos: Path) -> None:
+def test_regions_name_the_faces_that_they_overlap(run_here: CommandLine, library_here: Path, photos: Path) -> None:
     sidecar(photos / "both.png", "Ann", "Bob")
     sidecar(photos / "sub" / "bob.png", "A ghost", "Bob", None)
     dry = run_here("import", photos, "--dry-run", "--no-new-faces")
     assert dry.out.startswith("faces    would be 3 named, 2 new people; 0 already had")
-    assert named(path) == {}
+    assert named(library_here) == {}
     before = contents(photos)
     ran = run_here("import", photos, "--no-new-faces")
     assert (ran.code, ran.err) == (0, "")
@@ -64,17 +64,17 @@ def test_regions_name_the_faces_that_they_overlap(run_here: CommandLine, path: P
         "faces    3 named, 2 new people; 0 already had that name\n"
         "regions  4 with a name on 2 photos; 1 without a face in the library\n"
     )
-    assert named(path) == {"both.png 0": "Ann", "both.png 1": "Bob", "bob.png 1": "Bob"}
+    assert named(library_here) == {"both.png 0": "Ann", "both.png 1": "Bob", "bob.png 1": "Bob"}
     assert contents(photos) == before
-    assert journal(path) == ["import"]  # one change, which can be taken back as one
+    assert journal(library_here) == ["import"]  # one change, which can be taken back as one
     again = run_here("import", photos)
     assert again.out.startswith("faces    0 named; 3 already had that name")
     assert "no face was added: " in again.err  # the library has the tests' tower
-    assert journal(path) == ["import"]
+    assert journal(library_here) == ["import"]
 
 
 @pytest.mark.parametrize("form", ["lightroom", "digikam", "microsoft"])
-def test_every_programs_regions_are_read(path: Path, photos: Path, form: str) -> None:
+def test_every_programs_regions_are_read(library_here: Path, photos: Path, form: str) -> None:
     area = (0.25, 0.5, 0.45, 0.9)
     text = samples.digikam("Ann", *area)
     if form == "lightroom":
@@ -82,10 +82,10 @@ def test_every_programs_regions_are_read(path: Path, photos: Path, form: str) ->
     elif form == "microsoft":
         text = text[: text.index("   <mwg-rs:Regions")] + text[text.index("  </rdf:Description>") :]
     (photos / "both.xmp").write_text(text, encoding="utf-8")
-    with Library.open(path, writable=True) as library:
+    with Library.open(library_here, writable=True) as library:
         summary = import_names(library, [photos])
     assert (summary.regions, summary.faces_named, summary.unmatched) == (1, 1, [])
-    assert named(path) == {"both.png 0": "Ann"}
+    assert named(library_here) == {"both.png 0": "Ann"}
 
 
 def test_what_is_in_the_photo_counts_less_than_its_sidecar(tmp_path: Path) -> None:
@@ -133,19 +133,19 @@ def test_packets_are_read_in_every_format(tmp_path: Path, suffix: str) -> None:
     assert (summary.regions, summary.skipped) == (1, [])
 
 
-def test_whoever_has_a_name_keeps_it(run_here: CommandLine, path: Path, photos: Path) -> None:
-    with Library.open(path, writable=True) as library:
+def test_whoever_has_a_name_keeps_it(run_here: CommandLine, library_here: Path, photos: Path) -> None:
+    with Library.open(library_here, writable=True) as library:
         name_faces(library, tile_0="Anna")
     sidecar(photos / "both.png", "Ann", "Bob")
     ran = run_here("import", photos)
     assert ran.err.endswith("is Anna in the library, kept; Ann in the photo's metadata\n")
-    assert named(path) == {"both.png 0": "Anna", "both.png 1": "Bob"}
+    assert named(library_here) == {"both.png 0": "Anna", "both.png 1": "Bob"}
     (conflict,) = json.loads(run_here("import", photos, "--json").out)["conflicts"]
     assert (conflict["name"], conflict["other"]) == ("Anna", "Ann")
 
 
-def test_a_rejected_face_stays_rejected(run_here: CommandLine, path: Path, photos: Path) -> None:
-    with Library.open(path, writable=True) as library, library.changing():
+def test_a_rejected_face_stays_rejected(run_here: CommandLine, library_here: Path, photos: Path) -> None:
+    with Library.open(library_here, writable=True) as library, library.changing():
         ann = library.people.named("Ann")
         face = library.catalog.faces_in(library.catalog.photo_ids().values())[0]
         with library.people.change("reject") as change:
@@ -153,28 +153,28 @@ def test_a_rejected_face_stays_rejected(run_here: CommandLine, path: Path, photo
     sidecar(photos / "both.png", "Ann", "Bob")
     ran = run_here("import", photos)
     assert f"face #{face.face_id} was rejected for Ann" in ran.err
-    assert named(path) == {"both.png 1": "Bob"}
+    assert named(library_here) == {"both.png 1": "Bob"}
 
 
-def test_an_import_can_be_taken_back_as_one(run_here: CommandLine, path: Path, photos: Path) -> None:
+def test_an_import_can_be_taken_back_as_one(run_here: CommandLine, library_here: Path, photos: Path) -> None:
     sidecar(photos / "both.png", "Ann", "Bob")
     run_here("import", photos)
     assert run_here("people", "undo").code == 0
-    assert named(path) == {}
-    with Library.open(path) as library:
+    assert named(library_here) == {}
+    with Library.open(library_here) as library:
         assert library.people.names() == {}
 
 
-def test_whoever_was_imported_can_be_forgotten(run_here: CommandLine, path: Path, photos: Path) -> None:
+def test_whoever_was_imported_can_be_forgotten(run_here: CommandLine, library_here: Path, photos: Path) -> None:
     sidecar(photos / "both.png", "Annemarie", "Beatrice")
     run_here("import", photos)
     assert run_here("forget", "Annemarie").code == 0  # it searches every file of the library for the name
-    assert named(path) == {"both.png 1": "Beatrice"}
-    assert b"Annemarie" not in b"".join(file.read_bytes() for file in path.iterdir())
+    assert named(library_here) == {"both.png 1": "Beatrice"}
+    assert b"Annemarie" not in b"".join(file.read_bytes() for file in library_here.iterdir())
 
 
 def test_a_person_who_was_renamed_is_known_by_the_former_name_too(
-    run_here: CommandLine, path: Path, photos: Path
+    run_here: CommandLine, library_here: Path, photos: Path
 ) -> None:
     sidecar(photos / "both.png", "Ann", None)
     run_here("import", photos)
@@ -182,19 +182,19 @@ def test_a_person_who_was_renamed_is_known_by_the_former_name_too(
     sidecar(photos / "sub" / "bob.png", None, "Ann", "Ann Smith")
     ran = run_here("import", photos)
     assert (ran.err, ran.out.splitlines()[0]) == ("", "faces    2 named; 1 already had that name")
-    assert set(named(path).values()) == {"Ann Smith"}
+    assert set(named(library_here).values()) == {"Ann Smith"}
 
 
-def test_two_copies_that_disagree_are_said(run_here: CommandLine, path: Path, photos: Path) -> None:
+def test_two_copies_that_disagree_are_said(run_here: CommandLine, library_here: Path, photos: Path) -> None:
     (photos / "copy.png").write_bytes((photos / "both.png").read_bytes())
     sidecar(photos / "both.png", "Ann", None)
     sidecar(photos / "copy.png", "Carl", None)
     assert "is Ann in the library, kept; Carl in the photo's metadata" in run_here("import", photos).err
-    assert named(path) == {"both.png 0": "Ann"}
+    assert named(library_here) == {"both.png 0": "Ann"}
 
 
-def test_a_named_face_leaves_its_group_and_nobody_else_does(path: Path, photos: Path) -> None:
-    with Library.open(path, writable=True) as library:
+def test_a_named_face_leaves_its_group_and_nobody_else_does(library_here: Path, photos: Path) -> None:
+    with Library.open(library_here, writable=True) as library:
         with library.changing():
             bobs = [face for face in library.catalog.faces_in([1, 2]) if int(face.box[0]) == 40]
             library.people.label(library.people.add(), [face.face_id for face in bobs], "group")
@@ -203,7 +203,7 @@ def test_a_named_face_leaves_its_group_and_nobody_else_does(path: Path, photos: 
         sidecar(photos / "both.png", "Ann", "Bob")
         import_names(library, [photos])
         assert sorted(name or "" for name in library.people.names().values()) == ["", "Ann", "Bob"]
-    assert named(path) == {"both.png 0": "Ann", "both.png 1": "Bob"}
+    assert named(library_here) == {"both.png 0": "Ann", "both.png 1": "Bob"}
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -248,17 +248,17 @@ def test_regions_that_exiftool_wrote_into_a_photo_are_read(tmp_path: Path) -> No
     assert named(tmp_path / "library") == {"a.jpg 1": "Zoë"}
 
 
-def test_a_sidecar_alone_may_be_given(run_here: CommandLine, path: Path, photos: Path) -> None:
+def test_a_sidecar_alone_may_be_given(run_here: CommandLine, library_here: Path, photos: Path) -> None:
     given = sidecar(photos / "both.png", "Ann", None)
     sidecar(photos / "sub" / "bob.png", None, "Bob", None)
     assert run_here("import", given).code == 0
-    assert named(path) == {"both.png 0": "Ann"}
+    assert named(library_here) == {"both.png 0": "Ann"}
     (photos / "alone.xmp").write_text(samples.plain(), encoding="utf-8")
     assert "alone.xmp: has no photo beside it that it belongs to" in run_here("import", photos / "alone.xmp").err
     assert run_here("import", photos / "none.xmp").code == 3
 
 
-def test_damaged_sidecars_and_unknown_photos_are_said(run_here: CommandLine, path: Path, photos: Path) -> None:
+def test_damaged_sidecars_and_unknown_photos_are_said(run_here: CommandLine, library_here: Path, photos: Path) -> None:
     sidecar(photos / "both.png", "Ann", "Bob").write_bytes(b"<x")
     sidecar(draw(photos / "new.png", SOMEBODY), "Carl")
     draw(photos / "new without a name.png", SOMEBODY, ANN)
@@ -267,14 +267,14 @@ def test_damaged_sidecars_and_unknown_photos_are_said(run_here: CommandLine, pat
     assert "both.png.xmp: is not well-formed XML" in ran.err
     assert "new.png has names, but is not in the library: run facesearch index first" in ran.err
     assert "without a name" not in ran.err
-    assert named(path) == {}
+    assert named(library_here) == {}
 
 
 @pytest.mark.parametrize("form", ["json", "csv"])
 def test_a_list_names_the_same_faces_wherever_the_photos_are(
-    run_here: CommandLine, path: Path, photos: Path, tmp_path: Path, form: str
+    run_here: CommandLine, library_here: Path, photos: Path, tmp_path: Path, form: str
 ) -> None:
-    with Library.open(path, writable=True) as library:
+    with Library.open(library_here, writable=True) as library:
         name_faces(library, tile_0='Ann, "the" Zoë\u2009', tile_1="Bob")
     run_here("export", "--format", form, "--out", tmp_path / f"list.{form}")
     photos.rename(tmp_path / "elsewhere")
@@ -299,9 +299,9 @@ def as_semicolons(csv: str) -> str:
     ],
 )
 def test_a_list_that_a_spreadsheet_has_saved_is_read_as_the_other_importer_reads_it(
-    run_here: CommandLine, path: Path, photos: Path, tmp_path: Path, rewritten: Callable[[str], bytes]
+    run_here: CommandLine, library_here: Path, photos: Path, tmp_path: Path, rewritten: Callable[[str], bytes]
 ) -> None:
-    with Library.open(path, writable=True) as library:
+    with Library.open(library_here, writable=True) as library:
         name_faces(library, tile_0="Zoë", tile_1="Bob")
     run_here("export", "--format", "csv", "--out", tmp_path / "list.csv")
     content = rewritten((tmp_path / "list.csv").read_text(encoding="utf-8"))
@@ -314,8 +314,10 @@ def test_a_list_that_a_spreadsheet_has_saved_is_read_as_the_other_importer_reads
 
 
 @pytest.mark.parametrize("form", ["json", "csv"])
-def test_a_list_is_read_from_a_pipe(run_here: CommandLine, path: Path, photos: Path, tmp_path: Path, form: str) -> None:
-    with Library.open(path, writable=True) as library:
+def test_a_list_is_read_from_a_pipe(
+    run_here: CommandLine, library_here: Path, photos: Path, tmp_path: Path, form: str
+) -> None:
+    with Library.open(library_here, writable=True) as library:
         name_faces(library, tile_0="Ann")
     run_here("export", "--format", form, "--out", tmp_path / "list")
     with Library.create(tmp_path / "other", MODELS) as library:
@@ -362,8 +364,8 @@ def test_a_file_that_is_no_list_is_refused(run_here: CommandLine, tmp_path: Path
     assert "is not a list written by facesearch export" in ran.err
 
 
-def test_json_has_the_documented_keys(run_here: CommandLine, path: Path, photos: Path) -> None:
-    with Library.open(path, writable=True) as library:
+def test_json_has_the_documented_keys(run_here: CommandLine, library_here: Path, photos: Path) -> None:
+    with Library.open(library_here, writable=True) as library:
         name_faces(library, tile_0="Anna")
         with library.changing(), library.people.change("reject") as change:
             faces = [face for face in library.catalog.faces_in([1, 2]) if int(face.box[0]) == 80]
@@ -407,28 +409,30 @@ def test_two_photos_whose_names_differ_in_case_keep_their_own_names(
     assert named(tmp_path / "other") == {"IMG.png 0": "Ann", "IMG.PNG 0": "Bob"}
 
 
-def test_a_sidecar_of_two_photos_is_said_and_names_nobody(run_here: CommandLine, path: Path, photos: Path) -> None:
+def test_a_sidecar_of_two_photos_is_said_and_names_nobody(
+    run_here: CommandLine, library_here: Path, photos: Path
+) -> None:
     given = sidecar(photos / "both.png", "Ann", "Bob").rename(photos / "both.xmp")
     (photos / "both.jpg").write_bytes((photos / "both.png").read_bytes())
     ran = run_here("import", photos)
     assert ran.err.count("both.xmp: may belong to more than one photo") == 1
     assert run_here("import", given).code == 0
-    assert named(path) == {}
+    assert named(library_here) == {}
 
 
 def test_regions_from_before_a_crop_name_nobody(
-    run_here: CommandLine, path: Path, photos: Path, tmp_path: Path
+    run_here: CommandLine, library_here: Path, photos: Path, tmp_path: Path
 ) -> None:
     """Ann, Bob and somebody stood on it; Ann was cropped off, so that Bob is where she was."""
     given = sidecar(photos / "sub" / "bob.png", None, "Ann", "Bob")
     text = given.read_text(encoding="utf-8").replace('stDim:w="3"', 'stDim:w="4"')
     given.write_text(text, encoding="utf-8")
     ran = run_here("import", photos)
-    assert (ran.code, named(path)) == (0, {})
+    assert (ran.code, named(library_here)) == (0, {})
     assert "bob.png: the region of Ann is for a picture of 4 x 1 px, and the photo has 120 x 40" in ran.err
     assert "regions  0 with a name on 1 photo; 2 could not be used" in ran.out
     # Nor does an export give them a name, or leave its own among them.
-    with Library.open(path, writable=True) as library:
+    with Library.open(library_here, writable=True) as library:
         name_faces(library, tile_1="Robert")
     ran = run_here("export")
     assert "bob.png.xmp: has another program's face regions for the photo as it was before cropping" in ran.err
@@ -466,12 +470,12 @@ def test_regions_in_the_photo_from_before_a_crop_are_not_copied_into_its_sidecar
     assert b"Carl" not in photo.with_name("a.jpg.xmp").read_bytes()
 
 
-def test_a_named_region_without_an_area_is_said(run_here: CommandLine, path: Path, photos: Path) -> None:
+def test_a_named_region_without_an_area_is_said(run_here: CommandLine, library_here: Path, photos: Path) -> None:
     given = sidecar(photos / "both.png", "Ann", "Bob")
     text = given.read_text(encoding="utf-8")
     given.write_text(text.replace('stArea:x="0.75"', 'stArea:x="right"'), encoding="utf-8")
     ran = run_here("import", photos)
-    assert named(path) == {"both.png 0": "Ann"}
+    assert named(library_here) == {"both.png 0": "Ann"}
     assert "both.png: the region of Bob has no area that can be read; not used" in ran.err
     assert "regions  1 with a name on 1 photo; 1 could not be used" in ran.out
 
@@ -489,7 +493,7 @@ LEFT, RIGHT = rect64(0.0, 0.05, 0.5, 0.95), rect64(0.5, 0.05, 1.0, 0.95)
 ANNS, BOBS, NOBODYS = "8e62398ebda8c1a5", "00e2398ebda8c1a5", "ffffffffffffffff"
 
 
-def test_picasas_faces_are_read(run_here: CommandLine, path: Path, photos: Path) -> None:
+def test_picasas_faces_are_read(run_here: CommandLine, library_here: Path, photos: Path) -> None:
     text = (
         f"[.album:1]\r\nname=x\r\n[Contacts2]\r\n{ANNS}=Zo\u00eb \u00c5;;\r\n"
         f"{BOBS.lstrip('0')}=Bob;bob@example.org;\r\n"
@@ -499,24 +503,24 @@ def test_picasas_faces_are_read(run_here: CommandLine, path: Path, photos: Path)
     (photos / "sub" / "Picasa.ini").write_text(f"[bob.png]\nfaces={LEFT},{NOBODYS}\n", encoding="utf-8")
     ran = run_here("import", photos)
     assert (ran.code, ran.err) == (0, "")
-    assert named(path) == {"both.png 0": "Zo\u00eb \u00c5", "both.png 1": "Bob"}
+    assert named(library_here) == {"both.png 0": "Zo\u00eb \u00c5", "both.png 1": "Bob"}
     assert run_here("import", photos / ".picasa.ini").out.startswith("faces    0 named; 2 already had that name")
 
 
 def test_picasas_contacts_may_be_in_a_file_of_their_own(
-    run_here: CommandLine, path: Path, photos: Path, tmp_path: Path
+    run_here: CommandLine, library_here: Path, photos: Path, tmp_path: Path
 ) -> None:
     (photos / ".picasa.ini").write_text(f"[both.png]\nfaces={LEFT},{ANNS};{RIGHT},{BOBS}\n", encoding="utf-8")
     ran = run_here("import", photos)
     assert f"the region of contact {ANNS} has its name only in Picasa's contacts.xml" in ran.err
-    assert named(path) == {}
+    assert named(library_here) == {}
     contacts = tmp_path / "contacts.xml"
     contacts.write_text(
         f'<?xml version="1.0"?>\n<contacts>\n <contact id="{ANNS}" name="Ann &amp; Co"/>\n</contacts>\n',
         encoding="utf-8",
     )
     ran = run_here("import", contacts, photos)
-    assert named(path) == {"both.png 0": "Ann & Co"}
+    assert named(library_here) == {"both.png 0": "Ann & Co"}
     assert f"the region of contact {BOBS}" in ran.err
     contacts.write_text("<other/>", encoding="utf-8")
     assert "contacts.xml: is XML, but not Picasa's contacts.xml" in run_here("import", contacts, photos).err
@@ -524,14 +528,14 @@ def test_picasas_contacts_may_be_in_a_file_of_their_own(
 
 @pytest.mark.parametrize("change", ["rotate=rotate(1)", "crop=rect64(3f845bcb59418507)", "filters=crop64=1,3f845bcb;"])
 def test_faces_of_a_photo_that_picasa_shows_otherwise_name_nobody(
-    run_here: CommandLine, path: Path, photos: Path, change: str
+    run_here: CommandLine, library_here: Path, photos: Path, change: str
 ) -> None:
     text = f"[Contacts2]\n{ANNS}=Ann;;\n[both.png]\n{change}\nfaces={LEFT},{ANNS}\n"
     (photos / ".picasa.ini").write_text(text, encoding="utf-8")
     assert (
         "the region of Ann was drawn on a photo that Picasa shows cropped or turned" in run_here("import", photos).err
     )
-    assert named(path) == {}
+    assert named(library_here) == {}
 
 
 def test_picasas_faces_are_shares_of_the_stored_photo(tmp_path: Path) -> None:
@@ -550,13 +554,13 @@ def test_picasas_faces_are_shares_of_the_stored_photo(tmp_path: Path) -> None:
 
 
 def test_lists_of_other_programs_among_what_is_given_are_passed_over(
-    run_here: CommandLine, path: Path, photos: Path
+    run_here: CommandLine, library_here: Path, photos: Path
 ) -> None:
     given = [photos / "both.png", sidecar(photos / "both.png", "Ann", "Bob"), photos / "a.json", photos / "b.csv"]
     given[2].write_text('{"title": "IMG.jpg"}', encoding="utf-8")
     given[3].write_text("date,amount\n", encoding="utf-8")
     ran = run_here("import", *given)
-    assert (ran.code, named(path)) == (0, {"both.png 0": "Ann", "both.png 1": "Bob"})
+    assert (ran.code, named(library_here)) == (0, {"both.png 0": "Ann", "both.png 1": "Bob"})
     assert "a.json: is not a list written by facesearch export" in ran.err
     assert "b.csv: is not a list written by facesearch export" in ran.err
     assert run_here("import", given[2]).code == 2

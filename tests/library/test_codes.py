@@ -167,7 +167,7 @@ def test_proposed_faces_in_any_order_are_ranked_by_their_numbers(embeddings: Flo
 
 
 @pytest.fixture
-def path(tmp_path: Path, embeddings: Floats, monkeypatch: pytest.MonkeyPatch) -> Path:
+def large_library(tmp_path: Path, embeddings: Floats, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A library of 600 faces, which is taken for a large one."""
     monkeypatch.setattr(partitions, "PARTITIONS_FROM_FACES", 100)
     face = DetectedFace(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0)
@@ -190,41 +190,45 @@ def train(path: Path, codes: str | None = None) -> str:
         return library.status().search
 
 
-def test_a_library_takes_what_fits_or_what_it_is_set_to(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert " partitions (recall@10 " in train(path)
-    assert " partitions of float16 codes (recall@10 " in train(path, "float16")
-    assert " partitions of float16 codes (recall@10 " in train(path)
-    assert " partitions of float16 codes (recall@10 " in train(path, "auto")  # as precise as that needs no training
+def test_a_library_takes_what_fits_or_what_it_is_set_to(large_library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert " partitions (recall@10 " in train(large_library)
+    assert " partitions of float16 codes (recall@10 " in train(large_library, "float16")
+    assert " partitions of float16 codes (recall@10 " in train(large_library)
+    assert " partitions of float16 codes (recall@10 " in train(
+        large_library, "auto"
+    )  # as precise as that needs no training
     monkeypatch.setattr(search_codes_module, "memory_bytes", lambda: 600 * 60)
-    assert " partitions of 8-bit codes (recall@10 " in train(path)
-    assert " partitions (recall@10 " in train(path, "float32")
-    with Library.open(path) as library:
+    assert " partitions of 8-bit codes (recall@10 " in train(large_library)
+    assert " partitions (recall@10 " in train(large_library, "float32")
+    with Library.open(large_library) as library:
         assert library.status().search_codes == "float32"
     with pytest.raises(UsageError, match=r"there are no 4bit codes: choose float32, float16, 8bit or auto"):
-        train(path, "4bit")
+        train(large_library, "4bit")
 
 
 @pytest.mark.parametrize("codes", CODED)
-def test_a_library_of_codes_answers_by_its_rows_and_is_sound(path: Path, codes: Codes, embeddings: Floats) -> None:
-    train(path, codes)
-    with Library.open(path) as library:
+def test_a_library_of_codes_answers_by_its_rows_and_is_sound(
+    large_library: Path, codes: Codes, embeddings: Floats
+) -> None:
+    train(large_library, codes)
+    with Library.open(large_library) as library:
         probe = embeddings[77] + np.float32(0.02)
         found = library.nearest().search(probe, 10)
         assert [face.face_id - 1 for face in found] == nearest(embeddings[:600], probe, 10)
-    assert verify(path, MODELS).sound
-    (path / "faces.faiss").unlink()
-    (problem,) = [each.problem for each in verify(path, MODELS).findings]
+    assert verify(large_library, MODELS).sound
+    (large_library / "faces.faiss").unlink()
+    (problem,) = [each.problem for each in verify(large_library, MODELS).findings]
     assert problem == "the file of vectors is unusable: it is not there"
-    assert verify(path, MODELS, repair=True).sound
-    assert verify(path, MODELS).sound
-    with Library.open(path) as library:
+    assert verify(large_library, MODELS, repair=True).sound
+    assert verify(large_library, MODELS).sound
+    with Library.open(large_library) as library:
         assert library.status().search == f"all faces as {searching.NAMES[codes]}, on the cpu"
         assert [face.face_id - 1 for face in library.nearest().search(probe, 3)] == nearest(embeddings[:600], probe, 3)
 
 
-def test_a_wrong_code_is_found(path: Path) -> None:
-    train(path, "8bit")
-    with Library.open(path) as library:
+def test_a_wrong_code_is_found(large_library: Path) -> None:
+    train(large_library, "8bit")
+    with Library.open(large_library) as library:
         index, stamp, training = library.vectors()._index, library._vectors.stamp(), library.vectors().training
         import faiss
 
@@ -232,32 +236,34 @@ def test_a_wrong_code_is_found(path: Path) -> None:
     number = next(each for each in range(whole.nlist) if whole.invlists.list_size(each))
     stored = faiss.rev_swig_ptr(whole.invlists.get_codes(number), 32)
     stored[3] ^= 1
-    vector_file.write_index(path, stamp, whole, training)
-    (problem,) = [each.problem for each in verify(path, MODELS).findings]
+    vector_file.write_index(large_library, stamp, whole, training)
+    (problem,) = [each.problem for each in verify(large_library, MODELS).findings]
     assert problem == "the file of vectors is unusable: it holds other vectors than the rows"
 
 
-def test_a_forgotten_photo_leaves_no_codes(path: Path, embeddings: Floats) -> None:
-    searched = train(path, "8bit")
-    with Library.open(path) as library:
+def test_a_forgotten_photo_leaves_no_codes(large_library: Path, embeddings: Floats) -> None:
+    searched = train(large_library, "8bit")
+    with Library.open(large_library) as library:
         encode = library.vectors().encode
         assert encode is not None
         codes = encode(embeddings[:600])
-    before = (path / "faces.faiss").read_bytes()
+    before = (large_library / "faces.faiss").read_bytes()
     assert all(row.tobytes() in before for row in codes)
-    kept = search_files([path / "faces.faiss"], embeddings[30:40], [embeddings[:30], embeddings[40:600]], (), encode)
+    kept = search_files(
+        [large_library / "faces.faiss"], embeddings[30:40], [embeddings[:30], embeddings[40:600]], (), encode
+    )
     assert kept.pieces == {"faces.faiss": 20}
-    assert search_files([path / "faces.faiss"], embeddings[30:40], [embeddings[:600]], (), encode).pieces == {}
-    assert forget(path, "/3.jpg").faces == 10
-    with Library.open(path) as library:
+    assert search_files([large_library / "faces.faiss"], embeddings[30:40], [embeddings[:600]], (), encode).pieces == {}
+    assert forget(large_library, "/3.jpg").faces == 10
+    with Library.open(large_library) as library:
         encode = library.vectors().encode
         assert encode is not None
         assert library.status().search == searched  # in the same partitions
-    after = (path / "faces.faiss").read_bytes()
+    after = (large_library / "faces.faiss").read_bytes()
     for code in (codes[30:40], encode(embeddings[30:40])):
         assert not any(row.tobytes() in after for row in code)
     assert all(row.tobytes() in after for row in encode(embeddings[40:600]))
-    assert verify(path, MODELS).sound
+    assert verify(large_library, MODELS).sound
 
 
 class StandInGpus:

@@ -19,7 +19,7 @@ MODELS = Models("detector-1", "ab" * 32, "tower", 0.5)
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def counted_library(tmp_path: Path) -> Path:
     """Ten photos of three faces each; Ann has six of the faces, and a group without a name four."""
     face = DetectedFace(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0)
     embeddings = np.random.default_rng(0).normal(size=(10, 3, 32)).astype(np.float32)
@@ -57,17 +57,17 @@ def both(path: Path) -> tuple[KeptCounts, KeptCounts]:
         ("UPDATE faces SET person_id = NULL, person_source = NULL", KeptCounts(10, 10, 2, 1, 30, 0)),
     ],
 )
-def test_counts_follow_every_change(path: Path, statement: str, expected: KeptCounts) -> None:
-    with closing(sqlite3.connect(path / DATABASE_NAME)) as rows, rows:
+def test_counts_follow_every_change(counted_library: Path, statement: str, expected: KeptCounts) -> None:
+    with closing(sqlite3.connect(counted_library / DATABASE_NAME)) as rows, rows:
         rows.execute("PRAGMA foreign_keys = ON")
         if statement == "DELETE FROM photos WHERE id = 1":
             rows.execute("UPDATE files SET photo_id = 2 WHERE photo_id = 1")
         rows.execute(statement)
-    assert both(path) == (expected, expected)
+    assert both(counted_library) == (expected, expected)
 
 
-def test_what_a_library_says_of_itself_are_these_counts(path: Path) -> None:
-    with Library.open(path) as library:
+def test_what_a_library_says_of_itself_are_these_counts(counted_library: Path) -> None:
+    with Library.open(counted_library) as library:
         status = library.status()
         assert (status.photos, status.files, status.faces, status.people, status.people_named) == (10, 10, 30, 2, 1)
         assert library.people.faces_without_person() == 20
@@ -76,18 +76,18 @@ def test_what_a_library_says_of_itself_are_these_counts(path: Path) -> None:
         assert library.catalog.present_photo_count() == 10
 
 
-def test_a_library_of_a_former_version_is_counted_once(path: Path, tmp_path: Path) -> None:
-    write_old_library(tmp_path / "old", path, 17)
+def test_a_library_of_a_former_version_is_counted_once(counted_library: Path, tmp_path: Path) -> None:
+    write_old_library(tmp_path / "old", counted_library, 17)
     Library.open(tmp_path / "old", writable=True).close()
     assert both(tmp_path / "old") == (KeptCounts(10, 10, 2, 1, 30, 10), KeptCounts(10, 10, 2, 1, 30, 10))
 
 
 @pytest.mark.parametrize("damage", ["UPDATE counts SET faces = 31", "DELETE FROM counts"])
-def test_other_counts_are_found_and_mended(path: Path, damage: str) -> None:
-    with closing(sqlite3.connect(path / DATABASE_NAME)) as rows, rows:
+def test_other_counts_are_found_and_mended(counted_library: Path, damage: str) -> None:
+    with closing(sqlite3.connect(counted_library / DATABASE_NAME)) as rows, rows:
         rows.execute(damage)
-    (finding,) = verify(path, MODELS, repair=True).findings
+    (finding,) = verify(counted_library, MODELS, repair=True).findings
     assert finding.area == "rows"
     assert finding.mended
-    assert both(path)[0] == both(path)[1]
-    assert verify(path, MODELS).sound
+    assert both(counted_library)[0] == both(counted_library)[1]
+    assert verify(counted_library, MODELS).sound

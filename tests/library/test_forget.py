@@ -38,7 +38,7 @@ def forgotten_album(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def path(tmp_path: Path, forgotten_album: Path) -> Path:
+def two_people(tmp_path: Path, forgotten_album: Path) -> Path:
     """Two named people, and a group photo that shows one of them again."""
     with Library.create(tmp_path / "library", MODELS) as library:
         for name in ("Annemarie", "Beatrice"):
@@ -74,28 +74,28 @@ def _crop(colour: tuple[int, int, int]) -> np.ndarray[tuple[int, ...], np.dtype[
     return np.tile(np.array(colour, np.uint8), (1, 112, 112, 1))
 
 
-def test_a_forgotten_person_leaves_no_trace(path: Path, forgotten_album: Path) -> None:
-    before = _bytes(path)
+def test_a_forgotten_person_leaves_no_trace(two_people: Path, forgotten_album: Path) -> None:
+    before = _bytes(two_people)
     assert before.count(b"Annemarie") > 13  # a name, its journal, and paths
-    with Library.open(path) as library:
+    with Library.open(two_people) as library:
         ids, embeddings = library.catalog.embeddings()
         theirs = [face for face, _ in library.people.faces_of([library.people.find("Annemarie")])]  # type: ignore[list-item]
     gone = [embedding.tobytes() for face, embedding in zip(ids.tolist(), embeddings, strict=True) if face in theirs]
     stay = [embedding.tobytes() for face, embedding in zip(ids.tolist(), embeddings, strict=True) if face not in theirs]
     assert len(gone) == 13
     assert all(embedding in before for embedding in gone)
-    summary = forget(path, "Annemarie")
+    summary = forget(two_people, "Annemarie")
     assert (summary.what, summary.faces, summary.people, summary.photos) == ("person", 13, 1, 0)
     assert (summary.journal, summary.in_paths) == (2, 12)
-    after = _bytes(path)
-    assert summary.searched_bytes == len(after) - len((path / "lock").read_bytes())
+    after = _bytes(two_people)
+    assert summary.searched_bytes == len(after) - len((two_people / "lock").read_bytes())
     assert not any(embedding in after for embedding in gone)
     assert not any(embedding[start : start + 16] in after for embedding in gone for start in range(0, 128, 16))
     assert all(after.count(embedding) >= 2 for embedding in stay)  # in the rows and in the vectors
-    with Library.open(path) as library:
+    with Library.open(two_people) as library:
         assert (library.status().faces, library.status().people, library.status().vectors) == (14, 1, "current")
-        assert b"Annemarie" not in b"".join(json.dumps(row).encode() for row in _journal(path))
-    assert verify(path, MODELS).sound
+        assert b"Annemarie" not in b"".join(json.dumps(row).encode() for row in _journal(two_people))
+    assert verify(two_people, MODELS).sound
 
 
 def _journal(path: Path) -> list[tuple[object, ...]]:
@@ -103,59 +103,61 @@ def _journal(path: Path) -> list[tuple[object, ...]]:
         return connection.execute("SELECT * FROM journal").fetchall()
 
 
-def test_a_forgotten_person_does_not_come_back(path: Path, forgotten_album: Path) -> None:
-    forget(path, "Annemarie")
-    with Library.open(path, MODELS, writable=True) as library:
+def test_a_forgotten_person_does_not_come_back(two_people: Path, forgotten_album: Path) -> None:
+    forget(two_people, "Annemarie")
+    with Library.open(two_people, MODELS, writable=True) as library:
         _index(library, forgotten_album, names=True)
         os.utime(forgotten_album / "Annemarie" / "03.png", ns=(1, 1))
         _index(library, forgotten_album, names=True)
         assert library.people.find("Annemarie") is None  # and no other face in that folder is taken for hers
         assert library.status().faces == 14
-    assert _found(path, ANNE) == 0
+    assert _found(two_people, ANNE) == 0
 
 
-def test_a_forgotten_photo_goes_with_its_copies_and_with_who_is_on_no_other(path: Path, forgotten_album: Path) -> None:
+def test_a_forgotten_photo_goes_with_its_copies_and_with_who_is_on_no_other(
+    two_people: Path, forgotten_album: Path
+) -> None:
     shutil.copy(forgotten_album / "group.png", forgotten_album / "copy.png")
-    with Library.open(path, MODELS, writable=True) as library:
+    with Library.open(two_people, MODELS, writable=True) as library:
         _index(library, forgotten_album)
         with library.changing():
             face = min(face.face_id for face in library.catalog.faces_in(_ids(library, "group.png")))
             library.people.label(library.people.named("Cornelius"), [face], "user")
-    assert b"Cornelius" in _bytes(path)
-    summary = forget(path, str(forgotten_album / "copy.png"))
+    assert b"Cornelius" in _bytes(two_people)
+    summary = forget(two_people, str(forgotten_album / "copy.png"))
     assert (summary.what, summary.photos, summary.faces, summary.people) == ("photo", 1, 3, 1)
     assert summary.journal == 2  # Cornelius' line goes, Annemarie's last one too
-    with Library.open(path) as library:
+    with Library.open(two_people) as library:
         assert (library.status().files, library.status().photos, library.status().people_named) == (24, 24, 2)
-    everything = _bytes(path)
+    everything = _bytes(two_people)
     assert b"Cornelius" not in everything
     assert b"group.png" not in everything
-    assert _found(path, GROUP) == 0
-    assert _found(path, BEATRICE) == 12
-    assert verify(path, MODELS).sound
+    assert _found(two_people, GROUP) == 0
+    assert _found(two_people, BEATRICE) == 12
+    assert verify(two_people, MODELS).sound
 
 
 def test_a_forgotten_photo_is_overwritten_where_it_stood(
-    path: Path, forgotten_album: Path, monkeypatch: pytest.MonkeyPatch
+    two_people: Path, forgotten_album: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Database, "vacuum", lambda self: pytest.fail("the database was written again"))
-    assert _found(path, ANNE[5:6]) == 1
-    forget(path, str(forgotten_album / "Annemarie" / "05.png"))
-    assert _found(path, ANNE[5:6]) == 0
-    assert _found(path, [*ANNE[:5], *ANNE[6:]]) == 11
-    assert verify(path, MODELS).sound
+    assert _found(two_people, ANNE[5:6]) == 1
+    forget(two_people, str(forgotten_album / "Annemarie" / "05.png"))
+    assert _found(two_people, ANNE[5:6]) == 0
+    assert _found(two_people, [*ANNE[:5], *ANNE[6:]]) == 11
+    assert verify(two_people, MODELS).sound
 
 
-def test_what_a_page_still_holds_is_written_anew(path: Path, forgotten_album: Path) -> None:
+def test_what_a_page_still_holds_is_written_anew(two_people: Path, forgotten_album: Path) -> None:
     embedding = tiles.ColourTower().embed(_crop(ANNE[5]))[0].tobytes()
-    with (path / "library.db").open("r+b") as file:
-        file.seek(_gap(path / "library.db"))
+    with (two_people / "library.db").open("r+b") as file:
+        file.seek(_gap(two_people / "library.db"))
         file.write(embedding)
-    assert (path / "library.db").read_bytes().count(embedding) == 2
-    assert verify(path, MODELS).sound
-    forget(path, str(forgotten_album / "Annemarie" / "05.png"))
-    assert _found(path, ANNE[5:6]) == 0
-    assert verify(path, MODELS).sound
+    assert (two_people / "library.db").read_bytes().count(embedding) == 2
+    assert verify(two_people, MODELS).sound
+    forget(two_people, str(forgotten_album / "Annemarie" / "05.png"))
+    assert _found(two_people, ANNE[5:6]) == 0
+    assert verify(two_people, MODELS).sound
 
 
 def _gap(database: Path) -> int:
@@ -168,114 +170,116 @@ def _gap(database: Path) -> int:
     raise AssertionError("no such page")
 
 
-def test_what_former_deletions_may_have_left_is_written_anew(path: Path, forgotten_album: Path) -> None:
+def test_what_former_deletions_may_have_left_is_written_anew(two_people: Path, forgotten_album: Path) -> None:
     embedding = tiles.ColourTower().embed(_crop(ANNE[5]))[0].tobytes()
-    with closing(sqlite3.connect(path / "library.db")) as rows, rows:
+    with closing(sqlite3.connect(two_people / "library.db")) as rows, rows:
         rows.execute("PRAGMA secure_delete = OFF")
         rows.execute("CREATE TABLE former (of_another_tower BLOB)")
         rows.execute("INSERT INTO former VALUES (?)", (b"of another tower" + embedding[::-1],))
         rows.execute("DROP TABLE former")
-    assert b"of another tower" in (path / "library.db").read_bytes()
-    forget(path, str(forgotten_album / "Annemarie" / "05.png"))
-    assert b"of another tower" not in (path / "library.db").read_bytes()
+    assert b"of another tower" in (two_people / "library.db").read_bytes()
+    forget(two_people, str(forgotten_album / "Annemarie" / "05.png"))
+    assert b"of another tower" not in (two_people / "library.db").read_bytes()
 
 
-def test_everything_is_forgotten(path: Path, forgotten_album: Path) -> None:
-    summary = forget(path, None)
+def test_everything_is_forgotten(two_people: Path, forgotten_album: Path) -> None:
+    summary = forget(two_people, None)
     assert (summary.what, summary.photos, summary.faces, summary.people) == ("all", 25, 27, 2)
-    everything = _bytes(path)
+    everything = _bytes(two_people)
     assert not any(
         word in everything for word in (b"Annemarie", b"Beatrice", b"group.png", os.fsencode(forgotten_album))
     )
-    assert _found(path, [*ANNE, *BEATRICE, *GROUP]) == 0
-    with Library.open(path, MODELS, writable=True) as library:
+    assert _found(two_people, [*ANNE, *BEATRICE, *GROUP]) == 0
+    with Library.open(two_people, MODELS, writable=True) as library:
         assert (library.status().files, library.status().faces, library.status().people) == (0, 0, 0)
         _index(library, forgotten_album)
         assert library.status().faces == 27  # the library is one still
 
 
-def test_copies_of_former_databases_go_too(path: Path) -> None:
-    shutil.copy(path / "library.db", path / "library.db.version-1.backup")
-    shutil.copy(path / "library.db", path / "library.db.damaged")
-    shutil.copy(path / "faces.faiss", path / "faces.faiss.new")
-    summary = forget(path, "Annemarie")
+def test_copies_of_former_databases_go_too(two_people: Path) -> None:
+    shutil.copy(two_people / "library.db", two_people / "library.db.version-1.backup")
+    shutil.copy(two_people / "library.db", two_people / "library.db.damaged")
+    shutil.copy(two_people / "faces.faiss", two_people / "faces.faiss.new")
+    summary = forget(two_people, "Annemarie")
     assert summary.copies == ("faces.faiss.new", "library.db.damaged", "library.db.version-1.backup")
-    assert _found(path, ANNE) == 0
+    assert _found(two_people, ANNE) == 0
 
 
-def test_traces_in_a_file_that_is_not_the_librarys_are_said(path: Path) -> None:
-    shutil.copy(path / "faces.faiss", path / "my copy")
+def test_traces_in_a_file_that_is_not_the_librarys_are_said(two_people: Path) -> None:
+    shutil.copy(two_people / "faces.faiss", two_people / "my copy")
     with pytest.raises(LibraryError, match=r"traces remain in .*, in my copy; delete the files"):
-        forget(path, "Annemarie")
+        forget(two_people, "Annemarie")
 
 
-def test_a_name_in_a_foreign_file_is_a_trace(path: Path) -> None:
-    (path / "notes.txt").write_text("Cornelius was here")
-    with Library.open(path, writable=True) as library, library.changing():
+def test_a_name_in_a_foreign_file_is_a_trace(two_people: Path) -> None:
+    (two_people / "notes.txt").write_text("Cornelius was here")
+    with Library.open(two_people, writable=True) as library, library.changing():
         library.people.named("Cornelius")
     with pytest.raises(LibraryError, match=r"notes\.txt"):
-        forget(path, "Cornelius")
+        forget(two_people, "Cornelius")
 
 
-def test_a_name_that_is_a_word_of_the_towers_card_is_no_trace(path: Path) -> None:
-    with closing(sqlite3.connect(path / "library.db")) as connection, connection:
+def test_a_name_that_is_a_word_of_the_towers_card_is_no_trace(two_people: Path) -> None:
+    with closing(sqlite3.connect(two_people / "library.db")) as connection, connection:
         connection.execute("INSERT INTO settings VALUES ('card', 'a cohort of neighbours, gathered by neighbours')")
-    with Library.open(path, writable=True) as library, library.changing():
+    with Library.open(two_people, writable=True) as library, library.changing():
         library.people.named("neighbours")
-    assert forget(path, "neighbours").people == 1
-    with closing(sqlite3.connect(path / "library.db")) as connection:
+    assert forget(two_people, "neighbours").people == 1
+    with closing(sqlite3.connect(two_people / "library.db")) as connection:
         assert (
             connection.execute("SELECT value FROM settings WHERE key = 'card'").fetchone()[0].count("neighbours") == 2
         )
 
 
 def test_a_purge_that_was_cut_short_is_ended_by_whoever_writes_next(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    two_people: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def power_cut(self: object, *, rewrite: bool = True) -> bool:
         raise KeyboardInterrupt
 
-    shutil.copy(path / "library.db", path / "library.db.version-1.backup")
+    shutil.copy(two_people / "library.db", two_people / "library.db.version-1.backup")
     with monkeypatch.context() as patched:
         patched.setattr(Purge, "run", power_cut)
         with pytest.raises(KeyboardInterrupt):
-            forget(path, "Annemarie")
-    assert _found(path, ANNE) == 12  # in the file of vectors and in the copy
-    with Library.open(path, MODELS, writable=True) as library:
+            forget(two_people, "Annemarie")
+    assert _found(two_people, ANNE) == 12  # in the file of vectors and in the copy
+    with Library.open(two_people, MODELS, writable=True) as library:
         assert not library.purge.is_pending
-    assert _found(path, ANNE) == 0
-    assert not (path / "library.db.version-1.backup").exists()
+    assert _found(two_people, ANNE) == 0
+    assert not (two_people / "library.db.version-1.backup").exists()
 
 
-def test_a_reader_in_the_way_is_said_and_the_purge_ended_later(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_in_the_way_is_said_and_the_purge_ended_later(
+    two_people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("facesearch.library.rows.schema.BUSY_TIMEOUT_S", 0.1)
-    reader = sqlite3.connect(path / "library.db", isolation_level=None)
+    reader = sqlite3.connect(two_people / "library.db", isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM faces").fetchone()
     with pytest.raises(LibraryError, match="another process is reading"):
-        forget(path, "Annemarie")
-    (finding,) = verify(path, MODELS).findings
+        forget(two_people, "Annemarie")
+    (finding,) = verify(two_people, MODELS).findings
     assert (finding.area, finding.mended, "a purge was cut short" in finding.problem) == ("files", False, True)
     reader.close()
-    report = verify(path, MODELS, repair=True)
+    report = verify(two_people, MODELS, repair=True)
     assert ([finding.outcome for finding in report.findings], report.sound) == (["ended it"], True)
-    assert _found(path, ANNE) == 0
+    assert _found(two_people, ANNE) == 0
 
 
-def test_whom_to_forget_is_told_apart(path: Path, forgotten_album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whom_to_forget_is_told_apart(two_people: Path, forgotten_album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(forgotten_album)
     with pytest.raises(UsageError, match="no person or photo called Nobody"):
-        forget(path, "Nobody")
+        forget(two_people, "Nobody")
     with pytest.raises(UsageError, match=r"called annemarie; did you mean Annemarie\?"):
-        forget(path, "annemarie")
-    with Library.open(path, writable=True) as library, library.changing():
+        forget(two_people, "annemarie")
+    with Library.open(two_people, writable=True) as library, library.changing():
         library.people.named("group.png")
         unnamed = library.people.add()
     with pytest.raises(UsageError, match=r"write \./group\.png for the photo, #3 for the person"):
-        forget(path, "group.png")
-    assert forget(path, "#3").what == "person"
-    assert forget(path, f"#{unnamed}").people == 1
-    assert forget(path, "group.png").what == "photo"
+        forget(two_people, "group.png")
+    assert forget(two_people, "#3").what == "person"
+    assert forget(two_people, f"#{unnamed}").people == 1
+    assert forget(two_people, "group.png").what == "photo"
 
 
 # The search itself
@@ -322,10 +326,10 @@ def test_pieces_are_those_of_three_forms() -> None:
 
 
 def test_the_command_says_what_it_forgot(
-    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    two_people: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = CommandLine(capsys)
-    monkeypatch.setenv("FACESEARCH_LIBRARY", str(path))
+    monkeypatch.setenv("FACESEARCH_LIBRARY", str(two_people))
     ran = run("forget", "Annemarie")
     assert ran.code == 0
     assert ran.out.startswith("forgot Annemarie: 13 faces, 1 person, 0 photos, 2 lines of the journal\nsearched ")

@@ -36,7 +36,7 @@ def _add_photo(library: Library, seed: int) -> None:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def twenty_faces(tmp_path: Path) -> Path:
     """A library of 20 faces, closed, with its vectors saved. Face ids are 1 to 20, with the embeddings of 0 to 19."""
     path = tmp_path / "data" / "library"
     with Library.create(path, MODELS) as library:
@@ -94,20 +94,20 @@ def test_what_a_killed_creation_left_is_no_obstacle(tmp_path: Path) -> None:
         assert library.status().faces == 0
 
 
-def test_a_library_whose_database_was_deleted_is_begun_anew(path: Path, tmp_path: Path) -> None:
+def test_a_library_whose_database_was_deleted_is_begun_anew(twenty_faces: Path, tmp_path: Path) -> None:
     """Also with the log of the deleted one beside, as a killed writer leaves it: it must not be replayed."""
-    with Library.open(path, writable=True) as library:
+    with Library.open(twenty_faces, writable=True) as library:
         _add_photo(library, 20)
-        log = (path / "library.db-wal").read_bytes()
+        log = (twenty_faces / "library.db-wal").read_bytes()
     assert log
-    (path / "library.db").unlink()
-    (path / "library.db-wal").write_bytes(log)
-    with Library.open_or_create(path, MODELS) as library:
+    (twenty_faces / "library.db").unlink()
+    (twenty_faces / "library.db-wal").write_bytes(log)
+    with Library.open_or_create(twenty_faces, MODELS) as library:
         assert library.status().faces == len(library.vectors()) == 0
         _add_photo(library, 30)
         library.save_vectors()
-    assert _nearest(path, 30) == 1
-    assert verify(path, MODELS).findings == ()
+    assert _nearest(twenty_faces, 30) == 1
+    assert verify(twenty_faces, MODELS).findings == ()
 
 
 def test_a_missing_library_is_an_error_with_a_remedy(tmp_path: Path) -> None:
@@ -115,45 +115,47 @@ def test_a_missing_library_is_an_error_with_a_remedy(tmp_path: Path) -> None:
         Library.open(tmp_path / "nowhere")
 
 
-def test_a_damaged_database_is_an_error(path: Path) -> None:
-    (path / "library.db").write_bytes(b"\0" * 4096)
-    with pytest.raises(LibraryError, match=re.escape(str(path))):
-        Library.open(path)
+def test_a_damaged_database_is_an_error(twenty_faces: Path) -> None:
+    (twenty_faces / "library.db").write_bytes(b"\0" * 4096)
+    with pytest.raises(LibraryError, match=re.escape(str(twenty_faces))):
+        Library.open(twenty_faces)
 
 
-def test_a_library_from_the_future_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_from_the_future_is_refused(twenty_faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, lambda db: None))
-    Library.open(path, writable=True).close()
+    Library.open(twenty_faces, writable=True).close()
     monkeypatch.undo()
     with pytest.raises(LibraryError, match="update facesearch"):
-        Library.open(path)
+        Library.open(twenty_faces)
 
 
-def test_a_reader_migrates_an_older_library_and_keeps_a_copy(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_migrates_an_older_library_and_keeps_a_copy(
+    twenty_faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     current = len(schema.MIGRATIONS)
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, lambda db: None))
-    assert _nearest(path, 3) == 4
-    assert (path / f"library.db.version-{current}.backup").stat().st_mode & 0o777 == 0o600
-    assert schema.version(path / "library.db") == current + 1
+    assert _nearest(twenty_faces, 3) == 4
+    assert (twenty_faces / f"library.db.version-{current}.backup").stat().st_mode & 0o777 == 0o600
+    assert schema.version(twenty_faces / "library.db") == current + 1
 
 
-def test_another_tower_is_refused_and_for_writing_another_detector(path: Path) -> None:
+def test_another_tower_is_refused_and_for_writing_another_detector(twenty_faces: Path) -> None:
     with pytest.raises(TowerError, match=r"first \(aaaaaaaaaaaa\), not with second"):
-        Library.open(path, dataclasses.replace(MODELS, tower="b" * 64, tower_name="second"))
+        Library.open(twenty_faces, dataclasses.replace(MODELS, tower="b" * 64, tower_name="second"))
     with pytest.raises(LibraryError, match="detector-1, not with detector-2"):
-        Library.open(path, dataclasses.replace(MODELS, detector="detector-2"), writable=True)
-    with Library.open(path, dataclasses.replace(MODELS, detector="detector-2")) as library:
+        Library.open(twenty_faces, dataclasses.replace(MODELS, detector="detector-2"), writable=True)
+    with Library.open(twenty_faces, dataclasses.replace(MODELS, detector="detector-2")) as library:
         assert library.models == MODELS
-    with Library.open(path, MODELS, writable=True) as library:  # the refusal above let go of the lock
+    with Library.open(twenty_faces, MODELS, writable=True) as library:  # the refusal above let go of the lock
         assert library.models == MODELS
 
 
-def test_a_second_writer_is_told_who_holds_the_lock(path: Path) -> None:
-    with Library.open(path, writable=True):
+def test_a_second_writer_is_told_who_holds_the_lock(twenty_faces: Path) -> None:
+    with Library.open(twenty_faces, writable=True):
         with pytest.raises(LibraryLockedError, match=rf"process {os.getpid()} since \d{{4}}-\d\d-\d\dT"):
-            Library.open(path, writable=True)
-        assert _nearest(path, 5) == 6  # a reader is not in the way, and nobody is in its way
-    Library.open(path, writable=True).close()
+            Library.open(twenty_faces, writable=True)
+        assert _nearest(twenty_faces, 5) == 6  # a reader is not in the way, and nobody is in its way
+    Library.open(twenty_faces, writable=True).close()
 
 
 HOLDER = """
@@ -166,25 +168,25 @@ with Library.open(Path(sys.argv[1]), writable=True):
 """
 
 
-def test_another_process_holds_the_lock_until_it_dies(path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", HOLDER, path], stdout=subprocess.PIPE) as holder:
+def test_another_process_holds_the_lock_until_it_dies(twenty_faces: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLDER, twenty_faces], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(LibraryLockedError, match=f"process {holder.pid} "):
-            Library.open(path, writable=True)
+            Library.open(twenty_faces, writable=True)
         holder.send_signal(signal.SIGKILL)
-    with Library.open(path, writable=True) as library:
+    with Library.open(twenty_faces, writable=True) as library:
         _add_photo(library, 20)
-    assert _nearest(path, 20) == 21
+    assert _nearest(twenty_faces, 20) == 21
 
 
-def test_a_reader_changes_no_byte_in_the_folder(path: Path) -> None:
+def test_a_reader_changes_no_byte_in_the_folder(twenty_faces: Path) -> None:
     def content() -> dict[str, tuple[bytes, int]]:
-        return {entry.name: (entry.read_bytes(), entry.stat().st_mtime_ns) for entry in path.iterdir()}
+        return {entry.name: (entry.read_bytes(), entry.stat().st_mtime_ns) for entry in twenty_faces.iterdir()}
 
-    (path / INDEX_NAME).write_bytes(b"garbage")  # even when it has to rebuild
+    (twenty_faces / INDEX_NAME).write_bytes(b"garbage")  # even when it has to rebuild
     before = content()
-    with Library.open(path) as library:
+    with Library.open(twenty_faces) as library:
         library.vectors().search(_embedding(3), 5)
         library.status()
         with pytest.raises(LibraryError, match="reading only"), library.changing():
@@ -194,8 +196,8 @@ def test_a_reader_changes_no_byte_in_the_folder(path: Path) -> None:
     assert content() == before
 
 
-def test_a_read_only_library_answers_and_refuses_writers(path: Path) -> None:
-    _nearest(path, 0)  # imports what another user may not be able to
+def test_a_read_only_library_answers_and_refuses_writers(twenty_faces: Path) -> None:
+    _nearest(twenty_faces, 0)  # imports what another user may not be able to
     with acting_as_ordinary_user() as folder:
         copy = folder / "library"
         with Library.create(copy, MODELS) as library:
@@ -213,17 +215,17 @@ def test_a_read_only_library_answers_and_refuses_writers(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["lock", "faces.faiss"])
-def test_a_folder_with_the_name_of_a_librarys_file_is_to_be_moved(path: Path, name: str) -> None:
-    (path / name).unlink(missing_ok=True)
-    (path / name).mkdir()
+def test_a_folder_with_the_name_of_a_librarys_file_is_to_be_moved(twenty_faces: Path, name: str) -> None:
+    (twenty_faces / name).unlink(missing_ok=True)
+    (twenty_faces / name).mkdir()
     with pytest.raises(LibraryError, match=rf"cannot write .*{name}: Is a directory; move that folder elsewhere"):
-        verify(path, MODELS, repair=True)
-    (path / name).rmdir()
-    verify(path, MODELS, repair=True)
-    assert _nearest(path, 7) == 8
+        verify(twenty_faces, MODELS, repair=True)
+    (twenty_faces / name).rmdir()
+    verify(twenty_faces, MODELS, repair=True)
+    assert _nearest(twenty_faces, 7) == 8
 
 
-def test_a_read_only_library_that_was_left_in_the_middle_of_writing_is_refused(path: Path) -> None:
+def test_a_read_only_library_that_was_left_in_the_middle_of_writing_is_refused(twenty_faces: Path) -> None:
     with acting_as_ordinary_user() as folder:
         copy = folder / "library"
         with Library.create(copy, MODELS) as library:
@@ -240,42 +242,42 @@ def test_a_read_only_library_that_was_left_in_the_middle_of_writing_is_refused(p
 
 @pytest.mark.parametrize("name", [INDEX_NAME, DESCRIPTION_NAME])
 @pytest.mark.parametrize("damage", ["gone", "garbage", "truncated"])
-def test_a_damaged_file_of_vectors_is_rebuilt_with_the_same_answers(path: Path, name: str, damage: str) -> None:
-    file = path / name
+def test_a_damaged_file_of_vectors_is_rebuilt_with_the_same_answers(twenty_faces: Path, name: str, damage: str) -> None:
+    file = twenty_faces / name
     data = file.read_bytes()
     if damage == "gone":
         file.unlink()
     else:
         file.write_bytes(b"garbage" if damage == "garbage" else data[: len(data) // 2])
-    assert [_nearest(path, seed) for seed in range(20)] == list(range(1, 21))
-    with Library.open(path) as library:
+    assert [_nearest(twenty_faces, seed) for seed in range(20)] == list(range(1, 21))
+    with Library.open(twenty_faces) as library:
         assert library.status().vectors.startswith("to be rebuilt")
-    with Library.open(path, writable=True) as library:
+    with Library.open(twenty_faces, writable=True) as library:
         library.vectors()
         assert library.status().vectors == "current"
 
 
-def test_vectors_that_were_not_saved_are_found_all_the_same(path: Path) -> None:
-    with Library.open(path, writable=True) as library:
+def test_vectors_that_were_not_saved_are_found_all_the_same(twenty_faces: Path) -> None:
+    with Library.open(twenty_faces, writable=True) as library:
         library.vectors()
         _add_photo(library, 20)
         assert library.vectors().search(_embedding(20), 1)[0].face_id == 21
-    assert _nearest(path, 20) == 21
+    assert _nearest(twenty_faces, 20) == 21
 
 
-def test_the_vectors_of_another_library_are_not_believed(path: Path, tmp_path: Path) -> None:
+def test_the_vectors_of_another_library_are_not_believed(twenty_faces: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     with Library.create(other, MODELS) as library:
         for seed in range(100, 120):  # as many faces, as many generations
             _add_photo(library, seed)
         library.save_vectors()
     for name in (INDEX_NAME, DESCRIPTION_NAME):
-        (path / name).write_bytes((other / name).read_bytes())
-    assert [_nearest(path, seed) for seed in range(20)] == list(range(1, 21))
+        (twenty_faces / name).write_bytes((other / name).read_bytes())
+    assert [_nearest(twenty_faces, seed) for seed in range(20)] == list(range(1, 21))
 
 
-def test_vectors_in_memory_follow_what_is_removed(path: Path) -> None:
-    with Library.open(path, writable=True) as library:
+def test_vectors_in_memory_follow_what_is_removed(twenty_faces: Path) -> None:
+    with Library.open(twenty_faces, writable=True) as library:
         assert len(library.vectors()) == 20
         with library.changing():
             library.files.put(PhotoFile(Path("/photos/3.jpg"), 2, 2), None, "is cut off")
@@ -286,18 +288,18 @@ def test_vectors_in_memory_follow_what_is_removed(path: Path) -> None:
         assert library.status().vectors == "current"
 
 
-def test_status_counts_what_is_there(path: Path) -> None:
-    with Library.open(path, writable=True) as library, library.changing():
+def test_status_counts_what_is_there(twenty_faces: Path) -> None:
+    with Library.open(twenty_faces, writable=True) as library, library.changing():
         library.people.label(library.people.named("Alice"), [1, 2], "user")
         library.people.add()
         library.files.put(PhotoFile(Path("/photos/bad.jpg"), 1, 1), None, "is empty")
-    with Library.open(path) as library:
+    with Library.open(twenty_faces) as library:
         status = library.status()
     assert (status.photos, status.files, status.files_failed, status.files_missing) == (20, 21, 1, 0)
     assert (status.faces, status.people, status.people_named, status.generation) == (20, 2, 1, 20)
     assert (status.tower_name, status.threshold, status.detector) == ("first", 1.0, "detector-1")
-    assert status.size_bytes == sum(entry.stat().st_size for entry in path.iterdir())
-    assert status.path == str(path)
+    assert status.size_bytes == sum(entry.stat().st_size for entry in twenty_faces.iterdir())
+    assert status.path == str(twenty_faces)
 
 
 def test_where_the_library_lies_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def taught_album(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def path(tmp_path: Path, taught_album: Path) -> Path:
+def untaught_library(tmp_path: Path, taught_album: Path) -> Path:
     """36 faces, 24 of them of two named people; nothing is taught."""
     with Library.create(tmp_path / "library", MODELS) as library:
         _index(library, taught_album)
@@ -79,12 +79,12 @@ def _assert_equals_brute_force(library: Library, head: Floats | None) -> None:
     np.testing.assert_allclose([distance for _, distance in found], [by_id[i] for i, _ in found], rtol=1e-4, atol=1e-5)
 
 
-def test_vectors_and_probes_lie_where_the_head_puts_them(path: Path, tmp_path: Path) -> None:
+def test_vectors_and_probes_lie_where_the_head_puts_them(untaught_library: Path, tmp_path: Path) -> None:
     probe = draw(tmp_path / "probe.png", (11, 22, 198))
-    with Library.open(path) as library:
+    with Library.open(untaught_library) as library:
         before = ask(library, probe_photo(probe, TileDetector(), ColourTower()), QueryOptions(threshold=1.0))
-    _teach(path)
-    with Library.open(path) as library:
+    _teach(untaught_library)
+    with Library.open(untaught_library) as library:
         assert library.status().vectors == "current"
         _assert_equals_brute_force(library, HEAD)
         after = ask(library, probe_photo(probe, TileDetector(), ColourTower()), QueryOptions(threshold=1.0))
@@ -96,13 +96,13 @@ def test_vectors_and_probes_lie_where_the_head_puts_them(path: Path, tmp_path: P
     assert before.faces[0].people[0].distance != near.distance
 
 
-def test_undo_restores_the_answers_to_the_bit(path: Path) -> None:
-    with Library.open(path) as library:
+def test_undo_restores_the_answers_to_the_bit(untaught_library: Path) -> None:
+    with Library.open(untaught_library) as library:
         _, rows = library.catalog.embeddings()
         before = [_nearest(library, row) for row in rows]
-    _teach(path)
-    _teach(path, OTHER_HEAD)
-    with Library.open(path, writable=True) as library:
+    _teach(untaught_library)
+    _teach(untaught_library, OTHER_HEAD)
+    with Library.open(untaught_library, writable=True) as library:
         other = [_nearest(library, row) for row in rows]
         last = library.heads.last()
         assert last is not None
@@ -112,30 +112,34 @@ def test_undo_restores_the_answers_to_the_bit(path: Path) -> None:
         with library.changing():
             assert library.heads.clear() == 1
         library.save_vectors()
-    with Library.open(path) as library:  # from the file, as before: what is searched in memory is rounded otherwise
+    with Library.open(
+        untaught_library
+    ) as library:  # from the file, as before: what is searched in memory is rounded otherwise
         assert library.status().vectors == "current"
         assert [_nearest(library, row) for row in rows] == before != other
 
 
-def test_faces_that_come_and_go_are_mapped_too(path: Path, taught_album: Path) -> None:
-    _teach(path)
-    with Library.open(path, MODELS, writable=True) as library:
+def test_faces_that_come_and_go_are_mapped_too(untaught_library: Path, taught_album: Path) -> None:
+    _teach(untaught_library)
+    with Library.open(untaught_library, MODELS, writable=True) as library:
         _assert_equals_brute_force(library, HEAD)  # in memory now, to be followed
         draw(taught_album / "Beatrice" / "new.png", (120, 60, 31), (7, 7, 7))
         draw(taught_album / "Annemarie" / "03.png", (31, 20, 99))
         _index(library, taught_album)
         _assert_equals_brute_force(library, HEAD)
         in_memory = _nearest(library, np.ones(32, np.float32))
-    assert verify(path, MODELS).sound
-    (path / INDEX_NAME).unlink()
-    with Library.open(path) as library:
+    assert verify(untaught_library, MODELS).sound
+    (untaught_library / INDEX_NAME).unlink()
+    with Library.open(untaught_library) as library:
         assert _nearest(library, np.ones(32, np.float32)) == in_memory
 
 
-def test_partitions_are_trained_where_the_head_puts_the_faces(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_partitions_are_trained_where_the_head_puts_the_faces(
+    untaught_library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(partitions, "PARTITIONS_FROM_FACES", 20)
-    _teach(path, save=False)
-    with Library.open(path, MODELS, writable=True) as library:
+    _teach(untaught_library, save=False)
+    with Library.open(untaught_library, MODELS, writable=True) as library:
         library.train_vectors()
         library.save_vectors(finish_training=True)
         assert library.vectors().training is not None
@@ -145,14 +149,14 @@ def test_partitions_are_trained_where_the_head_puts_the_faces(path: Path, monkey
             library.heads.add(MODELS.tower, head_bytes(OTHER_HEAD), DETAILS)
         library.save_vectors(finish_training=True)
         _assert_equals_brute_force(library, OTHER_HEAD)
-    assert verify(path, MODELS).sound
+    assert verify(untaught_library, MODELS).sound
 
 
-def test_a_reader_sees_one_space_for_a_whole_answer(path: Path) -> None:
-    with Library.open(path) as reader:
+def test_a_reader_sees_one_space_for_a_whole_answer(untaught_library: Path) -> None:
+    with Library.open(untaught_library) as reader:
         with reader.snapshot():
             assert not reader.space.is_taught
-            _teach(path)
+            _teach(untaught_library)
             assert not reader.space.is_taught
             _assert_equals_brute_force(reader, None)
         assert reader.space.digest == Space(HEAD).digest
@@ -160,9 +164,9 @@ def test_a_reader_sees_one_space_for_a_whole_answer(path: Path) -> None:
 
 
 @pytest.mark.parametrize("taught_before", [False, True])
-def test_killed_between_the_rows_and_the_file_answers_are_right(path: Path, taught_before: bool) -> None:
+def test_killed_between_the_rows_and_the_file_answers_are_right(untaught_library: Path, taught_before: bool) -> None:
     if taught_before:
-        _teach(path, OTHER_HEAD)
+        _teach(untaught_library, OTHER_HEAD)
     program = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
@@ -171,51 +175,51 @@ def test_killed_between_the_rows_and_the_file_answers_are_right(path: Path, taug
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     here = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
-    ended = subprocess.run([sys.executable, "-c", program, str(path)], env=here, check=False)
+    ended = subprocess.run([sys.executable, "-c", program, str(untaught_library)], env=here, check=False)
     assert ended.returncode == -signal.SIGKILL
-    with Library.open(path) as library:
+    with Library.open(untaught_library) as library:
         assert library.status().vectors.startswith("to be rebuilt")
         _assert_equals_brute_force(library, HEAD)
-    with Library.open(path, writable=True) as library:
+    with Library.open(untaught_library, writable=True) as library:
         library.save_vectors()
-    assert verify(path, MODELS).sound
+    assert verify(untaught_library, MODELS).sound
 
 
-def test_a_file_of_another_head_is_not_believed_whatever_its_generation(path: Path) -> None:
-    _teach(path)
-    description = json.loads((path / DESCRIPTION_NAME).read_bytes())
+def test_a_file_of_another_head_is_not_believed_whatever_its_generation(untaught_library: Path) -> None:
+    _teach(untaught_library)
+    description = json.loads((untaught_library / DESCRIPTION_NAME).read_bytes())
     assert description["head"] == Space(HEAD).digest
-    with closing(sqlite3.connect(path / "library.db")) as connection, connection:
+    with closing(sqlite3.connect(untaught_library / "library.db")) as connection, connection:
         connection.execute("UPDATE heads SET weights = ?", (head_bytes(OTHER_HEAD),))
-    with Library.open(path) as library:
+    with Library.open(untaught_library) as library:
         assert library.status().vectors.startswith("to be rebuilt")
         _assert_equals_brute_force(library, OTHER_HEAD)
-    (finding,) = verify(path, MODELS, repair=True).findings
+    (finding,) = verify(untaught_library, MODELS, repair=True).findings
     assert (finding.area, finding.mended) == ("vectors", True)
-    with Library.open(path) as library:
+    with Library.open(untaught_library) as library:
         assert library.status().vectors == "current"
         _assert_equals_brute_force(library, OTHER_HEAD)
 
 
-def test_a_file_from_before_there_were_heads_is_still_believed(path: Path) -> None:
-    description = json.loads((path / DESCRIPTION_NAME).read_bytes())
+def test_a_file_from_before_there_were_heads_is_still_believed(untaught_library: Path) -> None:
+    description = json.loads((untaught_library / DESCRIPTION_NAME).read_bytes())
     assert description.pop("head") == ""
-    (path / DESCRIPTION_NAME).write_text(json.dumps(description))
-    with Library.open(path) as library:
+    (untaught_library / DESCRIPTION_NAME).write_text(json.dumps(description))
+    with Library.open(untaught_library) as library:
         assert library.status().vectors == "current"
 
 
-def test_vectors_in_the_towers_own_space_are_not_those_of_a_taught_library(path: Path) -> None:
+def test_vectors_in_the_towers_own_space_are_not_those_of_a_taught_library(untaught_library: Path) -> None:
     """A file with the right description, size and checksum, that holds the rows as they are."""
-    _teach(path)
-    with Library.open(path, writable=True) as library:
+    _teach(untaught_library)
+    with Library.open(untaught_library, writable=True) as library:
         from facesearch.library.index.vectors import Vectors
 
-        Vectors.build(*library.catalog.embeddings()).save(path, library._vectors.stamp())
-    (finding,) = verify(path, MODELS).findings
+        Vectors.build(*library.catalog.embeddings()).save(untaught_library, library._vectors.stamp())
+    (finding,) = verify(untaught_library, MODELS).findings
     assert "other vectors than the rows" in finding.problem
-    assert verify(path, MODELS, repair=True).sound
-    with Library.open(path) as library:
+    assert verify(untaught_library, MODELS, repair=True).sound
+    with Library.open(untaught_library) as library:
         _assert_equals_brute_force(library, HEAD)
 
 
@@ -228,46 +232,48 @@ def test_vectors_in_the_towers_own_space_are_not_those_of_a_taught_library(path:
         ("tower", "e" * 64, "belongs to another tower"),
     ],
 )
-def test_a_head_that_cannot_be_used_is_found_and_dropped(path: Path, column: str, value: object, problem: str) -> None:
-    _teach(path)
-    with closing(sqlite3.connect(path / "library.db")) as connection, connection:
+def test_a_head_that_cannot_be_used_is_found_and_dropped(
+    untaught_library: Path, column: str, value: object, problem: str
+) -> None:
+    _teach(untaught_library)
+    with closing(sqlite3.connect(untaught_library / "library.db")) as connection, connection:
         connection.execute(f"UPDATE heads SET {column} = ?", (value,))
     if column != "tower":
-        with Library.open(path) as library, pytest.raises(LibraryError, match="verify --repair"):
+        with Library.open(untaught_library) as library, pytest.raises(LibraryError, match="verify --repair"):
             library.vectors()
-    found = [finding for finding in verify(path, MODELS).findings if finding.area == "models"]
+    found = [finding for finding in verify(untaught_library, MODELS).findings if finding.area == "models"]
     assert problem in found[0].problem
-    assert verify(path, MODELS, repair=True).sound
-    assert verify(path, MODELS).sound
-    with Library.open(path) as library:
+    assert verify(untaught_library, MODELS, repair=True).sound
+    assert verify(untaught_library, MODELS).sound
+    with Library.open(untaught_library) as library:
         assert library.status().vectors == "current"
         _assert_equals_brute_force(library, None)
 
 
 @pytest.mark.parametrize("wanted", ["Annemarie", "photo", None])
 def test_what_was_taught_is_forgotten_with_whoever_may_have_taught_it(
-    path: Path, taught_album: Path, wanted: str | None
+    untaught_library: Path, taught_album: Path, wanted: str | None
 ) -> None:
-    _teach(path, OTHER_HEAD)
-    _teach(path)
-    with Library.open(path) as library:
+    _teach(untaught_library, OTHER_HEAD)
+    _teach(untaught_library)
+    with Library.open(untaught_library) as library:
         _, rows = library.catalog.embeddings()
         annes = Space(HEAD).map(rows[:2])
-    everything = b"".join(entry.read_bytes() for entry in path.iterdir())
+    everything = b"".join(entry.read_bytes() for entry in untaught_library.iterdir())
     assert annes[0].tobytes() in everything
     assert HEAD[7].tobytes() in everything
-    summary = forget(path, str(taught_album / "Annemarie" / "00.png") if wanted == "photo" else wanted)
+    summary = forget(untaught_library, str(taught_album / "Annemarie" / "00.png") if wanted == "photo" else wanted)
     assert summary.heads == 2
-    everything = b"".join(entry.read_bytes() for entry in path.iterdir())
+    everything = b"".join(entry.read_bytes() for entry in untaught_library.iterdir())
     assert not any(row.tobytes() in everything for row in (*annes, *HEAD, *OTHER_HEAD))
-    with Library.open(path) as library:
+    with Library.open(untaught_library) as library:
         assert library.status().taught_at is None
-    assert verify(path, MODELS).sound
+    assert verify(untaught_library, MODELS).sound
 
 
-def test_another_tower_drops_what_was_taught_over_the_former(path: Path) -> None:
-    _teach(path)
-    with Library.open(path, writable=True) as library:
+def test_another_tower_drops_what_was_taught_over_the_former(untaught_library: Path) -> None:
+    _teach(untaught_library)
+    with Library.open(untaught_library, writable=True) as library:
         assert library.status().taught_at is not None
         assert reindex(library, TileDetector(), ColourTower()).heads_dropped == 0
         assert library.space.is_taught

@@ -40,7 +40,8 @@ def _equals_brute_force(library: Library) -> bool:
 
 
 @pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def untrained_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """600 faces, enough for partitions, in a search that has yet to be trained."""
     monkeypatch.setattr(partitions, "PARTITIONS_FROM_FACES", 500)
     with Library.create(tmp_path / "library", MODELS) as library:
         _add(library, "first", _embeddings(0, 400))
@@ -52,8 +53,8 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield tmp_path / "library"
 
 
-def test_trained_while_faces_come_and_go_and_kept_for_readers(path: Path) -> None:
-    with Library.open(path, writable=True) as library:
+def test_trained_while_faces_come_and_go_and_kept_for_readers(untrained_library: Path) -> None:
+    with Library.open(untrained_library, writable=True) as library:
         library.train_vectors()
         _add(library, "third", _embeddings(2, 100))
         with library.changing():
@@ -63,16 +64,16 @@ def test_trained_while_faces_come_and_go_and_kept_for_readers(path: Path) -> Non
         library.save_vectors(finish_training=True)
         assert library.vectors().training is not None
         assert _equals_brute_force(library)
-    with Library.open(path) as reader:
+    with Library.open(untrained_library) as reader:
         assert reader.status().vectors == "current"
         assert "partitions (recall@10 " in reader.status().search
         assert reader.vectors().training is not None
         assert _equals_brute_force(reader)
 
 
-def test_growth_is_followed_in_place_until_it_is_trained_anew(path: Path) -> None:
+def test_growth_is_followed_in_place_until_it_is_trained_anew(untrained_library: Path) -> None:
     trained_at = []
-    with Library.open(path, writable=True) as library:
+    with Library.open(untrained_library, writable=True) as library:
         for number in range(8):
             library.train_vectors()
             library.save_vectors(finish_training=True)
@@ -84,23 +85,23 @@ def test_growth_is_followed_in_place_until_it_is_trained_anew(path: Path) -> Non
     assert trained_at == [600] * 4 + [1200] * 4
 
 
-def test_a_run_that_ends_early_keeps_the_exact_search(path: Path) -> None:
-    with Library.open(path, writable=True) as library:
+def test_a_run_that_ends_early_keeps_the_exact_search(untrained_library: Path) -> None:
+    with Library.open(untrained_library, writable=True) as library:
         library.train_vectors()
         _add(library, "third", _embeddings(2, 10))
-    with Library.open(path) as reader:
+    with Library.open(untrained_library) as reader:
         assert len(reader.vectors()) == 610
         assert reader.vectors().training is None
         assert _equals_brute_force(reader)
 
 
 def test_a_training_that_fails_leaves_the_search_as_it_was(
-    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    untrained_library: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def failing(*_: object) -> None:
         raise MemoryError("no room")
 
-    with Library.open(path, writable=True) as library:
+    with Library.open(untrained_library, writable=True) as library:
         monkeypatch.setattr("facesearch.library.index.training.partitioned", failing)
         library.train_vectors()
         library.save_vectors(finish_training=True)
@@ -108,26 +109,26 @@ def test_a_training_that_fails_leaves_the_search_as_it_was(
     assert "training failed (no room)" in caplog.text
 
 
-def test_damaged_partitions_are_rebuilt_as_an_exact_search(path: Path) -> None:
-    with Library.open(path, writable=True) as library:
+def test_damaged_partitions_are_rebuilt_as_an_exact_search(untrained_library: Path) -> None:
+    with Library.open(untrained_library, writable=True) as library:
         library.train_vectors()
         library.save_vectors(finish_training=True)
-    (path / INDEX_NAME).write_bytes((path / INDEX_NAME).read_bytes()[:-1])
-    with Library.open(path) as reader:
+    (untrained_library / INDEX_NAME).write_bytes((untrained_library / INDEX_NAME).read_bytes()[:-1])
+    with Library.open(untrained_library) as reader:
         assert "to be rebuilt" in reader.status().vectors
         assert _equals_brute_force(reader)
 
 
 def test_vectors_are_rebuilt_from_more_faces_than_one_piece_of_rows(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    untrained_library: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("facesearch.library.rows.embedding_rows._FACES_A_PIECE", 70)
-    (path / INDEX_NAME).unlink()
-    with Library.open(path) as reader:
+    (untrained_library / INDEX_NAME).unlink()
+    with Library.open(untrained_library) as reader:
         assert len(reader.vectors()) == 600
         assert _equals_brute_force(reader)
 
 
-def test_a_reader_trains_nothing(path: Path) -> None:
-    with Library.open(path) as reader, pytest.raises(LibraryError, match="for reading only"):
+def test_a_reader_trains_nothing(untrained_library: Path) -> None:
+    with Library.open(untrained_library) as reader, pytest.raises(LibraryError, match="for reading only"):
         reader.train_vectors()

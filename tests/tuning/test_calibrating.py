@@ -62,7 +62,7 @@ def album(people: int, each: int) -> list[list[int | None]]:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def forty_people(tmp_path: Path) -> Path:
     """Forty people on four photos each."""
     with Library.create(tmp_path / "library", MODELS) as library:
         fill(library, album(40, 4))
@@ -98,8 +98,8 @@ def test_one_person_with_thousands_of_photos_does_not_outweigh_everybody(tmp_pat
     assert sample.in_all == 506
 
 
-def test_the_fit_is_that_of_the_pairs_and_its_intervals_hold_the_truth(path: Path, tmp_path: Path) -> None:
-    with Library.open(path) as library:
+def test_the_fit_is_that_of_the_pairs_and_its_intervals_hold_the_truth(forty_people: Path, tmp_path: Path) -> None:
+    with Library.open(forty_people) as library:
         fit = fit_library(library, USUAL, far=0.05)
         pairs = pairs_of(named_sample(library))
     genuine, impostor = pairs.distances[pairs.labels == 0], pairs.distances[pairs.labels == 1]
@@ -122,8 +122,8 @@ def test_the_fit_is_that_of_the_pairs_and_its_intervals_hold_the_truth(path: Pat
     assert fit.far_interval[1] - fit.far_interval[0] > 2 * 2 * 1.96 * math.sqrt(0.05 * 0.95 / len(impostor))
 
 
-def test_people_left_out_say_how_it_does_beside_what_was_in_force(path: Path) -> None:
-    with Library.open(path) as library:
+def test_people_left_out_say_how_it_does_beside_what_was_in_force(forty_people: Path) -> None:
+    with Library.open(forty_people) as library:
         fit = fit_library(library, USUAL)
     assert fit.own.accuracy > fit.tower.accuracy + 0.2  # the usual threshold rejects everybody here
     assert fit.tower.tar < 0.05
@@ -162,8 +162,8 @@ def test_the_far_that_is_offered_is_one_that_is_granted(tmp_path: Path) -> None:
     assert least_people(0.1) == 10  # 45
 
 
-def test_unnamed_groups_do_not_count(path: Path) -> None:
-    with Library.open(path, writable=True) as library:
+def test_unnamed_groups_do_not_count(forty_people: Path) -> None:
+    with Library.open(forty_people, writable=True) as library:
         before = named_sample(library).people_count
         with library.changing():
             library._database.execute("UPDATE faces SET person_source = 'group' WHERE person_id > 35")
@@ -191,10 +191,10 @@ def kept(path: Path, far: float = 0.01) -> None:
         keep_calibration(library, fit_library(library, USUAL, far).kept("2026-01-01T00:00:00+00:00"))
 
 
-def test_what_is_kept_comes_back_and_is_judged_by(path: Path, tmp_path: Path) -> None:
-    kept(path)
+def test_what_is_kept_comes_back_and_is_judged_by(forty_people: Path, tmp_path: Path) -> None:
+    kept(forty_people)
     one, two = draw(tmp_path / "1.png", (200, 0, 0)), draw(tmp_path / "2.png", (100, 90, 60))
-    with Library.open(path) as library:
+    with Library.open(forty_people) as library:
         fit = fit_library(library, USUAL)
         back = kept_calibration(library)
         assert back is not None
@@ -212,15 +212,15 @@ def test_what_is_kept_comes_back_and_is_judged_by(path: Path, tmp_path: Path) ->
     assert (alone.threshold, alone.probability, alone.calibrated_by) == (THRESHOLD, None, None)
     assert (with_library.threshold, with_library.calibrated_by) == (fit.threshold, "library")
     assert with_library.probability == pytest.approx(fit.calibration.probability(alone.distance), abs=1e-4)
-    with Library.open(path, writable=True) as library:
+    with Library.open(forty_people, writable=True) as library:
         assert reset_calibration(library)
         assert not reset_calibration(library)
         assert kept_calibration(library) is None
 
 
-def test_it_holds_in_no_other_space(path: Path) -> None:
-    kept(path)
-    with Library.open(path, writable=True) as library:
+def test_it_holds_in_no_other_space(forty_people: Path) -> None:
+    kept(forty_people)
+    with Library.open(forty_people, writable=True) as library:
         with library.changing():
             head = library.heads.add(MODELS.tower, head_bytes(np.eye(32, dtype=np.float32) * 2), {"calibration": None})
         assert kept_calibration(library) is None
@@ -230,20 +230,20 @@ def test_it_holds_in_no_other_space(path: Path) -> None:
         assert kept_calibration(library) is not None  # back in the space that it was fitted in
 
 
-def test_a_fit_in_a_taught_space_takes_the_distances_there(path: Path) -> None:
-    with Library.open(path, writable=True) as library:
+def test_a_fit_in_a_taught_space_takes_the_distances_there(forty_people: Path) -> None:
+    with Library.open(forty_people, writable=True) as library:
         before = fit_library(library, USUAL)
         with library.changing():
             library.heads.add(MODELS.tower, head_bytes(np.eye(32, dtype=np.float32) * 2), {"calibration": None})
         assert fit_library(library, USUAL).threshold == pytest.approx(2 * before.threshold, rel=1e-5)
 
 
-def test_a_reindex_to_another_tower_drops_it(path: Path) -> None:
+def test_a_reindex_to_another_tower_drops_it(forty_people: Path) -> None:
     class OtherTower(ColourTower):
         identity = "d1" * 32
 
-    kept(path)
-    with Library.open(path, writable=True) as library:
+    kept(forty_people)
+    with Library.open(forty_people, writable=True) as library:
         assert reindex(library, TileDetector(), ColourTower()).calibration_dropped is False
         assert kept_calibration(library) is not None
         summary = reindex(library, TileDetector(), OtherTower(), force=True)
@@ -252,18 +252,18 @@ def test_a_reindex_to_another_tower_drops_it(path: Path) -> None:
         assert "calibration" not in library._database.settings()
 
 
-def test_forgetting_anybody_drops_it(path: Path) -> None:
-    kept(path)
-    assert forget(path, "person 3").calibration
-    with Library.open(path) as library:
+def test_forgetting_anybody_drops_it(forty_people: Path) -> None:
+    kept(forty_people)
+    assert forget(forty_people, "person 3").calibration
+    with Library.open(forty_people) as library:
         assert kept_calibration(library) is None
-    assert b"log_odds" not in b"".join(file.read_bytes() for file in path.iterdir())
-    assert not forget(path, "person 4").calibration
+    assert b"log_odds" not in b"".join(file.read_bytes() for file in forty_people.iterdir())
+    assert not forget(forty_people, "person 4").calibration
 
 
-def test_damaged_settings_are_none(path: Path) -> None:
-    kept(path)
-    with Library.open(path, writable=True) as library:
+def test_damaged_settings_are_none(forty_people: Path) -> None:
+    kept(forty_people)
+    with Library.open(forty_people, writable=True) as library:
         good = library._database.settings()["calibration"]
         for bad in ("", "[]", "{}", good.replace("log_odds", "odds"), good.replace('"threshold"', '"thresh"')):
             with library.changing():

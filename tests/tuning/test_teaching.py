@@ -42,7 +42,7 @@ PEOPLE, PHOTOS = 16, 10
 
 def _hidden(seed: int, people: int = PEOPLE, photos: int = PHOTOS) -> tuple[Floats, list[int]]:
     """People whose identity lies in half of the dimensions, under noise that is louder in the others: a head that turns
-    the noise down tells them apart, those whom it has not seen too."""
+    the noise down tells them apart, also people that it has not seen."""
     rng = np.random.default_rng(seed)
     centres = np.concatenate([rng.normal(size=(people, 16)), np.zeros((people, 16))], axis=1) * 0.2
     noise = rng.normal(size=(people, photos, 32)) * np.repeat([0.08, 0.22], 16)
@@ -68,7 +68,8 @@ def _fill(path: Path, embeddings: Floats, people: list[int], source: str = "user
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def noisy_library(tmp_path: Path) -> Path:
+    """Sixteen people on ten photos each, who are told apart where the noise is turned down."""
     return _fill(tmp_path / "library", *_hidden(0))
 
 
@@ -85,8 +86,8 @@ def _answers(path: Path) -> list[list[tuple[int, float]]]:
         return [[(one.face_id, one.distance) for one in found] for found in library.vectors().search_batch(probes, 9)]
 
 
-def test_what_hides_people_is_turned_down_for_those_who_taught_nothing_too(path: Path) -> None:
-    with Library.open(path) as library:
+def test_what_hides_people_is_turned_down_for_those_who_taught_nothing_too(noisy_library: Path) -> None:
+    with Library.open(noisy_library) as library:
         summary = teach(library, MARGIN)
     assert (summary.people, summary.faces, summary.apart) == (PEOPLE, PEOPLE * PHOTOS, 0)
     assert summary.kept
@@ -99,12 +100,12 @@ def test_what_hides_people_is_turned_down_for_those_who_taught_nothing_too(path:
     assert summary.known.after.rank_1 is not None
     assert summary.known.after.rank_1 > summary.known.before.rank_1
     others, whose = _hidden(1)  # people whom nobody ever told the library of
-    with Library.open(path) as library:
+    with Library.open(noisy_library) as library:
         assert library.status().taught_at is not None
         assert library.status().vectors == "current"
         before, after = _auc(others, whose), _auc(library.space.map(others), whose)
     assert after > before + 0.02
-    assert verify(path, MODELS).sound
+    assert verify(noisy_library, MODELS).sound
 
 
 def _auc(embeddings: Floats, people: list[int]) -> float:
@@ -142,75 +143,79 @@ def test_nothing_is_kept_where_there_is_nothing_to_gain(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("few_steps")
-def test_undo_restores_the_answers_to_the_bit(path: Path) -> None:
-    before = _answers(path)
-    with Library.open(path) as library:
+def test_undo_restores_the_answers_to_the_bit(noisy_library: Path) -> None:
+    before = _answers(noisy_library)
+    with Library.open(noisy_library) as library:
         teach(library, MARGIN)
-    first = _answers(path)
-    with Library.open(path) as library:
+    first = _answers(noisy_library)
+    with Library.open(noisy_library) as library:
         teach(library, MARGIN, seed=1)
-    assert before != first != _answers(path)
-    with Library.open(path, writable=True) as library:
+    assert before != first != _answers(noisy_library)
+    with Library.open(noisy_library, writable=True) as library:
         assert unteach(library).dropped == 1
-    assert _answers(path) == first
-    with Library.open(path) as library:
+    assert _answers(noisy_library) == first
+    with Library.open(noisy_library) as library:
         teach(library, MARGIN, seed=2)
-    with Library.open(path, writable=True) as library:
+    with Library.open(noisy_library, writable=True) as library:
         undone = unteach(library, everything=True)
         assert (undone.dropped, undone.taught_at) == (2, None)
         assert unteach(library).dropped == 0
         assert library.status().vectors == "current"
-    assert _answers(path) == before
+    assert _answers(noisy_library) == before
 
 
 @pytest.mark.usefixtures("few_steps")
-def test_questions_are_answered_while_it_learns(path: Path) -> None:
-    before = _answers(path)
+def test_questions_are_answered_while_it_learns(noisy_library: Path) -> None:
+    before = _answers(noisy_library)
     meanwhile = []
-    with Library.open(path) as library:
-        teach(library, MARGIN, on_run=lambda done, total: meanwhile.append((done, total, _answers(path) == before)))
+    with Library.open(noisy_library) as library:
+        teach(
+            library,
+            MARGIN,
+            on_run=lambda done, total: meanwhile.append((done, total, _answers(noisy_library) == before)),
+        )
     assert meanwhile == [(done, 6, True) for done in range(1, 7)]
-    assert _answers(path) != before
+    assert _answers(noisy_library) != before
 
 
 @pytest.mark.usefixtures("few_steps")
-def test_changes_are_made_while_it_learns_and_nothing_is_kept_of_what_they_took_away(path: Path) -> None:
+def test_changes_are_made_while_it_learns_and_nothing_is_kept_of_what_they_took_away(noisy_library: Path) -> None:
     def correct(done: int, total: int) -> None:
         if done == 3 and not seen:  # another process, half way: it does not wait for the teaching
             seen.append(total)
-            with Library.open(path, writable=True) as writer:
+            with Library.open(noisy_library, writable=True) as writer:
                 reject_faces(writer, 1, [1])
 
     seen: list[int] = []
-    with Library.open(path) as library:
+    with Library.open(noisy_library) as library:
         summary = teach(library, MARGIN, on_run=correct)
         assert (summary.learned_anew, summary.taught, summary.faces) == (True, True, PEOPLE * PHOTOS - 1)
         corrected = library.space.digest
-    with Library.open(path) as library:
+    with Library.open(noisy_library) as library:
         again = teach(library, MARGIN)
         assert (again.learned_anew, library.space.digest) == (False, corrected)
 
 
 @pytest.mark.usefixtures("few_steps")
-def test_another_spelling_of_a_name_changes_nothing_that_was_learned(path: Path) -> None:
+def test_another_spelling_of_a_name_changes_nothing_that_was_learned(noisy_library: Path) -> None:
     def spell(done: int, total: int) -> None:
         if done == total:
-            with Library.open(path, writable=True) as writer:
+            with Library.open(noisy_library, writable=True) as writer:
                 name_person(writer, 1, "Anna Karenina")
 
-    with Library.open(path) as library:
+    with Library.open(noisy_library) as library:
         summary = teach(library, MARGIN, on_run=spell)
         assert (summary.learned_anew, summary.taught, library.space.is_taught) == (False, True, True)
 
 
 @pytest.mark.usefixtures("few_steps")
-def test_too_few_that_are_left_meanwhile_are_refused_and_nothing_is_kept(path: Path) -> None:
+def test_too_few_that_are_left_meanwhile_are_refused_and_nothing_is_kept(noisy_library: Path) -> None:
     def forget_most(done: int, total: int) -> None:
         if done == 1:
-            with Library.open(path, writable=True) as writer, writer.changing():
+            with Library.open(noisy_library, writable=True) as writer, writer.changing():
                 writer.people.delete(range(5, PEOPLE + 1))
 
-    with Library.open(path) as library:
+    with Library.open(noisy_library) as library:
         with pytest.raises(LibraryError, match="there are 4"):
             teach(library, MARGIN, on_run=forget_most)
         assert not library.space.is_taught
@@ -226,13 +231,13 @@ def test_who_is_writing_is_said_before_it_learns(run_here: CommandLine) -> None:
 
 
 @pytest.mark.usefixtures("few_steps")
-def test_the_same_library_and_seed_give_the_same_head_and_a_dry_run_none(path: Path) -> None:
-    with Library.open(path) as reader:
+def test_the_same_library_and_seed_give_the_same_head_and_a_dry_run_none(noisy_library: Path) -> None:
+    with Library.open(noisy_library) as reader:
         measured = teach(reader, MARGIN, dry_run=True)
         assert (measured.kept, measured.taught, reader.space.is_taught) == (True, False, False)
     digests = []
     for seed in (0, 0, 1):
-        with Library.open(path) as library:
+        with Library.open(noisy_library) as library:
             summary = teach(library, MARGIN, seed=seed)
             digests.append(library.space.digest)
             if seed == 0:
@@ -240,8 +245,8 @@ def test_the_same_library_and_seed_give_the_same_head_and_a_dry_run_none(path: P
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_the_threshold_keeps_its_meaning_and_probabilities_are_fitted_anew(path: Path) -> None:
-    with Library.open(path) as library:
+def test_the_threshold_keeps_its_meaning_and_probabilities_are_fitted_anew(noisy_library: Path) -> None:
+    with Library.open(noisy_library) as library:
         summary = teach(library, MARGIN)
         calibration = library.space.calibration
         assert calibration is not None
@@ -255,7 +260,7 @@ def test_the_threshold_keeps_its_meaning_and_probabilities_are_fitted_anew(path:
     assert shares[0] / 2 < shares[1] < shares[0] * 2  # of pairs of which nobody was ever seen
     assert calibration.probability(0.1) > 0.9
     assert calibration.probability(2.0) < 0.1
-    with Library.open(path) as library:
+    with Library.open(noisy_library) as library:
         assert isinstance(library.space.calibration, Calibration)
 
 
@@ -478,7 +483,7 @@ def _weighted_auc(pairs: HeldOutPairs, distances: Floats, weights: np.ndarray) -
 
 @pytest.fixture
 def run_here(
-    path: Path, tower: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    noisy_library: Path, tower: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> CommandLine:
     card = json.loads((tower / "tower.json").read_text())
     models = Models("detector-1", card["sha256"], "small", 1.3)

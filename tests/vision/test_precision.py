@@ -18,7 +18,7 @@ from facesearch.vision.tower.tower import Tower, usable_precision
 
 
 @pytest.fixture
-def indexed(tmp_path: Path, tower: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def bf16_library(tmp_path: Path, tower: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A library made where the processor has bf16, or says so: OpenVINO imitates it elsewhere."""
     monkeypatch.setattr(runtime, "has_bf16", lambda: True)
     monkeypatch.setenv("FACESEARCH_TOWER", str(tower))
@@ -29,32 +29,32 @@ def indexed(tmp_path: Path, tower: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return tmp_path / "library"
 
 
-def test_a_new_library_takes_the_fastest_and_records_it(indexed: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert recorded_precision(indexed) == "bf16"
-    with open_library(indexed, device="cpu") as library:
+def test_a_new_library_takes_the_fastest_and_records_it(bf16_library: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert recorded_precision(bf16_library) == "bf16"
+    with open_library(bf16_library, device="cpu") as library:
         assert library.status().precision == "bf16"
         assert library.tower.precision == "bf16"
-        library.query(min((indexed.parent / "album").rglob("*.jpg")))
+        library.query(min((bf16_library.parent / "album").rglob("*.jpg")))
     assert caplog.records == []
 
 
 def test_a_processor_without_bf16_says_that_distances_are_off(
-    indexed: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    bf16_library: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(runtime, "has_bf16", lambda: False)
-    with open_library(indexed, device="cpu") as library, caplog.at_level(logging.WARNING, "facesearch"):
-        library.query(min((indexed.parent / "album").rglob("*.jpg")))
+    with open_library(bf16_library, device="cpu") as library, caplog.at_level(logging.WARNING, "facesearch"):
+        library.query(min((bf16_library.parent / "album").rglob("*.jpg")))
         assert library.tower.precision == "f32"
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "embedded in f32 here" in caplog.text
     assert "were in bf16" in caplog.text
 
 
-def test_a_library_in_float32_stays_in_float32(indexed: Path, tmp_path: Path) -> None:
-    with Library.open(indexed, writable=True) as library, library.changing():
+def test_a_library_in_float32_stays_in_float32(bf16_library: Path, tmp_path: Path) -> None:
+    with Library.open(bf16_library, writable=True) as library, library.changing():
         library._database.execute("DELETE FROM settings WHERE key = 'precision'")  # as older versions left it
-    assert recorded_precision(indexed) == "f32"
-    with open_library(indexed, device="cpu") as opened:
+    assert recorded_precision(bf16_library) == "f32"
+    with open_library(bf16_library, device="cpu") as opened:
         assert opened.tower.precision == "f32"
         assert opened.status().precision == "f32"
 

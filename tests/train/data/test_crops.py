@@ -32,7 +32,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def people(drawn: Path, tmp_path: Path) -> Path:
+def drawn_copy(drawn: Path, tmp_path: Path) -> Path:
     """A copy of `drawn` that a test may change."""
     return Path(shutil.copytree(drawn, tmp_path / "people"))
 
@@ -73,24 +73,24 @@ def test_a_cache_is_read_again_and_not_made_again(drawn: Path, tmp_path: Path) -
     assert left_in(folder) == ["crops.npy", "index.json"]
 
 
-def test_changed_photos_and_other_sizes_make_it_anew(people: Path, tmp_path: Path) -> None:
+def test_changed_photos_and_other_sizes_make_it_anew(drawn_copy: Path, tmp_path: Path) -> None:
     folder = tmp_path / "cache"
-    before = prepare_crops(read_dataset(people), folder)
+    before = prepare_crops(read_dataset(drawn_copy), folder)
     (gone, *_) = before.paths
     gone.unlink()
-    after = prepare_crops(read_dataset(people), folder)
+    after = prepare_crops(read_dataset(drawn_copy), folder)
     np.testing.assert_array_equal(after.crops, before.crops[1:])
-    small = prepare_crops(read_dataset(people), folder, size_px=64)
+    small = prepare_crops(read_dataset(drawn_copy), folder, size_px=64)
     assert small.crops.shape == (8, 64, 64, 3)
     half = np.asarray(Image.fromarray(after.crops[0]).resize((64, 64), Image.Resampling.BOX), dtype=float)
     assert np.abs(half - small.crops[0]).mean() < 6
     assert left_in(tmp_path) == ["cache", "people"]
 
 
-def test_a_folder_that_holds_anything_else_is_never_replaced(people: Path, tmp_path: Path) -> None:
-    prepare_crops(read_dataset(people), tmp_path / "caches" / "one")
+def test_a_folder_that_holds_anything_else_is_never_replaced(drawn_copy: Path, tmp_path: Path) -> None:
+    prepare_crops(read_dataset(drawn_copy), tmp_path / "caches" / "one")
     with pytest.raises(TrainingDataError, match=r"caches holds other files than crops \(such as .*Name a folder"):
-        prepare_crops(read_dataset(people), tmp_path / "caches")
+        prepare_crops(read_dataset(drawn_copy), tmp_path / "caches")
     assert left_in(tmp_path / "caches" / "one") == ["crops.npy", "index.json"]
 
 
@@ -127,12 +127,12 @@ def test_an_interrupted_build_shows_nothing_and_goes_on(
     assert left_in(tmp_path) == ["cache"]
 
 
-def test_photos_without_a_face_are_left_out_with_the_reason(people: Path, tmp_path: Path) -> None:
-    someone = next(people.iterdir())
+def test_photos_without_a_face_are_left_out_with_the_reason(drawn_copy: Path, tmp_path: Path) -> None:
+    someone = next(drawn_copy.iterdir())
     Image.new("RGB", (300, 200), "grey").save(someone / "wall.png")
     (someone / "broken.jpg").write_bytes(next(someone.glob("*.jpg")).read_bytes()[:2000])
     (someone / "text.jpg").write_bytes(b"no photo")
-    made = prepare_crops(read_dataset(people), tmp_path / "cache")
+    made = prepare_crops(read_dataset(drawn_copy), tmp_path / "cache")
     reasons = {photo.path.name: reason for photo, reason in made.dropped}
     assert len(made) == 9
     assert reasons["wall.png"] == "no face found"
@@ -249,8 +249,8 @@ def test_the_face_meant_is_large_and_central() -> None:
     assert choose_face([face(100, 100, 60, score=1.0), larger_aside], size) is larger_aside
 
 
-def test_joined_caches_read_like_one_array(people: Path, crops: CropSet, tmp_path: Path) -> None:
-    second = prepare_crops(list_photos(people), tmp_path / "cache")
+def test_joined_caches_read_like_one_array(drawn_copy: Path, crops: CropSet, tmp_path: Path) -> None:
+    second = prepare_crops(list_photos(drawn_copy), tmp_path / "cache")
     first = replace(crops, dataset=replace(crops.dataset, name="first"))
     joined = JoinedCrops(merge_datasets([second.dataset, first.dataset]), [second, first])
     assert joined.shape == (18, 112, 112, 3)
@@ -271,10 +271,10 @@ def test_joined_caches_read_like_one_array(people: Path, crops: CropSet, tmp_pat
     assert joined.identities[:9] == joined.identities[9:] == [f"people/{name}" for name in crops.identities]
 
 
-def test_joined_caches_leave_out_what_has_no_crop(people: Path, tmp_path: Path) -> None:
-    someone = next(people.iterdir())
+def test_joined_caches_leave_out_what_has_no_crop(drawn_copy: Path, tmp_path: Path) -> None:
+    someone = next(drawn_copy.iterdir())
     Image.new("RGB", (300, 200), "grey").save(someone / "0000.png")
-    dataset = read_dataset(people)
+    dataset = read_dataset(drawn_copy)
     joined = JoinedCrops(merge_datasets([dataset]), [prepare_crops(dataset, tmp_path / "cache")])
     assert len(dataset.photos) == 10
     assert len(joined) == 9
