@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import re
+import tomllib
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-EXIT_CODES = Path(__file__).parents[1] / "docs" / "reference" / "exit-codes.md"
+ROOT = Path(__file__).parents[1]
+EXIT_CODES = ROOT / "docs" / "reference" / "exit-codes.md"
 
 
 def commands() -> Iterator[tuple[str, Any]]:
@@ -39,7 +40,7 @@ def manual_page(name: str, context: Any) -> str:
     whole = re.sub(r"\s+", " ", command.help or "")
     title = command.short_help or whole.partition(". ")[0]
     lines = [
-        f'.TH "{name.replace(" ", "-").upper()}" 1 "" "facesearch {version("facesearch")}" "facesearch"',
+        f'.TH "{name.replace(" ", "-").upper()}" 1 "" "facesearch {_version()}" "facesearch"',
         ".SH NAME",
         f"{_roff(name.replace(' ', '-'))} \\- {_roff(title.rstrip('.'))}",
         ".SH SYNOPSIS",
@@ -58,6 +59,12 @@ def manual_page(name: str, context: Any) -> str:
     relatives = _relatives(name, inner)
     lines += [".SH SEE ALSO", *(f".BR {_roff(each.replace(' ', '-'))} (1)" for each in relatives)]
     return "\n".join(lines) + "\n"
+
+
+def _version() -> str:
+    """That of this checkout, which the installed metadata can lag behind."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return str(project["version"])
 
 
 def _relatives(name: str, inner: list[tuple[str, str]]) -> list[str]:

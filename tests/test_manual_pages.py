@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,18 @@ def test_a_page_has_the_options_and_exit_codes(pages: dict[str, str]) -> None:
     page = pages["facesearch-verify.1"].replace("\\-", "-")
     for told in ('.B "--repair"', '.B "-h, --help"', "Repair what can be repaired.", '.B "130"', ".BR facesearch (1)"):
         assert f"{told}\n" in page
+
+
+def test_every_page_bears_the_version(pages: dict[str, str]) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert {page.splitlines()[0].split('"')[5] for page in pages.values()} == {f"facesearch {version}"}
+
+
+def test_a_page_of_a_nested_command_has_its_arguments_and_the_command_above(pages: dict[str, str]) -> None:
+    page = pages["facesearch-people-name.1"].replace("\\-", "-")
+    for told in ('.B "facesearch people name"', "[OPTIONS] {WHO} {NAME}", '.B "--born YYYY-MM-DD"'):
+        assert f"{told}\n" in page
+    assert page.endswith(".SH SEE ALSO\n.BR facesearch-people (1)\n")
 
 
 def test_a_group_lists_its_commands(pages: dict[str, str]) -> None:
