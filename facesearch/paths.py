@@ -1,4 +1,5 @@
-"""Paths as a library keeps them: whole, links kept, or of an object in a bucket, as `s3://archive/1999/one.jpg`.
+"""Paths as a library keeps them: whole, links kept, with "/" between folders on every system; or of an object in a
+bucket, as `s3://archive/1999/one.jpg`.
 
 An object's path is the `Path` of its URL. pathlib makes one slash of two, so that its text reads `s3:/archive/...`:
 `address` gives the URL back. No whole path begins like that, so the two are never taken for each other.
@@ -18,10 +19,17 @@ BUCKETS = {"s3": "Amazon S3 and what speaks its protocol", "gs": "Google Cloud S
 _IN_BUCKET = re.compile(rf"({'|'.join(BUCKETS)}):/+(?=[^/])")
 
 
+def stored_path(path: PurePath) -> bytes:
+    """A path as the rows have it, on Windows too with "/" between folders: so `path + b"/"` begins what lies below.
+    `Path(os.fsdecode(...))` gives it back."""
+    return os.fsencode(path.as_posix())
+
+
 def is_in_bucket(path: PurePath | bytes) -> bool:
     """Whether a path is that of an object, or of what begins like one, in a bucket; of one that is relative to a
-    folder too, as long as it is as the user gave it. bytes: of os.fsencode."""
-    return _IN_BUCKET.match(os.fsdecode(path)) is not None
+    folder too, as long as it is as the user gave it. bytes: of stored_path."""
+    text = os.fsdecode(path) if isinstance(path, bytes) else path.as_posix()
+    return _IN_BUCKET.match(text) is not None
 
 
 def whole_path(path: str | PurePath) -> Path:
@@ -39,5 +47,4 @@ def whole_path(path: str | PurePath) -> Path:
 
 def address(path: PurePath) -> str:
     """The path's text; of an object its URL."""
-    text = str(path)
-    return _IN_BUCKET.sub(r"\1://", text, count=1) if is_in_bucket(path) else text
+    return _IN_BUCKET.sub(r"\1://", path.as_posix(), count=1) if is_in_bucket(path) else str(path)

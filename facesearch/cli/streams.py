@@ -59,6 +59,10 @@ def _prepared(stream: TextIO | None, kind: type[io.FileIO], descriptor: int) -> 
         if stream.fileno() != descriptor:
             return stream
         stream.flush()
+        if type(getattr(stream.buffer, "raw", stream.buffer)) is not io.FileIO:
+            # Windows' console takes text, and shows bytes in a code page of its own.
+            stream.reconfigure(errors="backslashreplace")
+            return stream
     buffer = io.BufferedWriter(kind(descriptor, "wb", closefd=False))
     encoding = None if stream is None else stream.encoding
     return io.TextIOWrapper(buffer, encoding, "backslashreplace", line_buffering=os.isatty(descriptor))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesearch.library import Library, find_person
-from facesearch.paths import is_in_bucket
+from facesearch.paths import is_in_bucket, stored_path
 from facesearch.photos import buckets, fingerprint, photo_file
 from facesearch.records import KnownFile, StoredFace
 
@@ -44,7 +44,7 @@ def gather(
         for start in range(0, len(ids), _PHOTOS_AT_ONCE):
             some = ids[start : start + _PHOTOS_AT_ONCE]
             photos += _some(library, some, by_id, wanted, every_photo=every_photo)
-    return sorted(photos, key=lambda photo: os.fsencode(photo.files[0][0]))
+    return sorted(photos, key=lambda photo: stored_path(photo.files[0][0]))
 
 
 def _some(
@@ -65,7 +65,7 @@ def _some(
         PhotoFaces(
             by_id[photo_id],
             sizes[photo_id],
-            tuple((path, known[os.fsencode(path)]) for path in paths[photo_id]),
+            tuple((path, known[stored_path(path)]) for path in paths[photo_id]),
             tuple(faces[photo_id]),
         )
         for photo_id in faces

@@ -11,6 +11,7 @@ import errno
 import io
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -64,7 +65,9 @@ def make_album(photos: Sequence[Path], folder: Path, *, copy: bool = False) -> A
     digits = max(4, len(str(len(photos))))
     skipped = []
     for number, photo in enumerate(photos, start=1):
-        place = folder / f"{number:0{digits}} {photo.name}"
+        name = f"{number:0{digits}} {photo.name}"
+        # Windows refuses no colon: it writes a second stream of the file that is named before it.
+        place = folder / (_plain_name(name) if sys.platform == "win32" else name)
         try:
             _put(photo, place, copy=copy)
         except OSError as error:

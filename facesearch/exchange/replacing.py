@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from facesearch.library.private import rename_over
+
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _LONGEST_NAME = 200  # of 255 bytes, with room for what is added
 
@@ -39,7 +41,7 @@ def replace_file(
                 os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         just_before()
-        beside.replace(path)
+        rename_over(beside, path)
     finally:
         beside.unlink(missing_ok=True)
     if sys.platform == "win32":  # it opens no folders

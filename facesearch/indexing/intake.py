@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from facesearch.errors import PhotoError
 from facesearch.indexing.summary import DamagedPhoto
 from facesearch.library import Library
+from facesearch.paths import stored_path
 from facesearch.people import FaceReader, keep_people
 from facesearch.people.edited import Carried, Content, carried_faces
 from facesearch.photos import when_taken
@@ -50,7 +50,7 @@ class Intake:
 
     library: Library
     reader: FaceReader
-    known: Mapping[bytes, KnownFile]  # what the library knew before this run, by os.fsencode(path)
+    known: Mapping[bytes, KnownFile]  # what the library knew before this run, by `stored_path`
     software: str  # what decodes and detects, see `software_of`
     skipped: list[SkippedFile]
     counts: Counter[str] = field(default_factory=Counter)
@@ -131,7 +131,7 @@ class Intake:
 
     def _carried(self, finished: _Finished) -> list[Carried]:
         """The faces that had been added to what a file showed before, where it shows something new."""
-        before = self.known.get(os.fsencode(finished.file.path))
+        before = self.known.get(stored_path(finished.file.path))
         if before is None or before.photo_id is None or not finished.sha256 or finished.size_px == (0, 0):
             return []
         content = Content(finished.sha256, finished.size_px)
@@ -146,7 +146,7 @@ class Intake:
         if finished.reason is not None:
             files.put(finished.file, None, finished.reason, self.software)
             return None, "failed"
-        before = self.known.get(os.fsencode(finished.file.path))
+        before = self.known.get(stored_path(finished.file.path))
         photo_id = catalog.photo_with(finished.sha256)
         is_new = photo_id is None
         if photo_id is None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from facesearch.indexing.summary import AbsentFolder
 from facesearch.indexing.whereabouts import Whereabouts, exists, is_absent, is_within
 from facesearch.library import Library
-from facesearch.paths import whole_path
+from facesearch.paths import stored_path, whole_path
 from facesearch.records import KnownFile
 
 
@@ -39,7 +39,7 @@ def prune(library: Library, paths: Iterable[Path] = (), *, force: bool = False, 
     whether they were indexed since or not. dry_run: only say what would be dropped. The library must be writable.
     Raises LibraryError.
     """
-    folders = [os.fsencode(whole_path(path)) for path in paths]
+    folders = [stored_path(whole_path(path)) for path in paths]
     deleted, absent = _gone(library, folders)
     dropped = deleted | set(absent) if force else deleted
     kept = Counter() if force else Counter(absent.values())

@@ -11,6 +11,7 @@ from facesearch.indexing.summary import AbsentFolder
 from facesearch.indexing.survey import Survey
 from facesearch.indexing.whereabouts import Whereabouts, exists, is_absent, is_within
 from facesearch.library import Library
+from facesearch.paths import stored_path
 from facesearch.records import KnownFile
 
 
@@ -69,7 +70,7 @@ def settle(library: Library, survey: Survey) -> Settled:
 
 def _unmounted(library: Library, survey: Survey) -> list[bytes]:
     """Folders below what was walked that held a drive once, and now hold files of the drive that they lie on."""
-    drives, roots = set(map(os.fsencode, survey.drives)), list(map(os.fsencode, survey.roots))
+    drives, roots = set(map(stored_path, survey.drives)), list(map(stored_path, survey.roots))
     return [
         drive
         for drive in library.drives.all()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -11,6 +10,7 @@ from pathlib import Path
 from facesearch.indexing.summary import AbsentFolder, IndexOptions
 from facesearch.indexing.whereabouts import is_absent
 from facesearch.library import Library
+from facesearch.paths import stored_path
 from facesearch.photos import is_named_as_video, reads_videos, walk
 from facesearch.records import FaceDetector, KnownFile, PhotoFile, SkippedFile
 
@@ -23,8 +23,8 @@ class Survey:
 
     roots: list[Path]  # what was walked
     absent: list[AbsentFolder]  # roots that are not there today
-    known: dict[bytes, KnownFile]  # what the library knew below the roots, by os.fsencode(path)
-    seen: set[bytes] = field(default_factory=set)  # what is there, as os.fsencode(path)
+    known: dict[bytes, KnownFile]  # what the library knew below the roots, by `stored_path`
+    seen: set[bytes] = field(default_factory=set)  # what is there, as `stored_path`
     work: list[PhotoFile] = field(default_factory=list)  # files to be read
     unchanged: list[tuple[Path, int]] = field(default_factory=list)  # path and photo id of the others
     skipped: list[SkippedFile] = field(default_factory=list)  # what could not be looked at, with the reason
@@ -54,7 +54,7 @@ def look_around(library: Library, paths: Iterable[Path], software: str, options:
             continue
         if found.path in options.leave_out:
             continue
-        path = os.fsencode(found.path)
+        path = stored_path(found.path)
         survey.seen.add(path)
         known = survey.known.get(path)
         is_unreadable = not can_read_videos and is_named_as_video(found.path.name)
@@ -88,7 +88,7 @@ def _present(library: Library, paths: Iterable[Path]) -> tuple[list[Path], list[
     walked_before = set(library.roots.all())
     present, absent = [], []
     for path in paths:
-        name = os.fsencode(path)
+        name = stored_path(path)
         if name in walked_before and is_absent(name):
             known = library.files.under([path])
             if known and name not in known:

@@ -15,7 +15,7 @@ from facesearch.photos.buckets import is_gone
 
 
 class Whereabouts:
-    """Where files that are gone may be. roots: os.fsencode(path) of the folders and files that were ever walked;
+    """Where files that are gone may be. roots: `stored_path` of the folders and files that were ever walked;
     drives: of the folders below them that held a drive when they were last seen."""
 
     def __init__(self, roots: Iterable[bytes], drives: Iterable[bytes]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from facesearch.errors import LibraryError
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
+_PAUSES_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # on Windows, where a file that somebody has open is not replaced
 
 
 def make_private_folder(path: Path) -> None:
@@ -60,11 +62,24 @@ def replacing_private_file(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        rename_over(beside, path)
         sync_folder(path.parent)
     except OSError as error:
         usual = "free disk space, or make it writable"
         raise LibraryError(f"cannot write {path}: {error.strerror}; {write_remedy(error, usual)}") from error
+
+
+def rename_over(beside: Path, path: Path) -> None:
+    """Rename a file that is finished over another one. Windows refuses that while a reader or a virus scanner has one
+    of them open, which does not take long: it is tried again for two seconds there. Raises OSError."""
+    for pause_s in _PAUSES_S if sys.platform == "win32" else ():
+        try:
+            beside.replace(path)
+        except PermissionError:
+            time.sleep(pause_s)
+        else:
+            return
+    beside.replace(path)
 
 
 def write_remedy(error: OSError, usual: str) -> str:

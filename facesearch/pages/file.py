@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from facesearch.errors import UsageError
+from facesearch.library.private import rename_over
 from facesearch.pages.shell import MARK
 from facesearch.photos.files import special_file
 
@@ -45,7 +46,7 @@ def write_page(path: Path, page: str, option: str) -> Path:
         new.unlink(missing_ok=True)
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write(page)
-        new.replace(path)
+        rename_over(new, path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}; choose another {option}") from error
     return path

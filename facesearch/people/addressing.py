@@ -5,7 +5,6 @@ Refuses to guess: what means two things, or nothing, is an error that says how t
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 
 from facesearch.errors import UsageError
 from facesearch.library import Library, known_person
-from facesearch.paths import whole_path
+from facesearch.paths import stored_path, whole_path
 from facesearch.records import Floats, StoredFace
 from facesearch.text import addressed, time_span
 from facesearch.vision.boxes import MEANT, pair_up
@@ -103,7 +102,7 @@ def as_counted(faces: Iterable[StoredFace]) -> list[StoredFace]:
 def photo_at(library: Library, path: Path) -> int | None:
     """The id of the photo that the library knows under a path; None for a path that it does not know as a photo."""
     path = whole_path(path)
-    known = library.files.under([path]).get(os.fsencode(path))
+    known = library.files.under([path]).get(stored_path(path))
     return None if known is None else known.photo_id
 
 

@@ -276,9 +276,13 @@ def _keep(blob: Path, data: bytes) -> None:
     """Write beside and rename over, so that no reader sees half a file. A full disk costs the cache, not the answer."""
     import tempfile  # seldom needed: the network is cached
 
+    part = None
     try:
-        with tempfile.NamedTemporaryFile(dir=blob.parent, suffix=".part", delete=False) as part:
-            part.write(data)
-        Path(part.name).replace(blob)
+        with tempfile.NamedTemporaryFile(dir=blob.parent, suffix=".part", delete=False) as file:
+            part = Path(file.name)
+            file.write(data)
+        part.replace(blob)
     except OSError:  # Windows replaces no file that is mapped
-        Path(part.name).unlink(missing_ok=True)
+        with suppress(OSError):
+            if part is not None:
+                part.unlink(missing_ok=True)

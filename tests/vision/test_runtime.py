@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -104,6 +106,15 @@ def test_an_unwritable_cache_folder_is_no_error(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv(runtime.CACHE_VARIABLE, str(tmp_path))
     assert cache_dir() is None
     assert len(load_network("doubling", Doubling())(VALUES)) == 2
+
+
+def test_a_cache_that_takes_no_file_is_no_error(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**options: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", refuse)
+    np.testing.assert_allclose(load_network("doubling", Doubling())(VALUES)[0], [[3, -3, 8]])
+    assert list(cache.iterdir()) == []
 
 
 def test_settings_in_openvinos_words() -> None:

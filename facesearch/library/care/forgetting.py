@@ -6,7 +6,6 @@ them. Refuses to touch the photos themselves, and to call something forgotten th
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -28,7 +27,7 @@ from facesearch.library.rows.embedding_rows import stored_embeddings
 from facesearch.library.rows.lineage import bearers, kin
 from facesearch.library.space import Space, head_from_bytes
 from facesearch.names import name_key
-from facesearch.paths import whole_path
+from facesearch.paths import stored_path, whole_path
 from facesearch.records import EMBEDDING_SIZE, Floats
 
 # A shorter name can stand in any file by chance; that no row holds it is all that can be said of it.
@@ -141,7 +140,7 @@ def _everything(library: Library) -> _Target:
 def _target(library: Library, wanted: str) -> _Target:
     person = known_person(library, wanted)
     path = whole_path(wanted)
-    file = library.files.under([path]).get(os.fsencode(path))
+    file = library.files.under([path]).get(stored_path(path))
     if person is not None and file is not None:
         raise UsageError(f"{wanted} is a person and a photo: write ./{wanted} for the photo, #{person} for the person")
     if person is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from facesearch.errors import LibraryError
 from facesearch.library.care.strays import is_half_written, is_kept_copy
 from facesearch.library.folder import DATABASE_NAME
 from facesearch.library.library_vectors import LibraryVectors
@@ -57,7 +58,13 @@ class Purge:
         self._refuse_reader()
         for name in self.kept_copies():
             (self._path / name).unlink(missing_ok=True)
-        drop_pictures(self._path)
+        try:
+            drop_pictures(self._path)
+        except PermissionError as error:  # Windows deletes no file that a page has open
+            raise LibraryError(
+                f"forgotten, but the pictures of faces in {self._path} cannot be deleted: {error.strerror}; stop "
+                "facesearch serve, and run facesearch verify --repair"
+            ) from error
         self._vectors.purge()
         if not rewrite:
             return self._database.empty_log()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def stray_problems(folder: Path) -> Iterator[Problem]:
         if is_half_written(name):
             yield Problem("files", f"{name} is left over from an interrupted write", "deleted it", entry.unlink)
         elif name in _OWN or is_kept_copy(name) or name.removesuffix("-wal").removesuffix("-shm") == DATABASE_NAME:
-            if mode & 0o077:
+            if _lets_others_in(mode):
                 yield Problem(
                     "files",
                     f"{name} may be read by others (mode {mode:o})",
@@ -50,10 +51,16 @@ def stray_problems(folder: Path) -> Iterator[Problem]:
         else:
             yield Problem("files", f"{name} is not one of the library's files", "move it elsewhere")
     mode = stat.S_IMODE(folder.stat().st_mode)
-    if mode & 0o077:
+    if _lets_others_in(mode):
         yield Problem(
             "files",
             f"the folder may be entered by others (mode {mode:o})",
             "made it private",
             lambda: folder.chmod(FOLDER_MODE),
         )
+
+
+def _lets_others_in(mode: int) -> bool:
+    """Whether the permissions are wider than the owner's. Windows makes them up: there the user's folder is private by
+    its access list."""
+    return sys.platform != "win32" and bool(mode & 0o077)

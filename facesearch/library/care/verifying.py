@@ -30,7 +30,7 @@ from facesearch.library.index.vector_file import find_index, parse_index
 from facesearch.library.index.vectors import INDEX_NAME, Stamp, Vectors, VectorsUnusableError
 from facesearch.library.lock import WriterLock, writer_at_work
 from facesearch.library.opened import Library
-from facesearch.library.private import sync_folder
+from facesearch.library.private import rename_over, sync_folder
 from facesearch.library.recent_changes import RecentChanges, net
 from facesearch.library.rows import schema
 from facesearch.library.rows.catalog import Catalog
@@ -223,8 +223,8 @@ class _Verification:
         for suffix in ("", "-wal", "-shm"):  # of the damaged one: they must not be replayed into the new one
             file = path.with_name(path.name + suffix)
             if file.exists():
-                file.replace(aside.with_name(aside.name + suffix))
-        beside.replace(path)
+                rename_over(file, aside.with_name(aside.name + suffix))
+        rename_over(beside, path)
         sync_folder(self._path)
         rows = ", ".join(f"{count} {table}" for table, count in saved.items() if count)
         outcome = f"saved what can be read ({rows}); the damaged file is kept as {aside.name}"

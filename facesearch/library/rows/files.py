@@ -6,12 +6,12 @@ a transaction of the Database.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 from facesearch.library.rows.database import Database, as_text, now
+from facesearch.paths import stored_path
 from facesearch.records import KnownFile, PhotoFile
 
 
@@ -22,10 +22,10 @@ class Files:
         self._database = database
 
     def under(self, folders: Iterable[Path]) -> dict[bytes, KnownFile]:
-        """Every known file that is one of `folders` or lies below one, by os.fsencode(path)."""
+        """Every known file that is one of `folders` or lies below one, by `stored_path`."""
         known = {}
         for folder in folders:
-            start = os.fsencode(folder).rstrip(b"/")
+            start = stored_path(folder).rstrip(b"/")
             for row in self._database.rows(
                 "SELECT path, id, size_bytes, mtime_ns, photo_id, reason, missing, software FROM files "
                 "WHERE path = ? OR (path > ? AND path < ?)",
@@ -48,7 +48,7 @@ class Files:
         return {row[0] for row in rows}
 
     def of(self, photo_ids: Iterable[int]) -> list[tuple[bytes, int, int, bool]]:
-        """The files that show some photos: os.fsencode(path), file id, photo id, whether known to be missing."""
+        """The files that show some photos: `stored_path`, file id, photo id, whether known to be missing."""
         rows = self._database.rows_in("SELECT path, id, photo_id, missing FROM files WHERE photo_id IN ({})", photo_ids)
         return [(path, file_id, photo_id, bool(missing)) for path, file_id, photo_id, missing in sorted(rows)]
 
@@ -62,7 +62,7 @@ class Files:
     ) -> None:
         """Say what a file shows, or why it shows nothing, by which software. What it showed before stays until
         `drop_unshown`. A file that shows a photo which another file shows too is unsettled until `settle`."""
-        path, reason = os.fsencode(file.path), reason and as_text(reason)
+        path, reason = stored_path(file.path), reason and as_text(reason)
         self._database.execute(
             "INSERT INTO files (path, size_bytes, mtime_ns, photo_id, reason, software, settled) "
             "VALUES (?, ?, ?, ?, ?, ?, NOT EXISTS (SELECT 1 FROM files WHERE photo_id = ? AND path <> ?)) "
@@ -96,12 +96,12 @@ class Files:
         self._database.execute("DELETE FROM drives")
 
     def unreadable(self, most: int) -> list[tuple[bytes, str]]:
-        """The files that gave no photo: os.fsencode(path), and why."""
+        """The files that gave no photo: `stored_path`, and why."""
         asked = "SELECT path, reason FROM files WHERE photo_id IS NULL AND NOT missing ORDER BY path LIMIT ?"
         return self._database.rows(asked, (most,))
 
     def missing(self) -> list[tuple[bytes, int]]:
-        """The files that were gone when their folder was last indexed: os.fsencode(path) and file id."""
+        """The files that were gone when their folder was last indexed: `stored_path` and file id."""
         return self._database.rows("SELECT path, id FROM files WHERE missing ORDER BY path")
 
 
@@ -117,11 +117,11 @@ class WalkedPaths:
         self._database.execute_many(
             f"INSERT INTO {self._table} (path, walked_at) VALUES (?, ?) "
             "ON CONFLICT (path) DO UPDATE SET walked_at = excluded.walked_at",
-            [(os.fsencode(path), now()) for path in paths],
+            [(stored_path(path), now()) for path in paths],
         )
 
     def all(self) -> list[bytes]:
-        """os.fsencode(path) of every path that is remembered."""
+        """`stored_path` of every path that is remembered."""
         return [row[0] for row in self._database.rows(f"SELECT path FROM {self._table} ORDER BY path")]
 
     def forget(self, paths: Iterable[bytes]) -> None:

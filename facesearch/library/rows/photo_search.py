@@ -5,7 +5,6 @@ Every question is answered from indices, so that it takes milliseconds among a m
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from facesearch.library.rows.database import Database
+from facesearch.paths import stored_path
 from facesearch.records import Ints, Span
 
 Sort = Literal["path", "date", "latest", "quality"]
@@ -53,7 +53,7 @@ class FoundPhoto:
     """A photo that was found."""
 
     photo_id: int
-    path: bytes  # os.fsencode of the first of its files that is there and as wished
+    path: bytes  # `stored_path` of the first of its files that is there and as wished
     width_px: int
     height_px: int
     faces: int
@@ -219,7 +219,7 @@ def _conditions(wish: PhotoQuery) -> tuple[list[str], list[object]]:
         conditions.append("taken_at < ?")
         values.append(wish.until + "~")  # which follows every digit and the T before the time
     if wish.under is not None:
-        start = os.fsencode(wish.under).rstrip(b"/")
+        start = stored_path(wish.under).rstrip(b"/")
         conditions.append("(path = ? OR (path > ? AND path < ?))")
         values += [start, start + b"/", start + b"0"]  # "0" follows "/"
     return conditions, values

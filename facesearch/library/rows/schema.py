@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from facesearch.errors import LibraryError
-from facesearch.library.private import open_private_file, sync_folder
+from facesearch.library.private import open_private_file, rename_over, sync_folder
 from facesearch.library.rows.failures import FAILURES, library_error
 from facesearch.library.rows.migrations import MIGRATIONS
 
@@ -38,7 +38,7 @@ def create(path: Path, settings: Mapping[str, str]) -> None:
             connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
         for leftover in ("-wal", "-shm"):  # of a database that is not there any more: the same
             path.with_name(path.name + leftover).unlink(missing_ok=True)
-        beside.replace(path)
+        rename_over(beside, path)
         sync_folder(path.parent)
 
 

@@ -1,0 +1,171 @@
+"""What Windows does otherwise, shown by stand-ins: nothing here was run on Windows."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path, PureWindowsPath
+from typing import Any, cast
+
+import pytest
+from support.documents import ROOT
+from support.tiles import MODELS, ColourTower, TileDetector, draw
+
+from facesearch.cli import streams
+from facesearch.errors import LibraryError
+from facesearch.exchange import listed_photos, make_album
+from facesearch.indexing import index_photos
+from facesearch.indexing.whereabouts import is_within
+from facesearch.library import DATABASE_NAME, Library, forget, private, verify
+from facesearch.library.care.strays import stray_problems
+from facesearch.library.place import PICTURES_NAME
+from facesearch.library.rows import schema
+from facesearch.library.rows.database import Database
+from facesearch.library.rows.files import Files
+from facesearch.paths import address, is_in_bucket, stored_path
+from facesearch.records import PhotoFile
+
+WITH_ROWS = ("api", "indexing", "library", "people")  # rooms that read and write paths in rows
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    draw(tmp_path / "photos" / "1.png", (200, 0, 0))
+    with Library.create(tmp_path / "library", MODELS) as library:
+        index_photos(library, [tmp_path / "photos"], TileDetector(), ColourTower())
+    return tmp_path / "library"
+
+
+def test_a_folder_of_windows_holds_the_files_below_it(tmp_path: Path) -> None:
+    schema.create(tmp_path / DATABASE_NAME, {})
+    database = Database(schema.connect(tmp_path / DATABASE_NAME, writable=True))
+    files = Files(database)
+    inside, outside = (PureWindowsPath(f"C:\\{folder}\\Ann\\1.jpg") for folder in ("photos", "photos2"))
+    for path in (inside, outside):
+        files.put(PhotoFile(cast(Path, path), 10, 1), None, "is no photo")
+    assert list(files.under([cast(Path, PureWindowsPath("C:\\photos"))])) == [b"C:/photos/Ann/1.jpg"]
+    assert len(files.under([cast(Path, PureWindowsPath("C:\\"))])) == 2
+    assert is_within(stored_path(inside), stored_path(PureWindowsPath("C:\\photos")))
+    assert PureWindowsPath(os.fsdecode(stored_path(inside))) == inside
+    database.close()
+
+
+def test_rows_get_paths_by_stored_path_alone() -> None:
+    modules = [path for room in WITH_ROWS for path in (ROOT / "facesearch" / room).rglob("*.py")]
+    assert any("stored_path(" in path.read_text(encoding="utf-8") for path in modules)
+    assert [path for path in modules if "os.fsencode" in path.read_text(encoding="utf-8")] == []
+
+
+def test_an_object_in_a_bucket_is_known_by_a_path_of_windows() -> None:
+    path = PureWindowsPath("s3://archive/1999/one.jpg")
+    assert str(path) == "s3:\\archive\\1999\\one.jpg"
+    assert is_in_bucket(path) and is_in_bucket(stored_path(path))
+    assert address(path) == "s3://archive/1999/one.jpg"
+    assert address(PureWindowsPath("C:\\photos\\1.jpg")) == "C:\\photos\\1.jpg"
+    assert not is_in_bucket(PureWindowsPath("C:\\photos\\s3"))
+
+
+@pytest.mark.parametrize("times", [0, 3])
+def test_a_file_that_somebody_has_open_is_replaced_when_it_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    new, old, left, pauses = tmp_path / "new", tmp_path / "old", [times], list[float]()
+    new.write_text("new")
+    old.write_text("old")
+    replace = Path.replace
+
+    def refusing(path: Path, target: Path) -> Path:
+        if left[0]:
+            left[0] -= 1
+            raise PermissionError(13, "Access is denied")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", refusing)
+    monkeypatch.setattr(private.time, "sleep", pauses.append)
+    with monkeypatch.context() as windows:
+        windows.setattr(sys, "platform", "win32")
+        private.rename_over(new, old)
+    assert (old.read_text(), new.exists(), len(pauses)) == ("new", False, times)
+
+
+def test_a_file_that_stays_open_is_an_error_and_elsewhere_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    def refusing(path: Path, target: Path) -> Path:
+        raise PermissionError(13, "Access is denied")
+
+    monkeypatch.setattr(Path, "replace", refusing)
+    monkeypatch.setattr(private.time, "sleep", pauses.append)
+    with pytest.raises(PermissionError):
+        private.rename_over(tmp_path / "new", tmp_path / "old")
+    assert pauses == []
+    with monkeypatch.context() as windows, pytest.raises(PermissionError):
+        windows.setattr(sys, "platform", "win32")
+        private.rename_over(tmp_path / "new", tmp_path / "old")
+    assert 1 < sum(pauses) < 3
+
+
+def test_permissions_that_windows_makes_up_are_no_finding(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (library / DATABASE_NAME).chmod(0o666)
+    library.chmod(0o777)
+    assert len(list(stray_problems(library))) == 2
+    with monkeypatch.context() as windows:
+        windows.setattr(sys, "platform", "win32")
+        assert list(stray_problems(library)) == []
+
+
+def test_pictures_that_a_page_has_open_are_said_and_deleted_later(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (library / PICTURES_NAME).write_bytes(b"pictures of faces")
+    unlink = Path.unlink
+
+    def refusing(path: Path, missing_ok: bool = False) -> None:
+        if path.name == PICTURES_NAME:
+            raise PermissionError(13, "The process cannot access the file")
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as windows:
+        windows.setattr(Path, "unlink", refusing)
+        with pytest.raises(LibraryError, match=r"stop facesearch serve, and run facesearch verify --repair"):
+            forget(library, None)
+        assert (library / PICTURES_NAME).exists()
+    assert verify(library, MODELS, repair=True).sound
+    assert not (library / PICTURES_NAME).exists()
+
+
+def test_an_album_gets_names_that_windows_can_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = tmp_path / 'at 12:30 "in" <Rome>?.jpg'
+    photo.write_bytes(b"a photo")
+    with monkeypatch.context() as windows:
+        windows.setattr(listed_photos.sys, "platform", "win32")
+        make_album([photo], tmp_path / "album", copy=True)
+    assert [path.name for path in (tmp_path / "album").iterdir()] == ["0001 at 12_30 _in_ _Rome__.jpg"]
+
+
+def test_the_console_of_windows_gets_text_and_not_bytes(capfd: pytest.CaptureFixture[str]) -> None:
+    """Bytes would be shown in the console's code page."""
+
+    class Console(io.RawIOBase):
+        """As _io._WindowsConsoleIO: a raw stream of UTF-8 that is no FileIO."""
+
+        def writable(self) -> bool:
+            return True
+
+        def fileno(self) -> int:
+            return 1
+
+        def write(self, content: Any, /) -> int:
+            written.append(bytes(content))
+            return len(content)
+
+    written: list[bytes] = []
+    stream = io.TextIOWrapper(io.BufferedWriter(Console()), "utf-8")
+    prepared = streams._prepared(stream, streams._Results, 1)
+    assert prepared is stream and prepared.errors == "backslashreplace"
+    print("Zoë \udcff", file=prepared, flush=True)
+    assert b"".join(written) == "Zoë \\udcff\n".encode()
+    assert capfd.readouterr().out == ""
