@@ -220,7 +220,7 @@ def test_a_chosen_cover_stays_until_the_face_goes_to_somebody_else(library: Libr
     mine, other = sorted(library.people.sources_of(1))[-2:]
     assert set_cover(library, 1, mine).cover_face_id == mine
     assert (show_person(library, 1).person.cover_face_id, show_person(library, 1).cover_chosen) == (mine, True)
-    with pytest.raises(UsageError, match="is none of Bob's"):
+    with pytest.raises(UsageError, match="is not a face of Bob"):
         set_cover(library, 2, mine)
     set_cover(library, 1, other)
     undo_change(library)
