@@ -17,11 +17,11 @@ from facesearch.errors import UsageError
 if TYPE_CHECKING:
     from facesearch.api.values import Evidence, Report, Tower
     from facesearch.records import Device
-    from facesearch_train.evaluation.protocols import Examination
+    from facesearch_train.evaluation.examination import Examination
 
 
 class ProtocolChoice(StrEnum):
-    """The protocols of facesearch_train.evaluation.protocols."""
+    """The protocols of facesearch_train.evaluation.examination."""
 
     LFW = "lfw"
     FOLDERS = "folders"
@@ -108,7 +108,7 @@ def evaluate(
         from facesearch.api.standalone import load_tower
 
         assert data is not None
-        from facesearch_train.evaluation.protocols import Examination
+        from facesearch_train.evaluation.examination import Examination
 
         by_groups = Examination("folders", data, folds=tuple(fold or ()), groups=groups)
         _by_groups(by_groups, load_tower(tower, device=device), threshold, report, json=json)
@@ -116,7 +116,7 @@ def evaluate(
     if library is not None:
         figures = _of_library(library, tower, device, threshold, report)
     else:
-        from facesearch_train.evaluation.protocols import Examination
+        from facesearch_train.evaluation.examination import Examination
 
         assert data is not None
         examination = Examination(protocol.value, data, pairs, tuple(fold or ()))
@@ -162,7 +162,7 @@ def _of_photos(
     examination: Examination, folder: Path | None, device: Device, threshold: float | None, report: Path | None
 ) -> Report:
     from facesearch.api.standalone import load_tower
-    from facesearch_train.evaluation.protocols import examine
+    from facesearch_train.evaluation.examination import examine
 
     tower = load_tower(folder, device=device)
     with Progress("cutting crops", "photos") as progress:
