@@ -41,7 +41,7 @@ from facesearch.vision.tower.tower import Tower
 from facesearch_train.cohort import CAP, NEIGHBOURS, POWER, Centres, Shape, Strangers, centres_of
 from facesearch_train.data.crops import prepare_crops
 from facesearch_train.data.datasets import list_photos
-from facesearch_train.evaluation.evaluate import embed_rows, found_rows
+from facesearch_train.evaluation.protocols import embed_rows, found_rows
 
 A_GROUP = (6, 8, 12)  # centres
 OF_ALL = (300,)  # centres where no groups are known

@@ -19,7 +19,7 @@ from facesearch.errors import NoFaceError
 from facesearch.people import most_prominent
 from facesearch.photos import photo_file, read_photo
 from facesearch_train.data.datasets import read_dataset
-from facesearch_train.evaluation.evaluate import Search, choose_searches
+from facesearch_train.evaluation.protocols import Search, choose_searches
 
 RANKS = (1, 5)
 

@@ -32,7 +32,7 @@ from facesearch.vision.detector.detector import load_detector
 from facesearch_train.data.crops import prepare_crops
 from facesearch_train.data.datasets import read_dataset
 from facesearch_train.data.lfw import people_in_folds, read_folds
-from facesearch_train.evaluation.evaluate import named_faces
+from facesearch_train.evaluation.protocols import named_faces
 
 MOST = 30  # photos of a person in the library
 FACE = DetectedFace(np.array([0, 0, 100, 100], np.float32), np.zeros((5, 2), np.float32), 0.9)

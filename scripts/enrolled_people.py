@@ -16,7 +16,7 @@ from facesearch.records import Values
 from facesearch_train.data.crops import prepare_crops
 from facesearch_train.data.datasets import read_dataset
 from facesearch_train.data.lfw import people_in_folds, read_folds
-from facesearch_train.evaluation.evaluate import named_faces
+from facesearch_train.evaluation.protocols import named_faces
 
 PHOTOS = (1, 2, 3, 5, 10, 30, 1000)
 STRANGERS = 100

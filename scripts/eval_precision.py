@@ -33,8 +33,8 @@ from facesearch_train.data.crops import CropSet, prepare_crops
 from facesearch_train.data.cutting import detecting_cutter
 from facesearch_train.data.datasets import read_dataset
 from facesearch_train.data.lfw import Fold, photos_of_pairs
-from facesearch_train.evaluation.evaluate import evaluate_folders, evaluate_lfw
 from facesearch_train.evaluation.examination import Examination
+from facesearch_train.evaluation.protocols import evaluate_folders, evaluate_lfw
 
 BATCH = 16
 CALIBRATION_CROPS = 128

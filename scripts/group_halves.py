@@ -25,7 +25,7 @@ from facesearch.records import Floats, Ints
 from facesearch.vision.tower.tower import Tower
 from facesearch_train.cohort import StrangerPhotos, Strangers, cohort_embeddings, validating
 from facesearch_train.data.pairs import number_identities
-from facesearch_train.evaluation.evaluate import embed_rows, found_rows
+from facesearch_train.evaluation.protocols import embed_rows, found_rows
 
 GROUPS = ("White", "Black", "Asian", "Indian", "other")
 SEXES = ("men", "women")

@@ -31,8 +31,8 @@ from facesearch_train.data.crops import CropSet, prepare_crops
 from facesearch_train.data.datasets import Dataset, list_photos, read_dataset
 from facesearch_train.data.lfw import people_in_folds, read_folds
 from facesearch_train.data.pairs import number_identities
-from facesearch_train.evaluation.evaluate import Embed, embed_rows, found_rows
 from facesearch_train.evaluation.group_list import photo_names, read_groups
+from facesearch_train.evaluation.protocols import Embed, embed_rows, found_rows
 
 CENTRES = 300  # asked of k-means where no groups are known; fewer are left after small ones are dissolved
 CENTRES_A_GROUP = 8

@@ -19,8 +19,8 @@ from facesearch_train.data.crops import CropSet
 from facesearch_train.data.datasets import Dataset
 from facesearch_train.data.lfw import LfwPair, LfwPhoto
 from facesearch_train.data.packs import TrainingPhoto
-from facesearch_train.evaluation import evaluate
-from facesearch_train.evaluation.evaluate import (
+from facesearch_train.evaluation import protocols
+from facesearch_train.evaluation.protocols import (
     choose_searches,
     embed_rows,
     evaluate_folders,
@@ -145,7 +145,7 @@ def random_set(people: int, photos: int, seed: int = 0, **missing: tuple[str, ..
 
 def test_all_pairs_equal_a_naive_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pair_counts, "_BLOCK_VALUES", 200)  # several blocks
-    monkeypatch.setattr(evaluate, "EMBED_BATCH", 7)
+    monkeypatch.setattr(protocols, "EMBED_BATCH", 7)
     crops = random_set(people=10, photos=4)
     report = evaluate_folders(crops, embed, threshold=0.2)
     places = crops.crops[:, 0, 0, :2].astype(float) / 100
@@ -249,7 +249,7 @@ def test_people_without_a_face_found_count_as_missed() -> None:
 
 
 def test_embedding_keeps_the_order_across_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluate, "EMBED_BATCH", 4)
+    monkeypatch.setattr(protocols, "EMBED_BATCH", 4)
     crops = random_set(people=5, photos=2)
     rows = np.array([9, 0, 3, 3, 7, 1, 2, 8, 5])
     np.testing.assert_array_equal(embed_rows(crops, rows, embed), embed(np.asarray(crops.crops))[rows])

@@ -24,7 +24,7 @@ from facesearch_train.data.crop_parts import Progress
 from facesearch_train.data.crops import CropSet, prepare_crops
 from facesearch_train.data.datasets import read_dataset
 from facesearch_train.data.lfw import Fold, photos_of_pairs, read_folds
-from facesearch_train.evaluation.evaluate import Embed, Scale, judge_lfw_pairs, named_faces, report_lfw
+from facesearch_train.evaluation.protocols import Embed, Scale, judge_lfw_pairs, named_faces, report_lfw
 
 Protocol = Literal["lfw", "folders"]
 MOST_SAMPLES = 200  # faces that a report moves about

@@ -21,8 +21,8 @@ from facesearch_train.data.crop_parts import Progress
 from facesearch_train.data.crops import CropSet, prepare_crops
 from facesearch_train.data.datasets import Dataset, list_photos
 from facesearch_train.data.lfw import photos_of_pairs
-from facesearch_train.evaluation.evaluate import embed_rows, found_rows
 from facesearch_train.evaluation.examination import Examination
+from facesearch_train.evaluation.protocols import embed_rows, found_rows
 
 
 @dataclass(frozen=True)
