@@ -60,7 +60,7 @@ def serve(
     if token is not None and len(token) < _SHORTEST_TOKEN:
         raise UsageError(f"the token has {len(token)} characters; use at least {_SHORTEST_TOKEN}, or leave it out")
     try:
-        from facesearch.web.desk import Place
+        from facesearch.web.library_threads import Place
         from facesearch.web.server import serve as run
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "facesearch":

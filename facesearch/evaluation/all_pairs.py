@@ -1,4 +1,4 @@
-"""The figures of all pairs of a set of faces, by their embeddings and names; counted, never listed (see counts)."""
+"""The figures of all pairs of a set of faces, by their embeddings and names; counted, not listed (see pair_counts)."""
 
 from __future__ import annotations
 

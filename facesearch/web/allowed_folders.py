@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesearch.errors import LibraryError, UsageError
-from facesearch.web.desk import Desk
+from facesearch.web.library_threads import LibraryThreads
 
 _MOST = 1000  # folders of one folder are listed
 
@@ -25,16 +25,16 @@ class FolderShown:
 class Folders:
     """Which folders may be looked into and indexed. Links are followed before that is decided."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, threads: LibraryThreads) -> None:
+        self._threads = threads
 
     async def roots(self) -> list[Path]:
         """The folders that are allowed with all that is in them; none lies in another."""
         try:
-            known = await self._desk.read(lambda library: library.views.roots())
+            known = await self._threads.read(lambda library: library.views.roots())
         except LibraryError:  # none yet
             known = ()
-        folders = sorted({*known, *self._desk.place.roots})
+        folders = sorted({*known, *self._threads.place.roots})
         return [each for each in folders if not any(each != other and each.is_relative_to(other) for other in folders)]
 
     async def allowed(self, folders: Sequence[str]) -> list[Path]:
@@ -45,7 +45,7 @@ class Folders:
     def new(self, folder: str) -> Path:
         """A folder to be made, or an empty one, within those that the server was started with (--root). Raises
         UsageError: what the library knows is only read."""
-        roots = self._desk.place.roots
+        roots = self._threads.place.roots
         path = _typed(folder)
         if not _is_within(path, roots):
             allowed = ", ".join(map(str, roots)) or "none"

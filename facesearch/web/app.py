@@ -26,12 +26,12 @@ from facesearch.errors import (
 )
 from facesearch.web.access import Access, Guard
 from facesearch.web.allowed_folders import Folders
-from facesearch.web.desk import Desk, Place
 from facesearch.web.feed import Feed
 from facesearch.web.find import add_find
 from facesearch.web.found_photos import FoundPhotos, add_photos
 from facesearch.web.html_pages import Pages, add_pages
 from facesearch.web.library import add_library
+from facesearch.web.library_threads import LibraryThreads, Place
 from facesearch.web.rest import Services, make_router, refusal
 from facesearch.web.rest_runs import make_runs_router
 from facesearch.web.review import add_review
@@ -56,10 +56,12 @@ _STATUSES: tuple[tuple[type[FacesearchError], int], ...] = (
 def make_app(place: Place, access: Access, folder: Path, is_ending: Callable[[], bool] = lambda: False) -> Guard:
     """The application behind its guard, as an ASGI application. folder: for photos that are being sent. is_ending:
     whether the server wants to end."""
-    desk, runs = Desk(place), Runs(place)
+    threads, runs = LibraryThreads(place), Runs(place)
     feed = Feed(place.open(), runs.state, is_ending)
-    folders = Folders(desk)
-    services = Services(desk, feed, runs, Uploads(desk, folder), folders, ShownPeople(desk), FoundPhotos(desk, folders))
+    folders = Folders(threads)
+    services = Services(
+        threads, feed, runs, Uploads(threads, folder), folders, ShownPeople(threads), FoundPhotos(threads, folders)
+    )
 
     @asynccontextmanager
     async def running(app: Any) -> AsyncIterator[None]:
@@ -69,7 +71,7 @@ def make_app(place: Place, access: Access, folder: Path, is_ending: Callable[[],
         with suppress(asyncio.CancelledError):
             await watching
         runs.close()
-        desk.close()
+        threads.close()
 
     app = FastAPI(
         title="facesearch",
@@ -93,7 +95,7 @@ def make_app(place: Place, access: Access, folder: Path, is_ending: Callable[[],
         """An error in words, as the commands print it."""
         status = next((number for kind, number in _STATUSES if isinstance(error, kind)), 500)
         if not request.url.path.startswith("/api/") and request.method == "GET":
-            if not desk.has_library():
+            if not threads.has_library():
                 return pages.welcome(request.url.path)
             if isinstance(error, PersonMergedError):
                 return RedirectResponse(_of_heir(request, error), 307)  # not forever: the merge may be undone

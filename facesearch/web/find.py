@@ -11,8 +11,8 @@ from fastapi.responses import RedirectResponse, Response
 from facesearch.api.values import SET_APART, QueryAnswer, footer
 from facesearch.text import called, percent, shown
 from facesearch.web.html_pages import Pages
+from facesearch.web.request_bodies import Number
 from facesearch.web.rest import Services
-from facesearch.web.wishes import Number
 
 
 def add_find(router: APIRouter, services: Services, pages: Pages) -> None:
@@ -33,7 +33,7 @@ class _Views:
         pages.add_filters(percent=lambda share: percent(share, 1), matched=_matched)
 
     async def form(self) -> Response:
-        if not self._services.desk.has_library():
+        if not self._services.threads.has_library():
             return self._pages.welcome("/find")
         return self._pages.page("find.html", "/find", asked=None)
 
@@ -66,7 +66,7 @@ class _Views:
 
     async def face(self, face_id: Number) -> Response:
         """The photo of a face."""
-        photo_id = await self._services.desk.read(lambda library: library.views.photo_of_face(face_id))
+        photo_id = await self._services.threads.read(lambda library: library.views.photo_of_face(face_id))
         return RedirectResponse(f"/photos/{photo_id}#face-{face_id}", status_code=303)
 
 

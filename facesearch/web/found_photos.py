@@ -14,8 +14,8 @@ from fastapi.responses import Response
 
 from facesearch.errors import PersonMergedError, UsageError
 from facesearch.web.allowed_folders import Folders
-from facesearch.web.desk import Desk
-from facesearch.web.wishes import AlbumWish, PhotosShown, PhotosWish
+from facesearch.web.library_threads import LibraryThreads
+from facesearch.web.request_bodies import AlbumWish, PhotosShown, PhotosWish
 
 if TYPE_CHECKING:
     from facesearch.api.values import AlbumSummary, PhotoEntry
@@ -57,18 +57,18 @@ class Numbers:
 class FoundPhotos:
     """Finds photos. Remembers the numbers of the last lists: a page asks for one part of a list after the other."""
 
-    def __init__(self, desk: Desk, folders: Folders) -> None:
-        self._desk, self._folders = desk, folders
+    def __init__(self, threads: LibraryThreads, folders: Folders) -> None:
+        self._threads, self._folders = threads, folders
         self._lists: OrderedDict[tuple[str, str], Numbers] = OrderedDict()
 
     async def find(self, wish: PhotosWish) -> Numbers:
         """The photos that are as wished. Raises UsageError for somebody who is not there, and for what contradicts
         itself."""
-        key = self._desk.stamp(), wish.query()
+        key = self._threads.stamp(), wish.query()
         found = self._lists.get(key)
         if found is None:
             found = self._lists[key] = Numbers(
-                *await self._desk.study(lambda library: library.views.find_photos(wish.wish))
+                *await self._threads.study(lambda library: library.views.find_photos(wish.wish))
             )
         self._lists.move_to_end(key)
         while len(self._lists) > _REMEMBERED:
@@ -78,7 +78,7 @@ class FoundPhotos:
     async def part(self, found: Numbers, start: int, count: int) -> tuple[PhotoEntry, ...]:
         """Some of the photos, in order."""
         photo_ids = found.photo_ids[start : start + count].tolist()
-        return await self._desk.read(lambda library: library.views.some_photos(photo_ids))
+        return await self._threads.read(lambda library: library.views.some_photos(photo_ids))
 
     async def table(self, found: Numbers) -> AsyncIterator[bytes]:
         """The photos as CSV, a part at a time: a browser saves the first while the next is read."""
@@ -95,7 +95,7 @@ class FoundPhotos:
 
         folder = self._folders.new(wish.folder)
         photo_ids = (await self.find(wish)).among(wish.photos).photo_ids.tolist()
-        found = await self._desk.study(lambda library: library.views.some_photos(photo_ids))
+        found = await self._threads.study(lambda library: library.views.some_photos(photo_ids))
         if not found:
             raise UsageError("no photo matches, so no folder was made")
         return await asyncio.to_thread(make_album, [each.photo for each in found], folder, copy=wish.copies)
@@ -124,7 +124,7 @@ def add_photos(router: APIRouter, services: Services, pages: Pages) -> None:
             total=0 if found is None else found.total,
             photos=list(enumerate(first)),
             more=f"/photos/cards?{wish.query()}",
-            roots=services.desk.place.roots,
+            roots=services.threads.place.roots,
         )
 
     async def cards(wish: Annotated[PhotosShown, Query()]) -> Response:

@@ -16,8 +16,8 @@ from facesearch.api.values import FaceOnPhoto, PersonEntry, PhotoShown
 from facesearch.errors import UsageError
 from facesearch.text import called, clock, counted, shown, time_span
 from facesearch.web.person_photos import PeoplesPhotos, date
+from facesearch.web.request_bodies import Number, PhotosShown
 from facesearch.web.rest import Services, reply
-from facesearch.web.wishes import Number, PhotosShown
 
 PAGES = (
     ("/", "People"),
@@ -103,12 +103,12 @@ class _Views:
     """What is on each page."""
 
     def __init__(self, services: Services, pages: Pages) -> None:
-        self._desk, self._listing, self._pages = services.desk, services.listing, pages
-        self._photos, self._found = PeoplesPhotos(services.desk), services.photos
+        self._threads, self._listing, self._pages = services.threads, services.listing, pages
+        self._photos, self._found = PeoplesPhotos(services.threads), services.photos
 
     async def people(self, text: str = "", hidden: bool = False) -> Response:
         found = await self._listing.people(text, hidden=hidden)
-        everybody = await self._desk.people()
+        everybody = await self._threads.people()
         named = sum(person.name is not None for person in found)
         groups = len(found) - named
         parts = [
@@ -139,8 +139,8 @@ class _Views:
         found = await self._photos.of(person_id)
         known = found.known
         is_group = known.person.name is None
-        likely = await self._desk.study(lambda library: library.views.likely(person_id)[:1]) if is_group else ()
-        company = await self._desk.read(lambda library: library.people.together(person_id, top=8))
+        likely = await self._threads.study(lambda library: library.views.likely(person_id)[:1]) if is_group else ()
+        company = await self._threads.read(lambda library: library.people.together(person_id, top=8))
         return self._pages.page(
             "person.html",
             "/",
@@ -162,8 +162,8 @@ class _Views:
         return self._pages.page("cards.html", "", shots=shots, query=_list_of(found.known.person))
 
     async def photo(self, photo_id: Number, wish: Annotated[PhotosShown, Query()]) -> Response:
-        photo = await self._desk.read(lambda library: library.views.photo(photo_id))
-        dates = await self._desk.read(lambda library: library.views.taken([photo_id]))
+        photo = await self._threads.read(lambda library: library.views.photo(photo_id))
+        dates = await self._threads.read(lambda library: library.views.taken([photo_id]))
         before = after = at = None
         if wish.at is not None:
             with suppress(UsageError):  # a person of the list is not there any more
@@ -184,8 +184,8 @@ class _Views:
         )
 
     async def history(self) -> Response:
-        changes = await self._desk.study(lambda library: library.people.log(200))
-        everybody = await self._desk.people()
+        changes = await self._threads.study(lambda library: library.people.log(200))
+        everybody = await self._threads.people()
         lines = []
         for change in changes:
             people = list(zip(change.person_ids, change.names, strict=True))

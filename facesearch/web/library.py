@@ -45,11 +45,11 @@ def add_library(router: APIRouter, services: Services, pages: Pages) -> None:
         status, card, chart, own, problem = None, None, None, False, None
         unreadable: tuple[tuple[Path, str], ...] = ()
         try:
-            if services.desk.has_library():
-                status, card = await services.desk.think(lambda library: (status_of(library), _card(library)))
-                own = await services.desk.think(lambda library: library.tuning.own_calibration() is not None)
-                chart = await services.desk.study(_chart)
-                unreadable = await services.desk.read(lambda library: library.views.unreadable(_MOST_UNREADABLE))
+            if services.threads.has_library():
+                status, card = await services.threads.think(lambda library: (status_of(library), _card(library)))
+                own = await services.threads.think(lambda library: library.tuning.own_calibration() is not None)
+                chart = await services.threads.study(_chart)
+                unreadable = await services.threads.read(lambda library: library.views.unreadable(_MOST_UNREADABLE))
         except LibraryError as error:
             problem = str(error)
         run = services.runs.state()
@@ -62,7 +62,7 @@ def add_library(router: APIRouter, services: Services, pages: Pages) -> None:
             own=own,
             problem=problem,
             unreadable=unreadable,
-            place=services.desk.place.library,
+            place=services.threads.place.library,
             roots=roots,
             run=run,
             said=_said(run),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from facesearch.api.library import FaceLibrary
     from facesearch.api.values import FaceEntry, PersonShown
     from facesearch.records import Taken
-    from facesearch.web.desk import Desk
+    from facesearch.web.library_threads import LibraryThreads
 
 _REMEMBERED = 4  # people
 
@@ -67,16 +67,16 @@ class PersonPhotos:
 class PeoplesPhotos:
     """Finds the photos of a person. Remembers the last people: a page asks for one part after the other."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, threads: LibraryThreads) -> None:
+        self._threads = threads
         self._known: OrderedDict[tuple[str, int], PersonPhotos] = OrderedDict()
 
     async def of(self, person_id: int) -> PersonPhotos:
         """Raises UsageError where there is no such person."""
-        key = self._desk.stamp(), person_id
+        key = self._threads.stamp(), person_id
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = await self._desk.read(lambda library: _photos(library, person_id))
+            found = self._known[key] = await self._threads.read(lambda library: _photos(library, person_id))
         self._known.move_to_end(key)
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
@@ -84,7 +84,7 @@ class PeoplesPhotos:
 
     async def part(self, found: PersonPhotos, start: int, count: int) -> list[tuple[int, Shot]]:
         """Some of the photos, each with its place."""
-        return await self._desk.read(lambda library: found.part(library, start, count))
+        return await self._threads.read(lambda library: found.part(library, start, count))
 
 
 def date(taken: Taken | None) -> str:

@@ -16,15 +16,15 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from facesearch.api import values
 from facesearch.api.library import FaceLibrary
 from facesearch.text import plain, shown
-from facesearch.web import wishes
+from facesearch.web import request_bodies
 from facesearch.web.allowed_folders import Folders
-from facesearch.web.desk import Desk
 from facesearch.web.feed import Feed
 from facesearch.web.found_photos import FoundPhotos
+from facesearch.web.library_threads import LibraryThreads
+from facesearch.web.request_bodies import Number
 from facesearch.web.runs import Runs
 from facesearch.web.shown_people import ShownPeople
 from facesearch.web.uploads import UNNAMED, Uploads
-from facesearch.web.wishes import Number
 
 PREFIX = "/api/v1"
 
@@ -44,7 +44,7 @@ def refusal(kind: str, message: str, status: int, **more: Any) -> Response:
 class Services:
     """What the API and the pages work with."""
 
-    desk: Desk
+    threads: LibraryThreads
     feed: Feed
     runs: Runs
     uploads: Uploads
@@ -112,11 +112,11 @@ class _Rest:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._desk = services.desk
+        self._threads = services.threads
 
     async def status(self) -> Response:
         """What the library holds."""
-        return reply(await self._desk.think(status_of))
+        return reply(await self._threads.think(status_of))
 
     async def people(
         self,
@@ -135,58 +135,60 @@ class _Rest:
 
     async def person(self, person_id: Number) -> Response:
         """A person with every face."""
-        return reply(await self._desk.read(lambda library: library.people.show(person_id)))
+        return reply(await self._threads.read(lambda library: library.people.show(person_id)))
 
-    async def name(self, person_id: Number, wish: wishes.NameWish) -> Response:
+    async def name(self, person_id: Number, wish: request_bodies.NameWish) -> Response:
         """Name a group, or give a person another name."""
-        return reply(await self._desk.change(lambda library: library.people.name(person_id, wish.name, born=wish.born)))
+        return reply(
+            await self._threads.change(lambda library: library.people.name(person_id, wish.name, born=wish.born))
+        )
 
-    async def born(self, person_id: Number, wish: wishes.BornWish) -> Response:
+    async def born(self, person_id: Number, wish: request_bodies.BornWish) -> Response:
         """Remember when a person was born: a photo from before is not theirs."""
-        return reply(await self._desk.change(lambda library: library.people.set_born(person_id, wish.born or None)))
+        return reply(await self._threads.change(lambda library: library.people.set_born(person_id, wish.born or None)))
 
-    async def merge(self, person_id: Number, wish: wishes.MergeWish) -> Response:
+    async def merge(self, person_id: Number, wish: request_bodies.MergeWish) -> Response:
         """Make several people one: all faces go to this person."""
-        return reply(await self._desk.change(lambda library: library.people.merge(person_id, *wish.others)))
+        return reply(await self._threads.change(lambda library: library.people.merge(person_id, *wish.others)))
 
-    async def move(self, person_id: Number, wish: wishes.MoveWish) -> Response:
+    async def move(self, person_id: Number, wish: request_bodies.MoveWish) -> Response:
         """Move some of a person's faces to somebody else, or to a new group."""
         to = wish.to
-        return reply(await self._desk.change(lambda library: library.people.split(person_id, wish.faces, to)))
+        return reply(await self._threads.change(lambda library: library.people.split(person_id, wish.faces, to)))
 
-    async def reject(self, person_id: Number, wish: wishes.FacesWish) -> Response:
+    async def reject(self, person_id: Number, wish: request_bodies.FacesWish) -> Response:
         """Say that faces are not this person's: nothing gives them back."""
-        return reply(await self._desk.change(lambda library: library.people.reject(person_id, wish.faces)))
+        return reply(await self._threads.change(lambda library: library.people.reject(person_id, wish.faces)))
 
-    async def confirm(self, person_id: Number, wish: wishes.FacesWish) -> Response:
+    async def confirm(self, person_id: Number, wish: request_bodies.FacesWish) -> Response:
         """Say that faces are this person's, whose they are already: a review doubts them no more."""
-        return reply(await self._desk.change(lambda library: library.people.confirm(person_id, wish.faces)))
+        return reply(await self._threads.change(lambda library: library.people.confirm(person_id, wish.faces)))
 
-    async def hide(self, wish: wishes.PeopleWish) -> Response:
+    async def hide(self, wish: request_bodies.PeopleWish) -> Response:
         """Leave people, such as strangers and posters, out of lists and answers."""
-        return reply(await self._desk.change(lambda library: library.people.hide(*wish.people)))
+        return reply(await self._threads.change(lambda library: library.people.hide(*wish.people)))
 
-    async def unhide(self, wish: wishes.PeopleWish) -> Response:
+    async def unhide(self, wish: request_bodies.PeopleWish) -> Response:
         """Show hidden people again."""
-        return reply(await self._desk.change(lambda library: library.people.unhide(*wish.people)))
+        return reply(await self._threads.change(lambda library: library.people.unhide(*wish.people)))
 
-    async def cover(self, person_id: Number, wish: wishes.CoverWish) -> Response:
+    async def cover(self, person_id: Number, wish: request_bodies.CoverWish) -> Response:
         """Choose the face that stands for a person; without one, the best by itself again."""
-        return reply(await self._desk.change(lambda library: library.people.set_cover(person_id, wish.face)))
+        return reply(await self._threads.change(lambda library: library.people.set_cover(person_id, wish.face)))
 
     async def together(self, person_id: Number, top: Annotated[int, Query(ge=1, le=100)] = 12) -> Response:
         """Who is on photos with a person, the most photos first."""
-        return reply(await self._desk.study(lambda library: library.people.together(person_id, top=top)))
+        return reply(await self._threads.study(lambda library: library.people.together(person_id, top=top)))
 
-    async def name_faces(self, wish: wishes.NameFacesWish) -> Response:
+    async def name_faces(self, wish: request_bodies.NameFacesWish) -> Response:
         """Name faces without a person."""
-        return reply(await self._desk.change(lambda library: library.people.name_faces(wish.faces, wish.name)))
+        return reply(await self._threads.change(lambda library: library.people.name_faces(wish.faces, wish.name)))
 
     async def face_picture(self, face_id: Number, request: Request) -> Response:
         """A face as a square JPEG; 404 where its photo cannot be read any more."""
         return await self._picture(request, lambda library, make: library.views.face_picture(face_id, make=make))
 
-    async def photos(self, wish: Annotated[wishes.PhotosPage, Query()]) -> Response:
+    async def photos(self, wish: Annotated[request_bodies.PhotosPage, Query()]) -> Response:
         """The photos of some people, of some time.
 
         found: how many there are. total: how many the library has.
@@ -195,35 +197,35 @@ class _Rest:
         page = await self._services.photos.part(found, wish.start, wish.count)
         return reply({"found": len(found.photo_ids), "total": found.total, "start": wish.start, "photos": page})
 
-    async def photo_table(self, wish: Annotated[wishes.PhotosWish, Query()]) -> Response:
+    async def photo_table(self, wish: Annotated[request_bodies.PhotosWish, Query()]) -> Response:
         """The same photos, all of them, as CSV."""
         return await self._table(wish, None)
 
-    async def some_photo_table(self, wish: wishes.SomePhotosWish) -> Response:
+    async def some_photo_table(self, wish: request_bodies.SomePhotosWish) -> Response:
         """Some of the same photos, as CSV."""
         return await self._table(wish, wish.photos)
 
-    async def _table(self, wish: wishes.PhotosWish, photo_ids: Sequence[int] | None) -> Response:
+    async def _table(self, wish: request_bodies.PhotosWish, photo_ids: Sequence[int] | None) -> Response:
         found = (await self._services.photos.find(wish)).among(photo_ids)
         named = {"Content-Disposition": 'attachment; filename="photos.csv"'}
         table = self._services.photos.table(found)
         return StreamingResponse(table, media_type="text/csv; charset=utf-8", headers=named)
 
-    async def album(self, wish: wishes.AlbumWish) -> Response:
+    async def album(self, wish: request_bodies.AlbumWish) -> Response:
         """Fill a new folder with symbolic links to the same photos, or with copies."""
         return reply(await self._services.photos.make_album(wish))
 
     async def photo(self, photo_id: Number) -> Response:
         """A photo with its faces, the largest first."""
-        return reply(await self._desk.read(lambda library: library.views.photo(photo_id)))
+        return reply(await self._threads.read(lambda library: library.views.photo(photo_id)))
 
-    async def add_face(self, photo_id: Number, wish: wishes.FaceWish) -> Response:
+    async def add_face(self, photo_id: Number, wish: request_bodies.FaceWish) -> Response:
         """Add a face that the detector missed, with its person or without one."""
-        return reply(await self._desk.change(lambda library: wish.add(library, photo_id)))
+        return reply(await self._threads.change(lambda library: wish.add(library, photo_id)))
 
     async def photo_file(self, photo_id: Number) -> Response:
         """The file itself, as it was indexed; 404 where it is gone or was changed since."""
-        path = await self._desk.study(lambda library: library.views.original(photo_id))
+        path = await self._threads.study(lambda library: library.views.original(photo_id))
         if path is None:
             return refusal("PhotoError", "no file shows this photo as it was indexed", 404)
         return FileResponse(path, media_type="application/octet-stream", filename=shown(path.name))
@@ -238,22 +240,22 @@ class _Rest:
         async def is_wanted() -> bool:
             return not await request.is_disconnected()
 
-        content = await self._desk.picture(look, is_wanted)
+        content = await self._threads.picture(look, is_wanted)
         if content is None:
             return refusal("PhotoError", "there is no picture of it", 404)
         return Response(content, media_type="image/jpeg")
 
     async def review(self, top: Annotated[int, Query(ge=1, le=1000)] = 20) -> Response:
         """The likeliest mistakes among the people."""
-        return reply(await self._desk.study(lambda library: library.people.review(top)))
+        return reply(await self._threads.study(lambda library: library.people.review(top)))
 
     async def journal(self, last: Annotated[int, Query(ge=1, le=1000)] = 50) -> Response:
         """The changes to people, the latest first."""
-        return reply(await self._desk.read(lambda library: {"changes": library.people.log(last)}))
+        return reply(await self._threads.read(lambda library: {"changes": library.people.log(last)}))
 
-    async def undo(self, wish: wishes.UndoWish) -> Response:
+    async def undo(self, wish: request_bodies.UndoWish) -> Response:
         """Take a change back. Of an undo: do it again."""
-        return reply(await self._desk.change(lambda library: library.people.undo(wish.change)))
+        return reply(await self._threads.change(lambda library: library.people.undo(wish.change)))
 
     async def query(
         self,
@@ -269,7 +271,7 @@ class _Rest:
 
     async def reset_calibration(self) -> Response:
         """Drop the library's own threshold and probabilities; whether there were any."""
-        return reply({"reset": await self._desk.change(lambda library: library.tuning.reset_calibration())})
+        return reply({"reset": await self._threads.change(lambda library: library.tuning.reset_calibration())})
 
 
 def status_of(library: FaceLibrary) -> dict[str, Any]:

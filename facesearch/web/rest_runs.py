@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 
-from facesearch.web import wishes
+from facesearch.web import request_bodies
 from facesearch.web.rest import PREFIX, Services, adder, refusal, reply
 
 
@@ -49,7 +49,7 @@ class _Runs:
             return reply({"path": None, "parent": None, "folders": await self._services.folders.roots()})
         return reply(await self._services.folders.show(path))
 
-    async def index(self, wish: wishes.IndexWish) -> Response:
+    async def index(self, wish: request_bodies.IndexWish) -> Response:
         """Index folders, in the background."""
         folders = await self._services.folders.allowed(wish.folders)
         return reply(self._services.runs.index(folders), 202)
@@ -62,7 +62,7 @@ class _Runs:
         """Learn from names and corrections, in the background; kept only where it helps."""
         return reply(self._services.runs.teach(), 202)
 
-    async def calibrate(self, wish: wishes.CalibrateWish) -> Response:
+    async def calibrate(self, wish: request_bodies.CalibrateWish) -> Response:
         """Fit threshold and probabilities to the named people, in the background."""
         return reply(self._services.runs.calibrate(wish.far), 202)
 

@@ -46,9 +46,9 @@ def add_review(router: APIRouter, services: Services, pages: Pages) -> None:
 
     async def review(passed: Annotated[int, Query(ge=0, le=1000)] = 0) -> Response:
         """passed: likely mistakes that the browser leaves out, as somebody was not sure about them."""
-        cases, total = await services.desk.study(lambda library: _cases(library, _QUEUE + passed))
-        missing = await services.desk.study(lambda library: library.tuning.missing())
-        people = (await services.desk.people()).people
+        cases, total = await services.threads.study(lambda library: _cases(library, _QUEUE + passed))
+        missing = await services.threads.study(lambda library: library.tuning.missing())
+        people = (await services.threads.people()).people
         named = sum(person.name is not None for person in people)
         return pages.page(
             "review.html", "/review", cases=cases, total=total, missing=missing, people=len(people), named=named

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facesearch.errors import FacesearchError, LibraryLockedError, UsageError
-from facesearch.web.desk import Place
+from facesearch.web.library_threads import Place
 
 if TYPE_CHECKING:
     from facesearch.api.values import IndexProgress

@@ -15,7 +15,7 @@ import uvicorn
 from facesearch.errors import UsageError
 from facesearch.web.access import Access, new_token
 from facesearch.web.app import make_app
-from facesearch.web.desk import Place
+from facesearch.web.library_threads import Place
 from facesearch.web.scratch import private_folder
 
 DEFAULT_PORT = 8765

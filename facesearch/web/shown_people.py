@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from facesearch.web.desk import Desk
+from facesearch.web.library_threads import LibraryThreads
 
 if TYPE_CHECKING:
     from facesearch.api.values import PeopleList, PersonEntry
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class ShownPeople:
     """The people of the library as pages show them. Remembers covers, which cost embeddings to choose."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, threads: LibraryThreads) -> None:
+        self._threads = threads
         self._of: PeopleList | None = None
         self._ordered: list[PersonEntry] = []
         self._visible: list[PersonEntry] = []  # without who is hidden
@@ -45,11 +45,11 @@ class ShownPeople:
         covers = self._covers  # another one once the library has changed
         missing = [person.person_id for person in people if person.person_id not in covers]
         if missing:
-            covers.update(await self._desk.read(lambda library: library.people.covers(missing)))
+            covers.update(await self._threads.read(lambda library: library.people.covers(missing)))
         return [replace(person, cover_face_id=covers.get(person.person_id)) for person in people]
 
     async def _renew(self) -> None:
-        found = await self._desk.people()
+        found = await self._threads.people()
         if found is not self._of:
             self._ordered = sorted(
                 found.people, key=lambda each: (each.name is None, -each.faces, each.name or "", each.person_id)

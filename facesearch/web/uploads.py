@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from facesearch.api.library import FaceLibrary
 from facesearch.errors import LibraryLockedError, PhotoError
-from facesearch.web.desk import Desk
+from facesearch.web.library_threads import LibraryThreads
 
 if TYPE_CHECKING:
     from facesearch.api.values import QueryAnswer, QueryOptions
@@ -38,8 +38,8 @@ class Asked:
 class Uploads:
     """Asks the library about photos that are sent, and remembers the last answers. folder: where they lie meanwhile."""
 
-    def __init__(self, desk: Desk, folder: Path) -> None:
-        self._desk = desk
+    def __init__(self, threads: LibraryThreads, folder: Path) -> None:
+        self._threads = threads
         self._folder = folder
         self._held: OrderedDict[int, Asked] = OrderedDict()
         self._number = 0
@@ -68,7 +68,7 @@ class Uploads:
                     file.write(piece)
             self._number += 1
             number = self._number
-            return await self._desk.think(lambda library: _asked(library, path, number, name, options))
+            return await self._threads.think(lambda library: _asked(library, path, number, name, options))
 
     def find(self, number: int) -> Asked | None:
         """An answer that was given not long ago."""

@@ -19,7 +19,7 @@ from support.web_server import Serving, serving
 from facesearch.errors import UsageError
 from facesearch.web import access as gate
 from facesearch.web.access import Access, Guard
-from facesearch.web.desk import Place
+from facesearch.web.library_threads import Place
 from facesearch.web.server import _listening, serve
 
 NAMED = ("people", "status", "journal", "photos/1", "photos/1/file", "faces/1/picture", "events", "run")

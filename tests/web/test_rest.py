@@ -29,7 +29,7 @@ from facesearch.import_path import TRUST_VARIABLE
 from facesearch.library import DATABASE_NAME, Library
 from facesearch.records import Taken
 from facesearch.text import plain
-from facesearch.web.wishes import PhotosWish
+from facesearch.web.request_bodies import PhotosWish
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "page.md"
 
@@ -252,9 +252,9 @@ def test_two_people_with_names_are_made_one_under_either_name() -> None:
 
 
 def test_a_picture_is_made_only_where_somebody_still_waits_for_it(album_and_library: tuple[Path, Path]) -> None:
-    from facesearch.web.desk import Desk, Place
+    from facesearch.web.library_threads import LibraryThreads, Place
 
-    desk, made = Desk(Place(album_and_library[1])), list[int]()
+    threads, made = LibraryThreads(Place(album_and_library[1])), list[int]()
 
     def look(number: int, make: bool) -> bytes | None:
         if not make:
@@ -266,7 +266,7 @@ def test_a_picture_is_made_only_where_somebody_still_waits_for_it(album_and_libr
         async def is_wanted() -> bool:
             return wanted
 
-        return await desk.picture(lambda _, make: look(number, make), is_wanted)
+        return await threads.picture(lambda _, make: look(number, make), is_wanted)
 
     async def several() -> list[bytes | None]:
         first = await asyncio.gather(asked(1, True), asked(2, False), asked(3, True))
@@ -274,7 +274,7 @@ def test_a_picture_is_made_only_where_somebody_still_waits_for_it(album_and_libr
 
     assert asyncio.run(several()) == [b"made", None, b"made", b"known"]
     assert sorted(made) == [1, 3]
-    desk.close()
+    threads.close()
 
 
 def test_a_table_in_parts_is_the_table_of_all(
@@ -282,11 +282,11 @@ def test_a_table_in_parts_is_the_table_of_all(
 ) -> None:
     from facesearch.web import found_photos
     from facesearch.web.allowed_folders import Folders
-    from facesearch.web.desk import Desk, Place
+    from facesearch.web.library_threads import LibraryThreads, Place
 
     monkeypatch.setattr(found_photos, "_PART", 5)
-    desk = Desk(Place(album_and_library[1]))
-    found = found_photos.FoundPhotos(desk, Folders(desk))
+    threads = LibraryThreads(Place(album_and_library[1]))
+    found = found_photos.FoundPhotos(threads, Folders(threads))
 
     async def parts(wish: PhotosWish) -> list[bytes]:
         return [part async for part in found.table(await found.find(wish))]
@@ -297,7 +297,7 @@ def test_a_table_in_parts_is_the_table_of_all(
     assert len(all_parts) == -(-len(photos) // 5) > 2
     assert b"".join(all_parts) == photos_csv(photos)
     assert asyncio.run(parts(PhotosWish(until="1900"))) == [photos_csv([])]
-    desk.close()
+    threads.close()
 
 
 @pytest.mark.parametrize(

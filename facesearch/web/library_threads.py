@@ -39,7 +39,7 @@ class Place:
         return open_library(self.library, tower=self.tower, device=self.device)
 
 
-class Desk:
+class LibraryThreads:
     """Runs what is asked of the library in the thread that it belongs in."""
 
     def __init__(self, place: Place) -> None:
