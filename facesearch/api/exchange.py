@@ -15,7 +15,7 @@ OnFile = Callable[[int, int], None]  # how many files are done, and of how many
 
 
 class Exchange:
-    """XMP sidecars, JSON and CSV. All methods raise LibraryError, and UsageError for people who are not there."""
+    """XMP sidecars, JSON and CSV. All methods raise LibraryError, and UsageError for unknown people."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -29,11 +29,11 @@ class Exchange:
         new_faces: bool = True,
         on_file: OnFile | None = None,
     ) -> ImportSummary:
-        """Take over the names that other programs gave to faces, as one change.
+        """Name faces as other programs have named them, as one change.
 
         paths: photos, folders of photos, sidecars, .picasa.ini, and lists that facesearch exported. dry_run: change
-        nothing. wait: for another process that is writing, which is a LibraryLockedError otherwise.
-        new_faces: a named region where the detector saw no face becomes one, if the tower is the library's.
+        nothing. wait: wait while another process is writing, instead of raising LibraryLockedError. new_faces: add a
+        face for a named region where the detector found none, if the tower is the library's.
         """
         from facesearch.exchange import import_names
         from facesearch.people import FaceReader
@@ -62,7 +62,7 @@ class Exchange:
     def export_listing(
         self, form: Literal["json", "csv"], people: Sequence[str] = (), *, unnamed: bool = False
     ) -> tuple[bytes, ListingSummary]:
-        """One list of all named faces, and what is in it. unnamed: groups without a name too."""
+        """One list of all named faces, and a summary. unnamed: include groups without a name."""
         from facesearch.exchange import export_listing
 
         with self._session.opened() as library:

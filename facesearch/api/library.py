@@ -1,6 +1,6 @@
-"""The Python front door: open a library, index photos, ask who is on one.
+"""The Python interface: open a library, index photos, and ask who is on one.
 
-`import facesearch` gives the names below; what is behind them is loaded at first use. Not for two threads at once.
+`import facesearch` gives these names, and loads what they need at first use. Use a FaceLibrary in one thread only.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class FaceLibrary:
 
     @property
     def detector(self) -> Detector:
-        """What finds the faces, from the smallest on that the library was built for."""
+        """Finds faces, down to the size that the library was built for."""
         return self._session.detector
 
     @property
@@ -83,7 +83,7 @@ class FaceLibrary:
         return self._session.open()
 
     def load_ahead(self) -> None:
-        """Begin to load what a question needs, beside what the caller does next. Raises TowerError and LibraryError."""
+        """Start loading in the background what `query` needs. Raises TowerError and LibraryError."""
         self._session.load_ahead()
 
     def close(self) -> None:
@@ -113,18 +113,18 @@ class FaceLibrary:
     ) -> IndexSummary:
         """Bring the library up to date with photos and folders of photos; only what changed costs time.
 
-        people_from_folders: a photo's folder names the person that it shows. rehash: read every photo again. wait: for
-        another process that is writing to the library; otherwise that is a LibraryLockedError. leave_out: files to pass
-        over this time. workers: photos worked on at once, 0 for one a core; the outcome is the same. smallest_face:
-        "40" for pixels of a photo at most 1024 px large, or "4%" of its longer side, in a new library; an existing one
-        keeps its own. foreign_folders: also look into folders that NAS systems and photo programs keep for themselves.
-        group: put the faces that came since the last grouping into groups, as one change; None: as
-        `people.group_automatically` has set it, and not where files are left out. codes: how precisely search keeps a
-        million faces and more from now on, "float32", "float16", "8bit", or "auto" for what fits half of the memory.
-        ray: the address of a Ray cluster whose machines read the photos under the same paths, or "local" for one that
-        is started here (extra `cluster`); `workers` is then how many of its processors to use, 0 for all. on_progress
-        is called after every file. Raises PhotoError when one of `paths` does not exist, LibraryError, TowerError,
-        ClusterError, and IndexInterrupted (a KeyboardInterrupt) on Ctrl-C; what was finished is kept.
+        people_from_folders: name the person on a photo after its folder. rehash: read every photo again. wait: wait
+        while another process is writing to the library, instead of raising LibraryLockedError. leave_out: files to skip
+        this time. workers: photos processed at once, 0 for one per core; the result is the same. smallest_face: skip
+        smaller faces, "40" in pixels after the photo is shrunk to 1024 px, or "4%" of its longer side; only for a new
+        library. foreign_folders: also read folders that NAS systems and photo programs use internally. group: put faces
+        that are new since the last grouping into groups, as one change; None follows `people.group_automatically`, and
+        groups nothing if files are left out. codes: how precisely the search of a million faces or more keeps them from
+        now on, "float32", "float16", "8bit", or "auto" for the most precise that fits in half of the memory. ray: the
+        address of a Ray cluster whose machines see the photos under the same paths, or "local" to start one here (extra
+        `cluster`); `workers` is then how many of its processors to use, 0 for all. on_progress: called after every
+        file. Raises PhotoError when one of `paths` does not exist, LibraryError, TowerError, ClusterError, and
+        IndexInterrupted (a KeyboardInterrupt) on Ctrl-C; finished work is kept.
         """
         from facesearch.api.indexing import index_into
         from facesearch.indexing import IndexOptions
@@ -148,9 +148,9 @@ class FaceLibrary:
     ) -> ReindexSummary:
         """Move the library to this tower and detector: reads every photo again; faces keep their people.
 
-        Until it is done, answers come from the former tower and detector; an interrupted run goes on with the next.
-        force: gives up photos that are out of reach. smallest_face: as in `index`; None keeps the library's. workers,
-        ray: as in `index`. Raises LibraryError, TowerError, ClusterError, and ReindexInterrupted on Ctrl-C.
+        Until it is done, queries use the old tower and detector; the next run continues an interrupted one. force: drop
+        photos that cannot be reached. smallest_face: as in `index`; None keeps the library's. workers, ray: as in
+        `index`. Raises LibraryError, TowerError, ClusterError, and ReindexInterrupted on Ctrl-C.
         """
         from facesearch.api.indexing import reindex_all
 
@@ -172,15 +172,15 @@ class FaceLibrary:
         damaged: bool = False,
         sort: Sort = "path",
     ) -> PhotoList:
-        """The photos that show all of some people, by name or number, and are as wished besides; without people all.
-        Leaves out photos that were gone when their folder was last indexed.
+        """List photos that show all these people, by name or number, and meet the other conditions; without people,
+        any photos. Leaves out photos that were missing when their folder was last indexed.
 
-        any_of: one of the people is enough. without: none of these is on them. only: nobody else is, but for people who
-        are hidden. since, until: when they were taken, "2019-07-04", "2019-07" or "2019", both included. under: only
-        those in this folder, at any depth. unknown: with a face that has no person. without_faces: only those in which
-        no face was found. damaged: only those of which a part is missing. sort: by "path", "date" (the oldest first),
-        "latest" (the newest first) or "quality" (of the people's faces, the best first). Raises LibraryError, and
-        UsageError for what is not there or contradicts itself.
+        any_of: one of the people is enough. without: leave out photos of these people. only: nobody else is on them;
+        hidden people do not count. since, until: taken from and up to "2019-07-04", "2019-07" or "2019", inclusive.
+        under: only in this folder, at any depth. unknown: with a face that has no person. without_faces: only photos in
+        which no face was found. damaged: only photos with a missing part. sort: "path", "date" (oldest first), "latest"
+        (newest first) or "quality" (best faces of these people first). Raises LibraryError, and UsageError for unknown
+        people or folders and for conditions that contradict each other.
         """
         from facesearch.people import PhotoWish, list_photos
 
@@ -192,10 +192,10 @@ class FaceLibrary:
             return list_photos(library, wish)
 
     def prune(self, *paths: Folder, force: bool = False, dry_run: bool = False) -> PruneSummary:
-        """Drop the photos that were gone when their folder was last indexed, with their faces.
+        """Drop the photos that were missing when their folder was last indexed, with their faces.
 
-        paths: only what was in these folders, by default everything. force: also those of folders that are not there
-        today, as on a drive that is not mounted. dry_run: only say what would be dropped. Raises LibraryError.
+        paths: only photos from these folders, by default from all. force: also photos of folders that are missing
+        today, such as on an unmounted drive. dry_run: change nothing. Raises LibraryError.
         """
         from facesearch.indexing import prune
 
@@ -203,7 +203,7 @@ class FaceLibrary:
             return prune(library, map(Path, paths), force=force, dry_run=dry_run)
 
     def verify(self, *, repair: bool = False) -> VerifyReport:
-        """Check everything in the library; with `repair` mend what can be mended.
+        """Check everything in the library; with `repair`, repair what can be repaired.
 
         Raises LibraryError when there is none, it is of a newer version, or nothing in it can be read.
         """
@@ -215,8 +215,8 @@ class FaceLibrary:
     def forget(self, wanted: Folder | None) -> ForgetSummary:
         """Forget a person (by name, or `#12`), a photo (by path), or everything where `wanted` is None.
 
-        Nothing of their faces is left in any file of the library, which a search of the files' bytes proves. Raises
-        UsageError when there is no such person or photo, and LibraryError.
+        Searches the bytes of every file of the library afterwards, to prove that no trace of their faces is left.
+        Raises UsageError when there is no such person or photo, and LibraryError.
         """
         from facesearch.library import forget
 
@@ -224,7 +224,7 @@ class FaceLibrary:
         return forget(self.path, None if wanted is None else str(wanted))
 
     def compare(self, first: Folder, second: Folder) -> Comparison:
-        """How far apart the most prominent faces of two photos are, judged as this library judges.
+        """The distance of the most prominent faces of two photos, with this library's distances and calibration.
 
         Raises PhotoError (unreadable, no face), LibraryError and TowerError.
         """
@@ -247,7 +247,7 @@ class FaceLibrary:
         return self.ask(self.probe(photo), QueryOptions(k, threshold, prior, faces))
 
     def probe(self, photo: Folder) -> Probe:
-        """A photo with its faces, found and embedded: what `ask` and a contact sheet take.
+        """Find and embed the faces of a photo, for `ask` and for contact sheets.
 
         Raises PhotoError (unreadable, no face), LibraryError and TowerError.
         """
@@ -257,7 +257,7 @@ class FaceLibrary:
         return probe_photo(Path(photo), self.detector, self.tower)
 
     def probes(self, photos: Iterable[Folder]) -> Iterator[Probe | FailedProbe]:
-        """Each of several photos, and of the photos in folders, in order, as soon as it is looked at.
+        """Probe several photos, and the photos in folders; yields each in order as soon as it is done.
 
         A photo that cannot be read, or shows no face, is a FailedProbe with the reason. Raises LibraryError and
         TowerError.
@@ -274,7 +274,7 @@ class FaceLibrary:
         return ask(self.reader, probe, DEFAULT_OPTIONS if options is None else options)
 
     def why(self, photo: Folder, options: WhyOptions | None = None) -> Explanation:
-        """What the distance between a face and a person rests on.
+        """Explain the distance between a face on a photo and a person.
 
         Raises PhotoError (unreadable, no face), LibraryError, TowerError, and UsageError for a person or a face that is
         not there.
@@ -293,7 +293,7 @@ class FaceLibrary:
 
 
 def open_library(path: Folder | None = None, *, tower: Folder | None = None, device: Device = "auto") -> FaceLibrary:
-    """A library in a folder, by default FACESEARCH_LIBRARY or the user's data directory; it need not exist yet.
+    """Open the library in a folder, by default FACESEARCH_LIBRARY or the user's data directory. It need not exist yet.
 
     tower: the folder of a trained tower, by default the one that comes with facesearch.
     """

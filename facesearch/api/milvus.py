@@ -1,4 +1,4 @@
-"""A library's faces on a Milvus server: to be published, searched and withdrawn. Needs the extra `milvus`."""
+"""A library's faces on a Milvus server: publish, search and withdraw them. Needs the extra `milvus`."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Milvus:
         wait: bool = False,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> PublishSummary:
-        """Bring the library's faces in a collection up to date: what changed is sent, what is gone is deleted there.
+        """Bring the library's faces in a collection up to date: send what changed, delete what the library dropped.
 
-        index: of a new collection, "hnsw", "sq8" (8 bits a number) or "flat" (exact). wait: for another process that
-        writes to the library, where this is the first publication to this place. on_progress: called with the faces
-        compared so far, and all. Raises UsageError, ClusterError, LibraryError, and TowerError where the collection
-        holds faces of another tower.
+        index: of a new collection, "hnsw", "sq8" (8 bits a number) or "flat" (exact). wait: if this is the first
+        publication to this place, wait while another process is writing to the library. on_progress: called with the
+        number of faces compared, and of all. Raises UsageError, ClusterError, LibraryError, and TowerError if the
+        collection holds faces of another tower.
         """
         from facesearch.milvus import check_place, publish
 
@@ -48,8 +48,8 @@ class Milvus:
             return publish(library, place, index, on_progress)
 
     def withdraw(self, uri: str, collection: str | None = None, *, wait: bool = False) -> int:
-        """Delete the library's faces from a collection; returns how many there were. wait: for another process that
-        writes to the library. Raises UsageError, ClusterError and LibraryError."""
+        """Delete the library's faces from a collection; returns how many there were. wait: wait while another
+        process is writing to the library. Raises UsageError, ClusterError and LibraryError."""
         from facesearch.milvus import withdraw
 
         place = self._place(uri, collection)
@@ -60,8 +60,8 @@ class Milvus:
         return count
 
     def search_there(self, uri: str, collection: str | None = None) -> None:
-        """Let `ask` and `query` search in a collection from now on, instead of in the library's own vectors. Raises
-        UsageError; what is wrong there is raised when it is first asked."""
+        """Let `ask` and `query` search in a collection from now on, instead of in the library. Raises UsageError; the
+        first search raises errors of the server."""
         self._session.search_in(self._place(uri, collection))
 
     @staticmethod

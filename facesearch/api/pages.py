@@ -21,13 +21,13 @@ OnPhoto = Callable[[int, int], None]  # how many photos are done, and of how man
 
 
 class Pages:
-    """The pages of a library. Photos are read again for them; a photo that cannot be read leaves an empty frame."""
+    """The pages of a library. Reads photos again for them; a photo that cannot be read leaves an empty frame."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def add_to_sheet(self, sheet: QuerySheet, probe: Probe, answer: QueryAnswer) -> None:
-        """Draw a probe and its answer on a contact sheet, which `sheet.render(library.path)` makes a page."""
+        """Draw a probe and its answer on a contact sheet; `sheet.render(library.path)` then makes the page."""
         sheet.add(self._session.open(), probe, answer)
 
     def explanation(self, found: Explanation) -> str:
@@ -39,7 +39,7 @@ class Pages:
     def person(
         self, who: str | int, order: Order = "doubtful", limit: int = 500, on_photo: OnPhoto | None = None
     ) -> tuple[PersonFaces, str]:
-        """All faces of a person, `limit` at most, and the page. Raises UsageError for somebody who is not there."""
+        """All faces of a person, `limit` at most, and the page. Raises UsageError for an unknown person."""
         from facesearch.pages.people_sheet import render_person
         from facesearch.pages.person_faces import faces_of_person
         from facesearch.people import find_person

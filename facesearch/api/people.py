@@ -1,4 +1,4 @@
-"""The people of a library: listed, named, corrected, grouped. `library.people` of a FaceLibrary.
+"""List, name, correct and group the people of a library: `library.people` of a FaceLibrary.
 
 Each method opens the library, finds who is meant, and asks the room `people`. Every change is one line of the journal
 and can be undone.
@@ -38,8 +38,8 @@ Face = int | Folder
 
 
 class People:
-    """The people of a library. All methods raise LibraryError, LibraryLockedError where they change something while
-    another process is writing, and UsageError for who or what is not there."""
+    """The people of a library. All methods raise LibraryError, LibraryLockedError if they change something while
+    another process is writing, and UsageError for unknown people, faces and photos."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -50,10 +50,10 @@ class People:
         return self.list()
 
     def list(self, *, covers: bool = True, hidden: bool = False) -> PeopleList:
-        """Everybody: those with a name, then the groups without one, the largest first.
+        """List everybody: people with a name, then groups without one, the largest first.
 
         covers: choose a cover for each person; without, `cover_face_id` is None, and a large library answers sooner.
-        hidden: list the people who are hidden, too.
+        hidden: also list hidden people.
         """
         from facesearch.people import list_people
 
@@ -61,14 +61,14 @@ class People:
             return list_people(library, covers=covers, hidden=hidden)
 
     def covers(self, person_ids: Sequence[int]) -> dict[int, int]:
-        """The face that stands for each of some people, by number; nothing for people without a face."""
+        """The cover of each person: person id -> face id. Leaves out people without a face."""
         from facesearch.people.cover import cover_faces
 
         with self._session.reading() as library, library.snapshot():
             return cover_faces(library, person_ids)
 
     def show(self, who: Who) -> PersonShown:
-        """A person with every face, by photo, who said so, and the faces that are known not to be theirs."""
+        """A person with all their faces, the photos, who named each face, and the faces rejected for this person."""
         from facesearch.people import show_person
 
         with self._session.reading() as library:
@@ -82,11 +82,11 @@ class People:
         dry_run: bool = False,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> GroupSummary:
-        """Group the faces without a person, and add faces to known people; doubtful ones wait.
+        """Group the faces without a person, and add faces to known people; leave doubtful faces alone.
 
-        least_faces: of a new group, by default three. least_quality: a face of less neither starts nor joins a group;
-        by default 0.35. dry_run: only say what would be done. on_progress: faces compared and faces in all. Raises
-        UsageError for a quality outside 0 to 1, and TowerError where the library was built with another tower.
+        least_faces: of a new group, by default three. least_quality: leave out faces of lower quality, by default 0.35.
+        dry_run: change nothing. on_progress: called with the number of faces compared, and of all faces. Raises
+        UsageError for a quality outside 0 to 1, and TowerError if the library was built with another tower.
         """
         from facesearch.evaluation.calibration import Calibration
         from facesearch.people import group_people
@@ -112,12 +112,12 @@ class People:
         face: int | None = None,
         box: Sequence[float] | None = None,
     ) -> PeopleChanged:
-        """Name a group without a name, give a person another name, or name one face.
+        """Name a group or one face, or rename a person.
 
-        who: a person by name or number, a face as "face:3", or a photo with one face. face: of a photo with several,
-        counted as a query does; box: or the one there, x1 y1 x2 y2 px. born: a date of birth, as 1984-05-17. A face
-        goes to the person of that name, who is created if new. Raises UsageError for a name that somebody else has
-        (`merge` makes two people one), and for a face that is somebody's (`split` moves it).
+        who: a person by name or number, a face as "face:3", or a photo. face: which of several faces on the photo,
+        numbered as in a query; or box: the face there, x1 y1 x2 y2 px. born: a date of birth, as 1984-05-17. A face
+        goes to the person of that name, who is created if new. Raises UsageError if somebody else has the name (`merge`
+        makes two people one), or if the face belongs to a person already (`split` moves it).
         """
         from facesearch.people import faces_meant, name_faces, name_person
 
@@ -130,7 +130,7 @@ class People:
     def name_faces(self, faces: Iterable[Face], name: str, *, born: str | None = None) -> PeopleChanged:
         """Give faces without a person to the person of that name, who is created if new. A photo means its only face.
 
-        Raises UsageError for a face that is somebody's: `split` moves it.
+        Raises UsageError if a face belongs to a person already (`split` moves it).
         """
         from facesearch.people import find_faces, name_faces
 
@@ -138,11 +138,11 @@ class People:
             return name_faces(library, find_faces(library, map(_word, faces)), name, born)
 
     def add_face(self, photo: Folder, box: Sequence[float], name: str | None = None) -> FaceAdded:
-        """Add a face that the detector missed. box: x1 y1 x2 y2 px of the upright photo. name: whose it is.
+        """Add a face that the detector missed. box: x1 y1 x2 y2 px of the upright photo. name: the person's name.
 
-        It is embedded where the detector sees a face in the surroundings of the box, and otherwise kept as a box with a
-        name. Raises PhotoError where the photo cannot be read, UsageError for a box that is not in it or too small, and
-        where there is a face already, and TowerError where the library was built with another tower.
+        The face is embedded if the detector sees one at or around the box, and otherwise kept as a box with a name.
+        Raises PhotoError if the photo cannot be read, UsageError if the box is too small, outside the photo, or on a
+        face that the library has, and TowerError if the library was built with another tower.
         """
         from facesearch.people import FaceReader, add_face
 
@@ -151,14 +151,14 @@ class People:
             return add_face(library, Path(photo), box, FaceReader(detector, tower), name)
 
     def group_automatically(self, *, wanted: bool) -> None:
-        """Whether `index` groups new faces by itself in this library from now on; a new library does."""
+        """Set whether `index` groups new faces in this library from now on; in a new library it does."""
         with self._session.opened(writable=True) as library, library.changing():
             library.grouped.set_by_itself(wanted=wanted)
 
     def import_csv(self, file: Folder, *, root: Folder | None = None, dry_run: bool = False) -> ListSummary:
-        """Name faces after a CSV file of paths, people and boxes, as one change (`facesearch people import-csv`).
+        """Name faces from a CSV file of paths, people and boxes, as one change (`facesearch people import-csv`).
 
-        root: where relative paths begin, by default the file's folder. dry_run: only say what would be named.
+        root: where relative paths begin, by default the file's folder. dry_run: change nothing.
         """
         from facesearch.exchange import name_by_list
 
@@ -166,14 +166,14 @@ class People:
             return name_by_list(library, Path(file), root=None if root is None else Path(root), dry_run=dry_run)
 
     def set_born(self, who: Who, born: str | None) -> PeopleChanged:
-        """Remember when a person was born, as 1984-05-17; None: that is not known."""
+        """Set a person's date of birth, as 1984-05-17; None if it is not known."""
         from facesearch.people import set_born
 
         with self._session.opened(writable=True) as library:
             return set_born(library, _person(library, who), born)
 
     def merge(self, who: Who, *others: Who) -> PeopleChanged:
-        """Make several people one: all faces go to the first, who keeps the name, or takes the next one's."""
+        """Merge people into the first, who keeps their name, or takes the next name if they have none."""
         from facesearch.people import merge_people
 
         with self._session.opened(writable=True) as library:
@@ -181,9 +181,9 @@ class People:
             return merge_people(library, first, rest)
 
     def split(self, who: Who, faces: Iterable[Face], to: Who | None = None) -> PeopleChanged:
-        """Move some of a person's faces to another person: `to`, a name that may be new, or a new group without one.
+        """Move some of a person's faces to `to`, a person or a new name, or else to a new group without a name.
 
-        They are rejected from the person that they leave. A photo means the person's face on it.
+        The faces are rejected for the person they leave. A photo means the person's face on it.
         """
         from facesearch.people import find_faces, split_faces
 
@@ -194,7 +194,7 @@ class People:
             return split_faces(library, person_id, find_faces(library, map(_word, faces), person_id), whose)
 
     def reject(self, who: Who, faces: Iterable[Face]) -> PeopleChanged:
-        """Say that faces are not a person's: they leave the person, and nothing but a name by hand gives them back."""
+        """Record that faces do not show a person: they leave the person, until you name them by hand."""
         from facesearch.people import find_faces, reject_faces
 
         with self._session.opened(writable=True) as library:
@@ -202,7 +202,7 @@ class People:
             return reject_faces(library, person_id, find_faces(library, map(_word, faces), person_id))
 
     def hide(self, *who: Who) -> PeopleHidden:
-        """Leave people, such as strangers and posters, out of lists, sheets and answers. Their faces stay theirs."""
+        """Leave people, such as strangers and posters, out of lists, sheets and queries. They keep their faces."""
         return self._hide(who, hidden=True)
 
     def unhide(self, *who: Who) -> PeopleHidden:
@@ -216,7 +216,7 @@ class People:
             return hide_people(library, [_person(library, each) for each in who], hidden=hidden)
 
     def set_cover(self, who: Who, face: Face | None = None) -> CoverSet:
-        """Choose the face that stands for a person; a photo means the person's face on it. None: the best by itself."""
+        """Choose a person's cover; a photo means the person's face on it. None lets facesearch choose again."""
         from facesearch.people import find_faces, set_cover
 
         with self._session.opened(writable=True) as library:
@@ -232,7 +232,7 @@ class People:
             return seen_together(library, who, top)
 
     def confirm(self, who: Who, faces: Iterable[Face]) -> PeopleChanged:
-        """Say that faces are this person's, whose they are already: `review` doubts them no more."""
+        """Confirm that faces show the person who has them, so that `review` no longer doubts them."""
         from facesearch.people import confirm_faces, find_faces
 
         with self._session.opened(writable=True) as library:
@@ -240,23 +240,23 @@ class People:
             return confirm_faces(library, person_id, find_faces(library, map(_word, faces), person_id))
 
     def review(self, top: int | None = 20) -> SuspectList:
-        """The `top` likeliest mistakes, or all. Changes nothing."""
+        """The `top` likeliest mistakes, or all of them. Changes nothing."""
         from facesearch.people import find_suspects
 
         with self._session.reading() as library:
             return find_suspects(library, top)
 
     def log(self, last: int | None = None) -> tuple[LoggedChange, ...]:
-        """The changes to people, the latest first; `last` many, or all."""
+        """The `last` changes to people, or all, the latest first."""
         from facesearch.people import change_log
 
         with self._session.reading() as library:
             return change_log(library, last)
 
     def undo(self, change: int | None = None) -> Undone:
-        """Take a change back: that of a number, or the latest that holds. Of an undo: do it again.
+        """Undo a change by number, or the latest that still holds. Undoing an undo does the change again.
 
-        Raises UsageError where later changes stand in the way, and says which.
+        Raises UsageError, which names them, if later changes stand in the way.
         """
         from facesearch.people import undo_change
 
@@ -264,7 +264,7 @@ class People:
             return undo_change(library, change)
 
     def undo_since(self, change: int) -> tuple[Undone, ...]:
-        """Take back every change from a number on that still holds: all of them or none."""
+        """Undo a change and all later ones that still hold: all of them or none."""
         from facesearch.people import undo_since
 
         with self._session.opened(writable=True) as library:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def load_tower(path: Folder | None = None, *, device: Device = "auto") -> Tower:
-    """A trained tower, by default the one that comes with facesearch: `tower.embed(crops)`, `tower.card`.
+    """Load a trained tower, by default the one that comes with facesearch; see `tower.embed(crops)` and `tower.card`.
 
     Raises TowerError when it is missing or damaged.
     """
@@ -32,9 +32,9 @@ def compare(
     device: Device = "auto",
     library: Folder | None = None,
 ) -> Comparison:
-    """How far apart the most prominent faces of two photos are, and whether that is under the tower's threshold.
+    """The distance of the most prominent faces of two photos, and whether it is within the tower's threshold.
 
-    library: whose own calibration, and what it was taught, is to count instead. Raises PhotoError (unreadable, no
+    library: use this library's distances and calibration instead of the tower's. Raises PhotoError (unreadable, no
     face), TowerError, and LibraryError with a library.
     """
     from facesearch.query import compare_photos

@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NamesMissing:
-    """What a library has too few of to learn from its names, in words."""
+    """Which names a library still lacks to learn from them, in words."""
 
     teach: str | None  # None: there is enough
     calibrate: str | None
 
 
 class Tuning:
-    """Threshold and probabilities, a taught head, and the figures of both. All methods raise LibraryError."""
+    """A library's own threshold and probabilities, and what it is taught. All methods raise LibraryError."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def calibrate(self, far: float = 0.01, *, dry_run: bool = False) -> Fit:
-        """Fit threshold and probabilities to the people named here, and judge by them from now on.
+        """Fit threshold and probabilities to the library's named people, and use them from now on.
 
-        far: the share of pairs of different people to pass the threshold. dry_run: only say what they would be. Raises
-        LibraryError, which says what is missing, where too few people have names, and TowerError.
+        far: the share of false matches to allow, of all pairs of different people. dry_run: change nothing. Raises
+        TowerError, and LibraryError if too few people have names, with what is missing.
         """
         from facesearch.tuning.calibration.calibrate import calibrate
 
@@ -42,7 +42,7 @@ class Tuning:
         return calibrate(self._session.path, self._session.tower, far, dry_run=dry_run)
 
     def missing(self, far: float = 0.01) -> NamesMissing:
-        """What is missing for `teach`, and for `calibrate` at that share of false matches. Changes nothing."""
+        """What is missing for `teach`, and for `calibrate` with this share of false matches. Changes nothing."""
         from facesearch.tuning.calibration import fitting
         from facesearch.tuning.teaching import missing_names
 
@@ -50,13 +50,13 @@ class Tuning:
             return NamesMissing(missing_names(library), fitting.missing_names(library, far))
 
     def own_calibration(self) -> KeptCalibration | None:
-        """What `calibrate` has put in force; None where the tower's calibration, or what was taught, is."""
+        """The library's own calibration, from `calibrate`; None if it uses the tower's or a head's."""
         from facesearch.tuning.calibration.calibrate import shown_calibration
 
         return shown_calibration(self._session.path)
 
     def reset_calibration(self) -> bool:
-        """Drop it; whether there was one. Raises LibraryError."""
+        """Drop the library's own calibration; returns whether there was one."""
         from facesearch.tuning.calibration.calibrate import reset
 
         self._session.close()
@@ -65,8 +65,8 @@ class Tuning:
     def evaluate(self, threshold: float | None = None) -> LibraryJudged:
         """How well the tower tells the named people of this library apart, by all pairs of their faces.
 
-        threshold: a distance, by default the one in force. Raises LibraryError where the named people give too few
-        pairs, and TowerError.
+        threshold: a distance, by default the one in use. Raises TowerError, and LibraryError if the named people have
+        too few pairs of faces.
         """
         from facesearch.evaluation.calibration import Calibration
         from facesearch.tuning.judging import judge_library
@@ -77,7 +77,7 @@ class Tuning:
             return judge_library(library, threshold, Calibration.from_card(card.calibration))
 
     def evidence(self, judged: LibraryJudged) -> Evidence:
-        """The pairs most wrongly judged, with their crops cut from the photos again, for a report."""
+        """The pairs judged most wrongly, with crops from their photos, for a report."""
         from facesearch.tuning.judging import gather_evidence
 
         with self._session.opened() as library:
@@ -86,12 +86,11 @@ class Tuning:
     def teach(
         self, *, seed: int = 0, dry_run: bool = False, on_run: Callable[[int, int], None] | None = None
     ) -> TeachSummary:
-        """Learn from the names and corrections, and keep what was learned where faces that were left out show that it
-        helps.
+        """Learn from names and corrections, and keep what was learned if it helps with faces that were left out.
 
-        dry_run: only learn and measure. on_run: is called with the number of heads learned, and of all. Queries and
-        changes go on meanwhile; where these concern what it learned from, it learns again. Raises LibraryError where
-        there is too little to learn from, LibraryLockedError while another process is writing, and TowerError.
+        dry_run: learn and measure, but change nothing. on_run: called with the number of heads learned, and of all.
+        Other processes can query and change the library meanwhile; if names change, it learns again. Raises TowerError,
+        LibraryLockedError while another process is writing, and LibraryError if there is too little to learn from.
         """
         from facesearch.tuning.teaching import teach
 
@@ -104,7 +103,7 @@ class Tuning:
             return teach(library, card.margin, seed=seed, dry_run=dry_run, on_run=on_run)
 
     def unteach(self, *, everything: bool = False) -> UntaughtSummary:
-        """Take back what the library was taught last, or everything that it ever was. Raises LibraryError."""
+        """Undo the last lesson, or all of them."""
         from facesearch.tuning.teaching import unteach
 
         with self._session.opened(writable=True) as library:
