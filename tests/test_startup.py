@@ -179,6 +179,28 @@ finally:
 """
 
 
+def test_a_question_imports_nothing_that_only_changes_a_library(tmp_path: Path, tower: Path) -> None:
+    album = write_album(tmp_path / "album", 1, 2, seed=3).directory
+    library, photo = tmp_path / "library", min(album.rglob("*.jpg"))
+    assert asked("index", album, "--library", library, tower=tower).returncode == 0
+    program = f"""
+import json, sys
+sys.argv[1:] = ["query", {str(photo)!r}, "--library", {str(library)!r}]
+from facesearch.__main__ import main
+try:
+    main()
+finally:
+    print(json.dumps([*sys.modules]), file=sys.stderr)
+"""
+    environment = {**os.environ, "FACESEARCH_TOWER": str(tower)}
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    loaded = set(json.loads(ran.stderr))
+    assert "facesearch.library.rows.people" in loaded  # or this test could not fail
+    unneeded = ["library.care.checks", "library.care.purge", "library.lock", "library.rows.journal", "names"]
+    unneeded += ["library.rows.people_change", "library.rows.photo_search", "photos.buckets", "photos.walking"]
+    assert not {f"facesearch.{name}" for name in unneeded} & loaded
+
+
 def asked(*arguments: str | Path, tower: Path) -> subprocess.CompletedProcess[str]:
     program = [sys.executable, "-c", QUESTION, *map(str, arguments)]
     return subprocess.run(
@@ -196,8 +218,10 @@ def test_a_question_loads_its_networks_beside_the_command_line_and_ends_at_once(
     ):
         assert answered.returncode == 0 and " in " in answered.stdout.splitlines()[0]
         events = json.loads(answered.stderr.rpartition("EVENTS ")[2])  # and nothing is written after that
-        # Both networks, then what decodes the photo, then the command line: what takes longest begins first.
-        assert events[:3] == ["load", "load", "subprocess.Popen"]
+        # What decodes the photo, which has a core while NumPy is imported; both networks; the command line. The
+        # photo is looked at while the library is opened.
+        assert events[:3] == ["subprocess.Popen", "load", "load"]
+        assert events.count("work") == 1
         assert events.count("typer") == by_typer
         assert events.count("load") == 2
     missing = asked("query", tmp_path / "none.jpg", "--library", library, tower=tower)

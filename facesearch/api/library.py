@@ -9,17 +9,16 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from facesearch.api.exchange import Exchange
-from facesearch.api.former import former_method
-from facesearch.api.milvus import Milvus
-from facesearch.api.pages import Pages
-from facesearch.api.people import People
-from facesearch.api.session import Folder, begun_or_new, library_folder
-from facesearch.api.tuning import Tuning
-from facesearch.api.views import Views
+from facesearch.api.session import Folder, begun_or_new, library_folder, part
 from facesearch.records import Device
 
 if TYPE_CHECKING:
+    from facesearch.api.exchange import Exchange
+    from facesearch.api.milvus import Milvus
+    from facesearch.api.pages import Pages
+    from facesearch.api.people import People
+    from facesearch.api.tuning import Tuning
+    from facesearch.api.views import Views
     from facesearch.indexing import IndexProgress, IndexSummary, PruneSummary, ReindexSummary
     from facesearch.library import ForgetSummary, Library, LibraryStatus, VerifyReport
     from facesearch.library.rows.photo_search import Sort
@@ -42,19 +41,22 @@ class FaceLibrary:
     views: photos, faces and their pictures by number, for a service.
     """
 
+    people: People = part("people", "People")
+    tuning: Tuning = part("tuning", "Tuning")
+    exchange: Exchange = part("exchange", "Exchange")
+    milvus: Milvus = part("milvus", "Milvus")
+    pages: Pages = part("pages", "Pages")
+    views: Views = part("views", "Views")
+
     def __init__(self, path: Path, tower: Folder | None = None, device: Device = "auto") -> None:
         self._session = begun_or_new(path, tower, device)
-        self.people = People(self._session)
-        self.tuning = Tuning(self._session)
-        self.exchange = Exchange(self._session)
-        self.milvus = Milvus(self._session)
-        self.pages = Pages(self._session)
-        self.views = Views(self._session)
 
     if not TYPE_CHECKING:  # a type checker is to see that these names are gone
 
         def __getattr__(self, name: str) -> Any:
             """The methods of before 1.0 that moved to a part, with a DeprecationWarning."""
+            from facesearch.api.former import former_method
+
             return former_method(self, name)
 
     @property
@@ -251,10 +253,7 @@ class FaceLibrary:
 
         Raises PhotoError (unreadable, no face), LibraryError and TowerError.
         """
-        from facesearch.query import probe_photo
-
-        self._session.open()
-        return probe_photo(Path(photo), self.detector, self.tower)
+        return self._session.probe(Path(photo))
 
     def probes(self, photos: Iterable[Folder]) -> Iterator[Probe | FailedProbe]:
         """Probe several photos, and the photos in folders; yields each in order as soon as it is done.
@@ -281,7 +280,8 @@ class FaceLibrary:
         """
         from facesearch.query.why import WhyOptions, explain
 
-        return explain(self.reader, self.probe(photo), self.tower, WhyOptions() if options is None else options)
+        seen, chosen = self.probe(photo), WhyOptions() if options is None else options
+        return explain(self.reader, seen, self.tower, chosen)
 
     def status(self) -> LibraryStatus:
         """What the library holds. Raises LibraryError."""

@@ -12,19 +12,24 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from facesearch.errors import FacesearchError, TowerError
+from facesearch.first_use import made_at_first_use
 from facesearch.records import Device, Models
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from facesearch.cluster import ClusterWorkers
     from facesearch.library import Library
     from facesearch.milvus import MilvusPlace
+    from facesearch.query import Probe
     from facesearch.vision.detector.detector import Detector
     from facesearch.vision.tower.tower import Tower
 
 Folder = str | PathLike[str]
+T = TypeVar("T")
 
 
 class Session:
@@ -101,6 +106,9 @@ class Session:
 
         The tower's network takes longest by far, so that all that is not needed to find it comes after it.
         """
+        from facesearch.photos import start_reading
+
+        start_reading()  # before NumPy is imported, which takes one core alone: the process has the other meanwhile
         from facesearch.library import is_library
 
         if not self._loads_ahead and is_library(self.path):
@@ -111,9 +119,6 @@ class Session:
             load_runtime()  # here: two threads that import take turns, and the networks wait for this
             _begin_loading(lambda: centerface.load(centerface.fastest()))
             _begin_loading(self.tower.prepare)
-        from facesearch.photos import start_reading
-
-        start_reading()
         _ = self.detector, self.tower
 
     def search_in(self, place: MilvusPlace) -> None:
@@ -142,6 +147,25 @@ class Session:
                     raise
             self._reader = reader
         return self._reader
+
+    def probe(self, photo: Path) -> Probe:
+        """A photo with its faces, found and embedded, for the library that is open then.
+
+        Where it is not open yet, the photo is looked at in another thread meanwhile: both take equally long. What is
+        wrong with the library is said before what is wrong with the photo. Raises PhotoError, LibraryError, TowerError.
+        """
+        from facesearch.query import probe_photo
+
+        if self._reader is not None or not self.exists:
+            self.open()
+            return probe_photo(photo, self.detector, self.tower)
+        self.load_ahead()
+        detector, tower = self.detector, self.tower
+        found = _beside(lambda: probe_photo(photo, detector, tower))
+        self.open()
+        from facesearch.query import ask  # noqa: F401 - which is asked next
+
+        return found.result()
 
     @contextmanager
     def opened(self, *, writable: bool = False, wait: bool = False) -> Iterator[Library]:
@@ -187,6 +211,11 @@ class Session:
             self._reader = None
 
 
+def part(module: str, name: str) -> Any:
+    """A part of a FaceLibrary, which is imported when it is asked for."""
+    return made_at_first_use(f"facesearch.api.{module}", name, lambda library: (library._session,))
+
+
 # The one begun, until it is asked for; and again from then on, for the process's end need not take its networks apart.
 _begun: list[Session] = []
 _kept: list[Session] = []
@@ -219,6 +248,22 @@ def library_folder(path: Folder | None) -> Path:
     from facesearch.library import default_library_path
 
     return default_library_path()
+
+
+def _beside(work: Callable[[], T]) -> Future[T]:
+    """Begin some work in a thread of its own, for which the end of the process does not wait."""
+    from concurrent.futures import Future
+
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised again for whoever asks for the outcome
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, name="work", daemon=True).start()
+    return outcome
 
 
 def _begin_loading(load: Callable[[], object]) -> None:

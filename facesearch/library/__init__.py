@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from facesearch.library.built_with import recorded_detector, recorded_precision
     from facesearch.library.care.forgetting import ForgetSummary, forget
     from facesearch.library.care.verifying import AREAS, Finding, VerifyReport, verify
-    from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, default_library_path, is_library
+    from facesearch.library.folder import LOCK_NAME
     from facesearch.library.index.vectors import load_search
     from facesearch.library.known_people import find_person, known_person, nobody
     from facesearch.library.opened import Library
+    from facesearch.library.place import DATABASE_NAME, default_library_path, is_library
     from facesearch.library.rows.added_faces import AddedFace, KeptFace
     from facesearch.library.space import Space
     from facesearch.library.spaces import tower_space
@@ -55,19 +56,19 @@ __getattr__ = imported_at_first_use(
         "AREAS": "care.verifying",
         "AddedFace": "rows.added_faces",
         "KeptFace": "rows.added_faces",
-        "DATABASE_NAME": "folder",
+        "DATABASE_NAME": "place",
         "LOCK_NAME": "folder",
         "Finding": "care.verifying",
         "ForgetSummary": "care.forgetting",
         "Library": "opened",
         "LibraryStatus": "status",
         "VerifyReport": "care.verifying",
-        "default_library_path": "folder",
+        "default_library_path": "place",
         "find_person": "known_people",
         "known_person": "known_people",
         "nobody": "known_people",
         "forget": "care.forgetting",
-        "is_library": "folder",
+        "is_library": "place",
         "load_search": "index.vectors",
         "recorded_detector": "built_with",
         "recorded_precision": "built_with",

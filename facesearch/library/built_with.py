@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesearch.errors import LibraryError, TowerError
-from facesearch.library.folder import DATABASE_NAME, is_library
+from facesearch.library.place import DATABASE_NAME, is_library
 from facesearch.library.rows import schema
-from facesearch.library.rows.database import Database
-from facesearch.library.spaces import COHORT_SETTING
+from facesearch.library.rows.database import COHORT_SETTING, Database
 from facesearch.records import Models
 
 if TYPE_CHECKING:

@@ -7,20 +7,12 @@ from pathlib import Path
 
 from facesearch.errors import LibraryError, LibraryExistsError
 from facesearch.library.index.vector_file import DESCRIPTION_NAME, INDEX_NAME
-from facesearch.library.place import DATABASE_NAME, PICTURES_NAME, default_library_path
+from facesearch.library.place import DATABASE_NAME, PICTURES_NAME, default_library_path, is_library
 
 __all__ = ["DATABASE_NAME", "LOCK_NAME", "default_library_path", "is_library", "refuse_taken_folder", "size_bytes"]
 
 LOCK_NAME = "lock"
 OWN_NAMES = (LOCK_NAME, DATABASE_NAME, INDEX_NAME, DESCRIPTION_NAME, PICTURES_NAME)
-
-
-def is_library(path: Path) -> bool:
-    """Whether there is a library in a folder, of whatever version and in whatever state."""
-    try:
-        return (path / DATABASE_NAME).is_file()
-    except OSError as error:
-        raise LibraryError(f"cannot read {path}: {error.strerror}; choose another --library") from error
 
 
 def size_bytes(folder: Path) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from facesearch.errors import LibraryError, LibraryExistsError, LibraryLockedError
+from facesearch.first_use import made_at_first_use
 from facesearch.library.built_with import (
     lacks_cohort,
     models_in,
@@ -20,39 +20,28 @@ from facesearch.library.built_with import (
     warn_of_cohort,
     warn_of_precision,
 )
-from facesearch.library.care.purge import Purge
 from facesearch.library.face_places import FacePlaces
 from facesearch.library.folder import DATABASE_NAME, LOCK_NAME, is_library, refuse_taken_folder
 from facesearch.library.index.vectors import Vectors
 from facesearch.library.library_vectors import LibraryVectors, NearestFaces
-from facesearch.library.lock import WriterLock
+from facesearch.library.parts import LibraryParts
 from facesearch.library.private import make_private_folder
 from facesearch.library.rows import schema
-from facesearch.library.rows.added_faces import AddedFaces
-from facesearch.library.rows.catalog import Catalog
-from facesearch.library.rows.database import Database, now
-from facesearch.library.rows.dates import Dates
-from facesearch.library.rows.face_owners import FaceOwners
-from facesearch.library.rows.files import Files, WalkedPaths
-from facesearch.library.rows.grouped import Grouped
-from facesearch.library.rows.heads import Heads
-from facesearch.library.rows.journal import Journal
-from facesearch.library.rows.own_calibration import OwnCalibration
-from facesearch.library.rows.people import People
-from facesearch.library.rows.photo_search import PhotoSearch
-from facesearch.library.rows.published import PublishedFaces
-from facesearch.library.rows.succession import Succession
+from facesearch.library.rows.database import COHORT_SETTING, Database, now
 from facesearch.library.scales import Scales
-from facesearch.library.search_codes import SearchCodes
 from facesearch.library.space import Space
-from facesearch.library.spaces import COHORT_SETTING, Spaces
-from facesearch.library.status import LibraryStatus, status_of
+from facesearch.library.spaces import Spaces
 from facesearch.records import Device, Embedder, Models, cohort_text
+
+if TYPE_CHECKING:
+    from facesearch.library.care.purge import Purge
+    from facesearch.library.lock import WriterLock
+    from facesearch.library.status import LibraryStatus
 
 log = logging.getLogger(__name__)
 
 
-class Library:
+class Library(LibraryParts):
     """An open library: `catalog`, `people` and others read and change the rows, `places` says where faces lie, and
     `vectors()` finds the nearest.
 
@@ -60,32 +49,21 @@ class Library:
     as it is. Use it as a context manager, from one thread.
     """
 
+    purge: Purge = made_at_first_use(
+        "facesearch.library.care.purge",
+        "Purge",
+        lambda library: (library.path, library._database, library._vectors, library._refuse_reader),
+    )
+
     def __init__(self, path: Path, database: Database, lock: WriterLock | None) -> None:
+        super().__init__(database)
         self.path = path
-        self.catalog = Catalog(database)
-        self.dates = Dates(database)
-        self.added = AddedFaces(database)
-        self.files = Files(database)
-        self.roots = WalkedPaths(database, "roots")
-        self.drives = WalkedPaths(database, "drives")
-        self.people = People(database)
-        self.face_owners = FaceOwners(database)
-        self.journal = Journal(database)
-        self.grouped = Grouped(database)
-        self.search_codes = SearchCodes(database)
-        self.photo_search = PhotoSearch(database)
-        self.published = PublishedFaces(database)
-        self.succession = Succession(database)
-        self.heads = Heads(database)
-        self.own_calibration = OwnCalibration(database)
-        self._database = database
         self._lock = lock
         self.library_id, self.created_at = origin_of(path, database)
         self._spaces = Spaces(database)
         self._scales = Scales(database, self._spaces)
         self.places = FacePlaces(database, self._spaces, self._scales)
         self._vectors = LibraryVectors(path, database, self._spaces, self.library_id, writable=lock is not None)
-        self.purge = Purge(path, database, self._vectors, self._refuse_reader)
         self._elsewhere: NearestFaces | None = None
 
     @classmethod
@@ -97,9 +75,13 @@ class Library:
         """
         refuse_taken_folder(path)
         make_private_folder(path)
+        from facesearch.library.lock import WriterLock
+
         with ExitStack() as undo:
             lock = undo.enter_context(WriterLock(path / LOCK_NAME, wait=wait))
             refuse_taken_folder(path)  # once more: another process may have been faster
+            import uuid
+
             settings = {"library_id": uuid.uuid4().hex, "created_at": now()}
             schema.create(path / DATABASE_NAME, settings | {key: str(value) for key, value in asdict(models).items()})
             library = cls._connected(path, models, lock)
@@ -125,6 +107,8 @@ class Library:
             library.close()
             cls._record_cohort(path, models)
             return cls._connected(path, models, None)
+        from facesearch.library.lock import WriterLock
+
         with ExitStack() as undo:
             lock = undo.enter_context(WriterLock(path / LOCK_NAME, wait=wait))
             backup = schema.migrate(path / DATABASE_NAME)
@@ -293,6 +277,8 @@ class Library:
 
     def status(self) -> LibraryStatus:
         """What the library holds now."""
+        from facesearch.library.status import status_of
+
         with self._database.snapshot():
             vectors, search = self._vectors.state()
             return status_of(self, self._database.generation(), vectors, search)

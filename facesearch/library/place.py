@@ -1,4 +1,4 @@
-"""Where a library lies, and what its database is called. Imports nothing that takes time."""
+"""Where a library lies, what its database is called, and whether there is one. Imports nothing that takes time."""
 
 from __future__ import annotations
 
@@ -26,6 +26,14 @@ def default_library_path() -> Path:
     except RuntimeError:  # other versions give "~/.local/share" as it stands
         data = "~"
     return _at_home(Path(data)) / "library"
+
+
+def is_library(path: Path) -> bool:
+    """Whether there is a library in a folder, of whatever version and in whatever state."""
+    try:
+        return (path / DATABASE_NAME).is_file()
+    except OSError as error:
+        raise LibraryError(f"cannot read {path}: {error.strerror}; choose another --library") from error
 
 
 def is_default_library(path: Path) -> bool:

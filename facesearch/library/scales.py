@@ -7,15 +7,18 @@ number, computes what it needs from the embeddings. Refuses to keep scales where
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from facesearch.errors import LibraryError
-from facesearch.library.care.checks import Problem
 from facesearch.library.rows.database import Database
 from facesearch.library.rows.face_columns import embeddings_from
 from facesearch.library.spaces import Spaces
 from facesearch.records import Floats, Values
+
+if TYPE_CHECKING:
+    from facesearch.library.care.checks import Problem
 
 _SETTING = "scales"
 _FACES_AT_ONCE = 8192
@@ -89,6 +92,8 @@ class Scales:
 
 def scale_problems(database: Database) -> list[Problem]:
     """Local scales that are not those of their faces' embeddings. Call it where the embeddings are sound."""
+    from facesearch.library.care.checks import Problem
+
     scales = Scales(database, Spaces(database))
     try:
         wrong = scales.wrong()

@@ -8,18 +8,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from facesearch.errors import LibraryError
 from facesearch.evaluation.calibration import Calibration
 from facesearch.evaluation.cohort import Cohort
-from facesearch.library.care.checks import Problem
-from facesearch.library.rows.database import Database
+from facesearch.library.rows.database import COHORT_SETTING, Database
 from facesearch.library.rows.heads import Heads, StoredHead
 from facesearch.library.space import Space, head_from_bytes
 from facesearch.records import Chunk, Models
 
-COHORT_SETTING = "cohort"
-"""The cohort of the library's tower, as JSON of its card; empty or missing where it has none."""
+if TYPE_CHECKING:
+    from facesearch.library.care.checks import Problem
 
 
 class Spaces:
@@ -82,6 +82,8 @@ def mapped(space: Space, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
 
 def head_problems(database: Database) -> list[Problem]:
     """Heads that cannot be used, or that belong to another tower."""
+    from facesearch.library.care.checks import Problem
+
     heads = Heads(database)
     tower = database.settings().get("tower")
     problems = []

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from facesearch.library.folder import LOCK_NAME, size_bytes
 from facesearch.library.lock import run_at_work
+from facesearch.library.rows.database import COHORT_SETTING
 from facesearch.library.search_codes import AUTOMATIC
-from facesearch.library.spaces import COHORT_SETTING
 from facesearch.records import WriterAtWork
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from facesearch.photos.decoding.worker import DecodingWorker, WorkerLimits
     from facesearch.photos.embedded import Embedded, read_embedded
     from facesearch.photos.file_names import PHOTO_SUFFIXES, is_named_as_photo, is_named_as_video
-    from facesearch.photos.files import MAX_SIDE_PX, faceless_damage, fingerprint, photo_file, shown_path
+    from facesearch.photos.files import MAX_SIDE_PX, faceless_damage, fingerprint, is_folder, photo_file, shown_path
     from facesearch.photos.ignore import IGNORE_NAME
-    from facesearch.photos.walking import Walk, is_folder, walk
+    from facesearch.photos.walking import Walk, walk
 
 __all__ = [
     "IGNORE_NAME",
@@ -77,7 +77,7 @@ __getattr__ = imported_at_first_use(
         "decode_photo": "decoding.decode",
         "faceless_damage": "files",
         "fingerprint": "files",
-        "is_folder": "walking",
+        "is_folder": "files",
         "is_named_as_photo": "file_names",
         "is_named_as_video": "file_names",
         "has_film": "decoding.motion",

@@ -8,12 +8,15 @@ import io
 import os
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from facesearch.errors import PhotoError
 from facesearch.paths import is_in_bucket
-from facesearch.photos import buckets
 from facesearch.records import PhotoFile
 from facesearch.text import shown
+
+if TYPE_CHECKING:
+    from facesearch.photos import buckets
 
 MAX_SIDE_PX = 4096
 """Longer side of the pixels handed on. A 12-megapixel phone photo (4032 px) keeps every pixel, and a photo much longer
@@ -73,8 +76,8 @@ def faceless_damage(path: Path, damage: str) -> PhotoError:
 
 def why(error: OSError) -> str:
     """What the operating system said, and what to do about it where that is known."""
-    if isinstance(error, buckets.BucketError):
-        return error.reason
+    if isinstance(reason := getattr(error, "reason", None), str):  # a BucketError's
+        return reason
     said = (error.strerror or str(error)).lower()
     if isinstance(error, FileNotFoundError):
         return "does not exist: check the name, or the drive that it is on"
@@ -113,12 +116,26 @@ def file_status(path: Path) -> os.stat_result:
         raise photo_error(path, why(error)) from error
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder, on disk or in a bucket. False where there is nothing."""
+    if not is_in_bucket(path):
+        return path.is_dir()
+    from facesearch.photos import buckets
+
+    try:
+        return buckets.entry(path).is_folder
+    except buckets.BucketError:
+        return False
+
+
 def photo_file(path: Path) -> PhotoFile:
     """Look a file up without opening it, following links. Raises PhotoError where it is missing or no regular file."""
     return _object(path) if is_in_bucket(path) else _photo_file(path, file_status(path))
 
 
 def _object(path: Path) -> PhotoFile:
+    from facesearch.photos import buckets
+
     try:
         return object_file(path, buckets.entry(path))
     except buckets.BucketError as error:
@@ -176,6 +193,8 @@ def read_file(path: Path) -> tuple[PhotoFile, bytes]:
 def first_bytes(path: Path, count: int) -> bytes:
     """How a regular file begins. Raises PhotoError and OSError."""
     if is_in_bucket(path):
+        from facesearch.photos import buckets
+
         return buckets.beginning(path, count)
     with open_file(path) as stream:
         return stream.read(count)
@@ -183,7 +202,10 @@ def first_bytes(path: Path, count: int) -> bytes:
 
 def file_as_opened(path: Path, stream: io.BufferedReader) -> PhotoFile:
     """An open file as it is now. Raises PhotoError and OSError."""
-    if isinstance(stream, buckets.ObjectReader):
+    if is_in_bucket(path):
+        from facesearch.photos import buckets
+
+        assert isinstance(stream, buckets.ObjectReader)
         return object_file(path, stream.there)
     return _photo_file(path, os.fstat(stream.fileno()))
 
@@ -191,6 +213,8 @@ def file_as_opened(path: Path, stream: io.BufferedReader) -> PhotoFile:
 def open_file(path: Path) -> io.BufferedReader:
     """A regular file for reading; nothing else is even opened. Raises PhotoError and OSError."""
     if is_in_bucket(path):
+        from facesearch.photos import buckets
+
         return buckets.open_object(path)
     photo_file(path)  # a pipe or a device is not even opened: that alone can have effects
     stream = os.fdopen(os.open(path, _OPEN_FLAGS), "rb")

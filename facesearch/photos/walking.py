@@ -222,16 +222,6 @@ def _status(path: Path) -> os.stat_result | Entry:
         raise photo_error(path, why(error)) from error
 
 
-def is_folder(path: Path) -> bool:
-    """Whether a path is a folder, on disk or in a bucket. False where there is nothing."""
-    if not is_in_bucket(path):
-        return path.is_dir()
-    try:
-        return entry(path).is_folder
-    except BucketError:
-        return False
-
-
 def _is_candidate(path: Path, size_bytes: int | None = None) -> bool:
     """Whether a file is worth a look, by its name, else by its first bytes; size_bytes: where that is known."""
     if is_named_as_photo(path.name) or is_named_as_video(path.name):

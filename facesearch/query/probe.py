@@ -14,7 +14,7 @@ import numpy as np
 
 from facesearch.errors import NoFaceError, PhotoError
 from facesearch.evaluation.calibration import Calibration
-from facesearch.photos import has_film, is_folder, is_video, photo_file, read_photo_apart, shown_path, walk
+from facesearch.photos import has_film, is_folder, is_video, photo_file, read_photo_apart, shown_path
 from facesearch.records import (
     AlignedFace,
     DetectedFace,
@@ -119,6 +119,8 @@ def probe_each(paths: Iterable[Path], detector: FaceDetector, tower: Embedder) -
         if not is_folder(path):
             yield _tried(path, detector, tower, is_named=True)
             continue
+        from facesearch.photos import walk
+
         for found in walk([path]):
             if isinstance(found, SkippedFile):
                 yield FailedProbe(found.path, found.reason, is_named=False)

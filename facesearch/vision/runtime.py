@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -213,13 +212,17 @@ def _core() -> openvino.Core:
     return openvino.Core()
 
 
-class _Placeholders(Loader):
+class _Placeholders:
     """Finds empty modules in the place of OpenVINO's seventeen sets of operations: to import those takes as long as all
-    the rest, and only who builds a graph needs one."""
+    the rest, and only who builds a graph needs one. No subclass of Python's Loader, whose module imports many others.
+    """
 
     @classmethod
     def find_spec(cls, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        return ModuleSpec(name, cls()) if _OPERATIONS.fullmatch(name) else None
+        return ModuleSpec(name, cls()) if _OPERATIONS.fullmatch(name) else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Let Python make it."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Leave it empty."""

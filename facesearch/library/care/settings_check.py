@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from facesearch.errors import LibraryError
 from facesearch.library.care.checks import Problem
-from facesearch.library.rows.database import Database, now
-from facesearch.library.spaces import COHORT_SETTING, cohort_of
+from facesearch.library.rows.database import COHORT_SETTING, Database, now
+from facesearch.library.spaces import cohort_of
 from facesearch.records import Models
 
 UNKNOWN = "unknown"

@@ -21,6 +21,9 @@ from facesearch.records import Floats
 PICTURE = "coalesce(-(photo_id << 32) - CAST(round(1000 * at_s) AS INTEGER), photo_id)"
 """The same number for the faces of one photo, or of one frame of a video, as SQL: `StoredFace.picture`."""
 
+COHORT_SETTING = "cohort"
+"""The setting that keeps the cohort of the library's tower, as JSON of its card; empty or missing where it has none."""
+
 _VARIABLES_A_QUERY = 500  # SQLite's oldest limit is 999
 
 

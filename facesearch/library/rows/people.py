@@ -10,23 +10,30 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from facesearch.library.changes import PersonRow
+from facesearch.first_use import made_at_first_use
 from facesearch.library.rows.counts import kept_counts
 from facesearch.library.rows.database import Database, VectorChanges, as_text, now
-from facesearch.library.rows.deltas import as_json
-from facesearch.library.rows.journal import Journal
-from facesearch.library.rows.lineage import TELLING, became, heir
-from facesearch.library.rows.people_change import PeopleChange, as_row
-from facesearch.names import name_key
+
+if TYPE_CHECKING:
+    from facesearch.library.changes import PersonRow
+    from facesearch.library.rows.journal import Journal
+    from facesearch.library.rows.people_change import PeopleChange
 
 
 class People:
-    """Reads and changes the people of a library. Changes are made inside a transaction of the Database."""
+    """Reads and changes the people of a library. Changes are made inside a transaction of the Database.
+
+    What only changes and former names need is imported by them: a question asks for neither.
+    """
+
+    _journal: Journal = made_at_first_use(
+        "facesearch.library.rows.journal", "Journal", lambda people: (people._database,)
+    )
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._journal = Journal(database)
         self._new: dict[int, PersonRow] = {}  # created in this transaction, and in no line of the journal yet
         self._new_in: VectorChanges | None = None
         self._odd: dict[str, list[int]] = {}  # see _odd_names
@@ -35,6 +42,9 @@ class People:
     @contextmanager
     def change(self, action: str, facts: Mapping[str, object] | None = None) -> Iterator[PeopleChange]:
         """One change, which is one line of the journal, unless it changes nothing. facts: what else the line says."""
+        from facesearch.library.rows.deltas import as_json
+        from facesearch.library.rows.people_change import PeopleChange
+
         change = PeopleChange(self._database)
         yield change
         change.end_part()
@@ -47,6 +57,9 @@ class People:
 
         That somebody came is a part of the first `label` of the same transaction.
         """
+        from facesearch.library.changes import PersonRow
+        from facesearch.names import name_key
+
         row = PersonRow(None if name is None else name_key(name), None, now())
         values = (row.name, row.created_at)
         person_id = self._database.insert("INSERT INTO people (name, created_at) VALUES (?, ?)", values)
@@ -64,6 +77,9 @@ class People:
 
     def bearer(self, name: str) -> int | None:
         """The id of the person who has that name, or had it, or of the one they were merged into."""
+        from facesearch.library.rows.lineage import TELLING, heir
+        from facesearch.names import name_key
+
         called = self.called(name_key(name))
         if called:
             return called[0]
@@ -73,6 +89,8 @@ class People:
 
     def became(self, person_id: int) -> int | None:
         """The present person that a merged one became; None if there is none."""
+        from facesearch.library.rows.lineage import TELLING, became
+
         return became(self._journal.lines(actions=TELLING), person_id, self.names())
 
     def label(self, person_id: int, face_ids: Iterable[int], source: str) -> int:
@@ -111,6 +129,8 @@ class People:
 
     def row(self, person_id: int) -> PersonRow | None:
         """A person by id."""
+        from facesearch.library.rows.people_change import PeopleChange
+
         return PeopleChange(self._database).row(person_id)
 
     def find(self, name: str) -> int | None:
@@ -120,6 +140,8 @@ class People:
     def called(self, name: str) -> list[int]:
         """The people with this name: to the letter, else by the rule for names. Several only where a former version
         stored names in other forms."""
+        from facesearch.names import name_key
+
         for wanted in dict.fromkeys((name, name_key(name))):
             rows = self._database.rows("SELECT id FROM people WHERE name = ?", (as_text(wanted),))
             if rows:
@@ -129,6 +151,8 @@ class People:
     def _odd_names(self) -> Mapping[str, list[int]]:
         """The people whose names are kept in another form than that of the rule, as former versions did, by that form.
         No way in makes such a name: within a transaction they are looked for once."""
+        from facesearch.names import name_key
+
         version = self._database.version()
         if version != self._odd_at:
             odd: defaultdict[str, list[int]] = defaultdict(list)
@@ -202,6 +226,8 @@ class People:
 
     def all_rows(self) -> dict[int, PersonRow]:
         """Everybody by id."""
+        from facesearch.library.rows.people_change import as_row
+
         rows = self._database.rows("SELECT id, name, born, created_at, hidden, cover_face_id FROM people")
         return {person_id: as_row(*row) for person_id, *row in rows}
 

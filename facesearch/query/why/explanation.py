@@ -17,7 +17,7 @@ from facesearch.evaluation.places import Places
 from facesearch.library import Library
 from facesearch.people import find_person
 from facesearch.query import PersonMatch, ProbeFace, QueryOptions, ask
-from facesearch.query.ask import judge_of
+from facesearch.query.asking import judge_of
 from facesearch.query.candidates import near_faces
 from facesearch.query.probe import Probe
 from facesearch.query.why.heat import by_region

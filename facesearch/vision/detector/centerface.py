@@ -44,7 +44,6 @@ _LEAST_REACH = 0.25
 _CLEAR_SCORE = 0.65
 _JUDGED_FROM_PX = 20
 SCORED_FROM_PX = 64  # from this size on, a face's score says whether it stands upright
-_FIRST_PX = (160, 192)  # what a photo of 4 to 3 makes of its look from afar
 # Part of the cache's key: raise it when the graph below changes.
 _GRAPH_VERSION = 1
 
@@ -98,7 +97,8 @@ def weights_file() -> Path:
 @cache
 def weights_digest() -> str:
     """The SHA-256 of the network's file."""
-    return hashlib.sha256(weights_file().read_bytes()).hexdigest()
+    with weights_file().open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fastest(runtime: RuntimeSettings = DEFAULT_RUNTIME) -> RuntimeSettings:
@@ -116,11 +116,7 @@ def load(runtime: RuntimeSettings = DEFAULT_RUNTIME) -> CompiledNetwork:
     """
     with _loading:
         if runtime not in _loaded:
-            network = load_network(f"{weights_digest()}-centerface-{_GRAPH_VERSION}", _graph, runtime)
-            # The first answer sets up what all others use: later it would wait for whatever network another thread is
-            # loading then.
-            network(np.zeros((1, *_FIRST_PX, 3), np.uint8))
-            _loaded[runtime] = network
+            _loaded[runtime] = load_network(f"{weights_digest()}-centerface-{_GRAPH_VERSION}", _graph, runtime)
         return _loaded[runtime]
 
 

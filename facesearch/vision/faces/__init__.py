@@ -4,7 +4,11 @@ Between the many small steps of detection Python lets one thread run at a time: 
 half cores busy, two processes two. Gives what `look` gives, to the bit; stores nothing and embeds nothing.
 """
 
-from facesearch.vision.faces.face_worker import SeeingWorker
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from facesearch.first_use import imported_at_first_use
 from facesearch.vision.faces.faces_of_photo import (
     DrawnFace,
     KnownPhoto,
@@ -16,6 +20,9 @@ from facesearch.vision.faces.faces_of_photo import (
     look,
     see_photo,
 )
+
+if TYPE_CHECKING:
+    from facesearch.vision.faces.face_worker import SeeingWorker
 
 __all__ = [
     "DrawnFace",
@@ -29,3 +36,6 @@ __all__ = [
     "look",
     "see_photo",
 ]
+
+# A question has one photo decoded, and looks at it itself.
+__getattr__ = imported_at_first_use(__name__, {"SeeingWorker": "face_worker"})

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -25,6 +24,8 @@ from facesearch.vision.runtime import (
 from facesearch.vision.tower.card import TowerCard
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     import openvino
 
     from facesearch.vision.accelerator import Accelerator
@@ -91,6 +92,8 @@ class OpenVinoNetwork:
             return list(map(self._embed_batch, batches))
         self._of_size(_CPU_BATCH)
         if self._pool is None:
+            from concurrent.futures import ThreadPoolExecutor  # only runs over many crops need it
+
             self._pool = ThreadPoolExecutor(available_cores(), thread_name_prefix="embed")
         return list(self._pool.map(self._embed_batch, batches))
 
