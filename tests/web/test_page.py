@@ -261,7 +261,7 @@ def test_several_are_selected_with_shift_all_at_once_and_by_a_click_on_the_card(
     page.get_by_role("button", name="Clear").click()
     expect(page.locator(".card input:checked")).to_have_count(0)
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_contain_text("select all from the last one on")
+    expect(page.get_by_role("dialog", name="Keys")).to_contain_text("select all from the last selected one")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.locator(".card a").first.click()

@@ -78,7 +78,7 @@ function mark(within) {
 
 async function cardsFrom(start, number, signal) {
   const answer = await fetch(`${more}&start=${start}&count=${number}`, { signal });
-  if (!answer.ok) throw new Error(`the cards did not come (${answer.status})`);
+  if (!answer.ok) throw new Error(`the list cannot be loaded (${answer.status})`);
   return [...new DOMParser().parseFromString(await answer.text(), "text/html").querySelectorAll("li")];
 }
 

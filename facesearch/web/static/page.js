@@ -13,7 +13,7 @@ export async function understood(answer) {
   const content = await answer.json().catch(() => null);
   if (answer.ok) return content;
   const detail = content?.detail;
-  throw new Error(content?.error?.message ?? (Array.isArray(detail) ? detail[0]?.msg : detail) ?? `it failed (${answer.status})`);
+  throw new Error(content?.error?.message ?? (Array.isArray(detail) ? detail[0]?.msg : detail) ?? `the server answered with an error (${answer.status})`);
 }
 
 /** An element with text and children; text is never markup. */
@@ -129,12 +129,12 @@ export async function namePerson(id, name) {
   const found = await understood(await fetch(`/api/v1/people?count=20&hidden=true&text=${encodeURIComponent(name)}`));
   const other = found.people.find((each) => each.name?.toLowerCase() === name.trim().toLowerCase() && each.person_id !== id);
   if (!other) return act(() => send(`/api/v1/people/${id}/name`, { name }), (done) => `Named ${done.name}`);
-  if (!confirm(`${other.name} is here already, on ${other.photos} photos. Are they the same person?`)) return null;
+  if (!confirm(`Somebody is called ${other.name} already, on ${other.photos} photos. Are they the same person?`)) return null;
   return act(async () => {
     const done = await send(`/api/v1/people/${other.person_id}/merge`, { others: [id] });
     history.replaceState(null, "", location.pathname === `/people/${id}` ? `/people/${other.person_id}` : location.href);
     return done;
-  }, (done) => `Now all are ${done.name}`);
+  }, (done) => `Merged: all of these faces are ${done.name} now`);
 }
 
 document.addEventListener("click", (event) => {
@@ -212,7 +212,7 @@ const heard = (event) => {
     if (run.total) { bar.max = run.total; bar.value = run.done; }
     const words = WORKS[run.what] ?? run.what;
     live.append(bar, run.total ? `${words}: ${run.done.toLocaleString()} of ${run.total.toLocaleString()}` : `${words}…`);
-  } else if (state.writer) live.append(`Being written by ${state.writer}; changes wait`);
+  } else if (state.writer) live.append(`${state.writer} is writing to the library; changes wait`);
   if (version !== null && state.version !== version && !document.getElementById("content").dataset.still) {
     if (acting) missed = true;
     else refresh(location.href, true);

@@ -14,7 +14,7 @@ function taken() {
 document.addEventListener("chosen", () => { document.getElementById("cover").disabled = chosen.size !== 1; });
 document.addEventListener("click", (event) => {
   if (event.target.id === "cover") act(
-    () => send(`/api/v1/people/${person()}/cover`, { face: taken()[0] }), "It is the cover now");
+    () => send(`/api/v1/people/${person()}/cover`, { face: taken()[0] }), "This is the cover now");
   if (event.target.id === "reject") act(
     () => send(`/api/v1/people/${person()}/reject`, { faces: taken() }), (done) => `${done.faces} rejected`);
 });
