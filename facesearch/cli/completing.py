@@ -63,8 +63,8 @@ def _words(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _for_zsh(word: str) -> str:
-    """As it stands between double quotes in a list of `_arguments`, which stands between single quotes in what is run;
-    a colon would begin the description."""
+    """A word inside double quotes in a list of `_arguments`, which is itself in single quotes. Escapes colons, which
+    would begin the description."""
     inside = re.sub(r'([\\"$`])', r"\\\1", word.replace("\\", "\\\\").replace(":", "\\:"))
     return inside.replace("'", "'\\''")
 

@@ -37,7 +37,7 @@ class Unmatched:
 
 @dataclass(frozen=True)
 class UnusableName:
-    """A name in a photo's metadata whose region says of no face for certain that it is theirs, and why."""
+    """A name in a photo's metadata whose region does not clearly mean one face, and why."""
 
     photo: Path
     name: str

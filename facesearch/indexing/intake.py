@@ -64,7 +64,7 @@ class Intake:
         return sum(len(finished.faces) for finished in self.batch)
 
     def is_full(self, batch_faces: int) -> bool:
-        """Whether the batch is to be finished, for batches of so many faces."""
+        """Whether to finish the batch. batch_faces: how many faces fill one."""
         return self.faces_waiting >= batch_faces or len(self.batch) >= _BATCH_FILES
 
     def take(self, file: PhotoFile, result: SeenPhoto | str | PhotoError) -> None:

@@ -1,7 +1,7 @@
 """Drop what is gone for good: files that were deleted, and the photos, faces and names that only they showed.
 
-Refuses to drop what may come back: a file whose root is not there today, or whose folder is empty, as a mount point
-is without its drive.
+Refuses to drop what may come back: a file whose root is missing today, or whose folder is empty, like a mount point
+without its drive.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ class ReindexSummary:
     switched: bool  # whether the library answers with the new tower and detector now
     photos: int  # read in this run
     photos_failed: int  # of all photos, those that cannot be read
-    photos_changed: int  # whose files show something else by now: the next index reads them
+    photos_changed: int  # whose files have changed since; the next index reads them
     faces: int  # of the new models
     faces_kept: int  # faces that were known before
     named_lost: int  # faces of people that were not found again

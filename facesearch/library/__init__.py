@@ -1,7 +1,7 @@
 """One library: a private folder with the rows in SQLite, the vectors in FAISS, and the lock of its one writer.
 
-Says with which detector and tower a library was built and refuses to mix it with others, refuses a folder that holds
-anything else, and rebuilds the vectors from the rows whenever their file does not fit, with no more than a log line.
+Records the detector and the tower that a library was built with, and refuses others. Refuses a folder that holds other
+files. Rebuilds the vectors from the rows, with a line in the log, whenever their file does not fit.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ class PersonRow:
     born: str | None  # an ISO date
     created_at: str
     hidden: bool = False  # out of lists, sheets and answers
-    cover_face_id: int | None = None  # the face that was chosen to stand for them; it may be somebody else's by now
+    cover_face_id: int | None = None  # the chosen cover; by now the face may belong to somebody else
 
 
 @dataclass(frozen=True)

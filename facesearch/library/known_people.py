@@ -1,7 +1,4 @@
-"""Whom somebody means: a person by name or by number, and whose name is spelled alike where it is nobody.
-
-Refuses to guess: a name that is nearly right is an error that says which one may be meant.
-"""
+"""Finds the person that a name or a number means. Refuses to guess: a misspelled name is an error."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ _NUMBER = re.compile(r"#?([0-9]{1,19})")
 def find_person(library: Library, who: str | int) -> int:
     """The id of the person of that name, or of the number `#12`, or plain 12 if nobody has that name.
 
-    Raises UsageError for nobody, with the names that are spelled alike, and where two people may be meant.
+    Raises UsageError if there is no such person, with similar names, or if two people may be meant.
     """
     if isinstance(who, int):  # a number, whatever anybody is called
         if not library.people.has(who):

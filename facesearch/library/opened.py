@@ -125,7 +125,7 @@ class Library(LibraryParts):
 
     @classmethod
     def _record_cohort(cls, path: Path, models: Models) -> None:
-        """As a writer; where another one is at work, or nobody may write, distances stay as they are until later."""
+        """Record the tower's cohort. If another process is writing, or the library is read-only, leave it for later."""
         try:
             with cls.open(path, writable=True) as library:
                 library._adopt_cohort(models.tower, models.threshold, models.cohort)

@@ -46,8 +46,8 @@ class PictureCache:
         self._seen: set[bytes] = set()  # since pictures last had to go
 
     def begin(self) -> str:
-        """What `put` has to be given: asked for before the rows are read from which a picture is made, so that a
-        picture of somebody who is forgotten meanwhile is not kept."""
+        """A token for `put`. Take it before reading the rows for a picture, so that `put` drops the picture of somebody
+        who is forgotten meanwhile."""
         with self._lock:
             try:
                 self._open()

@@ -1,7 +1,7 @@
-"""The local scales of a library's faces: kept in the rows, and right after every transaction.
+"""The local scales of a library's faces, kept in the rows and up to date after every transaction.
 
-The setting `scales` names what they were computed by (`Space.measure`). A reader who finds another name there, or no
-number, computes what it needs from the embeddings. Refuses to keep scales where distances are plain.
+The setting `scales` names the space and cohort that they belong to (`Space.measure`). A reader who finds another name
+there, or no scale, computes what it needs from the embeddings. Keeps no scales if distances are plain.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The distance space of a library: its tower's own, or what a head over it makes of that.
 
-Rows keep the tower's embeddings, whatever was taught; vectors and probes are what `Space.map` makes of them, and so is
-everything else whose distances are compared with either. Refuses a head whose numbers cannot be used. NumPy only.
+Rows keep the tower's embeddings, whatever was taught. Vectors, probes and everything that is compared with them are
+mapped by `Space.map` first. Refuses a head whose numbers cannot be used. NumPy only.
 """
 
 from __future__ import annotations

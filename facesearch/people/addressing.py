@@ -1,6 +1,6 @@
-"""Whom and which faces somebody means: a name or a number for a person, a number or a photo for a face.
+"""Finds the people and faces that a user means: a person by name or number, a face by number or by its photo.
 
-Refuses to guess: what means two things, or nothing, is an error that says how to put it.
+Refuses to guess: a word that means two things, or nothing, is an error that says what to write instead.
 """
 
 from __future__ import annotations

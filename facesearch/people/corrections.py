@@ -67,7 +67,7 @@ def name_person(library: Library, person_id: int, name: str, born: str | None = 
     """Give an unnamed group a name, or a person another one; with `born` (an ISO date) a date of birth too.
 
     Who names a group vouches for the faces that are in it: they count as named from then on, those that join later do
-    not. Raises UsageError for a name that somebody else has, and for one that looks like a number.
+    not. Raises UsageError if somebody else has the name, or if it looks like a number.
     """
     name = person_name(name)
     born = None if born is None else checked_date(born)
@@ -89,7 +89,7 @@ def name_person(library: Library, person_id: int, name: str, born: str | None = 
 def name_faces(library: Library, face_ids: Sequence[int], name: str, born: str | None = None) -> PeopleChanged:
     """Give faces without a person to the person of that name, who is created if new.
 
-    Raises UsageError for a face that is somebody else's already.
+    Raises UsageError for a face that belongs to somebody else.
     """
     name = person_name(name)
     born = None if born is None else checked_date(born)
@@ -209,8 +209,8 @@ def reject_faces(library: Library, person_id: int, face_ids: Sequence[int]) -> P
 
 
 def hide_people(library: Library, person_ids: Iterable[int], *, hidden: bool = True) -> PeopleHidden:
-    """Leave people, such as strangers and posters, out of lists, sheets and answers; or, with hidden=False, no more.
-    Their faces stay theirs, so that they are not taken for anybody else."""
+    """Leave people, such as strangers and posters, out of lists, sheets and queries; or, with hidden=False, show them
+    again. They keep their faces, so that nobody else gets these."""
     with library.changing(), library.people.change("hide" if hidden else "unhide") as change:
         done = []
         for person_id in dict.fromkeys(person_ids):

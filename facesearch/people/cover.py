@@ -24,13 +24,12 @@ _SETTLED = 1e-6
 
 
 def cover_faces(library: Library, person_ids: Iterable[int]) -> dict[int, int]:
-    """The cover of each person, a face id, by person id; nothing for people without a face. The one that was chosen,
-    if any; else the best by itself.
+    """The cover of each person: person id -> face id, without people who have no face. The chosen one, if there is one.
 
-    Of at most 64 to 127 of their faces, the nearer half to their geometric median, and of these the one of the best
-    quality; of equally good ones the nearest. A face without a known quality counts as the poorest. Of somebody whose
-    faces have no embeddings it is the first. Read it inside a `snapshot`. A process remembers covers: those of people
-    whose faces are still the same cost a query each.
+    Otherwise takes 64 to 127 faces of the person at most, of these the half nearer to their geometric median, and of
+    this half the face of best quality; of equally good faces the nearest. A face of unknown quality counts as the
+    poorest. If no face has an embedding, it is the first. Call it inside a `snapshot`. A process remembers covers: for
+    people whose faces have not changed, each costs one query.
     """
     chosen = library.people.chosen_covers(person_ids := list(person_ids))
     models = library.models

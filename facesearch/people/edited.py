@@ -1,7 +1,7 @@
 """Faces of a photo that another program has edited, such as one that wrote keywords into it: they keep their people.
 
 To the library an edited photo is a new one, with new faces. Refuses to guess: only a face at the same place that looks
-like the one that was there is the same, and of all others nobody has said anything yet.
+like the former one keeps its person; all others are new.
 """
 
 from __future__ import annotations

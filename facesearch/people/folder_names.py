@@ -32,10 +32,10 @@ class FolderNames:
 def name_by_folder(library: Library, photos: Iterable[tuple[Path, int]]) -> FolderNames:
     """Name the most prominent face of each photo after the folder that the photo lies in.
 
-    photos: every path, with the photo's id. Nobody is named on a photo that lies in the folders of several people:
-    which face is whose, only the user knows. The other faces of a photo stay unnamed, and so does a photo whose most
-    prominent face belongs to a person already, or of which a face was forgotten: another would pass for it. A person is
-    created once a name. Commits as it goes.
+    photos: every path, with the photo's id. A photo in the folders of several people names nobody, because only the
+    user knows which face is whose. The other faces of a photo stay unnamed. So do all faces of a photo whose most
+    prominent face has a person, or which lost a face to `forget`: another face would take its name. Creates one person
+    for each name. Commits as it goes.
     """
     folders = _Folders()
     for path, photo_id in photos:

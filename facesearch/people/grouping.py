@@ -141,9 +141,9 @@ def group_people(
 
 
 def _around_new(library: Library, reach: float, least_quality: float) -> GroupingFaces:
-    """The faces that no grouping has looked at yet, and all that can have a part in whose they are: what lies within
-    reach of them, what lies around those of these without a person, the people of all these, and who else is on the
-    photos of faces without a person. Everything where most faces are new."""
+    """The faces that no grouping has seen yet, and all faces that can decide which person they get: those within reach
+    of them, those around the ones of these without a person, all faces of the people of these, and the other people on
+    the photos of faces without a person. All faces, if most are new."""
     grouped = library.grouped
     new = grouped.after(grouped.up_to)
     if not len(new.ids) or len(new.ids) > _MOSTLY_NEW * library.catalog.embedded_count():

@@ -19,9 +19,9 @@ from facesearch.evaluation.places import Places
 from facesearch.records import EMBEDDING_SIZE, Floats, Ints, Values
 
 OTHERS = 4  # people who are measured against a face, and against a person
-_POINTS = 4  # places of a person's faces that others are looked for at: a child and a grown-up lie apart
-_SAMPLED = 64  # faces of a person that these places are chosen of
-_TRUSTED = 4  # so many faces say of a person what more would say: faces of one day are not independent
+_POINTS = 4  # points that stand for a person's faces in the search: a child and a grown-up lie apart
+_SAMPLED = 64  # faces of a person that these points are chosen from
+_TRUSTED = 4  # more faces say little more of a person, because faces of one day are not independent
 _EXACT_POINTS = 50_000  # beyond these the search is by partitions
 _PROBES_AT_ONCE = 16_384
 _KEPT_ROUND = 0.5  # how much of the scatter within people is taken as equal in all directions
@@ -118,7 +118,7 @@ class Likeness:
             yield from zip(first.tolist(), second.tolist(), ratio.tolist(), strict=True)
 
     def _near(self, probes: Values, mine: Ints) -> Ints:
-        """For each probe up to OTHERS people other than `mine` whose points lie nearest, (n, OTHERS); -1 for none."""
+        """Up to OTHERS people nearest to each probe, except `mine`: (n, OTHERS), -1 for none."""
         index, owners = self._search
         _, found = index.search(np.ascontiguousarray(probes, np.float32), min(len(owners), _POINTS * (OTHERS + 1)))
         whose = np.where(found >= 0, owners[found], mine[:, None])

@@ -113,7 +113,7 @@ class _Search:
         return fit
 
     def strays(self) -> Iterator[Suspect]:
-        """Faces that are likelier somebody else's than their person's."""
+        """Faces that look more like somebody else than like their person."""
         if not len(self.embedded):
             return
         for places, fits in self.likeness.fits():

@@ -1,5 +1,4 @@
-"""Who says whose a face is; and names that come from elsewhere than the user's own hand, lists and other programs, as
-one change."""
+"""Where the names of faces come from; and naming after lists and other programs, as one change."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from facesearch.library import AddedFace, Library
 
 CONFIRMED = "confirmed"
-"""Who says whose a face is, where the user has said so in reply to a doubt."""
+"""The source of a face's person if the user confirmed it when `review` doubted it."""
 
 
 def name_after_source(
@@ -21,7 +20,7 @@ def name_after_source(
 ) -> int | None:
     """Give faces their names as one line of the journal; returns its number. To be called inside `changing`.
 
-    names: by face id, in the order in which people come. bearers: who bears each name, None for somebody new. A group
+    names: by face id, in the order in which people come. bearers: the person of each name, None for a new one. A group
     without a name that is left without a face goes. source: as the journal and the faces keep it. added: faces to be
     added, each with its photo and its name.
     """

@@ -12,8 +12,8 @@ PHOTO_SUFFIXES = frozenset(_PHOTOS.split()) | RAW_SUFFIXES
 
 VIDEO_SUFFIXES = frozenset([".3g2", ".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".qt", ".webm"])
 
-# Of files that are not opened to see what they are: other videos, sound, what stands beside photos, texts and tables,
-# archives, programs and their data, drawings, downloads that are not done, and copies that editors leave behind.
+# Files with these suffixes are never opened: other videos, sound, files beside photos, texts and tables, archives,
+# programs and their data, drawings, unfinished downloads, and copies that editors leave behind.
 _OTHERS = """
 .asf .divx .dv .flv .insv .lrv .m2t .m2ts .mod .mpeg .mpg .mts .ogm .ogv .rm .rmvb .tod .ts .vob .wmv
 .aac .aif .aiff .amr .ape .flac .m4a .m4b .mid .mp3 .oga .ogg .opus .wav .wma

@@ -54,7 +54,7 @@ def kept_side_px(size_px: tuple[int, int], max_side_px: int = MAX_SIDE_PX) -> in
 
 
 def is_long(size_px: tuple[int, int]) -> bool:
-    """Whether it is the size of a panorama or a strip, whose faces are small beside its longer side."""
+    """Whether it is the size of a panorama or a strip, where faces are small compared with the longer side."""
     return max(size_px) >= _LONG * min(size_px)
 
 

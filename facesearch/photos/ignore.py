@@ -70,9 +70,9 @@ def misnamed_rules(name: str) -> bool:
 
 
 def rules_in(folder: Path, outer: IgnoreRules, name: str = IGNORE_NAME) -> tuple[IgnoreRules, list[SkippedFile]]:
-    """The rules that hold in a folder with a file of its own, and what of that file cannot be obeyed.
+    """The rules in a folder with an ignore file of its own, and the lines of that file that cannot be obeyed.
 
-    Raises UnreadableRulesError where the file cannot be read, or its name is not quite that of an ignore file.
+    Raises UnreadableRulesError if the file cannot be read, or its name is nearly but not quite right.
     """
     from pathspec import GitIgnoreSpec
 

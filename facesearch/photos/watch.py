@@ -191,7 +191,7 @@ class _Watches:
                 if not self._has_begun:
                     raise
                 self._watched[root] = (None, now)
-                if root.exists():  # else it went again meanwhile
+                if root.exists():  # otherwise it has gone again
                     log.warning("%s; it is checked every hour until then", error)
             self._gathering.note(root, time.monotonic())
 

@@ -100,7 +100,7 @@ class FaceVerdict:
     text: str  # in words, as every page and terminal prints it
     is_match: bool  # whether it names a person of the library first
     is_clear: bool  # the probability is at least 90 %, or the threshold alone decided
-    first: Choice | None = None  # the likeliest; None where nobody is within the threshold, or nobody is there
+    first: Choice | None = None  # the likeliest; None if nobody is within the threshold, or the library holds nobody
     second: Choice | None = None  # the next, where the first is not clear
 
 

@@ -37,7 +37,7 @@ class Candidate:
     distance: float
     plain_distance: float
     photo: PhotoPath
-    group: Group  # whose face it is; a face in no group is a group by itself, unless it is taken together with others
+    group: Group  # the person; a face without one is a group of its own, unless it is taken together with others
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ def nearest_groups(library: Library, place: Places, k: int, group: Callable[[Sto
     """The nearest face of each group within reach of a place in the library's space, the k nearest groups certainly.
 
     Searches farther until k groups lie safely within reach, so that one person with thousands of photos hides nobody.
-    A face whose photo lies nowhere any more is passed over.
+    Skips faces whose photo is no longer in any file.
     """
     search = library.nearest()
     stored, wanted = len(search), max(FIRST_REACH, 8 * k)

@@ -1,4 +1,4 @@
-"""The people near the faces of a probe, ranked as `ranking` says, each with its probability, and that of nobody."""
+"""The people near each face of a probe, in the order of `ranking`, with their probabilities, and that of nobody."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Lookalike:
     person_id: int
     name: str
     face_id: int  # the nearest
-    distance: float  # of the nearest face, the median over the faces that were looked around from
+    distance: float  # median, over the faces searched from, of the distance to the nearest face
 
 
 def lookalikes(library: Library, person_id: int, most: int = 3) -> tuple[Lookalike, ...]:
@@ -62,7 +62,7 @@ def lookalikes(library: Library, person_id: int, most: int = 3) -> tuple[Lookali
 
 
 def _apart(library: Library, face_ids: list[int], others: set[int]) -> set[int]:
-    """Those of some people who are known to be somebody else."""
+    """Which of `others` are known to be other people."""
     rejected = {person for face in face_ids for person in library.people.rejected_people(face)}
     photos = {face.photo_id for face in library.catalog.faces(face_ids).values()}
     together = {face.person_id for face in library.catalog.faces_in(photos) if face.person_id in others}

@@ -30,7 +30,7 @@ class LooseFaces:
 
     @property
     def merged(self) -> int:
-        """How many people fewer there are than if each of the faces were somebody else's."""
+        """How many fewer people there are than if each face were another person."""
         return sum(faces - 1 for faces in self.faces.values())
 
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from facesearch.evaluation.calibration import Calibration
 from facesearch.records import Values
 
-PRIOR = 0.5  # that somebody on a photo is in the library, where nobody says how likely that is
+PRIOR = 0.5  # the probability, if none is given, that somebody on a photo is in the library
 PROTOTYPE_FACES = 64  # of a person, evenly through their ids; more move their mean by less than 1 % of a distance
-# How much less likely than two strangers one person stands twice in a photo. On composed photos of people never trained
-# on 0.02 and 0.05 help no more, and cost more where somebody does stand there twice (docs/research/probability.md).
+# How much less likely it is that a photo shows one person twice than two strangers. On composed photos of people never
+# trained on, 0.02 and 0.05 gain nothing, and cost more where somebody is there twice (docs/research/probability.md).
 TWICE = 0.1
 _ROUNDS = 50
 _SETTLED = 1e-6
@@ -57,7 +57,7 @@ class Belief:
 
 
 def person_distances(nearest: Values, prototype: Values) -> Values:
-    """The distance of people: the mean of that of the nearest face (P,) and that of the mean of the faces (P,)."""
+    """The distance of people (P,): halfway between that of their nearest face and that of the mean of their faces."""
     return np.asarray((nearest + prototype) / 2, dtype=np.float64)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from facesearch.query.answers import Choice, FaceVerdict, PairVerdict, PersonMatch, QueryAnswer
 from facesearch.text import called, percent
 
-CLEAR = 0.9  # from this probability on a verdict stands alone; below, the next choice is named beside it
+CLEAR = 0.9  # from this probability on, a verdict names one choice; below, it names the next one too
 SET_APART = "The other faces on the photo changed this answer: one person is rarely on a photo twice."
 
 _NOT_HERE = "not in this library"
@@ -28,7 +28,7 @@ def verdict_of(people: Sequence[PersonMatch], nobody: float | None, limit: float
     if nobody is None:
         return _by_distance(people, limit)
     choices = [_choice(match) for match in people[:2]] + [Choice(None, None, None, nobody)]
-    # Stable, and nobody last: a person who is as likely as nobody comes first.
+    # The sort is stable and nobody comes last, so a person who is as likely as nobody comes first.
     first, second, *_ = sorted(choices, key=lambda choice: -(choice.probability or 0.0))
     if first.face_id is not None and limit is not None and people[0].distance > limit:
         return _beyond(people[0], limit)

@@ -72,7 +72,7 @@ class Pages:
         return Response(made, status_code=status, media_type="text/html")
 
     def welcome(self, here: str) -> Response:
-        """What stands in the place of a page while there is no library."""
+        """The page that all addresses show while there is no library."""
         return self.page("welcome.html", here)
 
     def error(self, status: int, title: str, message: str) -> Response:
@@ -203,8 +203,8 @@ class _Views:
 
 
 def _frames(photo: PhotoShown) -> list[dict[str, Any]]:
-    """The outlines of faces: of a video those in the frame that stands for it, that of its best face; of a motion photo
-    those on the photo itself."""
+    """The outlines of faces: in a video, of those in the frame with its best face; in a motion photo, of those on the
+    photo itself."""
     seen = [(-(face.quality or 0.0), face.span.at_s) for face in photo.faces if face.span is not None]
     at_s = min(seen)[1] if seen and photo.duration_s is not None else None
     known = {face.face_id: face for face in photo.faces}

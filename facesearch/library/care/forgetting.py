@@ -30,7 +30,7 @@ from facesearch.names import name_key
 from facesearch.paths import stored_path, whole_path
 from facesearch.records import EMBEDDING_SIZE, Floats
 
-# A shorter name can stand in any file by chance; that no row holds it is all that can be said of it.
+# A shorter name can occur in any file by chance, so only the rows are searched for it.
 _SHORTEST_TEXT_BYTES = 6
 # Every text that a library keeps, and how often: those with an index stand in the file twice.
 _TEXTS = (

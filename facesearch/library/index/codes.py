@@ -45,7 +45,7 @@ def size_bytes(faces: int, codes: Codes) -> int:
 
 
 def fitting(faces: int, memory_bytes: int) -> Codes:
-    """The most precise codes of so many faces that take no more than half of a memory; 8 bits where none do."""
+    """The most precise codes with which so many faces fit in half of the memory; 8 bits if none do."""
     return next((codes for codes in CODES if size_bytes(faces, codes) <= _SHARE * memory_bytes), CODES[-1])
 
 
@@ -127,8 +127,8 @@ def decoded(index: Any, codes: NDArray[np.uint8]) -> Floats:
 
 
 def listed(index: Any) -> Iterator[tuple[int, Floats]]:
-    """The vectors in each list of partitions that has some, float32 (N, 32); those of codes as what they stand for.
-    They are valid while the index is not changed."""
+    """The vectors in each list of partitions that has some, float32 (N, 32), decoded where the index holds codes.
+    Valid until the index is changed."""
     import faiss
 
     for number in range(index.nlist):

@@ -164,12 +164,12 @@ class Vectors:
         )
 
     def _takes_beside(self, count: int) -> bool:
-        """Whether so many changes leave a large file as it is, to be searched with them."""
+        """Whether a large file stays as it is and is searched together with so many changes."""
         return self._mapped is not None and len(self) >= overlay.FROM_FACES and self._overlay.has_room(count)
 
     @property
     def is_file(self) -> bool:
-        """Whether they are those of the file that they were loaded from, and a few changes beside it."""
+        """Whether the vectors are those of the loaded file, with a few changes beside it."""
         return self._mapped is not None
 
     def _changing(self) -> Any:

@@ -30,7 +30,7 @@ class Dates:
             self.put(photo_id, taken)
 
     def of(self, photo_ids: Iterable[int]) -> dict[int, Taken]:
-        """When photos were taken, by photo id; nothing for those whose date nobody has looked for yet."""
+        """When photos were taken, by photo id, without photos that were never searched for a date."""
         rows = self._database.rows_in(
             "SELECT id, taken_at, taken_zone_min, taken_source FROM photos "
             "WHERE taken_source IS NOT NULL AND id IN ({})",
@@ -39,5 +39,5 @@ class Dates:
         return {photo_id: Taken(*row) for photo_id, *row in rows}
 
     def undated(self) -> set[int]:
-        """The photos whose date nobody has looked for yet."""
+        """The photos that were never searched for a date."""
         return {row[0] for row in self._database.rows("SELECT id FROM photos WHERE taken_source IS NULL")}

@@ -1,6 +1,6 @@
-"""Names and people of the past, as the journal has them: who had a name, and into which person each was merged.
+"""Names and people of the past, from the journal: who had a name, and which person each was merged into.
 
-Refuses to follow what was taken back, but where everything that was ever said counts, as for forgetting.
+Ignores changes that were undone, except where every change counts, as for forgetting.
 """
 
 from __future__ import annotations

@@ -149,8 +149,8 @@ class People:
         return self._odd_names().get(name_key(name), [])
 
     def _odd_names(self) -> Mapping[str, list[int]]:
-        """The people whose names are kept in another form than that of the rule, as former versions did, by that form.
-        No way in makes such a name: within a transaction they are looked for once."""
+        """The people whose names former versions kept in another form than `name_key`, by that key. Nothing adds such
+        names today, so they are read once a transaction."""
         from facesearch.names import name_key
 
         version = self._database.version()

@@ -250,7 +250,7 @@ class PeopleChange:
         return len(pairs)
 
     def _taken_names(self, delta: Delta) -> set[str]:
-        """Names that the delta gives to somebody while they are somebody else's."""
+        """Names in the delta that other people have today."""
         concerned = {each.person_id for each in delta.people}
         names = {each.after.name for each in delta.people if each.after is not None and each.after.name is not None}
         rows = [

@@ -45,7 +45,7 @@ class KnownFaces:
 
     @classmethod
     def nothing(cls, faces: int) -> KnownFaces:
-        """Each face in a photo of its own, and nobody known."""
+        """No known person, and each face on a photo of its own."""
         return cls(np.full(faces, -1, np.int64), np.arange(faces))
 
 

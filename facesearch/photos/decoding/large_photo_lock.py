@@ -1,8 +1,8 @@
-"""Large photos are decoded one at a time, over all the threads and decoding processes of a run: a core each of them
-would need tens of GB.
+"""Lets one large photo be decoded at a time, in all threads and decoding processes of a run: one on each core would
+need tens of GB.
 
-A lock among threads, and one on a file without a name among processes, which the system lets go with a process that
-dies. Refuses to know which photos are large.
+A lock for threads, and one for processes on a file without a name, which the system releases if a process dies. Does
+not know which photos are large.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import IO
 
 
 class OneAtATime:
-    """A context manager: nobody else is inside. May be entered again by the thread that is."""
+    """A context manager that one thread of all processes is in at a time. That thread may enter it again."""
 
     def __init__(self) -> None:
         self._threads = threading.RLock()

@@ -182,7 +182,7 @@ def _blanked(
     """The picture with grey over what is made up; None where that is all of it."""
     missing = missing_bytes(content)
     is_little = missing <= len(content) // 100
-    if made_up is None:  # neither end has come to bear: the decoder has not got so far, or needs no more
+    if made_up is None:  # neither end shows: the decoder has not come so far, or needs no more bytes
         return Rescued(image, size_px, f"its last {missing} bytes are missing") if is_little else None
     left, top, right, bottom = made_up
     share = (right - left) * (bottom - top) / (image.width * image.height)

@@ -1,8 +1,8 @@
 """The process that decodes photos: requests from standard input, answers with bare bytes on standard output.
 
-`DecodingWorker` starts it and talks to it. It imports what decodes and no more: NumPy comes only with a photo of a rare
-kind. Refuses to take longer for a photo, or more memory, than it was told. What it makes of a photo is its pixels; a
-process that makes something else of them serves with a function of its own.
+`DecodingWorker` starts it and talks to it. It imports only what decodes: NumPy only for photos of rare kinds. Keeps to
+its limits of time and memory for a photo. Answers with a photo's pixels; a process that answers otherwise calls `serve`
+with its own function.
 """
 
 from __future__ import annotations

@@ -248,7 +248,7 @@ def _turned_back(faces: Candidates, turn: int, width: int, height: int) -> Candi
 
 
 def _clipped(faces: Candidates, width: int, height: int, smallest_px: float) -> list[DetectedFace]:
-    """Faces whose box lies at least partly in the photo and is large enough, clipped to it."""
+    """The faces that are large enough and at least partly in the photo, with boxes clipped to it."""
     sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
     boxes = np.clip(faces.boxes, 0, np.array([width, height, width, height], dtype=np.float32))
     keep = (sides.max(axis=1) >= smallest_px) & (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)

@@ -39,7 +39,7 @@ def joined(faces: Sequence[EmbeddedFace], threshold: float, duration_s: float) -
 
 
 def _parted(track: list[EmbeddedFace], threshold: float) -> list[list[EmbeddedFace]]:
-    """A track, cut where somebody else took the place of the first."""
+    """A track, cut where another person took the place of the one before."""
     track.sort(key=lambda face: _span(face).at_s)
     apart = [float(row_distances(one.embedding, two.embedding)) for one, two in pairwise(track)]
     cuts = [place for place, distance in enumerate(apart, start=1) if distance > threshold]

@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 # Part of the cached network's key: raise it when keras_archive builds another graph from the same file.
 _GRAPH_VERSION = 1
 _CPU_BATCH = 16  # the fastest on a CPU; what does not fill a batch runs one by one
-# To load a network takes 140 ms, 230 for two cores, and a crop 2 ms less in a batch: that pays for whoever has asked
-# for so many crops, or comes with so many at once and so with more to follow.
+# Loading a network for batches takes 140 ms, 230 for two cores, and saves 2 ms a crop. It pays once a caller has asked
+# for _MANY_SO_FAR crops, or asks for _MANY_AT_ONCE and is likely to ask for more.
 _MANY_SO_FAR = 128
 _MANY_AT_ONCE = 64
 
