@@ -1,6 +1,6 @@
-"""What a library was built with: its detector and its tower. Refuses to mix them with others.
+"""What a library was built with: its detector and its tower. Refuses others.
 
-`recorded_...` read it before the library is opened, so that tower and detector can be made for it.
+The functions `recorded_...` read it before the library is opened, so that tower and detector can be loaded to match.
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ def refuse_other_tower(path: Path, built: Models, tower: str, name: str) -> None
 
 
 def lacks_cohort(built: Models, tower: str, cohort: str) -> bool:
-    """Whether a tower is the library's own and has a cohort that the library has not recorded. cohort: as in Models."""
+    """Whether a tower is the library's and has a cohort that the library has not recorded yet. cohort: as in Models."""
     return tower == built.tower and cohort not in ("", built.cohort)
 
 
 def warn_of_precision(path: Path, built: Models, given: Models) -> None:
-    """Log a warning where the tower computes in another precision than the library's faces were embedded in."""
+    """Log a warning if the tower computes in another precision than that of the library's embeddings."""
     if given.precision != built.precision:
         log.warning(
             "faces are embedded in %s here, and those in %s were in %s: distances can be 1 %% off",
@@ -85,7 +85,7 @@ def warn_of_precision(path: Path, built: Models, given: Models) -> None:
 
 
 def warn_of_cohort(path: Path, space: Space, *, was_taught: bool, was_calibrated: bool) -> None:
-    """Log a warning where a cohort was recorded after a library had learned by other distances. space: of now."""
+    """Log a warning if the cohort is newer than what the library was taught or calibrated. space: the present one."""
     if was_taught and space.cohort is None:
         log.warning(
             "the library in %s was taught with plain distances and still uses them: run facesearch teach again", path

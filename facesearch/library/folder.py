@@ -25,8 +25,8 @@ def size_bytes(folder: Path) -> int:
 
 
 def refuse_taken_folder(path: Path) -> None:
-    """A library is made only where nothing is, but for what a creation that was killed left behind, or one whose
-    database was deleted."""
+    """Raise LibraryError unless the folder is empty, except for the remains of a library whose creation was killed or
+    whose database was deleted."""
     if is_library(path):
         raise LibraryExistsError(f"there is a library in {path} already; open it, or choose another --library")
     try:

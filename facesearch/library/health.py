@@ -1,6 +1,6 @@
-"""The state of a library, as somebody may tell it who reports a bug: no path, no name, no number of anything in it.
+"""The state of a library for a bug report: no path, no name, no count of what it holds.
 
-Changes nothing, and raises nothing: a library that cannot be read is a state of its own.
+Changes nothing and raises nothing: that a library cannot be read is a state too.
 """
 
 from __future__ import annotations

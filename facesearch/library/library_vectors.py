@@ -135,7 +135,7 @@ class LibraryVectors:
             self._vectors = vectors
 
     def begin_training(self) -> None:
-        """Where the faces have outgrown the vectors, begin in the background to train others."""
+        """If the faces have outgrown the vectors, start training new ones in the background."""
         vectors = self.current()
         codes = self._codes.of(len(vectors), vectors.codes)
         if self._training is None and vectors.wants_training(codes):
@@ -158,7 +158,7 @@ class LibraryVectors:
             self._saved_generation = self._generation
 
     def _is_found_again(self, vectors: Vectors) -> bool:
-        """Whether who opens the library next comes from the file to these vectors."""
+        """Whether the next process to open the library gets these vectors from the file."""
         recent = self._database.recent_changes()
         return vectors.is_file and recent is not None and recent.since(self._saved_generation) is not None
 
@@ -175,7 +175,7 @@ class LibraryVectors:
         self.save(finish_training=False)
 
     def _trained(self) -> Vectors | None:
-        """What the background has made, in its place now; None where that went wrong: what was there serves on."""
+        """The vectors trained in the background, now in use; None if training failed, and the old ones stay in use."""
         training, self._training = self._training, None
         assert training is not None
         try:

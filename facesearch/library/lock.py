@@ -28,8 +28,8 @@ _MOST_BYTES = 1 << 20  # of what is noted: some thousand nodes
 class WriterLock:
     """The right to change a library, held until `release`.
 
-    wait: stay until another writer gives it up, and say that on the log. Otherwise raises LibraryLockedError when
-    another writer holds it; LibraryError when the folder cannot be written.
+    wait: wait until another writer gives it up, with a line in the log. Raises LibraryLockedError if another writer
+    holds it and `wait` is False, and LibraryError if the folder cannot be written.
     """
 
     def __init__(self, path: Path, *, wait: bool = False) -> None:

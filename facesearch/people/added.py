@@ -1,7 +1,7 @@
-"""Faces that the detector missed: somebody drew a box around them. They are looked at in their surroundings.
+"""Faces that the detector missed and somebody drew a box around. The detector looks at the box and around it.
 
-Where the detector sees a face there, it is embedded and compared like any other; where it sees none, the box and the
-name are kept alone. Refuses to add a face where there is one already, and to change a photo.
+A face that it sees there is embedded and compared like any other; otherwise only the box and the name are kept. Adds no
+face where there is one already, and changes no photo.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ def add_face(
 ) -> FaceAdded:
     """Add a face that the detector missed, as one change. box: x1 y1 x2 y2 px of the upright photo.
 
-    name: whose it is; the person may be new. Raises PhotoError where the photo cannot be read or has changed since it
-    was indexed, UsageError for a photo that the library does not know, a box that is not in it or too small, and where
-    there is a face already, and TowerError where the library was built with another tower.
+    name: the person, who may be new. Raises PhotoError if the photo cannot be read or has changed since it was indexed,
+    UsageError if the library does not have the photo, the box is too small or outside it, or there is a face already,
+    and TowerError if the library was built with another tower.
     """
     name = None if name is None else person_name(name)
     library.use_tower(reader.tower)

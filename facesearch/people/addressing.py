@@ -30,8 +30,8 @@ def is_face(word: str) -> bool:
 def find_faces(library: Library, words: Iterable[str], person_id: int | None = None) -> list[int]:
     """The ids of some faces, each given as `3`, `face:3` or `face #3`, or as a photo.
 
-    A photo means the face of the person on it, or without a person its only face; of somebody who is seen once in a
-    video, all their faces. Raises UsageError for what is not there, and where a photo has none such or several.
+    A photo means the face of the person on it, or without a person its only face; for somebody who appears once in a
+    video, all their faces. Raises UsageError for unknown faces and photos, and if a photo has no such face or several.
     """
     found = [face_id for word in words for face_id in _faces(library, word, person_id)]
     return list(dict.fromkeys(found))

@@ -1,7 +1,7 @@
 """What a user says about people: names, dates of birth, who is one person and who is not.
 
-Each is one transaction and one line of the journal. What a user says now outweighs what was rejected before, and what
-any source says. Refuses to take a face away without the name of the person who has it.
+Each is one transaction and one line of the journal. What a user says now outweighs earlier rejections and every other
+source. Takes no face from a person unless the user names that person.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class CoverSet:
 def name_person(library: Library, person_id: int, name: str, born: str | None = None) -> PeopleChanged:
     """Give an unnamed group a name, or a person another one; with `born` (an ISO date) a date of birth too.
 
-    Who names a group vouches for the faces that are in it: they count as named from then on, those that join later do
-    not. Raises UsageError if somebody else has the name, or if it looks like a number.
+    Naming a group confirms the faces in it: they count as named from then on; faces that join later do not. Raises
+    UsageError if somebody else has the name, or if it looks like a number.
     """
     name = person_name(name)
     born = None if born is None else checked_date(born)
@@ -125,12 +125,11 @@ def set_born(library: Library, person_id: int, born: str | None) -> PeopleChange
 
 
 def merge_people(library: Library, first: int, others: Iterable[int]) -> PeopleChanged:
-    """Make several people one: all faces go to the first, and what was rejected from any is rejected from all.
+    """Merge people into the first, with all their faces; a face that was rejected for any of them is rejected for all.
 
     The first keeps its name, date of birth and chosen cover; where it has none it takes the next one's. They are hidden
-    only if all were. Faces that are the first's
-    afterwards are no longer rejected: the merge is the later word. To merge a group without a name into a person
-    confirms its faces, as naming the group does.
+    only if all were. Faces that the first has afterwards are no longer rejected, because the merge came later. Merging
+    a group without a name into a person confirms its faces, as naming the group does.
     """
     others = [person for person in dict.fromkeys(others) if person != first]
     if not others:
@@ -164,9 +163,9 @@ def merge_people(library: Library, first: int, others: Iterable[int]) -> PeopleC
 def split_faces(
     library: Library, person_id: int, face_ids: Sequence[int], to: str | int | None = None
 ) -> PeopleChanged:
-    """Make some faces of a person another one: a new unnamed group, or whoever `to` says, by id or a name, new or not.
+    """Move some of a person's faces to `to`, a person by id or a name that may be new, or else to a new unnamed group.
 
-    The faces are rejected from the person they leave, so that nothing puts them back. An unnamed group that is left
+    The faces are rejected for the person they leave, so that nothing puts them back. An unnamed group that is left
     without a face is dissolved. Raises UsageError for faces that are not the person's.
     """
     name = person_name(to) if isinstance(to, str) else None
@@ -193,10 +192,10 @@ def split_faces(
 
 
 def reject_faces(library: Library, person_id: int, face_ids: Sequence[int]) -> PeopleChanged:
-    """Reject faces as a person's: they lose that person, and no source will give them back.
+    """Record that faces do not show a person: they leave the person, and no source brings them back.
 
-    Faces of others may be rejected too: they stay two people for good. An unnamed group that is
-    left without a face is dissolved.
+    Faces of other people can be rejected too, which keeps the two people apart for good. An unnamed group that is left
+    without a face is dissolved.
     """
     with library.changing():
         _row(library, person_id)
@@ -234,7 +233,7 @@ def set_cover(library: Library, person_id: int, face_id: int | None) -> CoverSet
 
 
 def confirm_faces(library: Library, person_id: int, face_ids: Sequence[int]) -> PeopleChanged:
-    """Say that faces are the person's whose they are: nothing calls them a likely mistake any more.
+    """Confirm that faces show the person who has them: `review` no longer lists them.
 
     Raises UsageError for faces that are not the person's.
     """
@@ -278,7 +277,7 @@ def _faces(library: Library, face_ids: Iterable[int]) -> list[StoredFace]:
 
 
 def _vouch(library: Library, change: PeopleChange, person_id: int) -> None:
-    """Remember that the user has said whose the faces of a group are that only the grouping had put there."""
+    """Record as confirmed by the user the faces of a group that only grouping had put there."""
     faces = [face for face, source in library.people.sources_of(person_id).items() if source == GROUPED]
     change.move(faces, person_id, VOUCHED)
 

@@ -1,7 +1,7 @@
 """Finds the people of a library who have no name: new groups, and faces that join known people.
 
-All that it does is one line of the journal. Never moves a face that has a person, adds one to a person that it was
-rejected from, names anybody, or merges two people: the user does that.
+All that it does is one line of the journal. Never moves a face that has a person, adds a face to a person that it was
+rejected for, names anybody, or merges two people: only the user does that.
 """
 
 from __future__ import annotations
@@ -186,14 +186,14 @@ def _with_tracks(found: GroupingFaces, stand: Ints, people: Ints) -> Ints:
 
 
 def _for_tracks(found: GroupingFaces, stand: Ints, pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Pairs of a face and a person who it is not, by ids: what holds for a face holds for what stands for it."""
+    """Pairs of a face and a person it was rejected for, by ids; it also holds for the face that stands for it."""
     rows = np.flatnonzero(stand != np.arange(len(stand)))
     stands_for = dict(zip(found.ids[rows].tolist(), found.ids[stand[rows]].tolist(), strict=True))
     return {(stands_for.get(face_id, face_id), person_id) for face_id, person_id in pairs}
 
 
 def _beside(found: GroupingFaces, apart: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Faces without a person, by id, each with a person who is on the same photo by a face without an embedding: one
+    """Faces without a person, by id, each with a person that a face without an embedding puts on the same photo: one
     person is hardly on a photo twice. apart: photo and person of each such face."""
     waiting = found.people < 0
     pairs = set()

@@ -1,7 +1,7 @@
-"""The journal of changes to people: read, and taken back line by line, as new lines.
+"""Reads the journal of changes to people, and undoes changes one by one.
 
-To take back is a change of its own, that can be taken back too. Refuses where later changes stand in the way, and says
-which: it never takes back more than it was asked to.
+An undo is itself a change, and can be undone. Refuses if later changes stand in the way, and names them: it never
+undoes more than it was asked to.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class LoggedChange:
 
 @dataclass(frozen=True)
 class Undone:
-    """What was taken back: the line it was, and the number of the line that did it. gone: faces of it that are not in
-    the library any more, and so stay as they are."""
+    """What was undone: the line, and the number of the line that undid it. gone: its faces that are no longer in the
+    library, and so stay as they are."""
 
     change: int
     taken_back: LoggedChange
@@ -57,9 +57,10 @@ def change_log(library: Library, last: int | None = None) -> tuple[LoggedChange,
 
 
 def undo_change(library: Library, number: int | None = None) -> Undone:
-    """Take a change back: that of a number, or the latest that is no undo and holds still. Of an undo: do it again.
+    """Undo a change by number, or the latest that still holds and is not an undo. Undoing an undo does the change
+    again.
 
-    Raises UsageError where there is none, it is taken back already, or later changes stand in the way.
+    Raises UsageError if there is no such change, it was undone already, or later changes stand in the way.
     """
     with library.changing():
         lines = library.journal.lines()
@@ -70,8 +71,8 @@ def undo_change(library: Library, number: int | None = None) -> Undone:
 def undo_since(library: Library, number: int) -> tuple[Undone, ...]:
     """Take back every change from a number on that still holds and is not an undo, latest first: all or none.
 
-    Changes that cannot be taken back any more, because former versions kept too little or their faces are gone, are
-    passed over. Raises UsageError where there is none, or something stands in the way.
+    Skips changes that cannot be undone, because former versions kept too little or their faces are gone. Raises
+    UsageError if there is none, or if something stands in the way.
     """
     done = []
     with library.changing():

@@ -1,4 +1,4 @@
-"""How the faces of people lie to one another: how well each fits its own person and others, and who lies as one.
+"""How the faces of people compare: how well each fits its own person and others, and which people look like one.
 
 A probabilistic linear discriminant: faces scatter around their person, people around the middle, both as normal
 distributions that are estimated from the named faces themselves. Source: Ioffe 2006 (Probabilistic Linear Discriminant

@@ -1,10 +1,9 @@
 """Photos on disk: walk folders, fingerprint files, decode upright RGB pixels.
 
 Opens every file read-only, reads it once, and never writes, moves or renames one. Knows nothing of faces, and never
-opens what is not a regular file. A photo that cannot be read is a PhotoError that names the file, says what is
-wrong with it and what to do. What must not be harmed by a file that brings its decoder down reads photos through a
-DecodingWorker. Nothing is printed (only libtiff, outside of a DecodingWorker, may write a line of its own about a
-damaged compressed TIFF to standard error).
+opens what is not a regular file. A photo that cannot be read is a PhotoError that names the file, says what is wrong
+with it and what to do. Use a DecodingWorker to be safe from files that crash their decoder. Nothing is printed (only
+libtiff, outside of a DecodingWorker, may write a line of its own about a damaged compressed TIFF to standard error).
 """
 
 from __future__ import annotations

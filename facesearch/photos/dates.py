@@ -1,4 +1,4 @@
-"""When a photo was taken, and who says so: its camera, its XMP, its name, or the time of its file.
+"""When a photo was taken, and where that comes from: its camera, its XMP, its name, or the time of its file.
 
 Reads headers, never a pixel. Sources: Exif 3.0 (CIPA DC-008) for dates and time zones; XMP Specification, Part 2, and
 the schemas of Exif and Photoshop for XMP.
@@ -43,14 +43,14 @@ _FARTHEST_ZONE_MIN = 14 * 60  # Kiribati
 
 
 def when_taken(file: PhotoFile, in_video: Taken | None = None) -> Taken:
-    """The date of a photo, by the best that is there: Exif, XMP in the photo or beside it, what a video's container
-    says (`in_video`), the file's name, and else the time when the file was last changed. Safe in threads."""
+    """The date of a photo, from the best source that it has: Exif, XMP in the photo or beside it, a video's container
+    (`in_video`), the file's name, or else the time when the file was last changed. Safe in threads."""
     return next(_said(file.path), None) or in_video or date_in_name(file.path.name) or _by_file(file.mtime_ns)
 
 
 def date_taken(path: Path) -> datetime | None:
-    """The local time that Exif says, without a time zone; None where it says none, says nonsense, or the file cannot be
-    read. Of RAW photos those that are laid out as TIFF say it. Safe in threads."""
+    """The local time in Exif, without a time zone; None if there is none, it makes no sense, or the file cannot be
+    read. Reads RAW photos that are laid out as TIFF. Safe in threads."""
     found = next((each for each in _said(path) if each.source == "exif"), None)
     return None if found is None else datetime.fromisoformat(found.at)
 

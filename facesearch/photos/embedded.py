@@ -1,4 +1,4 @@
-"""What stands in a photo beside its pixels: how it is turned, and its XMP packets. Photos are not decoded for it.
+"""Metadata inside a photo: its orientation and its XMP packets. Decodes no photo.
 
 Sources: XMP Specification, Part 3: Storage in Files (JPEG's extended XMP; other kinds are searched for packets).
 """

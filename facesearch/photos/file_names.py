@@ -1,4 +1,4 @@
-"""What names tell: which files are photos or videos, which may be, and which folders other programs keep."""
+"""What names tell: which files are photos or videos, which may be, and which folders belong to other programs."""
 
 from __future__ import annotations
 

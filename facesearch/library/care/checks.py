@@ -1,6 +1,6 @@
-"""What can be wrong with the rows of a library, and how each of it is mended.
+"""What can be wrong with the rows of a library, and how to repair it.
 
-Refuses to guess at what was lost: what cannot be trusted is dropped, so that the next run reads the photo again.
+Never guesses what was lost: drops what cannot be trusted, so that the next run reads the photo again.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Problem:
 
 
 def integrity(database: Database) -> list[str]:
-    """What SQLite itself finds wrong with the database file, at most twenty lines; none is sound. What rows say is left
-    to the checks below, which can mend it."""
+    """What SQLite finds wrong with the database file: at most twenty lines, none if it is sound. The checks below look
+    at what the rows say."""
     try:
         database.execute("PRAGMA ignore_check_constraints = ON")
         lines = [str(row[0]) for row in database.rows("PRAGMA integrity_check(20)")]
@@ -48,7 +48,7 @@ def integrity(database: Database) -> list[str]:
 
 
 def _undecodable(database: Database) -> list[str]:
-    """The tables with texts that are no UTF-8, which SQLite takes as they are."""
+    """The tables with texts that are not UTF-8, which SQLite accepts."""
     errors = []
     for (table,) in database.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"):
         columns = database.rows(f"PRAGMA table_info({table})")
@@ -62,7 +62,7 @@ def _undecodable(database: Database) -> list[str]:
 
 
 def row_problems(database: Database) -> list[Problem]:
-    """Rows that belong to nothing, or that contradict each other. Reads every row."""
+    """Rows that belong to nothing or contradict each other. Reads every row."""
     return [
         *_file_problems(database),
         *_face_problems(database),
@@ -147,7 +147,7 @@ def _count_problems(database: Database) -> Iterator[Problem]:
 
 
 def journal_problems(database: Database) -> list[Problem]:
-    """Lines of the journal that are no JSON."""
+    """Lines of the journal that are not JSON."""
 
     def is_damaged(details: object) -> bool:
         try:

@@ -1,7 +1,8 @@
-"""Forget a person, a photo or everything: out of the rows, out of every file, and proved by a search of their bytes.
+"""Forgets a person, a photo or everything: deletes them from the rows and from every file, and proves it by a search of
+all bytes.
 
 Face embeddings are biometric data: a row that is only marked as free, a log, a copy or a file of vectors would keep
-them. Refuses to touch the photos themselves, and to call something forgotten that a search still finds.
+them. Never touches the photos themselves, and never calls something forgotten that the search still finds.
 """
 
 from __future__ import annotations
@@ -90,9 +91,9 @@ class _Target:
 def forget(path: Path, wanted: str | None) -> ForgetSummary:
     """Forget a person (by name, or `#12`) or a photo (by path), or everything where `wanted` is None.
 
-    Of a person all faces go, of a photo the photo, wherever it lies, and whoever is on no other. Raises UsageError when
-    there is nobody and no photo of that name, or both, and LibraryError when there is no library, it cannot be written,
-    another process reads it all the time, or traces are left.
+    A person goes with all their faces; a photo with all its copies and with people who are on no other photo. Raises
+    UsageError if no person or photo has that name, or if both have. Raises LibraryError if there is no library, it
+    cannot be written, another process keeps reading it, or traces are left.
     """
     with Library.open(path, writable=True) as library:
         target = _everything(library) if wanted is None else _target(library, wanted)
@@ -159,8 +160,8 @@ def _target(library: Library, wanted: str) -> _Target:
 
 
 def _former(library: Library, name: str) -> dict[int, str | None]:
-    """People who had this name and now stand only in the journal. Raises UsageError where they were merged into another
-    person, or have another name today."""
+    """People who once had this name and are left only in the journal. Raises UsageError if they were merged into
+    another person, or have another name today."""
     lines, names = library.journal.lines(), library.people.names()
     people = bearers(lines, name_key(name))
     for person in sorted(set(names)):
@@ -211,7 +212,7 @@ def _delete(library: Library, target: _Target) -> int:
 
 
 def _searched(path: Path, target: _Target, *, rewritten: bool) -> tuple[int, Traces]:
-    """The same as `_search`; where that finds something in a database that was not written again, after doing so."""
+    """Like `_search`; if it finds something in a database that was not rewritten, rewrites it and searches again."""
     with WriterLock(path / LOCK_NAME, wait=True):
         in_paths, traces = _search(path, target)
         if rewritten:

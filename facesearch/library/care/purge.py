@@ -1,4 +1,4 @@
-"""Deleting for good: after a purge no file of a library holds what its rows no longer hold."""
+"""Deletes for good: after a purge, no file of the library holds anything that its rows no longer hold."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class Purge:
         return self._database.has_free_pages()
 
     def run(self, *, rewrite: bool = True) -> bool:
-        """Write every file again, and delete the copies of former databases: nothing that was deleted is left in their
-        bytes. False where another process reads, and so keeps the log from being emptied.
+        """Rewrite every file and delete the copies of former databases, so that no deleted bytes are left in them.
+        Returns False if another process is reading, which keeps the log from being emptied.
 
-        rewrite: the database too. Otherwise what was deleted there has been overwritten where it stood (SQLite's
-        secure_delete), of which copies can be left in the gaps of pages: the purge stays pending until a search has
-        found none, and `ended` is called.
+        rewrite: also rewrite the database. Otherwise SQLite has overwritten deleted rows in place (secure_delete), but
+        copies can be left in gaps of its pages: the purge stays pending until a search finds none and `ended` is
+        called.
         """
         self._refuse_reader()
         for name in self.kept_copies():

@@ -1,8 +1,8 @@
 """Proof of absence: searches the bytes of files for embeddings, in whatever form, and for names.
 
 An embedding is looked for in pieces of 16 bytes, at every byte, as float32, float16, float64 and the codes of the file
-of vectors: a torn remnant is found as well as the whole. Refuses to know what a file means: what SQLite or FAISS no
-longer shows may be there still.
+of vectors: a torn remnant is found as well as the whole. Ignores what a file means: bytes may still hold what SQLite or
+FAISS no longer shows.
 """
 
 from __future__ import annotations
@@ -43,9 +43,8 @@ def search_files(
 ) -> Traces:
     """Search files for embeddings, float32 (N, 32), and for texts.
 
-    kept: the embeddings that have every right to be there. A piece that one of them has too, or that could be
-    anything (all of its numbers equal), proves nothing and is not looked for. encode: gives other bytes that embeddings
-    are kept as.
+    kept: the embeddings that belong there. Skips pieces that prove nothing: those that kept embeddings have too, and
+    those whose numbers are all equal. encode: gives other bytes in which embeddings are kept.
     """
     pieces: dict[str, int] = {}
     for start in range(0, len(embeddings), _FACES_AT_ONCE):

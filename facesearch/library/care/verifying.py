@@ -1,9 +1,8 @@
-"""Check everything in a library's folder, and mend what can be mended.
+"""Checks everything in a library's folder, and repairs what can be repaired.
 
-The database by SQLite's own check, every row against the others, every embedding, the file of vectors against the
-rows, the tower and the detector against the installed ones, and the files in the folder. Refuses to touch a library of
-a newer version, and without `repair` to change anything (but for bringing an older one up to date, as every command
-does).
+The database by SQLite's own check, every row against the others, every embedding, the file of vectors against the rows,
+the tower and the detector against the installed ones, and the files in the folder. Never touches a library of a newer
+version. Without `repair`, changes nothing, except that it brings an older library up to date, as every command does.
 """
 
 from __future__ import annotations
@@ -77,8 +76,8 @@ class VerifyReport:
 def verify(path: Path, installed: Models | str, *, repair: bool = False) -> VerifyReport:
     """Check a library. installed: the detector and tower at hand, or why there are none.
 
-    repair: mend what can be mended, as the only writer. Raises LibraryError when there is no library, the file is no
-    library's or of a newer version, or nothing in it can be read; LibraryLockedError with `repair`.
+    repair: repair what can be repaired, as the only writer. Raises LibraryError if there is no library, the file is not
+    a library's or of a newer version, or nothing in it can be read; with `repair`, LibraryLockedError.
     """
     if not is_library(path):
         raise LibraryError(f"there is no library in {path}; choose another --library")

@@ -1,7 +1,7 @@
 """How precisely FAISS keeps the faces of a large library: as float32, float16 or 8-bit codes, whichever fit the memory.
 
-Codes only propose faces. Distances come from the float32 numbers in the rows (`exactly_ranked`), so an answer can lack
-a face but shows no other distance. Refuses to decide for small libraries, which always fit.
+Codes only propose faces. Distances come from the float32 numbers in the rows (`exactly_ranked`), so that an answer can
+miss a face but never shows a wrong distance. Small libraries always fit, and use no codes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A few faces that came and went since a file of vectors was written: it is searched as it is, and they beside it.
+"""The few faces that were added or removed since a large file of vectors was written.
 
-So nobody copies a large file into memory, or writes it again, for one photo. Refuses to grow: `MOST_FACES` in all.
+Searches take both, so that one new photo does not load the file into memory or rewrite it. Holds at most `MOST_FACES`.
 """
 
 from __future__ import annotations

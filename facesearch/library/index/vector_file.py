@@ -1,9 +1,10 @@
-"""The file of vectors and the description beside it: whose vectors they are, of when, and whether they are whole.
+"""The file of vectors and the description beside it: which library and moment they belong to, and whether they are
+whole.
 
 `faces.faiss` is FAISS's own file; `faces.json` says of which library and generation it is, with its size and checksum.
-The file is believed only when all of that agrees, or is older by changes that the library remembers. Refuses to
-unpickle anything, and to hand FAISS a file whose checksum is wrong; the checksum of a large file that has the size and
-the time of when it was written is left to `verify`. Both ways are streams: no second copy of the vectors is held.
+The file is used only if all of that agrees, or if the library remembers every change since. Nothing is unpickled, and
+FAISS never gets a file with a wrong checksum; the checksum of a large file with the right size and time is left to
+`verify`. Reading and writing are streams, without a second copy of the vectors.
 """
 
 from __future__ import annotations

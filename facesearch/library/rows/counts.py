@@ -1,4 +1,4 @@
-"""How much a library holds: counts that triggers keep in a row, so that no question counts millions of rows."""
+"""How much a library holds: counts that triggers keep up to date, so that no query counts millions of rows."""
 
 from __future__ import annotations
 

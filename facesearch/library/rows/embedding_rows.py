@@ -1,4 +1,4 @@
-"""All embeddings of one moment, read from the rows in pieces: as many faces as there are fit into no list."""
+"""All embeddings of one moment, read from the rows in pieces, because all at once may not fit in memory."""
 
 from __future__ import annotations
 

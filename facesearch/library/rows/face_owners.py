@@ -1,4 +1,4 @@
-"""The faces of many people at once: all of them, samples of each person's, and how many they are."""
+"""The faces of many people at once: all of them, a sample for each person, and counts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FaceOwners:
         self._database = database
 
     def members(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Every face that is somebody's: its id, ascending, its photo, its picture (StoredFace.picture) and its person,
+        """Every face with a person: its id, ascending, its photo, its picture (StoredFace.picture) and its person,
         int64 (N,) each."""
         rows = self._database.rows(
             f"SELECT id, photo_id, {PICTURE}, person_id FROM faces WHERE person_id IS NOT NULL ORDER BY id"
@@ -50,7 +50,7 @@ class FaceOwners:
         )
 
     def first_faces(self, person_ids: Iterable[int]) -> dict[int, int]:
-        """The face that came first, of each person who has one."""
+        """The first face of each person who has one."""
         return dict(
             self._database.rows_in(
                 "SELECT person_id, min(id) FROM faces WHERE person_id IN ({}) GROUP BY person_id", person_ids
@@ -58,8 +58,8 @@ class FaceOwners:
         )
 
     def face_digests(self, person_ids: Iterable[int]) -> dict[int, bytes]:
-        """16 bytes by person id that are others once a face of theirs came, went, or got another quality; nothing for
-        people without a face."""
+        """16 bytes for each person id, which change when the person gains or loses a face, or a face's quality changes.
+        Leaves out people without a face."""
         rows = self._database.rows_in(
             "SELECT person_id, group_concat(id || ' ' || coalesce(quality, '-')) FROM faces WHERE person_id IN ({}) "
             "GROUP BY person_id",

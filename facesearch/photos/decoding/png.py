@@ -1,5 +1,5 @@
-"""PNG files without the parts that are not needed for their pixels and that a decoder stumbles over; and whether the
-checksums of their pixels are right, which decoders pass over.
+"""Removes the parts of PNG files that their pixels do not need and decoders stumble over, and checks the checksums of
+the pixels, which decoders ignore.
 
 A PNG is a row of chunks, each with a checksum; those whose name begins with a small letter are ancillary: the picture
 can be shown without them.

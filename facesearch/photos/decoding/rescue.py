@@ -2,8 +2,8 @@
 
 A decoder that fails in the middle has filled the rows before that (PNG, TIFF, GIF, BMP, PPM). One that gives nothing
 until the end (JPEG, WebP, HEIC) is given an end that is made up, twice: where two ends give different pixels, the
-pixels are the end's and not the photo's. Refuses to guess what was there. Pillow's own switch for truncated files is
-one for the whole process, and would hide damage in the photos of other threads.
+pixels are the end's and not the photo's. Never guesses what was there. Pillow's own switch for truncated files is one
+for the whole process, and would hide damage in the photos of other threads.
 """
 
 from __future__ import annotations
