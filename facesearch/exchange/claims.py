@@ -1,7 +1,7 @@
-"""What sidecars, photos, Picasa and lists say of the faces on photos, photo by photo.
+"""Reads what sidecars, photos, Picasa and lists say about the faces on each photo.
 
-Finds for each file the library's photo, and puts every region into px of it. Refuses to guess which of two photos a
-file beside them is for: that file is named, with the reason.
+Finds for each file the library's photo, and puts every region into px of it. Never guesses which of two photos a file
+beside them is for: reports that file, with the reason.
 """
 
 from __future__ import annotations

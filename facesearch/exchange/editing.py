@@ -1,6 +1,6 @@
-"""Edits to an XMP packet, made in its bytes: what is not edited stays as it is.
+"""Edits an XMP packet in its bytes, and leaves everything else as it is.
 
-Refuses an edit that would leave something that is no RDF.
+Refuses an edit that would not leave valid RDF.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Editor:
     def append(self, parent: Element, fragment: str) -> None:
         """Put XML after the last child of an array or a structure, as its own lines.
 
-        Raises PacketError where that would be no RDF: a property with text, or with its fields as attributes.
+        Raises PacketError where that would not be RDF: a property with text, or with its fields as attributes.
         """
         is_node = parent.is_a(RDF, "RDF", "Description", "Bag", "Seq", "Alt")
         if parent.text.strip() or not (is_node or parent.attributes.get((RDF, "parseType")) == "Resource"):

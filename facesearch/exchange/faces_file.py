@@ -1,6 +1,6 @@
 """Faces and their people as one JSON or CSV file: written for other programs, and read again as names.
 
-Refuses a file that it has not written itself, or that lacks what a face needs: where it is, and on which photo.
+Refuses a file that it did not write itself, or that lacks the box or the photo of a face.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class ListingSummary:
 
 
 def photos_there(photos: Iterable[PhotoFaces], summary: ListingSummary) -> Iterator[tuple[PhotoFaces, list[Path]]]:
-    """The photos of which a file is there, with those files; the summary counts them and names the others."""
+    """The photos that have a file, with these files; the summary counts them and lists the others."""
     people = set()
     for photo in photos:
         there = [path for path, _ in photo.files if not is_gone(path)]
@@ -123,7 +123,8 @@ def as_csv(photos: Iterable[tuple[PhotoFaces, list[Path]]]) -> bytes:
 
 
 def read_listing(path: Path) -> list[ListedFace]:
-    """The named faces of a listing, JSON or CSV by what it begins with. Raises UsageError where it is none."""
+    """The named faces of a listing, JSON or CSV, told apart by its first character. Raises UsageError for any other
+    file."""
     try:
         content = path.read_bytes()  # once: a pipe is read only once
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What an import of names says about itself: plain records, ready to be printed."""
+"""What an import of names did: plain records, ready to print."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ImportConflict:
 
 @dataclass(frozen=True)
 class NotThisPerson:
-    """A face that the metadata calls `name`, and that was rejected from that person."""
+    """A face that the metadata calls `name`, but that was rejected for that person."""
 
     photo: Path
     face_id: int
@@ -29,7 +29,7 @@ class NotThisPerson:
 
 @dataclass(frozen=True)
 class Unmatched:
-    """A named region without a face of the library's, which did not become one either."""
+    """A named region that matches no face in the library and did not become one."""
 
     photo: Path
     name: str

@@ -1,7 +1,7 @@
 """Names out of photos' metadata into a library: from sidecars, from photos, and from listings of facesearch's own.
 
 A region names the face that it overlaps; one that overlaps none becomes a face. Never renames a face that has a name,
-or gives one back to a person that it was rejected from: both are reported.
+and never gives a face to a person it was rejected for: reports both.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def import_names(
 ) -> ImportSummary:
     """Name faces after what the metadata of photos says.
 
-    paths: photos, folders of photos, sidecars, and JSON or CSV files that `export` wrote. A sidecar counts more than
-    what is in the photo, as it does for other programs. reader: what looks at regions where the detector saw no face,
-    loaded where there are any; None: they are only reported. Raises PhotoError where a path does not exist, UsageError
-    where a listing is none, and LibraryError.
+    paths: photos, folders of photos, sidecars, and JSON or CSV files that `export` wrote. A sidecar outweighs metadata
+    inside the photo, as in other programs. reader: looks at regions where the detector found no face, and is loaded if
+    there are any; None: only report them. Raises PhotoError for a missing path, UsageError for a file that is not a
+    listing, and LibraryError.
     """
     summary = ImportSummary(dry_run=dry_run)
     bearers = _Bearers(library)

@@ -1,7 +1,6 @@
-"""Photos that were found, for other programs: a folder of symbolic links to them, or of copies, and a table. The photos
-themselves are only read.
+"""A list of photos for other programs: as a folder of symbolic links or copies, or as a table. Only reads the photos.
 
-Refuses a folder that holds anything already, so that nothing is ever overwritten.
+Refuses a folder that is not empty, so that nothing is ever overwritten.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Names from a list: a CSV file that says who is on which photo, and where on it.
 
-A source, as folders are: it names faces that have no name and were not rejected. Refuses a list with any line that
-cannot be read, as a whole; what it cannot use is reported line by line.
+Like folders, it names only faces that have no name and were not rejected. Refuses the whole list if any line cannot be
+read; reports lines that it cannot use.
 """
 
 from __future__ import annotations

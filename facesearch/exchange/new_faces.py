@@ -1,6 +1,6 @@
-"""Named regions on which the detector saw no face: they become faces of their own.
+"""Named regions where the detector found no face, which become faces of their own.
 
-Refuses to bring back what was forgotten: on a photo of which a face was forgotten nothing is added.
+Never brings back what was forgotten: adds nothing to a photo that lost a face to `forget`.
 """
 
 from __future__ import annotations

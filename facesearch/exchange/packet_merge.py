@@ -1,9 +1,9 @@
-"""The named faces of a photo into an XMP packet, beside all that is there already.
+"""Merges the named faces of a photo into an XMP packet, beside all that is there already.
 
 A region that facesearch wrote follows the library. One that another program wrote stays as it is: where it overlaps a
 face it may get the name that it lacks; where it has another name that is a conflict, which is reported, and the region
 kept unless it is forced. Every other property, comment and byte stays. Refuses a packet whose structure it does not
-understand, rather than to guess.
+understand.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """An XMP packet with a map of its bytes: where each element begins and ends, so that an edit leaves all others alone.
 
-Expat parses; nothing is ever rewritten from a tree, so comments, prefixes, processing instructions, the order and
-the spacing of what other programs wrote stay as they are, byte for byte. Refuses what no XMP has and what could harm:
-document type declarations (with them every entity of its own), deep nesting, very large files.
+Expat parses; nothing is ever rewritten from a tree, so comments, prefixes, processing instructions, the order and the
+spacing of what other programs wrote stay as they are, byte for byte. Refuses what XMP never has and what could do harm:
+document type declarations (and with them custom entities), deep nesting, very large files.
 
 Source: XMP Specification, Part 1 (ISO 16684-1), clause 7: serialization in RDF/XML.
 """
@@ -39,7 +39,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class PacketError(ValueError):
-    """These bytes are no XMP that can be read, or edited, safely. The message continues a sentence on the file."""
+    """These bytes are not XMP, or cannot be read or edited safely. The message continues a sentence about the file."""
 
 
 @dataclass(eq=False)

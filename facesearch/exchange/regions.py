@@ -1,8 +1,8 @@
 """The face regions in an XMP packet: those of the Metadata Working Group, Windows Photo Gallery, ACDSee, and the IPTC.
 
 Reads every form that RDF/XML allows for a structure, and what programs write beside the standard: decimal commas,
-percent, circles. A region without an area that can be used, or drawn on another picture than the photo is now, is
-named with the reason. Refuses to guess where a face was before a photo was cropped.
+percent, circles. A region without an area that can be used, or drawn on another picture than the photo is now, is named
+with the reason. Never guesses where a face was before a photo was cropped.
 
 Sources: Metadata Working Group, Guidelines for Handling Image Metadata 2.0, 5.9 (mwg-rs:Regions). Microsoft, Photo
 metadata: people tagging overview (MP:RegionInfo). ExifTool's tag names (acdsee-rs:Regions).

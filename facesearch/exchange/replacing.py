@@ -1,5 +1,5 @@
-"""Replace a file as a whole: after a power cut it is the old one or the new one, and never one that anybody may read
-who might not read the old."""
+"""Replaces a whole file: after a power cut it is the old one or the new one, and never readable by more people than the
+old one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A photo against a library, in two steps: `probe_photo` finds and embeds its faces, `ask` says who they may be.
 
-Nothing of the probe is stored, and a library that is open for reading stays as it is to the byte. Refuses to decide who
-somebody is: an answer gives distances and probabilities, and the probability that it is nobody in the library.
+Stores nothing of the probe, and changes no byte of a library that is open for reading. An answer gives distances and
+probabilities, also that the face is nobody in the library; it never decides who somebody is.
 """
 
 from __future__ import annotations

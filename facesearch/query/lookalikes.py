@@ -1,4 +1,4 @@
-"""Which named people a group without a name may be: to ask its owner, who decides."""
+"""Which named people a group without a name may be, for the user to decide."""
 
 from __future__ import annotations
 

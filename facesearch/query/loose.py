@@ -1,6 +1,6 @@
-"""Faces near a probe that have no person yet, but are one by their distances: they count as evidence for one another.
+"""Faces near a probe that have no person yet, but look like one person: they count as evidence for one another.
 
-Only for the answer at hand: nothing is kept, and nobody is named. `people group` asks for more before it keeps a group.
+Only in this answer: nothing is kept, and nobody is named. `people group` demands more before it keeps a group.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The landmarks of a face that somebody has drawn a box around, where the detector saw none in the whole photo.
+"""The landmarks of a face that somebody drew a box around, where the detector saw none in the whole photo.
 
 The surroundings of the box are looked at by themselves, enlarged or shrunk until the face has a size that the detector
-sees well. Refuses to guess: where it sees no face there, there are no landmarks.
+sees well. Never guesses: where it sees no face, there are no landmarks.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Run a network on the CPU with OpenVINO: compile once, keep the compiled form on disk, infer from many threads.
 
-Refuses to know what a network means, and to let OpenVINO report anything to its maker. The first inference of a process
-imports OpenVINO.
+Knows nothing of what a network means. Keeps OpenVINO from reporting anything to its maker. The first inference of a
+process imports OpenVINO.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who may talk to the server, and about how much: stands before everything else.
+"""Who may use the server, and how much they may send: checked before everything else.
 
 A request must name this server as its host (against DNS rebinding), carry the token, in a cookie or as a bearer, and
 may change something only from the server's own pages or with a bearer. Bodies are bounded in size and time.
@@ -157,8 +157,8 @@ class Guard:
         return scope["method"] == "GET" and self._access.admits(given)
 
     async def _let_in(self, scope: Scope, send: Send) -> None:
-        """Put the token into a cookie, and out of the address. A page goes on from here, not a redirect: a browser that
-        came from elsewhere would not send a strict cookie along with that."""
+        """Put the token into a cookie, and out of the address. Answers with a page that leads on, not with a redirect:
+        after one, a browser that came from another site would not send a strict cookie."""
         path = scope["path"] if scope["path"].startswith("/") and not scope["path"].startswith("//") else "/"
         page = (
             '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>facesearch</title>'

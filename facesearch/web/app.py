@@ -1,4 +1,4 @@
-"""The application: routes, errors in words, and what runs while it runs."""
+"""The application: routes, errors in words, and tasks in the background."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def make_app(place: Place, access: Access, folder: Path, is_ending: Callable[[],
 
 
 def _of_heir(request: Request, error: PersonMergedError) -> str:
-    """The same address with the number of the person that another one was merged into."""
+    """The same address with the number of the person that the old one was merged into."""
     path = re.sub(rf"^/people/0*{error.merged_id}(?=/|$)", f"/people/{error.person_id}", request.url.path)
     query = [
         (name, f"#{error.person_id}" if re.fullmatch(rf"#?0*{error.merged_id}", value) and name in _WHO else value)

@@ -1,4 +1,4 @@
-"""What pages are told while they are open: that the library has changed, who writes to it, how far a run is."""
+"""What open pages are told: that the library has changed, who is writing to it, and how far a run is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_LISTENERS = 64
 
 
 class Feed:
-    """Looks at the library twice a second, which costs two looks at files, and tells whoever listens."""
+    """Checks the library twice a second, which reads the state of two files, and tells all listeners."""
 
     def __init__(self, library: FaceLibrary, run: Callable[[], object], is_ending: Callable[[], bool]) -> None:
         self._library = library

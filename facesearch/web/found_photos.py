@@ -1,4 +1,4 @@
-"""Photos of some people, of some time: as a page, a table, or a folder of links."""
+"""Photos by people and dates: as a page, a table, or a folder of links."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ class FoundPhotos:
         self._lists: OrderedDict[tuple[str, str], Numbers] = OrderedDict()
 
     async def find(self, wish: PhotosWish) -> Numbers:
-        """The photos that are as wished. Raises UsageError for somebody who is not there, and for what contradicts
-        itself."""
+        """The photos that meet the conditions. Raises UsageError for unknown people and for conditions that contradict
+        each other."""
         key = self._threads.stamp(), wish.query()
         found = self._lists.get(key)
         if found is None:

@@ -1,6 +1,6 @@
 """The library as a server needs it: a few threads that read, one that changes, one that looks at photos.
 
-A FaceLibrary is for one thread; each thread here has its own. What takes long never stands before what is quick.
+A FaceLibrary is for one thread; each thread here has its own. Slow calls never delay quick ones.
 """
 
 from __future__ import annotations

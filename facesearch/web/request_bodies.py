@@ -1,4 +1,4 @@
-"""What requests of the REST API say, checked: the bodies of changes, and which photos somebody wants to see."""
+"""The checked bodies and parameters of REST requests: changes, and which photos to show."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NameWish(BaseModel):
 class BornWish(BaseModel):
     """A date of birth."""
 
-    born: str | None = Field(None, max_length=10, description="as 1984-05-17; nothing where it is not known")
+    born: str | None = Field(None, max_length=10, description="as 1984-05-17; null if it is not known")
 
 
 class FacesWish(BaseModel):
@@ -46,22 +46,22 @@ class NameFacesWish(FacesWish):
 
 
 class MoveWish(FacesWish):
-    """Faces of a person, and who gets them."""
+    """Faces of a person, and the person who gets them."""
 
-    to: str | int | None = Field(None, description="a name, new or not; a number; or nothing for a new group")
+    to: str | int | None = Field(None, description="a name, which may be new, or a number; null for a new group")
 
 
 class CoverWish(BaseModel):
     """A face of a person."""
 
-    face: int | None = Field(None, ge=1, le=_LARGEST, description="its number; nothing for the best by itself")
+    face: int | None = Field(None, ge=1, le=_LARGEST, description="its number; null lets facesearch choose")
 
 
 class FaceWish(BaseModel):
     """A face that was missed."""
 
     box: Annotated[list[float], Field(min_length=4, max_length=4, description="x1 y1 x2 y2 px of the upright photo")]
-    name: PersonName | None = Field(None, description="whose it is; the person may be new")
+    name: PersonName | None = Field(None, description="name of the person, who may be new; null for nobody")
 
     def add(self, library: FaceLibrary, photo_id: int) -> FaceAdded:
         """Add it to a photo. Raises UsageError for one that no file shows any more, and what `add_face` raises."""
@@ -72,7 +72,7 @@ class FaceWish(BaseModel):
 
 
 class MergeWish(BaseModel):
-    """People who are one with another."""
+    """People to merge into another."""
 
     others: Numbers
 
@@ -84,9 +84,9 @@ class PeopleWish(BaseModel):
 
 
 class UndoWish(BaseModel):
-    """What to take back."""
+    """Which change to undo."""
 
-    change: int | None = Field(None, ge=1, le=_LARGEST, description="its number; nothing for the latest that holds")
+    change: int | None = Field(None, ge=1, le=_LARGEST, description="its number; null for the latest that still holds")
 
 
 class IndexWish(BaseModel):
@@ -96,25 +96,27 @@ class IndexWish(BaseModel):
 
 
 class CalibrateWish(BaseModel):
-    """How many false matches to accept."""
+    """How many false matches to allow."""
 
-    far: float = Field(0.01, gt=0, lt=1, description="the share of pairs of different people to pass the threshold")
+    far: float = Field(
+        0.01, gt=0, lt=1, description="the share of false matches to allow, of all pairs of different people"
+    )
 
 
 _People = Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(max_length=50)]
 
 
 class PhotosWish(BaseModel):
-    """Which photos: those that meet every wish, as the options of `facesearch photos`."""
+    """Which photos: those that meet all conditions, as with the options of `facesearch photos`."""
 
     model_config = ConfigDict(populate_by_name=True)
 
-    person: _People = Field([], description="who is on them, all of these: names, or #12 for a person by number")
+    person: _People = Field([], description="photos of all these people together: names, or #12 for a person by number")
     any_of: bool = Field(False, alias="any", description="one of the people is enough")
-    without: _People = Field([], description="who is not")
+    without: _People = Field([], description="leave out photos of these people")
     only: bool = Field(False, description="nobody else is on the photo; hidden people do not count")
     since: str = Field("", max_length=10, description="taken on this day or later: 2019-07-04, 2019-07 or 2019")
-    until: str = Field("", max_length=10, description="taken on this day, in this month or year, or before")
+    until: str = Field("", max_length=10, description="taken on this day or earlier: 2019-07-04, 2019-07 or 2019")
     unknown: bool = Field(False, description="with a face that has no person")
     sort: Literal["date", "latest", "path", "quality"] = Field(
         "date", description="date: the oldest first; latest: the newest first; quality: the best faces first"
@@ -135,19 +137,19 @@ class PhotosWish(BaseModel):
         )
 
     def plain(self) -> dict[str, Any]:
-        """What is wished, without what is as it is by default, but with the order: as a request says it."""
+        """The parameters of the request, without those that have their default, but with the order."""
         fields = set(PhotosWish.model_fields)
         said = self.model_dump(include=fields, by_alias=True, exclude_defaults=True)
         return {**said, "sort": self.sort}
 
     def query(self) -> str:
-        """The same as a part of an address."""
+        """The same as the query of an address."""
         said = {key: "true" if value is True else value for key, value in self.plain().items()}
         return urlencode(said, doseq=True)
 
     @property
     def words(self) -> str:
-        """What is wished, in words: `Anna and Bob, 2015 to 2019`."""
+        """The conditions in words: `Anna and Bob, 2015 to 2019`."""
         who = (" or " if self.any_of else " and ").join(self.person)
         dates = " to ".join(filter(None, (self.since, self.until)))
         if self.since == self.until:
@@ -181,7 +183,7 @@ class SomePhotosWish(PhotosWish):
     """Photos of a list, all or some."""
 
     photos: Annotated[list[Annotated[int, Field(ge=1, le=_LARGEST)]], Field(max_length=_MOST_PHOTOS)] | None = Field(
-        None, description="the numbers of some of these photos; nothing for all of them"
+        None, description="the numbers of some of these photos; null for all"
     )
 
 

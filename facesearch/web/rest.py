@@ -1,6 +1,6 @@
 """The REST API, `/api/v1`: the JSON of docs/reference/json.md, described by OpenAPI at `/api/openapi.json`.
 
-Photos and faces are asked for by number. Whatever changes something is one line of the journal, as with the commands.
+Photos and faces go by number. Every change is one line of the journal, as with the commands.
 """
 
 from __future__ import annotations
@@ -144,28 +144,28 @@ class _Rest:
         )
 
     async def born(self, person_id: Number, wish: request_bodies.BornWish) -> Response:
-        """Remember when a person was born: a photo from before is not theirs."""
+        """Set a person's date of birth; review then asks about earlier photos."""
         return reply(await self._threads.change(lambda library: library.people.set_born(person_id, wish.born or None)))
 
     async def merge(self, person_id: Number, wish: request_bodies.MergeWish) -> Response:
-        """Make several people one: all faces go to this person."""
+        """Merge people into this person, with all their faces."""
         return reply(await self._threads.change(lambda library: library.people.merge(person_id, *wish.others)))
 
     async def move(self, person_id: Number, wish: request_bodies.MoveWish) -> Response:
-        """Move some of a person's faces to somebody else, or to a new group."""
+        """Move some of a person's faces to another person, or to a new group."""
         to = wish.to
         return reply(await self._threads.change(lambda library: library.people.split(person_id, wish.faces, to)))
 
     async def reject(self, person_id: Number, wish: request_bodies.FacesWish) -> Response:
-        """Say that faces are not this person's: nothing gives them back."""
+        """Reject faces: they do not show this person, and leave the person."""
         return reply(await self._threads.change(lambda library: library.people.reject(person_id, wish.faces)))
 
     async def confirm(self, person_id: Number, wish: request_bodies.FacesWish) -> Response:
-        """Say that faces are this person's, whose they are already: a review doubts them no more."""
+        """Confirm that faces show the person who has them; review no longer asks about them."""
         return reply(await self._threads.change(lambda library: library.people.confirm(person_id, wish.faces)))
 
     async def hide(self, wish: request_bodies.PeopleWish) -> Response:
-        """Leave people, such as strangers and posters, out of lists and answers."""
+        """Hide people, such as strangers and posters, from lists and queries."""
         return reply(await self._threads.change(lambda library: library.people.hide(*wish.people)))
 
     async def unhide(self, wish: request_bodies.PeopleWish) -> Response:
@@ -173,11 +173,11 @@ class _Rest:
         return reply(await self._threads.change(lambda library: library.people.unhide(*wish.people)))
 
     async def cover(self, person_id: Number, wish: request_bodies.CoverWish) -> Response:
-        """Choose the face that stands for a person; without one, the best by itself again."""
+        """Choose a person's cover; without a face, the best one is used again."""
         return reply(await self._threads.change(lambda library: library.people.set_cover(person_id, wish.face)))
 
     async def together(self, person_id: Number, top: Annotated[int, Query(ge=1, le=100)] = 12) -> Response:
-        """Who is on photos with a person, the most photos first."""
+        """The people on photos together with a person, most photos first."""
         return reply(await self._threads.study(lambda library: library.people.together(person_id, top=top)))
 
     async def name_faces(self, wish: request_bodies.NameFacesWish) -> Response:
@@ -185,13 +185,13 @@ class _Rest:
         return reply(await self._threads.change(lambda library: library.people.name_faces(wish.faces, wish.name)))
 
     async def face_picture(self, face_id: Number, request: Request) -> Response:
-        """A face as a square JPEG; 404 where its photo cannot be read any more."""
+        """A face as a square JPEG; 404 if its photo can no longer be read."""
         return await self._picture(request, lambda library, make: library.views.face_picture(face_id, make=make))
 
     async def photos(self, wish: Annotated[request_bodies.PhotosPage, Query()]) -> Response:
-        """The photos of some people, of some time.
+        """Photos by people, dates and other conditions.
 
-        found: how many there are. total: how many the library has.
+        found: how many match. total: how many the library has.
         """
         found = await self._services.photos.find(wish)
         page = await self._services.photos.part(found, wish.start, wish.count)
@@ -224,14 +224,14 @@ class _Rest:
         return reply(await self._threads.change(lambda library: wish.add(library, photo_id)))
 
     async def photo_file(self, photo_id: Number) -> Response:
-        """The file itself, as it was indexed; 404 where it is gone or was changed since."""
+        """The file itself; 404 if it is gone or has changed since it was indexed."""
         path = await self._threads.study(lambda library: library.views.original(photo_id))
         if path is None:
             return refusal("PhotoError", "no file shows this photo as it was indexed", 404)
         return FileResponse(path, media_type="application/octet-stream", filename=shown(path.name))
 
     async def photo_picture(self, photo_id: Number, request: Request, large: bool = False) -> Response:
-        """A photo as a JPEG of 400 px, or 1600 px, at most; 404 where it cannot be read any more."""
+        """A photo as a JPEG of 400 px, or 1600 px, at most; 404 if it can no longer be read."""
         return await self._picture(
             request, lambda library, make: library.views.photo_picture(photo_id, large=large, make=make)
         )
@@ -246,7 +246,7 @@ class _Rest:
         return Response(content, media_type="image/jpeg")
 
     async def review(self, top: Annotated[int, Query(ge=1, le=1000)] = 20) -> Response:
-        """The likeliest mistakes among the people."""
+        """The likeliest mistakes in the library."""
         return reply(await self._threads.study(lambda library: library.people.review(top)))
 
     async def journal(self, last: Annotated[int, Query(ge=1, le=1000)] = 50) -> Response:
@@ -254,7 +254,7 @@ class _Rest:
         return reply(await self._threads.read(lambda library: {"changes": library.people.log(last)}))
 
     async def undo(self, wish: request_bodies.UndoWish) -> Response:
-        """Take a change back. Of an undo: do it again."""
+        """Undo a change. Undoing an undo does the change again."""
         return reply(await self._threads.change(lambda library: library.people.undo(wish.change)))
 
     async def query(
@@ -270,7 +270,7 @@ class _Rest:
         return reply(asked.answer, headers={"Location": f"/find/{asked.number}"})
 
     async def reset_calibration(self) -> Response:
-        """Drop the library's own threshold and probabilities; whether there were any."""
+        """Drop the library's own threshold and probabilities; returns whether there were any."""
         return reply({"reset": await self._threads.change(lambda library: library.tuning.reset_calibration())})
 
 

@@ -1,4 +1,4 @@
-"""The part of the REST API that says what runs in the background, starts and stops it, and tells who listens."""
+"""The part of the REST API that starts, stops and reports what runs in the background, and sends events."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class _Runs:
         self._services = services
 
     async def events(self) -> Response:
-        """Server-sent events: `version` is another number once the library may have changed, `run` says how far the run
-        at hand is, `writer` who writes to the library."""
+        """Server-sent events: `version` changes when the library may have changed, `run` is the progress of the current
+        run, `writer` is the process that writes to the library."""
         if self._services.feed.is_full:
             return refusal("BusyError", "too many pages listen already", 503)
         return StreamingResponse(self._services.feed.listen(), media_type="text/event-stream")
 
     async def run(self) -> Response:
-        """The run at hand, or the last one; null before the first."""
+        """The current run, or the last one; null before the first."""
         return reply(self._services.runs.state())
 
     async def folder(self, path: Annotated[str, Query(max_length=4096)] = "") -> Response:
@@ -67,5 +67,5 @@ class _Runs:
         return reply(self._services.runs.calibrate(wish.far), 202)
 
     async def stop(self) -> Response:
-        """Stop the run at hand: what is finished is kept."""
+        """Stop the current run; finished work is kept."""
         return reply(self._services.runs.stop(), 202)

@@ -1,4 +1,4 @@
-"""What takes long and is started from the page: index a folder, group faces, teach, calibrate.
+"""Long runs that the page starts: index a folder, group faces, teach, calibrate.
 
 One at a time, in a thread of its own.
 """

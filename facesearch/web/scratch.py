@@ -1,4 +1,4 @@
-"""A private folder for what a server keeps for a moment, such as a photo that is being sent.
+"""A private folder for what a server keeps for a moment, such as an uploaded photo.
 
 It goes with the server. What a server that was killed has left is deleted when the next one starts: the kernel drops
 the lock on its folder with the process.

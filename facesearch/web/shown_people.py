@@ -1,4 +1,4 @@
-"""Who is shown, in which order: people by how many faces they have, then groups without a name."""
+"""The people that pages show, in order: named people by number of faces, then groups without a name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photos that are sent to be asked about: bounded, looked at through the guarded worker, and not kept.
+"""Photos that are uploaded for a query: limited in size, read in the guarded worker, and not kept.
 
 What stays for a while, in memory, is the answer and a picture to show it on.
 """

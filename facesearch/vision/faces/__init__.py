@@ -1,4 +1,4 @@
-"""Photos to faces that are found and cut out, in a process of their own, which is also where the photo is decoded.
+"""Finds and cuts out the faces of photos, in processes of their own, which also decode the photos.
 
 Between the many small steps of detection Python lets one thread run at a time: two threads that detect keep one and a
 half cores busy, two processes two. Gives what `look` gives, to the bit; stores nothing and embeds nothing.
