@@ -43,6 +43,12 @@ def test_every_installed_package_is_listed_with_its_version_and_licence(installe
     assert set(installed) == set(page)
 
 
+def test_every_row_has_the_day_of_the_release() -> None:
+    days = re.findall(r"^\| [\w.-]+ \| \d[\w.]* \| [^|]+ \| ([^|]+) \| [\d.]+ \|", PAGE, re.MULTILINE)
+    assert len(days) == len(listed())
+    assert [day for day in days if not re.fullmatch(r"20\d\d-[01]\d-[0-3]\d", day)] == []
+
+
 def test_every_installed_package_states_its_licence_or_is_known_not_to(installed: dict[str, tuple[str, str]]) -> None:
     unstated = {name for name, (_, licence) in installed.items() if licence == "not stated"}
     assert unstated <= {name for name, (_, licence) in listed().items() if licence == "not stated"}
