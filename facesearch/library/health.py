@@ -5,6 +5,7 @@ Changes nothing and raises nothing: that a library cannot be read is a state too
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from facesearch.library.lock import writer_at_work
 from facesearch.library.rows import schema
 from facesearch.library.rows.database import Database
 
+_EFFECTIVE_IDS = os.access in os.supports_effective_ids
 LibraryState = Literal["missing", "current", "older", "newer", "foreign", "unreadable"]
 
 
@@ -36,6 +38,8 @@ class LibraryHealth:
     """The detector's identity; None where it cannot be read."""
     is_locked: bool
     """Whether another process is writing."""
+    is_writable: bool
+    """Whether this user may change the library, or make one there."""
     free_bytes: int | None
     """On the drive of the folder, or of the nearest one above it that exists."""
 
@@ -57,6 +61,7 @@ def health_of(folder: Path) -> LibraryHealth:
         tower=settings.get("tower"),
         detector=settings.get("detector"),
         is_locked=writer_at_work(folder / LOCK_NAME) is not None,
+        is_writable=_is_writable(folder),
         free_bytes=_free_bytes(folder),
     )
 
@@ -73,6 +78,17 @@ def _state(folder: Path) -> tuple[LibraryState, int | None]:
     if version == schema.current_version():
         return "current", version
     return ("older" if version < schema.current_version() else "newer"), version
+
+
+def _is_writable(folder: Path) -> bool:
+    """By the folder and its database, or the nearest folder above that exists."""
+    place = next(filter(os.path.lexists, (folder, *folder.absolute().parents)), folder)
+    database = folder / DATABASE_NAME
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE_IDS):
+        return False
+    return not os.path.lexists(database) or (
+        database.is_file() and os.access(database, os.W_OK, effective_ids=_EFFECTIVE_IDS)
+    )
 
 
 def _free_bytes(folder: Path) -> int | None:

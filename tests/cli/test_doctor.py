@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 from support.command_line import CommandLine
 from support.documents import ROOT, documented_keys, keys_of
+from support.ordinary_user import acting_as_ordinary_user
 from support.people_library import create, draw_album
 
 from facesearch.api.installed import PACKAGES
-from facesearch.library import LOCK_NAME
+from facesearch.library import LOCK_NAME, health
+from facesearch.library.health import health_of
 from facesearch.library.lock import WriterLock
 from facesearch.people import name_person
 from facesearch.vision import runtime
@@ -99,6 +101,11 @@ def _tower_without_weights(home: Path) -> None:
     (home / TOWER / "tower.keras").unlink()
 
 
+def _nowhere_to_make_one(home: Path) -> None:
+    shutil.rmtree(home / PHOTO)
+    (home / PHOTO).write_text("a file where the folder would be")
+
+
 def _no_cache(home: Path) -> None:
     _built_by_the_tower_at_hand(home)
     (home / "cache").write_text("a file where the folder would be")
@@ -106,12 +113,13 @@ def _no_cache(home: Path) -> None:
 
 STATES = {
     "current": (_built_by_the_tower_at_hand, 0, "version .*, the current one"),
-    "another tower's": (lambda home: None, 5, "its tower +broken: another"),
+    "another tower's": (lambda home: None, 5, "its tower +broken: not the tower above"),
     "newer": (_newer, 4, "broken: version 999; this facesearch writes"),
     "older": (_older, 0, "note: version 9; this facesearch writes"),
     "foreign": (_foreign, 4, "broken: a database of another program"),
     "damaged": (_damaged, 4, "broken: cannot be read"),
     "missing": (_missing, 0, "none there yet"),
+    "impossible": (_nowhere_to_make_one, 4, "library +broken: none there, and none can be made there"),
     "no weights": (_tower_without_weights, 5, "tower +broken: missing or damaged"),
     "no cache": (_no_cache, 0, "cache +note: no folder that can be written"),
 }
@@ -130,6 +138,24 @@ def test_each_state_is_found_and_told_without_a_private_word(run_doctor: Command
     for printed in (ran, as_json, named):
         assert not PRIVATE.search(printed.out + printed.err)
         assert str(home.parent) not in printed.out + printed.err
+
+
+def test_a_library_that_cannot_be_written_is_told(
+    run_doctor: CommandLine, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _built_by_the_tower_at_hand(home)
+    database = (home / PHOTO / "library.db").read_bytes()
+    with acting_as_ordinary_user() as folder:
+        (folder / "library").mkdir(0o700)
+        (folder / "library" / "library.db").write_bytes(database)
+        assert health_of(folder / "library").is_writable
+        (folder / "library").chmod(0o500)
+        assert (health_of(folder / "library").state, health_of(folder / "library").is_writable) == ("current", False)
+        (folder / "library").chmod(0o700)
+    assert "its folder" not in run_doctor("doctor").out
+    monkeypatch.setattr(health, "_is_writable", lambda folder: False)
+    ran = run_doctor("doctor")
+    assert (ran.code, re.search("its folder +note: cannot be written by you", ran.out) is not None) == (0, True)
 
 
 def test_the_private_words_are_where_another_command_prints_them(run_doctor: CommandLine, home: Path) -> None:
@@ -159,6 +185,22 @@ def test_a_package_that_is_missing_comes_with_how_to_get_it(
     runtime._core.cache_clear()
     assert (ran.code, re.search("openvino +broken: missing", ran.out) is not None) == (1, True)
     assert not PRIVATE.search(ran.out + ran.err)
+
+
+def test_each_part_of_an_extra_counts_and_what_few_need_is_no_note(
+    run_doctor: CommandLine, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _built_by_the_tower_at_hand(home)
+    before = json.loads(run_doctor("doctor", "--json").out)["findings"]
+    for module in ("av", "jinja2", "ray"):
+        monkeypatch.setitem(sys.modules, module, None)
+    after = json.loads(run_doctor("doctor", "--json").out)["findings"]
+    new = {each["name"]: each for each in after if each not in before and each["area"] == "packages"}
+    assert {name: each["state"] for name, each in new.items()} == {"av": "note", "jinja2": "note", "ray": "ok"}
+    assert new["ray"]["value"] == "not installed"
+    for name, words in (("av", "for videos: pip install"), ("jinja2", "for facesearch serve"), ("ray", "for index --")):
+        assert new[name]["advice"].startswith(words)
+    assert [each for each in after if each["name"] == "VIDEO"] == []
 
 
 def test_every_package_that_is_required_is_looked_at() -> None:
