@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support import tiles
+from support.clustered_vectors import scattered
 from support.command_line import CommandLine
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
@@ -21,7 +22,6 @@ from facesearch.library import Library, forget, verify
 from facesearch.library.care.purge import Purge
 from facesearch.library.care.traces import pieces_of, search_files
 from facesearch.library.rows.database import Database
-from facesearch.records import Floats
 
 ANNE = [(number + 100, 7, 201) for number in range(12)]
 BEATRICE = [(7, number + 100, 23) for number in range(12)]
@@ -285,14 +285,10 @@ def test_whom_to_forget_is_told_apart(two_people: Path, forgotten_album: Path, m
 # The search itself
 
 
-def _embeddings(count: int, seed: int) -> Floats:
-    return np.random.default_rng(seed).normal(size=(count, 32)).astype(np.float32)
-
-
 @pytest.mark.parametrize("form", ["<f4", "<f2", "<f8"])
 @pytest.mark.parametrize("place", [0, 1, 4095, (8 << 20) - 5])
 def test_an_embedding_is_found_wherever_it_is_and_in_any_form(tmp_path: Path, form: str, place: int) -> None:
-    wanted = _embeddings(3, seed=1)
+    wanted = scattered(3, seed=1)
     noise = bytearray(np.random.default_rng(2).bytes((8 << 20) + 1000))
     (tmp_path / "file").write_bytes(noise)
     assert search_files([tmp_path / "file"], wanted, []).pieces == {}
@@ -304,13 +300,13 @@ def test_an_embedding_is_found_wherever_it_is_and_in_any_form(tmp_path: Path, fo
 
 
 def test_a_torn_embedding_is_found(tmp_path: Path) -> None:
-    wanted = _embeddings(1, seed=1)
+    wanted = scattered(1, seed=1)
     (tmp_path / "file").write_bytes(bytes(77) + wanted.tobytes()[48:64] + bytes(99))
     assert search_files([tmp_path / "file"], wanted, []).pieces == {"file": 1}
 
 
 def test_what_others_have_too_proves_nothing(tmp_path: Path) -> None:
-    both = _embeddings(2, seed=1)
+    both = scattered(2, seed=1)
     both[1, :8] = both[0, :8]
     (tmp_path / "file").write_bytes(both[1].tobytes())
     assert search_files([tmp_path / "file"], both[:1], []).pieces == {"file": 2}
@@ -319,7 +315,7 @@ def test_what_others_have_too_proves_nothing(tmp_path: Path) -> None:
 
 
 def test_pieces_are_those_of_three_forms() -> None:
-    assert pieces_of(_embeddings(5, seed=0)).shape == (5 * (8 + 4 + 16), 2)
+    assert pieces_of(scattered(5, seed=0)).shape == (5 * (8 + 4 + 16), 2)
 
 
 # The command

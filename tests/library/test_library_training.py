@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.clustered_vectors import scattered
 
 from facesearch.errors import LibraryError
 from facesearch.library import Library
@@ -15,10 +16,6 @@ from facesearch.library.index.vectors import INDEX_NAME
 from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, NewPhoto, PhotoFile
 
 MODELS = Models("detector-1", "ab" * 32, "tower", 0.5)
-
-
-def _embeddings(seed: int, count: int) -> Floats:
-    return np.random.default_rng(seed).normal(size=(count, 32)).astype(np.float32)
 
 
 def _add(library: Library, name: str, embeddings: Floats) -> None:
@@ -31,7 +28,7 @@ def _add(library: Library, name: str, embeddings: Floats) -> None:
 def _equals_brute_force(library: Library) -> bool:
     """Whether a search that looks into every partition gives what the rows give; the order of near twins may differ."""
     ids, embeddings = library.catalog.embeddings()
-    probe = _embeddings(99, 1)[0]
+    probe = scattered(1, 99)[0]
     distances = np.sqrt(((embeddings.astype(np.float64) - probe) ** 2).sum(axis=1))
     found = library.vectors().search(probe, len(ids))
     by_id = dict(zip(ids.tolist(), distances.tolist(), strict=True))
@@ -44,11 +41,11 @@ def untrained_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     """600 faces, enough for partitions, in a search that has yet to be trained."""
     monkeypatch.setattr(partitions, "PARTITIONS_FROM_FACES", 500)
     with Library.create(tmp_path / "library", MODELS) as library:
-        _add(library, "first", _embeddings(0, 400))
+        _add(library, "first", scattered(400, 0))
         library.train_vectors()
         library.save_vectors(finish_training=True)
         assert library.status().search == "exact, on the cpu"
-        _add(library, "second", _embeddings(1, 200))
+        _add(library, "second", scattered(200, 1))
         library.save_vectors()
     yield tmp_path / "library"
 
@@ -56,7 +53,7 @@ def untrained_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def test_trained_while_faces_come_and_go_and_kept_for_readers(untrained_library: Path) -> None:
     with Library.open(untrained_library, writable=True) as library:
         library.train_vectors()
-        _add(library, "third", _embeddings(2, 100))
+        _add(library, "third", scattered(100, 2))
         with library.changing():
             library.files.put(PhotoFile(Path("/second.jpg"), 2, 2), None, "is cut off")
             library.catalog.drop_unshown()
@@ -80,7 +77,7 @@ def test_growth_is_followed_in_place_until_it_is_trained_anew(untrained_library:
             training = library.vectors().training
             assert training is not None
             trained_at.append(training.faces)
-            _add(library, f"more {number}", _embeddings(10 + number, 150))
+            _add(library, f"more {number}", scattered(150, 10 + number))
         assert _equals_brute_force(library)
     assert trained_at == [600] * 4 + [1200] * 4
 
@@ -88,7 +85,7 @@ def test_growth_is_followed_in_place_until_it_is_trained_anew(untrained_library:
 def test_a_run_that_ends_early_keeps_the_exact_search(untrained_library: Path) -> None:
     with Library.open(untrained_library, writable=True) as library:
         library.train_vectors()
-        _add(library, "third", _embeddings(2, 10))
+        _add(library, "third", scattered(10, 2))
     with Library.open(untrained_library) as reader:
         assert len(reader.vectors()) == 610
         assert reader.vectors().training is None

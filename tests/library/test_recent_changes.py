@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.clustered_vectors import scattered
 
 from facesearch.library import DATABASE_NAME, Library, recent_changes, verify
 from facesearch.library.index import overlay, partitions, vector_file
@@ -21,10 +22,6 @@ from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, NewPh
 
 MODELS = Models("detector-1", "ab" * 32, "tower", 0.5)
 FACES = 400
-
-
-def embeddings(seed: int, count: int) -> Floats:
-    return np.random.default_rng(seed).normal(size=(count, 32)).astype(np.float32)
 
 
 def add(library: Library, name: str, faces: Floats) -> None:
@@ -48,7 +45,7 @@ def ten_photos(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(partitions, "PARTITIONS_FROM_FACES", 100 if request.param == "partitions" else 10_000)
     with Library.create(tmp_path / "library", MODELS) as library:
         for number in range(10):
-            add(library, str(number), embeddings(number, FACES // 10))
+            add(library, str(number), scattered(FACES // 10, number))
         library.train_vectors()
         library.save_vectors(finish_training=True)
     yield tmp_path / "library"
@@ -65,7 +62,7 @@ def answers_by_the_rows(library: Library) -> bool:
     ids, rows = library.catalog.embeddings()
     vectors = library.vectors()
     assert len(vectors) == len(ids) == library.catalog.embedded_count() == library.catalog.face_count()
-    for probe in (embeddings(3, 1)[0], embeddings(50, 1)[0] + np.float32(0.01)):
+    for probe in (scattered(1, 3)[0], scattered(1, 50)[0] + np.float32(0.01)):
         distances = np.sqrt(((rows.astype(np.float64) - probe) ** 2).sum(axis=1))
         order = np.argsort(distances, kind="stable")
         for count in (1, len(ids)):
@@ -80,7 +77,7 @@ def test_faces_come_and_go_beside_the_file(ten_photos: Path) -> None:
     before = file_of(ten_photos)
     for name, gone in (("a", "3"), ("b", "a"), ("c", "5")):
         with Library.open(ten_photos, writable=True) as library:
-            add(library, name, embeddings(50, 5))
+            add(library, name, scattered(5, 50))
             assert answers_by_the_rows(library)
             drop(library, gone)
             assert answers_by_the_rows(library)
@@ -97,10 +94,10 @@ def test_many_changes_are_written(ten_photos: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(recent_changes, "MOST_FACES", 50)
     before = file_of(ten_photos)
     with Library.open(ten_photos, writable=True) as library:
-        add(library, "a", embeddings(50, 45))
+        add(library, "a", scattered(45, 50))
         library.save_vectors()
         assert file_of(ten_photos) == before
-        add(library, "b", embeddings(51, 45))
+        add(library, "b", scattered(45, 51))
         library.save_vectors()
         assert file_of(ten_photos) != before
         assert answers_by_the_rows(library)
@@ -112,7 +109,7 @@ def test_many_changes_are_written(ten_photos: Path, monkeypatch: pytest.MonkeyPa
 def test_what_a_killed_run_left_unsaved_is_found_beside_the_file(ten_photos: Path) -> None:
     with Library.open(ten_photos, writable=True) as library:
         library.vectors()
-        add(library, "a", embeddings(50, 5))
+        add(library, "a", scattered(5, 50))
         drop(library, "1")
     with Library.open(ten_photos) as reader:  # nobody has saved vectors
         assert reader.status().vectors == "current"
@@ -123,7 +120,7 @@ def test_a_file_of_another_future_is_not_taken_for_the_librarys(ten_photos: Path
     """A restored backup goes on with the numbers that the lost days have used."""
     shutil.copytree(ten_photos, tmp_path / "backup")
     with Library.open(ten_photos, writable=True) as library:
-        add(library, "lost", embeddings(50, 5))
+        add(library, "lost", scattered(5, 50))
         library.vectors()._changing()
         library.save_vectors()
     lost = ten_photos / INDEX_NAME, ten_photos / "faces.json"
@@ -131,11 +128,11 @@ def test_a_file_of_another_future_is_not_taken_for_the_librarys(ten_photos: Path
         shutil.copy2(file, tmp_path / "backup")
     restored = tmp_path / "backup"
     with Library.open(restored, writable=True) as library:
-        add(library, "new", embeddings(60, 5))  # as many, with the same number of the generation
+        add(library, "new", scattered(5, 60))  # as many, with the same number of the generation
     with Library.open(restored, writable=True) as library:
         assert "another state" in library.status().vectors
         assert answers_by_the_rows(library)
-        add(library, "newer", embeddings(61, 5))
+        add(library, "newer", scattered(5, 61))
         library.save_vectors()
     with Library.open(restored) as reader:
         assert reader.status().vectors == "current"

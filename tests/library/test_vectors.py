@@ -7,29 +7,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.clustered_vectors import scattered
 
 from facesearch.errors import LibraryError
 from facesearch.library.index.vectors import DESCRIPTION_NAME, INDEX_NAME, Stamp, Vectors, VectorsUnusableError
-from facesearch.records import Floats
 
 STAMP = Stamp("library", 3, 200)
 
 
-def _embeddings(count: int, seed: int = 0) -> Floats:
-    return np.random.default_rng(seed).normal(size=(count, 32)).astype(np.float32)
-
-
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    Vectors.build(np.arange(200), _embeddings(200)).save(tmp_path, STAMP)
+    Vectors.build(np.arange(200), scattered(200)).save(tmp_path, STAMP)
     return tmp_path
 
 
 def test_search_equals_brute_force() -> None:
-    embeddings = _embeddings(500)
+    embeddings = scattered(500)
     ids = np.random.default_rng(1).permutation(10_000)[:500].astype(np.int64)
     vectors = Vectors.build(ids, embeddings)
-    for probe in _embeddings(20, seed=2):
+    for probe in scattered(20, seed=2):
         distances = np.sqrt(((embeddings - probe) ** 2).sum(axis=1))
         order = np.argsort(distances)[:10]
         found = vectors.search(probe, 10)
@@ -38,7 +34,7 @@ def test_search_equals_brute_force() -> None:
 
 
 def test_removed_and_added_faces() -> None:
-    embeddings = _embeddings(50)
+    embeddings = scattered(50)
     vectors = Vectors.build(np.arange(40), embeddings[:40])
     vectors.remove(np.array([0, 7, 39]))
     vectors.add(np.arange(40, 50), embeddings[40:])
@@ -53,13 +49,13 @@ def test_removed_and_added_faces() -> None:
 def test_equally_near_faces_come_by_id() -> None:
     """As many twins as FAISS handles in one stride and more, added in disorder."""
     ids = np.random.default_rng(0).permutation(37).astype(np.int64)
-    vectors = Vectors.build(ids, np.tile(_embeddings(1), (37, 1)))
-    assert [neighbour.face_id for neighbour in vectors.search(_embeddings(1, seed=5)[0], 37)] == list(range(37))
+    vectors = Vectors.build(ids, np.tile(scattered(1), (37, 1)))
+    assert [neighbour.face_id for neighbour in vectors.search(scattered(1, seed=5)[0], 37)] == list(range(37))
 
 
 def test_of_equals_at_the_end_the_lower_ids_come_in() -> None:
     ids = np.random.default_rng(0).permutation(300).astype(np.int64)
-    embeddings = np.vstack([np.tile(_embeddings(1), (290, 1)), _embeddings(10, seed=4)])
+    embeddings = np.vstack([np.tile(scattered(1), (290, 1)), scattered(10, seed=4)])
     vectors = Vectors.build(ids, embeddings)
     expected = sorted(ids[:290].tolist())[:20]
     assert [neighbour.face_id for neighbour in vectors.search(embeddings[0], 20)] == expected
@@ -68,7 +64,7 @@ def test_of_equals_at_the_end_the_lower_ids_come_in() -> None:
 @pytest.mark.parametrize("count", [1, 16, 50])
 def test_a_batch_gives_each_probe_what_it_gets_alone(count: int) -> None:
     """Near twins are told apart too, where expanding the square would lose them."""
-    embeddings = _embeddings(400) * np.float32(0.001) + np.float32(3)
+    embeddings = scattered(400) * np.float32(0.001) + np.float32(3)
     vectors = Vectors.build(np.arange(400), embeddings)
     assert vectors.search_batch(embeddings[:count], 10) == [vectors.search(probe, 10) for probe in embeddings[:count]]
     assert [each[0].face_id for each in vectors.search_batch(embeddings[:count], 1)] == list(range(count))
@@ -78,23 +74,23 @@ def test_a_search_leaves_the_number_of_cores_as_it_was() -> None:
     import faiss
 
     faiss.omp_set_num_threads(3)
-    Vectors.build(np.arange(50), _embeddings(50)).search(_embeddings(1)[0], 5)
+    Vectors.build(np.arange(50), scattered(50)).search(scattered(1)[0], 5)
     assert faiss.omp_get_max_threads() == 3
     faiss.omp_set_num_threads(2)
 
 
 def test_no_faces_no_neighbours() -> None:
-    assert Vectors.build(np.empty(0, np.int64), np.empty((0, 32), np.float32)).search(_embeddings(1)[0], 5) == []
+    assert Vectors.build(np.empty(0, np.int64), np.empty((0, 32), np.float32)).search(scattered(1)[0], 5) == []
 
 
 def test_a_saved_cache_comes_back(saved: Path) -> None:
     vectors = Vectors.load(saved, STAMP)
     assert len(vectors) == 200
-    assert vectors.search(_embeddings(200)[17], 1)[0].face_id == 17
+    assert vectors.search(scattered(200)[17], 1)[0].face_id == 17
     vectors.remove(np.array([17]))  # from here on in memory: the file stays as it is
-    vectors.add(np.array([999]), _embeddings(1, seed=9))
-    assert vectors.search(_embeddings(1, seed=9)[0], 1)[0].face_id == 999
-    assert Vectors.load(saved, STAMP).search(_embeddings(200)[17], 1)[0].face_id == 17
+    vectors.add(np.array([999]), scattered(1, seed=9))
+    assert vectors.search(scattered(1, seed=9)[0], 1)[0].face_id == 999
+    assert Vectors.load(saved, STAMP).search(scattered(200)[17], 1)[0].face_id == 17
     assert {entry.name: entry.stat().st_mode & 0o777 for entry in saved.iterdir()} == {
         INDEX_NAME: 0o600,
         DESCRIPTION_NAME: 0o600,
@@ -155,7 +151,7 @@ def test_a_cache_of_another_kind_is_refused_though_its_checksum_is_right(tmp_pat
 
 
 def test_a_cache_with_another_number_of_faces_is_refused_and_both_numbers_said(tmp_path: Path) -> None:
-    Vectors.build(np.arange(7), _embeddings(7)).save(tmp_path, Stamp("library", 3, 8))
+    Vectors.build(np.arange(7), scattered(7)).save(tmp_path, Stamp("library", 3, 8))
     with pytest.raises(VectorsUnusableError, match="it has 7 faces instead of 8"):
         Vectors.load(tmp_path, Stamp("library", 3, 8))
 
@@ -166,5 +162,5 @@ def test_a_full_disk_is_an_error_and_leaves_the_former_file(saved: Path, monkeyp
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(LibraryError, match="No space left on device; free disk space"):
-        Vectors.build(np.arange(100), _embeddings(100)).save(saved, Stamp("library", 4, 100))
+        Vectors.build(np.arange(100), scattered(100)).save(saved, Stamp("library", 4, 100))
     assert len(Vectors.load(saved, STAMP)) == 200

@@ -1,4 +1,4 @@
-"""Embeddings with people in them: a centre for each, and its faces around it."""
+"""Embeddings with people in them, a centre for each and its faces around it, and embeddings without any."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ def people(faces: int, seed: int = 0, faces_each: int = 20) -> Floats:
     centres = rng.normal(size=(-(-faces // faces_each), 32))
     near = centres[rng.integers(0, len(centres), faces)] + 0.35 * rng.normal(size=(faces, 32))
     return near.astype(np.float32)
+
+
+def scattered(count: int, seed: int = 0) -> Floats:
+    """float32 (count, 32): every face somebody else's."""
+    return np.random.default_rng(seed).normal(size=(count, 32)).astype(np.float32)
 
 
 def nearest(embeddings: Floats, probe: Floats, k: int) -> list[int]:

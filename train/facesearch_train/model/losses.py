@@ -120,7 +120,7 @@ def all_pairs_softmax_loss(
     "Supervised Contrastive Learning", NeurIPS 2020.
     """
     genuine, impostor = _masks(ids, gallery_ids, views)
-    cosine = ops.matmul(_unit(anchors), ops.transpose(_unit(gallery)))
+    cosine = ops.matmul(unit_rows(anchors), ops.transpose(unit_rows(gallery)))
     logits = cosine / temperature + (1.0 - genuine - impostor) * _NEVER
     log_probability = logits - ops.logsumexp(logits, axis=1, keepdims=True)
     return -ops.sum(log_probability * genuine, axis=1) / ops.maximum(ops.sum(genuine, axis=1), 1.0)
@@ -137,11 +137,11 @@ def identity_loss(
     al., "CosFace: Large Margin Cosine Loss for Deep Face Recognition", CVPR 2018.
     """
     right = ops.one_hot(ops.cast(ids, "int32"), prototypes.shape[0], dtype="float32")
-    logits = scale * (ops.matmul(_unit(embeddings), ops.transpose(_unit(prototypes))) - margin * right)
+    logits = scale * (ops.matmul(unit_rows(embeddings), ops.transpose(unit_rows(prototypes))) - margin * right)
     return ops.logsumexp(logits, axis=1) - ops.sum(logits * right, axis=1)
 
 
-def _unit(rows: Any) -> Any:
+def unit_rows(rows: Any) -> Any:
     """Rows scaled to length 1; epsilon inside the root keeps the gradient at 0 finite."""
     return rows / ops.sqrt(EPSILON + ops.sum(ops.square(rows), axis=1, keepdims=True))
 

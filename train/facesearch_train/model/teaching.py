@@ -11,7 +11,7 @@ from typing import Any
 from keras import ops
 
 from facesearch_train.data.taught import THRESHOLD_PLACE
-from facesearch_train.model.losses import EPSILON, MARGIN, squared_distances
+from facesearch_train.model.losses import EPSILON, MARGIN, squared_distances, unit_rows
 
 # Pairs farther apart than strangers usually are need not be told apart any better.
 FARTHEST = 2.0
@@ -95,12 +95,7 @@ def neighbour_loss(embeddings: Any, places: Any, temperature: float, width: floa
     """
     itself = ops.eye(ops.shape(embeddings)[0], dtype="float32")
     wanted = ops.softmax(-squared_distances(places, places) / width + itself * NEVER, axis=1)
-    unit = _unit(embeddings)
+    unit = unit_rows(embeddings)
     logits = ops.matmul(unit, ops.transpose(unit)) / temperature + itself * NEVER
     chosen = wanted * (1.0 - itself)
     return ops.logsumexp(logits, axis=1) - ops.sum(chosen * logits, axis=1)
-
-
-def _unit(rows: Any) -> Any:
-    """Rows scaled to length 1; epsilon inside the root keeps the gradient at 0 finite."""
-    return rows / ops.sqrt(EPSILON + ops.sum(ops.square(rows), axis=1, keepdims=True))
