@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import random
 import re
+import sqlite3
+from contextlib import closing
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.indexing import IndexOptions, index_photos
 from facesearch.indexing.intake import Intake
-from facesearch.library import Library
+from facesearch.library import DATABASE_NAME, Library, verify
 from facesearch.people import FaceReader
 from facesearch.photos import photo_file
 from facesearch.records import PhotoFile
 from facesearch.vision.faces import SeenPhoto
 
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
 _COUNTS = re.compile(r"SCAN (photos|faces) USING COVERING INDEX ")  # a tenth of a microsecond a row
 
@@ -102,3 +107,42 @@ def test_a_run_keeps_one_path_a_photo(library: Library, tmp_path: Path) -> None:
     intake.finish_batch()
     assert all(path is file.path for (path, _), file in zip(intake.shown, files, strict=True))
     library.close()
+
+
+def test_a_library_that_a_script_writes_at_once_is_one_of_rows_written_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """scripts/bench_library_size.py leaves indices, triggers and counts to the end; here each row comes by itself."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    script = import_module("bench_library_size")
+    monkeypatch.setattr(script, "FACES_AT_ONCE", 60)
+    script.write_library(tmp_path / "at once", 100)
+    path, single = tmp_path / "at once" / "library", tmp_path / "single"
+    with Library.open(path) as library:
+        models = library.models
+        Library.create(single, models).close()
+        assert len(library.vectors()) == 100
+    with closing(sqlite3.connect(path / DATABASE_NAME)) as rows:
+        assert rows.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert rows.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
+        assert rows.execute("SELECT photo_id FROM faces WHERE id IN (1, 7, 61, 100)").fetchall() == [
+            *((1,), (3,), (26,), (42,))  # of 2.4 faces each
+        ]
+        own_counts = "SELECT count(*) FROM faces WHERE photo_id = photos.id"
+        assert rows.execute(f"SELECT id FROM photos WHERE face_count <> ({own_counts})").fetchall() == []
+        with closing(sqlite3.connect(single / DATABASE_NAME)) as others, others:
+            others.execute("PRAGMA foreign_keys = ON")
+            for table in ("people", "photos", "files", "faces"):
+                for row in rows.execute(f"SELECT * FROM {table} ORDER BY id"):
+                    others.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+        with closing(sqlite3.connect(single / DATABASE_NAME)) as others:
+            assert everything_in(rows) == everything_in(others)
+    assert verify(path, models).sound
+
+
+def everything_in(rows: sqlite3.Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """The schema and all rows, but for settings, which name the library and the moment that it was made."""
+    said = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2"
+    schema = [tuple(row) for row in rows.execute(said)]
+    tables = [name for kind, name, _, _ in schema if kind == "table" and name != "settings"]
+    return {"": schema} | {name: sorted(rows.execute(f"SELECT * FROM {name}"), key=repr) for name in tables}
