@@ -31,7 +31,7 @@ What `pip install .` brings, as `python scripts/dependencies.py` finds it in the
 
 Import times are CPU seconds of a process that imports the package and nothing else. A version was released on the day
 when its first file was uploaded to the package index, as `uv lock` tells it. Extras (`cuda`, `raw`, `video`, `cluster`,
-`milvus`, `s3`, `lfw`, `teacher`, `bench`) and tools of development are left out.
+`milvus`, `s3`, `gs`, `lfw`, `teacher`, `bench`) and tools of development are left out.
 
 """
 FOOT = """

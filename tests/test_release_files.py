@@ -126,7 +126,7 @@ def test_a_file_of_hashes_has_all_that_it_is_for(name: str, extras: tuple[str, .
     options = PROJECT["optional-dependencies"]
     wanted = [one for extra in extras for one in options[extra]]
     if "dev" in extras:
-        own = [one for extra in ("cluster", "docs", "milvus", "s3", "video", "web") for one in options[extra]]
+        own = [one for extra in ("cluster", "docs", "gs", "milvus", "s3", "video", "web") for one in options[extra]]
         wanted = [one for one in [*wanted, *own, *PROJECT["dependencies"]] if not one.startswith("facesearch")]
     missing = _closure(wanted) - set(_hashed(ROOT / "requirements" / name)) - {"pip"}
     assert missing == set(), "run scripts/update_hashes.sh"

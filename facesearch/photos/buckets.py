@@ -10,7 +10,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import logging
 import math
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -31,6 +33,7 @@ _CREDENTIALS = (
     "check the credentials where the cloud's own tools take them, as AWS_ACCESS_KEY_ID or ~/.aws, or "
     "GOOGLE_APPLICATION_CREDENTIALS"
 )
+_WITHOUT_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "RefreshError"}
 _TAGS = ("ETag", "etag", "generation", "md5Hash")
 
 
@@ -149,8 +152,15 @@ def _key(path: Path) -> str:
 @cache
 def _system(scheme: str) -> Any:
     """What speaks to the cloud; nothing is remembered of its listings."""
+    # Left on, gcsfs asks Google which kind of bucket it is, by gRPC and for a minute where a firewall is in between.
+    os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     import fsspec
 
+    for client in (
+        "gcsfs",
+        "google.auth",
+    ):  # they print what they raise, too, and that this machine is none of Google's
+        logging.getLogger(client).setLevel(logging.CRITICAL + 1)
     return fsspec.filesystem(scheme.rstrip(":"), use_listings_cache=False, skip_instance_cache=True)
 
 
@@ -175,18 +185,24 @@ def _failures(path: Path) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        how = how_to_add("s3") if path.parts[0] == "s3:" else "pip install gcsfs"
+        how = how_to_add(path.parts[0].rstrip(":"))
         said = f"is in a bucket ({error}); to read it: {how}"
         raise BucketError(errno.ENODEV, said) from None
     except FileNotFoundError:
         raise BucketError(errno.ENOENT, "does not exist: check the bucket's name, and the key") from None
-    except PermissionError:
-        raise BucketError(errno.EACCES, f"may not be read: {_CREDENTIALS}") from None
     except Exception as error:
         kind = type(error)
-        if kind.__name__ in ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"):
+        if kind.__name__ in _WITHOUT_CREDENTIALS:
             raise BucketError(errno.EACCES, f"needs credentials: {_CREDENTIALS}") from None
+        if _is_refusal(error):
+            raise BucketError(errno.EACCES, f"may not be read: {_CREDENTIALS}") from None
         if isinstance(error, OSError | TimeoutError) or kind.__module__.partition(".")[0] in _CLIENTS:
             said = f"cannot be read ({kind.__name__}): check the network, and the cloud's address in the environment"
             raise BucketError(errno.EIO, said) from None
         raise
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether the cloud knows who asks, or that nobody says so, and refuses."""
+    is_forbidden = isinstance(error, OSError) and str(error).startswith("Forbidden")  # gcsfs's word for 403
+    return isinstance(error, PermissionError) or is_forbidden or str(getattr(error, "code", "")) in ("401", "403")

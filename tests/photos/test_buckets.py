@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.command_line import CommandLine
-from support.s3_server import ACCESS_KEY, SECRET_KEY, Bucket, s3_server
+from support.command_line import CommandLine, LibraryCommands
+from support.s3_server import ACCESS_KEY, SECRET_KEY, Bucket, fresh_clients, s3_server
 
 from facesearch.demo import write_album
 from facesearch.errors import PhotoError, UsageError
 from facesearch.exchange.listed_photos import make_album
 from facesearch.paths import address, is_in_bucket, whole_path
 from facesearch.photos import buckets, fingerprint, photo_file, walk
-from facesearch.photos.decoding import one_worker
 from facesearch.photos.files import read_file
 from facesearch.photos.watch import watch
 from facesearch.records import PhotoFile, SkippedFile
@@ -46,13 +43,8 @@ def address_of_server(bucket: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path:
         monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        monkeypatch.setattr(buckets, "_last", buckets._Last())
-        beside = one_worker._Beside()  # the one of former tests was started without these settings
-        monkeypatch.setattr(one_worker, "_beside", beside)
-        buckets._system.cache_clear()
-        yield url
-        buckets._system.cache_clear()
-        beside.end()
+        with fresh_clients(monkeypatch):
+            yield url
 
 
 def in_archive(key: str) -> Path:
@@ -163,9 +155,12 @@ def test_what_is_not_there_is_gone_and_what_cannot_be_asked_is_not(bucket: Bucke
 
 
 def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fsspec.registry import _registry
+
     buckets._system.cache_clear()
     monkeypatch.setitem(sys.modules, "gcsfs", None)
-    with pytest.raises(PhotoError, match="pip install gcsfs"):
+    monkeypatch.delitem(_registry, "gs", raising=False)  # where other tests have loaded it
+    with pytest.raises(PhotoError, match="gcsfs"):
         photo_file(Path("gs://archive/one.jpg"))
 
 
@@ -184,30 +179,6 @@ def test_a_bucket_is_not_watched_nor_linked_to_but_copied_from(
     assert int(copied.stat().st_mtime) == 1_700_000_000
 
 
-class Commands:
-    """Commands of the program, with one library. said: all that they printed."""
-
-    def __init__(self, library: Path, run: CommandLine) -> None:
-        self.library = library
-        self.said = ""
-        self._run = run
-
-    def __call__(self, *arguments: str | Path) -> Any:
-        """In this process, which has loaded the program and the bucket's client already."""
-        ran = self._run(*arguments, "--library", self.library, "--json")
-        self.said += ran.out + ran.err
-        assert ran.code == 0, ran.err
-        return json.loads(ran.out)
-
-    def apart(self, *arguments: str | Path) -> Any:
-        """In a process of its own, as a user's."""
-        command = [sys.executable, "-m", "facesearch", *map(str, arguments), "--library", str(self.library), "--json"]
-        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-        self.said += ran.stdout + ran.stderr
-        assert ran.returncode == 0, ran.stderr
-        return json.loads(ran.stdout)
-
-
 def test_a_bucket_is_indexed_asked_and_read_again(
     bucket: Bucket, address_of_server: str, run: CommandLine, tmp_path: Path
 ) -> None:
@@ -215,7 +186,7 @@ def test_a_bucket_is_indexed_asked_and_read_again(
     for path in sorted(folder.rglob("*.jpg")):
         bucket.put(f"press/{path.relative_to(folder)}", path.read_bytes())
     photos = [key for key in bucket.objects if key.endswith(".jpg")]
-    command = Commands(tmp_path / "library", run)
+    command = LibraryCommands(tmp_path / "library", run)
     root = "s3://archive/press"
     assert command.apart("index", root, "--people-from-folders", "--workers", "1")["photos_new"] == len(photos) == 5
 
@@ -232,8 +203,12 @@ def test_a_bucket_is_indexed_asked_and_read_again(
     assert not [request for request in bucket.requests if request.startswith("GET press/")]
     answer = command("query", f"s3://archive/{photos[0]}")
     assert answer["photo"] == f"s3://archive/{photos[0]}"
-    moved = command("reindex", "--smallest-face", "30", "--workers", "1")
-    assert (moved["switched"], moved["photos"]) == (True, 4)
+    bucket.requests.clear()
+    moved = command.apart("reindex", "--smallest-face", "30", "--ray", "local", "--workers", "1")
+    assert (moved["switched"], moved["photos"], list(moved["nodes"].values())) == (True, 4, [4])
+    assert sorted(request for request in bucket.requests if request.startswith("GET")) == [
+        f"GET {key}" for key in photos if key != edited
+    ]  # of two photos that are the same now, one
     # Its person is called groups, like its folder: a word that the tower's card in the library has, too.
     command("forget", f"s3://archive/{photos[0]}", "--yes")
     assert f"s3://archive/{photos[0]}" not in json.dumps(command("photos"))

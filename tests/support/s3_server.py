@@ -9,12 +9,17 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
+
+import pytest
+
+from facesearch.photos import buckets
+from facesearch.photos.decoding import one_worker
 
 ACCESS_KEY, SECRET_KEY = "AKIAFORTESTS", "a-secret-that-is-nowhere-shown"
 
@@ -31,7 +36,9 @@ class Bucket:
         self.objects[key] = (content, changed_s)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class BucketHandler(BaseHTTPRequestHandler):
+    """What the protocols of all clouds share: an answer, and a part of an object."""
+
     protocol_version = "HTTP/1.1"
     buckets: ClassVar[dict[str, Bucket]]
 
@@ -39,12 +46,40 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_HEAD(self) -> None:
-        self._answer(has_body=False)
+        self.answer(has_body=False)
 
     def do_GET(self) -> None:
-        self._answer(has_body=True)
+        self.answer(has_body=True)
 
-    def _answer(self, *, has_body: bool) -> None:
+    def answer(self, *, has_body: bool) -> None:
+        raise NotImplementedError
+
+    def send_object(self, content: bytes, headers: dict[str, str], *, has_body: bool) -> None:
+        """An object, or the range of it that is asked for."""
+        wanted = self.headers.get("Range", "").removeprefix("bytes=")
+        if not wanted:
+            return self.send(200, content, headers, has_body=has_body)
+        start, _, end = wanted.partition("-")
+        whole = len(content)
+        content = content[int(start) : int(end) + 1 if end else None]
+        range_sent = {"Content-Range": f"bytes {start}-{int(start) + len(content) - 1}/{whole}"}
+        return self.send(206, content, headers | range_sent, has_body=has_body)
+
+    def send(
+        self, status: int, content: bytes, headers: dict[str, str] | None = None, *, has_body: bool = True
+    ) -> None:
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if has_body:
+            with suppress(BrokenPipeError):  # a client that asks in two ways drops the slower answer
+                self.wfile.write(content)
+
+
+class _S3Handler(BucketHandler):
+    def answer(self, *, has_body: bool) -> None:
         asked = urlsplit(self.path)
         name, _, key = unquote(asked.path).lstrip("/").partition("/")
         bucket = self.buckets.get(name)
@@ -56,33 +91,15 @@ class _Handler(BaseHTTPRequestHandler):
         if f"Credential={ACCESS_KEY}/" not in self.headers.get("Authorization", ""):
             return self._error(403, "AccessDenied", has_body=has_body)
         if not key:
-            return self._send(200, _listing(bucket, name, parse_qs(asked.query)), has_body=has_body)
+            return self.send(200, _listing(bucket, name, parse_qs(asked.query)), has_body=has_body)
         if key not in bucket.objects:
             return self._error(404, "NoSuchKey", has_body=has_body)
         content, changed_s = bucket.objects[key]
-        wanted = self.headers.get("Range", "").removeprefix("bytes=")
-        status = 200
         headers = {"ETag": _tag(content), "Last-Modified": formatdate(changed_s, usegmt=True)}
-        if wanted:
-            start, _, end = wanted.partition("-")
-            status, whole = 206, len(content)
-            content = content[int(start) : int(end) + 1 if end else None]
-            headers["Content-Range"] = f"bytes {start}-{int(start) + len(content) - 1}/{whole}"
-        return self._send(status, content, headers, has_body=has_body)
+        return self.send_object(content, headers, has_body=has_body)
 
     def _error(self, status: int, code: str, *, has_body: bool) -> None:
-        self._send(status, f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode(), has_body=has_body)
-
-    def _send(
-        self, status: int, content: bytes, headers: dict[str, str] | None = None, *, has_body: bool = True
-    ) -> None:
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if has_body:
-            self.wfile.write(content)
+        self.send(status, f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode(), has_body=has_body)
 
 
 def _tag(content: bytes) -> str:
@@ -119,10 +136,9 @@ def _iso(second: int) -> str:
 
 
 @contextmanager
-def s3_server(**buckets: Bucket) -> Iterator[str]:
-    """The server's address, with some buckets."""
-    handler = type("Handler", (_Handler,), {"buckets": buckets})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+def bucket_server(handler: type[BucketHandler], served: dict[str, Bucket]) -> Iterator[str]:
+    """The address of a server of some buckets."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (handler,), {"buckets": served}))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -130,3 +146,24 @@ def s3_server(**buckets: Bucket) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def fresh_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Inside, nothing knows the settings of former tests: no client, no object that was read, no photo process."""
+    beside = one_worker._Beside()
+    monkeypatch.setattr(one_worker, "_beside", beside)
+    monkeypatch.setattr(buckets, "_last", buckets._Last())
+    buckets._system.cache_clear()
+    try:
+        yield
+    finally:
+        buckets._system.cache_clear()
+        beside.end()
+
+
+@contextmanager
+def s3_server(**served: Bucket) -> Iterator[str]:
+    """The server's address, with some buckets."""
+    with bucket_server(_S3Handler, served) as url:
+        yield url
