@@ -11,19 +11,17 @@ import errno
 import logging
 import os
 import socket
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from facesearch.cluster.node import NodeWorker, Refused, identity_of
+from facesearch.cluster.tally import Tally
 from facesearch.errors import ClusterError
 from facesearch.import_path import how_to_add
 from facesearch.photos.files import photo_error
-from facesearch.records import Device, NodeWork, PhotoFile
+from facesearch.records import Device, PhotoFile
 from facesearch.vision.detector.detector import Detector
 from facesearch.vision.faces import SeenPhoto
 from facesearch.vision.tower.tower import Tower
@@ -37,6 +35,7 @@ _LOCAL_TRIES = 3  # to start a local cluster, each of which Ray gives 30 s
 _STARTS = 3  # of a worker, before the cluster counts as unusable
 # Errors of Ray's that a worker, or its node, can end with; the last where a large answer lay there still.
 _GONE = ("RayActorError", "WorkerCrashedError", "NodeDiedError", "OutOfMemoryError", "ObjectLostError")
+_TOKEN = Path("~/.ray/auth_token")  # Ray's; who has it can run programs on the cluster
 _START_S = 600.0  # until a worker has loaded its networks; the first on a machine compiles them
 
 
@@ -89,9 +88,13 @@ class ClusterWorkers:
         if self._address == LOCAL:
             options |= {"include_dashboard": False, "num_cpus": self._wanted or None}
             os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 would wait for all other programs
+            with suppress(OSError):
+                _TOKEN.expanduser().parent.mkdir(mode=0o700, exist_ok=True)
         try:
             _knock(self._address)
+            _keep_token_private()
             self._connect(options)
+            _keep_token_private()
             there = int(self._ray.cluster_resources().get(self._resource, 0))
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise ClusterError(
@@ -184,48 +187,6 @@ class ClusterWorkers:
         self._ray.kill(worker)
 
 
-class Tally:
-    """What each node of a cluster has done and is doing, as all lanes tell it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._ready_s: dict[str, float] = {}
-        self._photos: dict[str, int] = {}
-        self._in_flight: dict[str, int] = {}
-
-    def ready(self, node: str) -> None:
-        """A worker on a node can begin."""
-        with self._lock:
-            if node not in self._ready_s:
-                self._ready_s[node] = time.monotonic()
-                self._photos[node] = self._in_flight[node] = 0
-
-    @contextmanager
-    def working(self, node: str) -> Iterator[None]:
-        """Inside, a worker on a node works on a photo."""
-        with self._lock:
-            self._in_flight[node] += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._in_flight[node] -= 1
-
-    def answered(self, node: str) -> None:
-        """A node has answered for a photo."""
-        with self._lock:
-            self._photos[node] += 1
-
-    def nodes(self) -> tuple[NodeWork, ...]:
-        """What the nodes do, by name."""
-        now_s = time.monotonic()
-        with self._lock:
-            return tuple(
-                NodeWork(node, photos, photos / max(now_s - self._ready_s[node], 1e-9), self._in_flight[node])
-                for node, photos in sorted(self._photos.items())
-            )
-
-
 class RemoteSeer:
     """A lane's worker on some node: started with the first photo, and again when it dies."""
 
@@ -281,6 +242,15 @@ def _knock(address: str) -> None:
     host, separator, port = address.rpartition(":")
     if separator and port.isdigit():
         socket.create_connection((host, int(port)), _KNOCK_S).close()
+
+
+def _keep_token_private() -> None:
+    """Ray writes its token for everybody to read."""
+    token = _TOKEN.expanduser()
+    for path, mode in ((token.parent, 0o700), (token, 0o600)):
+        with suppress(OSError):
+            if path.stat().st_mode & 0o077:
+                path.chmod(mode)
 
 
 def _cause(error: BaseException) -> str:

@@ -21,7 +21,8 @@ from support.command_line import CommandLine
 
 from facesearch.api.library import open_library
 from facesearch.cluster.node import NodeWorker, Refused
-from facesearch.cluster.workers import ClusterWorkers, RemoteSeer, Tally
+from facesearch.cluster.tally import Tally
+from facesearch.cluster.workers import ClusterWorkers, RemoteSeer
 from facesearch.demo import write_album
 from facesearch.errors import ClusterError, PhotoError
 from facesearch.library import Library
@@ -283,6 +284,34 @@ def test_a_local_cluster_that_does_not_start_is_tried_again(
     else:
         with cluster:
             assert cluster.count == 2
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_rays_token_is_private(is_there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray makes one for a local cluster, and lets everybody read it."""
+    import ray
+
+    token = tmp_path / ".ray" / "auth_token"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    modes = []
+
+    def write(**_: Any) -> None:
+        token.parent.mkdir(mode=0o755, exist_ok=True)
+        modes.append(token.parent.stat().st_mode & 0o777)
+        token.write_text("token")
+        modes.append(token.stat().st_mode & 0o777)
+
+    if is_there:
+        write()
+        token.parent.chmod(0o755)
+        token.chmod(0o644)
+    monkeypatch.setattr(ray, "init", write)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+    with open_library(tmp_path / "library") as library:
+        session = library._session
+        with session.cluster("local", session.load_detector_for("16")):
+            assert token.stat().st_mode & 0o777 == 0o600
+    assert modes[-2:] == [0o700, 0o600 if is_there else 0o644]  # in a folder that nobody else can open
 
 
 def test_no_cluster_at_an_address_says_how_to_start_one(cluster_album: Path, run: CommandLine, tmp_path: Path) -> None:
