@@ -85,7 +85,8 @@ class _S3Handler(BucketHandler):
         bucket = self.buckets.get(name)
         if bucket is None:
             return self._error(404, "NoSuchBucket", has_body=has_body)
-        bucket.requests.append(f"{self.command} {key or asked.query}")
+        command = "PART" if "Range" in self.headers else self.command
+        bucket.requests.append(f"{command} {key or asked.query}")
         if bucket.is_down:
             return self._error(503, "SlowDown", has_body=has_body)
         if f"Credential={ACCESS_KEY}/" not in self.headers.get("Authorization", ""):
