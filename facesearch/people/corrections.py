@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from facesearch.errors import UsageError
 from facesearch.library import Library, nobody
 from facesearch.library.changes import PersonRow
+from facesearch.library.rows.lineage import MERGED_INTO
 from facesearch.library.rows.people_change import PeopleChange
 from facesearch.names import person_name
 from facesearch.people.addressing import shown_person
@@ -141,7 +142,7 @@ def merge_people(library: Library, first: int, others: Iterable[int]) -> PeopleC
         covers = library.people.chosen_covers((first, *others))
         cover = next((covers[person] for person in (first, *others) if person in covers), None)
         hidden = all(row.hidden for row in rows)
-        with library.people.change("merge") as change:
+        with library.people.change("merge", {MERGED_INTO: first}) as change:
             theirs: dict[str, list[int]] = {}
             if name is not None:
                 for person, row in zip((first, *others), rows, strict=True):

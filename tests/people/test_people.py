@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from support.people_library import create, draw_album, everything, index
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
-from facesearch.errors import FacesearchError, UsageError
+from facesearch.errors import FacesearchError, PersonMergedError, UsageError
 from facesearch.indexing import prune, reindex
 from facesearch.library import Library, forget, verify
+from facesearch.library.rows.lineage import kin
 from facesearch.people import (
     change_log,
     face_in_photo,
@@ -120,6 +121,21 @@ def test_a_merge_gives_everything_to_the_first(library: Library) -> None:
     assert library.people.rejections() == {(13, group)}  # face 1 is theirs: the merge is the later word
     with pytest.raises(UsageError, match="two people"):
         merge_people(library, 3, [3])
+
+
+def test_a_person_without_faces_is_followed_through_a_merge(library: Library) -> None:
+    reject_faces(library, 2, sorted(faces_of(library, 2)))
+    merge_people(library, 1, [2])
+    merge_people(library, 3, [1])
+    assert library.people.became(2) == library.people.bearer("Bob") == 3
+    with pytest.raises(PersonMergedError, match=r"person #2 was merged into Carl \(#3\)"):
+        find_person(library, "#2")
+    lines = library.journal.lines()
+    assert kin(lines, [3], library.people.names()).names == {"Ann", "Bob", "Carl"}  # what forget must not leave
+    undo_change(library)
+    undo_change(library)
+    assert library.people.names() == {1: "Ann", 2: "Bob", 3: "Carl"}
+    assert library.people.became(2) == 2
 
 
 def test_a_split_makes_another_person_and_keeps_the_faces_away(library: Library) -> None:

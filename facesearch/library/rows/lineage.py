@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from facesearch.library.changes import Delta, JournalLine, PersonRow
+from facesearch.library.changes import JournalLine, PersonRow
 from facesearch.names import name_key
 
 UNDO = "undo"
+MERGED_INTO = "into_person_id"  # of a merge: the person who stays
 TELLING = ("name", "merge", UNDO)  # what gives and takes names and people by hand: few lines, and short ones
 
 
@@ -28,10 +29,10 @@ def heir(lines: Sequence[JournalLine], name: str, living: Iterable[int]) -> int 
     """The present person who had this name last, or took over that person's faces in a merge; None if there is none.
 
     lines: oldest first. name: in the form of `name_key`; former versions stored names in other forms."""
-    parts, living = _holding(lines), set(living)
-    into = {gone: new for part in parts for gone, new in _merged(part)}
-    for part in reversed(parts):
-        for each in part.people:
+    holding, living = _holding(lines), set(living)
+    into = {gone: new for line in holding for gone, new in _merged(line)}
+    for line in reversed(holding):
+        for each in (each for part in reversed(line.parts) for each in part.people):
             if _is_called(each.before, name) and not _is_called(each.after, name):
                 return _follow(each.person_id, into, living)
     return None
@@ -39,14 +40,14 @@ def heir(lines: Sequence[JournalLine], name: str, living: Iterable[int]) -> int 
 
 def became(lines: Sequence[JournalLine], person_id: int, living: Iterable[int]) -> int | None:
     """The present person that a merged one became; None if there is none. lines: oldest first."""
-    into = {gone: new for part in _holding(lines) for gone, new in _merged(part)}
+    into = {gone: new for line in _holding(lines) for gone, new in _merged(line)}
     return _follow(person_id, into, set(living))
 
 
-def _holding(lines: Sequence[JournalLine]) -> list[Delta]:
-    """What the lines did and nobody took back."""
+def _holding(lines: Sequence[JournalLine]) -> list[JournalLine]:
+    """The lines that did something and that nobody took back."""
     undone = taken_back(lines)
-    return [part for line in lines if line.action != UNDO and line.line_id not in undone for part in line.parts]
+    return [line for line in lines if line.action != UNDO and line.line_id not in undone]
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,12 @@ class Kin:
     names: frozenset[str]
 
 
-def kin(lines: Iterable[JournalLine], person_ids: Iterable[int], living: Iterable[int]) -> Kin:
+def kin(lines: Sequence[JournalLine], person_ids: Iterable[int], living: Iterable[int]) -> Kin:
     """The people that were merged into some, and all names that any of them ever had; names of the living, only of
     `person_ids`. What was undone counts too."""
     found, living = set(person_ids), set(living) - set(person_ids)
     parts = [part for line in lines for part in line.parts]
-    pairs = [(gone, new) for part in parts for gone, new in _merged(part)]
+    pairs = [pair for line in lines for pair in _merged(line)]
     while more := {gone for gone, new in pairs if new in found} - found - living:
         found |= more
     rows = [
@@ -93,14 +94,17 @@ def _is_called(row: PersonRow | None, name: str) -> bool:
     return row is not None and row.name is not None and name_key(row.name) == name
 
 
-def _merged(part: Delta) -> list[tuple[int, int]]:
-    """The people who went in this part, and those who got their faces."""
-    gone = {each.person_id for each in part.people if each.after is None}
-    return [
+def _merged(line: JournalLine) -> list[tuple[int, int]]:
+    """The people who went in this line, and those who got their faces; of a merge also those who had no faces."""
+    gone = {each.person_id for part in line.parts for each in part.people if each.after is None}
+    pairs = [
         (move.before[0], move.after[0])
+        for part in line.parts
         for move in part.moves
         if move.before is not None and move.after is not None and move.before[0] in gone
     ]
+    into = line.facts.get(MERGED_INTO)  # not in lines of former versions
+    return pairs if into is None else [*pairs, *((person, into) for person in sorted(gone - dict(pairs).keys()))]
 
 
 def _follow(person_id: int, into: dict[int, int], living: set[int]) -> int | None:
