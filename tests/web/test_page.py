@@ -21,6 +21,7 @@ expect = api.expect
 expect.set_options(timeout=20_000)
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 800}
 AT_MOST_MS = 20_000
+BEYOND = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 @pytest.fixture(scope="module")
@@ -781,8 +782,69 @@ def test_everybody_can_use_every_page(
         page.wait_for_selector("main h1")
         broken = axe.Axe().run(page).response["violations"]
         found |= {(path, each["id"]): [node["html"][:200] for node in each["nodes"]] for each in broken}
-        width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert width <= 0, path
+        assert page.evaluate(BEYOND) <= 0, path
+    assert found == {}
+
+
+@pytest.mark.parametrize(("scheme", "viewport"), [("light", PHONE), ("dark", WIDE)], ids=["phone", "wide"])
+def test_everybody_can_use_what_opens_on_a_page(
+    open_page: Callable[..., Any], server: Serving, album_and_library: tuple[Path, Path], scheme: str, viewport: Any
+) -> None:
+    """The same with each dialog, field, list and message that a page opens, in the other scheme on either screen."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    with server.client() as client:
+        person = client.get("/api/v1/people/1").json()
+    faces = [face["face_id"] for face in person["faces"]]
+    group = change(server, "people/1/move", {"faces": faces[:2]})["person_id"]
+    page = open_page("/", viewport=viewport, color_scheme=scheme)
+    found = {}
+
+    def look(state: str) -> None:
+        page.wait_for_timeout(300)  # what fades in has come
+        broken = axe.Axe().run(page).response["violations"]
+        found.update({(state, each["id"]): [node["html"][:200] for node in each["nodes"]] for each in broken})
+        assert page.evaluate(BEYOND) <= 0, state
+
+    page.keyboard.press("?")
+    look("keys")
+    page.keyboard.press("Escape")
+    for place in (0, 1):
+        page.locator(".card input").nth(place).check()
+    look("two people selected")
+    page.get_by_role("button", name="They are one person").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Which name stays?")
+    look("which name stays")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Clear").click()
+    page.locator(".unnamed").click()
+    expect(page.locator(".naming")).to_be_visible()
+    look("naming in place")
+    page.keyboard.type("A group")
+    page.keyboard.press("Enter")
+    expect(page.locator("#message")).to_contain_text("Undo")
+    look("a message with Undo")
+    undone(server)
+    page.goto(f"{server.address}/people/{group}")
+    page.locator("input[name=face]").first.check()
+    look("a face selected, of a group")
+    page.goto(f"{server.address}/people/1")
+    page.get_by_text("Date of birth").first.click()
+    page.locator("input[name=face]").first.check()
+    look("date of birth, a face selected")
+    page.goto(f"{server.address}/photos/{person['faces'][-1]['photo_id']}")
+    page.get_by_role("button", name="Add a face that was missed").click()
+    look("a box around a face")
+    page.goto(f"{server.address}/photos")
+    page.locator(".card input").first.check()
+    look("a photo selected")
+    page.goto(f"{server.address}/library")
+    page.get_by_text("Choose a folder").click()
+    page.locator("#folders button").first.wait_for()
+    page.get_by_label("Folder on this machine").fill("/etc")
+    page.get_by_role("button", name="Add its photos").click()
+    expect(page.locator("#message")).to_contain_text("outside of the folders")
+    look("folders, and an error")
+    undone(server)
     assert found == {}
 
 
