@@ -87,14 +87,15 @@ def log(
 def _what(change: LoggedChange) -> str:
     """A change in words, such as `reject Alice: 2 faces`."""
     if change.takes_back is not None and change.action == "undo":
-        action = f"undo of {change.takes_back}"
+        action = f"undo of change {change.takes_back}" + ("," if change.person_ids else "")
     else:
         action = shown(change.action)
     people = [shown_name(name, number) for number, name in zip(change.person_ids, change.names, strict=True)]
     more = f" and {len(people) - _NAMES_SHOWN:,} more" if len(people) > _NAMES_SHOWN else ""
     source = f" (by {shown(change.source)})" if change.source not in (None, "user") else ""
     faces = f": {counted(change.faces, 'face')}" if change.faces else ""
-    return f"{action} {', '.join(people[:_NAMES_SHOWN])}{more}{faces}{source}"
+    who = f" {', '.join(people[:_NAMES_SHOWN])}{more}" if people else ""
+    return f"{action}{who}{faces}{source}"
 
 
 def _state(change: LoggedChange) -> str:

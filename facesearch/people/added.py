@@ -129,10 +129,11 @@ def checked_box(box: Sequence[float], size_px: tuple[int, int]) -> Floats:
     if len(box) != 4 or not all(map(math.isfinite, box)):
         raise UsageError(f"{said} is not a box; give x1, y1, x2 and y2 in pixels")
     left, top, right, bottom = box
+    corners = f"{left:g},{top:g} to {right:g},{bottom:g}"
     if not (0 <= left < right <= width and 0 <= top < bottom <= height):
-        raise UsageError(f"the box {said} does not lie in the photo, which has {width} x {height} px")
+        raise UsageError(f"the box from {corners} does not lie in the photo, which has {width} x {height} px")
     if min(right - left, bottom - top) < LEAST_PX:
-        raise UsageError(f"the box {said} is too small for a face; both sides need {LEAST_PX} px or more")
+        raise UsageError(f"the box from {corners} is too small for a face; both sides need {LEAST_PX} px or more")
     return np.array(box, np.float32)
 
 

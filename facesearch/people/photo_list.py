@@ -166,8 +166,10 @@ def _query(library: Library, wish: PhotoWish) -> PhotoQuery:
     if twice:
         who = called(library.people.names_of(twice)[twice[0]], twice[0])
         raise UsageError(f"{who} cannot be on the photos and not on them: leave one of the two out")
-    if wish.without_faces and (people or wish.unknown):
-        raise UsageError("nobody is on a photo without a face: ask for people, or for photos without faces")
+    if wish.without_faces and people:
+        raise UsageError("a photo without a face shows nobody: ask for people, or for photos without faces")
+    if wish.without_faces and wish.unknown:
+        raise UsageError("a photo without a face has no face without a person: ask for one of the two")
     under = None if wish.under is None else whole_path(wish.under)
     if under is not None and not library.files.under([under]):
         raise UsageError(f"the library in {library.path} has no photo in {wish.under}: index it first")

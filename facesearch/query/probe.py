@@ -155,7 +155,7 @@ def _film(file: PhotoFile, detector: FaceDetector) -> list[AlignedFace]:
 
 
 def _faceless(path: Path, remedy: str) -> NoFaceError:
-    reason = f"shows no face that was found: {remedy}"
+    reason = f"no face was found: {remedy}"
     return NoFaceError(f"{shown_path(path)}: {reason}", reason)
 
 
@@ -165,7 +165,7 @@ def _probe_video(path: Path, detector: FaceDetector, tower: Embedder) -> Probe:
 
     seen = see_video_apart(photo_file(path), detector)
     if not seen.faces:
-        raise _faceless(path, "faces must be as large as in a photo")
+        raise _faceless(path, "facesearch looked at one frame a second; try a photo, or a part where faces are larger")
     found = embed_faces(tower, seen.faces)
     faces = best_of_tracks(joined(found, tower.card.threshold, seen.duration_s or 0.0))
     assert faces[0].span is not None

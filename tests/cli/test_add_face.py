@@ -59,11 +59,14 @@ def test_a_box_without_a_visible_face_is_kept_with_its_name(photo: Path, run: Co
     assert str(photo) in run("photos", "Dora").out
     assert run("people", "undo").code == 0
     assert run("photos", "Dora").code == 2
+    assert run("people", "add-face", photo, "--box", "850,2,48,58").code == 0
+    said = run("people", "log").out.splitlines()
+    assert [line.split("  ")[-1] for line in said[1:3]] == ["add-face: 1 face", "undo of change 1, Dora: 1 face"]
 
 
 def test_what_is_no_face_of_the_library_is_refused(photo: Path, run: CommandLine, tmp_path: Path) -> None:
     for box, said in (
-        ("850,2,51,58", "does not lie in the photo, which has 900 x 900 px"),
+        ("850,2,51,58", "the box from 850,2 to 901,60 does not lie in the photo, which has 900 x 900 px"),
         ("-1,2,51,58", "does not lie in the photo"),
         ("850,2,7,58", "too small for a face; both sides need 8 px or more"),
         ("850,2,48", "850,2,48 is not a box; write it as x,y,width,height in pixels"),

@@ -171,7 +171,7 @@ def test_a_photo_without_a_face_is_exit_code_3(run: CommandLine, tmp_path: Path)
     for command in (["query", sky, "--json"], ["why", sky], ["compare", sky, sky]):
         ran = run(*command)
         assert (ran.code, ran.out) == (3, "")
-        assert "sky.png: shows no face that was found: turn it upright, leave more room" in ran.err
+        assert "sky.png: no face was found: turn it upright, leave more room" in ran.err
 
 
 def test_index_ends_with_how_many_photos_show_no_face(run: CommandLine, portrait_album: Path, tmp_path: Path) -> None:

@@ -477,7 +477,7 @@ def test_the_command_says_what_it_grouped_and_can_be_told_not_to(
     run, own = CommandLine(capsys), ("--library", tmp_path / "library")
     photos = portraits / "album"
     assert "no person yet: run facesearch people group" in run("index", photos, "--no-group", *own).out
-    assert "leaves grouping" in run("people", "group", "--manual", *own).out
+    assert "no longer groups" in run("people", "group", "--manual", *own).out
     assert json.loads(run("people", "group", "--manual", "--json", *own).out) == {"automatic": False}
     assert "index does not group" in run("status", *own).out
     assert "people " not in run("index", photos, *own).out

@@ -159,7 +159,8 @@ def test_the_best_faces_come_first(library: Library) -> None:
         ({"people": ("Ann", "Bob"), "without": ("#2",)}, "Bob cannot be on the photos and not on them"),
         ({"only": True}, "name a person"),
         ({"people": ("Ann",), "only": True, "unknown": True}, "contradict"),
-        ({"people": ("Ann",), "without_faces": True}, "nobody is on a photo without a face"),
+        ({"people": ("Ann",), "without_faces": True}, "a photo without a face shows nobody"),
+        ({"unknown": True, "without_faces": True}, "has no face without a person"),
         ({"sort": "size"}, "sorted by path, date, latest, quality"),
     ],
 )

@@ -41,7 +41,7 @@ def test_the_most_prominent_face_alone_is_embedded(tmp_path: Path) -> None:
 def test_a_photo_without_a_face_is_said(tmp_path: Path) -> None:
     advice = "turn it upright, leave more room around the face, or use a larger photo"
     for look in (probe_photo, probe_prominent_face):
-        with pytest.raises(NoFaceError, match=rf"empty\.png: shows no face that was found: {advice}$"):
+        with pytest.raises(NoFaceError, match=rf"empty\.png: no face was found: {advice}$"):
             look(draw(tmp_path / "empty.png"), TileDetector(), ColourTower())
 
 

@@ -190,7 +190,7 @@ def test_an_empty_library_knows_nobody(tmp_path: Path) -> None:
 
 
 def test_errors_name_the_photo_and_the_remedy(queried_library: Library, tmp_path: Path) -> None:
-    with pytest.raises(NoFaceError, match=r"sky\.png: shows no face"):
+    with pytest.raises(NoFaceError, match=r"sky\.png: no face was found"):
         _query(queried_library, draw(tmp_path / "sky.png"))
     with pytest.raises(PhotoError, match="does not exist"):
         _query(queried_library, tmp_path / "nowhere.png")

@@ -512,7 +512,7 @@ def test_a_photo_without_a_face_is_said(client: httpx.Client, tmp_path: Path) ->
     Image.new("RGB", (300, 200), "white").save(tmp_path / "white.png")
     answer = client.post("/api/v1/query", content=(tmp_path / "white.png").read_bytes())
     assert answer.status_code == 422
-    assert "shows no face" in answer.json()["error"]["message"]
+    assert "no face was found" in answer.json()["error"]["message"]
 
 
 def test_while_another_process_writes_reading_goes_on_and_changes_say_who_writes(
