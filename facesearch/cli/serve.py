@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from facesearch.cli.options import DeviceOption, LibraryOption, TowerOption
-from facesearch.cli.output import complain, is_terminal, say
+from facesearch.cli.output import complain, is_terminal, say, shown_path
 from facesearch.errors import UsageError
 
 
@@ -76,6 +76,9 @@ def serve(
             f"listening on {host}: anyone who reaches this machine and has the token sees the library, and everything "
             "is sent unencrypted; put a TLS proxy in front of it"
         )
+    for folder in root or ():
+        if not folder.is_dir():
+            complain(f"--root {shown_path(folder)} is not a folder now: check the name, or the drive that it is on")
     place = Place(where, tower, device, tuple(folder.absolute() for folder in root or ()))
     opens = is_terminal(sys.stdout) if open_browser is None else open_browser
     run(place, host=host, port=port, names=name or (), token=token, opens_browser=opens, on_ready=_say_ready)

@@ -47,6 +47,7 @@ _ACTIONS = {  # of the journal, in words
     "undo": "undid change",
     "unhide": "showed again",
 }
+_SOURCES = {"user": "you", "group": "grouping", "folder": "folder names", "list": "a list", "xmp": "another program"}
 Start = Annotated[int, Query(ge=0)]
 Count = Annotated[int, Query(ge=1, le=1000)]
 
@@ -193,6 +194,7 @@ class _Views:
             line |= {
                 "at": datetime.fromisoformat(change.at).astimezone(),
                 "what": _ACTIONS.get(change.action, change.action),
+                "by": _SOURCES.get(change.source or "user", change.source),
             }
             lines.append({**line, "people": people[:_MOST_NAMES], "more": max(0, len(people) - _MOST_NAMES)})
         here_now = {person.person_id for person in everybody.people}

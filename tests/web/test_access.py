@@ -282,6 +282,15 @@ def test_a_port_that_is_taken_is_an_error_that_says_so(tmp_path: Path) -> None:
         serve(Place(tmp_path / "library"), port=taken.getsockname()[1])
 
 
+def test_a_root_that_is_not_there_is_reported_and_the_rest_is_served(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone"
+    with serving(tmp_path / "library", tmp_path / "tmp", "--root", str(gone)) as running, running.client() as client:
+        assert client.get("/library").is_success
+    assert f"--root {gone} is not a folder now: check the name, or the drive that it is on" in capfd.readouterr().err
+
+
 def test_beyond_this_machine_addresses_are_known_and_names_are_not() -> None:
     everywhere = Access("t", 8765, is_local=False, names=frozenset({"nas.example"}))
     known = {"192.168.1.2:8765", "[::1]:8765", "localhost:8765", "nas.example", "NAS.example:443"}

@@ -715,6 +715,8 @@ def test_the_history_takes_a_change_back(open_page: Callable[..., Any], server: 
     before = names(server)
     number = change(server, "people/1/name", {"name": "For a moment"})["change"]
     page = open_page("/history")
+    sources = {each.inner_text() for each in page.locator("tbody td:nth-child(6)").all()}
+    assert {"you", "folder names"} <= sources <= {"you", "folder names", "grouping"}
     page.get_by_role("button", name=f"Undo change {number}").click()
     expect(page.locator("#message")).to_contain_text("Undone")
     assert names(server) == before

@@ -354,7 +354,9 @@ def test_teaching_and_calibrating_are_offered_once_there_are_enough_names(
     assert "/api/v1/run/teach" not in few
     assert "/api/v1/run/calibrate" not in few
     assert "To learn from your answers: 5 named people with 5 faces each are needed, and there are 4" in few
-    assert "To fit the threshold: 4 named people, and it takes 29 for at most 1 % false matches (name 25 more" in few
+    assert (
+        "To fit the threshold: 29 named people are needed for at most 1 % false matches, and there are 4 (name" in few
+    )
     library = Path(shutil.copytree(album_and_library[1], tmp_path / "library"))
     multiply(library, people=30, faces=5)
     with serving(library, tmp_path / "tmp", "--device", "cpu") as running, running.client() as other:

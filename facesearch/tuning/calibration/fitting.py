@@ -18,7 +18,6 @@ from facesearch.evaluation import metrics
 from facesearch.evaluation.calibration import Calibration, fit_calibration, reliability_of
 from facesearch.library import Library
 from facesearch.records import Values
-from facesearch.text import counted
 from facesearch.tuning.calibration.kept import KeptCalibration
 from facesearch.tuning.calibration.sample import NamedSample, Pairs, named_sample, pairs_of
 
@@ -157,17 +156,16 @@ def _missing(sample: NamedSample, far: float) -> list[str]:
         if people > 2 and (reachable := 2 * EXPECTED_PAIRS / (people * (people - 1))) < 1:
             remedy += f", or allow {math.ceil(reachable * 1000) / 10:g} %"
         missing.append(
-            f"{counted(people, 'named person', 'named people')}, and it takes {least} for at most "
-            f"{100 * far:g} % false matches ({remedy})"
+            f"{least} named people are needed for at most {100 * far:g} % false matches, and there "
+            f"{'is' if people == 1 else 'are'} {people} ({remedy})"
         )
     if several < LEAST_WITH_TWO_PHOTOS:
-        more = LEAST_WITH_TWO_PHOTOS - several
-        missing.append(f"{several} of them on two photos or more, and it takes {LEAST_WITH_TWO_PHOTOS} ({more} more)")
+        are = "is" if several == 1 else "are"
+        missing.append(f"{LEAST_WITH_TWO_PHOTOS} of them must be on two photos or more, and {several} {are}")
     if genuine < LEAST_GENUINE_PAIRS:
-        more = LEAST_GENUINE_PAIRS - genuine
         missing.append(
-            f"{counted(genuine, 'pair')} of photos of one person, and it takes {LEAST_GENUINE_PAIRS} ({more} more: "
-            "a third photo of somebody adds two)"
+            f"{LEAST_GENUINE_PAIRS} pairs of photos of the same person are needed, and there "
+            f"{'is' if genuine == 1 else 'are'} {genuine} (a third photo of somebody adds two)"
         )
     return missing
 
