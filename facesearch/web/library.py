@@ -117,7 +117,9 @@ def _said(run: Any) -> str:
     if run.what == "index":
         ended = "Stopped" if done.interrupted else "Done"
         new = f"{counted(done.photos_new, 'new photo')}, {counted(done.faces_new, 'new face')}"
-        return f"{ended}: {new}, {counted(done.photos_unchanged, 'photo')} unchanged."
+        photos = f"{ended}: {new}, {counted(done.photos_unchanged, 'photo')} unchanged."
+        groups = f"{counted(done.groups_new, 'new group')}, {counted(done.faces_joined, 'face')} joined known people."
+        return f"{photos} {groups}" if done.groups_new or done.faces_joined else photos
     if run.what == "group":
         return (
             f"{counted(done.grouped, 'face')} in new groups, {counted(done.joined, 'face')} joined known people, "
