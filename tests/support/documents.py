@@ -16,6 +16,18 @@ def documented_keys(command: str) -> set[str]:
     return {key for row in re.findall(r"^\| (`.+?) \|", section, re.MULTILINE) for key in re.findall(r"`([^`]+)`", row)}
 
 
+def keys_by_command() -> set[tuple[str, str]]:
+    """Every key in docs/reference/json.md, with the command that prints it; "lists" for those of `export`."""
+    page = (ROOT / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
+    found = set()
+    for section in page.split("\n## ")[1:]:
+        named = re.match(r"`facesearch ([a-z]+(?: [a-z][a-z|-]+)?)", section)
+        rows = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
+        keys = {key for row in rows for key in re.findall(r"`([^`]+)`", row)}
+        found |= {(named[1] if named else "lists", key) for key in keys}
+    return found
+
+
 def keys_of(value: Any, prefix: str = "") -> set[str]:
     """All keys of a JSON value, as docs/reference/json.md writes them."""
     if isinstance(value, list):
