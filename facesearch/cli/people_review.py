@@ -30,7 +30,7 @@ def review(
     """List likely mistakes, most likely first, each with the command that corrects it. Changes nothing.
 
     Finds: one person twice on a photo; a face far from its person and near another; two people who look like one;
-    and photos taken before a person was born, if a date of birth is set. Photos that cannot be read are counted.
+    and photos taken before a person was born, if a date of birth is set. Says how many photos have no date.
     """
     from facesearch.api.library import open_library
 

@@ -35,7 +35,7 @@ def publish(
     Run it again after changes: it sends new and changed faces, and deletes faces that are gone from the library, as
     after prune or forget. Each library has its own partition. Only numbers are sent: embeddings, qualities, and the
     numbers of faces, photos and people. User and password come from FACESEARCH_MILVUS_TOKEN (user:password), or from
-    the file that FACESEARCH_MILVUS_TOKEN_FILE names, which only you may be able to read; FACESEARCH_MILVUS_CA names the
+    the file that FACESEARCH_MILVUS_TOKEN_FILE names, which must be private to you; FACESEARCH_MILVUS_CA names the
     certificate of a private CA. Needs the extra `milvus`.
     """
     from facesearch.api.library import open_library

@@ -29,7 +29,9 @@ def query(
     ],
     *,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="People to show for each face.")] = 5,
-    faces: Annotated[bool, typer.Option("--faces", help="List photos instead of people.")] = False,
+    faces: Annotated[
+        bool, typer.Option("--faces", help="List the nearest faces, with their photos, instead of people.")
+    ] = False,
     threshold: ThresholdOption = None,
     prior: PriorOption = 0.5,
     html: Annotated[

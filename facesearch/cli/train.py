@@ -44,7 +44,7 @@ PresetOption = Annotated[
     PresetChoice,
     typer.Option(
         "--preset",
-        help="smoke: a minute on a CPU; seed: the published recipe; full: from nothing; teach: from a "
+        help="smoke: a minute on a CPU; seed: the published recipe; full: from scratch; teach: from a "
         "tower, by --teacher.",
     ),
 ]

@@ -38,7 +38,7 @@ document.addEventListener("change", tell); tell();
 """
 _ORDERS = {
     "doubtful": "the farthest from the person's centre first",
-    "typical": "the most typical first",
+    "typical": "the best typical faces first",
     "date": "by the date of the photo, the oldest first",
 }
 OnPhoto = Callable[[int, int], None]

@@ -18,8 +18,7 @@ Order = Literal["doubtful", "typical", "date"]
 @dataclass(frozen=True)
 class SheetFace:
     """A face of a person. distance: from the person's middle; None where it has no embedding. taken: when its photo
-    was, ISO 8601 without a time zone; None where only the file's time says so. photo: None where it is in no file any
-    more."""
+    was, ISO 8601 without a time zone; None where only the file's time says so. photo: None if no file shows it."""
 
     face_id: int
     distance: float | None
