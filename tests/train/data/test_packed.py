@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import resource
 import struct
 import tracemalloc
 from pathlib import Path
@@ -333,3 +334,16 @@ def test_packed_sets_and_folders_are_merged_and_checked_together(
     assert [len(copies.photos) for copies in report.equal_across_people] == [3] * 4
     assert {photo.path.name for photo in report.equal_across_people[0].photos} == {"1", "1.png"}
     assert report.unreadable == ()
+
+
+def test_a_gzipped_tar_that_the_disk_has_no_room_for_is_no_fault_of_its_photos(tmp_path: Path) -> None:
+    dataset = read_dataset(write(tmp_path / "set.tar.gz", tar(FILES)))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with PhotoReader(tmp_path) as reader, pytest.raises(TrainingDataError, match="Free as much disk space"):
+            reader.content(dataset.photos[0])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with PhotoReader(tmp_path / "gone") as reader, pytest.raises(TrainingDataError, match="No such file or directory"):
+        reader.content(dataset.photos[0])

@@ -70,7 +70,8 @@ class Tarball:
 
     @contextmanager
     def opened(self, scratch: Path | None = None) -> Iterator[ReadSpan]:
-        """A function that reads a span's bytes, for any thread; it raises OSError where they cannot be read.
+        """A function that reads a span's bytes, for any thread; it raises OSError where they cannot be read. Raises
+        TrainingDataError where the disk has no room for an inflated copy.
 
         A gzipped tar has no places to jump to: it is inflated into a nameless file in `scratch` (by default where the
         system keeps temporary files), which goes when the context ends.
@@ -95,11 +96,34 @@ class Tarball:
             with self.path.open("rb") as plain:
                 yield plain
             return
-        with tempfile.TemporaryFile(dir=scratch) as inflated:
+        with self._scratch_file(scratch) as inflated:
             # What lies behind a fault is missing then, and missed by whoever reads there.
             with self.path.open("rb") as packed, suppress(EOFError, zlib.error):
-                inflated.writelines(_inflated(packed))
+                for piece in _inflated(packed):
+                    self._write(inflated, piece)
             yield inflated
+
+    @contextmanager
+    def _scratch_file(self, scratch: Path | None) -> Iterator[IO[bytes]]:
+        try:
+            inflated = tempfile.TemporaryFile(dir=scratch, buffering=0)  # noqa: SIM115 - closed below
+        except OSError as error:
+            raise self._no_room(error) from error
+        with inflated:
+            yield inflated
+
+    def _write(self, inflated: IO[bytes], piece: bytes) -> None:
+        try:
+            while piece:
+                piece = piece[inflated.write(piece) :]
+        except OSError as error:  # of the disk: no photo is at fault
+            raise self._no_room(error) from error
+
+    def _no_room(self, error: OSError) -> TrainingDataError:
+        return TrainingDataError(
+            f"{self.path} cannot be unpacked: {error.strerror}. Free as much disk space as the photos in it take, or "
+            "unpack it to a folder on another disk and give that."
+        )
 
     def _is_gzipped(self) -> bool:
         with self.path.open("rb") as stream:
