@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from facesearch.errors import UsageError
 from facesearch.library import Library, nobody
@@ -249,12 +249,12 @@ def confirm_faces(library: Library, person_id: int, face_ids: Sequence[int]) -> 
 
 
 def checked_date(text: str) -> str:
-    """An ISO date that is not in the future. Raises UsageError."""
+    """An ISO date that is not in the future, where this machine is. Raises UsageError."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{text} is not a date; write it as 1984-05-17") from None
-    if day > datetime.now(UTC).date():
+    if day > datetime.now().astimezone().date():
         raise UsageError(f"{text} is in the future")
     return day.isoformat()
 

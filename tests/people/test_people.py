@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +97,22 @@ def test_a_person_is_renamed_and_a_name_is_one_persons(library: Library) -> None
         with pytest.raises(UsageError):
             set_born(library, 1, bad)
     assert set_born(library, 1, None).born is None
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="time zones by TZ")
+def test_somebody_may_be_born_today_where_that_is_tomorrow_in_greenwich(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "EAST-23:59:59")  # all but a day ahead
+    time.tzset()
+    try:
+        today = datetime.now().astimezone().date()
+        assert set_born(library, 1, today.isoformat()).born == today.isoformat()
+        with pytest.raises(UsageError, match="is in the future"):
+            set_born(library, 1, (today + timedelta(days=1)).isoformat())
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_face_goes_to_the_person_of_that_name(library: Library) -> None:
