@@ -151,8 +151,8 @@ class FaceLibrary:
         """Move the library to this tower and detector: reads every photo again; faces keep their people.
 
         Until it is done, queries use the old tower and detector; the next run continues an interrupted one. force: drop
-        photos that cannot be reached. smallest_face: as in `index`; None keeps the library's. workers, ray: as in
-        `index`. Raises LibraryError, TowerError, ClusterError, and ReindexInterrupted on Ctrl-C.
+        photos that cannot be reached or read. smallest_face: as in `index`; None keeps the library's. workers, ray: as
+        in `index`. Raises LibraryError, TowerError, ClusterError, and ReindexInterrupted on Ctrl-C.
         """
         from facesearch.api.indexing import reindex_all
 

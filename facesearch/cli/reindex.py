@@ -15,7 +15,16 @@ from facesearch.cli.options import (
     TowerOption,
     WorkersOption,
 )
-from facesearch.cli.output import complain, counted, end_interrupted, report_absent, report_nodes, say, say_json
+from facesearch.cli.output import (
+    complain,
+    counted,
+    end_interrupted,
+    report_absent,
+    report_nodes,
+    say,
+    say_json,
+    shown_path,
+)
 from facesearch.cli.progress import Progress
 from facesearch.errors import LibraryError
 from facesearch.text import shown
@@ -23,11 +32,13 @@ from facesearch.text import shown
 if TYPE_CHECKING:
     from facesearch.api.values import ReindexSummary
 
+_REASONS_SHOWN = 20
+
 
 def reindex(
     *,
     force: Annotated[
-        bool, typer.Option("--force", help="Drop photos that cannot be reached, with their names.")
+        bool, typer.Option("--force", help="Drop photos that cannot be reached or read, with their names.")
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait while another process is writing to the library.")] = False,
     workers: WorkersOption = 0,
@@ -65,12 +76,17 @@ def reindex(
     if summary.interrupted:
         end_interrupted()
     if not summary.switched:
-        complain("queries answer as before: connect these folders and run it again, or drop their photos with --force")
+        remedy = "connect these folders" if summary.waiting else "remedy that"
+        complain(f"queries answer as before: {remedy} and run it again, or drop these photos with --force")
         raise typer.Exit(LibraryError.exit_code)
 
 
 def _report(summary: ReindexSummary) -> None:
     report_absent(summary.waiting, "not read yet")
+    for photo in summary.unread[:_REASONS_SHOWN]:
+        complain(f"not read {shown_path(photo.path)}: {photo.reason}")
+    if len(summary.unread) > _REASONS_SHOWN:
+        complain(f"and {len(summary.unread) - _REASONS_SHOWN:,} more; --json lists them all")
     failed = f", {summary.photos_failed:,} that cannot be read" if summary.photos_failed else ""
     changed = f", {summary.photos_changed:,} changed: index them again" if summary.photos_changed else ""
     if summary.switched and not (summary.photos or summary.photos_failed):

@@ -15,6 +15,7 @@ from facesearch.paths import stored_path
 from facesearch.people import FaceReader, keep_people
 from facesearch.people.edited import Carried, Content, carried_faces
 from facesearch.photos import when_taken
+from facesearch.photos.files import photo_error
 from facesearch.records import (
     AlignedFace,
     EmbeddedFace,
@@ -73,7 +74,12 @@ class Intake:
         read = replace(result.file, path=file.path) if isinstance(result, SeenPhoto) else file
         if isinstance(result, PhotoError):
             self._skip(file, result)
-        elif isinstance(result, str):
+            return
+        if isinstance(result, SeenPhoto) and result.damage is not None and self._was_whole(file):
+            what = f"is damaged ({result.damage}), and was whole before: copy it again from the original"
+            self._skip(file, photo_error(file.path, what))
+            return
+        if isinstance(result, str):
             self.batch.append(_Finished(file, result, taken=when_taken(file)))
         elif any(finished.sha256 == result.sha256 for finished in self.batch) or (
             self.library.catalog.photo_with(result.sha256) is not None
@@ -94,8 +100,15 @@ class Intake:
         if isinstance(result, SeenPhoto) and result.damage is not None:
             self.damaged.append(DamagedPhoto(result.file.path, result.damage, len(result.faces)))
 
+    def _was_whole(self, file: PhotoFile) -> bool:
+        """Whether a file showed a photo before of which nothing was missing."""
+        before = self.known.get(stored_path(file.path))
+        photo_id = None if before is None else before.photo_id
+        return photo_id is not None and not self.library.photo_search.damaged([photo_id])
+
     def _skip(self, file: PhotoFile, error: PhotoError) -> None:
-        """Note why a file gave no photo. The library remembers it if that is the content's fault, not the disk's."""
+        """Note why a file gave no photo. The library remembers it if that is the content's fault, not the disk's; of a
+        file that showed a photo it keeps that one, and reads the file again in the next run."""
         self.skipped.append(SkippedFile(file.path, error.reason))
         if not (isinstance(error.__cause__, OSError) and error.__cause__.errno is not None):
             self.batch.append(_Finished(file, reason=error.reason))
@@ -143,10 +156,13 @@ class Intake:
         """Write the rows of one file; returns the photo that it shows, and what that is: new, changed, linked... To
         edited goes what it showed before, where that is another photo, and what it shows."""
         catalog, files = self.library.catalog, self.library.files
-        if finished.reason is not None:
-            files.put(finished.file, None, finished.reason, self.software)
-            return None, "failed"
         before = self.known.get(stored_path(finished.file.path))
+        if finished.reason is not None:
+            if before is not None and before.photo_id is not None:  # its faces wait, as for a file that is gone
+                files.set_missing([before.file_id], missing=True)
+            else:
+                files.put(finished.file, None, finished.reason, self.software)
+            return None, "failed"
         photo_id = catalog.photo_with(finished.sha256)
         is_new = photo_id is None
         if photo_id is None:

@@ -1,7 +1,8 @@
 """A library moved to another tower or detector: every photo is read again, and the answers change all at once.
 
 Until the switch the library answers as before, and can be indexed into as before. Faces keep their ids and people,
-found again by their boxes. Refuses to switch while photos are out of reach, unless told to give them up.
+found again by their boxes. Refuses to switch while photos are out of reach, or unchanged and yet cannot be read, unless
+told to give them up.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from facesearch.indexing.summary import (
     ReindexSummary,
 )
 from facesearch.library import AddedFace, KeptFace, Library
-from facesearch.photos import photo_file
+from facesearch.photos import fingerprint, photo_file
 from facesearch.records import (
     AlignedFace,
     DetectedFace,
@@ -35,6 +36,7 @@ from facesearch.records import (
     FaceDetector,
     Models,
     PhotoFile,
+    SkippedFile,
     Span,
 )
 from facesearch.vision.boxes import MEANT, pair_up
@@ -76,7 +78,7 @@ def reindex(
     except KeyboardInterrupt:
         run.finish_batch()
         raise ReindexInterrupted(run.summary(switched=False, interrupted=True)) from None
-    if run.waiting and not force:
+    if (run.waiting or run.unread) and not force:
         return run.summary(switched=False)
     run.named_lost = library.succession.named_faces_without_successor()
     with library.changing():
@@ -118,6 +120,7 @@ class _Reindexing:
     batch: list[_Read] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     waiting: Counter[Path] = field(default_factory=Counter)
+    unread: list[SkippedFile] = field(default_factory=list)
     named_lost: int = 0
     heads_dropped: int = 0
     calibration_dropped: bool = False
@@ -173,6 +176,8 @@ class _Reindexing:
                 self._take_photo(photo_id, result)
         elif isinstance(result, PhotoError) and isinstance(result.__cause__, OSError) and result.__cause__.errno:
             self.waiting[file.path.parent] += 1  # the disk's fault, not the content's
+        elif isinstance(result, PhotoError) and _is_content(file.path, sha256):
+            self.unread.append(SkippedFile(file.path, result.reason))
         else:
             self._fail(photo_id, result.reason if isinstance(result, PhotoError) else None)
 
@@ -276,9 +281,18 @@ class _Reindexing:
             heads_dropped=self.heads_dropped,
             calibration_dropped=self.calibration_dropped,
             waiting=tuple(AbsentFolder(folder, photos) for folder, photos in sorted(self.waiting.items())),
+            unread=tuple(self.unread),
             elapsed_s=time.monotonic() - self.started_s,
             interrupted=interrupted,
         )
+
+
+def _is_content(path: Path, sha256: str) -> bool:
+    """Whether a file that cannot be read is the one that could be once: then a package is missing, or memory."""
+    try:
+        return fingerprint(path) == sha256
+    except PhotoError:  # it went away meanwhile
+        return True
 
 
 def _seen(added: Iterable[tuple[KeptFace, AlignedFace | None]]) -> list[AlignedFace]:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.tiles import ColourTower, TileDetector, draw
+from support.people_library import everything
+from support.tiles import WHITE, ColourTower, TileDetector, draw
 
 from facesearch.errors import PhotoError
 from facesearch.indexing import (
@@ -23,6 +24,8 @@ from facesearch.indexing import (
 )
 from facesearch.indexing.survey import software_of
 from facesearch.library import Library
+from facesearch.people import name_faces
+from facesearch.photos import fingerprint
 from facesearch.query import QueryOptions, ask, probe_photo
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
@@ -75,6 +78,43 @@ def test_failed_photos_are_tried_again_when_the_software_changed(
     assert ([skipped.path for skipped in summary.skipped], summary.skipped_known) == ([changing_album / "bad.jpg"], 0)
     assert summary.photos_unchanged == 2
     assert _index(library, changing_album)[0].skipped_known == 1  # and once only
+
+
+def _named(library: Library) -> dict[str, bool]:
+    """The people with a name, and whether the file of their photo is missing."""
+    faces = library.catalog.faces_in(library.catalog.photo_ids().values())
+    where = library.catalog.photo_paths(face.photo_id for face in faces)
+    return {face.name: where[face.photo_id].missing for face in faces if face.name is not None}
+
+
+@pytest.mark.parametrize("harm", ["cut off", "partly"])
+def test_a_photo_that_is_damaged_for_a_while_keeps_its_people(
+    library: Library, changing_album: Path, tmp_path: Path, harm: str
+) -> None:
+    photo = draw(changing_album / "red.jpg", RED, WHITE, GREEN)
+    _index(library, changing_album)
+    green = library.catalog.faces_in([library.catalog.photo_ids()[fingerprint(photo)]])[1]
+    name_faces(library, [green.face_id], "Greta")
+    before, whole = everything(library), photo.read_bytes()
+    photo.write_bytes(whole[:100] if harm == "cut off" else whole[:-200])
+    for _ in range(2):
+        summary, _ = _index(library, changing_album)
+        assert [skipped.path for skipped in summary.skipped] == [photo]
+        assert (everything(library), _named(library)) == (before, {"Greta": True})
+        assert prune(library).files == 0
+    photo.write_bytes(whole)
+    assert _index(library, changing_album)[0].skipped == ()
+    assert (everything(library), _named(library)) == (before, {"Greta": False})
+    photo.write_bytes(whole[:100])
+    _index(library, changing_album)
+    photo.write_bytes(whole[:2] + b"\xff\xfe\x00\x06edit" + whole[2:])  # a comment
+    assert _index(library, changing_album)[0].faces_kept == 1
+    assert _named(library) == {"Greta": False}
+    photo.write_bytes(b"nothing")
+    _index(library, changing_album)
+    photo.unlink()
+    _index(library, changing_album)
+    assert (_named(library), prune(library).files, _named(library)) == ({"Greta": True}, 1, {})
 
 
 def test_the_software_is_told_by_decoder_and_detector() -> None:

@@ -17,7 +17,7 @@ from facesearch.indexing import AbsentFolder, IndexOptions, IndexProgress, Reind
 from facesearch.library import Library, forget, verify
 from facesearch.library.care.purge import Purge
 from facesearch.query import ask, probe_photo
-from facesearch.records import DetectedFace, Floats, Models, PhotoFile, Pixels
+from facesearch.records import DetectedFace, Floats, Models, PhotoFile, Pixels, SkippedFile
 from facesearch.vision.faces import SeenPhoto
 
 PHOTOS = 40
@@ -214,6 +214,28 @@ def test_machines_that_fail_drop_no_photo(reindexed_library: Library, reindexed_
     assert summary.waiting == (AbsentFolder(reindexed_album / "Ann", PHOTOS),)
     assert reindex(reindexed_library, TileDetector(), OtherTower()).switched
     assert _people(reindexed_library) == before
+
+
+class WithoutPackage(Lost):
+    """A seer that lacks the package for every photo."""
+
+    def see(self, file: PhotoFile) -> SeenPhoto:
+        raise PhotoError(f"{file.path}: is of a format that is an extra", "is of a format that is an extra")
+
+
+def test_photos_that_only_this_installation_cannot_read_are_waited_for_or_given_up(
+    reindexed_library: Library, reindexed_album: Path
+) -> None:
+    before = _people(reindexed_library)
+    (reindexed_album / "Ann" / "00.png").write_bytes(b"broken")
+    summary = reindex(reindexed_library, TileDetector(), OtherTower(), seer=WithoutPackage)
+    assert (summary.switched, summary.photos_failed, len(summary.unread)) == (False, 1, PHOTOS - 1)
+    assert summary.unread[0] == SkippedFile(reindexed_album / "Ann" / "01.png", "is of a format that is an extra")
+    assert (reindexed_library.models, _people(reindexed_library)) == (MODELS, before)
+    assert reindex(reindexed_library, TileDetector(), OtherTower()).switched
+    assert _people(reindexed_library) == {key: value for key, value in before.items() if key[0] != 1}
+    assert reindex(reindexed_library, TileDetector(), ColourTower(), seer=WithoutPackage, force=True).switched
+    assert reindexed_library.status().photos == 0
 
 
 def test_photos_that_changed_or_broke_are_left_to_the_next_index(

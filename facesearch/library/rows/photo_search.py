@@ -5,7 +5,7 @@ Every question is answered from indices, so that it takes milliseconds among a m
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -87,6 +87,11 @@ class PhotoSearch:
         )
         found = {row[0]: FoundPhoto(*row) for row in rows}
         return [found[photo_id] for photo_id in photo_ids if photo_id in found]
+
+    def damaged(self, photo_ids: Iterable[int]) -> set[int]:
+        """Those of some photos of which only a part can be seen."""
+        rows = self._database.rows_in("SELECT id FROM photos WHERE damage IS NOT NULL AND id IN ({})", photo_ids)
+        return {row[0] for row in rows}
 
     def _selected(self, columns: str, wish: PhotoQuery) -> list[tuple[Any, ...]]:
         conditions, values = _conditions(wish)
