@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    import httpx
     from support.web_server import Serving
 
 
@@ -36,3 +37,10 @@ def server(album_and_library: tuple[Path, Path], tmp_path_factory: pytest.TempPa
     album, library = album_and_library
     with serving(library, tmp_path_factory.mktemp("temporary"), "--device", "cpu", "--root", str(album)) as running:
         yield running
+
+
+@pytest.fixture
+def client(server: Serving) -> Iterator[httpx.Client]:
+    """Asks the server, with its token."""
+    with server.client() as client:
+        yield client
