@@ -63,10 +63,11 @@ portable: $(VENV)/installed-dev
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 facesearch train/facesearch_train
 	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin facesearch train/facesearch_train
 
-# Two test files at a time, the longest first (tests/conftest.py); each stays in one process, which builds its albums and
-# towers once. To see again which are the longest: --durations=60.
+# Three test files at a time, for two cores: many tests wait for a process, a browser or a clock. The longest first
+# (tests/conftest.py); each stays in one process, which builds its albums and towers once. To see again which are the
+# longest: --durations=60.
 test: lint $(VENV)/milvus-lite/installed
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=30 --durations-min=4
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=30 --durations-min=4
 
 docs: $(VENV)/installed-dev
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs

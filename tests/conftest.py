@@ -24,11 +24,18 @@ pytest_plugins = ["support.fixtures"]
 
 PHOTOS_DIR = Path(os.environ.get("FACESEARCH_PHOTOS", Path(__file__).parents[2] / "shared" / "data"))
 LONGEST_FILES = (
-    "test_readme.py",
     "train/test_recipe.py",
-    "train/test_loop.py",
     "web/test_page.py",
+    "train/test_loop.py",
+    "test_readme.py",
+    "cluster/test_ray_workers.py",
+    "cli/test_cli_train.py",
+    "train/model/test_network.py",
+    "train/test_backends.py",
     "test_import_path.py",
+    "test_startup.py",
+    "photos/test_buckets.py",
+    "photos/test_watching.py",
 )
 
 
