@@ -173,7 +173,7 @@ def turned_points(points: np.ndarray, turns: int, width: float, height: float) -
 
 
 def test_landmarks_follow_a_turned_photo(detector: Detector, group: DrawnPhoto) -> None:
-    """Drawn faces look less like faces on their side: most are found, none elsewhere. Real ones: see below."""
+    """Drawn faces look less like faces on their side, but are found where they are. Real ones: see below."""
     width, height = group.pixels.shape[1], group.pixels.shape[0]
     upright, again = detector.detect(group.pixels), 0
     for turns in (1, 2, 3):
@@ -182,9 +182,9 @@ def test_landmarks_follow_a_turned_photo(detector: Detector, group: DrawnPhoto) 
             places = [turned_points(other.landmarks, turns, width, height) for other in upright]
             off = [np.linalg.norm(face.landmarks - place, axis=1).mean() for place in places]
             nearest = places[int(np.argmin(off))]
-            assert min(off) < 0.35 * np.linalg.norm(nearest[0] - nearest[1])
+            assert min(off) < 0.05 * np.linalg.norm(nearest[0] - nearest[1])
         again += len(turned)
-    assert again >= 0.6 * 3 * len(upright)
+    assert again >= 0.95 * 3 * len(upright)
 
 
 @pytest.mark.photos
@@ -283,19 +283,21 @@ def test_a_closer_look_follows_only_where_faces_may_be_small() -> None:
     assert [300 < face.box[0] < 300 + small_px for face in faces] == [True]
 
 
-def test_small_faces_of_a_panorama_are_found_once(detector: Detector) -> None:
+@pytest.mark.parametrize("face_px", [45, 60, 80])
+def test_small_faces_of_a_panorama_are_found_once_however_it_is_turned(detector: Detector, face_px: int) -> None:
     """Faces of 60 px in a photo 4,096 px long: 15 px in the 1,024 that a photo is shrunk to."""
     panorama = scene(4096, 400)
     portrait = drawn_portrait()
     height = float(portrait.faces[0].box[3] - portrait.faces[0].box[1])
-    small = resized(portrait.pixels, *(round(side * 60 / height) for side in portrait.pixels.shape[1::-1]))
+    small = resized(portrait.pixels, *(round(side * face_px / height) for side in portrait.pixels.shape[1::-1]))[:200]
     lefts = list(range(40, 3900, 300))
     for left in lefts:
         panorama[200 : 200 + small.shape[0], left : left + small.shape[1]] = small
     faces = detector.detect(panorama)
     assert sorted(int(face.box[0]) // 300 for face in faces) == [left // 300 for left in lefts]
-    turned = detector.detect(np.ascontiguousarray(panorama.transpose(1, 0, 2)))
-    assert len(turned) >= len(lefts) - 1  # mirrored on their side
+    turned = [np.rot90(panorama, turns) for turns in (1, 2, 3)]
+    for pixels in (*turned, panorama.transpose(1, 0, 2)):  # mirrored on their side
+        assert len(detector.detect(np.ascontiguousarray(pixels))) == len(lefts)
 
 
 def test_a_face_in_two_tiles_counts_once(detector: Detector, group: DrawnPhoto) -> None:

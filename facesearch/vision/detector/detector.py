@@ -10,8 +10,10 @@ from collections import Counter
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facesearch.records import DetectedFace, Device, Pixels
+from facesearch.vision.boxes import SUPPRESSED, overlap
 from facesearch.vision.detector import centerface
 from facesearch.vision.detector.centerface import SCORED_FROM_PX, Candidates, merged, without_parts
 from facesearch.vision.detector.photo_parts import Region, View, shrink, tiles, view, whole_view
@@ -20,7 +22,7 @@ from facesearch.vision.runtime import DEFAULT_RUNTIME, RuntimeSettings
 
 __all__ = ["DEFAULT_SETTINGS", "Detector", "DetectorSettings", "load_detector", "settings_of", "smallest_face"]
 
-_VERSION = 3  # raise it when the code below finds other faces than before
+_VERSION = 4  # raise it when the code below finds other faces than before
 _LEAST_SIDE_PX = 12  # a narrower photo shows nobody
 
 # A face that fills the photo is found where it is small and has room around it. Each photo is also looked at like that,
@@ -103,12 +105,16 @@ class Detector:
         found = self._faces(pixels, small)
         # The photo is turned, rather than some of its faces.
         is_turned = 2 * int(np.count_nonzero(found.is_clear)) <= len(found.scores)
-        for turn in self._turns(small, found, max(height, width) / max(small.shape[:2])):
+        turns = self._turns(small, found, max(height, width) / max(small.shape[:2]))
+        for turn in turns:
             turned_small = np.ascontiguousarray(np.rot90(small, turn))
             turned = _upright(self._faces(np.rot90(pixels, turn), turned_small, in_tiles=is_turned))
             if found.is_clear.all() and len(found.scores):
                 turned = turned.only(np.flatnonzero(turned.scores >= _SURE_SCORE))
-            found = merged([found, _turned_back(turned, turn, width, height)])
+            turned = _turned_back(turned, turn, width, height)
+            if is_turned and turn == turns[0]:  # most likely upright: landmarks are better here
+                found = found.only(np.flatnonzero(~_found_again(found, turned)))
+            found = merged([found, turned])
             if len(found.scores) and found.is_clear.all():
                 break
         return _clipped(found, width, height, self.settings.smallest_face_px(width, height))
@@ -188,15 +194,18 @@ class Detector:
                 return [2] if (is_large & (found.scores < _SURE_SCORE)).any() else []
             quarters = Counter((np.round(unclear.rolls / 90).astype(int) % 4).tolist())
             return sorted((1, 2, 3), key=lambda turn: -quarters[turn])
-        small = shrink(small, _GLANCE_SIDE_PX)
+        # The faces of a panorama are small and faint at a glance: several are worth a closer look.
+        is_long = _is_long(small.shape[1], small.shape[0])
+        side_px = self.settings.first_side_px if is_long else _GLANCE_SIDE_PX
+        score, least = (self.least_score, _SMALL_COUNT) if is_long else (_GLANCE_SCORE, 1)
+        small = shrink(small, side_px)
         whole = Region(0, 0, small.shape[1], small.shape[0])
         glance = view(small, whole, max(small.shape[:2]), centerface.STEP_PX).pixels
-        turns = []
+        counts = {}
         for turn in (1, 2, 3):
             answers = self._network(np.ascontiguousarray(np.rot90(glance, turn))[None])
-            if len(_upright(centerface.decode(answers, _GLANCE_SCORE)).scores):
-                turns.append(turn)
-        return turns
+            counts[turn] = len(_upright(centerface.decode(answers, score)).scores)
+        return sorted((turn for turn in counts if counts[turn] >= least), key=lambda turn: -counts[turn])
 
 
 def load_detector(settings: DetectorSettings = DEFAULT_SETTINGS, *, lanes: int = 1, device: Device = "cpu") -> Detector:
@@ -231,6 +240,11 @@ def _wants_closer(hints: Candidates, small_px: float) -> bool:
 
 def _upright(faces: Candidates) -> Candidates:
     return faces.only(np.flatnonzero(np.abs(faces.rolls) <= _UPRIGHT))
+
+
+def _found_again(faces: Candidates, others: Candidates) -> NDArray[np.bool_]:
+    """(N,): which faces are among the others."""
+    return np.asarray(overlap(faces.boxes, others.boxes).max(axis=1, initial=0) > SUPPRESSED)
 
 
 def _turned_back(faces: Candidates, turn: int, width: int, height: int) -> Candidates:
