@@ -34,13 +34,14 @@ _PEOPLE_A_GROUP = (2, 7)
 
 @dataclass(frozen=True)
 class Album:
-    """What was written. people: their names, each a folder. portraits, groups: photos. faces: rows of people.csv."""
+    """What was written."""
 
     directory: Path
-    people: tuple[str, ...]
+    people: tuple[str, ...]  # their names, each a folder
+    # portraits, groups: photos
     portraits: int
     groups: int
-    faces: int
+    faces: int  # rows of people.csv
 
 
 def write_album(

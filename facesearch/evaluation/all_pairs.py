@@ -22,14 +22,14 @@ _SEED = 1
 
 @dataclass(frozen=True, eq=False)
 class NamedFaces:
-    """The faces of a protocol. embeddings: float64 (N, D). names: N. absent: the person on each photo without a face.
-    scales: local scales (N,), by which distances are judged (see cohort); None for plain distances."""
+    """The faces of a protocol."""
 
     protocol: str
     dataset: str
-    embeddings: NDArray[np.float64]
-    names: Sequence[str]
-    absent: Sequence[str] = field(default=())
+    embeddings: NDArray[np.float64]  # float64 (N, D)
+    names: Sequence[str]  # N
+    absent: Sequence[str] = field(default=())  # the person on each photo without a face
+    # local scales (N,), by which distances are judged (see cohort); None for plain distances
     scales: Floats | None = None
 
     @property

@@ -33,15 +33,12 @@ INDEPENDENT = 0.4  # the power of a person's faces that count as independent; 0.
 
 @dataclass(frozen=True)
 class Calibration:
-    """A map from distance to the log of (probability of one person / of two people), for an equal prior.
+    """A map from distance to the log of (probability of one person / of two people), for an equal prior."""
 
-    distances: rising knots, that stand for equal shares of the pairs, each in the middle of its share. log_odds: never
-    rising, one a knot; straight lines between, level beyond the ends.
-    expected_calibration_error: of such a map on people that it was not fitted on, or None where that was not measured.
-    """
-
+    # rising knots, that stand for equal shares of the pairs, each in the middle of its share
     distances: tuple[float, ...]
-    log_odds: tuple[float, ...]
+    log_odds: tuple[float, ...]  # never rising, one a knot; straight lines between, level beyond the ends
+    # of such a map on people that it was not fitted on, or None where that was not measured
     expected_calibration_error: float | None = None
 
     @overload
@@ -116,15 +113,11 @@ class Calibration:
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Pairs in bins of equal width by their predicted probability. All float64 (B,), empty bins left out.
+    """Pairs in bins of equal width by their predicted probability. All float64 (B,), empty bins left out."""
 
-    said: the mean probability. found: the share of pairs of one person. weight: the share of all pairs, sums to 1.
-    Genuine and impostor pairs weigh alike in all three.
-    """
-
-    said: Values
-    found: Values
-    weight: Values
+    said: Values  # the mean probability
+    found: Values  # the share of pairs of one person
+    weight: Values  # the share of all pairs, sums to 1. Genuine and impostor pairs weigh alike in all three
 
     @property
     def expected_error(self) -> float:

@@ -14,21 +14,17 @@ from numpy.typing import ArrayLike, NDArray
 @dataclass(frozen=True)
 class ClusterScores:
     """B-cubed: over all faces the mean share of a face's group that shows its person (precision), and of its person's
-    faces that are in its group (recall). Source: Bagga and Baldwin 1998.
-
-    grouped_precision: the same precision over the faces in groups of two or more alone, which the others, always right,
-    cannot lift. pair_*: over all pairs of faces in one group, and of one person. Precision of nothing is 1, recall 0.
-    groups: of two faces or more. grouped: faces in them. faces: all.
-    """
+    faces that are in its group (recall). Source: Bagga and Baldwin 1998."""
 
     precision: float
     recall: float
+    # the precision over faces in groups of two or more; single faces, which are always right, would raise it
     grouped_precision: float
-    pair_precision: float
-    pair_recall: float
-    groups: int
-    grouped: int
-    faces: int
+    pair_precision: float  # over all pairs of faces in one group; 1 without any
+    pair_recall: float  # over all pairs of faces of one person; 0 without any
+    groups: int  # of two faces or more
+    grouped: int  # faces in them
+    faces: int  # all
 
     @property
     def f(self) -> float:

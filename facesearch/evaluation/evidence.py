@@ -36,13 +36,13 @@ Pairs = tuple[ShownPair, ...]
 
 @dataclass(frozen=True)
 class ShownPairs:
-    """genuine, impostor: some, drawn by a fixed seed, nearest first. rejected: the genuine pairs farthest above the
-    best threshold; accepted: the impostor pairs farthest below it."""
+    """The pairs that a report shows."""
 
+    # genuine, impostor: some, drawn by a fixed seed, nearest first
     genuine: Pairs
     impostor: Pairs
-    rejected: Pairs
-    accepted: Pairs
+    rejected: Pairs  # the genuine pairs farthest above the best threshold
+    accepted: Pairs  # the impostor pairs farthest below it
 
     @property
     def rows(self) -> list[int]:

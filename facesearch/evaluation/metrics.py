@@ -62,18 +62,15 @@ class RocCurve:
 
 @dataclass(frozen=True)
 class TrueAccepts:
-    """The share of genuine pairs accepted where at most the share `far` of impostor pairs is.
-
-    low, high: 95 % Wilson interval of tar, from the number of genuine pairs. threshold: that accepts them.
-    reached_far: of the impostor pairs at hand.
-    """
+    """The share of genuine pairs accepted where at most the share `far` of impostor pairs is."""
 
     far: float
     tar: float
+    # low, high: 95 % Wilson interval of tar, from the number of genuine pairs
     low: float
     high: float
-    threshold: float
-    reached_far: float
+    threshold: float  # that accepts them
+    reached_far: float  # of the impostor pairs at hand
 
 
 @dataclass(frozen=True)

@@ -21,17 +21,15 @@ _BLOCK_VALUES = 1 << 21  # distances held at once, 16 MB
 
 @dataclass(frozen=True, eq=False)
 class PairCounts:
-    """How many pairs of each kind lie in each bin: above the edge before (the first: from 0), up to edges[i].
+    """How many pairs of each kind lie in each bin: above the edge before (the first: from 0), up to edges[i]."""
 
-    edges: float64 (B,), rising. genuine, impostor: int64 (B,). sums: of the distances of either kind.
-    right_at_threshold: pairs judged correctly when those at most `threshold` apart are taken as one person, exact.
-    """
-
-    edges: NDArray[np.float64]
+    edges: NDArray[np.float64]  # float64 (B,), rising
+    # genuine, impostor: int64 (B,)
     genuine: NDArray[np.int64]
     impostor: NDArray[np.int64]
-    sums: tuple[float, float]
+    sums: tuple[float, float]  # of the distances of either kind
     threshold: float
+    # pairs judged correctly when those at most `threshold` apart are taken as one person, exact
     right_at_threshold: int
 
 

@@ -16,56 +16,49 @@ FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 
 @dataclass(frozen=True)
 class Identification:
-    """The shares of probes whose own person was the nearest, or among the five nearest, in a gallery of one face each.
-
-    photos_not_found: of gallery and probes, those without a face found; their people count as missed.
-    """
+    """The shares of probes whose own person was the nearest, or one of the five nearest, of a face for each."""
 
     people: int
     rank_1: float
     rank_5: float
-    photos_not_found: int
+    photos_not_found: int  # of gallery and probes, those without a face found; their people count as missed
 
 
 @dataclass(frozen=True)
 class Report:
-    """A tower's figures by one protocol. Mean distances are of pairs with both faces found.
-
-    photos_not_found, pairs_not_found: photos of the protocol in which no face was found, and pairs with such a photo.
-    accuracy: by folds, each at the best threshold of the others; None without two folds. In a list of pairs the folds
-    are the list's; among all pairs they are of people, and both kinds of pairs weigh alike. best: the threshold with
-    the fewest errors on all pairs. balanced: the one that is best when both kinds weigh alike. threshold: the one that
-    was asked about, with its accuracy_at_threshold of all pairs, and balanced_at_threshold; balanced_at_1: the latter
-    at a distance of 1. true_accepts: at FAR 0.1 to 0.0001, as far as the number of impostor pairs allows; their
-    intervals take pairs as independent, which pairs that share a person are not quite. calibration_error: the expected
-    calibration error of the card's probabilities; None without any. identification: None where nobody has two photos.
-    calibrated_by: of a library, whose threshold and probabilities: "tower", "head" or "library", whose own were fitted
-    to the very people who are judged. judged: the same figures by distances that the tower's cohort judges (see
-    cohort); None without one. All others are of plain distances.
-    """
+    """A tower's figures by one protocol. Mean distances are of pairs with both faces found."""
 
     protocol: str
     dataset: str
     photos: int
     genuine_pairs: int
     impostor_pairs: int
+    # photos_not_found, pairs_not_found: photos of the protocol in which no face was found, and pairs with such a photo
     photos_not_found: int
     pairs_not_found: int
+    # by folds, each at the best threshold of the others; None without two folds. In a list of pairs the folds are the
+    # list's; among all pairs they are of people, and both kinds of pairs weigh alike
     accuracy: metrics.FoldedAccuracy | None
-    best: metrics.Threshold
-    balanced: metrics.Threshold
-    threshold: float
-    accuracy_at_threshold: float
-    balanced_at_threshold: float
-    balanced_at_1: float
+    best: metrics.Threshold  # the threshold with the fewest errors on all pairs
+    balanced: metrics.Threshold  # the one that is best when both kinds weigh alike
+    threshold: float  # the one that was asked about
+    accuracy_at_threshold: float  # of all pairs
+    balanced_at_threshold: float  # when both kinds weigh alike
+    balanced_at_1: float  # the same at a distance of 1
     auc: float
     equal_error_rate: float
+    # at FAR 0.1 to 0.0001, as far as the number of impostor pairs allows; their intervals take pairs as independent,
+    # which pairs that share a person are not quite
     true_accepts: tuple[metrics.TrueAccepts, ...]
     genuine_distance: float
     impostor_distance: float
-    calibration_error: float | None
-    identification: Identification | None
+    calibration_error: float | None  # the expected calibration error of the card's probabilities; None without any
+    identification: Identification | None  # None where nobody has two photos
+    # of a library, where threshold and probabilities come from: "tower", "head" or "library"; the library's own were
+    # fitted to the very people who are judged
     calibrated_by: str | None = None
+    # the same figures by distances that the tower's cohort judges (see cohort); None without one. All others are of
+    # plain distances
     judged: Report | None = None
 
     def to_json(self) -> dict[str, Any]:

@@ -32,15 +32,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class SidecarOptions:
-    """short: new sidecars are IMG.xmp instead of IMG.jpg.xmp. keywords: names as keywords too. withdraw: take out what
-    facesearch has written and the library no longer has. force: over other names in the metadata. dry_run: write
-    nothing."""
+    """How an export writes sidecars."""
 
-    short: bool = False
-    keywords: bool = False
-    withdraw: bool = False
-    force: bool = False
-    dry_run: bool = False
+    short: bool = False  # new sidecars are IMG.xmp instead of IMG.jpg.xmp
+    keywords: bool = False  # also write names as keywords
+    withdraw: bool = False  # remove what facesearch has written and the library no longer has
+    force: bool = False  # replace other names in the metadata
+    dry_run: bool = False  # write nothing
 
 
 @dataclass(frozen=True)
@@ -55,25 +53,21 @@ class ExportConflict:
 
 @dataclass
 class SidecarSummary:
-    """What an export to sidecars did. photos: files with named faces, copies each; people: who is on them.
+    """What an export to sidecars did."""
 
-    sidecars_new, _changed, _unchanged: files. regions_added, _updated, _removed, _kept: in them. conflicts: regions
-    with another name. missing: photos that are not there. skipped: photos and sidecars that were left alone, with the
-    reason.
-    """
-
-    photos: int = 0
+    photos: int = 0  # files with named faces; each copy counts
     faces: int = 0
-    people: int = 0
-    sidecars_new: int = 0
+    people: int = 0  # who are on them
+    sidecars_new: int = 0  # files, as the next two
     sidecars_changed: int = 0
     sidecars_unchanged: int = 0
-    regions_added: int = 0
+    regions_added: int = 0  # in the sidecars, as the next three
     regions_updated: int = 0
     regions_removed: int = 0
     regions_kept: int = 0
-    conflicts: list[ExportConflict] = field(default_factory=list)
-    missing: list[Path] = field(default_factory=list)
+    conflicts: list[ExportConflict] = field(default_factory=list)  # regions with another name
+    missing: list[Path] = field(default_factory=list)  # photos that are not there
+    # photos and sidecars that were left alone, with the reason
     skipped: list[SkippedFile] = field(default_factory=list)
     dry_run: bool = False
 

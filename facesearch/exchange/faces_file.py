@@ -57,12 +57,12 @@ class ListedFace:
 
 @dataclass
 class ListingSummary:
-    """What a listing holds. missing: photos that are not there, and were left out."""
+    """What a listing holds."""
 
     photos: int = 0
     faces: int = 0
     people: int = 0
-    missing: list[Path] = field(default_factory=list)
+    missing: list[Path] = field(default_factory=list)  # photos that are not there, and were left out
 
 
 def photos_there(photos: Iterable[PhotoFaces], summary: ListingSummary) -> Iterator[tuple[PhotoFaces, list[Path]]]:

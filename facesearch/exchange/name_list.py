@@ -41,19 +41,15 @@ class PassedOver:
 
 @dataclass(frozen=True)
 class ListSummary:
-    """What a list did. rows: its lines with a person. named: faces that got a name; same: that had it already.
+    """What a list did."""
 
-    people_new: people who were created. passed_over: what could not be used. change: the number of the change in the
-    journal, None where there is none. dry_run: nothing was changed.
-    """
-
-    rows: int
-    named: int
-    same: int
-    people_new: int
-    passed_over: tuple[PassedOver, ...]
-    change: int | None
-    dry_run: bool
+    rows: int  # its lines with a person
+    named: int  # faces that got a name
+    same: int  # that had it already
+    people_new: int  # people who were created
+    passed_over: tuple[PassedOver, ...]  # what could not be used
+    change: int | None  # the number of the change in the journal, None where there is none
+    dry_run: bool  # nothing was changed
 
 
 @dataclass(frozen=True)

@@ -42,10 +42,10 @@ class PicasaFaces:
 
 @dataclass(frozen=True)
 class PicasaFolder:
-    """One `.picasa.ini`. photos: what it says of each, by file name. contacts: names by number."""
+    """One `.picasa.ini`."""
 
-    photos: dict[str, dict[str, str]]
-    contacts: dict[str, str]
+    photos: dict[str, dict[str, str]]  # what it says of each, by file name
+    contacts: dict[str, str]  # names by number
 
     def faces_of(self, photo: str, contacts: dict[str, str]) -> PicasaFaces:
         """The faces of a photo of that name. contacts: names by number from elsewhere, which this file's go before."""

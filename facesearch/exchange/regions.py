@@ -41,14 +41,14 @@ _BEFORE_THE_CROP = "is for the photo before it was cropped or turned, as other r
 
 @dataclass(frozen=True)
 class Region:
-    """A face region. name: "" where it has none. item: its place in the list; holder: the element with its fields; both
-    None for forms that facesearch does not write to, holder also for Microsoft's. is_named, is_drawn: facesearch named
-    it, and drew it, and nobody has changed that since."""
+    """A face region."""
 
-    name: str
+    name: str  # "" where it has none
     area: Area
-    item: Element | None = None
+    item: Element | None = None  # its place in the list
+    # the element with its fields; both None for forms that facesearch does not write to, holder also for Microsoft's
     holder: Element | None = None
+    # is_named, is_drawn: facesearch named it, and drew it, and nobody has changed that since
     is_named: bool = False
     is_drawn: bool = False
 
@@ -63,11 +63,12 @@ class UnusableRegion:
 
 @dataclass
 class FaceRegions:
-    """What a packet says of faces. stale: regions for another picture than the photo is now, as before it was cropped;
-    those with a name are among the unusable too."""
+    """What a packet says of faces."""
 
     usable: list[Region] = field(default_factory=list)
     unusable: list[UnusableRegion] = field(default_factory=list)
+    # regions for another picture than the photo is now, as before it was cropped; those with a name are among the
+    # unusable too
     stale: list[Region] = field(default_factory=list)
 
 

@@ -22,10 +22,10 @@ Cells = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Table:
-    """columns: their names, in lower case. lines: the number of each line in the file and its cells by column, ""
-    for one that is missing. Going through them raises UsageError where the file is no CSV."""
+    """A table in a file. Going through its lines raises UsageError where the file is not CSV."""
 
-    columns: tuple[str, ...]
+    columns: tuple[str, ...]  # their names, in lower case
+    # the number of each line in the file, and its cells by column, "" for a missing one
     lines: Iterator[tuple[int, Cells]]
 
 

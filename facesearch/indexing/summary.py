@@ -41,24 +41,22 @@ DEFAULT_OPTIONS = IndexOptions()
 
 @dataclass(frozen=True)
 class IndexProgress:
-    """How far a run is. total: the files that are new or changed; the unchanged ones need no time. nodes: what the
-    machines of a cluster do."""
+    """How far a run is."""
 
     done: int
-    total: int
+    total: int  # the files that are new or changed; the unchanged ones need no time
     faces: int
     skipped: int
     current: Path | None
-    nodes: tuple[NodeWork, ...] = ()
+    nodes: tuple[NodeWork, ...] = ()  # what the machines of a cluster do
 
 
 @dataclass(frozen=True)
 class AbsentFolder:
-    """A folder that is not there today, or is empty as a mount point without its drive is. files: those that the
-    library knows in it."""
+    """A folder that is not there today, or is empty as a mount point without its drive is."""
 
     path: Path
-    files: int
+    files: int  # those that the library knows in it
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class IndexSummary:
     """What a run did.
 
     A moved photo is content that the library knew, found under a path that replaces the former one; a copied photo is
-    found under a path beside it. nodes: how many photos each machine of a cluster has read.
+    found under a path beside it.
     """
 
     photos_new: int
@@ -106,7 +104,7 @@ class IndexSummary:
     group_change: int | None = None  # the line of the journal that takes the grouping back; None where nothing moved
     grouped: bool = False  # whether the run looked for groups
     videos_left_out: int = 0  # those that cannot be read, because the extra for it is not installed
-    nodes: Mapping[str, int] = field(default_factory=dict)
+    nodes: Mapping[str, int] = field(default_factory=dict)  # how many photos each machine of a cluster has read
 
 
 class IndexInterrupted(KeyboardInterrupt):

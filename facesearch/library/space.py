@@ -25,13 +25,14 @@ _ROWS_AT_ONCE = 2048  # both blocks, of float64, stay in a core's cache
 class Space:
     """A map of embeddings: linear by `head`, float32 (32, 32), or the identity where that is None.
 
-    calibration: from distances in this space to probabilities; None where the tower's own holds, as in its own space.
-    cohort: strangers where they lie in this space, which judged distances come from, with their threshold; None
-    for plain distances. Raises ValueError for a head of another shape, or with a number that is not finite.
+    Raises ValueError for a head of another shape, or with a number that is not finite.
     """
 
     head: Floats | None = None
+    # from distances in this space to probabilities; None where the tower's own holds, as in its own space
     calibration: Calibration | None = None
+    # strangers where they lie in this space, which judged distances come from, with their threshold; None for plain
+    # distances
     cohort: Cohort | None = None
 
     def __post_init__(self) -> None:

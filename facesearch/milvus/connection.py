@@ -35,12 +35,10 @@ _REFUSED = re.compile(r"unauthenticated|permission.?denied|auth check failure|no
 
 @dataclass(frozen=True)
 class MilvusPlace:
-    """Where faces are published. Raises UsageError for an address that cannot be one.
+    """Where faces are published. Raises UsageError for an address that cannot be one."""
 
-    uri: "http://host:19530", or "https://..." for TLS; a path names one of the server's databases. Credentials never
-    stand in it: see `token`.
-    """
-
+    # "http://host:19530", or "https://..." for TLS; a path names one of the server's databases. Credentials never stand
+    # in it: see `token`
     uri: str
     collection: str = DEFAULT_COLLECTION
 

@@ -39,12 +39,11 @@ _FRAME = ((0, 0, 0), (255, 214, 10))  # dark outside, bright inside: seen on any
 
 @dataclass(frozen=True)
 class Cut:
-    """A face as JPEGs. face: square. photo: all of its photo, the face framed; None also where none was wanted.
-    reason: why there are no pictures, in a few words."""
+    """A face as JPEGs."""
 
-    face: bytes | None = None
-    photo: bytes | None = None
-    reason: str = ""
+    face: bytes | None = None  # square
+    photo: bytes | None = None  # all of its photo, the face framed; None also where none was wanted
+    reason: str = ""  # why there are no pictures, in a few words
 
 
 def cut_faces(
@@ -126,11 +125,11 @@ def _stamps(library: Library, where: PhotoPath | None) -> dict[Path, tuple[int, 
 
 @dataclass(frozen=True)
 class PhotoCuts:
-    """A photo and all its faces as JPEGs. reason: why there are no pictures, in a few words."""
+    """A photo and all its faces as JPEGs."""
 
     photo: bytes | None = None  # without frames
     faces: Mapping[int, bytes] = field(default_factory=dict)  # squares by face id
-    reason: str = ""
+    reason: str = ""  # why there are no pictures, in a few words
 
 
 def cut_photo(library: Library, photo_id: int, longest_px: int = PHOTO_PX) -> PhotoCuts:

@@ -17,13 +17,12 @@ Order = Literal["doubtful", "typical", "date"]
 
 @dataclass(frozen=True)
 class SheetFace:
-    """A face of a person. distance: from the person's middle; None where it has no embedding. taken: when its photo
-    was, ISO 8601 without a time zone; None where only the file's time says so. photo: None if no file shows it."""
+    """A face of a person."""
 
     face_id: int
-    distance: float | None
-    taken: str | None
-    photo: Path | None
+    distance: float | None  # from the person's middle; None where it has no embedding
+    taken: str | None  # when its photo was, ISO 8601 without a time zone; None where only the file's time says so
+    photo: Path | None  # None if no file shows it
     missing: bool
     quality: float | None  # how well it can be recognised, 0 to 1
     span: Span | None = None  # when it is seen, if `photo` is a video

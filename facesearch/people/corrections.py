@@ -28,20 +28,16 @@ USER = "user"
 
 @dataclass(frozen=True)
 class PeopleChanged:
-    """What a change did. change: its number in the journal, None where all was so already. faces: how many faces it
-    moved or rejected. people: how many people were dissolved. total: the faces that the person has now.
+    """What a change did."""
 
-    person_id, name and born: of the person who it ended with.
-    """
-
-    change: int | None
+    change: int | None  # its number in the journal; None if nothing changed
     action: str
-    person_id: int
+    person_id: int  # of the person who it ended with, as name and born
     name: str | None
     born: str | None
-    faces: int
-    people: int
-    total: int
+    faces: int  # how many faces it moved or rejected
+    people: int  # how many people were dissolved
+    total: int  # the faces that the person has now
 
 
 @dataclass(frozen=True)

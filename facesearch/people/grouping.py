@@ -37,18 +37,14 @@ _FACES_OF_A_PERSON = 256  # evenly through their ids: the mean distance to more 
 
 @dataclass(frozen=True)
 class GroupedPerson:
-    """A new group, or a person that faces joined. Plain values only, ready for JSON.
+    """A new group, or a person that faces joined. Plain values only, ready for JSON."""
 
-    person_id: None for a new group of a dry run. is_new: whether the person was found now. face_ids: the faces that
-    came, and faces: how many; total: how many the person has now.
-    """
-
-    person_id: int | None
+    person_id: int | None  # None for a new group of a dry run
     name: str | None
-    is_new: bool
-    faces: int
-    total: int
-    face_ids: tuple[int, ...]
+    is_new: bool  # whether the person was found now
+    faces: int  # how many came
+    total: int  # how many the person has now
+    face_ids: tuple[int, ...]  # those that came
 
 
 @dataclass(frozen=True)

@@ -38,12 +38,11 @@ class LoggedChange:
 
 @dataclass(frozen=True)
 class Undone:
-    """What was undone: the line, and the number of the line that undid it. gone: its faces that are no longer in the
-    library, and so stay as they are."""
+    """What was undone: the line, and the number of the line that undid it."""
 
     change: int
     taken_back: LoggedChange
-    gone: int
+    gone: int  # its faces that are no longer in the library, and so stay as they are
 
 
 def change_log(library: Library, last: int | None = None) -> tuple[LoggedChange, ...]:

@@ -34,17 +34,15 @@ _NEAREST = 3  # a distance to a person is the mean to so many of their nearest f
 
 @dataclass(frozen=True)
 class SuspectList:
-    """The likeliest mistakes first. found: how many there are by kind. faces, people: how many were looked at.
-
-    photos_dated: photos of people with a date of birth that have a date themselves; photos_undated: that have none.
-    """
+    """The likeliest mistakes first."""
 
     suspects: tuple[Suspect, ...]
-    found: dict[str, int]
+    found: dict[str, int]  # how many there are by kind
+    # faces, people: how many were looked at
     faces: int
     people: int
-    photos_dated: int
-    photos_undated: int
+    photos_dated: int  # photos of people with a date of birth that have a date themselves
+    photos_undated: int  # those without a date
 
 
 def find_suspects(library: Library, top: int | None = 20) -> SuspectList:

@@ -15,31 +15,23 @@ KINDS = ("twice", "stray", "alike", "unborn")
 
 @dataclass(frozen=True)
 class Suspect:
-    """A likely mistake. kind: one of KINDS. evidence: natural logarithm of the odds that it is one, roughly.
+    """A likely mistake."""
 
-    person_id and name: whose faces it is about; face_id and photo: the face, None for two people. other_person_id and
-    other_name: who it may be, or who looks like one with the person; other_face_id: the other face on the same photo.
-    span: when the face is seen in a video, None for a photo's.
-    distance: of the face to the three nearest others of its person, or between the two people; other_distance: of the
-    face to the other person; None where there is nothing to measure. taken: the photo's date. reason: in words.
-    command: what would mend it, were it a mistake.
-    """
-
-    kind: str
-    evidence: float
-    person_id: int
+    kind: str  # one of KINDS
+    evidence: float  # natural logarithm of the odds that it is one, roughly
+    person_id: int  # of the person whose faces it is about
     name: str | None
-    face_id: int | None = None
+    face_id: int | None = None  # the doubtful face, on `photo`; None for two people
     photo: Path | None = None
-    span: Span | None = None
-    other_person_id: int | None = None
+    span: Span | None = None  # when the face is seen in a video, None for a photo's
+    other_person_id: int | None = None  # of the person who it may be, or who looks the same
     other_name: str | None = None
-    other_face_id: int | None = None
-    distance: float | None = None
-    other_distance: float | None = None
-    taken: str | None = None
-    reason: str = ""
-    command: str = ""
+    other_face_id: int | None = None  # the other face on the same photo
+    distance: float | None = None  # of the face to the three nearest others of its person, or between the two people
+    other_distance: float | None = None  # of the face to the other person; None where there is nothing to measure
+    taken: str | None = None  # the photo's date
+    reason: str = ""  # in words
+    command: str = ""  # what corrects it, if it is a mistake
 
 
 def worded(suspect: Suspect, person: PersonRow) -> Suspect:

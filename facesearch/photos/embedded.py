@@ -31,10 +31,10 @@ _PACKET = re.compile(rb"<x:xmpmeta[\s>].*?</x:xmpmeta\s*>", re.DOTALL)
 
 @dataclass(frozen=True)
 class Embedded:
-    """orientation: Exif's, 1 to 8, of the photo as it is stored. packets: XMP in RDF/XML, unchecked."""
+    """The metadata of a photo."""
 
-    orientation: int
-    packets: tuple[bytes, ...]
+    orientation: int  # Exif's, 1 to 8, of the photo as it is stored
+    packets: tuple[bytes, ...]  # XMP in RDF/XML, unchecked
 
 
 def read_embedded(path: Path) -> Embedded:

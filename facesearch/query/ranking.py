@@ -26,23 +26,22 @@ _SETTLED = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Contenders:
-    """The people near one face. keys: who they are, (P,). distances: of the people (P,). faces: how many of theirs are
-    stored (P,). reach: whoever is not among them has no face nearer than this; inf where everybody is."""
+    """The people near one face."""
 
-    keys: Sequence[Hashable]
-    distances: Values
-    faces: NDArray[np.int64]
-    reach: float
+    keys: Sequence[Hashable]  # who they are, (P,)
+    distances: Values  # of the people (P,)
+    faces: NDArray[np.int64]  # how many of theirs are stored (P,)
+    reach: float  # whoever is not among them has no face nearer than this; inf where everybody is
 
 
 @dataclass(frozen=True, eq=False)
 class Belief:
     """How likely a face is each of its contenders (P,), and nobody in the library; what is left over is for the people
-    who are not near. alone: the same, had the photo no other face."""
+    who are not near."""
 
     posterior: Values
     nobody: float
-    alone: Values
+    alone: Values  # the same, had the photo no other face
     nobody_alone: float
 
     @property

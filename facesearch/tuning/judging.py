@@ -30,13 +30,13 @@ _MOST_SAMPLES = 60  # faces to move about; each is a photo to read
 
 @dataclass(frozen=True, eq=False)
 class LibraryJudged:
-    """The figures of a library's named people, and what they come from. face_ids: (N,), in the order of the faces."""
+    """The figures of a library's named people, and what they come from."""
 
     report: Report
     roc: RocCurve
     calibration: Calibration | None
     faces: NamedFaces
-    face_ids: Sequence[int]
+    face_ids: Sequence[int]  # (N,), in the order of the faces
 
 
 def judge_library(

@@ -37,23 +37,20 @@ _OPERATIONS = re.compile(r"openvino\.opset\d+")
 
 @dataclass(frozen=True)
 class RuntimeSettings:
-    """How a network is run.
+    """How a network is run."""
 
-    lanes: how many threads call it at once, each answered on one core. More cores for one call would wait for one
-    another after every layer: where other programs are busy too, that takes ten times as long instead of half.
-    precision: "bf16" is nearly twice as fast where `has_bf16`, and less exact; slower than "f32" elsewhere. "int8" is
-    for graphs whose convolutions were quantised (see vision.tower.quantisation) and leaves the rest to
-    fastest_precision.
-    loads_fast: for a network that answers a few times: simple operations between convolutions are taken one by one.
-    OpenVINO compiles code for each chain of them otherwise, which takes half of a tower's loading, for answers in 10
-    instead of 12 ms.
-    device: OpenVINO's name for it. An NPU computes in float16 and takes networks of a fixed size alone; of the settings
-    above it has none.
-    """
-
+    # how many threads call it at once, each answered on one core. More cores for one call would wait for one another
+    # after every layer: where other programs are busy too, that takes ten times as long instead of half
     lanes: int = 1
+    # "bf16" is nearly twice as fast where `has_bf16`, and less exact; slower than "f32" elsewhere. "int8" is for graphs
+    # whose convolutions were quantised (see vision.tower.quantisation) and leaves the rest to fastest_precision
     precision: Precision = "f32"
+    # for a network that answers a few times: simple operations between convolutions are taken one by one. OpenVINO
+    # compiles code for each chain of them otherwise, which takes half of a tower's loading, for answers in 10 instead
+    # of 12 ms
     loads_fast: bool = False
+    # OpenVINO's name for it. An NPU computes in float16 and takes networks of a fixed size alone; of the settings above
+    # it has none
     device: Literal["CPU", "NPU"] = field(default="CPU", repr=False)  # a cached network is named after its hardware
 
     def properties(self) -> dict[str, str]:

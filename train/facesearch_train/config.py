@@ -16,26 +16,20 @@ from facesearch_train.schedule import CyclicalSchedule
 
 @dataclass(frozen=True)
 class Lessons:
-    """What a stage takes from a teacher (see `teaching`), beside the contrastive loss, whose labels are then soft.
+    """What a stage takes from a teacher (see `teaching`), beside the contrastive loss, whose labels are then soft."""
 
-    regression: the weight of the distance to the teacher's place, which is learnt fastest; length: that of the
-    difference in length, without which uncertain faces meet in the middle. neighbours: of the softmax over the batch,
-    which looks at the nearest of it. relations: of the distances in the batch, near_weight times for near pairs, which
-    are few. width: over which squared distance the teacher's softmax falls by the factor e (0.111
-    is 0.02 in dlib's distances). softness: over which distance its odds do (a genuine pair's label is then below 0.1
-    where dlib's distance is below 0.5). truth: the share of labels, and of each photo's place, that who is who decides.
-    same_view: dlib's network sees each crop as the tower does, augmented, at every step, instead of once as it is
-    (Beyer et al., "Knowledge distillation: A good teacher is patient and consistent", CVPR 2022); not with regression.
-    """
-
-    regression: float = 0.0
-    length: float = 1.0
-    neighbours: float = 0.0
-    relations: float = 0.0
+    regression: float = 0.0  # the weight of the distance to the teacher's place, which is learnt fastest
+    length: float = 1.0  # that of the difference in length, without which uncertain faces meet in the middle
+    neighbours: float = 0.0  # of the softmax over the batch, which looks at the nearest of it
+    relations: float = 0.0  # of the distances in the batch, near_weight times for near pairs, which are few
     near_weight: float = 7.0
+    # over which squared distance the teacher's softmax falls by the factor e (0.111 is 0.02 in dlib's distances)
     width: float = 0.111
+    # over which distance its odds do (a genuine pair's label is then below 0.1 where dlib's distance is below 0.5)
     softness: float = 0.1
-    truth: float = 0.0
+    truth: float = 0.0  # the share of labels, and of each photo's place, that who is who decides
+    # dlib's network sees each crop as the tower does, augmented, at every step, instead of once as it is (Beyer et al.,
+    # "Knowledge distillation: A good teacher is patient and consistent", CVPR 2022); not with regression
     same_view: bool = False
 
     def __post_init__(self) -> None:

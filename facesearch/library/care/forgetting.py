@@ -47,26 +47,19 @@ _TEXTS = (
 
 @dataclass(frozen=True)
 class ForgetSummary:
-    """What was forgotten. Plain values only, ready for JSON.
+    """What was forgotten. Plain values only, ready for JSON."""
 
-    what: "person", "photo" or "all". photos, people: deleted as a whole. journal: lines deleted or shortened.
-    copies: former databases that were deleted too. heads: how many heads were deleted, with what they were taught.
-    calibration: whether the library's own was dropped.
-    published: where the library's faces were published, and stay until they are published there again.
-    in_paths: paths of photos that a forgotten name still stands in. searched_bytes: how much was searched for what was
-    forgotten, and not found.
-    """
-
-    what: str
-    photos: int
+    what: str  # "person", "photo" or "all"
+    photos: int  # deleted as a whole
     faces: int
-    people: int
-    journal: int
-    copies: tuple[str, ...]
-    in_paths: int
-    searched_bytes: int
-    heads: int = 0
-    calibration: bool = False
+    people: int  # deleted as a whole
+    journal: int  # lines deleted or shortened
+    copies: tuple[str, ...]  # former databases that were deleted too
+    in_paths: int  # paths of photos that still contain a forgotten name
+    searched_bytes: int  # how much was searched for what was forgotten, and not found
+    heads: int = 0  # how many heads were deleted, with what they were taught
+    calibration: bool = False  # whether the library's own calibration was dropped
+    # where the library's faces were published, and stay until they are published there again
     published: tuple[str, ...] = ()
 
 

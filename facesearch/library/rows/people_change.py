@@ -30,11 +30,11 @@ class Conflict:
 
 @dataclass(eq=False)
 class PeopleChange:
-    """One change, inside a transaction of the Database. line_id: its line in the journal, once it has ended."""
+    """One change, inside a transaction of the Database."""
 
     database: Database
     parts: list[Delta] = field(default_factory=list)
-    line_id: int | None = None
+    line_id: int | None = None  # its line in the journal, once it has ended
     _people: dict[int, tuple[PersonRow | None, PersonRow | None]] = field(default_factory=dict)
     _faces: dict[int, tuple[Member, Member]] = field(default_factory=dict)
     _rejections: dict[tuple[int, int], bool] = field(default_factory=dict)

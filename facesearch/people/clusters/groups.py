@@ -26,17 +26,13 @@ _SORTED_BY = 4  # of an embedding's numbers: faces that agree in so many are the
 
 @dataclass(frozen=True, eq=False)
 class KnownFaces:
-    """What is known of N faces beforehand.
+    """What is known of N faces beforehand."""
 
-    people: int64 (N,), a number of 0 or more for each face that has a person, -1 for the others. photos: int64 (N,),
-    the same number for faces of one photo. rejections: int64 (R, 2), the row of a face and a person who it is not.
-    highest: no new person has a number up to this one.
-    """
-
-    people: Ints
-    photos: Ints
+    people: Ints  # int64 (N,), a number of 0 or more for each face that has a person, -1 for the others
+    photos: Ints  # int64 (N,), the same number for faces of one photo
+    # int64 (R, 2), the row of a face and a person who it is not
     rejections: Ints = field(default_factory=lambda: np.empty((0, 2), np.int64))
-    highest: int = -1
+    highest: int = -1  # no new person has a number up to this one
 
     @property
     def first_new(self) -> int:

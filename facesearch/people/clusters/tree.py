@@ -21,14 +21,11 @@ _EDGES_AT_ONCE = 1 << 18
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """Nodes 0..faces-1 are the faces, each later one merges two earlier ones.
+    """Nodes 0..faces-1 are the faces, each later one merges two earlier ones."""
 
-    children: int64 (M, 2), -1 for a face. sizes: int64 (M,), faces below. heights: float64 (M,), how far apart the two
-    children were, 0 for a face; never less than the children's own.
-    """
-
-    children: Ints
-    sizes: Ints
+    children: Ints  # int64 (M, 2), -1 for a face
+    sizes: Ints  # int64 (M,), faces below
+    # float64 (M,), how far apart the two children were, 0 for a face; never less than the children's own
     heights: Values
     faces: int
 

@@ -66,12 +66,12 @@ _SWAPS_SIDES = {UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A photo's pixels as bare bytes, row after row, three a pixel; the rest as in Photo. shape: (H, W, 3)."""
+    """A photo's pixels as bare bytes, row after row, three a pixel; the rest as in Photo."""
 
     file: PhotoFile
     sha256: str
     content: bytes
-    shape: tuple[int, int, int]
+    shape: tuple[int, int, int]  # (H, W, 3)
     original_size_px: tuple[int, int] | None
     damage: str | None = None
 

@@ -30,11 +30,11 @@ _ORIENTATIONS = {3: 3, 5: 8, 6: 6}
 
 @dataclass(frozen=True)
 class Preview:
-    """content: a JPEG or PPM file. orientation: how the photo lies, as EXIF counts. sensor_is_wide: as it is stored."""
+    """The preview in a RAW photo."""
 
-    content: bytes
-    orientation: int
-    sensor_is_wide: bool
+    content: bytes  # a JPEG or PPM file
+    orientation: int  # of the photo, as in EXIF
+    sensor_is_wide: bool  # whether the sensor's picture is wider than high, as it is stored
 
     def orientation_of(self, size: tuple[int, int]) -> int:
         """How the preview lies if it does not say so itself: some cameras have turned it already."""

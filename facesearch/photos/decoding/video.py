@@ -42,11 +42,10 @@ _SEARCHED_BYTES = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A frame that was looked at. pixels: uint8 (H, W, 3) RGB, upright; None where it shows what the one before it
-    showed."""
+    """A frame that was looked at."""
 
     at_s: float
-    pixels: Pixels | None
+    pixels: Pixels | None  # uint8 (H, W, 3) RGB, upright; None where it shows what the one before it showed
     scene: int  # counts on where the scene changes
 
 

@@ -39,11 +39,10 @@ _PROGRAM = "import sys; sys.path[:] = sys.argv[1].split('\\n'); from {} import s
 
 @dataclass(frozen=True)
 class WorkerLimits:
-    """What a photo may cost. seconds: of processors' time, and five times as many by the clock. memory_bytes: address
-    space beyond that of an idle process; held on Linux only."""
+    """What a photo may cost."""
 
-    seconds: float = 120.0
-    memory_bytes: int = 3 << 30
+    seconds: float = 120.0  # of processors' time, and five times as many by the clock
+    memory_bytes: int = 3 << 30  # address space beyond that of an idle process; held on Linux only
 
 
 DEFAULT_LIMITS = WorkerLimits()

@@ -41,21 +41,18 @@ class WhyOptions:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A person who the face may show. face_id: the nearest of their faces, `distance` away. rank: among the people
-    near, None where farther than all that were looked through. plain_distance: as in PersonMatch. probability: that
-    faces `distance` apart are one person; posterior: that it is this one, among all in the library and nobody;
-    person_distance: by which that is so, all as a query has them, and None without a calibration, and so far."""
+    """A person who the face may show."""
 
     person_id: int | None
     name: str | None
-    face_id: int
+    face_id: int  # the nearest of their faces, `distance` away
     distance: float
     same_person: bool
-    rank: int | None
-    probability: float | None
-    person_distance: float | None = None
-    posterior: float | None = None
-    plain_distance: float = 0.0
+    rank: int | None  # among the people near, None where farther than all that were looked through
+    probability: float | None  # that faces `distance` apart are one person
+    person_distance: float | None = None  # what `posterior` rests on; both None without a calibration
+    posterior: float | None = None  # that it is this one, among all in the library and nobody
+    plain_distance: float = 0.0  # as in PersonMatch
     span: Span | None = None  # when that face is seen in a video
 
 

@@ -21,19 +21,17 @@ _SEED = 1
 
 @dataclass(frozen=True, eq=False)
 class PairsAround:
-    """The library's own pairs, and a distance among them. Plain values, ready for JSON.
+    """The library's own pairs, and a distance among them. Plain values, ready for JSON."""
 
-    people, faces: whose pairs they are. genuine_pairs, impostor_pairs: of one person, of two people. genuine_farther:
-    the share of genuine pairs that lie farther apart than the distance; impostor_nearer: the share of impostor pairs
-    that lie as near. edges, genuine, impostor: both histograms, pairs a bin.
-    """
-
+    # people, faces: whose pairs they are
     people: int
     faces: int
+    # genuine_pairs, impostor_pairs: of one person, of two people
     genuine_pairs: int
     impostor_pairs: int
-    genuine_farther: float
-    impostor_nearer: float
+    genuine_farther: float  # the share of genuine pairs that lie farther apart than the distance
+    impostor_nearer: float  # the share of impostor pairs that lie as near
+    # edges, genuine, impostor: both histograms, pairs a bin
     edges: tuple[float, ...]
     genuine: tuple[int, ...]
     impostor: tuple[int, ...]

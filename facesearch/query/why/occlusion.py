@@ -32,12 +32,13 @@ _BATCH = 64  # crops in memory at once, a multiple of what a tower embeds at onc
 class Patches:
     """How a crop is covered: by squares of side_px, stride_px apart, the last ones at the edge.
 
-    fill: "mean" covers with the crop's mean colour and leaves nothing to see; "blur" leaves light and colour, and takes
-    only what is finer than a third of the patch. Raises UsageError for sizes that fit no crop, or make too many.
+    Raises UsageError for sizes that do not fit a crop, or make too many patches.
     """
 
     side_px: int = 24
     stride_px: int = 8
+    # "mean" covers with the crop's mean colour and leaves nothing to see; "blur" leaves light and colour, and takes
+    # only what is finer than a third of the patch
     fill: Fill = "blur"
 
     def __post_init__(self) -> None:
@@ -61,14 +62,12 @@ class Patches:
 
 @dataclass(frozen=True, eq=False)
 class Occlusion:
-    """How distances change as a crop is covered.
-
-    distances: float32 (R,), of the crop as it is to each of R references. changes: float64 (R, n, n), covered less
-    uncovered, by the patch's row and column: positive where covering moves the face away.
-    """
+    """How distances change as a crop is covered."""
 
     patches: Patches
-    distances: Floats
+    distances: Floats  # float32 (R,), of the crop as it is to each of R references
+    # float64 (R, n, n), covered less uncovered, by the patch's row and column: positive where covering moves the face
+    # away
     changes: Values
 
     def by_pixel(self, reference: int) -> Values:

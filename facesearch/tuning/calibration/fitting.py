@@ -37,39 +37,34 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Judged:
-    """How a threshold and probabilities do. far, tar: the shares of impostor and of genuine pairs at most that far
-    apart. accuracy: the mean of the two shares judged correctly. calibration_error: the expected one; None without a
-    calibration."""
+    """How a threshold and probabilities do."""
 
+    # far, tar: the shares of impostor and of genuine pairs at most that far apart
     far: float
     tar: float
-    accuracy: float
-    calibration_error: float | None
+    accuracy: float  # the mean of the two shares judged correctly
+    calibration_error: float | None  # the expected one; None without a calibration
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A library's own calibration and how sure it is. Intervals are 95 %, over the people drawn again.
-
-    faces: of named people, faces_used of which were taken; the grouping gave faces_grouped of them to anybody.
-    people: who have them; people_with_two: on two photos or more. own, tower: on people that the fit never saw, and by
-    what was in force without it, on the same pairs.
-    calibration.expected_calibration_error is own's. far_interval: of the share that passes the threshold; tar likewise.
-    """
+    """A library's own calibration and how sure it is. Intervals are 95 %, over the people drawn again."""
 
     threshold: float
     threshold_interval: Interval
     far: float
-    far_interval: Interval
+    far_interval: Interval  # of the share that passes the threshold; tar likewise
     tar: float
     tar_interval: Interval
-    faces: int
+    faces: int  # of named people, faces_used of which were taken; the grouping gave faces_grouped of them to anybody
     faces_used: int
     faces_grouped: int
-    people: int
-    people_with_two: int
+    people: int  # who have them
+    people_with_two: int  # on two photos or more
     genuine_pairs: int
     impostor_pairs: int
+    # own, tower: on people that the fit never saw, and by what was in force without it, on the same pairs.
+    # calibration.expected_calibration_error is own's
     own: Judged
     tower: Judged
     tower_threshold: float

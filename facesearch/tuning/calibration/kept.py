@@ -15,16 +15,13 @@ from facesearch.library import Library, Space
 
 @dataclass(frozen=True)
 class KeptCalibration:
-    """A threshold and a calibration of a library's own.
-
-    far: the share of pairs of different people that passes the threshold. fitted_at: ISO 8601, UTC. figures: what was
-    measured when it was fitted, by name, ready for JSON (see fitting.Fit).
-    """
+    """A threshold and a calibration of a library's own."""
 
     threshold: float
-    far: float
+    far: float  # the share of pairs of different people that passes the threshold
     calibration: Calibration
-    fitted_at: str
+    fitted_at: str  # ISO 8601, UTC
+    # what was measured when it was fitted, by name, ready for JSON (see fitting.Fit)
     figures: Mapping[str, Any] = field(default_factory=dict)
 
 

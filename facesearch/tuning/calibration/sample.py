@@ -21,17 +21,14 @@ _SEED = 1
 
 @dataclass(frozen=True, eq=False)
 class NamedSample:
-    """Faces of named people, in the library's space.
-
-    people, photos: whose each is, and which photo it is on, as numbers from 0 (N,). in_all: how many faces of named
-    people there are; grouped: how many of these the grouping gave to them, whether the user vouched for it or not.
-    """
+    """Faces of named people, in the library's space."""
 
     places: Places
+    # people, photos: whose each is, and which photo it is on, as numbers from 0 (N,)
     people: Ints
     photos: Ints
-    in_all: int
-    grouped: int = 0
+    in_all: int  # how many faces of named people there are
+    grouped: int = 0  # how many of these the grouping gave to them, whether the user vouched for it or not
 
     @property
     def people_count(self) -> int:

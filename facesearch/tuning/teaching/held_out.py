@@ -28,11 +28,12 @@ Learner = Callable[[NDArray[np.bool_], int], Placing]  # faces that teach, seed 
 
 @dataclass(frozen=True, eq=False)
 class HeldOutPairs:
-    """Pairs that no head learned from. first, second: int32 (P,), the people. before, after: float32 (P,), their
-    distances in the tower's own space and in the taught one."""
+    """Pairs that no head learned from."""
 
+    # first, second: int32 (P,), the people
     first: NDArray[np.int32]
     second: NDArray[np.int32]
+    # before, after: float32 (P,), their distances in the tower's own space and in the taught one
     before: Floats
     after: Floats
 
@@ -43,15 +44,15 @@ class HeldOutPairs:
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """known: photos that were left out, of people who were learned, and photos of people who were not, each against the
-    photos that were learned. left_out: photos of people who were not learned, among each other. rank_1: of the former
-    the share whose nearest learned photo shows the same person, before and after. stretch: by how much distances that
-    were not learned are off the scale of those that were, which were made to fit."""
+    """Figures of faces that no head learned from."""
 
+    # photos that were left out, of people who were learned and of people who were not, each against the learned photos
     known: HeldOutPairs
-    left_out: HeldOutPairs
+    left_out: HeldOutPairs  # photos of people who were not learned, among each other
+    # share of the left-out photos of learned people whose nearest learned photo shows the same person, before and after
     rank_1: tuple[float, float]
     rank_1_photos: int
+    # by how much distances that were not learned are off the scale of those that were, which were made to fit
     stretch: float
 
 

@@ -27,14 +27,14 @@ _MOST_APART = 5000
 
 @dataclass(frozen=True, eq=False)
 class Lessons:
-    """Faces to learn from. embeddings: float32 (N, 32). people: int64 (N,), a number from 0 for each named person, and
-    NOBODY for the others; a person's faces come in the order of their photos' paths. apart: int64 (M, 2), rows of faces
-    that are not one person: rejected ones, and such as stand in one photo. names: by number."""
+    """Faces to learn from."""
 
-    embeddings: Floats
+    embeddings: Floats  # float32 (N, 32)
+    # int64 (N,), a number from 0 for each named person, and NOBODY for the others; a person's faces come in the order
+    # of their photos' paths
     people: Ints
-    apart: Ints
-    names: Sequence[str]
+    apart: Ints  # int64 (M, 2), rows of faces that are not one person: rejected ones, and such as stand in one photo
+    names: Sequence[str]  # by number
 
     @property
     def faces_a_person(self) -> Ints:

@@ -17,32 +17,28 @@ FAR = 0.01
 
 @dataclass(frozen=True)
 class Figures:
-    """Of some pairs in one space.
+    """Of some pairs in one space."""
 
-    accuracy: the mean of the shares of genuine and impostor pairs judged correctly, at the best threshold. tar_at_far:
-    genuine pairs accepted where 1 % of impostor pairs are; None with fewer than 100 of these. far, tar: of impostor and
-    genuine pairs the share up to the library's threshold. rank_1: photos of which the nearest shows the same person;
-    None where nobody was looked up.
-    """
-
-    accuracy: float
+    accuracy: float  # the mean of the shares of genuine and impostor pairs judged correctly, at the best threshold
     auc: float
+    # genuine pairs accepted where 1 % of impostor pairs are; None with fewer than 100 of these
     tar_at_far: float | None
+    # far, tar: of impostor and genuine pairs the share up to the library's threshold
     far: float
     tar: float
-    rank_1: float | None = None
+    rank_1: float | None = None  # photos of which the nearest shows the same person; None where nobody was looked up
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Pairs that were held out, before and after. gain: of the AUC, with its 95 % interval."""
+    """Pairs that were held out, before and after."""
 
     people: int
     genuine_pairs: int
     impostor_pairs: int
     before: Figures
     after: Figures
-    gain: Gain
+    gain: Gain  # of the AUC, with its 95 % interval
 
 
 def measured(

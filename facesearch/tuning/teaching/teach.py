@@ -29,28 +29,22 @@ _HEADS = RUNS + 1
 
 @dataclass(frozen=True)
 class TeachSummary:
-    """What was learned, and whether it is kept.
+    """What was learned, and whether it is kept."""
 
-    people, faces: that taught. apart: pairs of faces known to be of two people without their names. known: photos that
-    were left out, of named people, against all others. left_out: people who were left out, among each other. kept:
-    whether it helps, by the rule. taught: whether it is in force now; never after a dry run. was_taught: whether
-    something was before, which stays in force where nothing takes its place. elapsed_s: seconds. learned_anew: names
-    changed while it learned, and the figures are of what was learned after that.
-    """
-
+    # people, faces: that taught
     people: int
     faces: int
-    apart: int
+    apart: int  # pairs of faces known to be of two people without their names
     seed: int
     threshold: float
-    known: Measured
-    left_out: Measured
-    kept: bool
-    taught: bool
-    was_taught: bool
+    known: Measured  # photos that were left out, of named people, against all others
+    left_out: Measured  # people who were left out, among each other
+    kept: bool  # whether it helps, by the rule
+    taught: bool  # whether it is in force now; never after a dry run
+    was_taught: bool  # whether something was before, which stays in force where nothing takes its place
     dry_run: bool
-    elapsed_s: float
-    learned_anew: bool = False
+    elapsed_s: float  # seconds
+    learned_anew: bool = False  # names changed while it learned, and the figures are of what was learned after that
 
 
 @dataclass(frozen=True)

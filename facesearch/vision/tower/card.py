@@ -27,33 +27,30 @@ PREPROCESSING = "inside the network: RGB 0..255"
 
 @dataclass(frozen=True, kw_only=True)
 class TowerCard:
-    """All that must be known of a tower to use its embeddings.
+    """All that must be known of a tower to use its embeddings."""
 
-    name: what people call it. created: ISO 8601. sha256: of tower.keras, also the tower's identity. input_size_px: the
-    crop's side. alignment: the template of the crops. margin: of the contrastive loss. threshold: two faces nearer
-    than this count as one person; it was set where the share threshold_far of pairs of different people passes.
-    training: data, people, photos, config. figures: what was measured, by name. calibration: what turns a
-    distance into a probability, if anything does (see evaluation.calibration). int8_ranges: by layer the least and the
-    largest value that went into it on photos that it was trained on; None where it cannot run in int8.
-    cohort: strangers of all groups, from which local scales and judged distances come, with the threshold and the
-    calibration of those (see evaluation.cohort); None where the tower has plain distances only. threshold and
-    calibration are of plain distances.
-    """
-
-    name: str
-    created: str
-    sha256: str
-    margin: float
+    name: str  # what people call it
+    created: str  # ISO 8601
+    sha256: str  # of tower.keras, also the tower's identity
+    margin: float  # of the contrastive loss
+    # two faces nearer than this count as one person; it was set where the share threshold_far of pairs of different
+    # people passes
     threshold: float
     threshold_far: float
-    input_size_px: int = CROP_SIZE_PX
+    input_size_px: int = CROP_SIZE_PX  # the crop's side
     embedding_size: int = EMBEDDING_SIZE
-    alignment: str = ALIGNMENT
+    alignment: str = ALIGNMENT  # the template of the crops
     preprocessing: str = PREPROCESSING
-    training: dict[str, Any] = field(default_factory=dict)
-    figures: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)  # data, people, photos, config
+    figures: dict[str, Any] = field(default_factory=dict)  # what was measured, by name
+    # what turns a distance into a probability, if anything does (see evaluation.calibration)
     calibration: dict[str, Any] | None = None
+    # by layer the least and the largest value that went into it on photos that it was trained on; None where it cannot
+    # run in int8
     int8_ranges: dict[str, list[float]] | None = None
+    # strangers of all groups, from which local scales and judged distances come, with the threshold and the calibration
+    # of those (see evaluation.cohort); None where the tower has plain distances only. threshold and calibration are of
+    # plain distances
     cohort: dict[str, Any] | None = None
     format_version: int = FORMAT_VERSION
 

@@ -35,21 +35,17 @@ from facesearch_train.data.packs import PhotoReader, TrainingPhoto
 
 @dataclass(frozen=True, eq=False)
 class CropSet:
-    """The crops of one dataset, row by row.
-
-    crops: uint8 (N, S, S, 3) RGB, mapped from disk; S is 112 unless made otherwise. identities, paths: whose each is,
-    and from which photo. origins: "detected", "aligned" (the photo was such a crop already) or "fallback" (cut where
-    faces of this layout usually are, as none was found). scores: float32 (N,), the detector's; NaN where it found none
-    or was not asked.
-    dropped: photos without a crop, each with the reason.
-    """
+    """The crops of one dataset, row by row."""
 
     folder: Path
-    dataset: Dataset
+    dataset: Dataset  # with the identity and the photo of each crop
+    # uint8 (N, S, S, 3) RGB, mapped from disk; S is 112 unless made otherwise
     crops: Pixels
+    # "detected", "aligned" (the photo was such a crop already) or "fallback" (cut where faces of this layout usually
+    # are, as none was found)
     origins: tuple[str, ...]
-    scores: Floats
-    dropped: tuple[tuple[TrainingPhoto, str], ...]
+    scores: Floats  # float32 (N,), the detector's; NaN where it found none or was not asked
+    dropped: tuple[tuple[TrainingPhoto, str], ...]  # photos without a crop, each with the reason
     fingerprint: str = ""  # changes when any crop does
 
     def __len__(self) -> int:

@@ -32,19 +32,14 @@ MOST_SAMPLES = 200  # faces that a report moves about
 
 @dataclass(frozen=True)
 class Examination:
-    """What to judge a tower by.
+    """What to judge a tower by."""
 
-    protocol: "lfw" judges the pairs of a list, fold by fold; "folders" all pairs of the photos. data: labelled photos,
-    in any layout that training reads. pairs: LFW's list, by default `pairs.txt` in data. folds: only these of the
-    list, from 1; with "folders", all pairs of the photos that they name. groups: a list of photos and their groups (see
-    group_list).
-    """
-
-    protocol: Protocol
-    data: Path
-    pairs: Path | None = None
+    protocol: Protocol  # "lfw" judges the pairs of a list, fold by fold; "folders" all pairs of the photos
+    data: Path  # labelled photos, in any layout that training reads
+    pairs: Path | None = None  # LFW's list, by default `pairs.txt` in data
+    # only these of the list, from 1; with "folders", all pairs of the photos that they name
     folds: tuple[int, ...] = ()
-    groups: Path | None = None
+    groups: Path | None = None  # a list of photos and their groups (see group_list)
 
     def chosen_folds(self) -> tuple[Fold, ...]:
         """The folds of the list that count. Raises UsageError for a fold that the list does not have."""
