@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -12,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.documents import ROOT
+from support.documents import ROOT, fault_of
 
 yaml = pytest.importorskip("yaml", reason="PyYAML, which reads the manifests, is not installed")
 DEPLOY = ROOT / "deploy"
+FILES = ("Containerfile", "compose.yaml", "kuberay.yaml")
 IMAGE = "facesearch:1"
 
 
@@ -127,7 +129,65 @@ def test_the_pods_are_probed_with_what_the_image_has() -> None:
                 assert str(port) == group["rayStartParams"]["node-manager-port"]
 
 
-@pytest.mark.parametrize("name", ["Containerfile", "compose.yaml", "kuberay.yaml"])
+def test_every_command_of_the_comments_exists_and_reaches_what_is_there() -> None:
+    """Commands of the program, with their options; and what docker, compose and kubectl are told: files, services,
+    containers and mounted folders."""
+    texts = {name: (DEPLOY / name).read_text(encoding="utf-8") for name in FILES}
+    commands = [line.strip() for text in texts.values() for line in re.findall(r"^#  +(.+)$", text, re.MULTILINE)]
+    services = yaml.safe_load(texts["compose.yaml"])["services"]
+    head = next(pods())
+    mounted = {mount["mountPath"] for mount in head["containers"][0]["volumeMounts"]}
+    mounted |= set(re.findall(r":(/\w+)", "\n".join(services["facesearch"]["volumes"])))
+    asked = 0
+    for line in commands:
+        for path in re.findall(r"deploy/\S+", line):
+            assert (ROOT / path).is_file(), line
+        if run := re.search(r"docker compose .*? (?:up -d|run --rm) (\w+)", line):
+            assert run[1] in services, line
+        if container := re.search(r"kubectl exec .* -c (\S+)", line):
+            assert container[1] in {each["name"] for each in head["containers"]}, line
+        ours = re.search(r"(?:--rm|--) (facesearch .+)", line)
+        if ours is None:
+            continue
+        asked += 1
+        assert fault_of(ours[1]) == ""
+        for folder in re.findall(r" (/\w+)", ours[1]):
+            assert folder in mounted, line
+        for host in re.findall(r"--milvus http://(\w+)", ours[1]):
+            assert host in services, line
+    assert asked == 4
+
+
+def test_what_the_files_set_is_what_the_program_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    from facesearch.library.place import default_library_path
+    from facesearch.milvus.connection import TOKEN_VARIABLE
+
+    steps = dict(instructions())
+    assert json.loads(steps["ENTRYPOINT"]) == ["facesearch"]
+    assert "facesearch" in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+    settings = dict(word.split("=", 1) for word in steps["ENV"].split())
+    monkeypatch.setenv("FACESEARCH_LIBRARY", settings["FACESEARCH_LIBRARY"])
+    assert default_library_path().parent == Path(steps["VOLUME"])
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    own = {name for name in compose["services"]["facesearch"]["environment"] if name.startswith("FACESEARCH_")}
+    assert own == {TOKEN_VARIABLE}
+    assert set(compose["services"]["facesearch"]["depends_on"]) <= set(compose["services"])
+    named = [volume.split(":")[0] for service in compose["services"].values() for volume in service["volumes"]]
+    assert {name for name in named if not name.startswith("${")} == set(compose["volumes"])
+    for service in compose["services"].values():
+        assert {each["source"] for each in service.get("configs", ())} <= set(compose["configs"])
+
+
+def test_the_pods_fit_kubernetes_own_schema() -> None:
+    """A RayCluster's own fields have none in any package; what is in its pods has."""
+    reason = "kubernetes-validate, 119 MB of schemas, is not installed: pip install kubernetes-validate"
+    schemas = pytest.importorskip("kubernetes_validate", reason=reason)
+    for pod in pods():
+        template = {"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "x"}, "template": {"spec": pod}}
+        schemas.validate(template, schemas.latest_version(), strict=True)
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_the_guide_names_each_file(name: str) -> None:
     assert f"deploy/{name}" in (ROOT / "docs" / "guide" / "large-libraries.md").read_text(encoding="utf-8")
 
@@ -136,6 +196,7 @@ def test_the_guide_names_each_file(name: str) -> None:
     "command",
     [
         ["hadolint", "deploy/Containerfile"],
+        ["check-jsonschema", "--quiet", "--builtin-schema", "vendor.compose-spec", "deploy/compose.yaml"],
         [
             "yamllint",
             "--strict",
@@ -146,7 +207,7 @@ def test_the_guide_names_each_file(name: str) -> None:
             "deploy/kuberay.yaml",
         ],
     ],
-    ids=["hadolint", "yamllint"],
+    ids=["hadolint", "compose-spec", "yamllint"],
 )
 def test_linters_have_nothing_to_say(command: list[str]) -> None:
     beside = Path(sys.executable).with_name(command[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,23 @@ def keys_by_command() -> set[tuple[str, str]]:
         keys = {key for row in rows for key in re.findall(r"`([^`]+)`", row)}
         found |= {(named[1] if named else "lists", key) for key in keys}
     return found
+
+
+def fault_of(line: str) -> str:
+    """What is wrong with a command line of the program's: an unknown command or option; '' where nothing is."""
+    from typer.main import get_command
+
+    from facesearch.cli.app import build_app
+
+    words = shlex.split(line, comments=True)[1:]
+    command: Any = get_command(build_app())
+    while words and hasattr(command, "commands") and words[0] in command.commands:
+        command = command.commands[words.pop(0)]
+    options = {each for one in command.params for each in [*one.opts, *one.secondary_opts]} | {"--help", "-h"}
+    used = {word.partition("=")[0] for word in words if word.startswith("-")}
+    if hasattr(command, "commands") and words and not used:
+        return f"no command {words[0]}: {line}"
+    return f"no option {min(used - options)}: {line}" if used - options else ""
 
 
 def keys_of(value: Any, prefix: str = "") -> set[str]:
