@@ -22,18 +22,16 @@ _LATTICE = np.stack(np.meshgrid(np.linspace(0, 1, 5), np.linspace(0, 1, 5)), axi
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """x, y: float32 (H, W) face units. skull: distance inside the head.
-
-    rgb: float32 (3, H, W), premultiplied by alpha, sRGB 0..1. alpha: (H, W).
-    """
+    """A picture of a head while it is drawn."""
 
     person: Person
     view: View
+    # x, y: float32 (H, W) face units
     x: Plane
     y: Plane
-    skull: Plane
-    rgb: Plane
-    alpha: Plane
+    skull: Plane  # distance inside the head
+    rgb: Plane  # float32 (3, H, W), premultiplied by alpha, sRGB 0..1
+    alpha: Plane  # (H, W)
 
     @classmethod
     def blank(cls, person: Person, view: View, size: tuple[int, int]) -> Canvas:

@@ -11,9 +11,10 @@ from facesearch.demo.traits import Colour
 
 @dataclass(frozen=True)
 class Pose:
-    """Angles in radians. roll: in the plane of the picture, clockwise. yaw, pitch: out of it."""
+    """Angles in radians."""
 
-    roll: float
+    roll: float  # in the plane of the picture, clockwise
+    # yaw, pitch: out of it
     yaw: float
     pitch: float
 
@@ -27,13 +28,13 @@ class Pose:
 
 @dataclass(frozen=True)
 class Expression:
-    """smile: -0.3..1. mouth_open: 0..1. eyes_open: 0..1. gaze: -1..1. brow_lift: in face units."""
+    """What the face does."""
 
-    smile: float
-    mouth_open: float
-    eyes_open: float
-    gaze: float
-    brow_lift: float
+    smile: float  # -0.3..1
+    mouth_open: float  # 0..1
+    eyes_open: float  # 0..1
+    gaze: float  # -1..1
+    brow_lift: float  # in face units
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> Expression:
@@ -47,14 +48,11 @@ class Expression:
 
 @dataclass(frozen=True)
 class Light:
-    """direction: unit vector from the face to the light, x right, y down, z to the camera. key: share of direct light,
+    """Light from one side and from all around."""
 
-    0..1. colour multiplies the picture: exposure and cast in one.
-    """
-
-    direction: tuple[float, float, float]
-    key: float
-    colour: Colour
+    direction: tuple[float, float, float]  # unit vector from the face to the light, x right, y down, z to the camera
+    key: float  # share of direct light, 0..1
+    colour: Colour  # multiplies the picture: exposure and cast in one
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> Light:
@@ -72,10 +70,10 @@ class Light:
 
 @dataclass(frozen=True)
 class Grooming:
-    """hair: growth since the cut, face units. beard: factor on its density."""
+    """How the hair and the beard have grown."""
 
-    hair: float
-    beard: float
+    hair: float  # growth since the cut, face units
+    beard: float  # factor on its density
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> Grooming:
@@ -84,10 +82,10 @@ class Grooming:
 
 @dataclass(frozen=True)
 class Camera:
-    """blur: radius as a share of the face height. noise: sigma in levels of 0..255."""
+    """What the camera makes of the picture."""
 
-    blur: float
-    noise: float
+    blur: float  # radius as a share of the face height
+    noise: float  # sigma in levels of 0..255
     contrast: float
     saturation: float
 

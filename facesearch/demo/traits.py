@@ -13,37 +13,38 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Head:
-    """width: half of it, at the cheekbones. jaw: 0 pointed .. 1 square. taper: how much narrower the jaw is."""
+    """The shape of the head."""
 
-    width: float
+    width: float  # half of it, at the cheekbones
     chin_y: float
     crown_y: float
-    jaw: float
-    taper: float
+    jaw: float  # 0 pointed .. 1 square
+    taper: float  # how much narrower the jaw is
     cheeks: float
     chin: float
 
 
 @dataclass(frozen=True)
 class Skin:
-    """freckles: 0..1. moles: (x, y, radius) each. texture_seed: of its blotches and freckles."""
+    """The skin and its marks."""
 
     colour: Colour
     ruddy: float
-    freckles: float
+    freckles: float  # 0..1
     lines: float
-    moles: tuple[tuple[float, float, float], ...]
-    texture_seed: int
+    moles: tuple[tuple[float, float, float], ...]  # (x, y, radius) each
+    texture_seed: int  # of its blotches and freckles
 
 
 @dataclass(frozen=True)
 class Eyes:
-    """x: of the right one's centre. width, height: halves of the opening. tilt: outer corners up."""
+    """The eyes."""
 
-    x: float
+    x: float  # of the right one's centre
+    # width, height: halves of the opening
     width: float
     height: float
-    tilt: float
+    tilt: float  # outer corners up
     iris: Colour
     iris_radius: float
     socket: float
@@ -63,10 +64,10 @@ class Brows:
 
 @dataclass(frozen=True)
 class Nose:
-    """length: y of the tip. width: half, at the wings."""
+    """The nose."""
 
-    length: float
-    width: float
+    length: float  # y of the tip
+    width: float  # half, at the wings
     bridge: float
     height: float
     tip: float
@@ -74,11 +75,12 @@ class Nose:
 
 @dataclass(frozen=True)
 class Mouth:
-    """width: half of it at rest. upper, lower: height of the lips."""
+    """The mouth."""
 
     colour: Colour
     y: float
-    width: float
+    width: float  # half of it at rest
+    # upper, lower: height of the lips
     upper: float
     lower: float
     bow: float
@@ -93,22 +95,19 @@ class Ears:
 
 @dataclass(frozen=True)
 class Hair:
-    """top, side: volume beyond the skull. length: y of its lower end beside the face. line: y of the hairline.
-
-    temples: how far the line runs up at the temples. part: x of the parting. fringe: how far it falls into the forehead
-    beside the parting. curl: 0 straight .. 1 curly. bald: the crown carries none.
-    """
+    """The hair."""
 
     colour: Colour
+    # top, side: volume beyond the skull
     top: float
     side: float
-    length: float
-    line: float
-    temples: float
-    part: float
-    fringe: float
-    curl: float
-    bald: bool
+    length: float  # y of its lower end beside the face
+    line: float  # y of the hairline
+    temples: float  # how far the line runs up at the temples
+    part: float  # x of the parting
+    fringe: float  # how far it falls into the forehead beside the parting
+    curl: float  # 0 straight .. 1 curly
+    bald: bool  # the crown carries none
     strand_seed: int
 
 
@@ -124,11 +123,12 @@ class Beard:
 
 @dataclass(frozen=True)
 class Glasses:
-    """width, height: halves of a lens. squareness: exponent of its outline, 2 is an ellipse."""
+    """A pair of glasses."""
 
     colour: Colour
+    # width, height: halves of a lens
     width: float
     height: float
-    squareness: float
+    squareness: float  # exponent of its outline, 2 is an ellipse
     rim: float
     tint: float

@@ -16,7 +16,8 @@ FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 
 @dataclass(frozen=True)
 class Identification:
-    """The shares of probes whose own person was the nearest, or one of the five nearest, of a face for each."""
+    """The shares of probes whose own person was the nearest, or among the five nearest, in a gallery of one face a
+    person."""
 
     people: int
     rank_1: float

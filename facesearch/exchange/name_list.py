@@ -85,10 +85,10 @@ def name_by_list(library: Library, file: Path, *, root: Path | None = None, dry_
 
 @dataclass(eq=False)
 class _Naming:
-    """Decides which face each row is of, and whether it gets the name. names: by face id, with the row."""
+    """Decides which face each row is of, and whether it gets the name."""
 
     library: Library
-    names: dict[int, _Row] = field(default_factory=dict)
+    names: dict[int, _Row] = field(default_factory=dict)  # by face id, with the row
     bearers: dict[str, int | None] = field(default_factory=dict)  # of the names that are given
     same: int = 0
     passed_over: list[PassedOver] = field(default_factory=list)

@@ -44,16 +44,13 @@ class PacketError(ValueError):
 
 @dataclass(eq=False)
 class Element:
-    """An element: its name, what it holds, and where it stands in the packet's UTF-8 bytes.
-
-    attributes: by namespace and local name, without the declarations of namespaces. scope: namespaces by prefix.
-    start to inner: the start tag. outer to end: the end tag; for `<a/>` inner, outer and end are one place.
-    """
+    """An element: its name, what it holds, and where it stands in the packet's UTF-8 bytes."""
 
     namespace: str
     name: str
-    attributes: Mapping[tuple[str, str], str]
-    scope: Mapping[str, str]
+    attributes: Mapping[tuple[str, str], str]  # by namespace and local name, without the declarations of namespaces
+    scope: Mapping[str, str]  # namespaces by prefix
+    # start to inner: the start tag; outer to end: the end tag. For `<a/>` inner, outer and end are one place
     start: int
     inner: int
     outer: int = 0

@@ -48,9 +48,9 @@ DEFAULT_PATIENCE = Patience()
 
 @dataclass
 class _Touched:
-    """A path that something happened to. since_s: the last time that it was seen to change."""
+    """A path that something happened to."""
 
-    since_s: float
+    since_s: float  # the last time that it was seen to change
     look: tuple[int, int] | None
 
 

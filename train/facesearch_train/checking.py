@@ -63,24 +63,23 @@ class OnePersonTwice:
 
 @dataclass(frozen=True)
 class DataReport:
-    """All that was found, each list the worst first. judged: crops whose label was judged. unreadable: with reasons.
-    no_face: photos in which no face was found (`cut_anyway` of them are cut where faces of their layout usually lie).
-    copies_of_one: surplus copies within people. single: people with one photo that can be used."""
+    """All that was found, each list the worst first."""
 
     photos: int
     people: int
     crops: int
-    judged: int
+    judged: int  # crops whose label was judged
     warnings: tuple[str, ...]
-    unreadable: tuple[tuple[TrainingPhoto, str], ...]
+    unreadable: tuple[tuple[TrainingPhoto, str], ...]  # with reasons
+    # photos in which no face was found (`cut_anyway` of them are cut where faces of their layout usually lie)
     no_face: tuple[TrainingPhoto, ...]
     cut_anyway: int
     equal_across_people: tuple[Copies, ...]
-    copies_of_one: int
+    copies_of_one: int  # surplus copies within people
     same_shot_across_people: tuple[Copies, ...]
     mislabelled: tuple[DoubtfulLabel, ...]
     one_person_twice: tuple[OnePersonTwice, ...]
-    single: tuple[str, ...] = field(default=())
+    single: tuple[str, ...] = field(default=())  # people with one photo that can be used
 
 
 def check_data(

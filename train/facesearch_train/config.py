@@ -39,83 +39,75 @@ class Lessons:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of a run with one input size and one mix of losses; weights are carried on to the next.
-
-    contrastive, softmax, identity: the weights of the margin loss, of the softmax over all pairs that warms up, and of
-    telling all people of the data apart (both with sampling "people" only). radius: the length that all embeddings are
-    brought to, so that a face that is hard to read cannot lie far from everything; None leaves them free.
-    augmentation, batch_size, memory, temperature: this stage's own; None: the run's. weight_decay: the share of every
-    kernel that a step takes away, times the rate. momentum: a copy of the tower that keeps this share of its weights a
-    step fills the memory, from crops that are not augmented (see `momentum`); None: the tower does. dropout: the share
-    of the features before the last layer that a step leaves out. lessons: what is taken from a teacher; None: nothing.
-    frozen: how many blocks stand still, from the first on (the first sees most pixels: to leave it saves a third).
-    views: train on what the frozen blocks give for so many fixed views of each photo, computed once (see
-    `frozen_maps`); 0: compute it at each step, each time of a new view.
-    average: the tower to keep is a running mean of the weights that keeps this share of itself a step; None: the last.
-    """
+    """A stretch of a run with one input size and one mix of losses; weights are carried on to the next."""
 
     epochs: int
     input_size_px: int = CROP_SIZE_PX
     schedule: CyclicalSchedule = field(default_factory=CyclicalSchedule)
+    # contrastive, softmax, identity: the weights of the margin loss, of the softmax over all pairs that warms up, and
+    # of telling all people of the data apart (both with sampling "people" only)
     contrastive: float = 1.0
     softmax: float = 0.0
     identity: float = 0.0
+    # the length that all embeddings are brought to, so that a face that is hard to read cannot lie far from everything;
+    # None leaves them free
     radius: float | None = None
+    # augmentation, batch_size, memory, temperature: this stage's own; None: the run's
     augmentation: Augmentation | None = None
     batch_size: int | None = None
     memory: int | None = None
     temperature: float | None = None
-    weight_decay: float = 0.0
+    weight_decay: float = 0.0  # the share of every kernel that a step takes away, times the rate
+    # a copy of the tower that keeps this share of its weights a step fills the memory, from crops that are not
+    # augmented (see `momentum`); None: the tower does
     momentum: float | None = None
-    dropout: float = 0.0
-    lessons: Lessons | None = None
+    dropout: float = 0.0  # the share of the features before the last layer that a step leaves out
+    lessons: Lessons | None = None  # what is taken from a teacher; None: nothing
+    # how many blocks stand still, from the first on (the first sees most pixels: to leave it saves a third)
     frozen: int = 0
+    # train on what the frozen blocks give for so many fixed views of each photo, computed once (see `frozen_maps`); 0:
+    # compute it at each step, each time of a new view
     views: int = 0
+    # the tower to keep is a running mean of the weights that keeps this share of itself a step; None: the last
     average: float | None = None
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One run.
-
-    sampling: "pairs" draws the published random pairs, "people" batches of people with all pairs in the batch.
-    batch_size: pairs, or photos. hardness: how much impostors that lie near weigh above those that lie farther inside
-    the margin (see losses.all_pairs_contrastive_loss). memory: how many embeddings of earlier batches join the
-    gallery. photos_per_person: how many photos of one person stand together in a batch of people. singles_share:
-    photos in such a batch of people who have one photo only. lookalikes, lookalike_group: with a teacher a batch is
-    groups of so many photos, one drawn at random and the others of its so many nearest neighbours: the same person or
-    look-alikes, for random batches hold almost nothing but far impostors. photos_per_epoch: where an epoch ends and is
-    validated (None: when all photos were seen). validation_share: people who only validate. precision "auto" is
-    bfloat16 where the processor or GPU has it. accumulate: batches whose gradients make one step. unit_threshold: in
-    the end all distances are multiplied by one number, so that the threshold that is best on the people who validate,
-    each weighing alike, is 1. keep: the "best" tower of the last stage by its validation loss, or the "last" one, where
-    the rate falls to nothing. mirrored: the tower that is served takes the mean of a crop's embedding and of its mirror
-    image's.
-    """
+    """One run."""
 
     name: str
     stages: tuple[Stage, ...]
+    # "pairs" draws the published random pairs, "people" batches of people with all pairs in the batch
     sampling: Literal["pairs", "people"] = "pairs"
-    batch_size: int = 64
+    batch_size: int = 64  # pairs, or photos
     embedding_size: int = EMBEDDING_SIZE
     margin: float = 2.0
     temperature: float = 0.1
+    # how much impostors that lie near weigh above those that lie farther inside the margin (see
+    # losses.all_pairs_contrastive_loss)
     hardness: float = 0.0
-    memory: int = 0
-    photos_per_person: int = 2
-    singles_share: float = 0.25
+    memory: int = 0  # how many embeddings of earlier batches join the gallery
+    photos_per_person: int = 2  # how many photos of one person stand together in a batch of people
+    singles_share: float = 0.25  # photos in such a batch of people who have one photo only
+    # lookalikes, lookalike_group: with a teacher a batch is groups of so many photos, one drawn at random and the
+    # others of its so many nearest neighbours: the same person or look-alikes, for random batches hold almost nothing
+    # but far impostors
     lookalikes: int = 24
     lookalike_group: int = 6
-    photos_per_epoch: int | None = None
-    validation_share: float = 0.1
+    photos_per_epoch: int | None = None  # where an epoch ends and is validated (None: when all photos were seen)
+    validation_share: float = 0.1  # of the people, who only validate
     augmentation: Augmentation = field(default_factory=Augmentation)
     network: DenseNetShape = DENSENET_121
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    accumulate: int = 1
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 if the processor or GPU has it
+    accumulate: int = 1  # batches whose gradients make one step
+    # in the end all distances are multiplied by one number, so that the threshold that is best on the people who
+    # validate, each weighing alike, is 1
     unit_threshold: bool = True
     start_share: float = 0.0  # of the starting tower's weights in the exported ones: their weighted mean
+    # the "best" tower of the last stage by its validation loss, or the "last" one, where the rate falls to nothing
     keep: Literal["best", "last"] = "best"
-    mirrored: bool = False
+    mirrored: bool = False  # the tower that is served takes the mean of a crop's embedding and of its mirror image's
     seed: int = 1
 
     @property

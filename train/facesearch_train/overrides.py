@@ -11,18 +11,15 @@ from facesearch_train.config import Stage, TrainConfig
 
 @dataclass(frozen=True)
 class Overrides:
-    """Settings that take the preset's place; None leaves it.
+    """Settings that take the preset's place; None leaves it."""
 
-    stages: only so many of the preset's last, as to fine-tune a tower. epochs, max_rate: of the last stage.
-    batch_size: pairs or photos, whichever the preset counts, in every stage. start_share: from 0 to 1.
-    """
-
+    # epochs, max_rate: of the last stage
     epochs: int | None = None
     max_rate: float | None = None
-    batch_size: int | None = None
+    batch_size: int | None = None  # pairs or photos, whichever the preset counts, in every stage
     seed: int | None = None
-    stages: int | None = None
-    start_share: float | None = None
+    stages: int | None = None  # only so many of the preset's last, as to fine-tune a tower
+    start_share: float | None = None  # from 0 to 1
 
     def applied_to(self, config: TrainConfig) -> TrainConfig:
         """The config with these settings. Raises UsageError for a value that cannot be."""

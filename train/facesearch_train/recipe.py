@@ -40,21 +40,17 @@ def _ignore(*_: Any) -> None:
 
 @dataclass(frozen=True)
 class Order:
-    """What to train, and where to put it.
-
-    data: folders of labelled photos; none stands for LFW, downloaded when it is not there. hold_out_folds: folds of
-    the data's own `pairs.txt` (from 1) whose people validate, and nobody else. start_from: a tower's folder, to
-    fine-tune it. teachers: files of a teacher's embeddings of the data (see `teacher`), or DLIB.
-    """
+    """What to train, and where to put it."""
 
     config: TrainConfig
     folder: Path
-    data: tuple[Path, ...] = ()
+    data: tuple[Path, ...] = ()  # folders of labelled photos; none stands for LFW, downloaded when it is not there
+    # folds of the data's own `pairs.txt` (from 1) whose people validate, and nobody else
     hold_out_folds: tuple[int, ...] = ()
-    start_from: Path | None = None
+    start_from: Path | None = None  # a tower's folder, to fine-tune it
     cohort: tuple[Path, ...] = ()  # labelled photos of strangers, for judged distances
     cohort_groups: Path | None = None  # the group of each of these photos
-    teachers: tuple[Path, ...] = ()
+    teachers: tuple[Path, ...] = ()  # files of a teacher's embeddings of the data (see `teacher`), or DLIB
 
     def save(self) -> None:
         """Keep it in the run's folder, for `resume`."""
@@ -103,15 +99,15 @@ class Listener:
 
 @dataclass(frozen=True, eq=False)
 class People:
-    """Crops, split by person. training, validation: rows of `crops`; numbers: int32 (N,), a number a person, NOBODY
-    for a photo without a label; places: float32 (N, K), a teacher's."""
+    """Crops, split by person."""
 
     crops: JoinedCrops
-    numbers: np.ndarray[Any, np.dtype[np.int32]]
+    numbers: np.ndarray[Any, np.dtype[np.int32]]  # int32 (N,), a number a person, NOBODY for a photo without a label
+    # training, validation: rows of `crops`
     training: np.ndarray[Any, np.dtype[np.int64]]
     validation: np.ndarray[Any, np.dtype[np.int64]]
     names: tuple[str, ...] = field(default=())
-    places: Floats | None = None
+    places: Floats | None = None  # float32 (N, K), a teacher's
 
 
 def train_tower(order: Order, resume: bool = False, listener: Listener | None = None) -> TowerCard:

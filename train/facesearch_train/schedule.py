@@ -16,20 +16,15 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class CyclicalSchedule:
-    """Rate and beta1 as functions of the time in epochs.
+    """Rate and beta1 as functions of the time in epochs."""
 
-    max_rate: the highest learning rate of the first cycle. base_share: the base rate as a share of it. rise_epochs:
-    from the base up to the maximum. fall_epochs: back to the base, by default as long. decay: what the base (and with
-    it the maximum) keeps of itself each cycle. beta1 falls from `beta1_high` to `beta1_low` while the rate rises.
-    """
-
-    max_rate: float = 3e-4
-    base_share: float = 1 / 3
-    rise_epochs: float = 2.0
-    fall_epochs: float | None = None
-    decay: float = 0.85
-    beta1_low: float = 0.85
-    beta1_high: float = 0.95
+    max_rate: float = 3e-4  # the highest learning rate of the first cycle
+    base_share: float = 1 / 3  # the base rate as a share of it
+    rise_epochs: float = 2.0  # from the base up to the maximum
+    fall_epochs: float | None = None  # back to the base, by default as long
+    decay: float = 0.85  # what the base (and with it the maximum) keeps of itself each cycle
+    beta1_low: float = 0.85  # while the rate rises, beta1 falls to this
+    beta1_high: float = 0.95  # from this
 
     @property
     def cycle_epochs(self) -> float:

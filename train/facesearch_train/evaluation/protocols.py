@@ -34,18 +34,16 @@ EMBED_BATCH = 256
 
 @dataclass(frozen=True, eq=False)
 class JudgedPairs:
-    """Pairs and how far apart the tower sees them.
+    """Pairs and how far apart the tower sees them."""
 
-    first, second: int64 (P,), rows of the crop set, NOT_FOUND where no face was found. distances: float64 (P,), +inf or
-    -inf (a genuine or an impostor pair) where a face is missing. labels, folds: int64 (P,); 0 = one person, 1 = two.
-    identification: of the people with two photos or more in the list; None where there are none.
-    """
-
+    # first, second: int64 (P,), rows of the crop set, NOT_FOUND where no face was found
     first: NDArray[np.int64]
     second: NDArray[np.int64]
-    distances: NDArray[np.float64]
+    distances: NDArray[np.float64]  # float64 (P,), +inf or -inf (a genuine or an impostor pair) where a face is missing
+    # labels, folds: int64 (P,); 0 = one person, 1 = two
     labels: NDArray[np.int64]
     folds: NDArray[np.int64]
+    # of the people with two photos or more in the list; None where there are none
     identification: Identification | None
 
 

@@ -31,13 +31,13 @@ class Change:
 @dataclass(frozen=True, eq=False)
 class Movement:
     """How far faces moved from themselves: tenth percentile, mean and ninetieth percentile of the distances, float64
-    (strengths,) each. example: one face at each strength."""
+    (strengths,) each."""
 
     change: Change
     low: NDArray[np.float64]
     mean: NDArray[np.float64]
     high: NDArray[np.float64]
-    example: tuple[Pixels, ...]
+    example: tuple[Pixels, ...]  # one face at each strength
 
 
 def measure_sensitivity(crops: Pixels, embed: Embed, changes: Sequence[Change] | None = None) -> list[Movement]:

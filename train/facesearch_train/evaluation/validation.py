@@ -23,15 +23,14 @@ PAIR_DRAWS = 4
 
 @dataclass(frozen=True)
 class ValidationFigures:
-    """loss: the contrastive loss. Distances are means. threshold is the one of the best accuracy. spread: the standard
-    deviation of the embeddings, near 0 when all became one point."""
+    """The figures of one epoch on the validation pairs. Distances are means."""
 
-    loss: float
+    loss: float  # the contrastive loss
     genuine_distance: float
     impostor_distance: float
     accuracy: float
     threshold: float
-    spread: float
+    spread: float  # the standard deviation of the embeddings, near 0 when all became one point
 
     @property
     def gap(self) -> float:

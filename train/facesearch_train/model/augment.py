@@ -36,9 +36,6 @@ LONGEST_MOTION = 0.1
 class Augmentation:
     """How far each change may go. The defaults of the first seven are the published recipe's.
 
-    rotation_rad: up to this angle either way. scale: smallest and largest zoom. shift: up to this share of the side
-    either way (the random crop). brightness, contrast, saturation: factors of 1 ± this. hue_rad: rotation of the hue.
-
     The others are the share of crops that: grey, lose their colour; low_resolution, are shrunk to 30 samples across or
     more and blown up again; erase, have a rectangle anywhere painted over; occlusion, have dark glasses, a mask or a
     hand before the face, which turn and shift with it; blur, are out of focus; motion, are smeared along or across;
@@ -46,13 +43,14 @@ class Augmentation:
     """
 
     flip: bool = True
-    rotation_rad: float = 0.2
-    scale: tuple[float, float] = (0.9, 1.1)
-    shift: float = 0.05
+    rotation_rad: float = 0.2  # up to this angle either way
+    scale: tuple[float, float] = (0.9, 1.1)  # smallest and largest zoom
+    shift: float = 0.05  # up to this share of the side either way (the random crop)
+    # brightness, contrast, saturation: factors of 1 ± this
     brightness: float = 0.2
     contrast: float = 0.2
     saturation: float = 0.3
-    hue_rad: float = 0.1
+    hue_rad: float = 0.1  # rotation of the hue
     grey: float = 0.0
     low_resolution: float = 0.0
     erase: float = 0.0

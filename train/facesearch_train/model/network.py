@@ -22,20 +22,17 @@ EMBEDDING_NAME = "embedding"
 
 @dataclass(frozen=True)
 class DenseNetShape:
-    """What a DenseNet is made of; the defaults are DenseNet-121.
+    """What a DenseNet is made of; the defaults are DenseNet-121."""
 
-    units: dense units in each block. growth_rate: feature maps that a unit adds. A unit's 1x1 bottleneck has
-    `bottleneck * growth_rate` maps; between blocks `compression` of the maps remain. initial_pool: the 3x3 max pool
-    after the first convolution, which large photos need and small crops can do without. bn_momentum: how much of the
-    running statistics a step keeps.
-    """
-
-    units: tuple[int, ...] = (6, 12, 24, 16)
+    units: tuple[int, ...] = (6, 12, 24, 16)  # dense units in each block
+    # feature maps that a unit adds. A unit's 1x1 bottleneck has `bottleneck * growth_rate` maps; between blocks
+    # `compression` of the maps remain
     growth_rate: int = 32
     bottleneck: int = 4
     compression: float = 0.5
+    # the 3x3 max pool after the first convolution, which large photos need and small crops can do without
     initial_pool: bool = True
-    bn_momentum: float = 0.99
+    bn_momentum: float = 0.99  # how much of the running statistics a step keeps
 
 
 DENSENET_121 = DenseNetShape()
