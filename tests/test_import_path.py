@@ -213,7 +213,7 @@ def test_what_uv_or_nobody_installed_gets_an_extra_from_the_clone(
 
 
 def test_each_extra_that_is_named_exists_and_none_comes_from_a_package_index() -> None:
-    """No package index has facesearch: what has its name there one day is somebody else's."""
+    """No package index has facesearch: what has its name there one day is not ours."""
     pages = [ROOT / "README.md", ROOT / "train" / "README.md", *(ROOT / "docs").rglob("*.md")]
     sources = [*(ROOT / "facesearch").rglob("*.py"), *(ROOT / "train").rglob("*.py")]
     texts = {path: path.read_text(encoding="utf-8") for path in [*pages, *sources]}

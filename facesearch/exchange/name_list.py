@@ -218,5 +218,5 @@ def _expanded(path: str) -> Path:
     """`~/` is the user's home, where there is one; any other name that begins with a tilde is a name like any other."""
     try:
         return Path(path).expanduser() if path.startswith("~/") else Path(path)
-    except RuntimeError:  # nobody's home
+    except RuntimeError:  # no such user
         return Path(path)

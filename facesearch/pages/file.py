@@ -1,4 +1,4 @@
-"""The file of a page: private, whole under its name, and never in the place of somebody else's file."""
+"""The file of a page: private, whole under its name, and never over a file that facesearch did not write."""
 
 from __future__ import annotations
 

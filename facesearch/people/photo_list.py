@@ -161,7 +161,7 @@ def _query(library: Library, wish: PhotoWish) -> PhotoQuery:
     if wish.only and not people:
         raise UsageError("name a person: --only lists photos with nobody else on them")
     if wish.only and wish.unknown:
-        raise UsageError("--only and --unknown contradict each other: a face without a person is somebody else's")
+        raise UsageError("--only and --unknown contradict each other: a face without a person is somebody else")
     twice = () if wish.any_of else [person_id for person_id in people if person_id in without]
     if twice:
         who = called(library.people.names_of(twice)[twice[0]], twice[0])

@@ -35,7 +35,7 @@ def private_folder() -> Iterator[Path]:
 
 def _delete_left_behind(parent: Path) -> None:
     for folder in parent.glob(f"{_PREFIX}*"):
-        with suppress(OSError):  # it is gone by now, or somebody else's
+        with suppress(OSError):  # it is gone by now, or belongs to somebody else
             stat = folder.lstat()
             if not folder.is_symlink() and time.time() - stat.st_mtime > _NEW_S:
                 lock = _locked(folder)

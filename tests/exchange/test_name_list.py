@@ -32,7 +32,7 @@ def test_faces_are_named_by_their_boxes_as_one_change(library: Library, album: P
         "together.png;Dora;122;2;158;38",
         "together.png;Ann;-5;-5;44;44",  # overlaps a neighbour too, but less
         "together.png;Carl;80;0;120;40",
-        "together.png;Emil;150;0;190;40",  # nobody there that is not somebody else's
+        "together.png;Emil;150;0;190;40",  # the only face there belongs to somebody else
         "Bob/0.png;Bob;;;;",
         "gone.png;Fred;;;;",
         "Bob/1.png;;;;;",

@@ -1,4 +1,4 @@
-"""Photos by who is on them and when they were taken; who is seen with whom; who is hidden, and who stands for whom."""
+"""Photos by who is on them and when they were taken; who is seen together; hidden people, and covers."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def people(faces: int, seed: int = 0, faces_each: int = 20) -> Floats:
 
 
 def scattered(count: int, seed: int = 0) -> Floats:
-    """float32 (count, 32): every face somebody else's."""
+    """float32 (count, 32): every face of another person."""
     return np.random.default_rng(seed).normal(size=(count, 32)).astype(np.float32)
 
 

@@ -192,7 +192,7 @@ def test_distances_are_scaled_so_that_as_many_strangers_pass() -> None:
 
 
 def test_the_interval_is_one_of_people_not_of_pairs() -> None:
-    """The bootstrap held against a naive one; and ten people of whom one alone gains give no certain gain, however
+    """The bootstrap held against a naive one; and ten people, of which only one gains, give no certain gain, however
     many pairs they have."""
     rng = np.random.default_rng(1)
     first, second = np.triu_indices(10, 0)

@@ -46,7 +46,7 @@ def test_what_hides_people_is_turned_down_for_those_who_taught_nothing_too(noisy
     assert summary.known.before.rank_1 is not None
     assert summary.known.after.rank_1 is not None
     assert summary.known.after.rank_1 > summary.known.before.rank_1
-    others, whose = noisy_people(1)  # people whom nobody ever told the library of
+    others, whose = noisy_people(1)  # people that the library knows nothing of
     with Library.open(noisy_library) as library:
         assert library.status().taught_at is not None
         assert library.status().vectors == "current"

@@ -100,7 +100,7 @@ def test_no_cache_folder_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyP
     np.testing.assert_allclose(load_network("doubling", build)(VALUES)[0], [[3, -3, 8]])
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user whom permissions bind")
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user without root's permissions")
 def test_an_unwritable_cache_folder_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tmp_path.chmod(0o500)
     monkeypatch.setenv(runtime.CACHE_VARIABLE, str(tmp_path))

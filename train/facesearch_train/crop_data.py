@@ -34,7 +34,7 @@ class CropData:
 
 def check_crop_data(data: CropData, config: TrainConfig) -> None:
     """Raise TrainingDataError, saying what is missing, for data from which pairs cannot be drawn. A teacher knows pairs
-    without anybody's name."""
+    without a name."""
     if data.places is None:
         _check_people(data)
     largest = max(config.batch_sizes)

@@ -58,7 +58,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class FaceNear:
-    """A face of the library near the probe, and whose it is, if anybody's."""
+    """A face of the library near the probe, and its person, if any."""
 
     face_id: int
     distance: float
