@@ -26,6 +26,9 @@ PHOTOS_DIR = Path(os.environ.get("FACESEARCH_PHOTOS", Path(__file__).parents[2] 
 LONGEST_FILES = (
     "train/test_recipe.py",
     "web/test_page.py",
+    "web/test_page_people.py",
+    "web/test_page_for_everybody.py",
+    "web/test_page_photos.py",
     "train/test_loop.py",
     "test_readme.py",
     "cluster/test_ray_workers.py",

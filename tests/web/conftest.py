@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -44,3 +44,40 @@ def client(server: Serving) -> Iterator[httpx.Client]:
     """Asks the server, with its token."""
     with server.client() as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from support.browser import chromium
+
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def open_page(browser: Any, server: Serving) -> Iterator[Callable[..., Any]]:
+    """Opens pages, which must not break a policy, throw an error, or ask for anything beyond the server."""
+    from support.page import AT_MOST_MS, WIDE
+
+    faults: list[str] = []
+    contexts = []
+
+    def is_own(url: str) -> bool:
+        return url.startswith((server.address, "blob:", "data:"))
+
+    def opened(path: str, **options: Any) -> Any:
+        context = browser.new_context(viewport=options.pop("viewport", WIDE), **options)
+        context.set_default_timeout(AT_MOST_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
+        page.on("request", lambda asked: faults.append(asked.url) if not is_own(asked.url) else None)
+        page.goto(f"{server.address}{path}{'&' if '?' in path else '?'}token={server.token}")
+        page.wait_for_selector("#content")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert faults == []
