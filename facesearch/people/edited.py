@@ -50,10 +50,10 @@ def keep_people(
     edited: the ids of the former and of the new content. carried: by the id of the new content the faces that had been
     added to the former one (`carried_faces`); they are added to the new one, unless the detector finds them there.
     A face is the same where its box covers half of the union with the former one, and its embedding is within the
-    distance up to which two faces count as one person. A photo that was only scaled is compared as such; after a turn
-    or a crop the boxes lie elsewhere, and nothing is kept. A face without an embedding is the same where the photo
-    shows another one as before, or had none. Faces in a video, or in the film of a motion photo, are compared by time
-    too.
+    distance up to which two faces count as one person. A photo that was only scaled, or turned by quarter turns, is
+    compared as such; after a crop the boxes lie elsewhere, and nothing is kept. A face without an embedding is the same
+    where the photo shows another one as before, or had none. Added faces are not kept in a turn. Faces in a video, or
+    in the film of a motion photo, are compared by time too.
     """
     kept = 0
     with library.people.change(ACTION) as change:
@@ -61,6 +61,7 @@ def keep_people(
             pairs = _same_faces(library, former_id, photo_id)
             for each in _still_there(library, former_id, pairs, (carried or {}).get(photo_id, ())):
                 pairs.append((each.former.face_id, change.add_face(photo_id, each.seen)))
+            pairs = pairs or _same_turned(library, former_id, photo_id)
             for former, face in (*pairs, *_same_in_film(library, former_id, photo_id)):
                 for person_id in library.people.rejected_people(former):
                     change.reject(person_id, [face])
@@ -90,8 +91,7 @@ def carried_faces(library: Library, reader: FaceReader, former_id: int, file: Ph
 
 def _same_faces(library: Library, former_id: int, photo_id: int) -> list[tuple[int, int]]:
     """The former and the new id of each face that is the same, without those in a film."""
-    stored = [face for face in library.catalog.faces_in([former_id, photo_id]) if face.span is None]
-    former, new = ([face for face in stored if face.photo_id == photo] for photo in (former_id, photo_id))
+    former, new = _on_photos(library, former_id, photo_id)
     if not former or not new:
         return []
     sizes = library.catalog.photo_sizes([former_id, photo_id])
@@ -103,6 +103,36 @@ def _same_faces(library: Library, former_id: int, photo_id: int) -> list[tuple[i
     if _is_trusted(former, same) and _has_same_shape(sizes[former_id], sizes[photo_id]):
         same += [pair for pair in ids if pair[0] in without]
     return same
+
+
+def _same_turned(library: Library, former_id: int, photo_id: int) -> list[tuple[int, int]]:
+    """The same of a photo that was turned by one to three quarter turns, of faces with an embedding."""
+    former, new = _on_photos(library, former_id, photo_id)
+    former = [face for face in former if face.is_embedded]
+    sizes = library.catalog.photo_sizes([former_id, photo_id])
+    boxes, size = [face.box for face in former], sizes[former_id]
+    best: list[tuple[int, int]] = []
+    for _ in range(3):
+        boxes, size = [_turned(box, size) for box in boxes], size[::-1]
+        if _has_same_shape(size, sizes[photo_id]):
+            scale = _scale(size, sizes[photo_id])
+            pairs = pair_up([face.box for face in new], [box * scale for box in boxes], _SAME_PLACE)
+            same = _alike(library, [(former[old].face_id, new[place].face_id) for place, old in pairs])
+            best = max(best, same, key=len)
+    return best
+
+
+def _turned(box: Floats, size: tuple[int, int]) -> Floats:
+    """Where a box of a photo of some width and height in px lies after a quarter turn clockwise."""
+    left, top, right, bottom = box
+    return np.array([size[1] - bottom, left, size[1] - top, right], np.float32)
+
+
+def _on_photos(library: Library, former_id: int, photo_id: int) -> tuple[list[StoredFace], list[StoredFace]]:
+    """The faces of the former and of the new content, without those in a film."""
+    stored = [face for face in library.catalog.faces_in([former_id, photo_id]) if face.span is None]
+    former, new = ([face for face in stored if face.photo_id == photo] for photo in (former_id, photo_id))
+    return former, new
 
 
 def _same_in_film(library: Library, former_id: int, photo_id: int) -> list[tuple[int, int]]:

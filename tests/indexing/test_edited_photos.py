@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 from support.command_line import CommandLine
 from support.people_library import ANN, BOB, STRANGER, create, everything, index
 from support.tiles import MODELS, THRESHOLD, Colour, draw
@@ -68,6 +68,16 @@ def test_faces_at_the_same_place_keep_their_person_and_who_they_are_not(
     assert on(corrected_library, photo) == [("Ann", []), (None, [2]), (None, []), ("Carl", [])]
     assert index(corrected_library, album).faces_kept == 0
     assert everything(corrected_library)[0] == before[0]
+
+
+def test_a_photo_that_is_turned_keeps_its_people(corrected_library: Library, album: Path) -> None:
+    photo = album / "together.png"
+    with Image.open(photo) as image:
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = 3
+        image.save(photo, exif=exif)
+    assert index(corrected_library, album).faces_kept == 2
+    assert on(corrected_library, photo) == [("Carl", []), (None, []), (None, [2]), ("Ann", [])]
 
 
 def test_somebody_else_at_that_place_and_the_same_person_elsewhere_are_nobody_yet(
@@ -140,6 +150,11 @@ def photo(library: Library, number: int, size_px: tuple[int, int], box: tuple[fl
         ((200, 150), (100, 100, 200, 200), 0.0, 0),
         ((300, 400), (100, 100, 200, 200), 0.0, 1),  # another shape, as cut at the right
         ((300, 400), (75, 133, 150, 267), 0.0, 0),
+        ((400, 300), (200, 100, 300, 200), 0.0, 1),  # turned upside down
+        ((400, 300), (200, 100, 300, 200), 0.11, 0),
+        ((300, 400), (100, 200, 200, 300), 0.0, 1),  # turned to the left
+        ((150, 200), (50, 100, 100, 150), 0.0, 1),  # and half as large
+        ((300, 380), (100, 200, 200, 300), 0.0, 0),  # and cut
     ],
 )
 def test_the_place_is_compared_in_the_photo_as_it_was(
