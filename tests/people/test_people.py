@@ -14,31 +14,35 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.people_library import create, draw_album, everything, index
-from support.tiles import MODELS, ColourTower, TileDetector, draw
+from support.people_library import STRANGER, Snapshot, create, draw_album, everything, index
+from support.tiles import MODELS, ColourTower, TileDetector, draw, embedding_of
 
 from facesearch.errors import FacesearchError, PersonMergedError, UsageError
 from facesearch.indexing import prune, reindex
-from facesearch.library import Library, forget, verify
+from facesearch.library import AddedFace, Library, forget, verify
 from facesearch.library.rows.lineage import kin
 from facesearch.people import (
     change_log,
+    confirm_faces,
     face_in_photo,
     find_faces,
     find_person,
     group_people,
+    hide_people,
     list_people,
     merge_people,
     name_faces,
     name_person,
     reject_faces,
     set_born,
+    set_cover,
     show_person,
     split_faces,
     undo_change,
     undo_since,
 )
-from facesearch.records import DetectedFace, Floats, Models, Pixels
+from facesearch.records import DetectedFace, EmbeddedFace, Floats, Models, Pixels
+from facesearch.vision.alignment import TEMPLATE_112
 
 
 def faces_of(library: Library, person_id: int) -> set[int]:
@@ -392,12 +396,34 @@ def steps(draw_from: st.DrawFn) -> list[tuple[object, ...]]:
                 st.tuples(st.just("merge"), person, st.lists(person, min_size=1, max_size=3)),
                 st.tuples(st.just("split"), person, some, st.one_of(st.none(), names)),
                 st.tuples(st.just("reject"), person, some),
+                st.tuples(st.just("hide"), st.lists(person, min_size=1, max_size=2)),
+                st.tuples(st.just("cover"), person, st.one_of(st.none(), face)),
+                st.tuples(st.just("confirm"), person, some),
+                st.tuples(st.just("add"), st.integers(1, 10), st.booleans(), names),
                 st.tuples(st.just("undo"), st.integers(1, 30)),
                 st.tuples(st.just("label"), names, some),
             ),
             min_size=1,
             max_size=14,
         )
+    )
+
+
+def add_face(library: Library, photo_id: int, name: str, *, is_seen: bool) -> None:
+    """A small face of somebody that the detector missed, with an embedding if it is seen."""
+    box = np.array([2, 2, 12, 12], np.float32)
+    seen = DetectedFace(box, (TEMPLATE_112 * (10 / 112) + 2).astype(np.float32), 0.6)
+    face = AddedFace(box, "user", EmbeddedFace(seen, embedding_of(STRANGER), 0.5) if is_seen else None)
+    with library.changing():
+        person = library.people.find(name)
+        with library.people.change("add-face") as change:
+            change.move([change.add_face(photo_id, face)], change.create(name) if person is None else person)
+
+
+def all_of(library: Library) -> tuple[Snapshot, list[tuple[object, ...]]]:
+    """`everything`, and every face but for its local scale."""
+    return everything(library), library._database.rows(
+        "SELECT id, photo_id, box, landmarks, score, quality, embedding, found_by FROM faces ORDER BY id"
     )
 
 
@@ -408,10 +434,18 @@ def do(library: Library, step: tuple[object, ...]) -> None:
         with library.changing():
             library.people.label(library.people.named(name), faces, "folder")  # type: ignore[arg-type]
         return
-    if action == "split":  # mostly of faces that are the person's, or nothing would ever be split
-        person, faces, to = arguments
+    if action == "add":
+        photo_id, is_seen, name = arguments
+        add_face(library, photo_id, name, is_seen=is_seen)  # type: ignore[arg-type]
+        return
+    if action == "cover":  # likewise
+        person, face = arguments
         theirs = sorted(faces_of(library, person))  # type: ignore[arg-type]
-        arguments = [person, theirs[: len(faces)] or faces, to]  # type: ignore[arg-type]
+        arguments = [person, theirs[face % len(theirs)] if face and theirs else face]  # type: ignore[operator]
+    if action in {"split", "confirm"}:  # mostly of faces that are the person's, or nothing would ever be split
+        person, faces, *to = arguments
+        theirs = sorted(faces_of(library, person))  # type: ignore[arg-type]
+        arguments = [person, theirs[: len(faces)] or faces, *to]  # type: ignore[arg-type]
     {
         "name": name_person,
         "face": name_faces,
@@ -419,6 +453,9 @@ def do(library: Library, step: tuple[object, ...]) -> None:
         "merge": merge_people,
         "split": split_faces,
         "reject": reject_faces,
+        "hide": hide_people,
+        "cover": set_cover,
+        "confirm": confirm_faces,
         "undo": undo_change,
     }[str(action)](library, *arguments)  # type: ignore[operator]
 
@@ -440,26 +477,26 @@ def test_whatever_is_done_can_be_taken_back_to_the_very_state_before(
         path = Path(folder) / "library"
         shutil.copytree(template, path)
         with Library.open(path, writable=True) as library:
-            states = [(everything(library), library.journal.lines()[-1].line_id)]
+            states = [(all_of(library), library.journal.lines()[-1].line_id)]
             for step in done:
-                before = everything(library)
+                before = all_of(library)
                 try:
                     do(library, step)
                 except FacesearchError:
-                    assert everything(library) == before  # refused as a whole
+                    assert all_of(library) == before  # refused as a whole
                 lines = library.journal.lines(states[-1][1])
-                if lines or everything(library) != before:
+                if lines or all_of(library) != before:
                     assert len(lines) == 1  # a change is one line, and without a line nothing has changed
-                    states.append((everything(library), lines[0].line_id))
+                    states.append((all_of(library), lines[0].line_id))
             after = states[-1][0]
             numbers = []
             for (before, _), (_, line) in zip(states[-2::-1], states[:0:-1], strict=True):
                 undone = undo_change(library, line)
                 numbers.append(undone.change)
-                assert everything(library) == before
+                assert all_of(library) == before
             for number in numbers[::-1]:
                 undo_change(library, number)
-            assert everything(library) == after
+            assert all_of(library) == after
         assert verify(path, MODELS).sound
 
 
