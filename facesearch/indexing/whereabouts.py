@@ -1,7 +1,7 @@
 """Tells a file that was deleted from one whose drive is not there today.
 
-A drive that is not mounted leaves nothing where its folder was, or an empty folder. Refuses to guess more than that:
-whoever calls keeps what may come back.
+A drive that is not mounted leaves nothing where its folder was, or a folder that is empty but for what file managers
+leave in every folder. Refuses to guess more than that: whoever calls keeps what may come back.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from pathlib import Path
 
 from facesearch.paths import is_in_bucket
 from facesearch.photos.buckets import is_gone
+
+_LEFT_BY_WINDOWS = (b"desktop.ini", b"thumbs.db")
 
 
 class Whereabouts:
@@ -65,12 +67,13 @@ def is_within(path: bytes, folder: bytes) -> bool:
 
 
 def is_absent(path: bytes) -> bool:
-    """Whether nothing is there, or a folder with nothing in it: what a drive leaves that is not mounted."""
+    """Whether nothing is there, or a folder with nothing in it but hidden files: what a drive leaves that is not
+    mounted."""
     if is_in_bucket(path):
         return is_gone(Path(os.fsdecode(path)))
     try:
         with os.scandir(path) as entries:
-            return next(entries, None) is None
+            return all(entry.name.startswith(b".") or entry.name.lower() in _LEFT_BY_WINDOWS for entry in entries)
     except FileNotFoundError:
         return True
     except OSError:  # a file, or a folder that may not be listed

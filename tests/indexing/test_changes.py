@@ -251,6 +251,20 @@ def test_a_root_that_is_not_there_is_said_and_kept(
     assert (summary.photos_unchanged, summary.absent, calls) == (2, (), 0)
 
 
+def test_what_file_managers_leave_is_no_sign_of_a_drive(library: Library, changing_album: Path, tmp_path: Path) -> None:
+    _index(library, changing_album)
+    changing_album.rename(tmp_path / "unplugged")
+    changing_album.mkdir()
+    for name in (".DS_Store", ".directory", "Thumbs.db"):
+        (changing_album / name).write_bytes(b"settings")
+    assert _index(library, changing_album)[0].absent == (AbsentFolder(changing_album, 2),)
+    kept = prune(library)
+    assert (kept.files, kept.kept) == (0, (AbsentFolder(changing_album, 2),))
+    (changing_album / "a note.txt").write_bytes(b"this folder is in use")
+    assert _index(library, changing_album)[0].absent == ()
+    assert prune(library).files == 2
+
+
 def test_a_folder_that_was_never_known_is_an_error(library: Library, changing_album: Path, tmp_path: Path) -> None:
     with pytest.raises(PhotoError, match="does not exist"):
         _index(library, changing_album, tmp_path / "misspelt")
