@@ -76,8 +76,10 @@ def reindex(
     if summary.interrupted:
         end_interrupted()
     if not summary.switched:
-        remedy = "connect these folders" if summary.waiting else "remedy that"
-        complain(f"queries answer as before: {remedy} and run it again, or drop these photos with --force")
+        if summary.unread:
+            complain("mend these photos, or drop them: facesearch forget PHOTO")
+        remedy = "connect these folders and " if summary.waiting else ""
+        complain(f"queries answer as before: {remedy}run it again, or drop all of these photos with --force")
         raise typer.Exit(LibraryError.exit_code)
 
 

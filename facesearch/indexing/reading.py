@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -180,3 +181,11 @@ class _Lanes(Generic[Seen]):
             seer.give_up()
         self._pool.shutdown()
         self._seers.close()
+
+
+def still_shows(path: Path, sha256: str) -> bool:
+    """Whether a file that cannot be read is the one that could be once: then a package is missing, or memory."""
+    try:
+        return fingerprint(path) == sha256
+    except PhotoError:  # it went away meanwhile
+        return True

@@ -1,8 +1,8 @@
 """A library moved to another tower or detector: every photo is read again, and the answers change all at once.
 
 Until the switch the library answers as before, and can be indexed into as before. Faces keep their ids and people,
-found again by their boxes. Refuses to switch while photos are out of reach, or unchanged and yet cannot be read, unless
-told to give them up.
+found again by their boxes. Refuses to switch while photos are out of reach, or cannot be read although they are
+unchanged or show people with a name, unless told to give them up.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 
 from facesearch.errors import PhotoError
-from facesearch.indexing.reading import AHEAD_A_LANE, Known, Seer, seer_here, work_ahead
+from facesearch.indexing.reading import AHEAD_A_LANE, Known, Seer, seer_here, still_shows, work_ahead
 from facesearch.indexing.summary import (
     AbsentFolder,
     IndexOptions,
@@ -27,7 +27,7 @@ from facesearch.indexing.summary import (
     ReindexSummary,
 )
 from facesearch.library import AddedFace, KeptFace, Library
-from facesearch.photos import fingerprint, photo_file
+from facesearch.photos import photo_file
 from facesearch.records import (
     AlignedFace,
     DetectedFace,
@@ -176,10 +176,15 @@ class _Reindexing:
                 self._take_photo(photo_id, result)
         elif isinstance(result, PhotoError) and isinstance(result.__cause__, OSError) and result.__cause__.errno:
             self.waiting[file.path.parent] += 1  # the disk's fault, not the content's
-        elif isinstance(result, PhotoError) and _is_content(file.path, sha256):
+        elif isinstance(result, PhotoError) and (self._is_precious(photo_id) or still_shows(file.path, sha256)):
             self.unread.append(SkippedFile(file.path, result.reason))
         else:
             self._fail(photo_id, result.reason if isinstance(result, PhotoError) else None)
+
+    def _is_precious(self, photo_id: int) -> bool:
+        """Whether a photo shows people with a name, or faces that were added."""
+        faces = self.library.catalog.faces_in([photo_id])
+        return any(face.name is not None or face.found_by != "detector" for face in faces)
 
     def _take_photo(self, photo_id: int, seen: SeenPhoto) -> None:
         faces = [face for face in seen.faces if face.span is None]
@@ -285,14 +290,6 @@ class _Reindexing:
             elapsed_s=time.monotonic() - self.started_s,
             interrupted=interrupted,
         )
-
-
-def _is_content(path: Path, sha256: str) -> bool:
-    """Whether a file that cannot be read is the one that could be once: then a package is missing, or memory."""
-    try:
-        return fingerprint(path) == sha256
-    except PhotoError:  # it went away meanwhile
-        return True
 
 
 def _seen(added: Iterable[tuple[KeptFace, AlignedFace | None]]) -> list[AlignedFace]:

@@ -132,7 +132,7 @@ class ReindexSummary:
     interrupted: bool
     heads_dropped: int = 0  # deleted heads, which had been taught over another tower
     calibration_dropped: bool = False  # the library's own: distances changed, or the faces it was fitted to
-    unread: tuple[SkippedFile, ...] = ()  # unchanged photos that cannot be read here and wait too, with the reason
+    unread: tuple[SkippedFile, ...] = ()  # photos that cannot be read and wait too, with the reason
     nodes: Mapping[str, int] = field(default_factory=dict)  # how many photos each machine of a cluster has read
 
 

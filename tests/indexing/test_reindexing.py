@@ -16,6 +16,7 @@ from facesearch.errors import LibraryError, PhotoError, TowerError
 from facesearch.indexing import AbsentFolder, IndexOptions, IndexProgress, ReindexInterrupted, index_photos, reindex
 from facesearch.library import Library, forget, verify
 from facesearch.library.care.purge import Purge
+from facesearch.people import undo_since
 from facesearch.query import ask, probe_photo
 from facesearch.records import DetectedFace, Floats, Models, PhotoFile, Pixels, SkippedFile
 from facesearch.vision.faces import SeenPhoto
@@ -226,6 +227,7 @@ class WithoutPackage(Lost):
 def test_photos_that_only_this_installation_cannot_read_are_waited_for_or_given_up(
     reindexed_library: Library, reindexed_album: Path
 ) -> None:
+    undo_since(reindexed_library, 1)  # the names
     before = _people(reindexed_library)
     (reindexed_album / "Ann" / "00.png").write_bytes(b"broken")
     summary = reindex(reindexed_library, TileDetector(), OtherTower(), seer=WithoutPackage)
@@ -238,9 +240,24 @@ def test_photos_that_only_this_installation_cannot_read_are_waited_for_or_given_
     assert reindexed_library.status().photos == 0
 
 
+def test_a_damaged_photo_of_somebody_with_a_name_is_waited_for(
+    reindexed_library: Library, reindexed_album: Path
+) -> None:
+    before, photo = _people(reindexed_library), reindexed_album / "Ann" / "01.png"
+    whole = photo.read_bytes()
+    photo.write_bytes(b"broken")
+    for _ in range(2):
+        summary = reindex(reindexed_library, TileDetector(), OtherTower())
+        assert (summary.switched, [each.path for each in summary.unread]) == (False, [photo])
+    photo.write_bytes(whole)
+    assert reindex(reindexed_library, TileDetector(), OtherTower()).switched
+    assert _people(reindexed_library) == before
+
+
 def test_photos_that_changed_or_broke_are_left_to_the_next_index(
     reindexed_library: Library, reindexed_album: Path
 ) -> None:
+    undo_since(reindexed_library, 1)  # the names
     shutil.copy(reindexed_album / "Ann" / "02.png", reindexed_album / "copy.png")
     index_photos(reindexed_library, [reindexed_album], TileDetector(), ColourTower())
     draw(reindexed_album / "Ann" / "00.png", (200, 200, 200))
