@@ -8,12 +8,14 @@ import sys
 from pathlib import Path, PureWindowsPath
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from support.documents import ROOT
 from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.cli import streams
-from facesearch.errors import LibraryError
+from facesearch.demo import write_album
+from facesearch.errors import LibraryError, PhotoError
 from facesearch.exchange import listed_photos, make_album
 from facesearch.indexing import index_photos
 from facesearch.indexing.whereabouts import is_within
@@ -24,7 +26,11 @@ from facesearch.library.rows import schema
 from facesearch.library.rows.database import Database
 from facesearch.library.rows.files import Files
 from facesearch.paths import address, is_in_bucket, stored_path
+from facesearch.photos import photo_file
+from facesearch.photos.decoding.worker import DecodingWorker
 from facesearch.records import PhotoFile
+from facesearch.vision.detector.detector import load_detector
+from facesearch.vision.faces.face_worker import SeeingWorker
 
 WITH_ROWS = ("api", "indexing", "library", "people")  # rooms that read and write paths in rows
 
@@ -135,6 +141,29 @@ def test_pictures_that_a_page_has_open_are_said_and_deleted_later(
         assert (library / PICTURES_NAME).exists()
     assert verify(library, MODELS, repair=True).sound
     assert not (library / PICTURES_NAME).exists()
+
+
+def test_faces_are_found_in_the_process_itself_where_no_other_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (photo,) = write_album(tmp_path, 1, 1, seed=3, groups=0).directory.rglob("*.jpg")
+    (tmp_path / "damaged.jpg").write_bytes(photo.read_bytes()[:400])
+    detector = load_detector()
+    with SeeingWorker(detector) as worker:
+        apart = worker.see(photo_file(photo))
+
+    def refusing(worker: DecodingWorker) -> None:
+        raise OSError(1, "Windows has no limits for it")
+
+    monkeypatch.setattr(DecodingWorker, "_started", refusing)
+    with SeeingWorker(detector) as worker:
+        here = worker.see(photo_file(photo))
+        with pytest.raises(PhotoError, match=r"damaged\.jpg: is cut off"):
+            worker.see(photo_file(tmp_path / "damaged.jpg"))
+        assert worker.process_id is None
+    assert (here.file, here.sha256, here.size_px, here.taken) == (apart.file, apart.sha256, apart.size_px, apart.taken)
+    assert len(here.faces) == len(apart.faces) == 1
+    np.testing.assert_allclose(here.faces[0].face.box, apart.faces[0].face.box, atol=0.01)
 
 
 def test_an_album_gets_names_that_windows_can_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

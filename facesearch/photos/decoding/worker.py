@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
@@ -76,9 +76,10 @@ class DecodingWorker:
     ) -> Photo:
         """Read a file once, as `decode.read_photo`; raises PhotoError too where the photo brings the process down."""
         if self._is_here:
+            from facesearch.photos.dates import when_taken
             from facesearch.photos.decoding.decode import read_photo
 
-            return read_photo(file, max_side_px, draft=draft, at_s=at_s)
+            return replace(read_photo(file, max_side_px, draft=draft, at_s=at_s), taken=when_taken(file))
         current, answer, pixels = self._answered(file, max_side_px, draft, at_s)
         original = answer["original_size_px"]
         size_px = None if original is None else (original[0], original[1])
