@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from facesearch.errors import ClusterError
@@ -76,11 +77,15 @@ class Collection:
 
     @property
     def exists(self) -> bool:
-        """Whether it is there. Raises ClusterError where something else bears its name."""
-        there = bool(self._call("cannot be looked for", "has_collection", self._name))
-        if there:
-            self._refuse_foreign()
-        return there and bool(self._call("cannot be looked for", "has_collection", self._records))
+        """Whether it is there, and then loaded. Raises ClusterError where something else bears its name."""
+        has = partial(self._call, "cannot be looked for", "has_collection")
+        if not has(self._name):
+            return False
+        self._refuse_foreign()
+        is_whole = bool(has(self._records))
+        if is_whole:
+            self._connection.load(self._records, self._name)
+        return is_whole
 
     def create(self, index: str) -> None:
         """Create what is missing. index: one of INDEXES, of a new collection."""
@@ -214,16 +219,8 @@ class Collection:
         return f"{self._library_id}/{block}"
 
     def _write_records(self, records: Iterable[tuple[int, str]]) -> None:
-        rows = [
-            {
-                "key": self._record_key(block),
-                "library": self._library_id,
-                "block": block,
-                "value": value,
-                "nothing": [0.0, 0.0],
-            }
-            for block, value in records
-        ]
+        same = {"library": self._library_id, "nothing": [0.0, 0.0]}
+        rows = [same | {"key": self._record_key(block), "block": block, "value": value} for block, value in records]
         self._call("cannot be written", "upsert", self._records, rows)
 
     # Faces

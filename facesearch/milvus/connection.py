@@ -148,6 +148,12 @@ class Connection:
         with self.errors_named(what):
             return getattr(self.client, method)(*arguments, timeout=_CALL_S, **options)
 
+    def load(self, *collections: str) -> None:
+        """Have collections loaded, which Milvus Lite's are not after a start. Raises ClusterError."""
+        for name in collections:  # who may only read may ask, but not load
+            if self.call("cannot be looked for", "get_load_state", name)["state"].name != "Loaded":
+                self.call("cannot be loaded", "load_collection", name)
+
     def _hidden(self, text: str) -> str:
         for secret in {self._token, self._token.partition(":")[2]} - {""}:
             text = text.replace(secret, "***")

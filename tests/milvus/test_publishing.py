@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import count
 from pathlib import Path
 
@@ -275,6 +275,35 @@ def test_a_publication_that_was_killed_goes_on(
         with MilvusSearch(library, place) as there:
             probe = people(300, seed=3)[250]
             assert nearest_ids(there, probe) == nearest_ids(library.vectors(), probe)
+
+
+def test_a_publication_whose_server_went_away_goes_on_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, data = synthetic(tmp_path / "library", people(300, seed=3), ids_in(3, 100)), tmp_path / "data"
+    data.mkdir()
+    finish = Collection.finish_block
+
+    def finish_or_lose(collection: Collection, block: int, digest: str | None) -> None:
+        if block == 1:  # its faces are there, and the server does not know that they are all
+            server.close()
+        finish(collection, block, digest)
+
+    with Library.open(path) as library:
+        with ExitStack() as server, monkeypatch.context() as patched:
+            uri = server.enter_context(milvus_lite(data))
+            patched.setattr(Collection, "finish_block", finish_or_lose)
+            with pytest.raises(ClusterError, match=rf"the collection lost at {uri} cannot be written: ") as lost:
+                publish(library, MilvusPlace(uri, "lost"), "flat")
+            assert "Traceback" not in str(lost.value)
+            assert "\n" not in str(lost.value)
+        with milvus_lite(data) as uri:
+            place = MilvusPlace(uri, "lost")
+            with MilvusSearch(library, place) as there:
+                assert len(there) == 200
+            assert "was not finished" in caplog.text
+            rest = publish(library, place)
+            assert (rest.added, rest.changed, rest.removed, rest.faces) == (100, 0, 0, 300)
 
 
 def test_a_library_that_was_taught_or_reindexed_is_published_anew(
