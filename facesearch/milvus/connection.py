@@ -31,6 +31,7 @@ _KNOCK_S = 5.0  # until a server must have answered
 _CONNECT_S = 15.0  # until it must have said which version it is
 _CALL_S = 120.0  # of one request
 _REFUSED = re.compile(r"unauthenticated|permission.?denied|auth check failure|not authenticated", re.IGNORECASE)
+_AWAY = re.compile(r"server unavailable|fail(ed)? connecting|failed to connect|connection (refused|reset)", re.I)
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,8 @@ class Connection:
                 )
                 raise ClusterError(f"the Milvus at {self.place.uri} refuses the user and password: {remedy}") from None
             first = self._hidden(" ".join(said.split()))[:300]
+            if what != "cannot be opened" and _AWAY.search(said):
+                first += ": run the command again when the server answers, and it goes on"
             tls = " (does it speak TLS? https:// is for that)" if what == "cannot be opened" else ""
             raise ClusterError(f"{self.place} {what}{tls}: {first}") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from facesearch.cluster.node import NodeWorker, Refused
 from facesearch.cluster.tally import Tally
 from facesearch.cluster.workers import ClusterWorkers, RemoteSeer
 from facesearch.demo import write_album
-from facesearch.errors import ClusterError, PhotoError
+from facesearch.errors import ClusterError, LibraryError, PhotoError
 from facesearch.library import Library
 from facesearch.photos import photo_file
 from facesearch.vision.faces import DrawnFace, KnownPhoto
@@ -164,6 +165,28 @@ def test_a_killed_driver_goes_on_with_the_next_run(cluster_album: Path, alone: R
         driver.kill()
     with open_library(path) as library:
         library.index(cluster_album)
+    assert_same_rows(rows(path), alone)
+
+
+def test_a_full_disk_where_the_library_is_ends_the_run_and_the_next_goes_on(
+    cluster_album: Path, alone: Rows, tmp_path: Path
+) -> None:
+    """The kernel refuses to let any file of this process grow; the workers began before."""
+    path = tmp_path / "library"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(done: int) -> None:
+        if done == 3:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, hard))
+
+    with open_library(path) as library:
+        try:
+            with pytest.raises(LibraryError, match="free disk space"):
+                library.index(cluster_album, ray="local", workers=1, on_progress=lambda now: fill(now.done))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with open_library(path) as library:
+        library.index(cluster_album, workers=1)
     assert_same_rows(rows(path), alone)
 
 
