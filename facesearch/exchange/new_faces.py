@@ -68,8 +68,8 @@ def look_at(library: Library, regions: Sequence[LoneRegion], reader: FaceReader)
     boxes = [region.within(size_px) for region in regions]
     new = []
     for region, box, embedded in zip(regions, boxes, reader.look(photo, boxes), strict=True):
-        # What is seen there may be a face that is known, by another region's name: then there is no other.
-        if embedded is None or not pair_up([embedded.face.box], known):
+        # It may be a face that is known, by another region's name: then there is no other.
+        if not pair_up([box if embedded is None else embedded.face.box], known):
             new.append(NewFace(region, AddedFace(box, "import", embedded)))
     return new
 

@@ -136,3 +136,17 @@ def test_tiny_regions_and_copies_of_regions_are_left_out(one_photo_library: Libr
     done = _import(one_photo_library, photo.parent)
     assert done.faces_added == 1
     assert _named(one_photo_library) == [(None, "detector", True), ("Dora", "import", True)]
+
+
+def test_of_two_names_at_one_unseen_place_the_first_counts_in_every_import(
+    one_photo_library: Library, photo: Path
+) -> None:
+    regions = [
+        samples.lightroom_region(name, 2.5 / 3, place, 0.3, 0.8)
+        for name, place in (("Eve", 0.5), ("Eva Marie", 0.52), ("Dim Dora", 0.5))
+    ]
+    photo.with_name("1.png.xmp").write_text(samples.lightroom(*regions, size=(3, 1)), encoding="utf-8")
+    for added in (1, 0, 0):
+        done = _import(one_photo_library, photo.parent)
+        assert (done.faces_added, {each.name for each in done.unmatched}) == (added, {"Eva Marie", "Dim Dora"})
+        assert _named(one_photo_library) == [(None, "detector", True), ("Eve", "import", False)]
