@@ -210,7 +210,7 @@ def test_the_graph_computes_what_loops_compute(file: Path) -> None:
     images = np.random.default_rng(1).integers(0, 256, (2, 39, 39, 3), dtype=np.uint8)
     expected = np.stack([naive(network, image) for image in images])
     model = teacher_network(network, None)
-    np.testing.assert_allclose(model.predict(images.astype(np.float32), verbose=0), expected, atol=1e-4)
+    np.testing.assert_allclose(np.asarray(model(images.astype(np.float32))), expected, atol=1e-4)
     assert not model.trainable_weights
     from facesearch.vision.runtime import compile_network
 
@@ -253,7 +253,7 @@ def test_embeddings_equal_dlibs_own(installed: Path) -> None:
     own = dlib.face_recognition_model_v1(str(installed))
     expected = np.array([np.array(own.compute_face_descriptor(np.ascontiguousarray(chip))) for chip in chips])
     model = teacher_network(read_dlib_network(installed), None)
-    np.testing.assert_allclose(model.predict(chips.astype(np.float32), verbose=0), expected, atol=1e-3)
+    np.testing.assert_allclose(np.asarray(model(chips.astype(np.float32))), expected, atol=1e-3)
     assert np.linalg.norm(expected, axis=1).min() > 1  # 1e-3 is a small part of them
 
 
@@ -265,7 +265,7 @@ def test_openvino_and_keras_agree_on_crops(installed: Path) -> None:
     found = teacher.embed(crops)
     assert found.shape == (20, 128) and found.dtype == np.float32
     model = teacher_network(read_dlib_network(installed))
-    np.testing.assert_allclose(found, model.predict(crops.astype(np.float32), verbose=0), atol=1e-3)
+    np.testing.assert_allclose(found, np.asarray(model(crops.astype(np.float32))), atol=1e-3)
     np.testing.assert_allclose(teacher.embed(crops[17:18]), found[17:18], atol=1e-5)
     assert teacher.embed(crops[:0]).shape == (0, 128)
 

@@ -84,8 +84,8 @@ def test_same_numbers_as_keras_applications_with_the_same_weights(keras_tower: k
             ours.get_layer(_our_name(layer.name)).set_weights(layer.get_weights())
     assert len(ours.weights) == len(theirs.weights)
     crops = rng.uniform(0, 255, (2, 112, 112, 3)).astype("float32")
-    expected = theirs.predict(crops / 127.5 - 1, verbose=0)
-    np.testing.assert_allclose(ours.predict(crops, verbose=0), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+    expected = np.asarray(theirs(crops / 127.5 - 1))
+    np.testing.assert_allclose(np.asarray(ours(crops)), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
 def _our_name(name: str) -> str:
@@ -106,9 +106,9 @@ def test_siamese_sides_share_one_tower() -> None:
     assert siamese.count_params() == small.count_params()
     rng = np.random.default_rng(0)
     first, second = rng.uniform(0, 255, (2, 4, 32, 32, 3)).astype("float32")
-    pair = siamese.predict([first, second], verbose=0)
-    np.testing.assert_allclose(pair[:, 0], small.predict(first, verbose=0), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(pair[:, 1], small.predict(second, verbose=0), rtol=1e-4, atol=1e-5)
+    pair = np.asarray(siamese([first, second]))
+    np.testing.assert_allclose(pair[:, 0], np.asarray(small(first)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(pair[:, 1], np.asarray(small(second)), rtol=1e-4, atol=1e-5)
 
 
 def test_crops_shrink_by_the_mean_of_whole_blocks_where_the_sizes_allow() -> None:
@@ -126,14 +126,14 @@ def test_weights_move_between_input_sizes() -> None:
     large.set_weights(small.get_weights())
     crops = np.random.default_rng(1).uniform(0, 255, (2, 112, 112, 3)).astype("float32")
     shrunk = crops.reshape(2, 56, 2, 56, 2, 3).mean(axis=(2, 4))
-    np.testing.assert_allclose(large.predict(crops, verbose=0), small.predict(shrunk, verbose=0), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(np.asarray(large(crops)), np.asarray(small(shrunk)), rtol=1e-3, atol=1e-4)
 
 
 def test_a_radius_gives_all_embeddings_one_length_and_leaves_their_direction() -> None:
     free, bound = (build_tower(32, shape=SMALL, radius=radius) for radius in (None, 1.5))
     bound.set_weights(free.get_weights())
     crops = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype("float32")
-    before, after = (np.asarray(tower.predict_on_batch(crops)) for tower in (free, bound))
+    before, after = (np.asarray(tower(crops)) for tower in (free, bound))
     np.testing.assert_allclose(np.linalg.norm(after, axis=1), 1.5, rtol=1e-5)
     np.testing.assert_allclose(after, 1.5 * before / np.linalg.norm(before, axis=1, keepdims=True), rtol=1e-4)
 
@@ -145,11 +145,11 @@ def test_a_mirrored_tower_embeds_the_mean_of_a_crop_and_its_mirror_image(radius:
     crops = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype("float32")
     flipped = np.ascontiguousarray(crops[:, :, ::-1])
     features = keras.Model(plain.input, plain.get_layer("embedding").output)
-    expected = (features.predict_on_batch(crops) + features.predict_on_batch(flipped)) / 2
+    expected = (np.asarray(features(crops)) + np.asarray(features(flipped))) / 2
     if radius:
         expected *= radius / np.linalg.norm(expected, axis=1, keepdims=True)
-    np.testing.assert_allclose(mirrored.predict_on_batch(crops), expected, rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(mirrored.predict_on_batch(flipped), expected, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(mirrored(crops)), expected, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(mirrored(flipped)), expected, rtol=1e-3, atol=1e-5)
 
 
 def test_dropout_leaves_features_out_in_training_alone_and_adds_no_weight() -> None:
