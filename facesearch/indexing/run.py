@@ -56,7 +56,6 @@ def index_photos(
         if options.codes is not None:
             with library.changing():
                 library.search_codes.want(options.codes)
-        library.train_vectors()
         survey = look_around(library, [whole_path(path) for path in paths], software, options)
     except KeyboardInterrupt:
         nothing_taken = Intake(library, reader, {}, software, [])
@@ -89,10 +88,10 @@ def _read_all(
 ) -> None:
     """Decode, detect and align every file that needs it, and take it in."""
     on_progress(IndexProgress(0, len(work), 0, len(intake.skipped), None))
-    if not work:
-        return
     library = intake.library
-    library.vectors()  # from here on they follow every commit
+    if not work:
+        library.train_vectors()
+        return
     saved_s = time.monotonic()
     known = _maybe_copies(library, work) if seer is None else Known(set(), set())
     lanes = options.lanes_for(len(work))
@@ -101,6 +100,9 @@ def _read_all(
     )
     with closing(reading) as results:
         for done, (file, result) in enumerate(results, start=1):
+            if done == 1:  # and not before: FAISS is imported while the lanes work on the next photos
+                library.train_vectors()
+                library.vectors()  # from here on they follow every commit
             intake.take(file, result)
             if intake.is_full(options.batch_faces):
                 intake.finish_batch()

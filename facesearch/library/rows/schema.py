@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from facesearch.errors import LibraryError
 from facesearch.library.private import open_private_file, rename_over, sync_folder
 from facesearch.library.rows.failures import FAILURES, library_error
 from facesearch.library.rows.migrations import MIGRATIONS
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 APPLICATION_ID = 0x46534C42  # "FSLB", so that `file` and we can tell a library from any other SQLite file
 BUSY_TIMEOUT_S = 30.0
@@ -114,12 +119,23 @@ def failures_named(what: str) -> Iterator[None]:
         raise library_error(what, error) from error
 
 
+def _sqlite_utils_database() -> type[Database]:
+    """The class, imported without pandas, which sqlite-utils imports where it is installed, for 0.15 s."""
+    is_loaded = "pandas" in sys.modules
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
+    try:
+        from sqlite_utils import Database
+    finally:
+        if not is_loaded:
+            del sys.modules["pandas"]
+    return Database
+
+
 def _apply_migrations(path: Path) -> None:
     """Take every step that the database has not taken, each in a transaction with its number."""
-    from sqlite_utils import Database
-
+    database_of = _sqlite_utils_database()
     with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection:
-        db = Database(connection, execute_plugins=False)
+        db = database_of(connection, execute_plugins=False)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA foreign_keys = OFF")  # a step that writes a table again must not delete what refers to it
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
