@@ -10,6 +10,7 @@ import typer
 from facesearch.cli.export import report_more, report_skipped
 from facesearch.cli.options import JsonOption, LibraryOption, TowerOption
 from facesearch.cli.output import complain, counted, say, say_json, shown_path
+from facesearch.cli.people_import import offer_grouping
 from facesearch.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -50,14 +51,17 @@ def import_names(
     """
     from facesearch.api.library import open_library
 
-    with open_library(library, tower=tower) as opened, Progress("importing", "files") as progress:
-        summary = opened.exchange.import_names(
-            paths, dry_run=dry_run, wait=wait, new_faces=new_faces, on_file=progress.update
-        )
-    if json:
-        say_json(summary)
-    else:
+    with open_library(library, tower=tower) as opened:
+        with Progress("importing", "files") as progress:
+            summary = opened.exchange.import_names(
+                paths, dry_run=dry_run, wait=wait, new_faces=new_faces, on_file=progress.update
+            )
+        if json:
+            say_json(summary)
+            return
         _report(summary)
+        if summary.faces_named and not dry_run:
+            offer_grouping(opened)
 
 
 def _report(summary: ImportSummary) -> None:

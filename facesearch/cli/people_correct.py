@@ -129,7 +129,8 @@ def born(
     with open_library(library) as opened:
         changed = opened.people.set_born(person, None if date == "unknown" else date)
     who = shown_name(changed.name, changed.person_id)
-    _report(changed, f"{who} was born on {changed.born or 'an unknown date'}", json=json)
+    said = f"{who} has no date of birth now" if changed.born is None else f"{who} was born on {changed.born}"
+    _report(changed, said, json=json)
 
 
 def merge(

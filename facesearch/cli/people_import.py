@@ -11,6 +11,7 @@ from facesearch.cli.options import JsonOption, LibraryOption
 from facesearch.cli.output import complain, counted, say, say_json, shown, shown_path
 
 if TYPE_CHECKING:
+    from facesearch.api.library import FaceLibrary
     from facesearch.api.values import ListSummary
 
 _LINES_SHOWN = 20  # the rest is in --json
@@ -45,10 +46,20 @@ def import_csv(
 
     with open_library(library) as opened:
         summary = opened.people.import_csv(file, root=root, dry_run=dry_run)
-    if json:
-        say_json(summary)
-    else:
+        if json:
+            say_json(summary)
+            return
         _report(summary, file)
+        if summary.change is not None:
+            offer_grouping(opened)
+
+
+def offer_grouping(opened: FaceLibrary) -> None:
+    """After names came: say how many faces have none, and what gives them to the people who were named."""
+    waiting = opened.people.list(covers=False).faces_without_person
+    if waiting:
+        has = counted(waiting, "face has", "faces have")
+        say(f"{has} no person yet: facesearch people group gives people the faces that clearly show them")
 
 
 def _report(summary: ListSummary, file: Path) -> None:

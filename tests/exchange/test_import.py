@@ -33,6 +33,7 @@ def test_regions_name_the_faces_that_they_overlap(run_here: CommandLine, library
     assert ran.out == (
         "faces    3 named, 2 new people; 0 already had that name\n"
         "regions  4 with a name on 2 photos; 1 without a face in the library\n"
+        "1 face has no person yet: facesearch people group gives people the faces that clearly show them\n"
     )
     assert named(library_here) == {"both.png 0": "Ann", "both.png 1": "Bob", "bob.png 1": "Bob"}
     assert contents(photos) == before
