@@ -152,17 +152,24 @@ def test_a_video_shows_who_is_seen_when(browser: Any, tmp_path: Path, album_and_
     from support.films import Appearance, write_film
 
     film = write_film(tmp_path / "films" / "holiday.mp4", [Appearance(0, 0, 3), Appearance(1, 4, 7)], 7)
+    write_film(tmp_path / "films" / "lake.mp4", [], 2)
     library = Path(shutil.copytree(album_and_library[1], tmp_path / "library"))
     with open_library(library, device="cpu") as opened:
         opened.index(film.parent, workers=1, group=False)
-        (photo_id,) = (each.photo_id for each in opened.photos().photos if each.duration_s is not None)
+        lake_id, photo_id = (
+            each.photo_id
+            for each in sorted(opened.photos().photos, key=lambda each: each.photo.name, reverse=True)
+            if each.duration_s is not None
+        )
         seen = [face for face in opened.query(film).faces if face.span is not None]
     times = [f"00:00:{int(face.span.start_s):02}-00:00:{int(face.span.end_s):02}" for face in seen if face.span]
     assert len(times) == 2
     with serving(library, tmp_path / "tmp", "--device", "cpu") as running:
         page = browser.new_context(viewport=WIDE).new_page()
         page.set_default_timeout(AT_MOST_MS)
-        page.goto(f"{running.address}/photos/{photo_id}?token={running.token}")
+        page.goto(f"{running.address}/photos/{lake_id}?token={running.token}")
+        expect(page.get_by_text("No face was found in this video.")).to_be_visible()
+        page.goto(f"{running.address}/photos/{photo_id}")
         entries = page.locator(".face")
         expect(entries).to_have_count(2)
         for number, time in enumerate(times):
