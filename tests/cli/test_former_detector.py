@@ -38,6 +38,12 @@ def test_a_library_of_the_former_detector_answers_says_so_and_moves(
     refused = run("index", people)
     assert refused.code == 4 and "facesearch reindex" in refused.err
 
+    whole = probe.read_bytes()
+    probe.write_bytes(whole[:300])  # of somebody with a name
+    waiting = run("reindex")
+    assert waiting.code == 4 and f"not read {probe}: is cut off" in waiting.err
+    assert "mend these photos, or drop them: facesearch forget PHOTO" in waiting.err
+    probe.write_bytes(whole)
     assert run("reindex").code == 0
     moved = json.loads(run("status", "--json").out)
     assert moved["detector"] == moved["detector_installed"]
