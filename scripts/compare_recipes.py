@@ -76,6 +76,10 @@ def variants(photos: int, input_size_px: int) -> dict[str, TrainConfig]:
     def losses(**weights: Any) -> TrainConfig:
         return replace(softmax, stages=(replace(stage, **weights),))
 
+    def with_memory(config: TrainConfig, memory: int) -> TrainConfig:
+        """Against what a momentum tower remembers of so many earlier photos."""
+        return replace(config, memory=memory, stages=tuple(replace(each, momentum=0.99) for each in config.stages))
+
     def taught(truth: float, **weights: Any) -> TrainConfig:
         """By a teacher, on embeddings of one length as in preset `teach`, with the weights of its losses."""
         lessons = replace(Lessons(relations=1.0, neighbours=0.3), truth=truth, **weights)
@@ -101,6 +105,9 @@ def variants(photos: int, input_size_px: int) -> dict[str, TrainConfig]:
         "teacher's distances": taught(0.0, neighbours=0.0),
         "teacher's neighbours": taught(0.0, relations=0.0),
         "teacher's places": taught(0.0, relations=0.0, neighbours=0.0, regression=1.0),
+        "teacher, memory": with_memory(taught(0.0), 4096),
+        "teacher, same view": taught(0.0, same_view=True),
+        "teacher, hints": taught(0.0, same_view=True, hints=1.0),
         "identity 0.1": losses(identity=0.1),
         "identity 0.5": losses(identity=0.5),
         "temperature 0.2": replace(softmax, temperature=0.2),
@@ -111,8 +118,8 @@ def variants(photos: int, input_size_px: int) -> dict[str, TrainConfig]:
         "cold": replace(softmax, temperature=0.07),
         "memory 4096": replace(softmax, memory=4096),
         "memory 4096, cold": replace(softmax, memory=4096, temperature=0.07),
-        "momentum tower": replace(losses(momentum=0.99), memory=4096),
-        "momentum tower, cold": replace(losses(momentum=0.99), memory=4096, temperature=0.07),
+        "momentum tower": with_memory(softmax, 4096),
+        "momentum tower, cold": replace(with_memory(softmax, 4096), temperature=0.07),
         "4 photos a person": replace(softmax, photos_per_person=4),
         "rate 0.001": replace(softmax, stages=(replace(stage, schedule=one_cycle(EPOCHS, 1e-3)),)),
         "rate 0.004": replace(softmax, stages=(replace(stage, schedule=one_cycle(EPOCHS, 4e-3)),)),

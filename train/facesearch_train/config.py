@@ -20,7 +20,7 @@ class Lessons:
 
     regression: float = 0.0  # the weight of the distance to the teacher's place, which is learnt fastest
     length: float = 1.0  # that of the difference in length, without which uncertain faces meet in the middle
-    neighbours: float = 0.0  # of the softmax over the batch, which looks at the nearest of it
+    neighbours: float = 0.0  # of the softmax over the batch and the memory, which looks at the nearest of them
     relations: float = 0.0  # of the distances in the batch, near_weight times for near pairs, which are few
     near_weight: float = 7.0
     # over which squared distance the teacher's softmax falls by the factor e (0.111 is 0.02 in dlib's distances)
@@ -31,10 +31,13 @@ class Lessons:
     # dlib's network sees each crop as the tower does, augmented, at every step, instead of once as it is (Beyer et al.,
     # "Knowledge distillation: A good teacher is patient and consistent", CVPR 2022); not with regression
     same_view: bool = False
+    hints: float = 0.0  # the weight of foretelling the teacher's maps (see `hints`); with same_view only
 
     def __post_init__(self) -> None:
         if self.same_view and self.regression:
             raise ValueError("a teacher that sees the tower's views gives distances, not places to take over")
+        if self.hints and not self.same_view:
+            raise ValueError("hints need a teacher that sees the tower's views")
 
 
 @dataclass(frozen=True)

@@ -176,8 +176,8 @@ TEACH = TrainConfig(
 
 
 def with_teacher(config: TrainConfig, *, same_view: bool = False) -> TrainConfig:
-    """A preset where a teacher is given: one that knows of none learns from it in every stage. same_view: see
-    Lessons."""
+    """A preset where a teacher is given: one that knows of none learns from it in every stage. same_view: the teacher
+    sees each view that the tower sees, and its maps and thousands of earlier photos teach too (train/README.md)."""
     if not config.taught:
         stages = (replace(stage, lessons=TAUGHT, softmax=0.0, identity=0.0, momentum=None) for stage in config.stages)
         config = replace(config, stages=tuple(stages), sampling="people", memory=0)
@@ -187,7 +187,10 @@ def with_teacher(config: TrainConfig, *, same_view: bool = False) -> TrainConfig
 
 
 def _same_view(stage: Stage) -> Stage:
-    return stage if stage.lessons is None else replace(stage, lessons=replace(stage.lessons, same_view=True), views=0)
+    if stage.lessons is None:
+        return stage
+    lessons = replace(stage.lessons, same_view=True, hints=1.0)
+    return replace(stage, lessons=lessons, views=0, momentum=0.99, memory=8192)
 
 
 PRESETS = {config.name: config for config in (SMOKE, SEED, FULL, TEACH)}

@@ -124,6 +124,35 @@ def test_the_softmax_over_neighbours_by_hand() -> None:
     assert loss[0] == pytest.approx(np.log(np.exp(logits).sum()) - wanted @ logits, rel=1e-4)
 
 
+def test_the_softmax_over_neighbours_also_looks_at_what_is_remembered() -> None:
+    places, embeddings = np.array([[0.0], [0.1]], "float32"), np.array([[1, 0], [0, 1]], "float32")
+    remembered = np.array([[2, 0], [9, 9]], "float32"), np.array([[0.2], [0.0]], "float32"), np.array([0, 1], "float32")
+    loss = numbers(neighbour_loss(embeddings, places, temperature=0.5, width=0.01, memory=remembered))
+    # As above, with the third of them in the memory, beside a place where nothing is yet.
+    wanted = np.exp([-1.0, -4.0]) / np.exp([-1.0, -4.0]).sum()
+    logits = np.array([0.0, 2.0])
+    assert loss[0] == pytest.approx(np.log(np.exp(logits).sum()) - wanted @ logits, rel=1e-4)
+    nothing = (*remembered[:2], np.ones(2, "float32"))
+    without = numbers(neighbour_loss(embeddings, places, temperature=0.5, width=0.01))
+    assert numbers(neighbour_loss(embeddings, places, 0.5, 0.01, nothing)) == pytest.approx(without, abs=1e-5)
+
+
+def test_a_taught_head_remembers_the_latest_photos() -> None:
+    stage = replace(TEACH.stages[0], memory=3)
+    config = replace(TEACH, stages=(stage,), batch_size=2, embedding_size=2)
+    head = TaughtHead(config.of_stage(stage), stage, 4)
+    batches = [
+        (ops.full((2, 2), float(number)), ops.zeros(2, "int32"), ops.full((2, 4), 10.0 + number)) for number in (1, 2)
+    ]
+    head(list(batches[0]))
+    assert numbers(head.empty).sum() == 3  # nothing is remembered where nothing is trained
+    head(list(batches[0]), training=True)
+    head(list(batches[1]), slow=ops.full((2, 2), 7.0), training=True)
+    assert numbers(head.remembered).tolist() == [[7, 7], [7, 7], [1, 1]]
+    assert numbers(head.remembered_places)[:, 0].tolist() == [12, 12, 11]
+    assert numbers(head.empty).tolist() == [0, 0, 0]
+
+
 LOSSES: dict[str, Callable[[Any, Any], Any]] = {
     "contrastive": lambda rows, places: soft_contrastive_loss(rows, soft_labels(places, THRESHOLD_PLACE, 0.1)),
     "relational": lambda rows, places: relational_loss(rows, places, 7.0),
@@ -155,7 +184,7 @@ def test_a_teacher_that_sees_the_same_views_teaches_by_what_it_sees(monkeypatch:
     """Its distances come from the augmented crops, in its own scale, and not from the places of the file."""
     scaled = [keras.Input((28, 28, 3)), keras.layers.Rescaling(1 / 255)]
     pooled = keras.Sequential([*scaled, keras.layers.GlobalAveragePooling2D()])
-    monkeypatch.setattr(heads, "_teacher", lambda stage: pooled)
+    monkeypatch.setattr(heads, "_teacher", lambda stage, **_: pooled)
     stage = replace(same_view(TEACH.stages[0]), input_size_px=28, augmentation=Augmentation(flip=False))
     config = replace(TEACH, stages=(stage,), batch_size=6)
     tower = keras.Sequential([*scaled, keras.layers.AveragePooling2D(14), keras.layers.Flatten()])
@@ -167,7 +196,7 @@ def test_a_teacher_that_sees_the_same_views_teaches_by_what_it_sees(monkeypatch:
     np.testing.assert_allclose(answers[0], answers[1], rtol=1e-5)  # whatever the file says
     sized = crops.reshape(6, 28, 4, 28, 4, 3).mean(axis=(2, 4), dtype=np.float32)
     places = sized.mean(axis=(1, 2)) / 255 * (THRESHOLD_PLACE / DLIB_THRESHOLD)
-    expected = TaughtHead(config.of_stage(stage), stage)([numbers(tower(sized)), ids, places])
+    expected = TaughtHead(config.of_stage(stage), stage, 3)([numbers(tower(sized)), ids, places])
     np.testing.assert_allclose(answers[0], numbers(expected), rtol=1e-3)
     with pytest.raises(ValueError, match="computed once"):
         heads.build_training_model(tower, config, replace(stage, views=1, frozen=1), seed=1, people=3, place_size=5)
@@ -178,6 +207,7 @@ def test_a_teacher_that_sees_the_same_views_teaches_by_what_it_sees(monkeypatch:
 
 def same_view(stage: Stage) -> Stage:
     config = with_teacher(replace(TEACH, stages=(stage,)), same_view=True)
-    assert config.stages[0].lessons is not None
-    assert config.stages[0].lessons.same_view
-    return config.stages[0]
+    lessons = config.stages[0].lessons
+    assert lessons is not None
+    assert lessons.same_view
+    return replace(config.stages[0], lessons=replace(lessons, hints=0.0), momentum=None, memory=0)

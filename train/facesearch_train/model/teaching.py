@@ -87,15 +87,23 @@ def regression_loss(embeddings: Any, places: Any, length_weight: float = 1.0) ->
     return distance + length_weight * ops.square(lengths[0] - lengths[1])
 
 
-def neighbour_loss(embeddings: Any, places: Any, temperature: float, width: float) -> Any:
-    """Whom of its batch an anchor is nearest to, against what the teacher says: (B, D), (B, K) -> (B,).
+def neighbour_loss(
+    embeddings: Any, places: Any, temperature: float, width: float, memory: tuple[Any, Any, Any] | None = None
+) -> Any:
+    """Which photos are nearest to an anchor, against what the teacher says: (B, D), (B, K) -> (B,).
 
-    The cross-entropy between two softmaxes over the others of the batch: the teacher's, of their places' squared
-    distances to the anchor's, divided by `width`; and the tower's, of the cosines, divided by `temperature`.
+    The cross-entropy between two softmaxes over the others of the batch and the memory: the teacher's, of their places'
+    squared distances to the anchor's, divided by `width`; and the tower's, of the cosines, divided by `temperature`.
+    memory: (M, D) embeddings of earlier batches, their places (M, K), and (M,) 1 where nothing is remembered yet.
     """
-    itself = ops.eye(ops.shape(embeddings)[0], dtype="float32")
-    wanted = ops.softmax(-squared_distances(places, places) / width + itself * NEVER, axis=1)
-    unit = unit_rows(embeddings)
-    logits = ops.matmul(unit, ops.transpose(unit)) / temperature + itself * NEVER
-    chosen = wanted * (1.0 - itself)
+    apart = itself = ops.eye(ops.shape(embeddings)[0], dtype="float32")
+    gallery, gallery_places = embeddings, places
+    if memory is not None:
+        remembered, remembered_places, empty = (ops.stop_gradient(each) for each in memory)
+        gallery = ops.concatenate([embeddings, remembered], axis=0)
+        gallery_places = ops.concatenate([places, remembered_places], axis=0)
+        apart = ops.concatenate([itself, ops.broadcast_to(empty, (ops.shape(itself)[0], ops.shape(empty)[0]))], axis=1)
+    wanted = ops.softmax(-squared_distances(places, gallery_places) / width + apart * NEVER, axis=1)
+    logits = ops.matmul(unit_rows(embeddings), ops.transpose(unit_rows(gallery))) / temperature + apart * NEVER
+    chosen = wanted * (1.0 - apart)
     return ops.logsumexp(logits, axis=1) - ops.sum(chosen * logits, axis=1)
