@@ -14,6 +14,7 @@ from facesearch.library import Library
 from facesearch.query.answers import PersonMatch, ProbeFace, QueryOptions, box_of
 from facesearch.query.candidates import Candidate, Group, Within
 from facesearch.query.loose import LooseFaces, nearest_people
+from facesearch.query.owners import LooseShares
 from facesearch.query.ranking import PROTOTYPE_FACES, Belief, Contenders, beliefs, person_distances
 from facesearch.query.verdict import verdict_of
 from facesearch.records import EmbeddedFace
@@ -46,11 +47,15 @@ def identify(
     hidden = library.people.hidden()
     within, loose = nearest_people(library, places, options.k)
     people = {each.face.person_id for near in within for each in near.candidates}
-    samples = library.face_owners.sampled_faces((each for each in people if each is not None), PROTOTYPE_FACES)
-    known = {
-        ("person", person): (count, library.places.of_embeddings(embeddings, scales).middle())
-        for person, (count, embeddings, scales) in samples.items()
-    } | {group: (loose.faces[group], nearest.middle()) for group, nearest in loose.places.items()}
+    owners = {
+        person: (count, library.places.of_embeddings(embeddings, scales))
+        for person, (count, embeddings, scales) in library.face_owners.sampled_faces(
+            (each for each in people if each is not None), PROTOTYPE_FACES
+        ).items()
+    }
+    known: _Samples = {("person", person): (count, own.middle()) for person, (count, own) in owners.items()} | {
+        group: (loose.faces[group], nearest.middle()) for group, nearest in loose.places.items()
+    }
     contenders = [_contenders(place, near, known) for place, near in zip(places, within, strict=True)]
     believed: Sequence[Belief | None] = [None] * len(faces)
     if judge.calibration is not None:
@@ -62,6 +67,8 @@ def identify(
         believed = [
             belief for picture in pictures for belief in beliefs(picture, judge.calibration, hypotheses, options.prior)
         ]
+        shares = LooseShares(library, owners, loose, judge.calibration, hypotheses, options.prior)
+        believed = [shares.given(near, belief) for near, belief in zip(within, believed, strict=True) if belief]
     limit, wanted = options.threshold, max(options.k, 2)  # a verdict that is not clear names two
     if judge.calibration is None:
         limit, wanted = judge.threshold, sys.maxsize  # any of them can be the first within the threshold

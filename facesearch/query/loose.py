@@ -27,6 +27,7 @@ class LooseFaces:
     places: dict[Group, Places] = field(default_factory=dict)  # where the nearest faces of a group lie
     faces: dict[Group, int] = field(default_factory=dict)  # how many they are
     photos: dict[Group, int] = field(default_factory=dict)  # on how many photos
+    members: dict[Group, tuple[int, ...]] = field(default_factory=dict)  # their ids
 
     @property
     def merged(self) -> int:
@@ -85,6 +86,7 @@ def _taken_together(library: Library, found: Iterable[Within]) -> tuple[dict[int
                 groups[face_id] = group
                 loose.faces[group] += 1
                 members[group].add(face)
+    loose.members.update({group: tuple(sorted(face.face_id for face in own)) for group, own in members.items()})
     loose.photos.update({group: len({face.photo_id for face in own}) for group, own in members.items()})
     return groups, loose
 

@@ -12,7 +12,7 @@ from support.tiles import MODELS, ColourTower, TileDetector, draw
 
 from facesearch.evaluation.calibration import Calibration
 from facesearch.library import Library
-from facesearch.people import hide_people, name_faces
+from facesearch.people import hide_people, name_faces, reject_faces
 from facesearch.query import QueryOptions, ask, probe_photo
 from facesearch.query.loose import average_linkage
 from facesearch.query.probe import Probe
@@ -51,6 +51,36 @@ def test_a_face_with_a_person_is_not_taken_with_those_without(loose_library: Lib
     name_faces(loose_library, [1, 2], "Ann")
     (face,) = ask(loose_library, probe(tmp_path, ANN), QueryOptions(k=2)).faces
     assert [(match.name, match.photo_count) for match in face.people] == [("Ann", 2), (None, 4)]
+
+
+def test_a_face_without_a_person_speaks_for_whoever_it_is_likely_to_show(
+    loose_library: Library, tmp_path: Path
+) -> None:
+    """Nearest to the probe is a face that nobody named; Ann is almost as near, and so near to it that it is hers."""
+    name_faces(loose_library, [1, 2], "Ann")
+    nearest = (205, 15, 15)
+    (face,) = ask(loose_library, probe(tmp_path, nearest), QueryOptions(k=2)).faces
+    assert min(face.people, key=lambda match: match.distance).name is None
+    assert [match.name for match in face.people] == ["Ann", None]
+    assert face.people[0].posterior is not None
+    assert face.people[0].posterior > 0.9
+    assert face.verdict is not None
+    assert face.verdict.is_clear
+    assert sum(match.posterior or 0 for match in face.people) + (face.nobody or 0) <= 1.0001
+
+
+@pytest.mark.parametrize("why", ["rejected", "on one picture"])
+def test_a_face_that_cannot_be_theirs_does_not_speak_for_a_person(
+    loose_library: Library, tmp_path: Path, why: str
+) -> None:
+    name_faces(loose_library, [1, 2], "Ann")
+    if why == "rejected":
+        reject_faces(loose_library, 1, [3, 4, 5, 6])
+    else:
+        with loose_library.changing():
+            loose_library._database.execute("UPDATE faces SET photo_id = (SELECT photo_id FROM faces WHERE id = 1)")
+    (face,) = ask(loose_library, probe(tmp_path, (205, 15, 15)), QueryOptions(k=2)).faces
+    assert face.people[0].name is None
 
 
 def test_somebody_hidden_is_not_shown_and_nobody_is_taken_for_them(loose_library: Library, tmp_path: Path) -> None:
