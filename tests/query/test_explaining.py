@@ -114,7 +114,7 @@ def test_a_map_is_what_a_naive_loop_finds() -> None:
 
 @pytest.mark.parametrize(
     ("side", "stride", "said"),
-    [(0, 1, "does not fit"), (113, 1, "fit"), (10, 11, "gaps"), (10, 0, "never"), (8, 1, "most")],
+    [(0, 1, "does not fit"), (113, 1, "fit"), (10, 11, "gaps"), (10, 0, "never"), (8, 1, "limit")],
 )
 def test_patches_that_make_no_sense_are_refused(side: int, stride: int, said: str) -> None:
     with pytest.raises(UsageError, match=said):
@@ -246,7 +246,7 @@ def test_somebody_who_is_far_behind_all_others_is_explained_too(
 
 
 def test_an_empty_library_has_nobody_to_be_near_to(tmp_path: Path) -> None:
-    with Library.create(tmp_path / "empty", MODELS) as library, pytest.raises(LibraryError, match="nobody"):
+    with Library.create(tmp_path / "empty", MODELS) as library, pytest.raises(LibraryError, match="no faces to compare with"):
         why(library, draw(tmp_path / "probe.png", RED))
 
 
