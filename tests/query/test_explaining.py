@@ -246,7 +246,10 @@ def test_somebody_who_is_far_behind_all_others_is_explained_too(
 
 
 def test_an_empty_library_has_nobody_to_be_near_to(tmp_path: Path) -> None:
-    with Library.create(tmp_path / "empty", MODELS) as library, pytest.raises(LibraryError, match="no faces to compare with"):
+    with (
+        Library.create(tmp_path / "empty", MODELS) as library,
+        pytest.raises(LibraryError, match="no faces to compare with"),
+    ):
         why(library, draw(tmp_path / "probe.png", RED))
 
 
