@@ -39,6 +39,7 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/installed-dev: pyproject.toml requirements/test.txt | $(BIN)/python
 	@echo "installing facesearch and its development tools into $(VENV) (minutes, the first time)"
 	@$(BIN)/$(HASHED) requirements/test.txt
+	@rm -rf facesearch.egg-info  # of an installation before a new version: Python would read the version there
 	@$(BIN)/$(PIP) --no-deps --no-build-isolation -e .
 	@touch $(VENV)/installed $@
 

@@ -340,6 +340,12 @@ def test_json_has_the_documented_keys(run: CommandLine, portrait_album: Path, tm
     assert keys_of(json.loads(run("verify", *own).out)) == documented_keys("verify")
     assert keys_of(json.loads(run("forget", photo, *own).out)) == documented_keys("forget")
     other = write_small_tower(tmp_path / "tower", "other", seed=8)
+    (tmp_path / "Dora").mkdir()
+    damaged = shutil.copy(
+        next(each for each in portrait_album.rglob("*.jpg") if each.parent != photo.parent), tmp_path / "Dora"
+    )
+    run("index", tmp_path / "Dora", "--people-from-folders", *own)
+    Path(damaged).write_bytes(b"")
     moved = run("reindex", "--tower", other, *own)
     assert (moved.code, keys_of(json.loads(moved.out))) == (4, documented_keys("reindex"))
 

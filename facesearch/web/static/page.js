@@ -95,6 +95,9 @@ export async function act(work, words) {
 const isWritten = (node) => node?.matches("input:not([type=checkbox], [type=radio], [type=file]), select, textarea") ?? false;
 /** What stands in the page's fields: what is written while an answer is on its way stays. */
 const written = () => new Map([...document.querySelectorAll("#content [id]")].filter(isWritten).map((node) => [node.id, node.value]));
+/** How to find what has the keyboard when the page is shown again: by its id, or where it leads. */
+const selectorOf = (node) => node?.id ? `#${CSS.escape(node.id)}`
+  : node?.matches?.("#content a[href]") ? `#content a[href=${JSON.stringify(node.getAttribute("href"))}]` : null;
 let begun = 0;
 
 /** Show the page as it is now, without loading it again. Answers can come out of order: only the last that was asked for
@@ -108,13 +111,13 @@ export async function refresh(address = location.href, gently = false) {
   while (gently && isBusy()) await new Promise((done) => setTimeout(done, 500));
   if (!content || number !== begun) return;
   if (answer.redirected) history.replaceState(null, "", answer.url); // a person who was merged into another
-  const focused = document.activeElement?.id, since = [...written()].filter(([id, value]) => before.get(id) !== value);
+  const focused = selectorOf(document.activeElement), since = [...written()].filter(([id, value]) => before.get(id) !== value);
   const unfolded = gently ? [...document.querySelectorAll("#content details[open] > summary")].map((each) => each.textContent) : [];
   document.getElementById("content").replaceWith(content);
   for (const each of content.querySelectorAll("summary")) if (unfolded.includes(each.textContent)) each.parentElement.open = true;
   for (const [id, value] of since) if (before.has(id) && isWritten(document.getElementById(id))) document.getElementById(id).value = value;
   document.title = made.title;
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  if (focused) document.querySelector(focused)?.focus({ preventScroll: true });
   document.dispatchEvent(new Event("shown"));
 }
 
