@@ -161,7 +161,7 @@ def test_a_wrong_number_of_faces_is_found_and_counted_again(ten_photos: Path) ->
         rows.execute("DELETE FROM faces WHERE photo_id = 5")
         rows.execute("UPDATE photos SET face_count = 0 WHERE id = 5")
     report = verify(ten_photos, MODELS)
-    assert any("remembers 400 faces, and has 360" in finding.problem for finding in report.findings)
+    assert any("counts 400 faces, and the library has 360" in finding.problem for finding in report.findings)
     assert verify(ten_photos, MODELS, repair=True).sound
     with Library.open(ten_photos) as reader:
         assert reader.status().vectors == "current"
