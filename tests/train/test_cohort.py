@@ -149,7 +149,7 @@ def test_each_person_counts_once_and_too_few_are_refused(tmp_path: Path, monkeyp
     with_groups = cohort_embeddings(StrangerPhotos([several], listed), tower.embed)
     assert with_groups.groups.tolist() == ["", "short", "tall", *[""] * 8]
     listed.write_text("photo,group\nelsewhere.png,tall\n", encoding="utf-8")
-    with pytest.raises(TrainingDataError, match="names no photo"):
+    with pytest.raises(TrainingDataError, match="lists no photo"):
         cohort_embeddings(StrangerPhotos([several], listed), tower.embed)
     assert cohort_embeddings(StrangerPhotos([several]), tower.embed).embeddings.shape == (11, 32)
     few = tmp_path / "few.tar"
