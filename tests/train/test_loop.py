@@ -235,7 +235,7 @@ def test_people_who_all_look_alike_collapse_with_advice(tmp_path: Path) -> None:
 
 def test_a_rate_that_breaks_the_numbers_collapses_with_advice(tmp_path: Path) -> None:
     stage = replace(STAGE, schedule=CyclicalSchedule(max_rate=1e30))
-    with pytest.raises(TrainingCollapsedError, match=r"epoch 1: .* are no longer numbers .*Lower the learning rate"):
+    with pytest.raises(TrainingCollapsedError, match=r"epoch 1: .* are no longer numbers.*Lower the learning rate"):
         Run(tiny_config(stages=(stage,)), tmp_path, TRAINING, VALIDATION).train()
     assert not (tmp_path / "best.weights.h5").exists()
     assert not (tmp_path / "last.json").exists()
