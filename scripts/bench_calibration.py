@@ -1,9 +1,9 @@
-"""A library's own calibration beside the tower's, measured on people whom neither has seen.
+"""A library's own calibration beside the tower's, measured on people neither has seen.
 
 python scripts/bench_calibration.py --data ../shared/data/lfw
 python scripts/bench_calibration.py --drawn 120
 
-Each draw splits the people whom the tower was never trained on in three: a library names some of the first third and
+Each draw splits the people the tower was never trained on in three: a library names some of the first third and
 calibrates itself, the tower's calibration is fitted to the second third as at its export, and all pairs of the last
 third judge both. --drawn: drawn people instead, with the calibration that is on the tower's card, which was fitted
 to photos. Threshold and FAR: 1 %, or what fewer people allow. Intervals are 95 %, over the draws.
@@ -82,7 +82,7 @@ def drawn(people: int, tower: Path | None) -> Faces:
 
 
 def judged(sample: NamedSample, threshold: float, calibration: Calibration) -> dict[str, float]:
-    """On all pairs of people whom nobody has seen."""
+    """On all pairs of people nobody has seen."""
     pairs = pairs_of(sample)
     roc = metrics.roc_curve(pairs.distances, pairs.labels)
     point = roc.point_at(threshold)
@@ -100,7 +100,7 @@ def measure(faces: Faces, named: int, draws: int, card: InForce | None) -> dict[
     far = max(FAR, 2 * EXPECTED_PAIRS / (named * (named - 1)))
     for seed in range(draws):
         thirds = np.array_split(np.random.default_rng(seed).permutation(len(faces.rows)), 3)
-        several = sorted(thirds[0], key=lambda person: len(faces.rows[person]) < 2)  # whom one names is on some photos
+        several = sorted(thirds[0], key=lambda person: len(faces.rows[person]) < 2)  # whoever is named is on some
         tower = card or _exported(faces.sample(thirds[1]), far)
         try:
             fit = fit_sample(faces.sample(np.array(several[:named]), MOST_FACES), tower, far)

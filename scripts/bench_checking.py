@@ -2,7 +2,7 @@
 
 Wrong labels: every fiftieth photo of people with four or more goes to another such person. One person twice: forty
 people with six photos or more are cut in two. Shots: photos are saved again at 60 % of their size and JPEG quality 40
-and found anew. What is flagged in the data as they are comes first: some of it is real.
+and found again. What is flagged in the data as they are comes first: some of it is real.
 
     python scripts/bench_checking.py DIR [DIR ...] --shots 300
     python scripts/bench_checking.py PATH --teacher dlib

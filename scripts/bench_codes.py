@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def train(path: Path, codes: str) -> None:
-    """Set the codes, and train the search in them, in any case anew."""
+    """Set the codes, and train the search in them, in any case again."""
     (path / INDEX_NAME).unlink(missing_ok=True)
     clock, processor = time.perf_counter(), time.process_time()
     with Library.open(path, writable=True) as library:

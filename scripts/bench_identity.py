@@ -1,11 +1,11 @@
 """Who is it? Rules for a person's distance, how far their probabilities can be trusted, and what faces of one photo say
-of one another: measured on people whom the tower was never trained on, drawn anew many times.
+of one another: measured on people the tower was never trained on, redrawn many times.
 
 python scripts/bench_identity.py --data ../shared/data/lfw --enrolled 30 250
 
 Each draw splits the people of the folds in three: a third to fit the calibration on, as a tower's card has it; of the
 others some are enrolled by 1, 2, 3, 5, 10, 30 or all of their photos but the probe, and as many others, and 100 at
-least, are probes whom the library does not hold. DIR at FPIR: the share of enrolled people who come first and above the
+least, are probes that the library does not hold. DIR at FPIR: the share of enrolled people who come first and above the
 score that the given share of the others reaches. Intervals are 95 %, over the draws; differences are to the nearest
 face. On composed photos the faces are of different people, or (twice) one of them stands there twice.
 """

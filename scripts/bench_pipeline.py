@@ -3,7 +3,7 @@
 python scripts/bench_pipeline.py --photos ~/photos
 
 Stock is the mtcnn package, Keras' `predict`, Pillow, one process, a photo after the other; both write the same rows.
-The photos (without --photos: drawn people) are saved anew, at most 1024 px large, as often as it takes to make --count.
+The photos (without --photos: drawn people) are saved at most 1024 px large, as often as it takes to make --count.
 Each figure comes from a process of its own; what is compiled at first use is compiled before the clock starts, and so
 is what is loaded, except where a fresh process is what is measured. Processor time is that of all threads and
 processes: it says how the two compare where other programs keep the machine busy.

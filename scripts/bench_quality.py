@@ -7,7 +7,7 @@ With --boxes, a folder with images/ and boxes.csv (photo,x,y,w,h,blur,occlusion,
 labelled face (IoU 0.4), a false one, or left out: on a box marked invalid, or on part of a face.
 
 With --data, the people of a fold of LFW's View 2 make libraries together with strangers: the faces of other photos,
-each of which counts as a person of its own. Of the fold's photos a half, drawn anew for each library, is shrunk and
+each of which counts as a person of its own. Of the fold's photos a half, redrawn for each library, is shrunk and
 blurred, to faces of 10 to 110 px. Each library is grouped with all faces, and without those below each of --least; by
 judged distances, as `index` groups, where the tower has a cohort.
 """

@@ -49,7 +49,7 @@ def faces(count: int, seed: int, people: int) -> Floats:
 
 
 def pieces(count: int) -> Chunks:
-    """All faces of a library of this size, made anew each time."""
+    """All faces of a library of this size, made new each time."""
 
     def chunks() -> Iterator[Chunk]:
         for start in range(0, count, PIECE):

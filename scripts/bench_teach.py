@@ -1,4 +1,4 @@
-"""What teaching a library gives, and what other heads would give, on people whom the tower was never trained on.
+"""What teaching a library gives, and what other heads would give, on people the tower was never trained on.
 
 Draws families from LFW's folds 6 and 7 (of another folder from everybody: were they trained on, that says little).
 Each candidate learns from some photos of a family; then it is asked about the

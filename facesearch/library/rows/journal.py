@@ -78,7 +78,7 @@ class Journal:
 
 @dataclass(frozen=True)
 class _Forgotten:
-    """Whom and what no line may speak of."""
+    """The people and things that no line may mention."""
 
     person_ids: set[int]
     face_ids: set[int]

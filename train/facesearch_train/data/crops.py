@@ -53,7 +53,7 @@ class CropSet:
 
     @property
     def identities(self) -> list[str]:
-        """Whom each row shows."""
+        """Who each row shows."""
         return [photo.identity for photo in self.dataset.photos]
 
     @property
