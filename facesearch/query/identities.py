@@ -47,13 +47,11 @@ def identify(
     hidden = library.people.hidden()
     within, loose = nearest_people(library, places, options.k)
     people = {each.face.person_id for near in within for each in near.candidates}
+    samples = library.face_owners.sampled_faces((each for each in people if each is not None), PROTOTYPE_FACES)
     owners = {
-        person: (count, library.places.of_embeddings(embeddings, scales))
-        for person, (count, embeddings, scales) in library.face_owners.sampled_faces(
-            (each for each in people if each is not None), PROTOTYPE_FACES
-        ).items()
+        person: library.places.of_embeddings(embeddings, scales) for person, (_, embeddings, scales) in samples.items()
     }
-    known: _Samples = {("person", person): (count, own.middle()) for person, (count, own) in owners.items()} | {
+    known: _Samples = {("person", person): (samples[person][0], own.middle()) for person, own in owners.items()} | {
         group: (loose.faces[group], nearest.middle()) for group, nearest in loose.places.items()
     }
     contenders = [_contenders(place, near, known) for place, near in zip(places, within, strict=True)]
@@ -67,7 +65,7 @@ def identify(
         believed = [
             belief for picture in pictures for belief in beliefs(picture, judge.calibration, hypotheses, options.prior)
         ]
-        shares = LooseShares(library, owners, loose, judge.calibration, hypotheses, options.prior)
+        shares = LooseShares(library, owners, known, loose, judge.calibration, hypotheses, options.prior)
         believed = [shares.given(near, belief) for near, belief in zip(within, believed, strict=True) if belief]
     limit, wanted = options.threshold, max(options.k, 2)  # a verdict that is not clear names two
     if judge.calibration is None:

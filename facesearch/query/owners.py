@@ -28,7 +28,8 @@ class LooseShares:
     """What the near faces without a person give the people near a probe, who they may show."""
 
     library: Library
-    people: Mapping[int, tuple[int, Places]]  # how many faces each of them has, and places of those
+    people: Mapping[int, Places]  # of each of them, places of their faces
+    known: Mapping[Group, tuple[int, Places]]  # how many faces they have, and the middle of those
     loose: LooseFaces
     calibration: Calibration
     hypotheses: int  # as for `beliefs`
@@ -61,14 +62,14 @@ class LooseShares:
         distances."""
         members = self.loose.members.get(group, (group[1],))
         faces = self.loose.places[group] if group in self.loose.places else self.library.places.of(members)
-        distances = []
+        distances, counts = list[float](), list[int]()
         for person in owners:
-            own = self.people[person][1]
-            nearest = faces.distances_to(own).min(axis=1).astype(np.float64)
-            middle = faces.distances_to(own.middle())[:, 0].astype(np.float64) if len(own) > 1 else nearest
-            distances.append(float(person_distances(nearest, middle).mean()))
-        counts = np.array([self.people[person][0] for person in owners], np.int64)
-        contenders = Contenders(owners, np.array(distances, np.float64), counts, np.inf)
+            count, middle = self.known["person", person]
+            nearest = faces.distances_to(self.people[person]).min(axis=1).astype(np.float64)
+            prototype = faces.distances_to(middle)[:, 0].astype(np.float64) if count > 1 else nearest
+            distances.append(float(person_distances(nearest, prototype).mean()))
+            counts.append(count)
+        contenders = Contenders(owners, np.array(distances, np.float64), np.array(counts, np.int64), np.inf)
         barred = self._barred(members[:_MEMBERS])
         allowed = np.array([person not in barred for person in owners])
         return np.asarray(beliefs([contenders], self.calibration, self.hypotheses, self.prior)[0].posterior * allowed)
