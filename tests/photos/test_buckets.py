@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.command_line import CommandLine, LibraryCommands
-from support.s3_server import ACCESS_KEY, SECRET_KEY, Bucket, fresh_clients, s3_server
+from support.s3_server import ACCESS_KEY, JPEG, SECRET_KEY, Bucket, fresh_clients, s3_server
 
 from facesearch.demo import write_album
 from facesearch.errors import PhotoError, UsageError
@@ -23,12 +23,6 @@ from facesearch.photos.watch import watch
 from facesearch.records import PhotoFile, SkippedFile
 
 pytest.importorskip("s3fs", reason="s3fs is not installed: pip install '.[s3]'")
-JPEG = bytes.fromhex("ffd8ffe000104a4649460001") + bytes(60)
-
-
-@pytest.fixture
-def bucket() -> Bucket:
-    return Bucket()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.command_line import CommandLine, LibraryCommands
 from support.gs_server import ACCOUNT, TOKEN, gs_server, service_account
-from support.s3_server import Bucket, fresh_clients
+from support.s3_server import JPEG, Bucket, fresh_clients
 
 from facesearch.demo import write_album
 from facesearch.errors import PhotoError
@@ -21,12 +21,6 @@ from facesearch.photos.files import read_file
 
 if find_spec("gcsfs") is None:
     pytest.skip("gcsfs is not installed: pip install '.[gs]'", allow_module_level=True)
-JPEG = bytes.fromhex("ffd8ffe000104a4649460001") + bytes(60)
-
-
-@pytest.fixture
-def bucket() -> Bucket:
-    return Bucket()
 
 
 @pytest.fixture

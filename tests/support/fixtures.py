@@ -13,6 +13,7 @@ from facesearch.library import Library
 from support.command_line import CommandLine
 from support.kept_processes import KeptProcesses
 from support.people_library import create, draw_album
+from support.s3_server import Bucket
 from support.small_tower import write_small_tower
 
 _OWN_PROCESSES = {"photos", "vision"}  # test folders
@@ -31,6 +32,12 @@ def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path
             build(half_built)
             half_built.rename(folder)
     return folder
+
+
+@pytest.fixture
+def bucket() -> Bucket:
+    """An empty bucket, for a server of its cloud."""
+    return Bucket()
 
 
 @pytest.fixture(scope="session")

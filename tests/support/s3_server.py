@@ -22,6 +22,7 @@ from facesearch.photos import buckets
 from facesearch.photos.decoding import one_worker
 
 ACCESS_KEY, SECRET_KEY = "AKIAFORTESTS", "a-secret-that-is-nowhere-shown"
+JPEG = bytes.fromhex("ffd8ffe000104a4649460001") + bytes(60)  # as far as its format is looked at
 
 
 class Bucket:
