@@ -6,7 +6,7 @@ python scripts/bench_ungrouped.py --data ../shared/data/lfw
 The people of some folds of LFW's View 2, never trained on, make a library without a name: of everybody with several
 photos all but one, at most 30. The photo left out asks who that is, of the rows, vectors and rules of the program.
 "First" is the person of the face that stands for the first answer; a face of somebody else in a group does not count.
-"By name" is the share for whom that answer is the right person's name, not a face that nobody named.
+"By name" is how often the first answer is the right person by name, and not a face without a name.
 The mean probability is that of the first right answer, and of the first answer of strangers, who are
 not in the library: the people with a single photo.
 """
