@@ -153,7 +153,7 @@ def row(name: str, config: TrainConfig, training: CropData, validation: CropData
     """Train one variant; its line of the table. All pairs of the people who validate are judged."""
     import numpy as np
 
-    from facesearch_train.export import judge
+    from facesearch_train.card_figures import judge
     from facesearch_train.loop import Run
 
     began_s = time.perf_counter()

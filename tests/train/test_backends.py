@@ -85,7 +85,7 @@ import json, shutil
 import numpy as np
 from support.tiny_training import coloured_people, tiny_config
 from facesearch.vision.tower.tower import Tower
-from facesearch_train.export import export_tower, serving_tower
+from facesearch_train.tower_export import export_tower, serving_tower
 from facesearch_train.loop import Run
 
 people = coloured_people(8)

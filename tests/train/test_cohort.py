@@ -16,6 +16,7 @@ from facesearch.errors import TrainingDataError
 from facesearch.evaluation.cohort import Cohort, judged_distances
 from facesearch.evaluation.metrics import IMPOSTOR, best_threshold, roc_curve
 from facesearch.vision.tower.tower import Tower, read_card, write_card
+from facesearch_train.card_figures import threshold_by_person
 from facesearch_train.cohort import (
     Centres,
     Shape,
@@ -28,7 +29,6 @@ from facesearch_train.cohort import (
     fit_cohort,
     gather_centres,
 )
-from facesearch_train.export import threshold_by_person
 
 
 def test_a_centre_is_the_mean_of_five_people_or_more() -> None:

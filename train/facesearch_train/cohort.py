@@ -26,6 +26,7 @@ from facesearch.evaluation import metrics
 from facesearch.evaluation.cohort import Cohort
 from facesearch.records import Floats
 from facesearch.vision.tower.tower import Tower, TowerCard, write_card
+from facesearch_train.card_figures import THRESHOLD_FAR, calibrate_pairs, judge, pairs_roc, threshold_by_person
 from facesearch_train.data.crop_parts import Progress
 from facesearch_train.data.crops import CropSet, prepare_crops
 from facesearch_train.data.datasets import Dataset, list_photos, read_dataset
@@ -178,8 +179,6 @@ def fit_cohort(
     The unit puts the best judged threshold at 1, as rescale_to_unit_threshold does with plain ones. far: the share of
     impostor pairs that passes its threshold.
     """
-    from facesearch_train.export import calibrate_pairs, pairs_roc, threshold_by_person
-
     shape = shape or Shape()
     neighbours = min(shape.neighbours, len(centres))
     mean = Cohort(centres.points, neighbours, 1.0, 1.0, far, spreads=centres.spreads)
@@ -217,8 +216,6 @@ def add_cohort(
 
     Raises TowerError and TrainingDataError; the card is then as it was.
     """
-    from facesearch_train.export import THRESHOLD_FAR, judge
-
     shape = shape or Shape()
     tower = Tower.load(folder, device="auto")
     crops = validating(validation.data, validation.folds)

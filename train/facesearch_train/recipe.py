@@ -130,8 +130,8 @@ def train_tower(order: Order, resume: bool = False, listener: Listener | None = 
     people = read_people(order, listener)
     from facesearch_train.cohort import StrangerPhotos
     from facesearch_train.crop_data import CropData
-    from facesearch_train.export import export_tower, serving_tower
     from facesearch_train.loop import Run
+    from facesearch_train.tower_export import export_tower, serving_tower
 
     places = None if people.places is None else people.places[people.training]
     training = CropData(people.crops.rows(people.training), people.numbers[people.training], places)
@@ -232,7 +232,7 @@ def _weights_of(folder: Path) -> list[Any]:
     """
     import keras
 
-    from facesearch_train.export import multiply_distances
+    from facesearch_train.tower_export import multiply_distances
 
     path = folder / WEIGHTS_NAME
     try:

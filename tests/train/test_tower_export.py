@@ -18,19 +18,13 @@ from facesearch.errors import TowerError
 from facesearch.evaluation.calibration import Calibration
 from facesearch.evaluation.metrics import best_threshold, roc_curve
 from facesearch.vision.tower.tower import Tower, TowerCard
-from facesearch_train import export
+from facesearch_train import card_figures
+from facesearch_train.card_figures import judge, threshold_by_person
 from facesearch_train.cohort import StrangerPhotos
 from facesearch_train.crop_data import CropData
-from facesearch_train.export import (
-    export_tower,
-    judge,
-    multiply_distances,
-    rescale_to_unit_threshold,
-    serving_tower,
-    threshold_by_person,
-)
 from facesearch_train.model.network import DenseNetShape, build_tower
 from facesearch_train.recipe import _weights_of
+from facesearch_train.tower_export import export_tower, multiply_distances, rescale_to_unit_threshold, serving_tower
 
 # Wide enough that kernels, not the archive around them, make up the file.
 CONFIG = tiny_config(network=DenseNetShape(units=(1, 1), growth_rate=32))
@@ -195,7 +189,7 @@ def test_the_card_is_calibrated_and_the_error_is_that_of_people_it_was_not_fitte
 def test_pairs_of_many_photos_are_counted_to_the_same_card(monkeypatch: pytest.MonkeyPatch) -> None:
     data, embeddings = drawn_people(people=60, photos=4, spread=0.8)
     listed = judge(embeddings, data.identities)
-    monkeypatch.setattr(export, "_MOST_LISTED", 10)
+    monkeypatch.setattr(card_figures, "_MOST_LISTED", 10)
     counted = judge(embeddings, data.identities)
     assert counted["figures"] == pytest.approx(listed["figures"], abs=1e-3)
     # Listed, the threshold is an impostor pair that just passes; counted, it lies anywhere up to the next one.
