@@ -119,17 +119,13 @@ class Intake:
             return
         every = [face for finished in self.batch for face in finished.faces]
         embedded = iter(embed_faces(self.reader.tower, every))
-        carried = {finished.sha256: self._carried(finished) for finished in self.batch}
+        batch = [(each, self._as_tracks(each, list(islice(embedded, len(each.faces))))) for each in self.batch]
+        carried = {finished.sha256: self._carried(finished, faces) for finished, faces in batch}
         counts: Counter[str] = Counter()
         shown: list[tuple[Path, int]] = []
         edited: list[tuple[int, int]] = []
         with self.library.changing():
-            for finished in self.batch:
-                faces = list(islice(embedded, len(finished.faces)))
-                if finished.duration_s is not None:
-                    faces = joined(faces, self.reader.tower.card.threshold, finished.duration_s)
-                elif any(face.span is not None for face in faces):
-                    faces = with_others_in_film(faces, self.reader.tower.card.threshold)
+            for finished, faces in batch:
                 counts["faces_new"] += len(faces)
                 photo_id, outcome = self._place(finished, faces, edited)
                 counts[outcome] += 1
@@ -142,12 +138,19 @@ class Intake:
         self.shown += shown
         self.counts += counts
 
-    def _carried(self, finished: _Finished) -> list[Carried]:
+    def _as_tracks(self, finished: _Finished, faces: Sequence[EmbeddedFace]) -> Sequence[EmbeddedFace]:
+        """The faces of a file, those in a video or in the film of a motion photo as the tracks that they form."""
+        threshold = self.reader.tower.card.threshold
+        if finished.duration_s is not None:
+            return joined(faces, threshold, finished.duration_s)
+        return with_others_in_film(faces, threshold) if any(face.span is not None for face in faces) else faces
+
+    def _carried(self, finished: _Finished, faces: Sequence[EmbeddedFace]) -> list[Carried]:
         """The faces that had been added to what a file showed before, where it shows something new."""
         before = self.known.get(stored_path(finished.file.path))
         if before is None or before.photo_id is None or not finished.sha256 or finished.size_px == (0, 0):
             return []
-        content = Content(finished.sha256, finished.size_px)
+        content = Content(finished.sha256, finished.size_px, faces)
         return carried_faces(self.library, self.reader, before.photo_id, finished.file, content)
 
     def _place(

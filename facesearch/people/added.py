@@ -22,6 +22,7 @@ from facesearch.people.corrections import USER
 from facesearch.photos import is_video, photo_file, read_photo_apart, shown_path
 from facesearch.records import EmbeddedFace, Embedder, FaceDetector, Floats, FoundBy, Photo
 from facesearch.vision.boxes import MEANT, pair_up
+from facesearch.vision.edits import Edit
 from facesearch.vision.faces import DrawnFace, cut_out_drawn, embed_faces
 
 LEAST_PX = 8
@@ -111,12 +112,11 @@ def add_face(
     )
 
 
-def look_again(reader: FaceReader, photo: Photo, faces: Sequence[KeptFace], scale: Floats) -> list[AddedFace]:
+def look_again(reader: FaceReader, photo: Photo, faces: Sequence[KeptFace], edit: Edit) -> list[AddedFace]:
     """Added faces as this detector and tower see them on a photo: by the landmarks that the detector places, else by
-    those that were placed before. scale: what takes x1 y1 x2 y2 px of the photo that they were added to, to this one in
-    the file, float32 (4,)."""
-    boxes = [face.box * scale for face in faces]
-    former = [None if face.landmarks is None else face.landmarks * scale[:2] for face in faces]
+    those that were placed before. edit: what led from the photo that they were added to, to this one."""
+    boxes = [edit.box(face.box) for face in faces]
+    former = [None if face.landmarks is None else edit.points(face.landmarks) for face in faces]
     seen = reader.look(photo, boxes, former)
     return [AddedFace(box, face.found_by, found) for face, box, found in zip(faces, boxes, seen, strict=True)]
 

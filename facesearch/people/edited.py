@@ -16,13 +16,11 @@ from facesearch.library import Library
 from facesearch.library.rows.added_faces import AddedFace, KeptFace
 from facesearch.people.added import FaceReader, look_again
 from facesearch.photos import read_photo_apart
-from facesearch.records import Floats, PhotoFile, StoredFace
-from facesearch.vision.boxes import pair_up, pair_up_in_time
+from facesearch.records import EmbeddedFace, PhotoFile, StoredFace
+from facesearch.vision.boxes import FOUND_AGAIN, pair_up, pair_up_in_time
+from facesearch.vision.edits import Edit, possible_edits, unchanged
 
 ACTION = "edit"
-
-_SAME_PLACE = 0.5  # of the union of the two boxes: one detector has found both
-_SAME_SHAPE = 0.01  # by which ratios of width to height may differ where a photo was only made larger or smaller
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +37,7 @@ class Content:
 
     sha256: str
     size_px: tuple[int, int]  # width and height in the file
+    faces: Sequence[EmbeddedFace]  # that the detector finds
 
 
 def keep_people(
@@ -52,8 +51,8 @@ def keep_people(
     A face is the same where its box covers half of the union with the former one, and its embedding is within the
     distance up to which two faces count as one person. A photo that was only scaled, or turned by quarter turns, is
     compared as such; after a crop the boxes lie elsewhere, and nothing is kept. A face without an embedding is the same
-    where the photo shows another one as before, or had none. Added faces are not kept in a turn. Faces in a video, or
-    in the film of a motion photo, are compared by time too.
+    where the photo shows another one as before, or had none. Faces in a video, or in the film of a motion photo, are
+    compared by time too.
     """
     kept = 0
     with library.people.change(ACTION) as change:
@@ -61,7 +60,6 @@ def keep_people(
             pairs = _same_faces(library, former_id, photo_id)
             for each in _still_there(library, former_id, pairs, (carried or {}).get(photo_id, ())):
                 pairs.append((each.former.face_id, change.add_face(photo_id, each.seen)))
-            pairs = pairs or _same_turned(library, former_id, photo_id)
             for former, face in (*pairs, *_same_in_film(library, former_id, photo_id)):
                 for person_id in library.people.rejected_people(former):
                     change.reject(person_id, [face])
@@ -77,7 +75,8 @@ def carried_faces(library: Library, reader: FaceReader, former_id: int, file: Ph
     library yet; none where the photo has another shape or cannot be read. Raises TowerError."""
     added = library.added.on([former_id])
     former_px = library.catalog.photo_sizes([former_id]).get(former_id)
-    if not added or former_px is None or not _has_same_shape(former_px, new.size_px):
+    edits = [] if not added or former_px is None else possible_edits(former_px, new.size_px)
+    if not edits:
         return []
     try:
         photo = read_photo_apart(file)
@@ -85,8 +84,28 @@ def carried_faces(library: Library, reader: FaceReader, former_id: int, file: Ph
         return []
     if photo.sha256 != new.sha256:
         return []
-    seen = look_again(reader, photo, added, _scale(former_px, new.size_px))
-    return [Carried(face, again) for face, again in zip(added, seen, strict=True)]
+
+    def seen_after(edit: Edit) -> list[Carried]:
+        again = look_again(reader, photo, added, edit)
+        return [Carried(face, seen) for face, seen in zip(added, again, strict=True)]
+
+    known = [face for face in library.catalog.faces_in([former_id]) if face.span is None and face.is_embedded]
+    found = [(edit, _still_found(library, known, new.faces, edit)) for edit in edits]
+    if any(count for _, count in found):
+        return seen_after(max(found, key=lambda each: each[1])[0])
+    seen = [seen_after(edit) for edit in edits]  # no other face tells by which of them the photo was edited
+    return max(seen, key=lambda carried: sum(_is_alike(library, each) for each in carried))
+
+
+def _still_found(library: Library, known: Sequence[StoredFace], new: Sequence[EmbeddedFace], edit: Edit) -> int:
+    """How many known faces of a photo are seen where an edit puts them, and look as before."""
+    new = [face for face in new if face.span is None]
+    pairs = pair_up([face.face.box for face in new], [edit.box(face.box) for face in known], FOUND_AGAIN)
+    if not pairs:
+        return 0
+    former = library.places.of([known[old].face_id for _, old in pairs])
+    now = library.space.place(np.stack([new[place].embedding for place, _ in pairs]))
+    return int((former.distances_beside(now) <= library.threshold).sum())
 
 
 def _same_faces(library: Library, former_id: int, photo_id: int) -> list[tuple[int, int]]:
@@ -94,38 +113,25 @@ def _same_faces(library: Library, former_id: int, photo_id: int) -> list[tuple[i
     former, new = _on_photos(library, former_id, photo_id)
     if not former or not new:
         return []
-    sizes = library.catalog.photo_sizes([former_id, photo_id])
-    scale = _scale(sizes[former_id], sizes[photo_id])
-    pairs = pair_up([face.box for face in new], [face.box * scale for face in former], _SAME_PLACE)
     without = {face.face_id for face in former if not face.is_embedded}
-    ids = [(former[old].face_id, new[place].face_id) for place, old in pairs]
-    same = _alike(library, [pair for pair in ids if pair[0] not in without])
-    if _is_trusted(former, same) and _has_same_shape(sizes[former_id], sizes[photo_id]):
-        same += [pair for pair in ids if pair[0] in without]
-    return same
-
-
-def _same_turned(library: Library, former_id: int, photo_id: int) -> list[tuple[int, int]]:
-    """The same of a photo that was turned by one to three quarter turns, of faces with an embedding."""
-    former, new = _on_photos(library, former_id, photo_id)
-    former = [face for face in former if face.is_embedded]
-    sizes = library.catalog.photo_sizes([former_id, photo_id])
-    boxes, size = [face.box for face in former], sizes[former_id]
+    edits, has_its_shape = _edits(library, former_id, photo_id)
     best: list[tuple[int, int]] = []
-    for _ in range(3):
-        boxes, size = [_turned(box, size) for box in boxes], size[::-1]
-        if _has_same_shape(size, sizes[photo_id]):
-            scale = _scale(size, sizes[photo_id])
-            pairs = pair_up([face.box for face in new], [box * scale for box in boxes], _SAME_PLACE)
-            same = _alike(library, [(former[old].face_id, new[place].face_id) for place, old in pairs])
-            best = max(best, same, key=len)
+    for edit in edits:
+        pairs = pair_up([face.box for face in new], [edit.box(face.box) for face in former], FOUND_AGAIN)
+        ids = [(former[old].face_id, new[place].face_id) for place, old in pairs]
+        same = _alike(library, [pair for pair in ids if pair[0] not in without])
+        if has_its_shape and _is_trusted(former, same):
+            same += [pair for pair in ids if pair[0] in without]
+        best = max(best, same, key=len)
     return best
 
 
-def _turned(box: Floats, size: tuple[int, int]) -> Floats:
-    """Where a box of a photo of some width and height in px lies after a quarter turn clockwise."""
-    left, top, right, bottom = box
-    return np.array([size[1] - bottom, left, size[1] - top, right], np.float32)
+def _edits(library: Library, former_id: int, photo_id: int) -> tuple[list[Edit], bool]:
+    """The edits that may have led from the former content to the new one, and whether that has the shape still. A photo
+    of another shape may have been cut at the right and at the bottom alone."""
+    sizes = library.catalog.photo_sizes([former_id, photo_id])
+    edits = possible_edits(sizes[former_id], sizes[photo_id])
+    return edits or [unchanged(sizes[former_id])], bool(edits)
 
 
 def _on_photos(library: Library, former_id: int, photo_id: int) -> tuple[list[StoredFace], list[StoredFace]]:
@@ -144,18 +150,14 @@ def _same_in_film(library: Library, former_id: int, photo_id: int) -> list[tuple
     )
     if not former or not new:
         return []
-    sizes = library.catalog.photo_sizes([former_id, photo_id])
     is_video = bool(library.catalog.durations([photo_id]))  # else boxes are in px of the film
-    scale = _scale(sizes[former_id], sizes[photo_id]) if is_video else np.ones(4, np.float32)
-    known = [(box * scale, span) for _, box, span in former]
-    pairs = pair_up_in_time([(box, span) for _, box, span in new], known)
-    return _alike(library, [(former[old][0], new[place][0]) for place, old in pairs])
-
-
-def _alike(library: Library, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Those pairs of faces, by id, that are near enough to be one person."""
-    near = _distances(library, pairs) <= library.threshold
-    return [pair for pair, is_near in zip(pairs, near.tolist(), strict=True) if is_near]
+    edits = _edits(library, former_id, photo_id)[0] if is_video else [unchanged((1, 1))]
+    best: list[tuple[int, int]] = []
+    for edit in edits:
+        known = [(edit.box(box), span) for _, box, span in former]
+        pairs = pair_up_in_time([(box, span) for _, box, span in new], known)
+        best = max(best, _alike(library, [(former[old][0], new[place][0]) for place, old in pairs]), key=len)
+    return best
 
 
 def _still_there(
@@ -164,18 +166,20 @@ def _still_there(
     """The added faces that the new content shows, without those that its detected faces are. same: those, and others,
     with the faces that they are."""
     found = {former for former, _ in same}
-    trusted = bool(carried) and _is_trusted(library.catalog.faces_on([former_id]), same)
-    still = []
-    for each in carried:
-        before, now = each.former.embedding, each.seen.embedded
-        if each.former.face_id in found:
-            continue
-        if before is None or now is None:
-            if trusted:
-                still.append(each)
-        elif library.space.place(before).distances_beside(library.space.place(now.embedding))[0] <= library.threshold:
-            still.append(each)
-    return still
+    rest = [each for each in carried if each.former.face_id not in found]
+    alike = [each for each in rest if _is_alike(library, each)]
+    without = [each for each in rest if each.former.embedding is None or each.seen.embedded is None]
+    is_trusted = bool(alike) or (bool(without) and _is_trusted(library.catalog.faces_on([former_id]), same))
+    return [*alike, *without] if is_trusted else []
+
+
+def _is_alike(library: Library, carried: Carried) -> bool:
+    """Whether an added face looks as before."""
+    before, now = carried.former.embedding, carried.seen.embedded
+    if before is None or now is None:
+        return False
+    place = library.space.place(before)
+    return bool(place.distances_beside(library.space.place(now.embedding))[0] <= library.threshold)
 
 
 def _is_trusted(former: Sequence[StoredFace], same: Sequence[tuple[int, int]]) -> bool:
@@ -183,22 +187,10 @@ def _is_trusted(former: Sequence[StoredFace], same: Sequence[tuple[int, int]]) -
     return bool(same) or not any(face.is_embedded for face in former)
 
 
-def _has_same_shape(former: tuple[int, int], new: tuple[int, int]) -> bool:
-    across, down = new[0] / former[0], new[1] / former[1]
-    return abs(across / down - 1) <= _SAME_SHAPE
-
-
-def _scale(former: tuple[int, int], new: tuple[int, int]) -> Floats:
-    """What takes x1 y1 x2 y2 px of a photo to the same photo in another size; ones where it is another shape."""
-    across = down = 1.0
-    if _has_same_shape(former, new):
-        across, down = new[0] / former[0], new[1] / former[1]
-    return np.array([across, down, across, down], np.float32)
-
-
-def _distances(library: Library, pairs: Sequence[tuple[int, int]]) -> Floats:
-    """How far apart the two faces of each pair are, in the library's space: float32 (P,)."""
+def _alike(library: Library, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those pairs of faces, by id, that are near enough to be one person."""
     if not pairs:
-        return np.empty(0, np.float32)
+        return []
     former, new = (library.places.of([pair[end] for pair in pairs]) for end in (0, 1))
-    return former.distances_beside(new)
+    near = former.distances_beside(new) <= library.threshold
+    return [pair for pair, is_near in zip(pairs, near.tolist(), strict=True) if is_near]

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import ExifTags, Image, PngImagePlugin
 from support.short_sighted import ShortSighted
 from support.tiles import TILE_PX, WHITE, Colour, ColourTower, draw, embedding_of
 
 from facesearch.indexing import index_photos, prune, reindex
 from facesearch.library import Library, verify
 from facesearch.people import FaceReader, add_face, undo_change
-from facesearch.records import Floats, Models, Pixels, StoredFace
+from facesearch.records import DetectedFace, Floats, Models, Pixels, StoredFace
+from facesearch.vision.edits import Edit
 
 RED, GREEN, DIM = (200, 0, 0), (0, 200, 0), (20, 20, 20)
 BESIDE = (2 * TILE_PX + 4, 4, 2 * TILE_PX + 30, 30)
@@ -28,7 +29,19 @@ class OtherTower(ColourTower):
         return 2 * super().embed(crops)
 
 
-READER = FaceReader(ShortSighted(), ColourTower())
+class Sideways(ShortSighted):
+    """Sees a photo that stands on its side, too."""
+
+    def detect(self, pixels: Pixels) -> list[DetectedFace]:
+        height, width = pixels.shape[:2]
+        if height <= width:
+            return super().detect(pixels)
+        back = Edit(3, (height, width), 1.0, 1.0)
+        lying = super().detect(np.rot90(pixels, -1))
+        return [DetectedFace(back.box(face.box), back.points(face.landmarks), face.score) for face in lying]
+
+
+READER = FaceReader(Sideways(), ColourTower())
 
 
 @pytest.fixture
@@ -80,6 +93,31 @@ def test_an_edit_keeps_added_faces_as_a_change_of_its_own(added_face_library: Li
     )
     assert undo_change(added_face_library).taken_back.action == "edit"
     assert _named(added_face_library) == KEPT[:1]
+
+
+TURNS = {1: Image.Transpose.ROTATE_270, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_90}
+ORIENTATIONS = {1: 6, 2: 3, 3: 8}
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.parametrize("in_pixels", [True, False])
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_photo_that_was_turned_keeps_them(tmp_path: Path, turns: int, in_pixels: bool, alone: bool) -> None:
+    """alone: on a photo on which the detector finds nobody. A face without an embedding has no way to be told then."""
+    photo = draw(tmp_path / "album" / "1.png", WHITE if alone else RED, DIM, WHITE)
+    with Library.create(tmp_path / "library", Models.of(READER.detector, READER.tower)) as library:
+        _index(library, photo)
+        add_face(library, photo, (TILE_PX, 0, 2 * TILE_PX, TILE_PX), READER, "Dora")
+        add_face(library, photo, BESIDE, READER, "Eve")
+        with Image.open(photo) as image:
+            exif = Image.Exif()
+            exif[ExifTags.Base.Orientation] = 1 if in_pixels else ORIENTATIONS[turns]
+            (image.transpose(TURNS[turns]) if in_pixels else image.copy()).save(photo, exif=exif)
+        _index(library, photo)
+        assert _named(library) == KEPT[alone:]
+        if not alone:
+            edit = Edit(turns, (3 * TILE_PX, TILE_PX), 1.0, 1.0)
+            np.testing.assert_allclose(_faces(library, "Eve")[0].box, edit.box(np.array(BESIDE, np.float32)))
 
 
 def test_a_photo_made_larger_shows_them_larger_and_what_is_found_there_now_is_not_added(
