@@ -62,7 +62,7 @@ def test_the_image_runs_as_a_plain_user_and_copies_what_is_there() -> None:
     for package in packages:
         assert f"\n{package}==" in pinned, package
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    for extra in ("cluster", "milvus", "s3", "video", "raw", "web"):
+    for extra in ("cluster", "milvus", "s3", "gs", "video", "raw", "web"):
         for wanted in extras[extra]:
             assert re.split(r"[<>=\[]", wanted)[0] in packages, wanted
 
@@ -79,11 +79,13 @@ def test_compose_opens_milvus_to_this_machine_only_and_holds_no_password() -> No
         for name, value in service["environment"].items():
             if name.startswith("AWS_"):  # the shell's own, where it has one
                 assert value is None, name
+            elif name.startswith("GOOGLE_"):  # a path: where the shell's own file is mounted, if it names one
+                there = value.removeprefix(f"${{{name}:+").removesuffix("}")
+                assert f"${{{name}:-/dev/null}}:{there}:ro" in service["volumes"]
             elif "PASSWORD" in name or "TOKEN" in name:
                 assert "${MILVUS_PASSWORD:?" in value
-    assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"} <= set(
-        services["facesearch"]["environment"]
-    )
+    needed = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "GOOGLE_APPLICATION_CREDENTIALS"}
+    assert needed <= set(services["facesearch"]["environment"])
     (photos,) = [volume for volume in services["facesearch"]["volumes"] if "/photos" in volume]
     assert photos.endswith(":ro")
     assert (
@@ -109,13 +111,20 @@ def test_the_manifest_has_one_image_without_privileges_and_reads_photos_only() -
     }
 
 
-def test_head_and_workers_take_the_buckets_credentials_from_a_secret() -> None:
+def test_head_and_workers_take_the_buckets_credentials_from_secrets() -> None:
     text = (DEPLOY / "kuberay.yaml").read_text(encoding="utf-8")
     for pod in pods():
+        assert [each["secret"] for each in pod["volumes"] if "secret" in each] == [
+            {"secretName": "google", "optional": True}
+        ]
         for container in pod["containers"]:
             assert container["envFrom"] == [{"secretRef": {"name": "bucket", "optional": True}}]
             assert "env" not in container
+            (mounted,) = [mount for mount in container["volumeMounts"] if mount["name"] == "google"]
+            assert mounted["readOnly"] is True
+            assert f"{mounted['mountPath']}/account.json" in text.partition("apiVersion:")[0]  # what the variable names
     assert "kubectl create secret generic bucket --from-env-file=" in text
+    assert "kubectl create secret generic google --from-file=account.json" in text
     assert "kind: Secret" not in text
 
 

@@ -126,13 +126,19 @@ def test_a_bucket_is_indexed_asked_and_read_again(
         bucket.put(f"press/{path.relative_to(folder)}", path.read_bytes())
     photos = [key for key in bucket.objects if key.endswith(".jpg")]
     command = LibraryCommands(tmp_path / "library", run)
-    assert command.apart("index", "gs://archive/press", "--workers", "1")["photos_new"] == len(photos) == 5
+    root = "gs://archive/press"
+    assert command.apart("index", root, "--ray", "local", "--workers", "1")["photos_new"] == len(photos) == 5
     bucket.requests.clear()
-    assert command("index", "gs://archive/press")["photos_unchanged"] == 5
-    assert not [request for request in bucket.requests if request.startswith("GET")]
+    assert command("index", root)["photos_unchanged"] == 5
+    assert not [request for request in bucket.requests if request.startswith(("GET", "PART"))]
     assert command("query", f"gs://archive/{photos[0]}")["photo"] == f"gs://archive/{photos[0]}"
-    moved = command("reindex", "--smallest-face", "30", "--workers", "1")
-    assert (moved["switched"], moved["photos"]) == (True, 5)
+    bucket.put(photos[0], bucket.objects[photos[1]][0])
+    assert command.apart("index", root, "--workers", "1")["photos_present"] == 4
+    bucket.requests.clear()
+    moved = command.apart("reindex", "--smallest-face", "30", "--ray", "local", "--workers", "1")
+    assert (moved["switched"], moved["photos"], list(moved["nodes"].values())) == (True, 4, [4])
+    whole = [request for request in bucket.requests if request.startswith("GET press/")]
+    assert len(whole) == len(set(whole)) == 4  # each photo is fetched once
     assert TOKEN not in command.said
     for file in command.library.iterdir():
         assert TOKEN.encode() not in file.read_bytes()

@@ -55,7 +55,8 @@ class _GsHandler(BucketHandler):
         bucket = self.buckets.get(name)
         is_content = query.get("alt") == ["media"]
         if bucket is not None:
-            bucket.requests.append(f"{'GET' if is_content else 'LOOK'} {key or asked.query}")
+            command = "LOOK" if not is_content else "PART" if "Range" in self.headers else "GET"
+            bucket.requests.append(f"{command} {key or asked.query}")
         if refused := self._refusal(bucket, key):
             self._say(refused[0], {"error": {"code": refused[0], "message": refused[1]}}, has_body=has_body)
         elif bucket is None or not rest:
