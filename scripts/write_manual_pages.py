@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from facesearch.cli.command_help import help_records
+
 ROOT = Path(__file__).parents[1]
 EXIT_CODES = ROOT / "docs" / "reference" / "exit-codes.md"
 
@@ -49,8 +51,8 @@ def manual_page(name: str, context: Any) -> str:
         ".SH DESCRIPTION",
         *(f"{_roff(' '.join(part.split()))}\n.PP" for part in (command.help or "").split("\n\n")),
     ]
-    records = [record for param in command.get_params(context) if (record := param.get_help_record(context))]
-    lines += _definitions("OPTIONS", records)
+    lines += _definitions("ARGUMENTS", help_records(command, context, "argument"))
+    lines += _definitions("OPTIONS", help_records(command, context, "option"))
     inner = [
         (key, one.get_short_help_str(200)) for key, one in getattr(command, "commands", {}).items() if not one.hidden
     ]

@@ -159,6 +159,14 @@ def test_the_command_reference_has_every_command() -> None:
     assert set(re.findall(r"^## (facesearch .+)$", page, re.MULTILINE)) == {*wanted, "facesearch people"}
 
 
+def test_help_shows_names_and_not_the_types_of_python() -> None:
+    page = (DOCS / "reference" / "commands.md").read_text(encoding="utf-8")
+    assert re.findall(r"<\w[^>\n]*>|\{.*\}|\[\[|\.\.\.\]|\b(?:int|float|str) range\b", page) == []
+    for told in ("index [OPTIONS] PATH...", "photos [OPTIONS] [PERSON]...", "--device auto|cpu|gpu|npu", "-k, --k N "):
+        assert told in page
+    assert re.findall(r"^  --?[\w/ ,-]*[a-z] (?:INTEGER|FLOAT|TEXT)\b", page, re.MULTILINE) == []
+
+
 def test_an_outdated_command_reference_is_noticed_and_rewritten(tmp_path: Path) -> None:
     script = str(ROOT / "scripts" / "update_command_reference.py")
     page = tmp_path / "commands.md"

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from facesearch.cli.command_help import Command
 from facesearch.cli.output import complain, log_to_stderr
 from facesearch.cli.plain_question import COMPLETION_VARIABLE
 
@@ -114,7 +115,7 @@ def build_app(names: Iterable[str] = tuple(_COMMANDS), *, list_only: bool = Fals
         if name == _PEOPLE:
             app.add_typer(found.people_app)
         else:
-            app.command(name, short_help=help_ or None, hidden=not help_)(getattr(found, module))
+            app.command(name, cls=Command, short_help=help_ or None, hidden=not help_)(getattr(found, module))
     return app
 
 

@@ -17,6 +17,7 @@ def calibrate(
     far: Annotated[
         float | None,
         typer.Option(
+            metavar="SHARE",
             help="The share of false matches to allow, of all pairs of different people; by default 0.01.",
             show_default=False,
         ),

@@ -16,13 +16,18 @@ def demo(
         Path, typer.Argument(metavar="DIR", help="A new or empty folder, or an earlier album.", readable=False)
     ],
     *,
-    people: Annotated[int, typer.Option(min=1, help="Number of people.")] = 12,
-    photos: Annotated[int, typer.Option(min=1, help="Photos of each person.")] = 8,
+    people: Annotated[int, typer.Option(metavar="N", min=1, help="Number of people.")] = 12,
+    photos: Annotated[int, typer.Option(metavar="N", min=1, help="Photos of each person.")] = 8,
     groups: Annotated[
         int | None,
-        typer.Option(min=0, help="Number of group photos; by default one for every three people.", show_default=False),
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Number of group photos; by default one for every three people.",
+            show_default=False,
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Random seed.")] = 0,
 ) -> None:
     """Draw an album of people who do not exist.
 

@@ -58,7 +58,7 @@ def evaluate(
     ] = None,
     fold: Annotated[
         list[int] | None,
-        typer.Option(min=1, help="Only this fold of the list. Repeatable.", show_default=False),
+        typer.Option(metavar="N", min=1, help="Only this fold of the list. Repeatable.", show_default=False),
     ] = None,
     groups: Annotated[
         Path | None,
@@ -71,7 +71,10 @@ def evaluate(
         ),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0.0, help="Use this threshold; by default the tower's.", show_default=False)
+        float | None,
+        typer.Option(
+            metavar="DISTANCE", min=0.0, help="Use this threshold; by default the tower's.", show_default=False
+        ),
     ] = None,
     report: Annotated[
         Path | None,

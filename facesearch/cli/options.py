@@ -48,7 +48,7 @@ CollectionOption = Annotated[
     ),
 ]
 WorkersOption = Annotated[
-    int, typer.Option("--workers", min=0, help="Photos processed at once; 0: one for each processor core.")
+    int, typer.Option("--workers", metavar="N", min=0, help="Photos processed at once; 0: one for each processor core.")
 ]
 RayOption = Annotated[
     str | None,
@@ -82,6 +82,7 @@ SmallestFaceOption = Annotated[
 ThresholdOption = Annotated[
     float | None,
     typer.Option(
+        metavar="DISTANCE",
         min=0.0,
         help="Largest distance of a match. By default the probability decides; without a calibration, the threshold "
         "of the library or the tower.",
@@ -89,7 +90,10 @@ ThresholdOption = Annotated[
     ),
 ]
 PriorOption = Annotated[
-    float, typer.Option(help="Probability, before looking at a face, that its person is in the library.")
+    float,
+    typer.Option(
+        metavar="PROBABILITY", help="Probability, before looking at a face, that its person is in the library."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, as docs/reference/json.md describes it.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace FILE even if facesearch did not write it.")]

@@ -20,11 +20,12 @@ _ROWS_SHOWN = 20  # the rest is in --json, and in people list
 
 def group(
     *,
-    min_size: Annotated[int, typer.Option("--min-size", min=2, help="Fewest faces of a new group.")] = 3,
+    min_size: Annotated[int, typer.Option("--min-size", metavar="N", min=2, help="Fewest faces of a new group.")] = 3,
     min_quality: Annotated[
         float,
         typer.Option(
             "--min-quality",
+            metavar="QUALITY",
             min=0,
             max=1,
             help="Leave out faces of lower quality: small, blurred or turned away. 0 takes all.",

@@ -22,7 +22,7 @@ def undo(
     change: Annotated[
         int | None,
         typer.Argument(
-            metavar="[CHANGE]",
+            metavar="CHANGE",
             min=1,
             help="The change's number, as log shows it; by default the last one that still holds.",
             show_default=False,
@@ -61,7 +61,7 @@ def _report_undone(undone: Undone) -> None:
 
 def log(
     *,
-    last: Annotated[int, typer.Option("--last", "-n", min=0, help="How many; 0 for all.")] = 20,
+    last: Annotated[int, typer.Option("--last", "-n", metavar="N", min=0, help="How many; 0 for all.")] = 20,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:

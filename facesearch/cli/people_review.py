@@ -23,7 +23,7 @@ _KINDS = {
 
 def review(
     *,
-    top: Annotated[int, typer.Option("--top", "-n", min=0, help="How many to show; 0 for all.")] = 20,
+    top: Annotated[int, typer.Option("--top", "-n", metavar="N", min=0, help="How many to show; 0 for all.")] = 20,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:

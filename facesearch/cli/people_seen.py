@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PeopleArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="PERSON...",
+        metavar="PERSON",
         help="Names, or '#12' for a person by number.",
         show_default=False,
         autocompletion=complete_person,
@@ -29,14 +29,14 @@ def together(
     person: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PERSON]",
+            metavar="PERSON",
             help="Only pairs with this person: a name, or '#12' by number.",
             show_default=False,
             autocompletion=complete_person,
         ),
     ] = None,
     *,
-    top: Annotated[int, typer.Option("--top", "-n", min=0, help="How many pairs; 0 for all.")] = 20,
+    top: Annotated[int, typer.Option("--top", "-n", metavar="N", min=0, help="How many pairs; 0 for all.")] = 20,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -93,7 +93,7 @@ def cover(
     face: Annotated[
         str | None,
         typer.Argument(
-            metavar="[FACE]",
+            metavar="FACE",
             help="face:3 or 3 for a face by number, or a photo with the person. Without it, facesearch chooses again.",
             show_default=False,
             autocompletion=complete_face,

@@ -28,7 +28,7 @@ def sheet(
     person: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PERSON]",
+            metavar="PERSON",
             help="A name, '#12' for a person by number, or plain 12 if nobody has that name.",
             show_default=False,
             autocompletion=complete_person,
@@ -43,7 +43,7 @@ def sheet(
             help="doubtful: farthest from the person's centre first; typical: best typical first; date: oldest first."
         ),
     ] = OrderChoice.DOUBTFUL,
-    limit: Annotated[int, typer.Option(min=1, max=5000, help="Most pictures that the page shows.")] = 500,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=5000, help="Most pictures that the page shows.")] = 500,
     force: ForceOption = False,
     library: LibraryOption = None,
     json: JsonOption = False,

@@ -37,7 +37,7 @@ def photos(
     people: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PERSON]...",
+            metavar="PERSON",
             help="Photos of all these people together: names, or '#12' for a person by number.",
             show_default=False,
             autocompletion=complete_person,
@@ -88,7 +88,9 @@ def photos(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, max=5000, help="Most photos that the page shows.", show_default=str(_ON_A_PAGE)),
+        typer.Option(
+            metavar="N", min=1, max=5000, help="Most photos that the page shows.", show_default=str(_ON_A_PAGE)
+        ),
     ] = None,
     link: Annotated[
         Path | None,

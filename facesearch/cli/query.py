@@ -28,7 +28,7 @@ def query(
         typer.Argument(metavar="PHOTO", help="Photos with one face or several, and folders of photos.", readable=False),
     ],
     *,
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="People to show for each face.")] = 5,
+    k: Annotated[int, typer.Option("--k", "-k", metavar="N", min=1, help="People to show for each face.")] = 5,
     faces: Annotated[
         bool, typer.Option("--faces", help="List the nearest faces, with their photos, instead of people.")
     ] = False,

@@ -15,8 +15,12 @@ from facesearch.errors import UsageError
 
 def serve(
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: one that is free.")] = 8765,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines connect.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="Port to listen on; 0: one that is free.")
+    ] = 8765,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on; 0.0.0.0 lets other machines connect.")
+    ] = "127.0.0.1",
     name: Annotated[
         list[str] | None,
         typer.Option("--name", metavar="NAME", help="Another host name of this server. Repeatable."),
@@ -33,6 +37,7 @@ def serve(
     token: Annotated[
         str | None,
         typer.Option(
+            metavar="TOKEN",
             envvar="FACESEARCH_TOKEN",
             help="The token that opens the page, at least 16 characters; by default a new one each time.",
             show_default=False,

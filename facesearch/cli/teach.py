@@ -22,7 +22,7 @@ def teach(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Learn and measure, but change nothing.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Undo the last lesson.")] = False,
     reset: Annotated[bool, typer.Option("--reset", help="Undo all lessons.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Random seed.")] = 0,
     library: LibraryOption = None,
     tower: TowerOption = None,
     json: JsonOption = False,

@@ -60,15 +60,17 @@ OutOption = Annotated[
 ]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Continue the run in --out, with the same result.")]
 EpochsOption = Annotated[
-    int | None, typer.Option("--epochs", min=1, help="Epochs of the preset's last stage.", show_default=False)
+    int | None,
+    typer.Option("--epochs", metavar="N", min=1, help="Epochs of the preset's last stage.", show_default=False),
 ]
 RateOption = Annotated[
-    float | None, typer.Option("--rate", help="Highest learning rate of the last stage.", show_default=False)
+    float | None,
+    typer.Option("--rate", metavar="RATE", help="Highest learning rate of the last stage.", show_default=False),
 ]
 BatchOption = Annotated[
-    int | None, typer.Option("--batch", min=1, help="Pairs or photos in a batch.", show_default=False)
+    int | None, typer.Option("--batch", metavar="N", min=1, help="Pairs or photos in a batch.", show_default=False)
 ]
-SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Random seed.", show_default=False)]
+SeedOption = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Random seed.", show_default=False)]
 StagesOption = Annotated[
     int | None,
     typer.Option(

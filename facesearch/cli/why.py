@@ -37,7 +37,7 @@ def why(
     person: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PERSON]",
+            metavar="PERSON",
             help="A name, or '#12' for a person by number; by default the nearest person.",
             show_default=False,
             autocompletion=complete_person,
