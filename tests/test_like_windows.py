@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 from pathlib import Path, PureWindowsPath
+from types import ModuleType
 from typing import Any, cast
 
 import numpy as np
 import pytest
 from support.documents import ROOT
 from support.tiles import MODELS, ColourTower, TileDetector, draw
+from support.windows_files import refuse_open_files
 
 from facesearch.cli import streams
 from facesearch.demo import write_album
-from facesearch.errors import LibraryError, PhotoError
+from facesearch.errors import LibraryError, LibraryLockedError, PhotoError
 from facesearch.exchange import listed_photos, make_album
 from facesearch.indexing import index_photos
 from facesearch.indexing.whereabouts import is_within
 from facesearch.library import DATABASE_NAME, Library, forget, private, verify
 from facesearch.library.care.strays import stray_problems
+from facesearch.library.index.vector_file import INDEX_NAME
+from facesearch.library.lock import WriterLock
 from facesearch.library.place import PICTURES_NAME
 from facesearch.library.rows import schema
 from facesearch.library.rows.database import Database
@@ -31,6 +36,7 @@ from facesearch.photos.decoding.worker import DecodingWorker
 from facesearch.records import PhotoFile
 from facesearch.vision.detector.detector import load_detector
 from facesearch.vision.faces.face_worker import SeeingWorker
+from facesearch_train.data.crops import one_builder
 
 WITH_ROWS = ("api", "indexing", "library", "people")  # rooms that read and write paths in rows
 
@@ -198,3 +204,68 @@ def test_the_console_of_windows_gets_text_and_not_bytes(capfd: pytest.CaptureFix
     print("Zoë \udcff", file=prepared, flush=True)
     assert b"".join(written) == "Zoë \\udcff\n".encode()
     assert capfd.readouterr().out == ""
+
+
+class LocksOfWindows(ModuleType):
+    """Stands for msvcrt: fails with the given error numbers, one a call, and then locks."""
+
+    LK_LOCK, LK_NBLCK = 1, 2
+
+    def __init__(self, *errors: int) -> None:
+        super().__init__("msvcrt")
+        self.errors, self.asked = list(errors), list[int]()
+
+    def locking(self, descriptor: int, mode: int, length: int) -> None:
+        os.fstat(descriptor)  # an open file
+        self.asked.append(mode)
+        if self.errors:
+            number = self.errors.pop(0)
+            raise OSError(number, os.strerror(number))
+
+
+@pytest.mark.parametrize("building", [False, True])
+def test_a_lock_is_waited_for_longer_than_windows_does_and_one_that_cannot_be_had_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, building: bool
+) -> None:
+    def hold(*errors: int) -> list[int]:
+        locks = LocksOfWindows(*errors)
+        with monkeypatch.context() as windows:
+            windows.setitem(sys.modules, "msvcrt", locks)
+            windows.setattr(sys, "platform", "win32")
+            with one_builder(tmp_path / "crops") if building else WriterLock(tmp_path / "lock", wait=True):
+                return locks.asked
+
+    asks = 3 if building else 4  # the library's lock asks once without waiting, to say who has it
+    assert len(hold(*([] if building else [errno.EACCES]), errno.EDEADLK, errno.EDEADLK)) == asks
+    with pytest.raises(OSError if building else LibraryError, match=r"Invalid argument"):
+        hold(errno.EINVAL)
+
+
+def test_a_library_that_another_process_writes_to_is_said_on_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "msvcrt", LocksOfWindows(errno.EACCES))
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(LibraryLockedError, match=r"is being written by"):
+        WriterLock(tmp_path / "lock")
+
+
+def test_a_library_is_written_where_no_open_file_can_be_renamed(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = draw(tmp_path / "photos" / "2.png", (0, 200, 0))
+    with monkeypatch.context() as windows:
+        asked = refuse_open_files(windows)
+        windows.setitem(sys.modules, "msvcrt", LocksOfWindows())
+        windows.setattr(sys, "platform", "win32")
+        with Library.open(library, MODELS, writable=True) as opened:
+            index_photos(opened, [tmp_path / "photos"], TileDetector(), ColourTower())
+        with Library.open(library, MODELS) as reading:
+            assert len(reading.vectors()) == 2
+            (library / INDEX_NAME).write_bytes(b"damaged")
+        assert verify(library, MODELS, repair=True).sound
+        forget(library, str(photo))
+        forget(library, None)
+    assert library / f"{INDEX_NAME}.new" in asked
+    with Library.open(library, MODELS) as reading:
+        assert len(reading.vectors()) == 0

@@ -41,7 +41,13 @@ def test_every_page_bears_the_version(pages: dict[str, str]) -> None:
 
 def test_a_page_of_a_nested_command_has_its_arguments_and_the_command_above(pages: dict[str, str]) -> None:
     page = pages["facesearch-people-name.1"].replace("\\-", "-")
-    for told in ('.B "facesearch people name"', ".SH ARGUMENTS", '.B "WHO"', "[OPTIONS] WHO NAME", '.B "--born YYYY-MM-DD"'):
+    for told in (
+        '.B "facesearch people name"',
+        ".SH ARGUMENTS",
+        '.B "WHO"',
+        "[OPTIONS] WHO NAME",
+        '.B "--born YYYY-MM-DD"',
+    ):
         assert f"{told}\n" in page
     assert page.endswith(".SH SEE ALSO\n.BR facesearch-people (1)\n")
 

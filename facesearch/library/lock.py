@@ -5,6 +5,7 @@ The kernel drops the lock with the process that held it, so a dead holder is no 
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -111,9 +112,11 @@ def _lock(descriptor: int, *, shared: bool = False, wait: bool = False) -> None:
         try:
             msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
             return
-        except OSError as error:  # LK_LOCK gives up after ten seconds
-            if not wait:
+        except OSError as error:
+            if error.errno == errno.EACCES:
                 raise BlockingIOError(error.errno, error.strerror) from error
+            if error.errno != errno.EDEADLK:  # what LK_LOCK gives up with after ten seconds
+                raise
 
 
 def run_at_work(path: Path) -> WriterAtWork | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.windows_files import refuse_open_files
 
 from facesearch.demo import write_album
 from facesearch.errors import TrainingDataError
@@ -299,3 +300,32 @@ def test_real_photos_of_every_layout_are_cut(photos_dir: Path, tmp_path: Path, n
     assert made.origins == (origin,) * 10
     spread = made.crops[:, 30:100, 20:90].astype(float).std(axis=(1, 2, 3))
     assert (spread > 10).all()
+
+
+def test_crops_are_made_and_made_anew_where_no_open_file_can_be_renamed(
+    drawn_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "cache"
+    asked = refuse_open_files(monkeypatch)
+    assert len(prepare_crops(read_dataset(drawn_copy), folder)) == 9
+    next(drawn_copy.rglob("*.jpg")).unlink()
+    assert len(prepare_crops(read_dataset(drawn_copy), folder)) == 8
+    assert folder in asked
+    assert left_in(tmp_path) == ["cache", "people"]
+
+
+def test_crops_that_a_run_has_open_are_not_replaced_on_windows(
+    drawn_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "cache"
+    kept = prepare_crops(read_dataset(drawn_copy), folder)
+    before = np.array(kept.crops)
+    next(drawn_copy.rglob("*.jpg")).unlink()
+    with monkeypatch.context() as windows:
+        refuse_open_files(windows)
+        with pytest.raises(TrainingDataError, match=r"cache are in use by another run of facesearch: let it end"):
+            prepare_crops(read_dataset(drawn_copy), folder)
+    np.testing.assert_array_equal(open_crops(folder).crops, before)
+    del kept
+    assert len(prepare_crops(read_dataset(drawn_copy), folder)) == 8
+    assert left_in(tmp_path) == ["cache", "people"]

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from support.tiny_training import STAGE, TWO_BLOCKS, coloured_people, tiny_config
+from support.windows_files import refuse_open_files
 
 from facesearch_train.model.frozen_maps import frozen_maps
 from facesearch_train.model.network import build_tower, split_tower
@@ -73,3 +74,11 @@ def test_finished_views_are_taken_again_for_the_same_tower_and_made_anew_for_ano
     other = build_tower(STAGE.input_size_px, shape=TWO_BLOCKS)
     frozen_maps(tmp_path, other, CROPS, CONFIG, STILL)
     assert len(list((tmp_path / "maps").iterdir())) == 4
+
+
+def test_maps_are_finished_where_no_open_file_can_be_renamed(
+    trunk_tower: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = refuse_open_files(monkeypatch)
+    assert len(frozen_maps(tmp_path, trunk_tower, CROPS, CONFIG, STILL)) == 90
+    assert [path.suffix for path in asked if path.parent.name == "maps"] == [".writing"] * 2

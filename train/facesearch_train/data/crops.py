@@ -8,6 +8,7 @@ version. Refuses to guess: a photo without a face is left out and counted, unles
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -162,14 +163,22 @@ def _folder_name(dataset: Dataset, size_px: int) -> str:
 
 @contextmanager
 def one_builder(folder: Path) -> Iterator[None]:
-    """Wait until no other process builds this folder or file. (Windows has no such lock: no protection there.)"""
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
+    """Wait until no other process builds this folder or file."""
     with folder.with_name(f".{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        else:
+            import msvcrt
+
+            while True:
+                try:
+                    msvcrt.locking(lock.fileno(), msvcrt.LK_LOCK, 1)
+                    break
+                except OSError as error:
+                    if error.errno != errno.EDEADLK:  # what it gives up with after ten seconds
+                        raise
         yield
 
 
@@ -216,6 +225,7 @@ def _join_parts(dataset: Dataset, partial: Path, size_px: int, fingerprint: str)
     for photo, crop in fallback.items():
         crops[row_of[photo]] = crop
     crops.flush()
+    del crops  # Windows renames no folder with a file that is mapped
     origins = table["origins"].astype("U8")
     origins[list(fallback)] = "fallback"
     rows, dropped = np.flatnonzero(kept), np.flatnonzero(~kept)
@@ -271,7 +281,12 @@ def _publish(partial: Path, folder: Path) -> None:
     if folder.exists():
         old = folder.with_name(f".{folder.name}.old")
         shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
+        try:
+            folder.rename(old)
+        except PermissionError as error:  # Windows: a file in it is mapped
+            raise TrainingDataError(
+                f"The crops in {folder} are in use by another run of facesearch: let it end, then start this one again."
+            ) from error
         partial.rename(folder)
         shutil.rmtree(old, ignore_errors=True)
     else:

@@ -110,4 +110,5 @@ def _write_view(file: Path, shape: tuple[int, ...], batches: Iterator[NDArray[np
         maps[start : start + len(batch)] = batch
         start += len(batch)
     maps.flush()
+    del maps  # Windows renames no file that is mapped
     writing.replace(file)
