@@ -31,7 +31,8 @@ sys.exit(int(sys.argv[2]) if is_seen else 0)
 
 @cache
 def asked() -> Answer:
-    """Whether NVIDIA's driver sees a GPU, or gives no answer within LIMIT_S: this is logged, once."""
+    """Whether NVIDIA's driver sees a GPU, or gives no answer within LIMIT_S. Logs, once, that it is stuck, or that no
+    process could be started to ask it, which counts as "none"."""
     library = next(filter(_is_there, _LIBRARIES), None)
     if library is None or not sys.executable:
         return "none"
@@ -39,7 +40,11 @@ def asked() -> Answer:
 
     nothing = subprocess.DEVNULL
     program = [sys.executable, "-I", "-S", "-c", _PROGRAM, library, str(_SEEN)]
-    process = subprocess.Popen(program, stdin=nothing, stdout=nothing, stderr=nothing)
+    try:
+        process = subprocess.Popen(program, stdin=nothing, stdout=nothing, stderr=nothing)
+    except OSError as error:  # no memory or no descriptor is left, or Python's own file is gone
+        log.warning("NVIDIA's driver was not asked (%s): going on without a GPU", error.strerror)
+        return "none"
     try:
         return "seen" if process.wait(timeout=LIMIT_S) == _SEEN else "none"
     except subprocess.TimeoutExpired:

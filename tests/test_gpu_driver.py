@@ -47,6 +47,13 @@ def test_the_driver_is_asked_for_a_limited_time(tmp_path: Path, driver: str) -> 
     assert ran.stderr.count("gave no answer within 2 s: going on without a GPU") == (driver == "stuck")
 
 
+def test_a_driver_that_no_process_can_ask_is_none_and_the_reason_is_said(tmp_path: Path) -> None:
+    program = "sys.executable += '.gone'; print(gpu_driver.asked(), gpu_driver.asked())"
+    ran = run(tmp_path, SEES, f"import sys; {program}")
+    assert (ran.returncode, ran.stdout.split()) == (0, ["none", "none"]), ran.stderr
+    assert ran.stderr.count("was not asked (No such file or directory): going on without a GPU") == 1
+
+
 def test_a_stuck_driver_stops_neither_doctor_nor_auto(tmp_path: Path) -> None:
     program = "from facesearch.cli import main; import sys; main(sys.argv[1:])"
     ran = run(tmp_path, DRIVERS["stuck"], program, "doctor", "--json")
