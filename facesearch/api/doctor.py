@@ -129,7 +129,7 @@ def _photos() -> Iterator[Finding]:
 
 def _devices() -> Iterator[Finding]:
     from facesearch.library.index.codes import memory_bytes
-    from facesearch.vision import runtime
+    from facesearch.vision import network_cache, runtime
     from facesearch.vision.tower.tower import usable_precision
 
     try:
@@ -148,7 +148,7 @@ def _devices() -> Iterator[Finding]:
     yield Finding("devices", "detector", "ok", f"{on_gpu}CPU, OpenVINO, {runtime.fastest_precision()}")
     yield Finding("devices", "tower", "ok", f"{on_gpu}CPU, OpenVINO, {usable_precision(None)} in a new library")
     yield Finding("devices", "search", "ok", "CPU; a million faces and more on a GPU that FAISS can use")
-    yield _cache(runtime.cache_dir())
+    yield _cache(network_cache.cache_dir())
 
 
 def _gpu(answer: gpu_driver.Answer) -> Finding:
@@ -168,11 +168,13 @@ def _cache(folder: Path | None) -> Finding:
     if folder is None:
         advice = "set FACESEARCH_CACHE to a folder that you can write: until then every run compiles the networks again"
         return Finding("devices", "cache", "note", "no folder that can be written", advice)
-    try:
-        sizes = [entry.stat().st_size for entry in folder.glob("*.blob")]
-    except OSError:
-        sizes = []
-    return Finding("devices", "cache", "ok", f"{len(sizes)} compiled networks, {sum(sizes) / 1e6:.0f} MB")
+    from facesearch.vision.network_cache import network_sizes, other_bytes
+
+    sizes, others = network_sizes(folder), other_bytes(folder)
+    value = f"{len(sizes)} compiled networks, {sum(sizes) / 1e6:.0f} MB"
+    if others:
+        value += f"; data of train, {others / 1e6:.0f} MB"
+    return Finding("devices", "cache", "ok", value)
 
 
 def _tower(given: Path | None) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ import numpy as np
 from facesearch import gpu_driver
 from facesearch.errors import FacesearchError
 from facesearch.records import Device, Floats, Pixels
-from facesearch.vision.runtime import cache_dir
+from facesearch.vision.network_cache import cache_dir
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Run a network on the CPU with OpenVINO: compile once, keep the compiled form on disk, infer from many threads.
+"""Run a network on the CPU with OpenVINO: compile once, keep the compiled form in the cache, infer from many threads.
 
 Knows nothing of what a network means. Keeps OpenVINO from reporting anything to its maker. The first inference of a
 process imports OpenVINO.
@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from facesearch.vision import network_cache
+
 if TYPE_CHECKING:
     import openvino
 
 Precision = Literal["f32", "bf16", "int8"]
-CACHE_VARIABLE = "FACESEARCH_CACHE"
 # A compiled network from another layout of this file is not read again: raise this when the graphs' builders change.
 _CACHE_FORMAT = 1
 _CONVERTER = "openvino.tools.ovc"
@@ -89,23 +90,6 @@ class CompiledNetwork:
         return [request.get_output_tensor(index).data for index in range(self._outputs)]
 
 
-def cache_dir() -> Path | None:
-    """The private folder (0700) of compiled networks, made when missing; None where it cannot be written, or would lie
-    in a home folder that the user does not have."""
-    folder = os.environ.get(CACHE_VARIABLE)
-    try:
-        if folder:
-            path = Path(folder).expanduser()
-        else:
-            import platformdirs
-
-            path = Path(platformdirs.user_cache_dir("facesearch")).expanduser()
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except (OSError, RuntimeError):
-        return None
-    return path if os.access(path, os.W_OK | os.X_OK) else None
-
-
 def load_network(
     key: str, build: Callable[[], openvino.Model], settings: RuntimeSettings = DEFAULT_RUNTIME
 ) -> CompiledNetwork:
@@ -115,14 +99,14 @@ def load_network(
     build: makes the graph; called only when the cache has nothing.
     """
     core = _core()
-    folder = cache_dir()
+    folder = network_cache.cache_dir()
     blob = folder / f"{_digest(key, settings)}.blob" if folder else None
     kept = _import(core, blob, settings) if blob else None
     if kept is not None:
         return kept
     compiled = core.compile_model(build(), settings.device, settings.properties())
     if blob:
-        _keep(blob, compiled.export_model().getvalue())
+        network_cache.keep(blob, compiled.export_model().getvalue())
     return CompiledNetwork(compiled)
 
 
@@ -258,10 +242,8 @@ def _import(core: openvino.Core, blob: Path, settings: RuntimeSettings) -> Compi
     """The cached network, or None when there is none or OpenVINO does not accept it."""
     import openvino
 
-    try:
-        # Mapped, because each copy of a tower's 28 MB costs 50 ms; OpenVINO takes only what could be written to.
-        data = np.memmap(blob, dtype=np.uint8, mode="c")
-    except (OSError, ValueError):  # ValueError: the file is empty
+    data = network_cache.mapped(blob)
+    if data is None:
         return None
     try:
         tensor = openvino.Tensor(data, shared_memory=True)
@@ -270,19 +252,3 @@ def _import(core: openvino.Core, blob: Path, settings: RuntimeSettings) -> Compi
         with suppress(OSError):  # Windows deletes no file that is mapped
             blob.unlink()
         return None
-
-
-def _keep(blob: Path, data: bytes) -> None:
-    """Write beside and rename over, so that no reader sees half a file. A full disk costs the cache, not the answer."""
-    import tempfile  # seldom needed: the network is cached
-
-    part = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=blob.parent, suffix=".part", delete=False) as file:
-            part = Path(file.name)
-            file.write(data)
-        part.replace(blob)
-    except OSError:  # Windows replaces no file that is mapped
-        with suppress(OSError):
-            if part is not None:
-                part.unlink(missing_ok=True)

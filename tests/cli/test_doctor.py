@@ -158,6 +158,18 @@ def test_a_library_that_cannot_be_written_is_told(
     assert (ran.code, re.search("its folder +note: cannot be written by you", ran.out) is not None) == (0, True)
 
 
+def test_the_size_of_the_cache_is_told(run_doctor: CommandLine, home: Path) -> None:
+    _built_by_the_tower_at_hand(home)
+    before = re.search(r"cache +(\d+) compiled networks, \d+ MB\n", run_doctor("doctor").out)
+    assert before is not None
+    for name in (f"{7:032x}.blob", "crops.npy"):
+        with (home / "cache" / name).open("wb") as file:
+            file.truncate(50_000_000)
+    assert re.search(
+        rf"cache +{int(before[1]) + 1} compiled networks, \d+ MB; data of train, 50 MB\n", run_doctor("doctor").out
+    )
+
+
 def test_the_private_words_are_where_another_command_prints_them(run_doctor: CommandLine, home: Path) -> None:
     _built_by_the_tower_at_hand(home)
     printed = run_doctor("status").out + run_doctor("people", "list").out + run_doctor("photos").out

@@ -16,6 +16,7 @@ from facesearch.api.library import open_library
 from facesearch.errors import TowerError
 from facesearch.vision import runtime
 from facesearch.vision.detector.detector import load_detector
+from facesearch.vision.network_cache import CACHE_VARIABLE
 from facesearch.vision.runtime import CompiledNetwork, RuntimeSettings
 from facesearch.vision.tower.tower import Tower
 
@@ -69,7 +70,7 @@ def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def plug_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., StandInNpu]:
     """Call it to put an NPU into this machine."""
-    monkeypatch.setenv(runtime.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     core = runtime._core()
 
     def put(*, compiles: bool = True) -> StandInNpu:

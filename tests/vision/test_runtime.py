@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 
 from facesearch.vision import runtime
-from facesearch.vision.runtime import RuntimeSettings, cache_dir, load_network
+from facesearch.vision.network_cache import CACHE_VARIABLE, cache_dir
+from facesearch.vision.runtime import RuntimeSettings, load_network
 
 VALUES = np.array([[1.0, -2.0, 3.5]], dtype=np.float32)
 
@@ -42,7 +43,7 @@ class Doubling:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "deep" / "cache"
-    monkeypatch.setenv(runtime.CACHE_VARIABLE, str(folder))
+    monkeypatch.setenv(CACHE_VARIABLE, str(folder))
     return folder
 
 
@@ -94,7 +95,7 @@ def test_the_cache_is_private(cache: Path) -> None:
 
 def test_no_cache_folder_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setenv(runtime.CACHE_VARIABLE, str(tmp_path / "file" / "cache"))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file" / "cache"))
     assert cache_dir() is None
     build = Doubling()
     np.testing.assert_allclose(load_network("doubling", build)(VALUES)[0], [[3, -3, 8]])
@@ -103,7 +104,7 @@ def test_no_cache_folder_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user without root's permissions")
 def test_an_unwritable_cache_folder_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tmp_path.chmod(0o500)
-    monkeypatch.setenv(runtime.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     assert cache_dir() is None
     assert len(load_network("doubling", Doubling())(VALUES)) == 2
 

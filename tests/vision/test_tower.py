@@ -15,7 +15,7 @@ from keras import layers
 
 from facesearch import gpu_driver
 from facesearch.errors import TowerError
-from facesearch.vision import runtime
+from facesearch.vision.network_cache import CACHE_VARIABLE
 from facesearch.vision.tower import keras_archive, networks
 from facesearch.vision.tower.tower import TOWER_VARIABLE, Tower, TowerCard, weights_sha256, write_card
 
@@ -48,7 +48,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(runtime.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 

@@ -27,7 +27,7 @@ from facesearch.errors import TrainingDataError
 from facesearch.records import CROP_SIZE_PX, Floats, Pixels
 from facesearch.vision.alignment import TEMPLATE_NAME, align
 from facesearch.vision.detector.detector import load_detector
-from facesearch.vision.runtime import cache_dir
+from facesearch.vision.network_cache import cache_dir
 from facesearch_train.data.crop_parts import PhotoCounter, Progress, cut_parts
 from facesearch_train.data.cutting import CROP_VERSION, NO_FACE, usual_landmarks
 from facesearch_train.data.datasets import Dataset, Layout

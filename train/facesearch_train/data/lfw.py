@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facesearch.errors import TrainingDataError, UsageError
-from facesearch.vision.runtime import cache_dir
+from facesearch.vision.network_cache import cache_dir
 from facesearch_train.data.datasets import Dataset
 
 PAIRS_FORMAT = "'name<TAB>1<TAB>2' for one person or 'name<TAB>1<TAB>other name<TAB>1' for two"
