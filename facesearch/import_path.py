@@ -12,6 +12,7 @@ TRUST_VARIABLE = "FACESEARCH_TRUST_PYTHONPATH"  # set by who installs packages i
 _FOR_TRAINING = ("tensorflow", "keras", "matplotlib", "tensorboard")
 _FOR_PLOTS = "matplotlib"  # which `evaluate --report` needs without the others
 _UV_RECEIPT = "uv-receipt.toml"  # what `uv tool install` leaves in the environment that it makes
+_PIPX_RECEIPT = "pipx_metadata.json"  # what `pipx install` leaves there
 _PACKAGE_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -47,8 +48,8 @@ def how_to_find(error: ModuleNotFoundError) -> str:
     """What to do about a package that is missing."""
     missing = (error.name or "").partition(".")[0]
     if missing in _FOR_TRAINING:
-        wanted = missing if missing == _FOR_PLOTS else " ".join(_FOR_TRAINING)
-        return f"{error}: this needs what a light installation leaves out: pip install {wanted}"
+        wanted = (missing,) if missing == _FOR_PLOTS else _FOR_TRAINING
+        return f"{error}: this needs what a light installation leaves out: {how_to_install(*wanted)}"
     return (
         f"{error}: reinstall facesearch with its dependencies; or, if packages lie in folders that only "
         f"PYTHONPATH names, set {TRUST_VARIABLE}=1"
@@ -63,16 +64,86 @@ def how_to_add(extra: str) -> str:
     """
     from importlib import metadata  # loaded here: Python's own folders are known by now to come first
 
-    if os.path.isfile(os.path.join(sys.prefix, _UV_RECEIPT)):  # uv rebuilds the tool's environment, without pip
-        return f"uv tool install '.[{extra}]' --constraints constraints.txt, in the clone of facesearch"
+    if _is_in_environment(_UV_RECEIPT):
+        return _installed_again_by_uv({extra}, ())
     try:
         required = [one.partition(";") for one in metadata.requires("facesearch") or ()]
     except metadata.PackageNotFoundError:
         required = []
-    packages = [f"'{name.strip()}'" for name, _, marker in required if f'extra == "{extra}"' in marker]
+    packages = [name.strip() for name, _, marker in required if f'extra == "{extra}"' in marker]
     if not packages:  # not installed, or before there was such an extra
-        return f"pip install '.[{extra}]' -c constraints.txt, in the clone of facesearch"
-    return " ".join(["pip install", *packages])
+        return f'pip install ".[{extra}]" -c constraints.txt, in the clone of facesearch'
+    return how_to_install(*packages)
+
+
+def how_to_install(*packages: str, again: bool = False) -> str:
+    """The command that adds packages to this installation, with the tool that made it. again: even if they are there.
+
+    In double quotes, which every shell knows, the console of Windows too.
+    """
+    if _is_in_environment(_UV_RECEIPT):
+        return "uv tool upgrade --reinstall facesearch" if again else _installed_again_by_uv(set(), packages)
+    if _is_in_environment(_PIPX_RECEIPT):
+        start = "pipx inject --force facesearch" if again else "pipx inject facesearch"
+    elif _is_by_uv():
+        start = "uv pip install --reinstall" if again else "uv pip install"
+    else:
+        start = "pip install --force-reinstall" if again else "pip install"
+    return " ".join([start, *map(_quoted, packages)])
+
+
+def _installed_again_by_uv(extras: set[str], packages: tuple[str, ...]) -> str:
+    """uv installs a tool anew, without pip and without what is not named again: extras and packages that are there."""
+    import tomllib
+
+    try:
+        with open(os.path.join(sys.prefix, _UV_RECEIPT), "rb") as file:
+            required = tomllib.load(file)["tool"]["requirements"]
+        there = {extra for one in required if one["name"] == "facesearch" for extra in one.get("extras", ())}
+        beside = [one["name"] for one in required if one["name"] != "facesearch"]
+    except (OSError, ValueError, KeyError, TypeError):
+        there, beside = set(), []
+    named = ",".join(sorted(extras | there))
+    file_name = _file_it_came_in()
+    source = f"./{file_name}" if file_name else "."
+    wanted = _quoted(f"{source}[{named}]" if named else source)
+    added = [f"--with {_quoted(one)}" for one in (*beside, *packages)]
+    where = "where that file and constraints.txt lie" if file_name else "in the clone of facesearch"
+    return " ".join(["uv tool install", wanted, *added, f"--constraints constraints.txt, {where}"])
+
+
+def _file_it_came_in() -> str | None:
+    """The name of the wheel or source archive that facesearch was installed from; None where that was a clone.
+
+    https://packaging.python.org/en/latest/specifications/direct-url/
+    """
+    import json
+    from importlib import metadata
+
+    try:
+        origin = json.loads(metadata.distribution("facesearch").read_text("direct_url.json") or "{}")
+        name = str(origin.get("url", "")).rpartition("/")[2]
+    except (metadata.PackageNotFoundError, OSError, ValueError, AttributeError):
+        return None
+    return name if name.startswith("facesearch-") and name.endswith((".whl", ".tar.gz")) else None
+
+
+def _is_by_uv() -> bool:
+    """Whether uv made the environment, in which there is no pip then."""
+    try:
+        with open(os.path.join(sys.prefix, "pyvenv.cfg"), encoding="utf-8", errors="replace") as file:
+            return any(line.partition("=")[0].strip() == "uv" for line in file)
+    except OSError:
+        return False
+
+
+def _is_in_environment(name: str) -> bool:
+    return os.path.isfile(os.path.join(sys.prefix, name))
+
+
+def _quoted(requirement: str) -> str:
+    is_plain = requirement.replace("-", "").replace("_", "").replace(".", "").isalnum()
+    return requirement if is_plain else f'"{requirement}"'
 
 
 def _trusts_pythonpath() -> bool:

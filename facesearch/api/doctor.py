@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from facesearch import gpu_driver
 from facesearch.api.installed import PACKAGES, is_importable, lacking_for_gpu, version_of
 from facesearch.errors import FacesearchError, LibraryError, TowerError
-from facesearch.import_path import how_to_add
+from facesearch.import_path import how_to_add, how_to_install
 
 if TYPE_CHECKING:
     from facesearch.library.health import LibraryHealth
@@ -106,7 +106,7 @@ def _packages() -> Iterator[Finding]:
         if is_importable(package.module):
             yield Finding("packages", name, "ok", version or "of an unknown version")
             continue
-        how = how_to_add(package.extra) if package.extra else f"pip install '{package.install or name}'"
+        how = how_to_add(package.extra) if package.extra else how_to_install(package.install or name)
         advice = f"for {package.used_for}: {how}"
         if package.is_needed:
             yield _broken("packages", name, "missing", advice, _MISSING_PACKAGE)
@@ -123,7 +123,7 @@ def _photos() -> Iterator[Finding]:
     yield Finding("photos", "decoders", "ok", ", ".join(kind for kind, missing in found.items() if missing is None))
     for kind, missing in found.items():
         if missing is not None and kind not in (RAW, VIDEO):  # whose packages are listed above
-            advice = f"pip install --upgrade '{missing}', or export such photos as JPEG"
+            advice = f"{how_to_install(missing, again=True)}, or export such photos as JPEG"
             yield Finding("photos", kind, "note", "not read", advice)
 
 
@@ -135,7 +135,7 @@ def _devices() -> Iterator[Finding]:
     try:
         seen = runtime.openvino_devices()
     except (ImportError, OSError, RuntimeError):
-        advice = "pip install --force-reinstall openvino"
+        advice = how_to_install("openvino", again=True)
         yield _broken("devices", "OpenVINO", "cannot be loaded", advice, _MISSING_PACKAGE)
         seen = {}
     for device, hardware in seen.items():

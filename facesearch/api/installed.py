@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import metadata, util
 
-from facesearch.import_path import how_to_add
+from facesearch.import_path import how_to_add, how_to_install
 
 # What runs networks on an NVIDIA GPU: a framework, and a package that its installation for GPUs has.
 _ON_GPU = (
@@ -91,5 +91,5 @@ def lacking_for_gpu() -> list[str]:
     if not any(is_importable(framework) and version_of(for_gpu) for framework, for_gpu in _ON_GPU):
         lacking.append(how_to_add("cuda"))
     if version_of("faiss-cpu") and not version_of("faiss-gpu"):
-        lacking.append("pip install 'faiss-gpu'")
+        lacking.append(how_to_install("faiss-gpu"))
     return lacking

@@ -189,8 +189,8 @@ def test_a_package_that_is_missing_comes_with_how_to_get_it(
     monkeypatch.setitem(sys.modules, "rawpy", None)
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     ran = run_doctor("doctor")
-    assert (ran.code, "pip install 'rawpy" in ran.out) == (0, True)
-    assert "for train, and a GPU: pip install 'tensorflow'" in ran.out
+    assert (ran.code, 'pip install "rawpy' in ran.out) == (0, True)
+    assert "for train, and a GPU: pip install tensorflow" in ran.out
     runtime._core.cache_clear()
     monkeypatch.setitem(sys.modules, "openvino", None)
     ran = run_doctor("doctor")

@@ -78,7 +78,7 @@ def test_without_the_extra_the_reason_says_how_to_get_it(tmp_path: Path, monkeyp
     monkeypatch.setitem(sys.modules, "rawpy", None)
     path = tmp_path / "a.dng"
     path.write_bytes(dng(jpeg(RED_LEFT)))
-    with pytest.raises(PhotoError, match=r"an extra: pip install 'rawpy.*', or export it as JPEG"):
+    with pytest.raises(PhotoError, match=r"an extra: pip install .rawpy.*, or export it as JPEG"):
         read_photo(photo_file(path))
 
 

@@ -252,7 +252,7 @@ def test_photos_are_no_videos(tmp_path: Path) -> None:
 def test_without_the_extra_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_film(tmp_path / "a.mp4", ONE, 1, size=(160, 90))
     monkeypatch.setattr(video.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(PhotoError, match=r"is a video, and reading videos is an extra: pip install 'av"):
+    with pytest.raises(PhotoError, match=r'is a video, and reading videos is an extra: pip install "av'):
         _frames(path)
 
 

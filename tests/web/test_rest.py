@@ -142,7 +142,7 @@ def test_without_the_extra_the_command_says_how_to_get_it(tmp_path: Path) -> Non
     program += "sys.argv[1:] = ['serve']\nfrom facesearch.__main__ import main; main()"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert ran.returncode == 2
-    assert "pip install 'fastapi" in ran.stderr
+    assert 'pip install "fastapi' in ran.stderr
 
 
 def test_nothing_beyond_this_machine_is_contacted(

