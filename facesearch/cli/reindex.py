@@ -17,7 +17,6 @@ from facesearch.cli.options import (
 )
 from facesearch.cli.output import (
     complain,
-    counted,
     end_interrupted,
     report_absent,
     report_nodes,
@@ -52,7 +51,7 @@ def reindex(
     """Move the library to the installed tower and detector, to --tower, or to another --smallest-face.
 
     Reads every photo again. Until all are read, queries answer as before; the next run continues an interrupted
-    one. Faces keep their people. The former embeddings are deleted after the switch.
+    one. Faces keep their people, on edited photos too. The former embeddings are deleted after the switch.
     """
     from facesearch.api.library import open_library
     from facesearch.api.values import ReindexInterrupted
@@ -90,17 +89,21 @@ def _report(summary: ReindexSummary) -> None:
     if len(summary.unread) > _REASONS_SHOWN:
         complain(f"and {len(summary.unread) - _REASONS_SHOWN:,} more; --json lists them all")
     failed = f", {summary.photos_failed:,} that cannot be read" if summary.photos_failed else ""
+    edited = f", {summary.photos_edited:,} of them edited since they were indexed" if summary.photos_edited else ""
     changed = f", {summary.photos_changed:,} changed: index them again" if summary.photos_changed else ""
     if summary.switched and not (summary.photos or summary.photos_failed):
         say(f"nothing to do: the library already uses the tower {shown(summary.tower)}")
         return
-    say(f"photos   {summary.photos:,} read{failed}{changed}")
-    lost = f"; {counted(summary.named_lost, 'named face')} not found again" if summary.named_lost else ""
+    say(f"photos   {summary.photos:,} read{edited}{failed}{changed}")
     report_nodes(summary.nodes)
-    say(f"faces    {summary.faces:,}, {summary.faces_kept:,} of them known before{lost}")
+    say(f"faces    {summary.faces:,}, {summary.faces_kept:,} of them known before")
     say(f"tower    {shown(summary.tower)}{'' if summary.switched else ', not yet'}")
     if summary.heads_dropped:
         complain("dropped what the library was taught with the former tower; run facesearch teach again")
     if summary.calibration_dropped:
         complain("dropped the library's calibration, because distances have changed; run facesearch calibrate again")
+    for lost in summary.lost[:_REASONS_SHOWN]:
+        complain(f"dropped from {shown_path(lost.path)}: {', '.join(map(shown, lost.names))}")
+    if len(summary.lost) > _REASONS_SHOWN:
+        complain(f"and from {len(summary.lost) - _REASONS_SHOWN:,} more; --json lists them all")
     say(f"seconds  {summary.elapsed_s:.1f}")

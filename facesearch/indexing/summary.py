@@ -116,6 +116,14 @@ class IndexInterrupted(KeyboardInterrupt):
 
 
 @dataclass(frozen=True)
+class LostNames:
+    """A photo that has lost people with a name."""
+
+    path: Path
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ReindexSummary:
     """What a run of `reindex` did."""
 
@@ -123,16 +131,18 @@ class ReindexSummary:
     switched: bool  # whether the library answers with the new tower and detector now
     photos: int  # read in this run
     photos_failed: int  # of all photos, those that cannot be read
-    photos_changed: int  # whose files have changed since; the next index reads them
+    photos_changed: int  # whose files show something else by now; the next index reads them
     faces: int  # of the new models
     faces_kept: int  # faces that were known before
-    named_lost: int  # faces of people that were not found again
+    named_lost: int  # faces of people with a name that left with photos that were given up
     waiting: tuple[AbsentFolder, ...]  # folders with photos that are out of reach
     elapsed_s: float
     interrupted: bool
     heads_dropped: int = 0  # deleted heads, which had been taught over another tower
     calibration_dropped: bool = False  # the library's own: distances changed, or the faces it was fitted to
-    unread: tuple[SkippedFile, ...] = ()  # photos that cannot be read and wait too, with the reason
+    unread: tuple[SkippedFile, ...] = ()  # photos that cannot be read, or found again, and wait too, with the reason
+    photos_edited: int = 0  # read in this run and edited since they were indexed: faces are known by their places
+    lost: tuple[LostNames, ...] = ()  # which names left, by photo
     nodes: Mapping[str, int] = field(default_factory=dict)  # how many photos each machine of a cluster has read
 
 

@@ -443,6 +443,27 @@ def test_faces_in_a_film_keep_their_people_when_another_program_writes_keywords(
     assert [[person.name for person in show_photo(library, photo).faces] for photo in (3, 4)] == [*before.values()]
 
 
+def test_they_keep_them_in_a_reindex_that_comes_before_the_next_index(library: Library, tmp_path: Path) -> None:
+    class OtherDetector(TileDetector):
+        identity = "tiles-2"
+
+    film = write_tiles(tmp_path / "film.mov", [RED], [RED, BLUE], [RED, BLUE])
+    path = _write_motion_photo(tmp_path / "album" / "a.jpg", film)
+    video = write_tiles(tmp_path / "album" / "b.mov", [RED], [RED], [BLUE], [BLUE])
+    _index(library, path.parent)
+    name_faces(library, [face.face_id for face in library.catalog.faces_in([1, 2]) if face.box[0] > 0], "Bob")
+    name_faces(library, [face.face_id for face in library.catalog.faces_in([2])], "Ann")
+    before, spans = everything(library), _spans(library)
+    _write_motion_photo(path, film, "holiday")
+    video.write_bytes(video.read_bytes() + bytes([0, 0, 0, 12, *b"freehome"]))
+    summary = reindex(library, OtherDetector(), ColourTower())
+    assert (summary.switched, summary.photos_edited, summary.lost) == (True, 2, ())
+    assert (everything(library), _spans(library)) == (before, spans)
+    write_tiles(video, [], [RED, GREEN], [RED], [RED, GREEN])
+    left = reindex(library, TileDetector(), ColourTower())
+    assert (left.switched, [each.path for each in left.unread]) == (False, [video])
+
+
 def test_a_list_brings_names_back_by_time_and_place(
     library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,6 +43,7 @@ STEPS = (
     "effef9be1cac",
     "4efc8e542955",
     "5fd373b45b53",
+    "f7d225799ea7",
 )
 
 

@@ -235,6 +235,12 @@ def _kept_counts(db: Database) -> None:
     create_kept_counts(db)
 
 
+def _edited_photos(db: Database) -> None:
+    """Version 19. What the file of a photo to come shows by now, where another program has edited it since it was
+    indexed."""
+    db.execute("ALTER TABLE next_photos ADD COLUMN sha256 TEXT")
+
+
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     create_first_tables,
@@ -255,4 +261,5 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _large_libraries,
     _faces_in_videos,
     _kept_counts,
+    _edited_photos,
 )

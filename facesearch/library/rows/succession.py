@@ -54,11 +54,14 @@ class Succession:
         size_px: tuple[int, int],
         faces: Sequence[tuple[EmbeddedFace, int | None]],
         added: Sequence[tuple[AddedFace, int]] = (),
+        *,
+        new_sha256: str | None = None,
     ) -> None:
         """A photo that was read, and its faces, each with the id of the present face whose place it takes. added: those
-        that the detector does not find."""
+        that the detector does not find. new_sha256: of what its file shows by now, after an edit."""
         self._database.execute(
-            "INSERT INTO next_photos (photo_id, width_px, height_px) VALUES (?, ?, ?)", (photo_id, *size_px)
+            "INSERT INTO next_photos (photo_id, width_px, height_px, sha256) VALUES (?, ?, ?, ?)",
+            (photo_id, *size_px, new_sha256),
         )
         for embedded, former_id in faces:
             face = embedded.face
@@ -89,13 +92,29 @@ class Succession:
             "INSERT INTO next_photos (photo_id, reason) VALUES (?, ?)", (photo_id, as_text(reason or ""))
         )
 
-    def named_faces_without_successor(self) -> int:
-        """How many faces of people would leave without another one in their place."""
-        rows = self._database.rows(
-            "SELECT count(*) FROM faces WHERE person_id IS NOT NULL "
-            "AND id NOT IN (SELECT former_id FROM next_faces WHERE former_id IS NOT NULL)"
+    def knows(self, sha256: str) -> bool:
+        """Whether a photo of that content is there, or to come."""
+        return bool(
+            self._database.rows(
+                "SELECT 1 FROM photos WHERE sha256 = ? UNION ALL SELECT 1 FROM next_photos WHERE sha256 = ?",
+                (sha256, sha256),
+            )
         )
-        return int(rows[0][0])
+
+    def leave_known_contents(self) -> None:
+        """Leave edited photos to the next index whose files show what another photo of the library shows by now."""
+        known = "photo_id IN (SELECT photo_id FROM next_photos WHERE sha256 IN (SELECT sha256 FROM photos))"
+        self._database.execute(f"DELETE FROM next_faces WHERE {known}")
+        self._database.execute(
+            f"UPDATE next_photos SET width_px = NULL, height_px = NULL, sha256 = NULL, reason = '' WHERE {known}"
+        )
+
+    def names_without_successor(self) -> list[tuple[int, str]]:
+        """Photo and name of every face of somebody with a name that would leave without another one in its place."""
+        return self._database.rows(
+            "SELECT photo_id, name FROM faces JOIN people ON people.id = person_id WHERE name IS NOT NULL "
+            "AND faces.id NOT IN (SELECT former_id FROM next_faces WHERE former_id IS NOT NULL) ORDER BY faces.id"
+        )
 
     def switch(self, models: Models) -> None:
         """Put the new faces in the place of the present ones, with their ids and people, and the new models into the
@@ -117,6 +136,11 @@ class Succession:
             "WHERE former_id IS NULL ORDER BY id",
             "UPDATE photos SET width_px = next.width_px, height_px = next.height_px FROM next_photos AS next "
             "WHERE next.photo_id = photos.id AND next.reason IS NULL",
+            # A copy of the photo as it was is to be read as what it is.
+            "UPDATE files SET mtime_ns = -1 "
+            "WHERE photo_id IN (SELECT photo_id FROM next_photos WHERE sha256 IS NOT NULL)",
+            "UPDATE photos SET sha256 = next.sha256 FROM next_photos AS next "
+            "WHERE next.photo_id = photos.id AND next.sha256 IS NOT NULL",
             "UPDATE photos SET face_count = (SELECT count(*) FROM faces WHERE photo_id = photos.id)",
             "UPDATE files SET photo_id = NULL, reason = next.reason FROM next_photos AS next "
             "WHERE next.photo_id = files.photo_id AND next.reason <> ''",
