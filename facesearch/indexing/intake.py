@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from facesearch.errors import PhotoError
+from facesearch.indexing.doubtful import fill_in
 from facesearch.indexing.summary import DamagedPhoto
 from facesearch.library import Library
 from facesearch.paths import stored_path
@@ -43,6 +44,7 @@ class _Finished:
     damage: str | None = None  # as in Photo
     taken: Taken | None = None
     duration_s: float | None = None  # of a video
+    in_doubt: int | None = None  # the photo of that content whose faces are to be filled in
 
 
 @dataclass(eq=False)
@@ -58,6 +60,9 @@ class Intake:
     shown: list[tuple[Path, int]] = field(default_factory=list)  # every file that was read, with the photo in it
     damaged: list[DamagedPhoto] = field(default_factory=list)
     batch: list[_Finished] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.in_doubt: set[int | None] = {*self.library.doubts.photos()}  # photos whose faces are to be filled in
 
     @property
     def faces_waiting(self) -> int:
@@ -81,24 +86,22 @@ class Intake:
             return
         if isinstance(result, str):
             self.batch.append(_Finished(file, result, taken=when_taken(file)))
-        elif any(finished.sha256 == result.sha256 for finished in self.batch) or (
-            self.library.catalog.photo_with(result.sha256) is not None
-        ):
-            self.batch.append(_Finished(read, result.sha256, taken=result.taken))
         else:
-            self.batch.append(
-                _Finished(
-                    read,
-                    result.sha256,
-                    result.size_px,
-                    result.faces,
-                    damage=result.damage,
-                    taken=result.taken,
-                    duration_s=result.duration_s,
-                )
-            )
+            self._take_seen(read, result)
         if isinstance(result, SeenPhoto) and result.damage is not None:
             self.damaged.append(DamagedPhoto(result.file.path, result.damage, len(result.faces)))
+
+    def _take_seen(self, read: PhotoFile, seen: SeenPhoto) -> None:
+        """A photo that was read; without its faces where these are known, or wait in the batch."""
+        photo_id = self.library.catalog.photo_with(seen.sha256)
+        in_doubt = photo_id if photo_id in self.in_doubt else None
+        if any(finished.sha256 == seen.sha256 for finished in self.batch) or (photo_id is not None and not in_doubt):
+            self.batch.append(_Finished(read, seen.sha256, taken=seen.taken))
+            return
+        finished = _Finished(
+            read, seen.sha256, seen.size_px, seen.faces, None, seen.damage, seen.taken, seen.duration_s, in_doubt
+        )
+        self.batch.append(finished)
 
     def _was_whole(self, file: PhotoFile) -> bool:
         """Whether a file showed a photo before of which nothing was missing."""
@@ -126,7 +129,10 @@ class Intake:
         edited: list[tuple[int, int]] = []
         with self.library.changing():
             for finished, faces in batch:
-                counts["faces_new"] += len(faces)
+                if finished.in_doubt is None:
+                    counts["faces_new"] += len(faces)
+                else:
+                    counts["faces_new"] += fill_in(self.library, finished.in_doubt, faces)
                 photo_id, outcome = self._place(finished, faces, edited)
                 counts[outcome] += 1
                 if photo_id is not None:
@@ -134,6 +140,7 @@ class Intake:
             of_photos = self.library.catalog.photo_contents(photo_id for _, photo_id in edited)
             by_photo = {photo_id: carried[sha256] for photo_id, sha256 in of_photos.items()}
             counts["faces_kept"] += keep_people(self.library, edited, by_photo)
+        self.in_doubt -= {finished.in_doubt for finished in self.batch}
         self.batch = []
         self.shown += shown
         self.counts += counts
@@ -148,7 +155,7 @@ class Intake:
     def _carried(self, finished: _Finished, faces: Sequence[EmbeddedFace]) -> list[Carried]:
         """The faces that had been added to what a file showed before, where it shows something new."""
         before = self.known.get(stored_path(finished.file.path))
-        if before is None or before.photo_id is None or not finished.sha256 or finished.size_px == (0, 0):
+        if finished.in_doubt or before is None or before.photo_id is None or finished.size_px == (0, 0):
             return []
         content = Content(finished.sha256, finished.size_px, faces)
         return carried_faces(self.library, self.reader, before.photo_id, finished.file, content)

@@ -119,7 +119,8 @@ def _maybe_copies(library: Library, work: Sequence[PhotoFile]) -> Known:
     lengths = Counter(file.size_bytes for file in work)
     known_sizes = library.files.sizes_among(lengths)
     maybe_copies = {size for size, count in lengths.items() if count > 1} | known_sizes
-    return Known(maybe_copies, library.files.contents_of(known_sizes))
+    in_doubt = library.catalog.photo_contents(library.doubts.photos())  # they are to be read again
+    return Known(maybe_copies, library.files.contents_of(known_sizes) - {*in_doubt.values()})
 
 
 def _folder_names(survey: Survey, intake: Intake, options: IndexOptions) -> FolderNames:

@@ -47,7 +47,7 @@ def look_around(library: Library, paths: Iterable[Path], software: str, options:
     roots, absent = _present(library, paths)
     walking = walk(roots, foreign_folders=options.foreign_folders)
     survey, can_read_videos = Survey(roots, absent, library.files.under(roots)), reads_videos()
-    returned = []
+    returned, in_doubt = [], library.doubts.photos()
     for found in walking:
         if isinstance(found, SkippedFile):
             survey.skipped.append(found)
@@ -60,7 +60,7 @@ def look_around(library: Library, paths: Iterable[Path], software: str, options:
         is_unreadable = not can_read_videos and is_named_as_video(found.path.name)
         if is_unreadable and (known is None or known.photo_id is None):
             survey.videos_left_out += 1
-        elif known is None or options.rehash or not _is_settled(known, found, software):
+        elif known is None or options.rehash or known.photo_id in in_doubt or not _is_settled(known, found, software):
             survey.work.append(found)
         elif known.photo_id is None:
             survey.skipped_known += 1

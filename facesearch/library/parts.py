@@ -16,6 +16,7 @@ from facesearch.library.rows.people import People
 
 if TYPE_CHECKING:
     from facesearch.library.rows.added_faces import AddedFaces
+    from facesearch.library.rows.doubts import Doubts
     from facesearch.library.rows.files import Files, WalkedPaths
     from facesearch.library.rows.grouped import Grouped
     from facesearch.library.rows.journal import Journal
@@ -33,6 +34,7 @@ class LibraryParts:
     """What a Library reads and changes its rows with."""
 
     added: AddedFaces = _later("rows.added_faces", "AddedFaces")
+    doubts: Doubts = _later("rows.doubts", "Doubts")
     files: Files = _later("rows.files", "Files")
     roots: WalkedPaths = _later("rows.files", "WalkedPaths", "roots")
     drives: WalkedPaths = _later("rows.files", "WalkedPaths", "drives")

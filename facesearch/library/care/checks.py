@@ -1,6 +1,6 @@
 """What can be wrong with the rows of a library, and how to repair it.
 
-Never guesses what was lost: drops what cannot be trusted, so that the next run reads the photo again.
+Never guesses what was lost: drops what cannot be trusted, keeps the people, and has the next run read the photo again.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from facesearch.errors import LibraryError
 from facesearch.library.rows.catalog import Catalog
 from facesearch.library.rows.counts import count_anew, counted, kept_row
 from facesearch.library.rows.database import Database
+from facesearch.library.rows.doubts import Doubts
 from facesearch.records import EMBEDDING_SIZE
 
 _FACES_A_PIECE = 10_000
 _AGAIN = "dropped them: the next index reads these photos again"
+_KEPT = "kept the people of these faces: the next index looks at the photos again"
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def _undecodable(database: Database) -> list[str]:
 def row_problems(database: Database) -> list[Problem]:
     """Rows that belong to nothing or contradict each other. Reads every row."""
     return [
+        *_lost_photo_problems(database),
         *_file_problems(database),
         *_face_problems(database),
         *_cover_problems(database),
@@ -72,9 +75,20 @@ def row_problems(database: Database) -> list[Problem]:
     ]
 
 
+def _lost_photo_problems(database: Database) -> Iterator[Problem]:
+    """Photos of which the faces and a file are known, but nothing else."""
+    lost = "photo_id NOT IN (SELECT id FROM photos) AND photo_id IN (SELECT photo_id FROM faces)"
+    if rows := database.rows(f"SELECT DISTINCT photo_id FROM files WHERE {lost}"):
+        stand_in = partial(Doubts(database).stand_in, [row[0] for row in rows])
+        yield Problem("rows", f"{len(rows)} photos are lost, but for their files and faces", _KEPT, stand_in)
+
+
 def _file_problems(database: Database) -> Iterator[Problem]:
     for condition, what in (
-        ("photo_id IS NOT NULL AND photo_id NOT IN (SELECT id FROM photos)", "show a photo that is not there"),
+        (
+            "photo_id IS NOT NULL AND photo_id NOT IN (SELECT id FROM photos UNION SELECT photo_id FROM faces)",
+            "show a photo that is not there",
+        ),
         ("(photo_id IS NULL) = (reason IS NULL)", "neither show a photo nor say why"),
     ):
         if files := database.rows(f"SELECT id FROM files WHERE {condition}"):
@@ -83,7 +97,10 @@ def _file_problems(database: Database) -> Iterator[Problem]:
 
 
 def _face_problems(database: Database) -> Iterator[Problem]:
-    if rows := database.rows("SELECT id FROM faces WHERE photo_id NOT IN (SELECT id FROM photos)"):
+    shown = "SELECT photo_id FROM files WHERE photo_id IS NOT NULL"
+    if rows := database.rows(
+        f"SELECT id FROM faces WHERE photo_id NOT IN (SELECT id FROM photos) AND photo_id NOT IN ({shown})"
+    ):
         drop = partial(Catalog(database).drop_faces, [row[0] for row in rows])
         yield Problem("rows", f"{len(rows)} faces are on no photo", "dropped them", drop)
     people = "SELECT id FROM people"
@@ -94,9 +111,9 @@ def _face_problems(database: Database) -> Iterator[Problem]:
         yield Problem("rows", problem, "left them without a person", free)
     known = "(start_s IS NOT NULL) + (end_s IS NOT NULL) + (at_s IS NOT NULL) + (track IS NOT NULL)"
     wrong = f"{known} NOT IN (0, 4) OR start_s < 0 OR NOT at_s BETWEEN start_s AND end_s"
-    if rows := database.rows(f"SELECT DISTINCT photo_id FROM faces WHERE {wrong}"):
-        again = partial(Catalog(database).drop_photos, [row[0] for row in rows])
-        yield Problem("rows", f"{len(rows)} videos have faces with impossible time spans", _AGAIN, again)
+    if rows := database.rows(f"SELECT id, photo_id FROM faces WHERE {wrong}"):
+        videos, strip = len({row[1] for row in rows}), partial(Doubts(database).strip, [row[0] for row in rows])
+        yield Problem("rows", f"{videos} videos have faces with impossible time spans", _KEPT, strip)
     if rows := database.rows("SELECT id FROM removed_faces WHERE photo_id NOT IN (SELECT id FROM photos)"):
         drop_removed = partial(database.execute_many, "DELETE FROM removed_faces WHERE id = ?", rows)
         yield Problem("rows", f"{len(rows)} removed faces are on no photo", "dropped them", drop_removed)
@@ -136,8 +153,20 @@ def _photo_problems(database: Database) -> Iterator[Problem]:
         yield Problem("rows", f"{len(rows)} photos have an invalid date", "the next index dates them again", again)
     count = "SELECT count(*) FROM faces WHERE photo_id = photos.id"
     if rows := database.rows(f"SELECT id FROM photos WHERE face_count <> ({count})"):
-        drop = partial(catalog.drop_photos, [row[0] for row in rows])
-        yield Problem("rows", f"{len(rows)} photos have lost some of their faces", _AGAIN, drop)
+        yield Problem(
+            "rows",
+            f"{len(rows)} photos have lost some of their faces, with their people",
+            "kept the other faces: the next index looks at the photos again",
+            partial(_accept_loss, database, [row[0] for row in rows]),
+        )
+
+
+def _accept_loss(database: Database, photo_ids: list[int]) -> None:
+    database.execute_many(
+        "UPDATE photos SET face_count = (SELECT count(*) FROM faces WHERE photo_id = photos.id) WHERE id = ?",
+        [(photo_id,) for photo_id in photo_ids],
+    )
+    Doubts(database).add(photo_ids)
 
 
 def _count_problems(database: Database) -> Iterator[Problem]:
@@ -169,27 +198,27 @@ def embedding_problems(database: Database) -> list[Problem]:
     """Photos with a face whose embedding, box or landmarks are not numbers, or not as many as they must be: an added
     face may have no embedding and no landmarks."""
     sizes = {"embedding": 4 * EMBEDDING_SIZE, "box": 16, "landmarks": 40}
-    damaged, last = set(), -1
+    damaged, last = dict[int, int](), -1
     while rows := database.rows(
         "SELECT id, photo_id, found_by, embedding, box, landmarks FROM faces WHERE id > ? ORDER BY id LIMIT ?",
         (last, _FACES_A_PIECE),
     ):
         last = rows[-1][0]
-        for _, photo_id, found_by, *blobs in rows:
+        for face_id, photo_id, found_by, *blobs in rows:
             is_box_alone = found_by != "detector" and blobs[0] is None and blobs[2] is None
             there = dict(zip(sizes, blobs, strict=True))
             if is_box_alone:
                 there = {"box": blobs[1]}
             right = all(isinstance(blob, bytes) and len(blob) == sizes[name] for name, blob in there.items())
             if not right or not np.isfinite(np.frombuffer(b"".join(there.values()), "<f4")).all():
-                damaged.add(photo_id)
+                damaged[face_id] = photo_id
     if not damaged:
         return []
     return [
         Problem(
             "embeddings",
-            f"{len(damaged)} photos have faces whose numbers are damaged",
-            _AGAIN,
-            lambda: Catalog(database).drop_photos(damaged),
+            f"{len(set(damaged.values()))} photos have faces whose numbers are damaged",
+            _KEPT,
+            partial(Doubts(database).strip, damaged),
         )
     ]

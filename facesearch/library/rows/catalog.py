@@ -19,15 +19,15 @@ from facesearch.library.rows.database import PICTURE, Database, now
 from facesearch.library.rows.dates import Dates
 from facesearch.library.rows.face_columns import (
     SELECT_FACES,
-    as_blob,
     as_detected,
     as_face,
     embeddings_from,
+    found_values,
     from_blob,
-    span_values,
 )
 from facesearch.records import (
     DetectedFace,
+    EmbeddedFace,
     Floats,
     NewPhoto,
     PhotoPath,
@@ -83,7 +83,6 @@ class Catalog:
 
     def add_photo(self, photo: NewPhoto) -> int:
         """Store a photo and its faces; returns its id. The photo must be new."""
-        changes = self._database.changes
         photo_id = self._database.insert(
             "INSERT INTO photos (sha256, width_px, height_px, added_at, face_count, damage, duration_s) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -100,22 +99,21 @@ class Catalog:
         if photo.taken is not None:
             Dates(self._database).put(photo_id, photo.taken)
         for embedded in photo.faces:
-            face = embedded.face
-            face_id = self._database.insert(
-                "INSERT INTO faces (photo_id, box, landmarks, score, quality, embedding, start_s, end_s, at_s, track) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    photo_id,
-                    as_blob(face.box),
-                    as_blob(face.landmarks),
-                    float(face.score),
-                    embedded.quality,
-                    as_blob(embedded.embedding),
-                    *span_values(embedded.span),
-                ),
-            )
-            changes.added.append((face_id, embedded.embedding))
+            self._insert_face(photo_id, embedded)
         return photo_id
+
+    def add_found_face(self, photo_id: int, embedded: EmbeddedFace) -> None:
+        """Store one more face of a photo."""
+        self._insert_face(photo_id, embedded)
+        self._database.execute("UPDATE photos SET face_count = face_count + 1 WHERE id = ?", (photo_id,))
+
+    def _insert_face(self, photo_id: int, embedded: EmbeddedFace) -> None:
+        face_id = self._database.insert(
+            "INSERT INTO faces (photo_id, box, landmarks, score, quality, embedding, start_s, end_s, at_s, track) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (photo_id, *found_values(embedded)),
+        )
+        self._database.changes.added.append((face_id, embedded.embedding))
 
     def drop_unshown(self) -> int:
         """Delete the photos that no file shows any more, with their faces; returns the number of photos."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from facesearch.records import EMBEDDING_SIZE, DetectedFace, Floats, Span, StoredFace
+from facesearch.records import EMBEDDING_SIZE, DetectedFace, EmbeddedFace, Floats, Span, StoredFace
 
 STORED = np.dtype("<f4")  # of boxes, landmarks and embeddings: float32, little-endian
 
@@ -33,6 +33,13 @@ def as_detected(box: bytes, landmarks: bytes, score: float) -> DetectedFace:
 def span_values(span: Span | None) -> tuple[float | int | None, ...]:
     """The columns start_s, end_s, at_s and track of a face."""
     return (None, None, None, None) if span is None else astuple(span)
+
+
+def found_values(embedded: EmbeddedFace) -> tuple[Any, ...]:
+    """The columns box, landmarks, score, quality and embedding, and those of the span, of a face that was found."""
+    face, embedding = embedded.face, as_blob(embedded.embedding)
+    numbers = (as_blob(face.box), as_blob(face.landmarks), float(face.score), embedded.quality, embedding)
+    return (*numbers, *span_values(embedded.span))
 
 
 def as_span(start_s: float | None, end_s: float | None, at_s: float | None, track: int | None) -> Span | None:

@@ -241,6 +241,13 @@ def _edited_photos(db: Database) -> None:
     db.execute("ALTER TABLE next_photos ADD COLUMN sha256 TEXT")
 
 
+def _photos_in_doubt(db: Database) -> None:
+    """Version 20. Photos of which numbers were damaged: the next index reads them again though they are unchanged."""
+    db.execute(
+        "CREATE TABLE photos_in_doubt (photo_id INTEGER PRIMARY KEY REFERENCES photos (id) ON DELETE CASCADE) STRICT"
+    )
+
+
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     create_first_tables,
@@ -262,4 +269,5 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _faces_in_videos,
     _kept_counts,
     _edited_photos,
+    _photos_in_doubt,
 )

@@ -12,7 +12,7 @@ from dataclasses import asdict
 
 from facesearch.library.rows.added_faces import AddedFace
 from facesearch.library.rows.database import Database, as_text
-from facesearch.library.rows.face_columns import as_blob, span_values
+from facesearch.library.rows.face_columns import found_values
 from facesearch.library.rows.grouped import Grouped
 from facesearch.records import EmbeddedFace, Models
 
@@ -64,20 +64,10 @@ class Succession:
             (photo_id, *size_px, new_sha256),
         )
         for embedded, former_id in faces:
-            face = embedded.face
             self._database.execute(
                 "INSERT INTO next_faces (photo_id, former_id, box, landmarks, score, quality, embedding, "
                 "start_s, end_s, at_s, track) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    photo_id,
-                    former_id,
-                    as_blob(face.box),
-                    as_blob(face.landmarks),
-                    float(face.score),
-                    embedded.quality,
-                    as_blob(embedded.embedding),
-                    *span_values(embedded.span),
-                ),
+                (photo_id, former_id, *found_values(embedded)),
             )
 
         self._database.execute_many(
