@@ -11,7 +11,9 @@ import errno
 import logging
 import os
 import socket
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -37,6 +39,7 @@ _STARTS = 3  # of a worker, before the cluster counts as unusable
 _GONE = ("RayActorError", "WorkerCrashedError", "NodeDiedError", "OutOfMemoryError", "ObjectLostError")
 _TOKEN = Path("~/.ray/auth_token")  # Ray's; who has it can run programs on the cluster
 _START_S = 600.0  # until a worker has loaded its networks; the first on a machine compiles them
+_LOOK_S = 10.0  # between looks at whether the cluster still has the processor that a worker waits for
 
 
 class ClusterWorkers:
@@ -77,6 +80,7 @@ class ClusterWorkers:
         self._arguments = (detector.settings, there, device if device in ("gpu", "npu") else "cpu", tower.precision)
         self._wanted = workers
         self._failure: ClusterError | None = None
+        self._said = ExitStack()
         self.count = 0
         """How many workers there are, each for a lane; known inside the context."""
         self.tally = Tally()
@@ -95,15 +99,16 @@ class ClusterWorkers:
             _keep_token_private()
             self._connect(options)
             _keep_token_private()
-            there = int(self._ray.cluster_resources().get(self._resource, 0))
+            there = self._processors()
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise ClusterError(
                 f"no Ray cluster answers at {self._address} ({error}): start one with `ray start --head`; if it asks "
                 "for a token, set RAY_AUTH_MODE=token and put it into ~/.ray/auth_token; or give --ray local"
             ) from error
+        self._said.enter_context(_rays_words_logged(self._ray))
         self.count = min(self._wanted or there, there)
         if not self.count:
-            self._ray.shutdown()
+            self.__exit__(None, None, None)
             raise ClusterError(f"the Ray cluster at {self._address} has no {self._resource} to work on")
         return self
 
@@ -111,6 +116,7 @@ class ClusterWorkers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ray.shutdown()
+        self._said.close()
 
     def _connect(self, options: dict[str, Any]) -> None:
         """Connect to the cluster, or start the local one. Ray forks its processes from this one: where a thread holds
@@ -138,9 +144,13 @@ class ClusterWorkers:
         for tries_left in reversed(range(_STARTS)):  # the node that it was to run on may just have gone
             worker = (self._replacement if replaces else self._worker).remote(*self._arguments)
             try:
-                found, node = self._ray.get([worker.identity.remote(), worker.node.remote()], timeout=_START_S)
+                found, node = self._introduced(worker, replaces=replaces)
                 break
             except self._ray.exceptions.GetTimeoutError as error:
+                if not replaces and tries_left and self._processors() < self.count:
+                    self._ray.kill(worker)
+                    replaces = True
+                    continue
                 message = (
                     f"the Ray cluster had no room for a worker within {_START_S / 60:.0f} minutes: give fewer "
                     "--workers, or stop other jobs there"
@@ -162,6 +172,21 @@ class ClusterWorkers:
             )
         self.tally.ready(node)
         return worker, node
+
+    def _processors(self) -> int:
+        """How many processors, or GPUs, the cluster has; those of a node that died count until Ray has noticed."""
+        return int(self._ray.cluster_resources().get(self._resource, 0))
+
+    def _introduced(self, worker: Any, *, replaces: bool) -> tuple[dict[str, str], str]:
+        """Who a new worker is, and the name of its node. replaces: it needs no processor of its own. Raises Ray's
+        errors; GetTimeoutError where it is not ready in time, or waits for a processor that is gone with its node."""
+        answers = [worker.identity.remote(), worker.node.remote()]
+        deadline_s = time.monotonic() + _START_S
+        while len(self._ray.wait(answers, num_returns=2, timeout=_LOOK_S)[0]) < 2:
+            if time.monotonic() > deadline_s or (not replaces and self._processors() < self.count):
+                break
+        found, node = self._ray.get(answers, timeout=0)
+        return found, node
 
     def _failed(self, worker: Any, message: str) -> ClusterError:
         """The error that ends the run, for this lane and all others; the worker is ended."""
@@ -242,6 +267,19 @@ def _knock(address: str) -> None:
     host, separator, port = address.rpartition(":")
     if separator and port.isdigit():
         socket.create_connection((host, int(port)), _KNOCK_S).close()
+
+
+@contextmanager
+def _rays_words_logged(ray: Any) -> Iterator[None]:
+    """Inside, what Ray says of nodes that are gone goes to the log: it prints that to stdout, which is for results, and
+    has no setting for it."""
+    its_own = vars(ray._private.worker)
+    printing = {name: its_own[name] for name in ("print_to_stdstream",) if name in its_own}
+    its_own.update({name: lambda data, **_: log.info("Ray: %s", " ".join(data["lines"])) for name in printing})
+    try:
+        yield
+    finally:
+        its_own.update(printing)
 
 
 def _keep_token_private() -> None:

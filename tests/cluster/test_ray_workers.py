@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import resource
@@ -9,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -85,10 +85,11 @@ def test_a_local_cluster_gives_the_rows_of_a_run_without_one(
 
 
 @pytest.fixture
-def nodes() -> Iterator[Any]:
+def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A cluster of three nodes on this machine, with one processor each; the head has none."""
     from ray.cluster_utils import Cluster
 
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # Ray's 15 would wait for the other tests
     cluster = Cluster()
     started(lambda: cluster.add_node(num_cpus=0, include_dashboard=False))
     for _ in range(3):
@@ -153,18 +154,45 @@ def kill_a_worker() -> int:
     raise AssertionError("there is no worker to kill")
 
 
-def test_a_killed_driver_goes_on_with_the_next_run(cluster_album: Path, alone: Rows, tmp_path: Path) -> None:
+DRIVER = """
+import functools, os, signal, sqlite3, sys
+from pathlib import Path
+from facesearch import indexing
+from facesearch.api.library import open_library
+indexing.IndexOptions = functools.partial(indexing.IndexOptions, batch_faces=8)
+album, path, address = sys.argv[1:]
+def tell(now):
+    if now.done == 3:
+        print("three", flush=True)
+        sys.stdin.readline()  # until a node is gone
+    rows = sqlite3.connect(Path(path) / "library.db")
+    if now.done > 3 and rows.execute("SELECT count(*) FROM files").fetchone()[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+with open_library(path) as library:
+    library.index(album, ray=address, on_progress=tell)
+"""
+
+
+def test_a_killed_node_and_then_a_killed_driver_cost_no_photo(
+    cluster_album: Path, alone: Rows, nodes: Any, run: CommandLine, tmp_path: Path
+) -> None:
     path = tmp_path / "library"
-    command = [sys.executable, "-m", "facesearch", "index", str(cluster_album), "--library", str(path)]
-    with subprocess.Popen(
-        [*command, "--ray", "local", "--workers", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as driver:
-        deadline = time.monotonic() + 120
-        while not (path / "library.db").exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        driver.kill()
-    with open_library(path) as library:
-        library.index(cluster_album)
+    command = [sys.executable, "-c", DRIVER, str(cluster_album), str(path), nodes.address]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdin is not None
+        assert driver.stdout is not None
+        assert driver.stdout.readline() == "three\n"
+        nodes.remove_node(next(iter(nodes.worker_nodes)), allow_graceful=False)
+        driver.stdin.write("\n")
+        driver.stdin.close()
+    assert driver.returncode == -signal.SIGKILL
+    begun = len(rows(path)[0])
+    assert 0 < begun < len(alone[0])
+    again = run("index", cluster_album, "--library", path, "--ray", nodes.address, "--json")
+    assert again.code == 0, again.err
+    summary = json.loads(again.out)
+    photos = {row[2] for row in alone[0] if row[2]}
+    assert 0 < summary["photos_new"] < len(photos)
     assert_same_rows(rows(path), alone)
 
 
@@ -266,6 +294,48 @@ def test_what_is_gone_is_told_from_what_is_wrong(error: str, is_gone: bool, tmp_
         with pytest.raises(ClusterError, match=r"failed on .*photo\.jpg"):
             ClusterWorkers.answer(cluster, worker, file)
         assert killed == [worker]
+
+
+@pytest.mark.parametrize("processors", [2, 3])
+def test_a_worker_does_not_wait_for_a_processor_that_is_gone(
+    processors: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of three processors has died with its node since they were counted, or another program keeps it."""
+    from ray import exceptions
+
+    from facesearch.cluster import workers
+
+    def worker(*, has_room: bool) -> SimpleNamespace:
+        asked = SimpleNamespace(remote=lambda: has_room)
+        return SimpleNamespace(identity=asked, node=asked)
+
+    def get(answers: list[bool], timeout: float) -> tuple[dict[str, str], str]:
+        if not all(answers):
+            raise exceptions.GetTimeoutError
+        return cluster._expected, "beta"
+
+    monkeypatch.setattr(workers, "_START_S", 0)
+    killed: list[object] = []
+    waiting, replacement = worker(has_room=False), worker(has_room=True)
+    with open_library(tmp_path / "library") as library:
+        session = library._session
+        cluster = session.cluster("local", session.load_detector_for("16"))
+    cluster.count = 3
+    cluster._worker = SimpleNamespace(remote=lambda *_: waiting)
+    cluster._replacement = SimpleNamespace(remote=lambda *_: replacement)
+    cluster._ray = SimpleNamespace(
+        exceptions=exceptions,
+        get=get,
+        wait=lambda answers, **_: ([answer for answer in answers if answer], []),
+        kill=killed.append,
+        cluster_resources=lambda: {"CPU": float(processors)},
+    )
+    if processors == 2:
+        assert cluster.start() == (replacement, "beta")
+    else:
+        with pytest.raises(ClusterError, match="had no room for a worker"):
+            cluster.start()
+    assert killed == [waiting]
 
 
 def test_a_node_of_another_version_gets_no_work(
