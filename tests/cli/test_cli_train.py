@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.command_line import CommandLine
+from support.tiny_training import without_graph
 
 from facesearch.cli.train import PresetChoice
 from facesearch.demo import write_album
@@ -29,28 +30,34 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def drawn_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five drawn people in four photos each, one folder per person. Read it only."""
+    return write_album(tmp_path_factory.mktemp("album"), 5, 4, groups=0, seed=2).directory / "people"
+
+
 def test_the_presets_are_those_of_the_training_package() -> None:
     from facesearch_train.presets import PRESETS
 
     assert [choice.value for choice in PresetChoice] == list(PRESETS)
 
 
+@without_graph()
 def test_train_then_index_and_query_with_the_tower(
-    run: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    drawn_people: Path, run: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from facesearch_train.presets import PRESETS, SMOKE
 
     network = dataclasses.replace(SMOKE.network, units=(1, 1))
     monkeypatch.setitem(PRESETS, "smoke", dataclasses.replace(SMOKE, photos_per_epoch=16, network=network))
-    people = write_album(tmp_path / "album", 5, 4, groups=0, seed=2).directory / "people"
-    trained = run("train", "--data", people, "--epochs", "1", "--batch", "8", "--out", tmp_path / "run")
+    trained = run("train", "--data", drawn_people, "--epochs", "1", "--batch", "8", "--out", tmp_path / "run")
     assert trained.code == 0, trained.err
     assert re.search(r"^tower +.*smoke-28px", trained.out, re.MULTILINE)
     assert re.search(r"epoch 1 of 1: loss \d", trained.err)
     card = json.loads((tmp_path / "run" / "tower" / "tower.json").read_text(encoding="utf-8"))
     assert card["training"]["config"]["batch_size"] == 8
 
-    refused = run("train", "--data", people, "--out", tmp_path / "run")
+    refused = run("train", "--data", drawn_people, "--out", tmp_path / "run")
     assert refused.code == 2
     assert "--resume" in refused.err
     resumed = run("train", "--resume", "--out", tmp_path / "run")
@@ -58,20 +65,22 @@ def test_train_then_index_and_query_with_the_tower(
     assert "finished training (1 epochs); its tower is in" in resumed.err
 
     chosen = ("--tower", tmp_path / "run" / "tower", "--library", tmp_path / "library")
-    assert run("index", people, *chosen).code == 0
-    assert run("query", min(people.rglob("*.jpg")), *chosen).code == 0
+    assert run("index", drawn_people, *chosen).code == 0
+    assert run("query", min(drawn_people.rglob("*.jpg")), *chosen).code == 0
 
 
-def test_smoke_with_a_teacher(run: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@without_graph()
+def test_smoke_with_a_teacher(
+    drawn_people: Path, run: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from facesearch_train.presets import PRESETS, SMOKE
 
     network = dataclasses.replace(SMOKE.network, units=(1, 1))
     monkeypatch.setitem(PRESETS, "smoke", dataclasses.replace(SMOKE, photos_per_epoch=16, network=network))
-    people = write_album(tmp_path / "album", 5, 4, groups=0, seed=2).directory / "people"
-    names = sorted(path.relative_to(people).as_posix() for path in people.rglob("*.jpg"))
+    names = sorted(path.relative_to(drawn_people).as_posix() for path in drawn_people.rglob("*.jpg"))
     places = np.repeat(np.eye(5), 4, axis=0) * 0.6 + np.random.default_rng(0).normal(0, 0.05, (20, 5))
     np.savez(tmp_path / "teacher.npz", paths=names, embeddings=places)
-    chosen = ("--data", people, "--epochs", "1", "--batch", "8", "--out", tmp_path / "run")
+    chosen = ("--data", drawn_people, "--epochs", "1", "--batch", "8", "--out", tmp_path / "run")
     missing = run("train", *chosen, "--teacher", tmp_path / "none.npz")
     assert (missing.code, missing.out) == (6, "")
     assert "none.npz cannot be read as a teacher" in missing.err
@@ -92,7 +101,7 @@ def test_smoke_with_a_teacher(run: CommandLine, tmp_path: Path, monkeypatch: pyt
         assert trained.code == 0, trained.err
         config = json.loads((tmp_path / "seen" / "config.json").read_text(encoding="utf-8"))
         assert config["stages"][0]["lessons"]["same_view"]
-    alone = run("train", "--preset", "teach", "--data", people, "--out", tmp_path / "other")
+    alone = run("train", "--preset", "teach", "--data", drawn_people, "--out", tmp_path / "other")
     assert alone.code == 2
     assert "--teacher" in alone.err
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import keras
 import numpy as np
 
 from facesearch_train.config import Stage, TrainConfig
@@ -40,3 +43,19 @@ def coloured_people(people: int, photos: int = 4, seed: int = 0) -> CropData:
     noise = rng.normal(0, 20, (people, photos, 112, 112, 3))
     crops = np.clip(colours + noise, 0, 255).astype(np.uint8).reshape(-1, 112, 112, 3)
     return CropData(crops, np.repeat(np.arange(people), photos).astype(np.int32))
+
+
+@contextmanager
+def without_graph() -> Iterator[None]:
+    """Let TensorFlow run each step operation by operation, to the same numbers: to trace the graph of one stage's steps
+    takes as long as twenty of them. Also decorates a test."""
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from support.tiny_training import NETWORK, STAGE, TWO_BLOCKS, coloured_people, tiny_config
+from support.tiny_training import NETWORK, STAGE, TWO_BLOCKS, coloured_people, tiny_config, without_graph
 
 from facesearch.errors import TowerError, TrainingCollapsedError, TrainingDataError, UsageError
 from facesearch_train.config import TrainConfig
@@ -144,6 +144,7 @@ def test_an_epoch_is_the_best_only_where_its_loss_is_the_lowest(finished: Finish
         lowest[stage] = min(report.validation.loss, lowest[stage])
 
 
+@without_graph()
 def test_a_stage_begins_with_the_weights_and_prototypes_of_the_one_before_and_has_its_own_batches(
     tmp_path: Path,
 ) -> None:
@@ -226,6 +227,7 @@ def test_epochs_belong_to_stages() -> None:
         CONFIG.stage_at(3)
 
 
+@without_graph()
 def test_people_who_all_look_alike_collapse_with_advice(tmp_path: Path) -> None:
     alike = CropData(np.full_like(VALIDATION.crops, 90), VALIDATION.identities)
     with pytest.raises(TrainingCollapsedError, match=r"epoch 1: .* all alike .*Lower the learning rate"):
@@ -233,6 +235,7 @@ def test_people_who_all_look_alike_collapse_with_advice(tmp_path: Path) -> None:
     assert not (tmp_path / "best.weights.h5").exists()
 
 
+@without_graph()
 def test_a_rate_that_breaks_the_numbers_collapses_with_advice(tmp_path: Path) -> None:
     stage = replace(STAGE, schedule=CyclicalSchedule(max_rate=1e30))
     with pytest.raises(TrainingCollapsedError, match=r"epoch 1: .* are no longer numbers.*Lower the learning rate"):
@@ -317,7 +320,8 @@ def taught(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def test_a_taught_run_resumes_to_the_same_numbers_within_its_first_stage(taught: Taught, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(taught.after_one, tmp_path / "run"))
     rest: list[EpochReport] = []
-    Run(taught.config, folder, taught_people(), VALIDATION).train(resume=True, on_epoch=rest.append)
+    with without_graph():
+        Run(taught.config, folder, taught_people(), VALIDATION).train(resume=True, on_epoch=rest.append)
     assert [report.epoch for report in rest] == [2, 3]
     for before, after in zip(taught.reports[1:], rest, strict=True):
         assert after.logs["loss"] == pytest.approx(before.logs["loss"], rel=1e-3)
@@ -334,6 +338,7 @@ def test_blocks_that_are_frozen_stand_still_and_the_others_learn(taught: Taught)
             assert not same, name
 
 
+@without_graph()
 def test_the_tower_to_keep_is_the_running_mean_of_the_weights(tmp_path: Path) -> None:
     stage = replace(TAUGHT_STAGE, epochs=1)
     run = Run(replace(TAUGHT_CONFIG, stages=(stage,), keep="last"), tmp_path, taught_people(), VALIDATION)

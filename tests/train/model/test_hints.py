@@ -7,6 +7,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from support.tiny_training import TWO_BLOCKS
 
 from facesearch_train.config import Lessons
 from facesearch_train.model import heads
@@ -75,10 +76,11 @@ def test_hints_move_the_tower(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heads, "_teacher", lambda stage, **_: teacher)
     lessons = Lessons(hints=1.0, same_view=True)
     stage = replace(with_teacher(SMOKE, same_view=True).stages[0], contrastive=0.0, lessons=lessons, memory=16)
-    config = replace(SMOKE, stages=(stage,), batch_size=8)
+    config = replace(SMOKE, stages=(stage,), batch_size=8, network=TWO_BLOCKS)
     tower = build_tower(28, 32, config.network, fused=True)
     before = tower.get_layer("conv2_block1_1_conv").get_weights()[0]
     model = heads.build_training_model(tower, config, stage, seed=1, people=3, place_size=5)
+    model.optimizer.build(model.trainable_variables)  # or the step is traced twice
     model.optimizer.learning_rate = 3e-3
     rng = np.random.default_rng(0)
     crops = rng.integers(0, 256, (8, 112, 112, 3), dtype=np.uint8)

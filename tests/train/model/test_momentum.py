@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from support.tiny_training import NETWORK, STAGE, coloured_people, tiny_config
+from support.tiny_training import NETWORK, STAGE, coloured_people, tiny_config, without_graph
 
 from facesearch.records import CROP_SIZE_PX
 from facesearch_train.config import TrainConfig
@@ -106,6 +106,7 @@ def test_each_step_moves_it_by_its_share_and_gradients_not_at_all(followed: Foll
             np.testing.assert_allclose(after_two, 0.9 * then + 0.1 * towers, rtol=1e-4, atol=1e-6)
 
 
+@without_graph()
 def test_the_memory_holds_what_the_copy_gave_for_unchanged_crops(tmp_path: Path) -> None:
     still = replace(SLOW, epochs=1, momentum=1.0, schedule=CyclicalSchedule(max_rate=0.0))
     run = Run(tiny_config(stages=(still,), photos_per_epoch=8), tmp_path, TRAINING, VALIDATION)
@@ -125,7 +126,8 @@ def test_a_run_with_a_momentum_tower_resumes_to_the_same_numbers(followed: Follo
     folder = Path(shutil.copytree(followed.after_five, tmp_path / "run"))
     read_back = TrainConfig.from_json(json.loads((folder / "config.json").read_text()))
     again: list[EpochReport] = []
-    Run(read_back, folder, TRAINING, VALIDATION).train(resume=True, on_epoch=again.append)
+    with without_graph():
+        Run(read_back, folder, TRAINING, VALIDATION).train(resume=True, on_epoch=again.append)
     assert [report.epoch for report in again] == [6]
     assert again[0].figures() == pytest.approx(followed.reports[5].figures(), rel=1e-5)
 

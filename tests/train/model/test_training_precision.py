@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from support.tiny_training import STAGE, coloured_people, tiny_config
+from support.tiny_training import STAGE, coloured_people, tiny_config, without_graph
 
 from facesearch_train.loop import EpochReport, Run
 from facesearch_train.model.heads import build_training_model
@@ -89,6 +89,7 @@ def test_a_models_weights_move_at_every_second_batch_only_and_its_step_is_traced
     assert len(traced) == 1
 
 
+@without_graph()
 def test_decay_takes_its_share_of_kernels_and_leaves_everything_else() -> None:
     """With a loss of nothing a step is the decay alone."""
     stage = replace(STAGE, contrastive=0.0, softmax=0.0, identity=0.0, weight_decay=0.5)
@@ -114,7 +115,8 @@ def test_a_run_that_accumulates_resumes_to_the_same_numbers(tmp_path: Path) -> N
             shutil.copytree(tmp_path / "whole", tmp_path / "cut")
 
     Run(config, tmp_path / "whole", people, strangers).train(on_epoch=keep)
-    Run(config, tmp_path / "cut", people, strangers).train(resume=True)
+    with without_graph():
+        Run(config, tmp_path / "cut", people, strangers).train(resume=True)
     whole, cut = (
         (tmp_path / name / "history.csv").read_text(encoding="utf-8").splitlines() for name in ("whole", "cut")
     )
