@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+import unicodedata
 from pathlib import Path, PurePath
 
 from facesearch.errors import UsageError
@@ -33,16 +35,43 @@ def is_in_bucket(path: PurePath | bytes) -> bool:
 
 
 def whole_path(path: str | PurePath) -> Path:
-    """The path as a library keeps it: absolute, and through the links that it was given with. Raises UsageError for
-    the URL of a bucket with a password in it, which would be kept and shown with it."""
+    """The path as a library keeps it: absolute, through the links that it was given with, and `spelled_on_disk`. Raises
+    UsageError for the URL of a bucket with a password in it, which would be kept and shown with it."""
     path = Path(path)
     if not is_in_bucket(path):
-        return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links: the user's own path is kept
+        whole = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links: the user's own path is kept
+        return spelled_on_disk(whole)
     if "@" in path.parts[1]:
         raise UsageError(
             f"a URL of {path.parts[0]}// with a key or a password: set them where the cloud's tools take them"
         )
     return path
+
+
+def spelled_on_disk(path: Path) -> Path:
+    """A path in the Unicode form of the names on the disk, whichever form it was typed in: macOS writes an accent apart
+    from its letter (NFD), keyboards do not (NFC). As it is where nothing is called like that, or it is there."""
+    if str(path).isascii() or (sys.platform != "darwin" and os.path.lexists(path)):
+        return path
+    spelled = Path(path.anchor)
+    for name in path.parts[1:] if path.anchor else path.parts:
+        spelled /= name if name.isascii() else _entry_called(spelled, name)
+    return spelled if os.path.lexists(spelled) else path
+
+
+def _entry_called(folder: Path, name: str) -> str:
+    try:
+        entries = [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return name
+    if name in entries:
+        return name
+    return min((entry for entry in entries if in_one_form(entry) == in_one_form(name)), default=name)
+
+
+def in_one_form(text: str) -> str:
+    """The same for a name in either Unicode form, to compare by."""
+    return unicodedata.normalize("NFC", text)
 
 
 def address(path: PurePath) -> str:

@@ -26,7 +26,7 @@ from facesearch.exchange.sidecars import SUFFIX, SidecarError, SidecarNames, rea
 from facesearch.exchange.structures import as_name
 from facesearch.library import Library
 from facesearch.names import person_name
-from facesearch.paths import address, is_in_bucket, stored_path, whole_path
+from facesearch.paths import address, is_in_bucket, whole_path
 from facesearch.photos import RAW_SUFFIXES, fingerprint, photo_file, read_embedded, walk
 from facesearch.photos.files import is_stream
 from facesearch.records import Floats, PhotoFile, SkippedFile, Span
@@ -193,7 +193,7 @@ class ClaimReader:
 
     def _photo_id(self, path: Path) -> int | None:
         """The library's photo in a file; None where it does not hold it."""
-        known = self._library.files.under([path]).get(stored_path(path))
+        known = self._library.files.at(path)
         if known is not None and known.photo_id is not None and is_unchanged(path, known, ""):
             return known.photo_id
         return self._library.catalog.photo_with(fingerprint(path))
@@ -213,7 +213,7 @@ class ClaimReader:
             path = Path(photo)
             photo_id = self._library.catalog.photo_with(sha256)
             if photo_id is None and not sha256:
-                known = self._library.files.under([path]).get(stored_path(path))
+                known = self._library.files.at(path)
                 photo_id = None if known is None else known.photo_id
             if photo_id is None:
                 self._summary.photos_unknown.append(path)

@@ -39,7 +39,7 @@ def prune(library: Library, paths: Iterable[Path] = (), *, force: bool = False, 
     whether they were indexed since or not. dry_run: only say what would be dropped. The library must be writable.
     Raises LibraryError.
     """
-    folders = [stored_path(whole_path(path)) for path in paths]
+    folders = [stored_path(library.files.spelled(whole_path(path))) for path in paths]
     deleted, absent = _gone(library, folders)
     dropped = deleted | set(absent) if force else deleted
     kept = Counter() if force else Counter(absent.values())

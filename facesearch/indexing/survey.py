@@ -87,7 +87,8 @@ def _present(library: Library, paths: Iterable[Path]) -> tuple[list[Path], list[
     """The paths to walk, and those that are not there today though photos were found in them at other times."""
     walked_before = set(library.roots.all())
     present, absent = [], []
-    for path in paths:
+    for typed in paths:
+        path = typed if typed.exists() else library.files.spelled(typed)
         name = stored_path(path)
         if name in walked_before and is_absent(name):
             known = library.files.under([path])

@@ -65,8 +65,10 @@ def spelled_alike(library: Library, who: str) -> str | None:
     """A question for the names that are spelled like one that nobody has, or hold it as a word; None for none such."""
     from difflib import get_close_matches
 
+    from facesearch.names import name_key
+
     names = {name.casefold(): name for name in library.people.names().values() if name is not None}
-    sought = who.casefold()
+    sought = name_key(who).casefold()
     holding = sorted(name for name in names if sought in name.split())  # a first name, or a last one
     close = dict.fromkeys([*get_close_matches(sought, names, _CLOSE), *holding])
     return f"did you mean {', '.join(names[name] for name in list(close)[:_CLOSE])}?" if close else None

@@ -13,7 +13,7 @@ import numpy as np
 
 from facesearch.errors import UsageError
 from facesearch.library import Library, known_person
-from facesearch.paths import stored_path, whole_path
+from facesearch.paths import whole_path
 from facesearch.records import Floats, StoredFace
 from facesearch.text import addressed, time_span
 from facesearch.vision.boxes import MEANT, pair_up
@@ -101,8 +101,7 @@ def as_counted(faces: Iterable[StoredFace]) -> list[StoredFace]:
 
 def photo_at(library: Library, path: Path) -> int | None:
     """The id of the photo that the library knows under a path; None for a path that it does not know as a photo."""
-    path = whole_path(path)
-    known = library.files.under([path]).get(stored_path(path))
+    known = library.files.at(whole_path(path))
     return None if known is None else known.photo_id
 
 

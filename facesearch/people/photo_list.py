@@ -170,7 +170,7 @@ def _query(library: Library, wish: PhotoWish) -> PhotoQuery:
         raise UsageError("a photo without a face shows nobody: ask for people, or for photos without faces")
     if wish.without_faces and wish.unknown:
         raise UsageError("a photo without a face has no face without a person: ask for one of the two")
-    under = None if wish.under is None else whole_path(wish.under)
+    under = None if wish.under is None else library.files.spelled(whole_path(wish.under))
     if under is not None and not library.files.under([under]):
         raise UsageError(f"the library in {library.path} has no photo in {wish.under}: index it first")
     since, until = _checked_date(wish.since), _checked_date(wish.until)

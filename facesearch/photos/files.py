@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesearch.errors import PhotoError
-from facesearch.paths import is_in_bucket
+from facesearch.paths import is_in_bucket, spelled_on_disk
 from facesearch.records import PhotoFile
 from facesearch.text import shown
 
@@ -130,7 +130,10 @@ def is_folder(path: Path) -> bool:
 
 def photo_file(path: Path) -> PhotoFile:
     """Look a file up without opening it, following links. Raises PhotoError where it is missing or no regular file."""
-    return _object(path) if is_in_bucket(path) else _photo_file(path, file_status(path))
+    if is_in_bucket(path):
+        return _object(path)
+    path = spelled_on_disk(path)
+    return _photo_file(path, file_status(path))
 
 
 def _object(path: Path) -> PhotoFile:

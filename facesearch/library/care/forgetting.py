@@ -28,7 +28,7 @@ from facesearch.library.rows.embedding_rows import stored_embeddings
 from facesearch.library.rows.lineage import bearers, kin
 from facesearch.library.space import Space, head_from_bytes
 from facesearch.names import name_key
-from facesearch.paths import stored_path, whole_path
+from facesearch.paths import whole_path
 from facesearch.records import EMBEDDING_SIZE, Floats
 
 # A shorter name can occur in any file by chance, so only the rows are searched for it.
@@ -134,7 +134,7 @@ def _everything(library: Library) -> _Target:
 def _target(library: Library, wanted: str) -> _Target:
     person = known_person(library, wanted)
     path = whole_path(wanted)
-    file = library.files.under([path]).get(stored_path(path))
+    file = library.files.at(path)
     if person is not None and file is not None:
         raise UsageError(f"{wanted} is a person and a photo: write ./{wanted} for the photo, #{person} for the person")
     if person is not None:

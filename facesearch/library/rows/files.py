@@ -6,12 +6,13 @@ a transaction of the Database.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
 from facesearch.library.rows.database import Database, as_text, now
-from facesearch.paths import stored_path
+from facesearch.paths import in_one_form, stored_path
 from facesearch.records import KnownFile, PhotoFile
 
 
@@ -20,6 +21,8 @@ class Files:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._forms: dict[str, bytes] = {}  # see _by_one_form
+        self._forms_at: object = None
 
     def under(self, folders: Iterable[Path]) -> dict[bytes, KnownFile]:
         """Every known file that is one of `folders` or lies below one, by `stored_path`."""
@@ -34,6 +37,33 @@ class Files:
                 path, file_id, size_bytes, mtime_ns, photo_id, reason, missing, software = row
                 known[path] = KnownFile(file_id, size_bytes, mtime_ns, photo_id, reason, bool(missing), software)
         return known
+
+    def at(self, path: Path) -> KnownFile | None:
+        """What is known of a file; its path may be in another Unicode form than the one that the rows have."""
+        known = self.under([path]).get(stored_path(path))
+        if known is not None or str(path).isascii():
+            return known
+        stored = self._by_one_form().get(in_one_form(path.as_posix()))
+        return None if stored is None else self.under([Path(os.fsdecode(stored))])[stored]
+
+    def spelled(self, path: Path) -> Path:
+        """A path, whole, in the Unicode form in which the rows have that file, or files in that folder."""
+        if str(path).isascii() or self.under([path]):
+            return path
+        wanted = in_one_form(path.as_posix())
+        for known, stored in self._by_one_form().items():
+            if known == wanted or known.startswith(f"{wanted}/"):
+                return Path(*Path(os.fsdecode(stored)).parts[: len(path.parts)])
+        return path
+
+    def _by_one_form(self) -> Mapping[str, bytes]:
+        """The paths that can be typed in several Unicode forms, by one of these; read once a transaction."""
+        version = self._database.version()
+        if version != self._forms_at:
+            rows = self._database.rows("SELECT path FROM files ORDER BY path")
+            self._forms = {in_one_form(os.fsdecode(path)): path for (path,) in rows if not path.isascii()}
+            self._forms_at = version
+        return self._forms
 
     def sizes_among(self, sizes_bytes: Iterable[int]) -> set[int]:
         """Those of some sizes in bytes that known files have."""
