@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -122,6 +123,24 @@ def test_a_migration_that_fails_leaves_the_older_version_whole(
     assert schema.version(database_path) == current
     with closing(sqlite3.connect(database_path)) as connection:
         assert connection.execute("SELECT count(*) FROM journal").fetchone() == (0,)
+
+
+def test_a_copy_that_the_disk_has_no_room_for_leaves_nothing_behind(
+    database_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel refuses to let the copy grow."""
+    current = len(schema.MIGRATIONS)
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, lambda db: None))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(LibraryError, match="free disk space"):
+            schema.migrate(database_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(database_path.parent.glob("*.backup*"))
+    assert schema.version(database_path) == current
+    assert schema.migrate(database_path) is not None
 
 
 def test_faces_from_before_faces_had_a_quality_have_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

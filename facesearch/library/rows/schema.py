@@ -96,16 +96,22 @@ def stamp(path: Path) -> tuple[int, int]:
 def migrate(path: Path) -> Path | None:
     """Bring an older database to the current version, after a copy of it; returns the copy, None if not needed.
 
-    Only for the holder of the writer lock. Raises LibraryError (disk full, damaged): the older version is left whole.
+    Only for the holder of the writer lock. Raises LibraryError (disk full, damaged): the older version is left whole,
+    and no part of a copy.
     """
     number = version(path)
     if number == current_version():
         return None
     backup = path.with_name(f"{path.name}.version-{number}.backup")
     with failures_named(f"cannot bring {path} up to date"):
-        os.close(open_private_file(backup, os.O_TRUNC))
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(backup)) as target:
-            source.backup(target)
+        try:
+            os.close(open_private_file(backup, os.O_TRUNC))
+            with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(backup)) as target:
+                source.backup(target)
+        except BaseException:
+            for part in (backup, backup.with_name(f"{backup.name}-journal")):
+                part.unlink(missing_ok=True)
+            raise
         _apply_migrations(path)
     return backup
 
