@@ -248,6 +248,11 @@ def _photos_in_doubt(db: Database) -> None:
     )
 
 
+def _hidden_people(db: Database) -> None:
+    """Version 21. An index from which alone hidden people are found: each question asks who is hidden."""
+    db.execute("CREATE INDEX people_hidden ON people (id) WHERE hidden")
+
+
 # The version of a database is the number of steps it has taken. Steps are appended, never changed.
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     create_first_tables,
@@ -270,4 +275,5 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _kept_counts,
     _edited_photos,
     _photos_in_doubt,
+    _hidden_people,
 )
