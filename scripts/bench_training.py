@@ -61,8 +61,8 @@ def measure(folder: Path, input_size: int, batch: int, steps: int, rounds: int) 
     """Median seconds of a step in each round: held in memory, fed, and held with every augmentation."""
     import keras
 
-    from facesearch_train.allocator import KeepFreedMemory
     from facesearch_train.crop_data import CropData, epoch_data
+    from facesearch_train.loop import KeepFreedMemory
     from facesearch_train.model.augment import Augmentation
     from facesearch_train.model.heads import build_training_model
     from facesearch_train.model.network import build_tower

