@@ -38,6 +38,7 @@ from facesearch.web.review import add_review
 from facesearch.web.runs import Runs
 from facesearch.web.shown_people import ShownPeople
 from facesearch.web.uploads import Uploads
+from facesearch.web.wording import on_the_page
 
 log = logging.getLogger(__name__)
 
@@ -99,11 +100,13 @@ def make_app(place: Place, access: Access, folder: Path, is_ending: Callable[[],
                 return pages.welcome(request.url.path)
             if isinstance(error, PersonMergedError):
                 return RedirectResponse(_of_heir(request, error), 307)  # not forever: the merge may be undone
-            words = str(error)
+            words = on_the_page(str(error))
             return pages.error(status, "That did not work", f"{words[:1].upper()}{words[1:]}.")
+        is_page = "authorization" not in request.headers  # else a client of the REST API, with a token of its own
+        words = on_the_page(str(error)) if is_page else str(error)
         if isinstance(error, PersonMergedError):
-            return refusal(type(error).__name__, str(error), status, person_id=error.person_id)
-        return refusal(type(error).__name__, str(error), status)
+            return refusal(type(error).__name__, words, status, person_id=error.person_id)
+        return refusal(type(error).__name__, words, status)
 
     async def not_found(request: Request, error: Exception) -> Response:
         if request.url.path.startswith(("/api/", "/static/")):

@@ -16,6 +16,7 @@ from facesearch.errors import PersonMergedError, UsageError
 from facesearch.web.allowed_folders import Folders
 from facesearch.web.library_threads import LibraryThreads
 from facesearch.web.request_bodies import AlbumWish, PhotosShown, PhotosWish
+from facesearch.web.wording import on_the_page
 
 if TYPE_CHECKING:
     from facesearch.api.values import AlbumSummary, PhotoEntry
@@ -113,7 +114,7 @@ def add_photos(router: APIRouter, services: Services, pages: Pages) -> None:
         except PersonMergedError:
             raise  # the page shows the person that they were merged into
         except UsageError as error:
-            problem = str(error)
+            problem = on_the_page(str(error))
         return pages.page(
             "photos.html",
             "/photos",

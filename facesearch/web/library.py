@@ -15,6 +15,7 @@ from facesearch.errors import LibraryError
 from facesearch.text import counted, percent
 from facesearch.web.html_pages import Pages
 from facesearch.web.rest import Services, status_of
+from facesearch.web.wording import on_the_page
 
 _WIDTH, _HEIGHT = 720, 160  # of the chart
 _MOST_UNREADABLE = 200  # files are listed
@@ -51,7 +52,7 @@ def add_library(router: APIRouter, services: Services, pages: Pages) -> None:
                 chart = await services.threads.study(_chart)
                 unreadable = await services.threads.read(lambda library: library.views.unreadable(_MOST_UNREADABLE))
         except LibraryError as error:
-            problem = str(error)
+            problem = on_the_page(str(error))
         run = services.runs.state()
         return pages.page(
             "library.html",

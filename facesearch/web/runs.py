@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from facesearch.errors import FacesearchError, LibraryLockedError, UsageError
 from facesearch.web.library_threads import Place
+from facesearch.web.wording import on_the_page
 
 if TYPE_CHECKING:
     from facesearch.api.values import IndexProgress
@@ -98,7 +99,7 @@ class Runs:
         try:
             self._note(summary=work())
         except FacesearchError as error:
-            self._note(error=str(error))
+            self._note(error=on_the_page(str(error)))
         except Exception as error:  # noqa: BLE001 - reported where the run was started
             self._note(error=f"a bug: {type(error).__name__}: {error}; please report it")
         finally:

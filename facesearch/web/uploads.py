@@ -5,6 +5,7 @@ What stays for a while, in memory, is the answer and a picture to show it on.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _MOST_HELD = 20  # some 10 MB
 _MOST_AT_ONCE = 16  # photos that are being sent: as many may lie on this machine's disk
+
+_ENDING = re.compile(r"\.[A-Za-z0-9]{1,5}")
 
 UNNAMED = "photo"
 
@@ -62,7 +65,8 @@ class Uploads:
 
     async def _asked(self, pieces: AsyncIterator[bytes], name: Path, options: QueryOptions) -> Asked:
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-            path = Path(folder) / "photo"
+            # Its ending, for what is said of one that cannot be read: which formats of photos, or of videos, can be.
+            path = Path(folder) / (UNNAMED + (name.suffix if _ENDING.fullmatch(name.suffix) else ""))
             with path.open("wb") as file:
                 async for piece in pieces:
                     file.write(piece)

@@ -45,6 +45,35 @@ def test_naming_merging_moving_rejecting_and_undoing(client: httpx.Client) -> No
     assert api(client, "GET", "people") == before
 
 
+def test_advice_names_buttons_on_the_page_and_commands_to_other_programs(client: httpx.Client, server: Serving) -> None:
+    one, other = (api(client, "GET", f"people/{number}")["faces"][0]["face_id"] for number in (1, 2))
+    for number, name in ((1, "Ann"), (2, "Bob")):
+        api(client, "POST", f"people/{number}/name", json={"name": name})
+    last = api(client, "POST", "people/1/move", json={"faces": [one], "to": "Bob"})["change"]
+    undone = api(client, "POST", "journal/undo", json={"change": last})["change"]
+    refused = [
+        ("people/1/name", {"name": "Bob"}, "select both on the page People", "use facesearch people merge"),
+        (
+            "faces/name",
+            {"faces": [other], "name": "Ann"},
+            "the page of Bob and move it to Ann",
+            "facesearch people split",
+        ),
+        ("journal/undo", {"change": 999}, "the history lists them", "facesearch people log lists them"),
+        ("journal/undo", {"change": last}, f"press Do again at change {undone}", f"facesearch people undo {undone}"),
+    ]
+    with httpx.Client(base_url=server.address, headers={"Origin": server.address}, trust_env=False) as page:
+        page.get("/", params={"token": server.token})
+        for path, body, button, command in refused:
+            for asking, advice in ((page, button), (client, command)):
+                answer = asking.post(f"/api/v1/{path}", json=body)
+                assert answer.status_code == 400
+                assert advice in answer.json()["error"]["message"]
+        assert "the page People shows everybody" in html.unescape(page.get("/photos?person=Nemo").text)
+    for _ in range(2):
+        api(client, "POST", "journal/undo", json={})
+
+
 def test_a_date_of_birth_is_kept_and_taken_back(client: httpx.Client) -> None:
     for born in ("1984-05-17", ""):
         assert api(client, "POST", "people/1/born", json={"born": born})["born"] == (born or None)

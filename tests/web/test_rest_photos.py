@@ -264,6 +264,12 @@ def test_a_bad_upload_is_an_error_with_its_name_and_without_a_path(
     assert server.kept() == []
 
 
+def test_of_a_bad_video_the_formats_of_videos_are_said(client: httpx.Client, server: Serving) -> None:
+    answer = client.post("/api/v1/query", content=b"this is text, not a film", params={"name": "holiday.MOV"})
+    assert answer.json()["error"]["message"].endswith("(MP4, MOV, MKV, AVI, WEBM): convert it")
+    assert server.kept() == []
+
+
 def test_a_photo_without_a_face_is_said(client: httpx.Client, tmp_path: Path) -> None:
     from PIL import Image
 
