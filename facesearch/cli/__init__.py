@@ -86,7 +86,7 @@ def _has_working_directory() -> bool:
 
 
 def _refuse_empty(arguments: Sequence[str]) -> None:
-    """An empty path would be the working directory, and is mostly a variable that the shell does not know."""
+    """Refuse an empty path: it would mean the working directory, and mostly comes from an unset shell variable."""
     for number, argument in enumerate(arguments, start=1):
         if not argument or (argument.startswith("--") and argument.endswith("=")):
             raise UsageError(f"argument {number} is empty: name a file or a folder, or . for this one")

@@ -1,4 +1,4 @@
-"""The program's commands, as Typer reads them: each is imported when it is asked for."""
+"""The program's commands, as Typer reads them: each is imported when it is called."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _COMMANDS = {
     "train": ("train", "Train a tower on labelled photos of faces."),
     "evaluate": ("evaluate", "Measure how well a tower tells people apart."),
     "demo": ("demo", "Draw an album of synthetic people."),
-    "portraits": ("demo", ""),  # its name before 1.0, which is in no list
+    "portraits": ("demo", ""),  # its name before 1.0, hidden in lists
     "doctor": ("doctor", "Show what is installed, and what is missing."),
     _PEOPLE: ("people", "Name and correct people."),  # Typer lists groups last
 }
@@ -82,7 +82,7 @@ def _settings(
 
 
 def app_for(arguments: Sequence[str]) -> typer.Typer:
-    """The one command that is asked for, or the list of commands. All of them for a wrong name, and where a shell
+    """The command that was called, or the list of commands. All of them for a wrong name, and where a shell
     completes one."""
     named = next((argument for argument in arguments if argument != "--debug"), None)
     if COMPLETION_VARIABLE in os.environ:
@@ -93,7 +93,7 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
 
 
 def build_app(names: Iterable[str] = tuple(_COMMANDS), *, list_only: bool = False) -> typer.Typer:
-    """The program with some of its commands: to import and prepare all of them takes 60 ms.
+    """The program with some of its commands: importing and preparing all of them takes 60 ms.
 
     list_only: the commands are listed, but cannot be run, and none is imported.
     """

@@ -28,7 +28,7 @@ class Command(TyperCommand):
 
 
 def help_records(command: Any, context: Any, kind: str) -> list[tuple[str, str]]:
-    """The arguments or the options of a command, each as it is typed and with its meaning.
+    """The arguments or options of a command, each as the user types it, with its help text.
 
     kind: "argument" or "option". context: the command's, as Click makes it.
     """

@@ -15,14 +15,14 @@ _SAFE = re.compile(r"[\w@%+=:,./-]")  # what bash takes as it stands, inside a w
 
 
 class _Word(str):
-    """A word as the shell has to read it. Typer keeps what begins with what was typed; that was decided before."""
+    """A word as the shell has to read it. Typer filters by prefix; `api.completion` has done so already."""
 
     def startswith(self, *_: object) -> bool:
         return True
 
 
 class _ZshWord(_Word):
-    """A word that is quoted for zsh already: Typer's own quoting loses quotes (`Ann ONeil` for Ann O'Neil)."""
+    """A word that is already quoted for zsh: Typer's own quoting loses quotes (`Ann ONeil` for Ann O'Neil)."""
 
     def replace(self, *_: object) -> str:
         return self
@@ -36,7 +36,7 @@ def complete_person(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]
 
 
 def complete_face(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """The faces of the person who was named before."""
+    """The faces of the person named earlier on the command line."""
     from facesearch.api import completion
 
     return _words(completion.faces(_library(ctx), str(ctx.params.get("person") or ""), incomplete))
@@ -70,7 +70,7 @@ def _for_zsh(word: str) -> str:
 
 
 def _for_bash(word: str) -> str:
-    """Bash puts a completion into the line as it is: it must be quoted as the word was begun."""
+    """Bash puts a completion into the line as it is: it must be quoted the way the word began."""
     typed = os.environ.get("COMP_WORDS", "").rpartition("\n")[2]
     if typed[:1] == '"':
         return re.sub(r'([\\"$`!])', r"\\\1", word)

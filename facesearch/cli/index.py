@@ -119,9 +119,9 @@ def _run(
     leave_out: Iterable[Path] = (),
     quiet: bool = False,
 ) -> None:
-    """Index once and say what was done; how: options of every run; quiet: only where something was done.
+    """Index once and print a summary. how: the options of every run. quiet: print only if something was done.
 
-    Exits with 130 when it was interrupted.
+    Exits with 130 if interrupted.
     """
     from facesearch.api.values import IndexInterrupted
 
@@ -154,9 +154,9 @@ def _watch(
     *,
     foreign_folders: bool,
 ) -> None:
-    """Index now and after every change. Ctrl-C while nothing is being indexed is how this ends, and no error.
+    """Index now and after every change. Ctrl-C ends it; between runs that is not an error.
 
-    A run that fails is reported and tried again, unless it is the first or the library is gone."""
+    Reports a run that fails and tries again, unless it was the first run or the library is gone."""
     from facesearch.api.values import watch
     from facesearch.errors import FacesearchError, LibraryError, LibraryLockedError
 
@@ -201,14 +201,14 @@ def _did_something(summary: IndexSummary) -> bool:
 
 
 def _found(summary: IndexSummary) -> int:
-    """How many photos and videos there were, whatever became of them; and how many folders were out of reach."""
+    """How many photos and videos were found, whatever their outcome, and how many folders could not be reached."""
     known = summary.photos_new + summary.photos_changed + summary.photos_unchanged
     paths = summary.photos_copied + summary.photos_moved + summary.photos_missing
     return known + paths + len(summary.skipped) + summary.skipped_known + summary.videos_left_out + len(summary.absent)
 
 
 def _complaints(summary: IndexSummary) -> None:
-    """On stderr each file that was skipped or is damaged, with its reason, and what named nobody."""
+    """List on stderr each file that was skipped or is damaged, with its reason, and each photo without a name."""
     if not summary.interrupted and not _found(summary):
         complain("no photos found: check the name of the folder; facesearch doctor lists the formats that are read")
     report_absent(summary.absent, "kept; if you renamed the folder, run facesearch prune FOLDER --force")
@@ -233,7 +233,7 @@ def _complaints(summary: IndexSummary) -> None:
 
 
 def _report(summary: IndexSummary) -> None:
-    """The summary in words, behind what there is to complain of."""
+    """Print the summary, after the complaints."""
     _complaints(summary)
     skipped = len(summary.skipped) + summary.skipped_known
     before = f" ({summary.skipped_known:,} as before; --rehash tries them again)" if summary.skipped_known else ""
@@ -272,7 +272,7 @@ def _report(summary: IndexSummary) -> None:
 
 
 def _grouped(summary: IndexSummary) -> str:
-    """What the grouping at the end of a run did, and how it is taken back."""
+    """What the grouping at the end of a run did, and how to undo it."""
     joined = f", {counted(summary.faces_joined, 'face')} joined known people" if summary.faces_joined else ""
     waiting = f", {summary.faces_without_person:,} not grouped yet" if summary.faces_without_person else ""
     undo = "" if summary.group_change is None else f" (to undo: facesearch people undo {summary.group_change})"

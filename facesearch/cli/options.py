@@ -1,7 +1,7 @@
 """The options that several commands share, each written once.
 
-Every path of every command is `readable=False`: Typer does not look at it, and what may not be read is an error of the
-room that reads it, with that room's exit code and advice.
+Every path of every command is `readable=False`, so Typer does not check it: the room that reads the path reports an
+unreadable one, with its own exit code and advice.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ _NO_CELL = "\u200c\u200d\ufe0e\ufe0f"  # joiners, and what says how an emoji is 
 
 
 def shown_path(path: PurePath) -> str:
-    """A path as it is shown: below the working directory without it."""
+    """A path as it is shown: relative if it lies below the working directory."""
     try:
         here = Path.cwd()
     except OSError:  # it was deleted
@@ -97,7 +97,7 @@ def _cells_of(letter: str) -> int:
 
 
 def end_interrupted() -> NoReturn:
-    """Say that Ctrl-C lost nothing that was finished, and end with the exit code for it."""
+    """Say that finished work is kept after Ctrl-C, and exit with its code."""
     import typer
 
     complain("interrupted; finished work is kept, and the next run continues")
@@ -105,7 +105,7 @@ def end_interrupted() -> NoReturn:
 
 
 def report_absent(folders: Iterable[AbsentFolder], outcome: str) -> None:
-    """A line on stderr for each folder that is not there today. outcome: what became of the files in it."""
+    """Warn on stderr about each folder that is missing today. outcome: what happened to its files."""
     for folder in folders:
         files = counted(folder.files, "known file")
         complain(f"{shown_path(folder.path)} is missing or empty: {files} {outcome}")
@@ -124,7 +124,7 @@ class _OneLine(logging.Formatter):
 
 
 def log_to_stderr(level: int) -> None:
-    """Send what the library logs to stderr, a line each, from this level on."""
+    """Print the log of the library on stderr, one line a record, from this level up."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine())
     logger = logging.getLogger("facesearch")

@@ -1,4 +1,4 @@
-"""`facesearch people name`, `add-face`, `born`, `merge`, `split` and `reject`: what a user says about people."""
+"""`facesearch people name`, `add-face`, `born`, `merge`, `split` and `reject`: corrections by the user."""
 
 from __future__ import annotations
 

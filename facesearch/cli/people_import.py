@@ -55,7 +55,7 @@ def import_csv(
 
 
 def offer_grouping(opened: FaceLibrary) -> None:
-    """After names came: say how many faces have none, and what gives them to the people who were named."""
+    """After an import of names: say how many faces still have none, and which command matches them to named people."""
     waiting = opened.people.list(covers=False).faces_without_person
     if waiting:
         has = counted(waiting, "face has", "faces have")

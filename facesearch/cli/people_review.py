@@ -1,4 +1,4 @@
-"""`facesearch people review`: likely mistakes, and what would mend them."""
+"""`facesearch people review`: likely mistakes, and the commands that correct them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`facesearch photos`: the photos of the library, of some people, of some time; as a list, a page or an album."""
+"""`facesearch photos`: the photos of the library, chosen by people and dates, as a list, a page or an album."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def _write_page(
 
 
 def _fill(found: PhotoList, folder: Path, *, copy: bool) -> str:
-    """The line that says what was put into the folder; photos that cannot be copied are named on stderr."""
+    """The line that says what was put into the folder. Names photos that cannot be copied on stderr."""
     from facesearch.api.values import make_album
 
     if not found.photos:
@@ -199,7 +199,7 @@ def _report(found: PhotoList, people: list[str], *, without_faces: bool, damaged
 
 
 def _times(entry: PhotoEntry, people: list[str]) -> str:
-    """When the people who were asked for are seen in a video; who is seen then, if several were."""
+    """When a video shows the people asked for, and, if there are several, who is seen when."""
     asked = {name.casefold() for name in people}
     times = []
     for each in entry.people:

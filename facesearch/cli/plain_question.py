@@ -1,7 +1,7 @@
-"""`facesearch query PHOTO...` with at most `--library`, `--tower` and `--json`: what is asked most, read without Typer.
+"""`facesearch query PHOTO...` with at most `--library`, `--tower` and `--json`: the usual call, read without Typer.
 
-Typer imports Pydantic before it reads any argument, which takes a tenth of the processor's time for an answer. Whatever
-else is asked, or asked wrongly, is left to Typer.
+Typer imports Pydantic before it reads any argument, which takes a tenth of the processor time of an answer. Typer reads
+all other calls, wrong ones included.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-COMPLETION_VARIABLE = "_FACESEARCH_COMPLETE"  # what a shell sets that asks for completions, and says which it is
+COMPLETION_VARIABLE = "_FACESEARCH_COMPLETE"  # set by a shell that asks for completions; names the shell
 _FOLDERS = ("--library", "--tower")
 _LEFT_TO_TYPER = (COMPLETION_VARIABLE, "FACESEARCH_DEBUG")
 

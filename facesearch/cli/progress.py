@@ -36,7 +36,7 @@ class Progress:
         self._started_s = self._said_s = time.monotonic()
 
     def update(self, done: int, total: int, nodes: Sequence[NodeWork] = ()) -> None:
-        """Show that `done` of `total` are done, and what the machines of a cluster do. Of no work nothing is shown."""
+        """Show that `done` of `total` are done, and the load of a cluster's machines. Without work, shows nothing."""
         if not total:
             return
         if self._on_terminal:
@@ -80,7 +80,7 @@ class Progress:
         self._stop()
 
     def _stop(self) -> None:
-        """Leave the terminal to others; another piece of work gets a bar of its own."""
+        """Free the terminal for other output; the next piece of work gets a new bar."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

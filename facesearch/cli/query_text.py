@@ -1,4 +1,4 @@
-"""The answer to a query in words: for each face of the photo a verdict, and a table of what it rests on."""
+"""The answer to a query in words: a verdict on each face of the photo, and a table with the evidence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PHOTOS_HEADS: tuple[str, ...] = ("rank", "photo", "distance", "person")
 
 
 def report_answer(answer: QueryAnswer, rows: Rows) -> None:
-    """Print the verdict on every face of a photo, what it rests on, and a line on what the numbers mean.
+    """Print the verdict on every face of a photo, the evidence for it, and a line that explains the numbers.
 
     rows: how lines are printed.
     """

@@ -1,4 +1,4 @@
-"""What `facesearch query` does, without Typer: who is on a photo, and where else they are."""
+"""What `facesearch query` does, without Typer: who is on a photo, and where else they appear."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def answer_question(
     device: Device = "auto",
     json: bool = False,
 ) -> bool:
-    """Print who each face in the photos is; the parameters are those of `query.query`. False where a photo that was
-    named has no answer, or none at all has one."""
+    """Print who each face in the photos is; takes the parameters of `query.query`. Returns False if a photo given by
+    name has no answer, or no photo has one."""
     from facesearch.api.library import open_library
 
     sheet = None if html is None else _begun_sheet(html, force)
@@ -71,7 +71,7 @@ def _answer(opened: FaceLibrary, probe: Probe, options: QueryOptions, sheet: Que
 def _answers(
     opened: FaceLibrary, photos: Iterable[Path], options: QueryOptions, sheet: QuerySheet | None
 ) -> Iterator[QueryAnswer | FailedProbe]:
-    """The answer to each photo, as soon as there is one, or why it has none."""
+    """Yield the answer to each photo as soon as it is ready, or the reason why there is none."""
     from facesearch.api.values import Probe
 
     for probe in opened.probes(photos):
@@ -100,8 +100,8 @@ def _write_sheet(sheet: QuerySheet, html: Path, library: Path, *, json: bool) ->
 
 
 def _tell_all(answers: Iterable[QueryAnswer | FailedProbe], rows: Rows, *, json: bool) -> bool:
-    """Print the answers as they come, or all as one JSON. False where a photo that was named has none, or none at all
-    has one."""
+    """Print the answers as they come, or all of them as one JSON. Returns False if a photo given by name has no answer,
+    or no photo has one."""
     from facesearch.api.values import QueryAnswer
 
     answered: list[QueryAnswer] = []

@@ -1,4 +1,4 @@
-"""Pictures beside rows, in terminals that can show them; everywhere else rows alone."""
+"""Pictures beside rows, in terminals that can show them; elsewhere only the rows."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ class RowsWithPictures(Rows):
         say(" " * (COLUMNS + _GAP) + line)
 
     def row(self, line: str, face_id: int, *, bold: bool = False) -> None:
-        """A line that is too long goes on below itself, never below the picture."""
+        """Wrap a line that is too long below itself, never below the picture."""
         pieces = _pieces(line, shutil.get_terminal_size().columns - COLUMNS - _GAP - 1)
         if face_id not in self._faces:
             say(" " * (COLUMNS + _GAP) + line, bold=bold)
             return
         pieces = [""] * max(0, (ROWS - len(pieces)) // 2) + pieces
         pieces += [""] * (ROWS - len(pieces))
-        # Room is made first, so that nothing scrolls while the picture is drawn; then it is drawn, and the cursor put
+        # Make room first, so that nothing scrolls while the picture is drawn; then draw it and put the cursor
         # back, because terminals leave it in different places.
         out = ["\n" * len(pieces), f"\x1b[{len(pieces)}A"]
         if content := self._faces[face_id]:
@@ -91,8 +91,8 @@ class RowsWithPictures(Rows):
 
 
 def rows_for(choice: PicturesChoice, pictures: FacePictures) -> Rows:
-    """How rows about faces are printed: with pictures where they are wanted, on a terminal that shows them, and nowhere
-    else. pictures: of faces by id, asked for only then."""
+    """How to print rows about faces: with pictures if the user wants them and the terminal shows them. pictures: gives
+    the pictures of faces by id; called only then."""
     if choice is PicturesChoice.NEVER or not sys.stdout.isatty():
         return Rows()
     from facesearch.api.values import spoken_by
@@ -102,7 +102,7 @@ def rows_for(choice: PicturesChoice, pictures: FacePictures) -> Rows:
 
 
 def _pieces(line: str, width: int) -> list[str]:
-    """A line cut into pieces of so many terminal cells; by words where there are any."""
+    """A line cut into pieces of at most so many terminal cells, between words where possible."""
     pieces, rest = [], line
     while cells(rest) > max(width, 1):
         end = len(rest)

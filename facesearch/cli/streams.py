@@ -1,8 +1,8 @@
 """The standard streams, which may be closed, full, slow, or no longer read by anybody.
 
-Results that cannot be written are an OutputError, with a line and an exit code. Where nobody reads them any more, as
-after `facesearch query ... | head`, the process ends as every Unix tool does then, by SIGPIPE and in silence. What
-cannot be written to standard error is lost, and nothing else: a run over thousands of photos does not end for it.
+Results that cannot be written raise an OutputError, with a line and an exit code. If nobody reads them any more, as
+after `facesearch query ... | head`, SIGPIPE ends the process in silence, like any Unix tool. What
+cannot be written to standard error is lost, but a run over thousands of photos goes on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from facesearch.errors import OutputError
 
 
 class _Results(io.FileIO):
-    """Standard output. Waits for a reader that is slower, where whoever started the program made it non-blocking."""
+    """Standard output. Waits for a slow reader even if the parent process made the stream non-blocking."""
 
     def write(self, content: Any, /) -> int:
         try:
@@ -42,9 +42,9 @@ class _Messages(io.FileIO):
 
 
 def prepare_streams() -> None:
-    """Let what is printed from now on go by these rules. A stream that was put in place of Python's own is left alone.
+    """Apply these rules to all later output. Leaves alone a stream that replaced Python's own.
 
-    Whatever a terminal cannot show is escaped, never fatal.
+    Escapes characters that the terminal cannot show.
     """
     sys.stdout = _prepared(sys.stdout, _Results, 1)
     sys.stderr = _prepared(sys.stderr, _Messages, 2)
@@ -69,7 +69,7 @@ def _prepared(stream: TextIO | None, kind: type[io.FileIO], descriptor: int) -> 
 
 
 def end_unwritten(error: OutputError) -> NoReturn:
-    """End the process after results could not be written, without another try."""
+    """End the process after results could not be written, without trying again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer
     if isinstance(error.__cause__, BrokenPipeError) and hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""`facesearch teach`: the library learns from the names that its people have, and from corrections."""
+"""`facesearch teach`: the library learns from the names of its people and from corrections."""
 
 from __future__ import annotations
 

@@ -252,10 +252,10 @@ def _train(order: Order, resume: bool) -> TowerCard:
 
 
 class _EpochLines:
-    """A line an epoch, on stderr."""
+    """Prints one line per epoch on stderr."""
 
     def __init__(self) -> None:
-        self._first: tuple[int, float] | None = None  # an epoch's number, and when it was over
+        self._first: tuple[int, float] | None = None  # an epoch's number, and when it ended
 
     def report(self, report: EpochReport) -> None:
         figures = report.validation
@@ -267,7 +267,7 @@ class _EpochLines:
         )
 
     def _left(self, report: EpochReport) -> str:
-        """The time that the epochs to come will take, from those after the first, which compiles."""
+        """The estimated time for the remaining epochs, from all epochs but the first, which compiles."""
         now_s = time.monotonic()
         if self._first is None:
             self._first = (report.epoch, now_s)

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from facesearch_train.checking import Copies, DataReport, DoubtfulLabel, OnePersonTwice
     from facesearch_train.data.packs import TrainingPhoto
 
-# The worst of each kind that the report shows; JSON has all.
+# How many of each kind the report shows, the worst first; JSON has all.
 SHOWN = 10
 
 
 def check_photos(paths: Sequence[Path], teachers: Sequence[Path], as_json: bool) -> None:
-    """Look through labelled photos and print what was found. teachers: who judges the labels, else the tower does."""
+    """Check labelled photos and print the findings. teachers: judge the labels; without any, the tower does."""
     from facesearch.api.standalone import load_tower
     from facesearch_train.checking import check_data
 
@@ -36,7 +36,7 @@ def check_photos(paths: Sequence[Path], teachers: Sequence[Path], as_json: bool)
 
 
 def report_lines(report: DataReport, judge: str) -> list[str]:
-    """The report, kind by kind: how many, what to do about them, and the worst cases."""
+    """The report, kind by kind: how many findings, what to do about them, and the worst cases."""
     lines = [
         f"{counted(report.photos, 'photo')} of {counted(report.people, 'person', 'people')}, "
         f"{counted(report.crops, 'crop')}, {report.judged:,} of them compared by {judge}",

@@ -1,4 +1,4 @@
-"""`facesearch verify`: check everything in the library, and mend what can be mended."""
+"""`facesearch verify`: check everything in the library, and repair what can be repaired."""
 
 from __future__ import annotations
 

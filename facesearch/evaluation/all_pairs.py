@@ -39,14 +39,14 @@ class NamedFaces:
 
     @property
     def has_pairs(self) -> bool:
-        """Whether there are pairs of both kinds."""
+        """Whether there are genuine and impostor pairs."""
         return 1 < len(set(self.names)) < len(self.names)
 
 
 def report_all_pairs(
     faces: NamedFaces, threshold: float, calibration: Calibration | None = None
 ) -> tuple[Report, metrics.RocCurve]:
-    """The figures of all pairs. Raises ValueError where either kind of pair is missing.
+    """The figures of all pairs. Raises ValueError if either kind of pair is missing.
 
     A face that was not found is never accepted as anyone's: its genuine pairs are errors, its impostor pairs count
     among all impostor pairs as rejected. (Taken as accepted, as LFW's are, one such photo in a hundred would make

@@ -3,8 +3,8 @@
 Fitted on people never trained on, by isotonic regression: the probability never rises with the distance, and nothing
 else is assumed of its shape. Genuine and impostor pairs weigh alike in the fit, so a probability assumes even odds
 beforehand (a prior of one half); `prior` says otherwise. From pairs to people: somebody with many stored faces is
-nearer by chance, which `person_log_odds` takes off. How likely it is that a library holds the person on a photo is not
-guessed here (see ranking). NumPy only.
+nearer by chance, which `person_log_odds` corrects. Does not estimate how likely a library holds the person on a photo
+(see `query.ranking`). NumPy only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 METHOD = "isotonic"
 EQUAL_PRIOR = 0.5
 _MOST_KNOTS = 20
-_FEWEST_PAIRS = 10  # of the rarer kind to a knot: below that its share says little
+_FEWEST_PAIRS = 10  # of the rarer kind per knot: with fewer, its share means little
 RELIABILITY_BINS = 10
 INDEPENDENT = 0.4  # the power of a person's faces that count as independent; 0.3 and 0.5 fit nearly as well
 
@@ -35,10 +35,10 @@ INDEPENDENT = 0.4  # the power of a person's faces that count as independent; 0.
 class Calibration:
     """A map from distance to the log of (probability of one person / of two people), for an equal prior."""
 
-    # rising knots, that stand for equal shares of the pairs, each in the middle of its share
+    # knots in rising order, each in the middle of an equal share of the pairs
     distances: tuple[float, ...]
-    log_odds: tuple[float, ...]  # never rising, one a knot; straight lines between, level beyond the ends
-    # of such a map on people that it was not fitted on, or None where that was not measured
+    log_odds: tuple[float, ...]  # one per knot, never rising; straight lines between knots, constant beyond the ends
+    # on people that it was not fitted on; None if not measured
     expected_calibration_error: float | None = None
 
     @overload
@@ -48,7 +48,7 @@ class Calibration:
     def probability(self, distance: float | Values, prior: float = EQUAL_PRIOR) -> float | Values:
         """The probability that faces this far apart are one person: a number, or one for each of an array.
 
-        prior: how likely that was before looking, 0 to 1 exclusive. Raises ValueError for another prior.
+        prior: the probability beforehand, between 0 and 1. Raises ValueError for any other prior.
         """
         if not 0 < prior < 1:
             raise ValueError(f"a prior must lie between 0 and 1, not at {prior}")
@@ -91,7 +91,7 @@ class Calibration:
         return np.append(min(0.0, self.distances[0]), self.distances), np.append(0.0, ratio)
 
     def to_card(self) -> dict[str, Any]:
-        """As a tower's card keeps it."""
+        """The form that a tower's card stores."""
         return {"method": METHOD, "prior": EQUAL_PRIOR, **asdict(self)}
 
     @classmethod
@@ -121,12 +121,12 @@ class Reliability:
 
     @property
     def expected_error(self) -> float:
-        """The expected calibration error: the mean gap between said and found. Source: Naeini and others, AAAI 2015."""
+        """The expected calibration error: how far off predictions are on average. Source: Naeini et al., AAAI 2015."""
         return float((self.weight * np.abs(self.said - self.found)).sum())
 
 
 def fit_calibration(roc: RocCurve) -> Calibration | None:
-    """The calibration that fits some pairs best; None where they are too few, or do not come apart in the right order.
+    """The calibration that fits these pairs best; None if there are too few, or genuine pairs are not nearer.
 
     Pairs are pooled into up to 20 knots of equal weight, each with 10 genuine and 10 impostor pairs on average or more,
     and half a pair of either kind is added to each, so that no distance makes anything certain.
@@ -149,7 +149,7 @@ def fit_calibration(roc: RocCurve) -> Calibration | None:
 
 
 def reliability(roc: RocCurve, calibration: Calibration, bins: int = RELIABILITY_BINS) -> Reliability:
-    """How often pairs were of one person, by their predicted probability. Infinite distances are left out."""
+    """How often pairs showed one person, by predicted probability. Leaves out infinite distances."""
     distances, genuine, impostor = roc.pairs_by_distance()
     return reliability_of(calibration.probability(distances), genuine, impostor, bins)
 

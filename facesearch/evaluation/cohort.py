@@ -3,7 +3,7 @@
 Faces of some groups lie closer together in a tower's space than others, so that one threshold lets far more of their
 strangers pass. A face's local scale is its root mean square distance to the people of its nearest centres in a cohort
 that contains all groups, to some power, and at most some number, because a face that lies far from all strangers is
-odd rather than easy to tell apart; no group has to be known. A judged distance is the plain one divided by the
+odd rather than easy to tell apart; nobody's group needs to be known. A judged distance is the plain one divided by the
 mean of both local scales. Source: adaptive score normalisation, Auckenthaler and others 2000, Matejka and others 2017.
 NumPy only.
 """
@@ -29,7 +29,7 @@ _SPREAD_METHOD = "nearest-spread-centres"  # with `spreads`
 _CAPPED = "capped-"  # before either, with `most`
 _METHODS = {METHOD, _SPREAD_METHOD, _CAPPED + METHOD, _CAPPED + _SPREAD_METHOD}
 _STORED = np.dtype("<f4")
-_LEAST_SCALE = 0.1  # a face on top of a centre would be infinitely far from everybody else
+_LEAST_SCALE = 0.1  # or a face on top of a centre would be infinitely far from everybody else
 _VALUES_AT_ONCE = 1 << 15  # distances held at once, 256 kB of float64: they stay in a core's cache
 
 
@@ -84,7 +84,7 @@ class Cohort:
     def local_scale(self, embeddings: Floats) -> Floats:
         """How far apart strangers lie around each face, about 1 on average: (N, D) -> float32 (N,).
 
-        A face's number is the same to the bit in whatever company it comes.
+        A face's scale is the same to the bit whatever other rows come with it.
         """
         rows, centres = np.asarray(embeddings, np.float64), self.centres.astype(np.float64)
         spreads = 0.0 if self.spreads is None else self.spreads.astype(np.float64)
@@ -117,7 +117,7 @@ class Cohort:
         return replace(self, unit=self.unit * factor ** (1 / self.power))
 
     def to_card(self) -> dict[str, Any]:
-        """As a tower's card keeps it."""
+        """The form that a tower's card stores."""
         return {
             "method": self.method,
             "identity": self.identity,

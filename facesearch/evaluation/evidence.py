@@ -1,6 +1,6 @@
-"""The pairs of faces that show what the figures mean: some of either kind, and those most wrongly judged.
+"""Pairs of faces that illustrate the figures: some of each kind, and the worst mistakes.
 
-Rows only: whose pixels they are is for the caller to look up.
+Holds row numbers only: the caller looks up their pixels.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ class Evidence:
     roc: RocCurve
     calibration: Calibration | None
     pairs: ShownPairs
-    crops: Mapping[int, Pixels]  # uint8 (112, 112, 3) of rows that are shown and whose photo is there
+    crops: Mapping[int, Pixels]  # uint8 (112, 112, 3), of shown rows whose photo still exists
     captions: Mapping[int, str]  # what to call a row
-    samples: Pixels | None = None  # uint8 (N, 112, 112, 3), faces to move about, or None
-    notes: Sequence[str] = field(default=())  # what a reader must know, in sentences
+    samples: Pixels | None = None  # uint8 (N, 112, 112, 3), faces for the sensitivity section, or None
+    notes: Sequence[str] = field(default=())  # notes for the reader, in sentences
 
 
 def choose_listed(
@@ -72,7 +72,7 @@ def choose_listed(
     labels: NDArray[np.int64],
     threshold: float,
 ) -> ShownPairs:
-    """The pairs to show of a list of them; those without a distance are never shown. All (P,); labels as in metrics."""
+    """The pairs to show out of a list; never those without a distance. All (P,); labels as in metrics."""
     rng = np.random.default_rng(_SEED)
 
     def pairs(places: NDArray[np.int64]) -> Pairs:
@@ -92,8 +92,8 @@ def choose_listed(
 def choose_of_all(
     embeddings: NDArray[np.float64], people: NDArray[np.int64], threshold: float, scales: Floats | None = None
 ) -> ShownPairs:
-    """The pairs to show of all pairs. embeddings: (N, D). people: (N,) numbers. scales: local scales (N,). Needs pairs
-    of both kinds."""
+    """The pairs to show out of all pairs. embeddings: (N, D). people: (N,) numbers. scales: local scales (N,). Needs
+    pairs of both kinds."""
     drawn = [_drawn_pairs(people, kind) for kind in (GENUINE, IMPOSTOR)]
     extreme = _extreme_pairs(embeddings, people, scales)
     rows = np.concatenate([*drawn, *extreme])
@@ -110,7 +110,7 @@ def choose_of_all(
 
 
 def _drawn_pairs(people: NDArray[np.int64], kind: int) -> NDArray[np.int64]:
-    """Up to SHOWN_PAIRS pairs of a kind, the lower row first: int64 (P, 2). A face comes about as often as another."""
+    """Up to SHOWN_PAIRS pairs of a kind, the lower row first: int64 (P, 2). All faces occur about equally often."""
     rng = np.random.default_rng([_SEED, kind])
     pairs: set[tuple[int, int]] = set()
     for row in rng.permutation(len(people)):

@@ -1,7 +1,7 @@
 """Whether a threshold means the same for everybody: false matches and misses within groups of people, with intervals.
 
-Takes distances of faces with a noted group; never guesses one. Intervals are over people drawn again
-(Efron 1979), not over pairs: pairs that share a person are not independent evidence.
+Takes faces whose group somebody noted; never guesses one. Intervals come from resampling people (bootstrap,
+Efron 1979), not pairs: pairs that share a person are not independent evidence.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MOST_PHOTOS = 3000  # of a group, drawn by a fixed seed: 4.5 million pairs
 ALL = "all"
 _RESAMPLES = 200
 _SEED = 1
-_MOST_UNITS = 400  # people are drawn in as many bundles, where there are more
+_MOST_UNITS = 400  # more people than this are resampled in so many bundles
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Share:
 
 @dataclass(frozen=True)
 class GroupFigures:
-    """What one group meets at a threshold."""
+    """What one group experiences at a threshold."""
 
     group: str
     photos: int
@@ -54,12 +54,13 @@ class GroupReport:
     judged: bool  # whether distances are judged by a cohort, or plain
     groups: tuple[GroupFigures, ...]  # in the order of their names
     everybody: GroupFigures
-    worst_to_best_by_chance: float | None = None  # the median if all groups were alike; None without two that pass any
+    # the median ratio if all groups were alike; None unless two groups have false matches
+    worst_to_best_by_chance: float | None = None
 
     @property
     def worst_to_best(self) -> float | None:
-        """How many times more strangers pass in the worst group than in the best; None without two groups, or where
-        the best lets nobody pass."""
+        """The ratio of false matches in the worst group to those in the best. None without two groups, or if the best
+        has none."""
         rates = [each.false_matches.share for each in self.groups if each.false_matches]
         return max(rates) / min(rates) if len(rates) > 1 and min(rates) > 0 else None
 
@@ -70,7 +71,7 @@ class GroupReport:
 
 @dataclass(frozen=True, eq=False)
 class GroupedFaces:
-    """Faces, whose they are, and the rows of each group. A face can be in several groups."""
+    """Faces, their people, and the rows of each group. A face can be in several groups."""
 
     embeddings: Floats  # (N, D)
     people: Sequence[str]
@@ -78,7 +79,7 @@ class GroupedFaces:
 
     @property
     def rows(self) -> list[int]:
-        """Every row that is in a group, rising."""
+        """All rows that are in a group, in rising order."""
         return sorted({row for rows in self.groups.values() for row in rows})
 
 
@@ -139,7 +140,7 @@ def _distances(embeddings: Floats, scales: Floats | None, rows: NDArray[np.int64
 def _figures(
     name: str, distances: Floats, people: NDArray[np.int64], threshold: float
 ) -> tuple[GroupFigures, NDArray[np.float64]]:
-    """And the group's share of false matches with people drawn again, as a multiple of what it is; empty without."""
+    """Also the group's share of false matches in each resample, as a multiple of the share; empty without any."""
     pairs = np.triu(np.ones(distances.shape, bool), 1)
     same = people[:, None] == people[None]
     accepted = distances <= threshold
@@ -158,7 +159,7 @@ def _figures(
 
 
 def _ratio_by_chance(drawn: Sequence[NDArray[np.float64]]) -> float | None:
-    """The median ratio of the largest to the smallest of groups whose shares differ by the draws alone."""
+    """The median ratio of the largest to the smallest share if the groups differed by chance alone."""
     if len(drawn) < 2:
         return None
     shares = np.stack(drawn)
@@ -171,7 +172,7 @@ def _ratio_by_chance(drawn: Sequence[NDArray[np.float64]]) -> float | None:
 def _share(
     kind: NDArray[np.bool_], happened: NDArray[np.bool_], people: NDArray[np.int64]
 ) -> tuple[Share | None, NDArray[np.float64]]:
-    """How often it happened among the pairs of a kind, (N, N), and with people drawn again."""
+    """The share of some pairs, (N, N), for which something happened, and that share in each resample."""
     if not kind.any():
         return None, np.empty(0)
     unit = np.unique(people, return_inverse=True)[1] % _MOST_UNITS

@@ -56,7 +56,7 @@ class RocCurve:
         return distances[wanted], np.rint(genuine[wanted]), np.rint(impostor[wanted])
 
     def point_at(self, threshold: float) -> int:
-        """The point that a threshold leads to: what it accepts is tar and far there."""
+        """The point of a threshold: its tar and far are the shares that the threshold accepts."""
         return max(int(np.searchsorted(self.thresholds, threshold, side="right")) - 1, 0)
 
 
@@ -75,7 +75,7 @@ class TrueAccepts:
 
 @dataclass(frozen=True)
 class Threshold:
-    """A threshold and how many of the pairs it was chosen on it judges rightly (share)."""
+    """A threshold, and the share of pairs judged correctly among those that it was chosen on."""
 
     distance: float
     accuracy: float
@@ -137,7 +137,7 @@ def auc(roc: RocCurve) -> float:
 
 
 def equal_error_rate(roc: RocCurve) -> float:
-    """Where as many genuine pairs are rejected as impostor pairs accepted, on the line between the ROC's points."""
+    """The rate at which false rejections equal false acceptances, interpolated between the ROC's points."""
     gap = roc.far - (1 - roc.tar)  # from -1 up to 1
     after = int(np.argmax(gap >= 0))
     before = after - 1
@@ -146,7 +146,7 @@ def equal_error_rate(roc: RocCurve) -> float:
 
 
 def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float, float]:
-    """The interval that a share lies in: 95 % unless z says otherwise. Source: Wilson 1927.
+    """The confidence interval of a share: 95 % unless z says otherwise. Source: Wilson 1927.
 
     Unlike the normal approximation it stays within 0..1 and has a width where all trials end alike.
     """
@@ -162,7 +162,7 @@ def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float
 def tar_at_far(roc: RocCurve, far: float) -> TrueAccepts | None:
     """TAR where at most the share `far` of impostor pairs is accepted; None where that allows less than one pair.
 
-    With n impostor pairs nothing below 1 / n can be told apart from zero.
+    With n impostor pairs no rate below 1 / n can be measured.
     """
     if far * roc.impostor_pairs < 1 - 1e-9:
         return None
@@ -182,7 +182,7 @@ def best_threshold(roc: RocCurve, balanced: bool = False) -> Threshold:
     """The threshold with the fewest errors: the middle between two neighbouring distances, or just outside all.
 
     balanced: genuine and impostor pairs weigh alike, however many there are of each; accuracy is then that mean.
-    Of several equally good ones the middle one is taken (the lower of two), so that the answer does not hang on one
+    Of several equally good ones the middle one is taken (the lower of two), so that the result does not depend on one
     pair's distance.
     """
     return best_of(roc.thresholds, roc.balanced_accuracy if balanced else roc.accuracy)

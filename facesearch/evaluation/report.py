@@ -1,4 +1,4 @@
-"""The figures of one protocol under their names, as they are printed and as `--json` gives them."""
+"""The figures of one protocol under the names used in print and in `--json`."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Report:
     # list's; among all pairs they are of people, and both kinds of pairs weigh alike
     accuracy: metrics.FoldedAccuracy | None
     best: metrics.Threshold  # the threshold with the fewest errors on all pairs
-    balanced: metrics.Threshold  # the one that is best when both kinds weigh alike
-    threshold: float  # the one that was asked about
+    balanced: metrics.Threshold  # the best threshold when both kinds weigh alike
+    threshold: float  # the threshold that the caller asked about
     accuracy_at_threshold: float  # of all pairs
     balanced_at_threshold: float  # when both kinds weigh alike
     balanced_at_1: float  # the same at a distance of 1
     auc: float
     equal_error_rate: float
-    # at FAR 0.1 to 0.0001, as far as the number of impostor pairs allows; their intervals take pairs as independent,
+    # at FAR 0.1 to 0.0001, as far as the number of impostor pairs allows. Their intervals treat pairs as independent,
     # which pairs that share a person are not quite
     true_accepts: tuple[metrics.TrueAccepts, ...]
     genuine_distance: float
@@ -129,7 +129,7 @@ def report_lines(report: Report) -> list[str]:
 
 
 def _short_lines(report: Report) -> list[str]:
-    """What tells two measures apart."""
+    """The lines that differ between plain and judged distances."""
     return [
         f"best threshold    {report.balanced.distance:.3f}: {report.balanced.accuracy:.2%} judged correctly",
         f"equal error rate  {report.equal_error_rate:.2%}",

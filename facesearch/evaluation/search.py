@@ -19,7 +19,7 @@ SEED = 1
 
 
 def draw_searches(identities: Sequence[Hashable], people: int, seed: int = SEED) -> list[tuple[int, int]]:
-    """For some people with two photos or more a place in the gallery and another to look them up with, both by index.
+    """Pick two photos each of some people: one for the gallery and one as the probe, both by index.
 
     People are drawn by the seed and come in the order of their first photo. Raises ValueError where there are fewer.
     """

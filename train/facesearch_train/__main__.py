@@ -1,4 +1,4 @@
-"""`python -m facesearch_train` is `facesearch train`, by way of the installed command: no room here knows the other."""
+"""`python -m facesearch_train` is `facesearch train`, through the installed command, which is never imported."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""The C library's memory: keep what a training step frees for the next one. Changes no result, and nothing but glibc.
+"""The C library's memory: keep what a training step frees for the next one. Changes no result. Works with glibc only.
 
 TensorFlow takes a step's large buffers from malloc and frees them within it. glibc maps each from the kernel and gives
-it back at once, so that every step pays for the same zeroed pages again. What it gains: train/README.md.
+it back at once, so that every step pays for the same zeroed pages again. Figures: train/README.md.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _M_ARENA_MAX = -8
 
 
 def keep_freed_memory() -> bool:
-    """Stop glibc from returning freed memory to the kernel in this process; whether that could be done.
+    """Stop glibc from returning freed memory to the kernel in this process. Returns whether that worked.
 
-    The process then stays as large as its largest moment. Elsewhere (macOS, Windows, musl) nothing happens.
+    The process then never shrinks. Elsewhere (macOS, Windows, musl) nothing happens.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -56,11 +56,11 @@ def judge(embeddings: Floats, identities: Identities) -> dict[str, Any]:
 
 
 def threshold_by_person(embeddings: Floats, identities: Identities, scales: Floats | None = None) -> metrics.Threshold:
-    """The best threshold where all people weigh alike: float32 (N, D), (N,) person numbers. scales: local scales (N,),
+    """The best threshold if all people weigh alike: float32 (N, D), (N,) person numbers. scales: local scales (N,),
     for judged distances.
 
     Its accuracy is the mean of two shares judged correctly: of impostor pairs, and of genuine pairs as the mean over
-    people. Otherwise the few people with the most photos would decide, for pairs grow as the square of photos.
+    people. Otherwise the few people with the most photos would decide, because pairs grow with the square of photos.
     """
     roc = pairs_roc(embeddings, identities, scales)
     distances, weights = [], []
@@ -80,7 +80,7 @@ def threshold_by_person(embeddings: Floats, identities: Identities, scales: Floa
 def calibrate_pairs(
     roc: metrics.RocCurve, embeddings: Floats, identities: Identities, scales: Floats | None = None
 ) -> Calibration | None:
-    """Fitted on all pairs, its error measured on halves: each half of the people by a fit on the other half."""
+    """Fitted on all pairs. Its error is measured on each half of the people with a fit on the other half."""
     fitted = fit_calibration(roc)
     if fitted is None:
         return None
@@ -100,10 +100,10 @@ def calibrate_pairs(
 
 
 def pairs_roc(embeddings: Floats, identities: Identities, scales: Floats | None = None) -> metrics.RocCurve:
-    """Of all pairs; of many photos they are only counted, in steps of some 0.00005 of distance. scales: local scales
-    (N,), for judged distances.
+    """The ROC of all pairs. With many photos, pairs are only counted, in steps of about 0.00005 of distance. scales:
+    local scales (N,), for judged distances.
 
-    Raises TowerError for embeddings that are no numbers.
+    Raises TowerError for embeddings that are not finite.
     """
     if not np.isfinite(embeddings).all():
         raise TowerError("the network's embeddings are not finite: it was not written. Train it again.")

@@ -1,7 +1,6 @@
-"""What is wrong with training data, found without training: files, faces, copies, and labels that the tower or a
-teacher doubts.
+"""Find faults in training data without training: files, faces, copies, and labels that the tower or a teacher doubts.
 
-What `facesearch train --check` calls. Changes nothing but the cache of crops; every finding is a suggestion to look at.
+`facesearch train --check` calls it. Changes nothing but the cache of crops; every finding is a suggestion.
 """
 
 from __future__ import annotations
@@ -88,11 +87,11 @@ def check_data(
     cutting: Progress | None = None,
     embedding: Progress | None = None,
 ) -> DataReport:
-    """Look through sets of labelled photos, as training would read them together.
+    """Check sets of labelled photos, read together as in training.
 
-    judge: what tells faces apart: a tower's `embed`, or a teacher's files (see teacher_embeddings.teacher_files).
-    cutting, embedding: told of photos done and photos in all. Raises TrainingDataError for data that training refuses,
-    and for a teacher file that belongs to none of them.
+    judge: tells faces apart: a tower's `embed`, or a teacher's files (see teacher_embeddings.teacher_files).
+    cutting, embedding: called with photos done and photos in all. Raises TrainingDataError for data that training
+    refuses, and for a teacher file that belongs to none of them.
     """
     datasets = [list_photos(path) for path in paths]
     merged = merge_datasets(datasets)
@@ -128,7 +127,7 @@ def check_data(
 def _unusable(
     merged: Dataset, crop_sets: Sequence[CropSet], joined: JoinedCrops
 ) -> tuple[tuple[tuple[TrainingPhoto, str], ...], tuple[TrainingPhoto, ...], int]:
-    """Photos that cannot be read, photos without a face, and how many of the latter are cut nevertheless."""
+    """Photos that cannot be read, photos without a face, and how many of the latter are cut anyway."""
     named = {photo.path: photo for photo in merged.photos}
     dropped = [(named[photo.path], why) for crops in crop_sets for photo, why in crops.dropped if photo.path in named]
     unreadable = tuple((photo, reason) for photo, reason in dropped if reason != NO_FACE)
@@ -192,7 +191,7 @@ def _embeddings(joined: JoinedCrops, embed: Embed, progress: Progress | None) ->
 def directions(embeddings: Floats) -> Floats:
     """Embeddings scaled to length 1: (N, D) -> (N, D). A length of 0 stays.
 
-    Odd crops get long embeddings, far from everything: judged by Euclidean distance alone they hide the wrong labels.
+    Odd crops get long embeddings, far from everything: Euclidean distance alone would let them hide the wrong labels.
     Figures: scripts/bench_checking.py.
     """
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)

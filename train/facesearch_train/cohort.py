@@ -1,4 +1,4 @@
-"""A cohort of strangers for a tower's card, made at export: `train --cohort`, or for a finished tower this module.
+"""A cohort of strangers for a tower's card, made at export (`train --cohort`) or, for a finished tower, by this module.
 
 One photo of each person is embedded, and the embeddings are gathered around centres (k-means). A centre that fewer than
 LEAST_PEOPLE people make is dissolved into its neighbours: no real person's face ships. If a list says which group each
@@ -35,12 +35,12 @@ from facesearch_train.data.pairs import number_identities
 from facesearch_train.evaluation.group_list import photo_names, read_groups
 from facesearch_train.evaluation.protocols import Embed, embed_rows, found_rows
 
-CENTRES = 300  # asked of k-means where no groups are known; fewer are left after small ones are dissolved
+CENTRES = 300  # asked of k-means if no groups are known; fewer remain once small ones are dissolved
 CENTRES_A_GROUP = 8
 NEIGHBOURS = 1  # more blur the groups (docs/research/model-card.md)
-POWER = 1.25  # of the mean distance: more evens the groups out, less spares genuine pairs
-CAP = 0.5  # share of validation faces whose mean distance is under the largest that counts
-LEAST_PEOPLE = 5  # to a centre
+POWER = 1.25  # of the mean distance: a higher power evens out the groups, a lower one costs fewer genuine pairs
+CAP = 0.5  # share of validation faces whose mean distance stays below the bound
+LEAST_PEOPLE = 5  # per centre
 _SEED = 1
 
 
@@ -54,10 +54,10 @@ class StrangerPhotos:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Strangers:
-    """A face of each person of a cohort."""
+    """One face of each person in a cohort."""
 
     embeddings: Floats  # (P, D)
-    groups: NDArray[np.str_]  # (P,), "" where it is not known
+    groups: NDArray[np.str_]  # (P,), "" if unknown
 
 
 def cohort_embeddings(
@@ -212,9 +212,9 @@ def add_cohort(
     shape: Shape | None = None,
     say: Callable[[str], None] = print,
 ) -> TowerCard:
-    """Give a finished tower a cohort, in its card, and fit all that the card says of distances again; the weights stay.
+    """Add a cohort to the card of a finished tower, and refit all figures of distances in it. The weights stay.
 
-    Raises TowerError and TrainingDataError; the card is then as it was.
+    Raises TowerError and TrainingDataError, and then leaves the card as it was.
     """
     shape = shape or Shape()
     tower = Tower.load(folder, device="auto")
@@ -243,7 +243,7 @@ def validating(data: Path, folds: Sequence[int] = ()) -> CropSet:
 
 
 def described(cohort: Cohort, photos: StrangerPhotos) -> dict[str, Any]:
-    """A cohort as the card keeps it, with the names of what it was made of."""
+    """The form that a card stores, with the names of the data that the cohort was made from."""
     return {
         **cohort.to_card(),
         "data": [path.resolve().name for path in photos.sets],

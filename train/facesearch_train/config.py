@@ -18,20 +18,20 @@ from facesearch_train.schedule import CyclicalSchedule
 class Lessons:
     """What a stage takes from a teacher (see `teaching`), beside the contrastive loss, whose labels are then soft."""
 
-    regression: float = 0.0  # the weight of the distance to the teacher's place, which is learnt fastest
+    regression: float = 0.0  # the weight of the distance to the teacher's place, learnt fastest
     length: float = 1.0  # that of the difference in length, without which uncertain faces meet in the middle
-    neighbours: float = 0.0  # of the softmax over the batch and the memory, which looks at the nearest of them
+    neighbours: float = 0.0  # of the softmax over the batch and the memory, which depends on the nearest of them
     relations: float = 0.0  # of the distances in the batch, near_weight times for near pairs, which are few
     near_weight: float = 7.0
     # over which squared distance the teacher's softmax falls by the factor e (0.111 is 0.02 in dlib's distances)
     width: float = 0.111
     # over which distance its odds do (a genuine pair's label is then below 0.1 where dlib's distance is below 0.5)
     softness: float = 0.1
-    truth: float = 0.0  # the share of labels, and of each photo's place, that who is who decides
+    truth: float = 0.0  # the share of labels, and of each photo's place, that known names decide
     # dlib's network sees each crop as the tower does, augmented, at every step, instead of once as it is (Beyer et al.,
     # "Knowledge distillation: A good teacher is patient and consistent", CVPR 2022); not with regression
     same_view: bool = False
-    hints: float = 0.0  # the weight of foretelling the teacher's maps (see `hints`); with same_view only
+    hints: float = 0.0  # the weight of predicting the teacher's maps (see `hints`); needs same_view
 
     def __post_init__(self) -> None:
         if self.same_view and self.regression:
@@ -42,7 +42,7 @@ class Lessons:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of a run with one input size and one mix of losses; weights are carried on to the next."""
+    """A part of a run with one input size and one mix of losses. The next stage takes over its weights."""
 
     epochs: int
     input_size_px: int = CROP_SIZE_PX
@@ -52,7 +52,7 @@ class Stage:
     contrastive: float = 1.0
     softmax: float = 0.0
     identity: float = 0.0
-    # the length that all embeddings are brought to, so that a face that is hard to read cannot lie far from everything;
+    # the length that all embeddings are scaled to, so that a face that is hard to read cannot lie far from everything;
     # None leaves them free
     radius: float | None = None
     # augmentation, batch_size, memory, temperature: this stage's own; None: the run's
@@ -60,18 +60,18 @@ class Stage:
     batch_size: int | None = None
     memory: int | None = None
     temperature: float | None = None
-    weight_decay: float = 0.0  # the share of every kernel that a step takes away, times the rate
+    weight_decay: float = 0.0  # the share of every kernel that a step removes, times the rate
     # a copy of the tower that keeps this share of its weights a step fills the memory, from crops that are not
     # augmented (see `momentum`); None: the tower does
     momentum: float | None = None
-    dropout: float = 0.0  # the share of the features before the last layer that a step leaves out
-    lessons: Lessons | None = None  # what is taken from a teacher; None: nothing
-    # how many blocks stand still, from the first on (the first sees most pixels: to leave it saves a third)
+    dropout: float = 0.0  # the share of features before the last layer that a step drops
+    lessons: Lessons | None = None  # what the stage takes from a teacher; None: nothing
+    # how many blocks are frozen, counted from the first (which sees most pixels: freezing it saves a third)
     frozen: int = 0
-    # train on what the frozen blocks give for so many fixed views of each photo, computed once (see `frozen_maps`); 0:
-    # compute it at each step, each time of a new view
+    # train on the maps of the frozen blocks for so many fixed views of each photo, computed once (see `frozen_maps`);
+    # 0: compute them at each step, from a new view each time
     views: int = 0
-    # the tower to keep is a running mean of the weights that keeps this share of itself a step; None: the last
+    # keep a running mean of the weights, which retains this share of itself each step; None: keep the last weights
     average: float | None = None
 
 
@@ -87,30 +87,30 @@ class TrainConfig:
     embedding_size: int = EMBEDDING_SIZE
     margin: float = 2.0
     temperature: float = 0.1
-    # how much impostors that lie near weigh above those that lie farther inside the margin (see
+    # how much more near impostors weigh than those farther out inside the margin (see
     # losses.all_pairs_contrastive_loss)
     hardness: float = 0.0
-    memory: int = 0  # how many embeddings of earlier batches join the gallery
+    memory: int = 0  # how many embeddings of earlier batches are added to the gallery
     photos_per_person: int = 2  # how many photos of one person stand together in a batch of people
-    singles_share: float = 0.25  # photos in such a batch of people who have one photo only
+    singles_share: float = 0.25  # photos in such a batch of people who have only one photo
     # lookalikes, lookalike_group: with a teacher a batch is groups of so many photos, one drawn at random and the
     # others of its so many nearest neighbours: the same person or look-alikes, for random batches hold almost nothing
     # but far impostors
     lookalikes: int = 24
     lookalike_group: int = 6
-    photos_per_epoch: int | None = None  # where an epoch ends and is validated (None: when all photos were seen)
-    validation_share: float = 0.1  # of the people, who only validate
+    photos_per_epoch: int | None = None  # photos until an epoch ends and is validated (None: all of them)
+    validation_share: float = 0.1  # the share of people who only validate
     augmentation: Augmentation = field(default_factory=Augmentation)
     network: DenseNetShape = DENSENET_121
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 if the processor or GPU has it
-    accumulate: int = 1  # batches whose gradients make one step
-    # in the end all distances are multiplied by one number, so that the threshold that is best on the people who
-    # validate, each weighing alike, is 1
+    accumulate: int = 1  # batches whose mean gradient makes one step
+    # at the end all distances are multiplied by one number that makes the best threshold on validation people, each
+    # with equal weight, 1
     unit_threshold: bool = True
     start_share: float = 0.0  # of the starting tower's weights in the exported ones: their weighted mean
     # the "best" tower of the last stage by its validation loss, or the "last" one, where the rate falls to nothing
     keep: Literal["best", "last"] = "best"
-    mirrored: bool = False  # the tower that is served takes the mean of a crop's embedding and of its mirror image's
+    mirrored: bool = False  # the exported tower gives the mean of the embeddings of a crop and of its mirror image
     seed: int = 1
 
     @property
@@ -119,7 +119,7 @@ class TrainConfig:
 
     @property
     def classifies(self) -> bool:
-        """Whether any stage tells all people apart: their prototypes are then carried from stage to stage."""
+        """Whether any stage has the identity loss: each stage then takes over the prototypes of the one before."""
         return self.sampling == "people" and any(stage.identity for stage in self.stages)
 
     @property
@@ -128,7 +128,7 @@ class TrainConfig:
         return any(stage.lessons for stage in self.stages)
 
     def of_stage(self, stage: Stage) -> TrainConfig:
-        """These settings with those that a stage has of its own in their place."""
+        """These settings, with a stage's own in place of the run's."""
         own = {name: getattr(stage, name) for name in ("augmentation", "batch_size", "memory", "temperature")}
         return replace(self, **{name: value for name, value in own.items() if value is not None})
 

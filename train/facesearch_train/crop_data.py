@@ -1,4 +1,4 @@
-"""What a run trains on: crops, whose they are, and the batches that its settings draw from them."""
+"""What a run trains on: crops, their people, and the batches that its settings draw from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facesearch_train.data.taught import Taught, teach
 
 
 class CropArray(Protocol):
-    """uint8 (N, 112, 112, 3) in memory or on the disk: rows come as a NumPy array, when they are asked for."""
+    """uint8 (N, 112, 112, 3) in memory or on disk. Indexing reads rows as a NumPy array."""
 
     def __len__(self) -> int: ...
 
@@ -55,7 +55,7 @@ def _check_people(data: CropData) -> None:
 
 
 def learned_places(data: CropData, config: TrainConfig) -> Taught | None:
-    """What the data are taught, for a config that learns from a teacher."""
+    """The teacher's places of the data, if the config learns from a teacher."""
     lessons = next((stage.lessons for stage in config.stages if stage.lessons), None)
     if lessons is None:
         return None
@@ -65,7 +65,7 @@ def learned_places(data: CropData, config: TrainConfig) -> Taught | None:
 
 
 def epoch_data(data: CropData, config: TrainConfig, stage: Stage, taught: Taught | None = None) -> EpochData:
-    """The batches that a stage draws; of look-alikes where a teacher teaches it."""
+    """The batches that a stage draws; batches of look-alikes if a teacher teaches it."""
     config = config.of_stage(stage)
     steps = None if config.photos_per_epoch is None else max(1, config.photos_per_epoch // config.batch_size)
     if taught and stage.lessons:

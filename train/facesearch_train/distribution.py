@@ -1,8 +1,8 @@
-"""Several accelerators at once: every batch shared among all that JAX sees, by `keras.distribution.DataParallel`.
+"""Several accelerators at once: splits every batch among all that JAX sees, by `keras.distribution.DataParallel`.
 
 Keras shares batches under JAX only; under TensorFlow and Torch a run stays on one device. The loss of a batch of people
 compares all of it, across devices too, so that a run gives the same numbers, rounding aside, on one device and on many.
-`KERAS_BACKEND=jax facesearch train ...` is all it takes; a batch must be a multiple of the devices to be shared.
+`KERAS_BACKEND=jax facesearch train ...` is all it takes. The batch must be a multiple of the number of devices.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def data_parallel(batch_size: int) -> Iterator[int]:
-    """Share batches among the devices for networks that are built while the context lasts; yields how many devices.
+    """Split batches among the devices for networks built within the context; yields the number of devices.
 
     One device, a backend that cannot share, or a batch_size that is no multiple of the devices: nothing changes (1).
     """

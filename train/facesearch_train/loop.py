@@ -38,14 +38,14 @@ from facesearch_train.model.precision import training_precision
 from facesearch_train.runlog import RunLog, replace_file, write_json
 from facesearch_train.schedule import plot_schedule
 
-# Below this standard deviation all embeddings are one point: nothing will separate them any more.
+# Below this standard deviation all embeddings are one point, and training cannot separate them any more.
 COLLAPSED_SPREAD = 1e-3
 VALIDATION_BATCH = 64
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What an epoch gave. epoch counts from 1."""
+    """The figures of one epoch. epoch counts from 1."""
 
     epoch: int
     epochs: int
@@ -55,13 +55,13 @@ class EpochReport:
     best: bool  # the best so far in its stage
 
     def figures(self) -> dict[str, float]:
-        """All of it under the names that history.csv has."""
+        """All figures under their names in history.csv."""
         validation = {f"val_{name}": value for name, value in dataclasses.asdict(self.validation).items()}
         return {"input_size_px": self.stage.input_size_px, **self.logs, **validation, "val_gap": self.validation.gap}
 
 
 class StopAtNaN(keras.callbacks.TerminateOnNaN):
-    """Ends an epoch whose loss is no longer a number. Keras need not wait for each step's loss to ask."""
+    """Ends an epoch whose loss is no longer a number, without making Keras wait for the loss of each step."""
 
     async_safe = True
 
@@ -101,11 +101,10 @@ class Run:
     ) -> None:
         """Train to the end. The tower to keep is then in `best.weights.h5`.
 
-        resume: go on from the folder's last checkpoint, to the same numbers; a run that has come to its end is left as
-        it is. initial_weights: a tower's, to fine-tune
-        them. on_epoch is called after each epoch, whose state is then on the disk. Raises TrainingCollapsedError when
-        all embeddings become alike, TowerError for initial weights of another network, UsageError where there is
-        nothing to resume.
+        resume: continue from the folder's last checkpoint, to the same numbers; leaves a finished run as it is.
+        initial_weights: those of a tower to fine-tune. on_epoch is called after each epoch, once its state is on disk.
+        Raises TrainingCollapsedError when all embeddings become alike, TowerError for initial weights of another
+        network, UsageError if there is nothing to resume.
         """
         checkpoint = self._read_checkpoint() if resume else None
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -134,7 +133,7 @@ class Run:
                     on_epoch(report)
 
     def _build_stage(self, epoch: int) -> None:
-        """Tower, training model and data of the stage that an epoch belongs to, freshly initialised."""
+        """Build tower, training model and data of an epoch's stage, freshly initialised."""
         number, stage, _ = self.config.stage_at(epoch)
         config, self.number = self.config, number
         keras.utils.set_random_seed(config.seed + number)
@@ -172,7 +171,7 @@ class Run:
             slow.catch_up()
 
     def _next_stage(self, epoch: int) -> None:
-        """The stage that begins now, with the weights of the one before: the tower's and the people's prototypes."""
+        """Build the next stage, with the tower's weights and the people's prototypes of the one before."""
         weights, prototypes = self.tower.get_weights(), self._prototypes()
         self._build_stage(epoch)
         self._set_weights(weights)
@@ -182,7 +181,7 @@ class Run:
         self._read_views()
 
     def _read_views(self) -> None:
-        """In a stage with views, keep the blocks that stand still and let batches be read from what they give."""
+        """In a stage with views, save the frozen blocks and read batches from their maps."""
         if self.stage.views:
             if not self._still.exists():
                 replace_file(self._still, self.tower.save_weights)
@@ -195,7 +194,7 @@ class Run:
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        """Within it the tower has the running means of its weights, where the stage keeps them."""
+        """Give the tower the running means of its weights within the context, if the stage keeps them."""
         pairs = self.model.optimizer.averages
         own = [keras.ops.copy(variable.value) for variable, _ in pairs]
         for variable, mean in pairs:
@@ -207,7 +206,7 @@ class Run:
                 variable.assign(value)
 
     def _prototypes(self) -> NDArray[np.float32] | None:
-        """What stands for each person of the data in the identity loss; None where no stage has one."""
+        """The prototype of each person in the identity loss; None if no stage has that loss."""
         if not self.config.classifies:
             return None
         return np.asarray(keras.ops.convert_to_numpy(self.model.get_layer("head").prototypes))
@@ -236,7 +235,7 @@ class Run:
         return EpochReport(epoch + 1, self.config.epochs, self.stage, logs, figures, is_best)
 
     def _keep(self, report: EpochReport) -> None:
-        """Write the tower, when it is the one to keep, and the checkpoint."""
+        """Write the checkpoint, and the tower if it is the one to keep."""
         if report.best:
             self.best, self.best_loss = report, report.validation.loss
         if report.best or self.config.keep == "last":
@@ -245,7 +244,7 @@ class Run:
         self._write_checkpoint(report.epoch)
 
     def embed(self, crops: Pixels) -> Floats:
-        """Embeddings of whole crops, as they will be in use: uint8 (N, 112, 112, 3) -> float32 (N, D)."""
+        """Embeddings of whole crops, as the exported tower will give them: uint8 (N, 112, 112, 3) -> float32 (N, D)."""
         resize = resize_layer(CROP_SIZE_PX, self.stage.input_size_px)
         embeddings = []
         for start in range(0, len(crops), VALIDATION_BATCH):
@@ -254,7 +253,7 @@ class Run:
         return np.concatenate(embeddings).astype(np.float32)
 
     def _write_checkpoint(self, epochs_done: int) -> None:
-        """The whole state beside the old one; `last.json` then names the new file, and the old one goes."""
+        """Write the whole state beside the old one, let `last.json` name the new file, and delete the old one."""
         name = f"last-{epochs_done:04d}.weights.h5"
         replace_file(self.folder / name, self.model.save_weights)
         write_json(
@@ -283,7 +282,7 @@ class Run:
 
 
 def check_alive(report: EpochReport) -> None:
-    """Raise TrainingCollapsedError, with what to change, when the embeddings became one point or no numbers."""
+    """Raise TrainingCollapsedError, with advice, if the embeddings became one point or are not finite."""
     figures = report.validation
     if np.isfinite(figures.loss) and figures.spread > COLLAPSED_SPREAD:
         return

@@ -1,4 +1,4 @@
-"""A preset with single settings changed, as `facesearch train --preset full --epochs 5` asks for. Trains nothing."""
+"""A preset with a few settings changed, as by `facesearch train --preset full --epochs 5`. Trains nothing."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from facesearch_train.config import Stage, TrainConfig
 
 @dataclass(frozen=True)
 class Overrides:
-    """Settings that take the preset's place; None leaves it."""
+    """Settings that replace the preset's; None keeps the preset's."""
 
     # epochs, max_rate: of the last stage
     epochs: int | None = None
     max_rate: float | None = None
     batch_size: int | None = None  # pairs or photos, whichever the preset counts, in every stage
     seed: int | None = None
-    stages: int | None = None  # only so many of the preset's last, as to fine-tune a tower
+    stages: int | None = None  # only this many of the preset's last stages, for example to fine-tune a tower
     start_share: float | None = None  # from 0 to 1
 
     def applied_to(self, config: TrainConfig) -> TrainConfig:
-        """The config with these settings. Raises UsageError for a value that cannot be."""
+        """The config with these settings. Raises UsageError for an impossible value."""
         for name, value in dataclasses.asdict(self).items():
             if value is not None and value <= 0 and name not in {"seed", "start_share"}:
                 raise UsageError(f"{name} is {value}; give more than 0")

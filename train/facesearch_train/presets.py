@@ -1,4 +1,4 @@
-"""The presets of training: what each of them is for, its settings and why. Holds no code that trains."""
+"""The training presets: the purpose of each, its settings and their reasons. Holds no code that trains."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def one_cycle(epochs: int, max_rate: float) -> CyclicalSchedule:
     return CyclicalSchedule(max_rate=max_rate, base_share=0.04, rise_epochs=epochs / 2)
 
 
-# A minute on two cores: a small DenseNet on small crops shows that everything works, not how well it can.
+# A minute on two cores: a small DenseNet on small crops shows that everything works, not how well it could work.
 SMOKE = TrainConfig(
     name="smoke",
     stages=(Stage(epochs=8, input_size_px=28, schedule=one_cycle(8, 2e-3), contrastive=0.5, softmax=1.0),),
@@ -67,7 +67,7 @@ STRONGEST = replace(
     blur=0.15,
     jpeg=0.2,
 )
-# Enough that no photo is seen twice alike, which is learnt soonest; too little where each was seen forty times.
+# Enough that no photo looks the same twice, or it is learnt by heart; too little once each was seen forty times.
 GENTLE = Augmentation(
     brightness=0.15,
     contrast=0.15,
@@ -96,11 +96,11 @@ def _late(
 # and all embeddings are brought to one length. Then all of it once more from a high rate that falls in one line, on
 # embeddings of one length from the start; and a third time at 64 px, the first size at which no map loses a row (56 px
 # halves to 28, 14, 7, 3 and 1), with gentle changes and then, when the photos were learnt by heart, strong ones. And a
-# fourth time at 96 px, with stronger changes and kernels that decay. All that against the impostors of one batch: in a
-# memory of the tower's own former embeddings old ones are told from new ones instead of people from people, while it
-# still moves fast. Then a momentum tower fills the memory, and every photo stands against 4,000 others; at last, at
-# 112 px, against 16,000, with all changes there are, which thirty more passes need: with fewer they learn photos by
-# heart. Figures, cost and what was tried: train/README.md.
+# fourth time at 96 px, with stronger changes and kernels that decay. Up to here, only the impostors of one batch count:
+# while the tower still moves fast, a memory of its earlier embeddings teaches it to tell old embeddings from new ones
+# instead of person from person. Then a momentum tower fills the memory, and every photo meets 4,000 others; at last, at
+# 112 px, 16,000, for thirty more passes with all the changes there are: with fewer changes it learns photos by heart.
+# Figures, cost and what was tried: train/README.md.
 FULL = TrainConfig(
     name="full",
     stages=(
@@ -141,7 +141,7 @@ FULL = TrainConfig(
     mirrored=True,
 )
 
-# What was tried, and what each weight does: train/README.md.
+# What each weight does, and what else was tried: train/README.md.
 TAUGHT = Lessons(relations=1.0, neighbours=0.3, truth=0.3)
 
 
@@ -176,7 +176,7 @@ TEACH = TrainConfig(
 
 
 def with_teacher(config: TrainConfig, *, same_view: bool = False) -> TrainConfig:
-    """A preset where a teacher is given: one that knows of none learns from it in every stage. same_view: the teacher
+    """A preset for training with a teacher: one without lessons learns from it in every stage. same_view: the teacher
     sees each view that the tower sees, and its maps and thousands of earlier photos teach too (train/README.md)."""
     if not config.taught:
         stages = (replace(stage, lessons=TAUGHT, softmax=0.0, identity=0.0, momentum=None) for stage in config.stages)

@@ -1,6 +1,6 @@
-"""Import Keras and its backend without the words that TensorFlow's C++ says of itself while it is loaded.
+"""Import Keras and its backend without the messages that TensorFlow's C++ code prints while it is loaded.
 
-Nothing else is silenced: Python's exceptions pass, and so does all output after the import.
+Silences nothing else: exceptions pass, and so does all output after the import.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def import_keras_quietly() -> None:
-    """Import Keras and its backend. Somebody who set TF_CPP_MIN_LOG_LEVEL wants to hear it all, and does.
-    Raises TowerError where NVIDIA's driver is stuck: the backend would wait for it forever."""
+    """Import Keras and its backend. If the user set TF_CPP_MIN_LOG_LEVEL, silences nothing.
+    Raises TowerError if NVIDIA's driver is stuck: the backend would wait for it forever."""
     if gpu_driver.asked() == "stuck":
         raise TowerError("NVIDIA's driver does not answer, and training would wait for it forever: restart the machine")
     if _LEVEL in os.environ or "keras" in sys.modules:
@@ -30,7 +30,7 @@ def import_keras_quietly() -> None:
 
 @contextmanager
 def _stderr_silenced() -> Iterator[None]:
-    """File descriptor 2 leads nowhere: absl writes to it before there is a setting that it would heed."""
+    """Discard what is written to file descriptor 2: absl writes to it before it reads any setting."""
     sys.stderr.flush()
     before = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

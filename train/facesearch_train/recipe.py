@@ -1,4 +1,4 @@
-"""From folders of labelled photos to a tower: read, cut, split by person, train, export. What `facesearch train` calls.
+"""From folders of labelled photos to a tower: read, cut, split by person, train, export. `facesearch train` calls it.
 
 Writes only into the run's folder and the cache of crops; the photos are never touched.
 """
@@ -30,7 +30,7 @@ from facesearch_train.model.teacher_embeddings import DLIB, teacher_files
 
 ORDER_NAME = "order.json"
 TOWER_FOLDER = "tower"
-# Photos trained on that show which values the tower meets, for its int8.
+# Training photos that show the ranges of the tower's values, for int8.
 _SAMPLE, _SAMPLE_SEED = 256, 2
 
 
@@ -44,8 +44,8 @@ class Order:
 
     config: TrainConfig
     folder: Path
-    data: tuple[Path, ...] = ()  # folders of labelled photos; none stands for LFW, downloaded when it is not there
-    # folds of the data's own `pairs.txt` (from 1) whose people validate, and nobody else
+    data: tuple[Path, ...] = ()  # folders of labelled photos; none means LFW, downloaded if missing
+    # folds of the data's own `pairs.txt` (from 1): only their people validate
     hold_out_folds: tuple[int, ...] = ()
     start_from: Path | None = None  # a tower's folder, to fine-tune it
     cohort: tuple[Path, ...] = ()  # labelled photos of strangers, for judged distances
@@ -53,7 +53,7 @@ class Order:
     teachers: tuple[Path, ...] = ()  # files of a teacher's embeddings of the data (see `teacher`), or DLIB
 
     def save(self) -> None:
-        """Keep it in the run's folder, for `resume`."""
+        """Write the order into the run's folder, for `resume`."""
         values = {
             "data": [str(path.resolve()) for path in self.data],
             "hold_out_folds": list(self.hold_out_folds),
@@ -90,7 +90,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Listener:
-    """Who wants to hear how it goes."""
+    """What to call as the work proceeds."""
 
     say: Callable[[str], None] = _ignore  # a line about the data
     crops: Callable[[int, int], None] = _ignore  # photos done, in all
@@ -102,7 +102,7 @@ class People:
     """Crops, split by person."""
 
     crops: JoinedCrops
-    numbers: np.ndarray[Any, np.dtype[np.int32]]  # int32 (N,), a number a person, NOBODY for a photo without a label
+    numbers: np.ndarray[Any, np.dtype[np.int32]]  # int32 (N,), a number for each person, NOBODY without a label
     # training, validation: rows of `crops`
     training: np.ndarray[Any, np.dtype[np.int64]]
     validation: np.ndarray[Any, np.dtype[np.int64]]
@@ -111,10 +111,10 @@ class People:
 
 
 def train_tower(order: Order, resume: bool = False, listener: Listener | None = None) -> TowerCard:
-    """Carry out an order; the tower is then in `order.folder / "tower"`, and its card is returned.
+    """Carry out an order: write the tower into `order.folder / "tower"` and return its card.
 
-    resume: go on with the run in the order's folder; where only the tower is missing, it is made. Raises UsageError
-    where there is nothing left to do; TrainingDataError for data that cannot be trained on, before anything is written;
+    resume: continue the run in the order's folder, or only export the tower if just that is missing. Raises UsageError
+    if there is nothing left to do; TrainingDataError for data that cannot be trained on, before anything is written;
     TrainingCollapsedError when training leads nowhere; TowerError for a start_from that does not fit.
     """
     listener = listener or Listener()
@@ -124,7 +124,7 @@ def train_tower(order: Order, resume: bool = False, listener: Listener | None = 
             f"{order.folder / TOWER_FOLDER}. To export it again, delete that folder; to train on, use --start-from."
         )
     for path in order.cohort:
-        list_photos(path)  # a mistyped path is found before hours are spent
+        list_photos(path)  # so that a mistyped path is reported before hours of work
     if order.cohort_groups:
         read_groups(order.cohort_groups)
     people = read_people(order, listener)
@@ -137,7 +137,7 @@ def train_tower(order: Order, resume: bool = False, listener: Listener | None = 
     training = CropData(people.crops.rows(people.training), people.numbers[people.training], places)
     validation = CropData(people.crops[people.validation], people.numbers[people.validation])
     run = Run(order.config, order.folder, training, validation)
-    wanted = not resume or order.config.start_share > 0  # a resumed run needs the start for its mean alone
+    wanted = not resume or order.config.start_share > 0  # a resumed run needs the start only for the mean
     initial = _weights_of(order.start_from) if order.start_from and wanted else None
     if not resume:
         order.folder.mkdir(parents=True, exist_ok=True)
@@ -159,10 +159,10 @@ def train_tower(order: Order, resume: bool = False, listener: Listener | None = 
 
 
 def read_people(order: Order, listener: Listener) -> People:
-    """The crops of an order's data and who trains and who validates. Says what was found and left out."""
+    """The crops of an order's data, split by person. Reports what was found and what was left out."""
     paths = order.data or (fetch_lfw(),)
     same_view = any(stage.lessons and stage.lessons.same_view for stage in order.config.stages)
-    if same_view or DLIB in order.teachers:  # report what is missing or unreadable before crops are cut
+    if same_view or DLIB in order.teachers:  # report missing or unreadable weights before crops are cut
         dlib_weights_path()
     for path in order.teachers:
         if path != DLIB:
@@ -226,7 +226,7 @@ def _people_of_folds(roots: Sequence[Path], folds: Sequence[int]) -> frozenset[s
 
 
 def _weights_of(folder: Path) -> list[Any]:
-    """A tower's weights to start from, with distances as training left them: the margin applies to those.
+    """A tower's weights to start from, with distances in the scale of training, to which the margin applies.
 
     Raises TowerError when there is no tower.
     """
@@ -248,10 +248,10 @@ def _weights_of(folder: Path) -> list[Any]:
 
 
 def _draw_back(tower: Any, start: Sequence[Any], share: float) -> None:
-    """Give a tower the weighted mean of its weights and those that it started from, `share` of the latter.
+    """Set a tower's weights to the weighted mean of its own and those that it started from, `share` of the latter.
 
-    What fine-tuning gains on its own photos it loses elsewhere; the mean keeps both. Source: Wortsman et al., "Robust
-    fine-tuning of zero-shot models", CVPR 2022.
+    What fine-tuning gains on its own photos it loses elsewhere; the mean keeps most of both. Source: Wortsman et al.,
+    "Robust fine-tuning of zero-shot models", CVPR 2022.
     """
     if share:
         pairs = zip(tower.get_weights(), start, strict=True)
@@ -259,7 +259,7 @@ def _draw_back(tower: Any, start: Sequence[Any], share: float) -> None:
 
 
 def _sample(people: People) -> Any:
-    """Crops of people trained on, uint8 (N, 112, 112, 3): the same ones for the same data."""
+    """Some crops that the tower trained on, uint8 (N, 112, 112, 3); the same data gives the same crops."""
     rows = np.random.default_rng(_SAMPLE_SEED).permutation(people.training)[:_SAMPLE]
     return people.crops[np.sort(rows)]
 

@@ -1,4 +1,4 @@
-"""What a run writes down as it goes: a CSV of every epoch, and TensorBoard scalars. Draws no conclusions."""
+"""The log of a run: one CSV row per epoch, and TensorBoard scalars. Draws no conclusions."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ FIELDS = (
 class RunLog:
     """`history.csv` and `tensorboard/` in a run's folder.
 
-    epochs_done: where a resumed run goes on, 0 for a new one. Rows of later epochs, written by a run that was stopped
-    before it kept their weights, are dropped: their epochs come again.
+    epochs_done: where a resumed run continues, 0 for a new one. Drops the rows of later epochs, whose weights a stopped
+    run did not keep: these epochs run again.
     """
 
     def __init__(self, folder: Path, epochs_done: int) -> None:
@@ -29,7 +29,7 @@ class RunLog:
 
         path = folder / "history.csv"
         kept = _rows_until(path, epochs_done) if epochs_done and path.exists() else []
-        replace_file(path, lambda temporary: _write_rows(temporary, kept))  # a run that is stopped now loses none
+        replace_file(path, lambda temporary: _write_rows(temporary, kept))  # a run stopped now loses no row
         self._file = path.open("a", newline="", encoding="utf-8")
         self._rows = csv.DictWriter(self._file, FIELDS)
         self._events = EventFileWriter(str(folder / "tensorboard"))
@@ -73,7 +73,7 @@ def _rows_until(path: Path, epoch: int) -> list[dict[str, str]]:
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write beside and rename over, so that a reader sees the old file or the new one."""
+    """Write a new file and rename it over the old one, so that a reader sees one or the other."""
     replace_file(
         path, lambda temporary: Path(temporary).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     )

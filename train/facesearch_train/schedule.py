@@ -22,17 +22,17 @@ class CyclicalSchedule:
     base_share: float = 1 / 3  # the base rate as a share of it
     rise_epochs: float = 2.0  # from the base up to the maximum
     fall_epochs: float | None = None  # back to the base, by default as long
-    decay: float = 0.85  # what the base (and with it the maximum) keeps of itself each cycle
+    decay: float = 0.85  # the factor of the base rate (and so of the maximum) from one cycle to the next
     beta1_low: float = 0.85  # while the rate rises, beta1 falls to this
     beta1_high: float = 0.95  # from this
 
     @property
     def cycle_epochs(self) -> float:
-        """From one start at the base to the next."""
+        """The length of a cycle."""
         return self.rise_epochs + (self.rise_epochs if self.fall_epochs is None else self.fall_epochs)
 
     def height(self, epoch: float) -> float:
-        """Where in its cycle a time lies: 0 at the base, 1 at the maximum."""
+        """The position of a time in its cycle: 0 at the base, 1 at the maximum."""
         time = epoch % self.cycle_epochs
         if time <= self.rise_epochs:
             return time / self.rise_epochs
@@ -51,7 +51,7 @@ class CyclicalSchedule:
 
 @keras.saving.register_keras_serializable("facesearch")
 class CyclicalAdam(keras.optimizers.Adam):
-    """Adam whose beta1 is a variable as its rate is (beta2 0.99, as published); both may follow a schedule.
+    """Adam whose beta1 is a variable, like its rate (beta2 0.99, as published); both may follow a schedule.
 
     They follow it within the compiled step, so that no step has to wait for Python to set them.
     """
@@ -64,7 +64,7 @@ class CyclicalAdam(keras.optimizers.Adam):
     def follow(self, schedule: CyclicalSchedule, steps_per_epoch: int, epochs: float) -> None:
         """Take each step's rate and beta1 from a schedule, from the optimizer's own first step on.
 
-        To be called before the first step is compiled. A step beyond the last epoch has what the last one had.
+        Call it before the first step is compiled. Steps beyond the last epoch keep the last values.
         """
         times = np.arange(max(1, round(steps_per_epoch * epochs))) / steps_per_epoch
         self._by_step = np.array([(schedule.rate(time), schedule.beta1(time)) for time in times], "float32")
@@ -88,7 +88,7 @@ class CyclicalAdam(keras.optimizers.Adam):
         return super().apply(grads, trainable_variables)
 
     def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
-        """Nothing: where `fit` ends, an epoch ends, and training goes on from the weights instead of their means."""
+        """Do nothing: `fit` ends after each epoch, and training goes on from the weights, not from their means."""
 
     @property
     def averages(self) -> list[tuple[Any, Any]]:

@@ -33,7 +33,7 @@ _BATCH = 64
 
 
 def serving_tower(config: TrainConfig, weights: Path) -> keras.Model:
-    """The whole network as it is served, (B, 112, 112, 3) RGB 0..255 -> (B, D), with a trained tower's weights."""
+    """The whole network for use, (B, 112, 112, 3) RGB 0..255 -> (B, D), with a trained tower's weights."""
     last = config.stages[-1]
     trained = build_tower(last.input_size_px, config.embedding_size, config.network, radius=last.radius)
     trained.load_weights(weights)
@@ -62,13 +62,13 @@ def export_tower(
 ) -> TowerCard:
     """Write `tower.keras` and `tower.json` into a folder and return the card. Both appear whole or not at all.
 
-    validation: crops of people never trained on, which set the threshold and the card's figures. training: what the
-    card says of the data. unit_threshold: first bring the best threshold to 1 (see rescale_to_unit_threshold); the
-    card's margin follows, and its training says the factor. sample: crops of people trained on, uint8
+    validation: crops of people never trained on, which set the threshold and the card's figures. training: the
+    card's entry on the data. unit_threshold: first scale the best threshold to 1 (see rescale_to_unit_threshold) and
+    the card's margin with it; its training records the factor. sample: crops of people trained on, uint8
     (N, 112, 112, 3), that show which values the network meets, so that it can run in int8; without them it cannot.
     cohort: labelled photos of strangers of all groups, for judged distances (see facesearch_train.cohort).
-    Raises TowerError when the runtime that serves it does not give the network's numbers, and TrainingDataError for a
-    cohort that cannot be used.
+    Raises TowerError if the runtime that loads it does not reproduce the network's numbers, and TrainingDataError for
+    a cohort that cannot be used.
     """
     folder.mkdir(parents=True, exist_ok=True)
     factor = rescale_to_unit_threshold(serving, validation) if unit_threshold else 1.0
@@ -109,9 +109,8 @@ def export_tower(
 def rescale_to_unit_threshold(serving: keras.Model, validation: CropData) -> float:
     """Multiply all distances so that the best threshold on validation people is 1; returns the factor.
 
-    Nothing but the distances changes, and no order among them (see multiply_distances). Best: see
-    threshold_by_person. Raises TowerError where distances cannot be multiplied, and where the network tells nobody
-    apart.
+    Changes only the distances, and never their order (see multiply_distances). Best: see threshold_by_person. Raises
+    TowerError if distances cannot be multiplied, or if the network tells nobody apart.
     """
     batches = [validation.crops[start : start + _BATCH] for start in range(0, len(validation.crops), _BATCH)]
     embeddings = np.concatenate([np.asarray(serving.predict_on_batch(crops.astype(np.float32))) for crops in batches])
@@ -131,7 +130,7 @@ def multiply_distances(network: keras.Model, factor: float) -> None:
     last = network.layers[-1]
     if isinstance(last, keras.layers.Rescaling):
         last.scale *= factor
-        network.make_predict_function(force=True)  # the one before holds the number as it was
+        network.make_predict_function(force=True)  # the function compiled before holds the old number
     elif isinstance(last, keras.layers.Dense) and last.activation is keras.activations.linear:
         for weight in (last.kernel, last.bias):
             if weight is not None:

@@ -1,4 +1,4 @@
-"""Judge a tower on labelled photos, from folders to a report: what `facesearch evaluate` calls. Trains nothing."""
+"""Judge a tower on labelled photos, from folders to a report. `facesearch evaluate` calls it. Trains nothing."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from facesearch_train.data.lfw import Fold, photos_of_pairs, read_folds
 from facesearch_train.evaluation.protocols import Embed, Scale, judge_lfw_pairs, named_faces, report_lfw
 
 Protocol = Literal["lfw", "folders"]
-MOST_SAMPLES = 200  # faces that a report moves about
+MOST_SAMPLES = 200  # faces in a report's sensitivity section
 
 
 @dataclass(frozen=True)
 class Examination:
-    """What to judge a tower by."""
+    """The data and the protocol that a tower is judged by."""
 
     protocol: Protocol  # "lfw" judges the pairs of a list, fold by fold; "folders" all pairs of the photos
     data: Path  # labelled photos, in any layout that training reads
@@ -104,7 +104,7 @@ def examine(
 
 @dataclass(frozen=True)
 class _Measure:
-    """By what distances are taken and judged."""
+    """What gives embeddings and local scales."""
 
     threshold: float
     calibration: Calibration | None
@@ -121,7 +121,7 @@ class _Measure:
 
 
 def _remembered(embed: Embed) -> Embed:
-    """The same, which embeds no batch of crops twice."""
+    """An `embed` that remembers, and embeds no batch of crops twice."""
     known: dict[bytes, Floats] = {}
 
     def remembering(crops: Pixels) -> Floats:

@@ -1,4 +1,4 @@
-"""A list of photos and the groups that somebody has noted for them, and the figures of a tower by these groups.
+"""A list of photos with the group noted for each, and a tower's figures by group.
 
 A CSV file with a header; the first two columns count, a photo and a group. A photo may stand in several lines, each
 with a group. Refuses lists that name photos which are not there.
@@ -27,7 +27,7 @@ from facesearch_train.evaluation.protocols import embed_rows, found_rows
 
 @dataclass(frozen=True)
 class GroupsExamined:
-    """What a tower does by group: judged by its cohort, and by plain distances. judged is None without a cohort."""
+    """A tower's figures by group: by judged and by plain distances. judged is None without a cohort."""
 
     judged: GroupReport | None
     plain: GroupReport
@@ -86,7 +86,7 @@ def examine_groups(
 
 
 def _grouped(crops: CropSet, listed: dict[str, list[str]], tower: Tower) -> GroupedFaces:
-    """The faces that were found of photos that the list names."""
+    """The faces found in photos of the list."""
     names = photo_names(crops.dataset)
     rows = [row for row in found_rows(crops) if any(name in listed for name in names[row])]
     groups: dict[str, list[int]] = defaultdict(list)

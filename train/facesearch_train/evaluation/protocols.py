@@ -1,4 +1,4 @@
-"""Protocols: how well a tower tells apart people that it never saw. LFW's lists of pairs, all pairs of a set, search.
+"""Protocols that measure how well a tower tells unseen people apart: LFW's lists of pairs, all pairs of a set, search.
 
 A tower is any function from crops to embeddings, in training or shipped. No pair is ever dropped: where no face was
 found (or its crop was cut only where faces usually are) the tower is charged for it, and the report says how many those
@@ -34,7 +34,7 @@ EMBED_BATCH = 256
 
 @dataclass(frozen=True, eq=False)
 class JudgedPairs:
-    """Pairs and how far apart the tower sees them."""
+    """Pairs and their distances by the tower."""
 
     # first, second: int64 (P,), rows of the crop set, NOT_FOUND where no face was found
     first: NDArray[np.int64]
@@ -49,7 +49,7 @@ class JudgedPairs:
 
 @dataclass(frozen=True)
 class Search:
-    """One person's photo for the gallery, and another to look that person up with."""
+    """One photo of a person for the gallery, and another as the probe."""
 
     identity: str
     gallery: TrainingPhoto
@@ -59,8 +59,8 @@ class Search:
 def judge_lfw_pairs(crops: CropSet, folds: Sequence[Fold], embed: Embed, scale: Scale | None = None) -> JudgedPairs:
     """The distance of every pair of the list, in its order. scale: local scales, for judged distances.
 
-    A pair with a face that was not found is judged wrongly whatever the threshold. Raises TrainingDataError where a
-    photo of the list is not in the dataset at all.
+    A pair with a face that was not found counts as wrong at any threshold. Raises TrainingDataError if the dataset
+    lacks a photo of the list.
     """
     names = [(pair.first.path.name, pair.second.path.name) for fold in folds for pair in fold]
     cut_or_dropped = {path.name for path in crops.paths} | {photo.path.name for photo, _ in crops.dropped}
@@ -97,7 +97,7 @@ def report_lfw(
     threshold: float = 1.0,
     calibration: Calibration | None = None,
 ) -> tuple[Report, metrics.RocCurve]:
-    """The figures of pairs that are judged already."""
+    """The figures of pairs with known distances."""
     roc = metrics.roc_curve(pairs.distances, pairs.labels)
     by_fold = [(pairs.distances[pairs.folds == fold], pairs.labels[pairs.folds == fold]) for fold in range(len(folds))]
     found = np.isfinite(pairs.distances)
@@ -198,7 +198,7 @@ def _scales_of(embeddings: NDArray[np.float64], scale: Scale) -> Floats:
 
 
 def found_rows(crops: CropSet) -> list[int]:
-    """The rows whose face was found, or that were crops already."""
+    """The rows whose face was found, or that were already crops."""
     return [row for row, origin in enumerate(crops.origins) if origin != "fallback"]
 
 

@@ -1,4 +1,4 @@
-"""The page that shows how well a tower does: `report.html`, one file with all pictures inside, for its owner alone.
+"""The page that shows how well a tower does: `report.html`, one file with all pictures inside, for its owner only.
 
 It holds faces from the user's own photos: the folder and the file are private whatever the umask, and the page loads
 nothing from anywhere. Refuses a folder that holds anything else.
@@ -48,7 +48,7 @@ def write_report(folder: Path, evidence: Evidence, title: str, embed: Embed | No
 
 
 def write_groups_report(folder: Path, judged: GroupReport | None, plain: GroupReport, title: str) -> Path:
-    """The same with the figures by group, of which no photo is shown."""
+    """The same, with the figures by group; shows no photos of these."""
     make_report_folder(folder)
     lines = group_lines(plain) if judged is None else group_lines(judged, plain)
     plot = _picture(plot_groups(judged, plain), "share of strangers that passes, by group")
@@ -123,10 +123,10 @@ def _picture(png: bytes, description: str) -> str:
 
 
 def make_report_folder(folder: Path) -> None:
-    """The folder, for its owner alone. One with other content is left as it is: its mode is not ours to change.
+    """Make the folder, for its owner only. Leaves a folder with other content, and its mode, as they are.
 
-    Raises UsageError as write_report does, and ModuleNotFoundError where nothing is installed that draws; to be called
-    before hours are spent on what cannot be written.
+    Raises UsageError as write_report does, and ModuleNotFoundError if Matplotlib is not installed. Call it before
+    hours of work whose result could not be written.
     """
     import matplotlib  # noqa: F401
 

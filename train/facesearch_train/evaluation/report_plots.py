@@ -17,7 +17,7 @@ from facesearch_train.evaluation.sensitivity import Movement
 
 _GENUINE, _IMPOSTOR = "tab:blue", "tab:orange"
 _BINS = 60
-_POINTS = 2000  # of a curve: more cannot be seen
+_POINTS = 2000  # of a curve: more would not be visible
 
 
 def plot_roc(roc: RocCurve, report: Report) -> bytes:
@@ -141,13 +141,13 @@ def _png(figure: Any) -> bytes:
 
 
 def _far_end(distances: NDArray[np.float64], genuine: NDArray[np.float64], impostor: NDArray[np.float64]) -> float:
-    """Where a plot ends: a little beyond 99 of 100 pairs of either kind, so that a few do not squeeze the rest."""
+    """The end of a plot's axis: a little beyond 99 of 100 pairs of either kind, lest a few squeeze the rest."""
     ends = [_quantile(distances, counts, 0.99) for counts in (genuine, impostor) if counts.any()]
     return max([1e-6, *ends]) * 1.1
 
 
 def _quantile(values: NDArray[np.float64], weights: NDArray[np.float64], share: float) -> float:
-    """The value up to which this share of the weight lies. values: rising."""
+    """The value below which this share of the weight lies. values: in rising order."""
     reached = np.cumsum(weights)
     return float(values[min(int(np.searchsorted(reached, share * reached[-1])), len(values) - 1)])
 

@@ -1,7 +1,7 @@
 """How far a face moves from itself in the distance space when its crop is changed: light, pose in the plane, blur.
 
-Each change has one strength, 0 leaving the crop as it is. Crops stay uint8 as the tower takes them; what a change
-brings in from beyond the crop's border repeats the border.
+Each change has one strength; 0 leaves the crop as it is. Crops stay uint8, as the tower takes them. Pixels from beyond
+the crop's border repeat the border.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Movement:
 
 
 def measure_sensitivity(crops: Pixels, embed: Embed, changes: Sequence[Change] | None = None) -> list[Movement]:
-    """Move every crop by every change at every strength: uint8 (N, S, S, 3), one crop at least."""
+    """Apply every change at every strength to every crop: uint8 (N, S, S, 3), one crop at least."""
     unchanged = np.asarray(embed(crops), dtype=np.float64)
     movements = []
     for change in CHANGES if changes is None else changes:

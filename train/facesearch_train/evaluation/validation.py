@@ -1,4 +1,4 @@
-"""What an epoch is judged by: fixed pairs of people who are never trained on, on centre crops, without augmentation."""
+"""Judges an epoch by fixed pairs of people who are never trained on, on centre crops, without augmentation."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class ValidationFigures:
     impostor_distance: float
     accuracy: float
     threshold: float
-    spread: float  # the standard deviation of the embeddings, near 0 when all became one point
+    spread: float  # the standard deviation of the embeddings; near 0 if all became one point
 
     @property
     def gap(self) -> float:
-        """How much farther apart two people lie than two photos of one."""
+        """The mean impostor distance minus the mean genuine distance."""
         return self.impostor_distance - self.genuine_distance
 
 
 class ValidationSet:
-    """Crops of people who are never trained on, and the pairs that are drawn of them once, seeded."""
+    """Crops of people who are never trained on, and pairs of them, drawn once with a seed."""
 
     def __init__(self, crops: Any, identities: NDArray[np.int32], seed: int, margin: float) -> None:
         chosen = _whole_people(identities, seed)
