@@ -73,8 +73,9 @@ ON_CPU = Sizes(4, (1, 4), (1, 2), ((192, 256),), (20_000,), 512, 64, 48, 8)
 class Check:
     """What was measured, and how much time is left."""
 
-    def __init__(self, sizes: Sizes, seconds: float, gpu: Accelerator, *, is_cpu: bool) -> None:
-        self.sizes, self.gpu, self.is_cpu = sizes, gpu, is_cpu
+    def __init__(self, sizes: Sizes, seconds: float, gpu: Accelerator, file: Path | None, *, is_cpu: bool) -> None:
+        self.sizes, self.gpu, self.file, self.is_cpu = sizes, gpu, file, is_cpu
+        self.machine = machine(gpu, is_cpu=is_cpu)
         self.figures: dict[str, Any] = {}
         self.left_out: list[str] = []
         self._ends = time.monotonic() + seconds
@@ -93,6 +94,29 @@ class Check:
             self.figures[name] = {"failed": f"{type(error).__name__}: {error}"}
         self.figures[name]["took_s"] = round(time.monotonic() - started, 1)
         self.figures[name]["processor_s"] = round(time.process_time() - worked, 1)
+        self.write()
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether the faces and distances are the CPU's, as far as they are known."""
+        compared = self.figures.get("faces and distances", {})
+        return (
+            "most_off_distance" in compared
+            and compared["faces_cpu"] == compared["faces_gpu"] == compared["faces_in_both"]
+            and compared["most_off_px"] <= MOST_OFF_PX
+            and compared["most_off_distance"] <= MOST_OFF_DISTANCE
+            and not self.gpu.is_lost
+        )
+
+    def all_of_it(self) -> dict[str, Any]:
+        """What goes to the JSON, and into the table."""
+        judged = {"machine": self.machine, "equal": self.is_equal, "lost": self.gpu.is_lost}
+        return judged | {"left_out": self.left_out, **self.figures}
+
+    def write(self) -> None:
+        """The JSON, after each part: who lent the GPU may take it back at any time."""
+        if self.file is not None:
+            self.file.write_text(json.dumps(self.all_of_it(), indent=1) + "\n", encoding="utf-8")
 
 
 def limits(check: Check) -> dict[str, Any]:
@@ -111,14 +135,14 @@ def crops_a_second(check: Check) -> dict[str, Any]:
     import keras
 
     network = check.gpu.compiled(keras.saving.load_model(SHIPPED_TOWER / WEIGHTS_NAME, compile=False))
-    operations, most = operations_a_crop(), check.figures["limits"]["tflops"] * 1e12
+    operations, tflops = operations_a_crop(), check.figures.get("limits", {}).get("tflops")
     rates = {}
     for size in check.sizes.crop_batches:
         crops = noise(size, 112, 112)
         rates[size] = size / median_s(lambda crops=crops: network(crops), 3)  # type: ignore[misc]
     return {f"batch_{size}": round(rate, 1) for size, rate in rates.items()} | {
         "gflop_a_crop": round(operations / 1e9, 3),
-        "share_of_limit": round(max(rates.values()) * operations / most, 3),
+        "share_of_limit": tflops and round(max(rates.values()) * operations / (tflops * 1e12), 3),
     }
 
 
@@ -140,7 +164,7 @@ def noise(count: int, height: int, width: int) -> Pixels:
 
 def searching(check: Check, count: int) -> dict[str, Any]:
     """FAISS over so many faces."""
-    return search(count, check.figures["limits"]["memory_gb_s"], on_gpu=not check.is_cpu)
+    return search(count, check.figures.get("limits", {}).get("memory_gb_s"), on_gpu=not check.is_cpu)
 
 
 def training(check: Check) -> dict[str, Any]:
@@ -213,7 +237,7 @@ def main() -> int:
     if gpu is None:
         print(NO_GPU, file=sys.stderr)
         return 1
-    check = Check(ON_CPU if options.cpu else ON_GPU, options.seconds, gpu, is_cpu=options.cpu)
+    check = Check(ON_CPU if options.cpu else ON_GPU, options.seconds, gpu, options.json, is_cpu=options.cpu)
     with tempfile.TemporaryDirectory() as drawn:
         folder = options.photos or Path(drawn)
         if options.photos is None:
@@ -226,29 +250,26 @@ def main() -> int:
         for count in check.sizes.faces:
             check.part(f"search of {count:,}", partial(searching, count=count), 10 + count / 1e6)
         check.part("training", training, 60)
-    return report(check, options.json)
+    return report(check)
 
 
-def report(check: Check, file: Path | None) -> int:
-    """Print the table, write the JSON, and judge."""
-    compared = check.figures.get("faces and distances", {})
-    counts = {compared.get(name) for name in ("faces_cpu", "faces_gpu", "faces_in_both")}
-    is_equal = (
-        len(counts) == 1
-        and compared["most_off_px"] <= MOST_OFF_PX
-        and compared["most_off_distance"] <= MOST_OFF_DISTANCE
-        and not check.gpu.is_lost
-    )
-    all_of_it = {"machine": machine(check.gpu, is_cpu=check.is_cpu), "equal": is_equal, "lost": check.gpu.is_lost}
-    all_of_it |= {"left_out": check.left_out, **check.figures}
-    if file is not None:
-        file.write_text(json.dumps(all_of_it, indent=1) + "\n", encoding="utf-8")
+def report(check: Check) -> int:
+    """Print the table, write the JSON, and judge; returns the exit code."""
+    check.write()
     print("| part | figures |\n| --- | --- |")
-    for name, value in all_of_it.items():
-        words = ", ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else value
-        print(f"| {name} | {words} |")
+    for name, value in check.all_of_it().items():
+        print(f"| {name} | {in_words(value)} |")
     has_failed = any("failed" in each for each in check.figures.values())
-    return 0 if is_equal and not has_failed else 1
+    return 0 if check.is_equal and not has_failed else 1
+
+
+def in_words(value: Any) -> str:
+    """A cell of the table."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {in_words(each)}" for key, each in value.items() if each is not None)
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "nothing"
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 if __name__ == "__main__":
