@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the source archive and the wheel into dist/, twice, and checks them: scripts/check_wheel.sh PYTHON
 # The wheel and the archive hold the manual pages too, and the archive all that the tests and docs are made from.
-# Both wheels must have the same bytes: the times in them are that of the last commit (SOURCE_DATE_EPOCH).
+# Both builds must have the same bytes: the times in them are that of the last commit (SOURCE_DATE_EPOCH). setuptools sees
+# to that in a wheel only, so the source archive is packed again, by GNU tar.
 set -euo pipefail
 python=${1:-python}
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -11,10 +12,21 @@ export SOURCE_DATE_EPOCH
 umask 022
 rm -rf dist build/again man
 "$python" scripts/write_manual_pages.py man
-"$python" -m build --outdir dist . >/dev/null
-"$python" -m build --outdir build/again . >/dev/null
-for wheel in dist/*.whl; do
-    cmp "$wheel" "build/again/${wheel##*/}"
+build_into() {
+    "$python" -m build --outdir "$1" . >/dev/null
+    local archive unpacked
+    archive=$(echo "$1"/*.tar.gz)
+    unpacked=$(mktemp -d)
+    tar -xzf "$archive" -C "$unpacked"
+    tar -c --format=pax --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime --sort=name \
+        --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner -C "$unpacked" "$(basename "$archive" .tar.gz)" |
+        gzip -9n >"$archive"
+    rm -rf "$unpacked"
+}
+build_into dist
+build_into build/again
+for built in dist/*; do
+    cmp "$built" "build/again/${built##*/}"
 done
 rm -rf build/again
 lacks() {
