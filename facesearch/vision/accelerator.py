@@ -21,6 +21,7 @@ import numpy as np
 
 from facesearch import gpu_driver
 from facesearch.errors import FacesearchError
+from facesearch.first_use import imported_quietly
 from facesearch.records import Device, Floats, Pixels
 from facesearch.vision.network_cache import cache_dir
 
@@ -239,7 +240,7 @@ def _candidates() -> list[Backend]:
 def _sees_gpu(backend: Backend) -> bool:
     """Whether a backend that is installed can use a GPU. Imports it."""
     try:
-        framework = import_module(backend)
+        framework = imported_quietly(backend)
         if backend == "tensorflow":
             return bool(framework.config.list_physical_devices("GPU"))
         if backend == "jax":

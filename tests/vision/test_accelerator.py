@@ -213,6 +213,14 @@ def test_auto_asks_the_backends_only_where_the_driver_sees_a_gpu(monkeypatch: py
         accelerator._accelerator.cache_clear()
 
 
+def test_tensorflow_is_asked_without_a_word_of_its_own() -> None:
+    program = "from facesearch.vision.accelerator import find_accelerator; find_accelerator('gpu')"
+    environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    environment["KERAS_BACKEND"] = "tensorflow"
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert ran.stderr == ""
+
+
 def test_the_environment_chooses_the_backend(tmp_path: Path) -> None:
     """In a process that has not loaded Keras yet."""
     program = (
