@@ -18,6 +18,8 @@ TINY = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
 import check_gpu
+from facesearch_train import presets
+presets.FULL = presets.SMOKE  # its network takes a tenth of the time to compile
 check_gpu.ON_CPU = check_gpu.Sizes(2, (1,), (1,), ((64, 64),), (2_000,), 64, 1, 48, 4)
 sys.exit(check_gpu.main())
 """
