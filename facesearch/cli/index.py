@@ -30,6 +30,7 @@ from facesearch.cli.output import (
     shown_path,
 )
 from facesearch.cli.progress import Progress
+from facesearch.text import shown
 
 if TYPE_CHECKING:
     from facesearch.api.library import FaceLibrary
@@ -226,6 +227,10 @@ def _complaints(summary: IndexSummary) -> None:
         complain(f"{shown_path(each.path)}: {each.reason}")
     if len(summary.unnamed) > _REASONS_SHOWN:
         complain(f"and {len(summary.unnamed) - _REASONS_SHOWN:,} more without a name; --json lists them all")
+    for lost in summary.names_lost[:_REASONS_SHOWN]:
+        complain(f"{shown_path(lost.path)} was edited or replaced: {', '.join(map(shown, lost.names))} not found on it")
+    if len(summary.names_lost) > _REASONS_SHOWN:
+        complain(f"and {len(summary.names_lost) - _REASONS_SHOWN:,} more such photos; --json lists them all")
     if summary.videos_left_out:
         from facesearch.import_path import how_to_add
 

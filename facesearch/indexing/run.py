@@ -201,6 +201,7 @@ def _summary(
         skipped=tuple(intake.skipped),
         skipped_known=survey.skipped_known,
         absent=(*survey.absent, *settled.absent),
+        names_lost=settled.names_lost,
         other_files=survey.other_files,
         videos_left_out=survey.videos_left_out,
         folders_left_out=survey.folders_left_out,

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from facesearch.indexing.summary import AbsentFolder
+from facesearch.indexing.summary import AbsentFolder, LostNames
 from facesearch.indexing.survey import Survey
 from facesearch.indexing.whereabouts import Whereabouts, exists, is_absent, is_within
 from facesearch.library import Library
@@ -22,9 +22,10 @@ class Settled:
     moved: int  # their photo lies elsewhere now
     missing: int  # since this run
     absent: tuple[AbsentFolder, ...]  # former folders of photos that were found elsewhere, which are not there today
+    names_lost: tuple[LostNames, ...]  # of photos that were edited or replaced
 
 
-NOTHING_SETTLED = Settled(0, 0, ())
+NOTHING_SETTLED = Settled(0, 0, (), ())
 
 
 def settle(library: Library, survey: Survey) -> Settled:
@@ -58,6 +59,7 @@ def settle(library: Library, survey: Survey) -> Settled:
         files.forget(moved | {file_id for file_id, known in gone.items() if known.photo_id is None})
         files.set_missing([*missing, *elsewhere], missing=True)
         files.settle()
+        names_lost = _names_lost(library, survey)
         library.catalog.drop_unshown()
         library.roots.put(survey.roots)
         library.drives.put(survey.drives)
@@ -65,7 +67,26 @@ def settle(library: Library, survey: Survey) -> Settled:
     said = {folder.path for folder in survey.absent}
     roots = {Path(os.fsdecode(root)): count for root, count in sorted(Counter(elsewhere.values()).items())}
     absent = tuple(AbsentFolder(root, count) for root, count in roots.items() if root not in said)
-    return Settled(len(moved), sum(not gone[file_id].missing for file_id in missing), absent)
+    return Settled(len(moved), sum(not gone[file_id].missing for file_id in missing), absent, names_lost)
+
+
+def _names_lost(library: Library, survey: Survey) -> tuple[LostNames, ...]:
+    """The names that leave with photos which nothing shows any more, as the new content of their files did not get
+    them."""
+    unshown = library.files.unshown_photos()
+    replaced = {path: known.photo_id for path, known in survey.known.items() if known.photo_id in unshown}
+    lost = []
+    for path, photo_id in sorted(replaced.items()):
+        now = library.files.at(Path(os.fsdecode(path)))
+        names = _names_on(library, photo_id) - _names_on(library, None if now is None else now.photo_id)
+        if names:
+            lost.append(LostNames(Path(os.fsdecode(path)), tuple(sorted(names.elements()))))
+    return tuple(lost)
+
+
+def _names_on(library: Library, photo_id: int | None) -> Counter[str]:
+    faces = [] if photo_id is None else library.catalog.faces_in([photo_id])
+    return Counter(face.name for face in faces if face.name is not None)
 
 
 def _unmounted(library: Library, survey: Survey) -> list[bytes]:

@@ -69,6 +69,14 @@ class DamagedPhoto:
 
 
 @dataclass(frozen=True)
+class LostNames:
+    """A photo that has lost people with a name."""
+
+    path: Path
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class IndexSummary:
     """What a run did.
 
@@ -103,6 +111,7 @@ class IndexSummary:
     faces_joined: int = 0  # faces that joined a person who was known, with a name or without
     group_change: int | None = None  # the line of the journal that takes the grouping back; None where nothing moved
     grouped: bool = False  # whether the run looked for groups
+    names_lost: tuple[LostNames, ...] = ()  # of photos that were edited or replaced, and that no other file shows
     videos_left_out: int = 0  # those that cannot be read, because the extra for it is not installed
     nodes: Mapping[str, int] = field(default_factory=dict)  # how many photos each machine of a cluster has read
 
@@ -113,14 +122,6 @@ class IndexInterrupted(KeyboardInterrupt):
     def __init__(self, summary: IndexSummary) -> None:
         super().__init__("interrupted")
         self.summary = summary
-
-
-@dataclass(frozen=True)
-class LostNames:
-    """A photo that has lost people with a name."""
-
-    path: Path
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)

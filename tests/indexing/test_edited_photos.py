@@ -93,6 +93,20 @@ def test_somebody_else_at_that_place_and_the_same_person_elsewhere_are_nobody_ye
     assert np.linalg.norm(np.subtract(ANN, STRANGER)) / 255 > THRESHOLD
 
 
+def test_whose_name_an_edit_takes_is_said(corrected_library: Library, album: Path) -> None:
+    shutil.copy(album / "Bob" / "2.png", album / "Bob" / "copy.png")
+    assert index(corrected_library, album).names_lost == ()
+    draw(album / "together.png", brighter(ANN), (255, 255, 255))
+    draw(album / "Bob" / "1.png", STRANGER)
+    draw(album / "Bob" / "2.png", STRANGER, ANN)  # its copy keeps what it was
+    shutil.copy(album / "Carl" / "0.png", album / "Ann" / "1.png")
+    lost = {
+        photo.path.relative_to(album).as_posix(): photo.names for photo in index(corrected_library, album).names_lost
+    }
+    assert lost == {"together.png": ("Carl",), "Bob/1.png": ("Bob",), "Ann/1.png": ("Ann",)}
+    assert index(corrected_library, album).names_lost == ()
+
+
 def test_photos_that_are_edited_at_once_are_one_change(corrected_library: Library, album: Path) -> None:
     lines = len(change_log(corrected_library))
     for number in range(3):

@@ -25,6 +25,7 @@ from facesearch.library.rows.face_columns import (
     found_values,
     from_blob,
 )
+from facesearch.library.rows.files import UNSHOWN
 from facesearch.records import (
     DetectedFace,
     EmbeddedFace,
@@ -117,13 +118,9 @@ class Catalog:
 
     def drop_unshown(self) -> int:
         """Delete the photos that no file shows any more, with their faces; returns the number of photos."""
-        unshown = (
-            "SELECT photo_id FROM left_photos "
-            "WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.photo_id = left_photos.photo_id)"
-        )
-        rows = self._database.rows(f"SELECT id FROM faces WHERE photo_id IN ({unshown}) AND embedding IS NOT NULL")
+        rows = self._database.rows(f"SELECT id FROM faces WHERE photo_id IN ({UNSHOWN}) AND embedding IS NOT NULL")
         self._database.changes.removed.extend(row[0] for row in rows)
-        count = self._database.execute(f"DELETE FROM photos WHERE id IN ({unshown})").rowcount
+        count = self._database.execute(f"DELETE FROM photos WHERE id IN ({UNSHOWN})").rowcount
         self._database.execute("DELETE FROM left_photos")
         return count
 

@@ -15,6 +15,12 @@ from facesearch.library.rows.database import Database, as_text, now
 from facesearch.paths import in_one_form, stored_path
 from facesearch.records import KnownFile, PhotoFile
 
+UNSHOWN = (
+    "SELECT photo_id FROM left_photos "
+    "WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.photo_id = left_photos.photo_id)"
+)
+"""The photos that no file shows any more, which `Catalog.drop_unshown` deletes."""
+
 
 class Files:
     """Reads and changes the files of a library."""
@@ -81,6 +87,10 @@ class Files:
         """The files that show some photos: `stored_path`, file id, photo id, whether known to be missing."""
         rows = self._database.rows_in("SELECT path, id, photo_id, missing FROM files WHERE photo_id IN ({})", photo_ids)
         return [(path, file_id, photo_id, bool(missing)) for path, file_id, photo_id, missing in sorted(rows)]
+
+    def unshown_photos(self) -> set[int]:
+        """The photos that no file shows any more."""
+        return {row[0] for row in self._database.rows(UNSHOWN)}
 
     def with_copies(self, photo_ids: Iterable[int]) -> list[int]:
         """Those of some photos that several files show."""
