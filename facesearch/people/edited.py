@@ -18,7 +18,7 @@ from facesearch.people.added import FaceReader, look_again
 from facesearch.photos import read_photo_apart
 from facesearch.records import EmbeddedFace, PhotoFile, StoredFace
 from facesearch.vision.boxes import FOUND_AGAIN, pair_up, pair_up_in_time
-from facesearch.vision.edits import Edit, possible_edits, unchanged
+from facesearch.vision.edits import Edit, cuts, possible_edits, unchanged
 
 ACTION = "edit"
 
@@ -50,9 +50,9 @@ def keep_people(
     added to the former one (`carried_faces`); they are added to the new one, unless the detector finds them there.
     A face is the same where its box covers half of the union with the former one, and its embedding is within the
     distance up to which two faces count as one person. A photo that was only scaled, or turned by quarter turns, is
-    compared as such; after a crop the boxes lie elsewhere, and nothing is kept. A face without an embedding is the same
-    where the photo shows another one as before, or had none. Faces in a video, or in the film of a motion photo, are
-    compared by time too.
+    compared as such, and so is one that was cut, as far as a face that looks as before tells where. A face without an
+    embedding is the same where the photo shows another one as before, or had none. Faces in a video, or in the film of
+    a motion photo, are compared by time too.
     """
     kept = 0
     with library.people.change(ACTION) as change:
@@ -115,15 +115,43 @@ def _same_faces(library: Library, former_id: int, photo_id: int) -> list[tuple[i
         return []
     without = {face.face_id for face in former if not face.is_embedded}
     edits, has_its_shape = _edits(library, former_id, photo_id)
+    far = _distances(library, [face for face in former if face.is_embedded], new)
     best: list[tuple[int, int]] = []
-    for edit in edits:
+    for edit in [*edits, *_cuts(library, former, new, far)]:
         pairs = pair_up([face.box for face in new], [edit.box(face.box) for face in former], FOUND_AGAIN)
         ids = [(former[old].face_id, new[place].face_id) for place, old in pairs]
-        same = _alike(library, [pair for pair in ids if pair[0] not in without])
+        same = [pair for pair in ids if far.get(pair, np.inf) <= library.threshold]
         if has_its_shape and _is_trusted(former, same):
             same += [pair for pair in ids if pair[0] in without]
-        best = max(best, same, key=len)
+        # After a cut a face is nearly what it was, and its twin beside it is not.
+        best = max(best, same, key=lambda ids: (len(ids), -sum(far.get(pair, 0.0) for pair in ids)))
     return best
+
+
+def _distances(
+    library: Library, former: Sequence[StoredFace], new: Sequence[StoredFace]
+) -> dict[tuple[int, int], float]:
+    """How far each face of the former content is from each of the new one, by their ids."""
+    if not former or not new:
+        return {}
+    before, now = (library.places.of([face.face_id for face in faces]) for faces in (former, new))
+    rows = before.distances_to(now).tolist()
+    return {
+        (old.face_id, face.face_id): distance
+        for old, row in zip(former, rows, strict=True)
+        for face, distance in zip(new, row, strict=True)
+    }
+
+
+def _cuts(
+    library: Library, former: Sequence[StoredFace], new: Sequence[StoredFace], far: Mapping[tuple[int, int], float]
+) -> list[Edit]:
+    """The cuts of a photo that the faces tell of which look most as before."""
+    boxes = {face.face_id: face.box for face in (*former, *new)}
+    near = [pair for pair, distance in far.items() if distance <= library.threshold / 2]
+    sizes = library.catalog.photo_sizes([former[0].photo_id, new[0].photo_id])
+    pairs = [(boxes[old], boxes[face]) for old, face in near]
+    return cuts(sizes[former[0].photo_id], sizes[new[0].photo_id], pairs)
 
 
 def _edits(library: Library, former_id: int, photo_id: int) -> tuple[list[Edit], bool]:

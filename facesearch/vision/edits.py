@@ -1,16 +1,19 @@
-"""Where what lies on a photo lies after an edit that shows the whole of it: turned by quarter turns, larger or smaller.
+"""Where what lies on a photo lies after an edit: turned by quarter turns, larger or smaller, or cut.
 
-Knows no faces and no files.
+Knows no files, and of faces only where they are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from facesearch.records import Floats
 
+_SAME_SIZE = 0.15  # by which the sides of two boxes of one face may differ in their ratio
+_BESIDE = 0.02  # how far a cut photo may seem to reach beyond the whole one, in its sides
 _SAME_SHAPE = 0.01  # by which ratios of width to height may differ where a photo was only made larger or smaller
 
 
@@ -22,6 +25,8 @@ class Edit:
     former_px: tuple[int, int]  # width and height before the edit
     across: float  # by how much wider the turned photo was made
     down: float  # and higher
+    left: float = 0.0  # what was cut off, in px of the edited photo
+    top: float = 0.0
 
     def points(self, points: Floats) -> Floats:
         """Where points lie, float32 (N, 2) to the same."""
@@ -29,7 +34,7 @@ class Edit:
         for _ in range(self.turns):
             points = np.stack([height - points[:, 1], points[:, 0]], axis=1)
             width, height = height, width
-        return np.asarray(points * np.array([self.across, self.down]), np.float32)
+        return np.asarray(points * np.array([self.across, self.down]) - np.array([self.left, self.top]), np.float32)
 
     def box(self, box: Floats) -> Floats:
         """Where a box x1 y1 x2 y2 lies, float32 (4,) to the same."""
@@ -46,6 +51,23 @@ def possible_edits(former_px: tuple[int, int], new_px: tuple[int, int]) -> list[
         if abs(across / down - 1) <= _SAME_SHAPE:
             edits.append(Edit(turns, former_px, across, down))
     return edits
+
+
+def cuts(former_px: tuple[int, int], new_px: tuple[int, int], pairs: Sequence[tuple[Floats, Floats]]) -> list[Edit]:
+    """The cuts, with the rest made larger or smaller, that faces tell of, by their boxes x1 y1 x2 y2 before and after;
+    without those after which more would be seen than before."""
+    found = []
+    for before, after in pairs:
+        across, down = ((after[side + 2] - after[side]) / (before[side + 2] - before[side]) for side in (0, 1))
+        if not (across > 0 and abs(across / down - 1) <= _SAME_SIZE):
+            continue
+        scale = float(np.sqrt(across * down))
+        left, top = ((before[:2] + before[2:]) * scale - (after[:2] + after[2:])) / 2
+        spare = _BESIDE * max(new_px)
+        width, height = (side * scale for side in former_px)
+        if min(left, top) >= -spare and left + new_px[0] <= width + spare and top + new_px[1] <= height + spare:
+            found.append(Edit(0, former_px, scale, scale, float(left), float(top)))
+    return found
 
 
 def unchanged(former_px: tuple[int, int]) -> Edit:

@@ -15,6 +15,7 @@ from support.people_library import ANN, BOB, STRANGER, create, everything, index
 from support.tiles import MODELS, THRESHOLD, Colour, draw
 
 from facesearch.demo import write_album
+from facesearch.indexing.summary import LostNames
 from facesearch.library import Library, forget
 from facesearch.library.space import Space
 from facesearch.library.spaces import Spaces
@@ -161,7 +162,7 @@ def photo(library: Library, number: int, size_px: tuple[int, int], box: tuple[fl
         ((400, 300), (150, 100, 250, 200), 0.0, 0),  # a third of the union
         ((400, 300), (100, 100, 200, 200), 0.11, 0),  # farther than the threshold
         ((200, 150), (50, 50, 100, 100), 0.0, 1),  # half as large
-        ((200, 150), (100, 100, 200, 200), 0.0, 0),
+        ((200, 150), (100, 40, 200, 140), 0.0, 1),  # cut, to the same shape
         ((300, 400), (100, 100, 200, 200), 0.0, 1),  # another shape, as cut at the right
         ((300, 400), (75, 133, 150, 267), 0.0, 0),
         ((400, 300), (200, 100, 300, 200), 0.0, 1),  # turned upside down
@@ -169,6 +170,10 @@ def photo(library: Library, number: int, size_px: tuple[int, int], box: tuple[fl
         ((300, 400), (100, 200, 200, 300), 0.0, 1),  # turned to the left
         ((150, 200), (50, 100, 100, 150), 0.0, 1),  # and half as large
         ((300, 380), (100, 200, 200, 300), 0.0, 0),  # and cut
+        ((250, 250), (20, 60, 120, 160), 0.0, 1),  # cut on all sides
+        ((250, 250), (20, 60, 120, 160), 0.06, 0),  # which may be somebody else
+        ((125, 125), (10, 30, 60, 80), 0.0, 1),  # and half as large
+        ((250, 250), (150, 100, 250, 200), 0.0, 0),  # there was nothing so far to the left
     ],
 )
 def test_the_place_is_compared_in_the_photo_as_it_was(
@@ -182,6 +187,21 @@ def test_the_place_is_compared_in_the_photo_as_it_was(
         new = photo(library, 2, size_px, box, off)
         assert keep_people(library, [(1, 2)]) == kept
         assert library.people.member(new) == ((1, "user") if kept else None)
+
+
+def test_after_a_cut_everybody_is_who_they_were(corrected_library: Library, album: Path) -> None:
+    """Of two who look alike, too."""
+    twin, photo = (ANN[0] + 4, ANN[1], ANN[2]), album / "twins.png"
+    draw(photo, ANN, twin, BOB)
+    index(corrected_library, album)
+    known = corrected_library.files.under([photo])[bytes(photo)]
+    assert known.photo_id is not None
+    faces = sorted(corrected_library.catalog.faces_in([known.photo_id]), key=lambda face: float(face.box[0]))
+    for face, name in zip(faces, ("Ann", "Eve", "Bob"), strict=True):
+        name_faces(corrected_library, [face.face_id], name)
+    draw(photo, twin)
+    assert index(corrected_library, album).names_lost == (LostNames(photo, ("Ann", "Bob")),)
+    assert on(corrected_library, photo) == [("Eve", [])]
 
 
 def test_the_distance_is_that_of_the_taught_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
