@@ -1,4 +1,4 @@
-"""Hints: the teacher's maps are read where they lie on a face, and a tower learns to foretell them."""
+"""Hints: the teacher's maps are read where they lie on a face, and a tower learns to predict them."""
 
 from __future__ import annotations
 

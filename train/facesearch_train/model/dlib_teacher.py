@@ -28,12 +28,13 @@ from facesearch_train.model.dlib_weights import DlibLayer, DlibNetwork, read_dli
 
 EMBEDDING_SIZE = 128
 CHIP_PX = 150  # the side of the image that the network was trained on
-MAP_CELLS = (8, 4)  # the sides of the maps that can teach where on a face something is
+# The maps that can teach where on a face something is: how many cells on a side -> px of the chip between two cells.
+MAP_STRIDES = {8: 16, 4: 32}
 
 # How dlib's chip lies on a crop, as fractions of its side: the left and upper edge, and the width. dlib finds five
 # landmarks in every photo and cuts by those; this place is the median of 400 such cuts.
 CHIP_LEFT, CHIP_TOP, CHIP_WIDTH = 6 / 112, 22 / 112, 100 / 112
-_PLACEMENT_VERSION = 1  # raise it when the same crop would give other embeddings
+_PLACEMENT_VERSION = 1  # raise it when the same crop gives other embeddings
 
 _PACKAGE = "face_recognition_models"
 _FILE = "models/dlib_face_recognition_resnet_model_v1.dat"
@@ -63,7 +64,7 @@ def teacher_network(network: DlibNetwork, input_size_px: int | None = CROP_SIZE_
     chip = image if input_size_px is None else _chip(image, network.side_px)
     builder = _Builder()
     embedding = builder.embedding(_normalised(chip, network), network.layers)
-    seen = [embedding, *(builder.last_maps[side] for side in MAP_CELLS)] if maps else embedding
+    seen = [embedding, *(builder.last_maps[side] for side in MAP_STRIDES)] if maps else embedding
     model = keras.Model(image, seen, name="dlib_teacher")
     builder.set_weights()
     model.trainable = False

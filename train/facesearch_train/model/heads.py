@@ -24,7 +24,7 @@ from facesearch_train.model.losses import (
     identity_loss,
     pair_distance,
 )
-from facesearch_train.model.momentum import MomentumTower
+from facesearch_train.model.momentum import MomentumTower, remember
 from facesearch_train.model.network import build_siamese, resize_layer
 from facesearch_train.model.taught_head import TaughtHead
 from facesearch_train.schedule import CyclicalAdam
@@ -93,9 +93,8 @@ class PeopleHead(keras.layers.Layer):
             loss = loss + self.stage.identity * identity_loss(embeddings, ids, self.prototypes)
         genuine, impostor = batch_distances(embeddings, ids)
         if training and self.memory:
-            last = (views - 1) * ops.shape(ids)[0]  # of the batch's views the momentum tower's, where there is one
-            self.remembered.assign(ops.stop_gradient(gallery[last : last + self.memory]))
-            self.remembered_ids.assign(gallery_ids[last : last + self.memory])
+            remember(self.remembered, batch[-1])  # the momentum tower's, if there is one
+            remember(self.remembered_ids, ids)
         ones = ops.ones_like(loss)
         return ops.stack([loss, genuine * ones, impostor * ones], axis=1)
 

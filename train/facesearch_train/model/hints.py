@@ -1,7 +1,7 @@
-"""What the teacher sees where on a face, for the tower's own maps to tell: thousands of numbers a photo to learn from,
-where distances alone give a few.
+"""What the teacher sees at each place of a face: the tower learns to predict it from its own maps. A photo gives
+thousands of such numbers, and only a few distances.
 
-Small layers on the tower foretell the teacher's maps and its embedding from the tower's maps; they never ship. Source:
+Small layers on the tower predict the teacher's maps and embedding from the tower's maps; they never ship. Source:
 Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015.
 """
 
@@ -16,28 +16,28 @@ from keras import ops
 from numpy.typing import NDArray
 
 from facesearch.records import Floats
-from facesearch_train.model.dlib_teacher import CHIP_LEFT, CHIP_PX, CHIP_TOP, CHIP_WIDTH
+from facesearch_train.model.dlib_teacher import CHIP_LEFT, CHIP_PX, CHIP_TOP, CHIP_WIDTH, MAP_STRIDES
 from facesearch_train.model.network import DenseNetShape
 
-# A channel of the teacher that says the same everywhere has nothing to teach.
+# A channel of the teacher that is the same everywhere has nothing to teach.
 _LEAST_VARIANCE = 1e-4
 
 
 def hinted_tower(tower: keras.Model, shape: DenseNetShape) -> keras.Model:
-    """The tower with its maps: (B, S, S, 3) -> embeddings, the maps of its last block but one, and of its last one."""
+    """The tower with its maps: (B, S, S, 3) -> embeddings, the maps of its second to last block, and of its last."""
     middle = tower.get_layer(f"pool{len(shape.units)}_relu").output
     return keras.Model(tower.inputs, [tower.outputs[0], middle, tower.get_layer("final_relu").output], name="hinted")
 
 
 def map_strides(shape: DenseNetShape) -> tuple[int, int]:
-    """How many pixels of the input lie between two cells of the two maps that `hinted_tower` gives."""
+    """The pixels of the input between two cells, for each of the two maps of `hinted_tower`."""
     middle = 2 ** (len(shape.units) - 1) * (2 if shape.initial_pool else 1)
     return middle, 2 * middle
 
 
 @keras.saving.register_keras_serializable("facesearch")
 class Hints(keras.layers.Layer):
-    """How badly the tower's maps foretell the teacher's: the mean of three squared errors, 1 for one who knows nothing.
+    """How badly the tower's maps predict the teacher's: the mean of three squared errors, 1 for a constant prediction.
 
     Two maps of the tower (see `hinted_tower`), the teacher's embedding (B, 128) and its maps of 8 x 8 and 4 x 4 cells
     -> (B,). Each channel of the teacher weighs alike, whatever its scale.
@@ -81,7 +81,7 @@ class Hints(keras.layers.Layer):
 
 
 def _error(foretold: Any, wanted: Any) -> Any:
-    """The mean squared error of each crop, every channel of `wanted` brought to variance 1 in the batch: -> (B,)."""
+    """The mean squared error of each crop, every channel of `wanted` scaled to variance 1 in the batch: -> (B,)."""
     axes = tuple(range(len(wanted.shape) - 1))
     wanted = ops.stop_gradient(wanted)
     mean, variance = ops.moments(wanted, axes=axes, keepdims=True)
@@ -90,9 +90,10 @@ def _error(foretold: Any, wanted: Any) -> Any:
 
 
 def interpolation(teacher_cells: int, tower_cells: int, stride: float) -> tuple[Floats, Floats]:
-    """How to read the tower's maps where the teacher's cells lie: weights of rows and of columns, each (teacher's
-    cells, tower's cells). stride: between two cells of the tower, as a share of its input."""
-    teacher_stride = {8: 16, 4: 32}[teacher_cells]
+    """How to read the tower's maps at the teacher's cells: weights of rows and of columns, each (teacher's cells,
+    tower's cells). teacher_cells: a key of MAP_STRIDES. stride: between two cells of the tower, as a share of its
+    input."""
+    teacher_stride = MAP_STRIDES[teacher_cells]
     centres = (teacher_stride * np.arange(teacher_cells) + teacher_stride + 1) / CHIP_PX * CHIP_WIDTH
     rows, columns = ((first + centres) / stride - 0.5 for first in (CHIP_TOP, CHIP_LEFT))
     return _linear(rows, tower_cells), _linear(columns, tower_cells)

@@ -1,4 +1,4 @@
-"""The momentum tower: a copy of the tower that follows it slowly, and fills the memory of a batch of people.
+"""The momentum tower: a copy of the tower that follows it slowly, and fills the memory of earlier batches.
 
 Embeddings that a tower gave some steps ago lie elsewhere than those that it gives now, so that a fast tower learns to
 tell old ones from new ones instead of people from people. A copy whose weights are a running mean of the tower's moves
@@ -14,6 +14,14 @@ from typing import Any
 
 import keras
 from keras import ops
+
+
+def remember(memory: Any, batch: Any) -> None:
+    """Put a batch, without its gradients, in front of a memory of earlier ones: variable (M, ...) and (B, ...).
+
+    The oldest rows go.
+    """
+    memory.assign(ops.concatenate([ops.stop_gradient(batch), memory.value], axis=0)[: memory.shape[0]])
 
 
 class MomentumTower(keras.layers.Layer):

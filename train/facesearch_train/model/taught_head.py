@@ -11,6 +11,7 @@ from keras import ops
 from facesearch_train.config import Stage, TrainConfig
 from facesearch_train.data.taught import THRESHOLD_PLACE
 from facesearch_train.model.losses import batch_distances
+from facesearch_train.model.momentum import remember
 from facesearch_train.model.teaching import (
     mixed_labels,
     neighbour_loss,
@@ -25,10 +26,10 @@ from facesearch_train.model.teaching import (
 class TaughtHead(keras.layers.Layer):
     """The loss of a batch against the teacher's places of its photos, and of those that it remembers.
 
-    (B, D) embeddings, (B,) person numbers, (B, K) places, (B,) what the teacher's hints cost where it gives some, and
-    (B, D) embeddings of the same views by the momentum tower where there is one -> (B, 3): the loss of each anchor, and
+    (B, D) embeddings, (B,) person numbers, (B, K) places, (B,) the cost of the teacher's hints if it gives any, and
+    (B, D) embeddings of the same views by the momentum tower if there is one -> (B, 3): the loss of each anchor, and
     the batch's mean genuine and mean impostor distance in every row. The memory holds the latest `memory` embeddings
-    (the momentum tower's, where there is one) with their places, for the softmax over neighbours to be told from.
+    (the momentum tower's, if there is one) with their places, for the softmax over neighbours.
     config: with the stage's own settings (see TrainConfig.of_stage).
     """
 
@@ -65,19 +66,12 @@ class TaughtHead(keras.layers.Layer):
         if hints is not None:
             loss = loss + lessons.hints * hints
         if training and self.memory:
-            self._remember(embeddings if slow is None else slow, places)
+            remember(self.remembered, embeddings if slow is None else slow)
+            remember(self.remembered_places, places)
+            remember(self.empty, ops.zeros_like(embeddings[:, 0]))
         genuine, impostor = batch_distances(embeddings, ids)
         ones = ops.ones_like(loss)
         return ops.stack([loss, genuine * ones, impostor * ones], axis=1)
-
-    def _remember(self, embeddings: Any, places: Any) -> None:
-        """The batch takes the place of the oldest in the memory."""
-        for memory, new in (
-            (self.remembered, embeddings),
-            (self.remembered_places, places),
-            (self.empty, ops.zeros_like(embeddings[:, 0])),
-        ):
-            memory.assign(ops.concatenate([ops.stop_gradient(new), memory.value], axis=0)[: self.memory])
 
     def compute_output_shape(self, input_shape: Any, *_others: Any, **_named: Any) -> tuple[int | None, int]:
         return (input_shape[0][0], 3)
