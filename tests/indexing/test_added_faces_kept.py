@@ -162,6 +162,15 @@ def test_a_reindex_with_another_tower_embeds_them_again(added_face_library: Libr
     np.testing.assert_allclose(added_face_library.catalog.embeddings_by_id([before])[before], 2 * embedding_of(DIM))
 
 
+def test_one_that_was_taken_out_can_be_put_back_after_a_reindex(added_face_library: Library) -> None:
+    undone = undo_change(added_face_library, 1)
+    assert undone.taken_back.names == ("Dora",)
+    assert reindex(added_face_library, READER.detector, OtherTower()).switched
+    put_back = undo_change(added_face_library, undone.change)
+    assert put_back.gone == 0
+    assert sorted(_named(added_face_library), key=str) == sorted([KEPT[0], ("Dora", "user", False), KEPT[2]], key=str)
+
+
 def test_another_detector_may_find_them(added_face_library: Library) -> None:
     before = _faces(added_face_library, "Dora")[0].face_id
     reindex(added_face_library, ShortSighted(glasses=True), READER.tower)

@@ -118,7 +118,10 @@ class Succession:
             "start_s = next.start_s, end_s = next.end_s, at_s = next.at_s, track = next.track "
             "FROM next_faces AS next "
             "WHERE next.former_id = faces.id",
-            "DELETE FROM removed_faces",
+            # Those that an undo can bring back keep name and box, where the photo shows what it did.
+            "DELETE FROM removed_faces WHERE photo_id IN (SELECT photo_id FROM next_photos WHERE sha256 IS NOT NULL)",
+            "UPDATE removed_faces SET landmarks = NULL, embedding = NULL, quality = NULL, score = 0, "
+            "found_by = CASE found_by WHEN 'detector' THEN 'user' ELSE found_by END",
             "DELETE FROM faces WHERE id NOT IN (SELECT former_id FROM next_faces WHERE former_id IS NOT NULL)",
             "INSERT INTO faces (photo_id, box, landmarks, score, quality, embedding, found_by, start_s, end_s, at_s, "
             "track) SELECT photo_id, box, landmarks, score, quality, embedding, found_by, start_s, end_s, at_s, track "
