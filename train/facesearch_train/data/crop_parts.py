@@ -21,14 +21,14 @@ from facesearch_train.data.packs import PhotoReader, TrainingPhoto
 
 # Photos done between two saves: 256 crops are 10 MB, some ten seconds of work.
 PART_SIZE = 256
-# Photos of a record file that tell whether it holds aligned crops.
+# How many photos of a record file are checked for being aligned crops.
 _LOOKED_AT = 100
 
 Progress = Callable[[int, int], None]  # photos done, photos in all
 
 
 class PhotoCounter:
-    """Counts photos across threads, and hands the count on."""
+    """Counts photos across threads, and reports the count."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:
         self._lock = threading.Lock()
@@ -46,8 +46,9 @@ class PhotoCounter:
 def cut_parts(dataset: Dataset, partial: Path, size_px: int, counter: PhotoCounter, workers: int) -> None:
     """Cut all photos that no earlier, interrupted build has cut: a file of PART_SIZE photos each.
 
-    Threads do: decoding, resizing and inference leave Python's lock. Measured on two busy cores and photos of 100 to
-    250 px, twice: 33 and 54 photos a second with two threads, 26 and 48 with two processes, 18 and 39 with one thread.
+    Threads suffice: decoding, resizing and inference release Python's lock. Measured on two busy cores and photos of
+    100 to 250 px, twice: 33 and 54 photos a second with two threads, 26 and 48 with two processes, 18 and 39 with one
+    thread.
     """
     with PhotoReader(partial) as reader:
         _cut_missing(_Work(dataset, reader, _are_aligned(dataset, reader), size_px, counter), partial, workers)
@@ -55,7 +56,7 @@ def cut_parts(dataset: Dataset, partial: Path, size_px: int, counter: PhotoCount
 
 @dataclass(frozen=True)
 class _Work:
-    """What all threads share."""
+    """What the threads share."""
 
     dataset: Dataset
     reader: PhotoReader
@@ -95,7 +96,7 @@ def _cut_missing(work: _Work, partial: Path, workers: int) -> None:
 
 
 def _are_aligned(dataset: Dataset, reader: PhotoReader) -> bool:
-    """Whether all photos are aligned crops. Of a record file's millions some are looked at: they are all of a kind."""
+    """Whether all photos are aligned crops. Checks some of a record file's millions: they are all of a kind."""
     step = max(1, len(dataset.photos) // _LOOKED_AT) if dataset.layout == "recordio" else 1
     return are_aligned_crops(dataset.photos[::step], reader)
 

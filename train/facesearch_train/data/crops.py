@@ -1,9 +1,10 @@
 """Aligned crops of a dataset, made once and kept as one uint8 memmap beside an index.
 
-A cache is a folder: `crops.npy`, uint8 (N, S, S, 3) with S 112 by default, and `index.json`: whose each row is, and how
-it was cut. It is built in a folder beside it and renamed when whole, so nobody ever sees half of one; an interrupted
-build goes on where it stopped. A cache is known by the files of its dataset, the detector, the template and this room's
-version. Refuses to guess: a photo without a face is left out and counted, unless its layout fixes where the face is.
+A cache is a folder: `crops.npy`, uint8 (N, S, S, 3) with S 112 by default, and `index.json`: the person in each row,
+and how it was cut. It is built in a folder beside it and renamed when complete, so nobody sees half of one; an
+interrupted build continues where it stopped. A cache is identified by the files of its dataset, the detector, the
+template and this room's version. Refuses to guess: a photo without a face is left out and counted, unless its layout
+fixes where the face is.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class CropSet:
 
     @property
     def identities(self) -> list[str]:
-        """Who each row shows."""
+        """The person in each row."""
         return [photo.identity for photo in self.dataset.photos]
 
     @property
@@ -73,7 +74,7 @@ class CropSet:
 
 
 def default_crops_dir() -> Path:
-    """Where caches are kept when nobody says otherwise: in the cache directory (see FACESEARCH_CACHE)."""
+    """Where caches lie by default: in the cache directory (see FACESEARCH_CACHE)."""
     folder = cache_dir()
     if folder is None:
         raise TrainingDataError("The cache directory cannot be written: point FACESEARCH_CACHE to a folder that can.")
@@ -225,7 +226,7 @@ def _join_parts(dataset: Dataset, partial: Path, size_px: int, fingerprint: str)
     for photo, crop in fallback.items():
         crops[row_of[photo]] = crop
     crops.flush()
-    del crops  # Windows renames no folder with a file that is mapped
+    del crops  # Windows cannot rename a folder that holds a mapped file
     origins = table["origins"].astype("U8")
     origins[list(fallback)] = "fallback"
     rows, dropped = np.flatnonzero(kept), np.flatnonzero(~kept)
@@ -265,7 +266,7 @@ def _header(dataset: Dataset, fingerprint: str) -> dict[str, Any]:
 
 
 def _refuse_other_folder(folder: Path) -> None:
-    """A cache that is made again replaces its whole folder: nothing else may lie there."""
+    """Refuse a folder that holds anything else: a cache that is made again replaces its whole folder."""
     others = {path.name for path in folder.iterdir()} - {"crops.npy", "index.json"} if folder.is_dir() else set()
     if others:
         raise TrainingDataError(

@@ -19,7 +19,7 @@ from facesearch.vision.alignment import align
 from facesearch.vision.detector.detector import Detector
 from facesearch_train.data.packs import PhotoReader, TrainingPhoto
 
-CROP_VERSION = 1  # raise it when the same photo would be cut otherwise: caches are then made again
+CROP_VERSION = 1  # raise it when the same photo is cut differently: caches are then made again
 
 Origin = Literal["detected", "aligned", "fallback"]
 Size = tuple[int, int]  # width, height in px
@@ -33,7 +33,7 @@ def _nowhere() -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """What became of one photo."""
+    """The outcome for one photo."""
 
     crop: Pixels | None  # uint8 (S, S, 3), or None and the reason
     origin: Origin = "detected"
@@ -47,7 +47,7 @@ Cutter = Callable[[TrainingPhoto], Cut]
 
 
 def detecting_cutter(detector: Detector, size_px: int = CROP_SIZE_PX, reader: PhotoReader | None = None) -> Cutter:
-    """A cutter that looks for the face. Not for two threads at once: each takes a detector of its own."""
+    """A cutter that looks for the face. Not thread-safe: each thread needs its own detector."""
 
     def cut(pixels: Pixels, size: tuple[int, int]) -> Cut:
         face = choose_face(detector.detect(pixels), size)

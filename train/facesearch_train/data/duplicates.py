@@ -64,7 +64,7 @@ def _sha256(photo: TrainingPhoto, reader: PhotoReader) -> str | None:
 
 
 def thumbnails(crops: Pixels) -> Floats:
-    """What is left of crops when light, contrast and detail go: uint8 (N, S, S, 3) -> float32 (N, 256), unit rows.
+    """Thumbnails without light, contrast and fine detail: uint8 (N, S, S, 3) -> float32 (N, 256), unit rows.
 
     A crop of one shade gives zeros, and so resembles nothing.
     """

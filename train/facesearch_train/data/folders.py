@@ -1,4 +1,4 @@
-"""What lies in a folder of training photos: sorted, without hidden files, however the disk answers."""
+"""The contents of a folder of training photos: sorted, without hidden files, in the same order on every disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from facesearch.photos import PHOTO_SUFFIXES
 
 
 def step_into_lone_folder(path: Path) -> Path:
-    """Down while the folder holds one folder of folders and no photo, as unpacked archives do."""
+    """Step into a lone folder of folders, without photos beside it, as unpacked archives have."""
     while True:
         entries = [entry for entry in entries_of(path) if not is_hidden(entry.name)]
         folders = [entry for entry in entries if entry.is_dir()]

@@ -1,6 +1,6 @@
 """Several datasets as one: the same person in two of them becomes one identity, the same shot is kept once.
 
-Knows names and numbers only; whether two faces look alike is never asked. Merging is by these rules, each reported:
+Knows only names and numbers, and never compares faces. Merges by these rules, and reports each use:
 an identity is `dataset/name`, except that (1) sets named by CelebA's ids share CelebA's people, and (2) people called
 by the same first and last name, spelled alike but for case and separators, are one person.
 """
@@ -73,7 +73,7 @@ def celeba_sets(datasets: Sequence[Dataset]) -> list[Dataset]:
 
 
 def same_name(name: str) -> str | None:
-    """What two spellings of a full name have in common (`Keira_Knightley`, `keira knightley`); None for ids."""
+    """The common form of all spellings of a full name (`Keira_Knightley`, `keira knightley`); None for ids."""
     spelled = _SEPARATORS.sub("_", name).strip("_").casefold()
     return spelled if _FULL_NAME.fullmatch(spelled) else None
 

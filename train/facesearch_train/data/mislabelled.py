@@ -1,7 +1,7 @@
 """Labels that a tower doubts: photos far from their own person's others, and two people who look like one.
 
 Numbers only, in terms of mean squared distances, which centroids and spreads give exactly without all pairs. A tower
-errs, the weaker the more often: these are suggestions to look at, worst first. Refuses to judge a person's label by
+errs, a weak one often: these are suggestions to check, worst first. Refuses to judge a person's label by
 fewer than two other photos.
 """
 
@@ -21,7 +21,7 @@ FAR = 3.5
 LEAST_OTHERS = 2
 # Two people look like one when their photos are, on average, no farther apart than this share of what is usual.
 ONE_PERSON = 0.5
-# The nearest person stands out who is no farther than this share of the second nearest's distance.
+# The nearest person stands out if no farther than this share of the second nearest's distance.
 STANDS_OUT = 0.6
 # Where the judge says from which distance on two photos show one person, and that person lies within it, a smaller
 # lead will do. Figures: scripts/bench_checking.py.
@@ -51,7 +51,7 @@ class Twins:
 
 @dataclass(frozen=True, eq=False)
 class People:
-    """What is known of each person."""
+    """Statistics of each person."""
 
     numbers: NDArray[np.int64]  # (P,)
     counts: NDArray[np.int64]  # (P,)
@@ -140,8 +140,8 @@ def _nearest_other(known: People, embedding: Floats, own: int) -> tuple[int, flo
 def find_twins(embeddings: Floats, people: NDArray[np.int32]) -> list[Twins]:
     """Pairs of people with two photos or more who look like one, the most alike first.
 
-    Cut one person's photos in two, and the mean squared distance between the halves is that within them, give or take.
-    So between two people it may exceed the mean within both by ONE_PERSON of the usual one at most. As a tower that
+    If one person's photos are cut in two, the mean squared distance between the halves is about that within them.
+    So between two people it may exceed the mean within both by at most ONE_PERSON of the usual one. As a tower that
     crowds strangers gives such pairs by the thousand, both must also be each other's nearest, and stand out from the
     second nearest of either.
     """

@@ -1,6 +1,6 @@
 """A training photo, and its bytes and pixels wherever it lies: in a file of its own, or packed with others into one.
 
-A packed photo has a path below the packed file, as if that were a folder; nothing is ever unpacked there.
+A packed photo has a path below the packed file, as if that were a folder; nothing is unpacked there.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class RecordPack:
 
 
 class RecordPhotos(Sequence[TrainingPhoto]):
-    """The photos of a record file, each made when it is asked for: 32 bytes a photo are held, for there are millions.
+    """The photos of a record file, each created on access: holds 32 bytes per photo, since there are millions.
 
     Their paths are `label/key` below the record file.
     """

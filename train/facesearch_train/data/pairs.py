@@ -1,6 +1,6 @@
-"""Which photos meet in a batch: the published random pairs, or batches of people. Draws indices, seeded; reads crops.
+"""Which photos meet in a batch: the published random pairs, or batches of people. Draws indices by a seed; reads crops.
 
-An epoch's draw depends on the seed and the epoch's number alone, so that a resumed run sees what it would have seen.
+An epoch's draw depends only on the seed and the epoch's number, so that a resumed run sees the same batches.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Photos in MXNet's RecordIO, the form in which InsightFace hands out face sets: `train.rec`, `train.idx`, `property`.
+"""Photos in MXNet's RecordIO, in which InsightFace publishes face sets: `train.rec`, `train.idx`, `property`.
 
 A record is a magic number, three bits of flag with 29 bits of length, and data padded to four bytes. The data begin
 with flag, label and two ids (`<IfQQ`), then `flag` labels where flag is not 0. Record 0 and the records of identities
@@ -43,8 +43,8 @@ class Records:
     labels: Ints  # the person in each
     offsets: Ints  # where their records begin
     sizes: Ints  # of the photos, in bytes; where a record is split, of its first part
-    damaged: int  # records that are none
-    cut_off: int  # records that the index names, but which the file ends before
+    damaged: int  # records that are not photos
+    cut_off: int  # records in the index that lie beyond the file's end
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def _read_index(path: Path) -> tuple[Ints, Ints]:
     """Keys and offsets, in the order of the file."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", DeprecationWarning)  # NumPy's way to say that there is other text
+            warnings.simplefilter("error", DeprecationWarning)  # NumPy's error for any other text
             numbers = np.fromfile(path, np.int64, sep=" ")
     except OSError as error:
         raise TrainingDataError(

@@ -1,4 +1,4 @@
-"""Who is trained on and who validates: a split by person, never by photo, that stays put as photos come in.
+"""Who is trained on and who validates: a split by person, never by photo, that stays the same as photos are added.
 
 Knows names only.
 """
@@ -71,6 +71,6 @@ def _chance(person: str, seed: int) -> float:
 
 
 def _key(person: str) -> str:
-    """What a person is known by, whatever the dataset and the spelling of a full name."""
+    """The key of a person, whatever the dataset and the spelling of a full name."""
     name = bare_name(person)
     return same_name(name) or name

@@ -97,7 +97,7 @@ class Tarball:
                 yield plain
             return
         with self._scratch_file(scratch) as inflated:
-            # What lies behind a fault is missing then, and missed by whoever reads there.
+            # What lies after a fault is then missing, and reading it raises an error.
             with self.path.open("rb") as packed, suppress(EOFError, zlib.error):
                 for piece in _inflated(packed):
                     self._write(inflated, piece)
@@ -116,7 +116,7 @@ class Tarball:
         try:
             while piece:
                 piece = piece[inflated.write(piece) :]
-        except OSError as error:  # of the disk: no photo is at fault
+        except OSError as error:  # a fault of the disk, not of a photo
             raise self._no_room(error) from error
 
     def _no_room(self, error: OSError) -> TrainingDataError:

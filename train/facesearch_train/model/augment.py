@@ -1,8 +1,8 @@
 """Augmentation on the accelerator: what changes between two photos of one person, applied to a whole batch at once.
 
-One Keras layer, `keras.ops` only. Geometry is one bilinear resampling; colour is one 3x3 matrix a crop; blur and low
-resolution are matrix products, JPEG too (`degradation`, `jpeg`). What is switched off is neither computed nor drawn.
-Figures: `scripts/bench_training.py`.
+One Keras layer, `keras.ops` only. Geometry is one bilinear resampling; colour is one 3x3 matrix per crop; blur and low
+resolution are matrix products, JPEG too (`degradation`, `jpeg`). Changes that are switched off are neither computed nor
+drawn. Figures: `scripts/bench_training.py`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Augmentation:
     The others are the share of crops that: grey, lose their colour; low_resolution, are shrunk to 30 samples across or
     more and blown up again; erase, have a rectangle anywhere painted over; occlusion, have dark glasses, a mask or a
     hand before the face, which turn and shift with it; blur, are out of focus; motion, are smeared along or across;
-    jpeg, are saved with quality 20 to 85.
+    jpeg, are saved at a quality of 20 to 85.
     """
 
     flip: bool = True
@@ -76,7 +76,7 @@ class Augment(keras.layers.Layer):
         self.random = keras.random.SeedGenerator(seed)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Let an epoch's changes depend on the seed and the epoch's number alone, so that resuming repeats them."""
+        """Let an epoch's changes depend only on the seed and the epoch's number, so that a resumed run repeats them."""
         begin_epoch(self.random, self.seed, epoch)
 
     def call(self, crops: Any, training: bool = False) -> Any:
@@ -133,7 +133,7 @@ class Augment(keras.layers.Layer):
         return ((crops - mean) * contrast + mean) * brightness
 
     def _occlude(self, crops: Any) -> Any:
-        """Before the geometry: what hides a face moves with it."""
+        """Applied before the geometry, so that what hides a face moves with it."""
         if not self.augmentation.occlusion:
             return crops
         kind = ops.floor(self._uniform(crops, 0.0, len(OCCLUSIONS) - 1e-3))
@@ -187,7 +187,7 @@ class Augment(keras.layers.Layer):
 
 
 def begin_epoch(generator: keras.random.SeedGenerator, seed: int, epoch: int) -> None:
-    """Let what a generator draws from now on follow from a seed and an epoch's number."""
+    """Seed a generator by a seed and an epoch's number."""
     word = np.random.SeedSequence([seed, epoch]).generate_state(1)[0]
     generator.state.assign([int(word) >> 1, 0])  # 31 bits: Torch keeps the state as int32
 

@@ -1,7 +1,8 @@
-"""What hides or blurs a face in a photo: things before it, a moving camera, few pixels. For batches on the accelerator.
+"""What hides or blurs a face in a photo: objects in front of it, a moving camera, few pixels. For batches on the
+accelerator.
 
-Blur and low resolution are separable, so each is a matrix a crop and axis that multiplies the rows and the columns;
-their strength is a number of each crop's own. Draws nothing at random: `augment` does.
+Blur and low resolution are separable, so each is one matrix per crop and axis that multiplies the rows and the columns;
+each crop has its own strength. Draws nothing at random: `augment` does.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _ROUNDNESS = 4
 
 
 def occlusion(side: int, kind: Any, offset: Any, growth: Any, tone: Any) -> tuple[Any, Any]:
-    """Where a thing covers each crop and how light it is: masks (B, S, S, 1) of 0 and 1, shades (B, 1, 1, 1) 0..255.
+    """Where an object covers each crop, and how light it is: masks (B, S, S, 1) of 0 and 1, shades (B, 1, 1, 1) 0..255.
 
     kind: (B,) numbers of OCCLUSIONS' rows. offset, growth: (B, 2) in -1..1, of the centre (x, y) and of the half sides
     (width, height). tone: (B,) in 0..1, from the darkest to the lightest.
@@ -53,12 +54,12 @@ def motion_matrix(side: int, length_px: Any) -> Any:
     """Smears lines of S pixels evenly along a length: (B,) px, 1 or less changes nothing -> (B, S, S)."""
     place = np.arange(side, dtype="float32")
     apart = ops.convert_to_tensor(np.abs(place[:, None] - place[None, :]))
-    # How much of a pixel lies within half the length from the centre.
+    # The share of a pixel that lies within half the length from the centre.
     return _normalised(ops.clip(ops.maximum(length_px, 1.0)[:, None, None] / 2 + 0.5 - apart[None], 0.0, 1.0))
 
 
 def shrink_matrix(side: int, samples: Any) -> Any:
-    """Shrinks lines of S pixels to fewer samples and blows them up again: (B,) how many, a fraction too -> (B, S, S).
+    """Shrinks lines of S pixels to fewer samples and enlarges them again: (B,) how many, also fractions -> (B, S, S).
 
     Both ways linear, shrinking with the triangle widened so that nothing aliases, as Pillow's BILINEAR. S samples
     change nothing.
@@ -80,5 +81,5 @@ def filtered(crops: Any, rows: Any, columns: Any) -> Any:
 
 
 def _normalised(weights: Any) -> Any:
-    """Rows that sum to 1; a row without any weight stays 0."""
+    """Scale rows to a sum of 1; a row of zeros stays as it is."""
     return weights / ops.maximum(ops.sum(weights, axis=-1, keepdims=True), 1e-6)

@@ -1,8 +1,8 @@
 """A teacher: the network behind `face_recognition`, dlib's ResNet, as a Keras graph that takes this project's crops.
 
-For training only. Its 128 numbers tell how far apart two faces are, labelled or not; under 0.6 it takes them for one
-person. The graph runs in any Keras backend, beside the tower that it teaches, and in OpenVINO. Its weights are read
-where the user has installed them (the extra `teacher`); nothing of them is kept here. Source of the network: dlib's
+For training only. The distance of its 128 numbers tells how alike two faces are, labelled or not; below 0.6 it takes
+them for one person. The graph runs in any Keras backend, beside the tower that it teaches, and in OpenVINO. Reads the
+weights that the user has installed (the extra `teacher`), and keeps nothing of them. Source of the network: dlib's
 `dnn_face_recognition_ex.cpp` (King 2017; public domain weights).
 """
 
@@ -54,8 +54,8 @@ def dlib_weights_path() -> Path:
 def teacher_network(network: DlibNetwork, input_size_px: int | None = CROP_SIZE_PX, *, maps: bool = False) -> Any:
     """A Keras model: RGB 0..255, float32 (N, S, S, 3) -> (N, 128). Its weights are not to be trained.
 
-    input_size_px: S of this project's crops; None: images as dlib itself cuts them, of 150 px. maps: give the maps of
-    8 x 8 and of 4 x 4 cells too, each as the last block of its size leaves them.
+    input_size_px: S of this project's crops; None: images as dlib itself cuts them, of 150 px. maps: also give the
+    maps of 8 x 8 and of 4 x 4 cells, each from the last block of its size.
     """
     import keras
 
@@ -92,14 +92,14 @@ def _normalised(chip: Any, network: DlibNetwork) -> Any:
 
 
 class _Builder:
-    """Turns dlib's list of layers into Keras' layers, and sets their weights when the graph stands."""
+    """Turns dlib's list of layers into Keras' layers, and sets their weights once the graph is built."""
 
     def __init__(self) -> None:
         self._weights: list[tuple[Any, list[Any]]] = []
         self.last_maps: dict[int, Any] = {}  # by their side
 
     def set_weights(self) -> None:
-        """To be called once the model exists."""
+        """Set the weights. Call it once the model exists."""
         for layer, weights in self._weights:
             layer.set_weights(weights)
 
@@ -153,7 +153,7 @@ class _Builder:
         return layers.Activation("relu")(layers.Add()([own, maps]))
 
     def _convolution(self, maps: Any, layer: DlibLayer, affine: DlibLayer) -> Any:
-        """A convolution, and the factor and shift a channel behind it, as one convolution."""
+        """A convolution and the factor and shift of each channel after it, as one convolution."""
         from keras import layers
 
         kernel, bias = layer.weights
@@ -188,8 +188,8 @@ class DlibTeacher:
     threshold = DLIB_THRESHOLD
 
     def __init__(self, path: Path | None = None, batch_size: int = 16) -> None:
-        """path: the weights' file, by default the installed one. batch_size: crops that the network takes at once, of
-        which fewer cost as much. Raises TrainingDataError where there is no file."""
+        """path: the weights' file, by default the installed one. batch_size: crops that the network takes at once;
+        fewer cost as much. Raises TrainingDataError if there is no file."""
         self._batch_size = batch_size
         self._path = path or dlib_weights_path()
         self.identity = f"{hashlib.sha256(self._path.read_bytes()).hexdigest()}-{_PLACEMENT_VERSION}"
@@ -208,7 +208,7 @@ class DlibTeacher:
         return np.concatenate(parts) if parts else np.empty((0, EMBEDDING_SIZE), np.float32)
 
     def _embed_batch(self, network: CompiledNetwork, crops: Pixels) -> Floats:
-        """A batch, filled up where it is not whole."""
+        """Embed a batch, padded to full size if it is smaller."""
         batch = np.zeros((self._batch_size, CROP_SIZE_PX, CROP_SIZE_PX, 3), np.float32)
         batch[: len(crops)] = crops
         return network(batch)[0][: len(crops)].copy()

@@ -62,9 +62,9 @@ class ContrastiveLoss(keras.losses.Loss):
 def _masks(ids: Any, gallery_ids: Any, views: int = 1) -> tuple[Any, Any]:
     """Which (anchor, gallery) pairs are genuine and which impostor: two (B, G) masks of 0 and 1.
 
-    The gallery begins with the B anchors themselves, in `views` views of their photos. No view of an anchor's photo is
-    its pair, unless the gallery holds nothing else of the person: then the further views are. A gallery id below 0 is
-    an empty place and belongs to neither.
+    The gallery begins with the B anchors themselves, in `views` views of their photos. Views of an anchor's own photo
+    are not its pairs, unless the gallery holds nothing else of the person: then its other views are. A gallery id below
+    0 is an empty place and belongs to neither.
     """
     same = ops.equal(ids[:, None], gallery_ids[None, :])
     filled = ops.greater_equal(gallery_ids, 0)[None, :]
@@ -95,8 +95,8 @@ def all_pairs_contrastive_loss(
     The gallery begins with the anchors, in `views` views of their photos (see `_masks`); what follows are embeddings
     remembered from earlier batches. Genuine pairs cost D², averaged over an anchor's genuine pairs. Impostor pairs cost
     max(margin - D, 0)², averaged over those inside the margin, so that the few hard ones are not drowned by the many
-    that already lie far enough; hardness weighs them by exp(hardness * (margin - D)) besides, from all alike (0) to the
-    hardest alone (infinity). Both halves weigh the same, as in the published half-and-half pairs. Memory: Wang et al.,
+    that already lie far enough. They also weigh exp(hardness * (margin - D)), from all alike (0) to only the hardest
+    (infinity). Both halves weigh the same, as in the published half-and-half pairs. Memory: Wang et al.,
     "Cross-Batch Memory for Embedding Learning", CVPR 2020.
     """
     genuine, impostor = _masks(ids, gallery_ids, views)

@@ -1,8 +1,8 @@
 """The momentum tower: a copy of the tower that follows it slowly, and fills the memory of earlier batches.
 
 Embeddings that a tower gave some steps ago lie elsewhere than those that it gives now, so that a fast tower learns to
-tell old ones from new ones instead of people from people. A copy whose weights are a running mean of the tower's moves
-so little that its embeddings can be kept for many batches. Source: He et al., "Momentum Contrast for Unsupervised
+tell old embeddings from new ones instead of person from person. A copy whose weights are a running mean of the tower's
+moves so little that its embeddings can be kept for many batches. Source: He et al., "Momentum Contrast for Unsupervised
 Visual Representation Learning", CVPR 2020; for few photos of each person Du et al., "Semi-Siamese Training for Shallow
 Face Learning", ECCV 2020.
 """
@@ -40,11 +40,11 @@ class MomentumTower(keras.layers.Layer):
         self.catch_up()
 
     def catch_up(self) -> None:
-        """Become what the tower is now."""
+        """Take over the tower's current weights."""
         self.copy.set_weights(self._leader().get_weights())
 
     def follow(self) -> None:
-        """Go the momentum's share of the way to where the tower is now."""
+        """Move towards the tower's current weights, by 1 - momentum of the way."""
         for mine, its in zip(self.copy.variables, self._leader().variables, strict=True):
             if "float" in keras.backend.standardize_dtype(mine.dtype):
                 way = ops.subtract(ops.stop_gradient(ops.convert_to_tensor(its)), mine)

@@ -30,9 +30,9 @@ class DenseNetShape:
     growth_rate: int = 32
     bottleneck: int = 4
     compression: float = 0.5
-    # the 3x3 max pool after the first convolution, which large photos need and small crops can do without
+    # the 3x3 max pool after the first convolution; large photos need it, small crops do not
     initial_pool: bool = True
-    bn_momentum: float = 0.99  # how much of the running statistics a step keeps
+    bn_momentum: float = 0.99  # the share of the running statistics that a step keeps
 
 
 DENSENET_121 = DenseNetShape()
@@ -90,7 +90,7 @@ def transition(x: Any, shape: DenseNetShape, name: str, *, fused: bool = False) 
 
 
 def resize_layer(crop_size_px: int, input_size_px: int) -> keras.layers.Layer | None:
-    """What brings a crop to the network's input size: the mean of whole blocks where the sizes allow, else bilinear."""
+    """The layer that resizes a crop to the input size: means of whole blocks if the sizes allow, else bilinear."""
     if crop_size_px == input_size_px:
         return None
     if crop_size_px % input_size_px == 0:
@@ -150,8 +150,8 @@ def build_tower(
 
 
 def freeze_blocks(tower: keras.Model, blocks: int) -> None:
-    """Let the first convolution and the first `blocks` dense blocks, with the transitions behind them, stand still,
-    their batch normalisation included; 0: nothing."""
+    """Freeze the first convolution and the first `blocks` dense blocks with the transitions after them, including their
+    batch normalisation; 0 freezes nothing."""
     if blocks:
         still = ("conv1_", *(f"{name}{block}_" for block in range(2, blocks + 2) for name in ("conv", "pool")))
         for layer in tower.layers:
@@ -160,7 +160,7 @@ def freeze_blocks(tower: keras.Model, blocks: int) -> None:
 
 
 def split_tower(tower: keras.Model, blocks: int) -> tuple[keras.Model, keras.Model]:
-    """The tower cut behind its first `blocks` dense blocks, with the transition: crops to maps, and maps to embeddings.
+    """The tower cut after its first `blocks` dense blocks and their transition: crops to maps, and maps to embeddings.
 
     Both share the tower's weights. blocks: from 1 to one less than the tower has.
     """

@@ -1,7 +1,7 @@
-"""What a teacher says of a cache of crops, computed once and kept beside it as a teacher file (see `teacher`).
+"""A teacher's embeddings of a cache of crops, computed once and kept beside it as a teacher file (see `teacher`).
 
-An interrupted computation goes on where it stopped. The file belongs to the crops and to the teacher it was made from:
-when either changes, it is made again. Looks at no photo, only at crops.
+An interrupted computation continues where it stopped. If the crops or the teacher change, the file is made again. Reads
+only crops, never photos.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from facesearch.errors import TrainingDataError
 from facesearch.records import Floats, Pixels
 from facesearch_train.data.crops import CropSet, one_builder
 
-DLIB = Path("dlib")  # what names the built-in teacher where a teacher file may stand
+DLIB = Path("dlib")  # names the built-in teacher in place of a teacher file
 _PART = 256  # crops between two saves: some seconds of work
 
 Progress = Callable[[int, int], None]  # crops done, crops in all
@@ -62,7 +62,7 @@ def teacher_files(
 
 @dataclass(frozen=True)
 class _Share:
-    """Reports the progress of one of several sets as that of all."""
+    """Reports the progress of one set as part of all sets."""
 
     progress: Progress | None
     before: int  # crops of the sets before it
@@ -123,7 +123,7 @@ def _saved(path: Path) -> Floats | None:
 
 
 def _write(target: Path, crops: CropSet, teacher: Teacher, embeddings: Floats, source: str) -> None:
-    """Write beside and rename over: nobody sees half a file."""
+    """Write a new file and rename it over the old one, so that nobody sees half a file."""
     paths = [photo.path.relative_to(crops.dataset.root).as_posix() for photo in crops.dataset.photos]
     writing = target.with_suffix(".writing")
     with writing.open("wb") as stream:

@@ -1,6 +1,6 @@
-"""Losses that a teacher's places give. Labels lie between 0 (one person) and 1 (two people); `keras.ops` only.
+"""Losses from a teacher's places. Labels lie between 0 (one person) and 1 (two people); `keras.ops` only.
 
-Every loss returns one number an anchor; the mean over the batch is taken by Keras. Places are those of
+Every loss returns one number per anchor; Keras takes the mean over the batch. Places are those of
 `taught.Taught`: (B, K), of which the first D are what a tower of D numbers can take over.
 """
 
@@ -13,7 +13,7 @@ from keras import ops
 from facesearch_train.data.taught import THRESHOLD_PLACE
 from facesearch_train.model.losses import EPSILON, MARGIN, squared_distances, unit_rows
 
-# Pairs farther apart than strangers usually are need not be told apart any better.
+# Pairs farther apart than most strangers need no more separation.
 FARTHEST = 2.0
 # What counts as near: look-alikes too, which dlib sees 0.75 apart, its threshold being 0.6.
 NEAR = 1.25 * THRESHOLD_PLACE
@@ -22,7 +22,7 @@ NEVER = -1e9
 
 
 def soft_labels(places: Any, threshold: float, softness: float) -> Any:
-    """How sure the teacher is that two photos show two people: (B, K) -> (B, B), from 0 to 1.
+    """The teacher's confidence that two photos show two people: (B, K) -> (B, B), from 0 to 1.
 
     A logistic of the distance around the teacher's threshold; softness is the distance over which the odds change by
     the factor e.
@@ -59,7 +59,7 @@ def soft_contrastive_loss(embeddings: Any, labels: Any, margin: float = MARGIN) 
 
 
 def relational_loss(embeddings: Any, places: Any, near_weight: float) -> Any:
-    """How far an anchor's distances in its batch are from the teacher's: (B, D), (B, K) -> (B,).
+    """How much an anchor's distances in its batch differ from the teacher's: (B, D), (B, K) -> (B,).
 
     The mean of the squared differences over an anchor's pairs; beyond FARTHEST nothing differs any more. Pairs that the
     teacher sees near weigh up to `near_weight` times as much as far ones. Source: Park et al., "Relational Knowledge
@@ -76,10 +76,10 @@ def relational_loss(embeddings: Any, places: Any, near_weight: float) -> Any:
 
 
 def regression_loss(embeddings: Any, places: Any, length_weight: float = 1.0) -> Any:
-    """How far each embedding lies from its place: (B, D), (B, K) -> (B,), the squared distance to the first D numbers.
+    """The distance of each embedding from its place, squared, in the first D numbers: (B, D), (B, K) -> (B,).
 
-    What is uncertain is drawn to the middle by that, where uncertain faces look alike: the squared difference in
-    length, times `length_weight`, keeps it out.
+    That alone draws uncertain faces to the middle, where they look alike; the squared difference in length, times
+    `length_weight`, keeps them out.
     """
     targets = places[:, : embeddings.shape[1]]
     lengths = [ops.sqrt(EPSILON + ops.sum(ops.square(rows), axis=1)) for rows in (embeddings, targets)]
