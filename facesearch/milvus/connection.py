@@ -31,7 +31,9 @@ _KNOCK_S = 5.0  # until a server must have answered
 _CONNECT_S = 15.0  # until it must have said which version it is
 _CALL_S = 120.0  # of one request
 _REFUSED = re.compile(r"unauthenticated|permission.?denied|auth check failure|not authenticated", re.IGNORECASE)
-_AWAY = re.compile(r"server unavailable|fail(ed)? connecting|failed to connect|connection (refused|reset)", re.I)
+_AWAY = re.compile(
+    r"server unavailable|fail(ed)? connecting|failed to connect|connection (refused|reset)|deadline exceeded", re.I
+)
 
 
 @dataclass(frozen=True)

@@ -81,9 +81,10 @@ def publish(
         sent = _Sent()
         total, seen = library.catalog.embedded_count(), 0
         digests = collection.block_digests()
+        is_new = not digests and not collection.count()
         for block in library.published.blocks(library.space.map):
             seen += len(block.face_ids)
-            _send_block(block, digests.pop(block.number, None), collection, state.number, sent)
+            _send_block(block, digests.pop(block.number, None), collection, state.number, sent, is_new=is_new)
             if on_progress is not None:
                 on_progress(min(seen, total), total)
         for number in digests:  # of which no face is left
@@ -159,13 +160,16 @@ def _begun(library: Library, collection: Collection, place: MilvusPlace) -> Publ
     return state
 
 
-def _send_block(block: FaceBlock, digest: str | None, collection: Collection, number: int, sent: _Sent) -> None:
-    """Bring one block up to date. digest: what it was when it was last finished."""
+def _send_block(
+    block: FaceBlock, digest: str | None, collection: Collection, number: int, sent: _Sent, *, is_new: bool
+) -> None:
+    """Bring one block up to date. digest: what it was when it was last finished. is_new: the partition was empty, so
+    that nobody need ask what is there, which Milvus Lite finds by looking at all faces."""
     digests = _row_digests(block)
     now = hashlib.sha256(block.face_ids.astype("<i8").tobytes() + digests.astype("<i8").tobytes()).hexdigest()
     if digest == now:
         return
-    there = collection.faces_of(block.number)
+    there = {} if is_new else collection.faces_of(block.number)
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
     rows = zip(

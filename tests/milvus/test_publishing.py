@@ -139,8 +139,12 @@ def test_the_nearest_faces_are_those_of_faiss(index: str, place: MilvusPlace, tm
             assert len(there.search(embeddings[0], 100_000)) == 3000
 
 
-def test_only_what_changed_is_sent_and_what_is_gone_is_deleted(library: Library, place: MilvusPlace) -> None:
-    publish(library, place, "flat")
+def test_only_what_changed_is_sent_and_what_is_gone_is_deleted(
+    library: Library, place: MilvusPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as first:
+        first.setattr(Collection, "faces_of", lambda *_: pytest.fail("nothing is there yet"))
+        publish(library, place, "flat")
     again = publish(library, place)
     assert (again.added, again.changed, again.removed, again.faces) == (0, 0, 0, 13)
     album = library.path.parent / "album"
@@ -376,6 +380,18 @@ def test_a_file_with_a_password_must_be_private(tmp_path: Path, monkeypatch: pyt
     assert "s3cret-word" not in str(refused.value)
     file.chmod(0o600)
     assert _token() == "reader:s3cret-word"
+
+
+def test_a_server_that_takes_too_long_may_be_asked_again(place: MilvusPlace) -> None:
+    from pymilvus.exceptions import MilvusException
+
+    again = "again when the server answers"
+    with (
+        closing(Connection(place)) as connection,
+        pytest.raises(ClusterError, match=again),
+        connection.errors_named("cannot be read"),
+    ):
+        raise MilvusException(message="Deadline Exceeded")
 
 
 def test_an_error_that_is_its_own_cause_is_read_once() -> None:
