@@ -32,6 +32,7 @@ from facesearch.library.folder import size_bytes
 from facesearch.library.spaces import tower_space
 from facesearch.records import EMBEDDING_SIZE, Floats, Ints, Models
 
+WRITE = "write the library"
 FACES_OF_A_PERSON = 20
 FACES_OF_A_PHOTO = 2.4
 FACES_AT_ONCE = 50_000
@@ -44,17 +45,24 @@ def main() -> None:
     parser.add_argument("--faces", type=float, default=1e5)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--steps", nargs="*", default=list(STEPS), choices=list(STEPS))
-    parser.add_argument("--step", choices=list(STEPS), help=argparse.SUPPRESS)
+    parser.add_argument("--step", choices=[WRITE, *STEPS], help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.step == WRITE:
+        write_library(options.keep, int(options.faces))
+        return
     if options.step:
         run_step(options.keep, options.step)
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         if not (folder / "library").exists():
+            # In a process of its own: Linux would count its memory as that of the steps, which this one starts.
+            command = [sys.executable, __file__, "--keep", str(folder), "--faces", str(options.faces), "--step", WRITE]
             begun = time.monotonic()
-            write_library(folder, int(options.faces))
-            print(f"written in {time.monotonic() - begun:.0f} s", flush=True)
+            subprocess.run(command, check=True)
+            spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+            processor = spent.ru_utime + spent.ru_stime
+            print(f"written in {time.monotonic() - begun:.0f} s ({processor:.0f} s of the processor)", flush=True)
         print(f"{size_bytes(folder / 'library') / 1e6:,.0f} MB, load {os.getloadavg()[0]:.1f}", flush=True)
         for step in options.steps:
             command = [sys.executable, __file__, "--keep", str(folder), "--step", step]
