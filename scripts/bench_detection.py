@@ -11,8 +11,6 @@ from 20 px on, which is its default. A face is found where its box and a detecte
 union. Boxes that are labelled invalid count neither way. --filling cuts the largest face of each photo out, so far
 inside its box, and counts how many are found again. --turned prints how many pairs the shipped tower judges rightly at
 its threshold, the first photo of each turned by so many degrees, and how far a photo lies from itself turned.
---stretched measures facesearch as it would be if it stretched what it looks at to multiples of 32 px, instead of
-padding it; of --boxes it prints the rows of facesearch and of its network alone.
 """
 
 from __future__ import annotations
@@ -22,26 +20,22 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 from labelled_boxes import HEIGHTS_PX, IOU, Detect, Found, judged, labelled_photos
-from PIL import Image
 
 from facesearch.photos import photo_file, read_photo, walk
 from facesearch.records import Floats, PhotoFile, Pixels
 from facesearch.vision.alignment import align
 from facesearch.vision.boxes import pair_up
-from facesearch.vision.detector import centerface, photo_parts
-from facesearch.vision.detector import detector as looking
+from facesearch.vision.detector import centerface
 from facesearch.vision.detector.detector import DetectorSettings, load_detector, smallest_face
-from facesearch.vision.detector.photo_parts import Region, View, resized, shrink, view
+from facesearch.vision.detector.photo_parts import Region, resized, shrink, view
 from facesearch.vision.runtime import RuntimeSettings, fastest_precision
 from facesearch.vision.tower.tower import Tower
 
 FALSE_FACES_A_PHOTO = 0.1
 LEAST_FILLING_PX = 150
-MOST_STRETCHED = 1.1  # where a side would take more, it is padded
 
 
 def package_detector(smallest_px: int, threshold: float | None = None) -> Detect:
@@ -75,14 +69,13 @@ def our_detector(settings: DetectorSettings) -> Detect:
 
 
 def network_alone(side_px: int, threshold: float) -> Detect:
-    """CenterFace as published: one look at the whole photo, at most side_px large."""
+    """CenterFace by itself: one look at the whole photo, at most side_px large, stretched as facesearch does it."""
     network = centerface.load(RuntimeSettings(precision=fastest_precision()))
 
     def detect(pixels: Pixels) -> Found:
         height, width = pixels.shape[:2]
-        look = photo_parts.view(
-            pixels, Region(0, 0, width, height), min(side_px, max(width, height)), centerface.STEP_PX
-        )
+        whole = Region(0, 0, width, height)
+        look = view(pixels, whole, min(side_px, max(width, height)), centerface.STEP_PX, stretched=True)
         faces = centerface.decode(network(look.pixels[None]), threshold)
         boxes = look.in_photo(faces.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
         return Found(np.clip(boxes, 0, [width, height, width, height]).astype(np.float32), faces.scores.copy())
@@ -90,24 +83,7 @@ def network_alone(side_px: int, threshold: float) -> Detect:
     return detect
 
 
-def stretched_view(pixels: Pixels, region: Region, side_px: int, step_px: int, border: float = 0.0) -> View:
-    """As `view`, but each side of what has no border is stretched to the step, where that takes little."""
-    look = view(pixels, region, side_px, step_px, border)
-    if border:
-        return look
-    part = pixels[region.top : region.bottom, region.left : region.right]
-    canvas = look.pixels.copy()
-    shown = np.array(part.shape[1::-1]) / look.scale  # width and height of the photo in the view
-    full = np.array(canvas.shape[1::-1])
-    width, height = np.where(full <= MOST_STRETCHED * shown, full, shown).round().astype(int).tolist()
-    is_smaller = width < part.shape[1] and height < part.shape[0]
-    resampling = Image.Resampling.BOX if is_smaller else Image.Resampling.BILINEAR
-    canvas[:height, :width] = np.asarray(Image.fromarray(part).resize((width, height), resampling))
-    scale = np.array([part.shape[1] / width, part.shape[0] / height], np.float32)
-    return replace(look, pixels=canvas, scale=scale)
-
-
-def report_boxes(folder: Path, max_side_px: int, settings: DetectorSettings, *, with_package: bool) -> None:
+def report_boxes(folder: Path, max_side_px: int, settings: DetectorSettings) -> None:
     """Print a row a detector and threshold. A detector decides by its own threshold how often it looks, so that
     facesearch as it is and its average precision come from two passes."""
     photos = labelled_photos(folder, max_side_px)
@@ -117,9 +93,8 @@ def report_boxes(folder: Path, max_side_px: int, settings: DetectorSettings, *, 
         ("facesearch", judged(our_detector(settings), photos), usual),
         ("facesearch, every score", judged(our_detector(replace(settings, score_threshold=low)), photos), usual),
         ("its network alone, one look at 1024 px", alone, usual),
+        ("mtcnn package", judged(package_detector(20, low), photos), 0.8),
     ]
-    if with_package:
-        detectors.append(("mtcnn package", judged(package_detector(20, low), photos), 0.8))
     columns = [f"{low}-{high} px" if high < 10_000 else f"{low} px and more" for low, high in HEIGHTS_PX]
     print(f"{len(photos)} photos, {sum(len(photo.boxes) for photo in photos)} labelled faces, IoU {IOU}")
     print(f"| | average precision | false faces a photo | recall, {' | '.join(columns)} |")
@@ -256,17 +231,7 @@ def main() -> None:
     default_side = DetectorSettings().max_side_px
     parser.add_argument("--max-side", type=int, default=default_side, help=f"px, by default {default_side}")
     parser.add_argument("--smallest-face", help="facesearch's, as `facesearch index` takes it")
-    parser.add_argument("--stretched", action="store_true", help="stretch to multiples of 32 px, do not pad")
     arguments = parser.parse_args()
-    if arguments.stretched:
-        with mock.patch.object(photo_parts, "view", stretched_view), mock.patch.object(looking, "view", stretched_view):
-            report(arguments)
-    else:
-        report(arguments)
-
-
-def report(arguments: argparse.Namespace) -> None:
-    """Measure and print what was asked for."""
     settings = DetectorSettings() if arguments.smallest_face is None else smallest_face(arguments.smallest_face)
     if arguments.filling:
         report_filling(arguments.filling)
@@ -275,7 +240,7 @@ def report(arguments: argparse.Namespace) -> None:
     elif arguments.photos:
         report_speed(arguments.photos, arguments.limit, replace(settings, max_side_px=arguments.max_side))
     else:
-        report_boxes(arguments.boxes, arguments.max_side, settings, with_package=not arguments.stretched)
+        report_boxes(arguments.boxes, arguments.max_side, settings)
 
 
 if __name__ == "__main__":

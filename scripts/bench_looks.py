@@ -1,6 +1,6 @@
 """Recall on labelled boxes where several looks at each photo are joined: what more looks could find.
 
-    python scripts/bench_looks.py --boxes DIR [--stretched] [--errors FILE.png]
+    python scripts/bench_looks.py --boxes DIR [--errors FILE.png]
 
 DIR as for `bench_detection.py --boxes`. The looks are the network's alone: at 1024 px, the same mirrored, 1.5 times
 enlarged, and at 640 px. A face's score is the best of the looks, or their mean, with 0 where a look does not show it.
@@ -13,19 +13,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
-from bench_detection import network_alone, stretched_view
+from bench_detection import network_alone
 from labelled_boxes import HEIGHTS_PX, IOU, Detect, Found, Labelled, judged, labelled_photos
 from PIL import Image, ImageDraw
 
 from facesearch.records import Floats, Pixels
 from facesearch.vision.boxes import SUPPRESSED, overlap, pair_up, suppress
-from facesearch.vision.detector import centerface, photo_parts
+from facesearch.vision.detector import centerface
 from facesearch.vision.detector.photo_parts import resized
 
 LOW = 0.05
@@ -165,7 +164,6 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--boxes", type=Path, required=True)
-    parser.add_argument("--stretched", action="store_true", help="stretch to multiples of 32 px, do not pad")
     parser.add_argument(
         "--errors", type=Path, metavar="FILE.png", help="draw what is wrong, at 0.19 false faces a photo"
     )
@@ -179,8 +177,7 @@ def main() -> None:
         "mirrored": partial(mirrored, usual),
         "1.5": partial(enlarged, network_alone(1536, LOW)),
     }
-    with mock.patch.object(photo_parts, "view", stretched_view) if arguments.stretched else nullcontext():
-        seen = {name: {id(photo.pixels): look(photo.pixels) for photo in photos} for name, look in looks.items()}
+    seen = {name: {id(photo.pixels): look(photo.pixels) for photo in photos} for name, look in looks.items()}
     columns = [f"{low}-{high} px" if high < 10_000 else f"{low} px and more" for low, high in HEIGHTS_PX]
     print(f"| looks | false faces a photo | recall, {' | '.join(columns)} |")
     for label, detect in ways(seen):

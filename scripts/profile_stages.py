@@ -53,7 +53,7 @@ def measured_detector() -> detection.Detector:
     """The detector with its parts measured: what each adds stands in `spent`."""
     detector = detection.load_detector()
     for module, stage, name in (
-        (detection, "  shrinking", "shrink"),
+        (detection, "  shrinking", "fitted"),
         (detection, "  views", "whole_view"),
         (centerface, "  suppression", "suppress"),
     ):

@@ -289,6 +289,22 @@ def test_a_closer_look_follows_only_where_faces_may_be_small() -> None:
     assert [300 < face.box[0] < 300 + small_px for face in faces] == [True]
 
 
+def test_a_photo_is_looked_at_from_afar_only_where_a_large_face_is_not_sure() -> None:
+    portrait = drawn_portrait(1000)
+    sides_px, faces = looks_at(portrait.pixels)
+    assert len(faces) == 1
+    assert faces[0].score >= 0.8
+    assert sides_px == [640]
+    x1, y1, x2, y2 = (round(float(side)) for side in portrait.faces[0].box)
+    inside = round(0.1 * (y2 - y1))
+    sides_px, faces = looks_at(
+        np.ascontiguousarray(portrait.pixels[y1 + inside : y2 - inside, x1 + inside : x2 - inside])
+    )
+    assert len(faces) == 1
+    assert 192 in sides_px
+    assert 192 in looks_at(scene(800, 600))[0]
+
+
 @pytest.mark.parametrize("face_px", [45, 60, 80])
 def test_small_faces_of_a_panorama_are_found_once_however_it_is_turned(detector: Detector, face_px: int) -> None:
     """Faces of 60 px in a photo 4,096 px long: 15 px in the 1,024 that a photo is shrunk to."""

@@ -30,6 +30,7 @@ from facesearch.vision.runtime import (
     RuntimeSettings,
     fastest_precision,
     load_network,
+    read_graph,
 )
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ _CLEAR_SCORE = 0.65
 _JUDGED_FROM_PX = 20
 SCORED_FROM_PX = 64  # from this size on, a face's score says whether it stands upright
 # Part of the cache's key: raise it when the graph below changes.
-_GRAPH_VERSION = 1
+_GRAPH_VERSION = 2
 
 
 _loading = threading.Lock()
@@ -125,7 +126,10 @@ def _graph() -> openvino.Model:
     import openvino
     from openvino.preprocess import PrePostProcessor
 
-    model = openvino.Core().read_model(weights_file())
+    from facesearch.vision.detector.faster_graph import simplify  # seldom: the network is cached
+
+    model = read_graph(weights_file())
+    simplify(model)
     model.reshape([1, 3, -1, -1])
     steps = PrePostProcessor(model)
     steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))

@@ -10,6 +10,7 @@ from PIL import Image
 from facesearch.records import Floats, Pixels
 
 _GREY = 128
+_MOST_STRETCHED = 1.04  # a side that would change by more is padded
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,21 @@ class View:
         return np.asarray(moved, dtype=np.float32)
 
 
-def view(pixels: Pixels, region: Region, side_px: int, step_px: int, border: float = 0.0) -> View:
-    """A region. side_px: of its longer side; border: grey around it, as a share of that."""
+def view(
+    pixels: Pixels, region: Region, side_px: int, step_px: int, border: float = 0.0, *, stretched: bool = False
+) -> View:
+    """A region. side_px: of its longer side; border: grey around it, as a share of that; stretched: as by `fitted`."""
     part = pixels[region.top : region.bottom, region.left : region.right]
-    small = resized(part, side_px)
+    small = fitted(part, side_px, step_px) if stretched else resized(part, side_px)
     height, width = small.shape[:2]
     border_px = round(border * max(height, width))
-    canvas = np.full((*(_up(side + 2 * border_px, step_px) for side in (height, width)), 3), _GREY, dtype=np.uint8)
-    canvas[border_px : border_px + height, border_px : border_px + width] = small
+    canvas_height, canvas_width = (_up(side + 2 * border_px, step_px) for side in (height, width))
+    if (canvas_height, canvas_width) != (height, width):
+        canvas = np.full((canvas_height, canvas_width, 3), _GREY, dtype=np.uint8)
+        canvas[border_px : border_px + height, border_px : border_px + width] = small
+        small = canvas
     scale = np.array([part.shape[1] / width, part.shape[0] / height], dtype=np.float32)
-    return View(canvas, region, scale, border_px)
+    return View(np.ascontiguousarray(small), region, scale, border_px)
 
 
 def whole_view(small: Pixels, size_px: tuple[int, int], *, side_px: int, step_px: int, border: float = 0.0) -> View:
@@ -77,15 +83,39 @@ def shrink(pixels: Pixels, max_side_px: int) -> Pixels:
 
 def resized(pixels: Pixels, side_px: int) -> Pixels:
     """The photo with its longer side side_px."""
+    return _of_size(pixels, *_size(pixels, side_px))
+
+
+def fitted(pixels: Pixels, side_px: int, step_px: int, *, nearest: bool = False) -> Pixels:
+    """The photo with its longer side about side_px, each side stretched to a multiple of the step: the network finds
+    more in those pixels than in grey ones. nearest: to the nearest multiple, which is fewer pixels, rather than the
+    next larger one. A side that would change by more than _MOST_STRETCHED stays as it is."""
+    return _of_size(pixels, *(_fitted(side, step_px, nearest=nearest) for side in _size(pixels, side_px)))
+
+
+def _fitted(side: int, step_px: int, *, nearest: bool) -> int:
+    up = _up(side, step_px)
+    down = up - step_px
+    if nearest and side - down < up - side and side <= _MOST_STRETCHED * down:
+        return down
+    return up if up <= _MOST_STRETCHED * side else side
+
+
+def _size(pixels: Pixels, side_px: int) -> tuple[int, int]:
+    """Width and height of the photo with its longer side side_px."""
     height, width = pixels.shape[:2]
     factor = side_px / max(height, width, 1)
-    if factor == 1:
+    return (width, height) if factor == 1 else (max(round(width * factor), 1), max(round(height * factor), 1))
+
+
+def _of_size(pixels: Pixels, width: int, height: int) -> Pixels:
+    if pixels.shape[:2] == (height, width):
         return pixels
-    size = (max(round(width * factor), 1), max(round(height * factor), 1))
+    is_smaller = width <= pixels.shape[1] and height <= pixels.shape[0]
     image = Image.fromarray(pixels)
-    while image.width >= 8 * size[0] and image.height >= 8 * size[1]:
+    while image.width >= 8 * width and image.height >= 8 * height:
         image = image.reduce(2)  # fast, and the averages stay true
-    return np.asarray(image.resize(size, Image.Resampling.BOX if factor < 1 else Image.Resampling.BILINEAR))
+    return np.asarray(image.resize((width, height), Image.Resampling.BOX if is_smaller else Image.Resampling.BILINEAR))
 
 
 def _up(side: int, multiple: int) -> int:
