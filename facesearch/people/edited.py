@@ -18,7 +18,7 @@ from facesearch.people.added import FaceReader, look_again
 from facesearch.photos import read_photo_apart
 from facesearch.records import EmbeddedFace, PhotoFile, StoredFace
 from facesearch.vision.boxes import FOUND_AGAIN, pair_up, pair_up_in_time
-from facesearch.vision.edits import Edit, cuts, possible_edits, unchanged
+from facesearch.vision.edits import Edit, cuts, is_within, possible_edits, unchanged
 
 ACTION = "edit"
 
@@ -75,7 +75,10 @@ def carried_faces(library: Library, reader: FaceReader, former_id: int, file: Ph
     library yet; none where the photo has another shape or cannot be read. Raises TowerError."""
     added = library.added.on([former_id])
     former_px = library.catalog.photo_sizes([former_id]).get(former_id)
-    edits = [] if not added or former_px is None else possible_edits(former_px, new.size_px)
+    if not added or former_px is None:
+        return []
+    known = [face for face in library.catalog.faces_in([former_id]) if face.span is None and face.is_embedded]
+    edits = [*possible_edits(former_px, new.size_px), *_cuts_to(library, known, former_px, new)]
     if not edits:
         return []
     try:
@@ -86,15 +89,26 @@ def carried_faces(library: Library, reader: FaceReader, former_id: int, file: Ph
         return []
 
     def seen_after(edit: Edit) -> list[Carried]:
-        again = look_again(reader, photo, added, edit)
-        return [Carried(face, seen) for face, seen in zip(added, again, strict=True)]
+        there = [face for face in added if is_within(edit.box(face.box), new.size_px)]
+        again = look_again(reader, photo, there, edit)
+        return [Carried(face, seen) for face, seen in zip(there, again, strict=True)]
 
-    known = [face for face in library.catalog.faces_in([former_id]) if face.span is None and face.is_embedded]
     found = [(edit, _still_found(library, known, new.faces, edit)) for edit in edits]
     if any(count for _, count in found):
         return seen_after(max(found, key=lambda each: each[1])[0])
     seen = [seen_after(edit) for edit in edits]  # no other face tells by which of them the photo was edited
     return max(seen, key=lambda carried: sum(_is_alike(library, each) for each in carried))
+
+
+def _cuts_to(library: Library, known: Sequence[StoredFace], former_px: tuple[int, int], new: Content) -> list[Edit]:
+    """The cuts that may have led to a new content, by the faces on it that look most as before."""
+    faces = [face for face in new.faces if face.span is None]
+    if not known or not faces:
+        return []
+    now = library.space.place(np.stack([face.embedding for face in faces]))
+    far = library.places.of([face.face_id for face in known]).distances_to(now)
+    near = np.argwhere(far <= library.threshold / 2).tolist()
+    return cuts(former_px, new.size_px, [(known[old].box, faces[place].face.box) for old, place in near])
 
 
 def _still_found(library: Library, known: Sequence[StoredFace], new: Sequence[EmbeddedFace], edit: Edit) -> int:

@@ -70,6 +70,12 @@ def cuts(former_px: tuple[int, int], new_px: tuple[int, int], pairs: Sequence[tu
     return found
 
 
+def is_within(box: Floats, size_px: tuple[int, int]) -> bool:
+    """Whether most of a box x1 y1 x2 y2 lies in a photo of some width and height in px."""
+    middle = (box[:2] + box[2:]) / 2
+    return bool((middle > 0).all() and (middle < size_px).all())
+
+
 def unchanged(former_px: tuple[int, int]) -> Edit:
     """No edit: every pixel lies where it was."""
     return Edit(0, former_px, 1.0, 1.0)

@@ -120,6 +120,15 @@ def test_a_photo_that_was_turned_keeps_them(tmp_path: Path, turns: int, in_pixel
             np.testing.assert_allclose(_faces(library, "Eve")[0].box, edit.box(np.array(BESIDE, np.float32)))
 
 
+def test_a_photo_that_was_cut_keeps_those_on_it(added_face_library: Library, tmp_path: Path) -> None:
+    photo = tmp_path / "album" / "1.png"
+    with Image.open(photo) as image:
+        image.crop((0, 0, 2 * TILE_PX, TILE_PX)).save(photo)
+    summary = index_photos(added_face_library, [photo.parent], READER.detector, READER.tower)
+    assert _named(added_face_library) == KEPT[:2]
+    assert [lost.names for lost in summary.names_lost] == [("Eve",)]
+
+
 def test_a_photo_made_larger_shows_them_larger_and_what_is_found_there_now_is_not_added(
     added_face_library: Library, tmp_path: Path
 ) -> None:
