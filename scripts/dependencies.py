@@ -66,7 +66,11 @@ installed into clean environments of 3.12 and 3.13, where these commands ran:
   `doctor`; `train` and `evaluate --report` said what to install
 
 Python 3.14 waits for TensorFlow: 2.21.0, the latest, has no wheel for it. Each package of `requirements-light.txt` has
-one (`h5py` from 3.16 on), but no interpreter of 3.14 was at hand. Nothing was run on Windows or macOS.
+one (`h5py` from 3.16 on), but no interpreter of 3.14 was at hand.
+
+The same command with `--python-platform` finds a wheel of each package for Windows on x86-64, for macOS 14 on Apple
+silicon and for Linux on ARM with glibc 2.35; nothing was run on these. It finds none of OpenVINO for Intel Macs and for
+musl (Alpine), and none of TensorFlow for Intel Macs.
 """
 # What each extra is for, and the module of a package where that has another name.
 _FOR = {
