@@ -56,7 +56,7 @@ def on_cpu(album: Path, tower: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.mark.parametrize(
     ("gpu", "warnings"),
-    [(StandInGpu(room=1), 0), (StandInGpu(works_for=3), 1)],
+    [(StandInGpu(room=1), 0), (StandInGpu(works_for=1), 1)],
     ids=["of little memory", "lost on the way"],
 )
 def test_the_library_is_the_cpus(
@@ -94,7 +94,7 @@ def test_a_lanes_process_sees_what_its_parents_network_says(album: Path, monkeyp
     with SeeingWorker(detector) as worker:
         seen = worker.see(photo_file(album / "0.png"))
     asked = len(gpu.batches)
-    assert asked > 1
+    assert asked > 0
     here = detector.detect(np.asarray(Image.open(album / "0.png")))
     assert len(gpu.batches) == 2 * asked
     assert len(seen.faces) == len(here) == 2
