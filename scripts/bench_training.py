@@ -64,9 +64,9 @@ def measure(folder: Path, input_size: int, batch: int, steps: int, rounds: int) 
     from facesearch_train.crop_data import CropData, epoch_data
     from facesearch_train.loop import KeepFreedMemory
     from facesearch_train.model.augment import Augmentation
-    from facesearch_train.model.heads import build_training_model
     from facesearch_train.model.network import build_tower
     from facesearch_train.model.precision import training_precision
+    from facesearch_train.model.training_heads import build_training_model
     from facesearch_train.presets import FULL
 
     stage = replace(FULL.stages[0], input_size_px=input_size)
@@ -120,8 +120,8 @@ def measure(folder: Path, input_size: int, batch: int, steps: int, rounds: int) 
 
 def taught_kinds(config: TrainConfig, input_size: int, held: Callable[[object], Any]) -> dict[str, tuple[Any, Any]]:
     """A stage by a teacher: all of the tower, two blocks frozen, and these computed beforehand."""
-    from facesearch_train.model.heads import build_training_model
     from facesearch_train.model.network import build_tower, freeze_blocks, split_tower
+    from facesearch_train.model.training_heads import build_training_model
     from facesearch_train.presets import TEACH, with_teacher
 
     batch, places = (

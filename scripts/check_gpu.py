@@ -172,9 +172,9 @@ def training(check: Check) -> dict[str, Any]:
     import keras
 
     from facesearch_train.crop_data import CropData, epoch_data
-    from facesearch_train.model.heads import build_training_model
     from facesearch_train.model.network import build_tower
     from facesearch_train.model.precision import training_precision
+    from facesearch_train.model.training_heads import build_training_model
     from facesearch_train.presets import FULL
 
     side, batch, steps = check.sizes.train_px, check.sizes.train_batch, 6

@@ -19,8 +19,8 @@ from facesearch.errors import TowerError, TrainingCollapsedError, TrainingDataEr
 from facesearch_train.config import TrainConfig
 from facesearch_train.crop_data import CropData, check_crop_data
 from facesearch_train.loop import EpochReport, Run
-from facesearch_train.model.heads import build_training_model
 from facesearch_train.model.network import DenseNetShape, build_tower
+from facesearch_train.model.training_heads import build_training_model
 from facesearch_train.presets import PRESETS, TAUGHT
 from facesearch_train.runlog import FIELDS, RunLog
 from facesearch_train.schedule import CyclicalSchedule

@@ -31,10 +31,10 @@ from facesearch_train.distribution import data_parallel
 from facesearch_train.evaluation.validation import ValidationFigures, ValidationSet
 from facesearch_train.model.augment import begin_epoch
 from facesearch_train.model.frozen_maps import frozen_maps
-from facesearch_train.model.heads import build_training_model
 from facesearch_train.model.momentum import momentum_tower
 from facesearch_train.model.network import DROPOUT_NAME, build_tower, freeze_blocks, resize_layer, split_tower
 from facesearch_train.model.precision import training_precision
+from facesearch_train.model.training_heads import build_training_model
 from facesearch_train.runlog import RunLog, replace_file, write_json
 from facesearch_train.schedule import plot_schedule
 

@@ -10,7 +10,7 @@ import pytest
 from support.tiny_training import TWO_BLOCKS
 
 from facesearch_train.config import Lessons
-from facesearch_train.model import heads
+from facesearch_train.model import training_heads
 from facesearch_train.model.hints import Hints, hinted_tower, interpolation, map_strides
 from facesearch_train.model.network import DENSENET_121, build_tower
 from facesearch_train.presets import SMOKE, TEACH, with_teacher
@@ -73,13 +73,13 @@ def test_hints_move_the_tower(monkeypatch: pytest.MonkeyPatch) -> None:
     small = keras.layers.Rescaling(1 / 255)(keras.layers.AveragePooling2D(7)(image))
     embedding = keras.layers.Flatten()(small)
     teacher = keras.Model(image, [embedding, keras.layers.UpSampling2D(2)(small), small])
-    monkeypatch.setattr(heads, "_teacher", lambda stage, **_: teacher)
+    monkeypatch.setattr(training_heads, "_teacher", lambda stage, **_: teacher)
     lessons = Lessons(hints=1.0, same_view=True)
     stage = replace(with_teacher(SMOKE, same_view=True).stages[0], contrastive=0.0, lessons=lessons, memory=16)
     config = replace(SMOKE, stages=(stage,), batch_size=8, network=TWO_BLOCKS)
     tower = build_tower(28, 32, config.network, fused=True)
     before = tower.get_layer("conv2_block1_1_conv").get_weights()[0]
-    model = heads.build_training_model(tower, config, stage, seed=1, people=3, place_size=5)
+    model = training_heads.build_training_model(tower, config, stage, seed=1, people=3, place_size=5)
     model.optimizer.build(model.trainable_variables)  # or the step is traced twice
     model.optimizer.learning_rate = 3e-3
     rng = np.random.default_rng(0)

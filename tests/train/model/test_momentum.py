@@ -16,9 +16,9 @@ from support.tiny_training import NETWORK, STAGE, coloured_people, tiny_config, 
 from facesearch.records import CROP_SIZE_PX
 from facesearch_train.config import TrainConfig
 from facesearch_train.loop import EpochReport, Run
-from facesearch_train.model.heads import build_training_model
 from facesearch_train.model.momentum import MomentumTower, momentum_tower
 from facesearch_train.model.network import build_tower, resize_layer
+from facesearch_train.model.training_heads import build_training_model
 from facesearch_train.schedule import CyclicalSchedule
 
 TRAINING, VALIDATION = coloured_people(8), coloured_people(5, seed=1)

@@ -15,7 +15,7 @@ from keras import ops
 from facesearch_train.config import Stage
 from facesearch_train.data.taught import THRESHOLD_PLACE
 from facesearch_train.data.teacher import DLIB_THRESHOLD
-from facesearch_train.model import heads
+from facesearch_train.model import training_heads
 from facesearch_train.model.augment import Augmentation
 from facesearch_train.model.taught_head import TaughtHead
 from facesearch_train.model.teaching import (
@@ -184,11 +184,11 @@ def test_a_teacher_that_sees_the_same_views_teaches_by_what_it_sees(monkeypatch:
     """Its distances come from the augmented crops, in its own scale, and not from the places of the file."""
     scaled = [keras.Input((28, 28, 3)), keras.layers.Rescaling(1 / 255)]
     pooled = keras.Sequential([*scaled, keras.layers.GlobalAveragePooling2D()])
-    monkeypatch.setattr(heads, "_teacher", lambda stage, **_: pooled)
+    monkeypatch.setattr(training_heads, "_teacher", lambda stage, **_: pooled)
     stage = replace(same_view(TEACH.stages[0]), input_size_px=28, augmentation=Augmentation(flip=False))
     config = replace(TEACH, stages=(stage,), batch_size=6)
     tower = keras.Sequential([*scaled, keras.layers.AveragePooling2D(14), keras.layers.Flatten()])
-    model = heads.build_training_model(tower, config, stage, seed=1, people=3, place_size=5)
+    model = training_heads.build_training_model(tower, config, stage, seed=1, people=3, place_size=5)
     rng = np.random.default_rng(0)
     crops = np.broadcast_to(rng.integers(0, 256, (6, 1, 1, 3), dtype=np.uint8), (6, 112, 112, 3)).copy()
     ids = np.array([0, 0, 1, 1, 2, 2], np.int32)
@@ -199,7 +199,9 @@ def test_a_teacher_that_sees_the_same_views_teaches_by_what_it_sees(monkeypatch:
     expected = TaughtHead(config.of_stage(stage), stage, 3)([numbers(tower(sized)), ids, places])
     np.testing.assert_allclose(answers[0], numbers(expected), rtol=1e-3)
     with pytest.raises(ValueError, match="computed once"):
-        heads.build_training_model(tower, config, replace(stage, views=1, frozen=1), seed=1, people=3, place_size=5)
+        training_heads.build_training_model(
+            tower, config, replace(stage, views=1, frozen=1), seed=1, people=3, place_size=5
+        )
     assert stage.lessons is not None
     with pytest.raises(ValueError, match="not places to take over"):
         replace(stage.lessons, regression=1.0)

@@ -14,9 +14,9 @@ import pytest
 from support.tiny_training import STAGE, coloured_people, tiny_config, without_graph
 
 from facesearch_train.loop import EpochReport, Run
-from facesearch_train.model.heads import build_training_model
 from facesearch_train.model.network import build_tower
 from facesearch_train.model.precision import training_precision
+from facesearch_train.model.training_heads import build_training_model
 from facesearch_train.schedule import CyclicalAdam
 
 
