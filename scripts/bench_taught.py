@@ -1,4 +1,4 @@
-"""How well towers follow the teacher that taught them, on people that they were taught on and on others.
+"""How well towers follow the teacher that taught them, on people they were taught on and on others.
 
     python scripts/bench_taught.py lfw --teacher lfw-teacher.npz --fold 6 --fold 7 --tower DIR [--tower DIR]
 
