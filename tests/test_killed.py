@@ -135,10 +135,10 @@ def test_a_log_that_was_cut_off_anywhere_gives_whole_batches(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of its own with 640 kB."""
+    """A disk of its own with 768 kB."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=640k", "none", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=768k", "none", str(disk)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("may not mount a disk here: needs root and CAP_SYS_ADMIN")
     try:
