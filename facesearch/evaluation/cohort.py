@@ -3,7 +3,7 @@
 Faces of some groups lie closer together in a tower's space than others, so that one threshold lets far more of their
 strangers pass. A face's local scale is its root mean square distance to the people of its nearest centres in a cohort
 that contains all groups, to some power, and at most some number, because a face that lies far from all strangers is
-odd rather than easy to tell apart; nobody's group needs to be known. A judged distance is the plain one divided by the
+odd rather than easy to tell apart; no face's group needs to be known. A judged distance is the plain one divided by the
 mean of both local scales. Source: adaptive score normalisation, Auckenthaler and others 2000, Matejka and others 2017.
 NumPy only.
 """
