@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from facesearch.errors import PhotoError
 from facesearch.library import KeptFace, Library
+from facesearch.people.added import after_edit
 from facesearch.photos import read_photo_apart
-from facesearch.records import AlignedFace, DetectedFace, FaceDetector, Floats, PhotoFile, Span, Taken
+from facesearch.records import AlignedFace, DetectedFace, FaceDetector, PhotoFile, Span, Taken
 from facesearch.vision.boxes import pair_up
 from facesearch.vision.edits import Edit, possible_edits
 from facesearch.vision.faces import DrawnFace, SeenPhoto, cut_out_drawn
@@ -48,12 +49,11 @@ class KnownOnPhoto:
 
     def after(self, edit: Edit, *, is_video: bool) -> KnownOnPhoto:
         """Where they lie after an edit. Those in the film of a motion photo lie where they lay."""
-        added = [replace(face, box=edit.box(face.box), landmarks=_points(edit, face)) for face in self.added]
         film = [(face_id, _after(edit, face), span) for face_id, face, span in self.in_film]
         return replace(
             self,
             detected=[(face_id, _after(edit, face)) for face_id, face in self.detected],
-            added=added,
+            added=[after_edit(face, edit) for face in self.added],
             in_film=film if is_video else self.in_film,
         )
 
@@ -115,10 +115,6 @@ def looked_for(
 
 def _after(edit: Edit, face: DetectedFace) -> DetectedFace:
     return DetectedFace(edit.box(face.box), edit.points(face.landmarks), face.score)
-
-
-def _points(edit: Edit, face: KeptFace) -> Floats | None:
-    return None if face.landmarks is None else edit.points(face.landmarks)
 
 
 def _is_of_another_time(before: Taken | None, now: Taken | None) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -115,10 +115,15 @@ def add_face(
 def look_again(reader: FaceReader, photo: Photo, faces: Sequence[KeptFace], edit: Edit) -> list[AddedFace]:
     """Added faces as this detector and tower see them on a photo: by the landmarks that the detector places, else by
     those that were placed before. edit: what led from the photo that they were added to, to this one."""
-    boxes = [edit.box(face.box) for face in faces]
-    former = [None if face.landmarks is None else edit.points(face.landmarks) for face in faces]
-    seen = reader.look(photo, boxes, former)
-    return [AddedFace(box, face.found_by, found) for face, box, found in zip(faces, boxes, seen, strict=True)]
+    moved = [after_edit(face, edit) for face in faces]
+    seen = reader.look(photo, [face.box for face in moved], [face.landmarks for face in moved])
+    return [AddedFace(face.box, face.found_by, found) for face, found in zip(moved, seen, strict=True)]
+
+
+def after_edit(face: KeptFace, edit: Edit) -> KeptFace:
+    """Where an added face lies after its photo was edited."""
+    landmarks = None if face.landmarks is None else edit.points(face.landmarks)
+    return replace(face, box=edit.box(face.box), landmarks=landmarks)
 
 
 def checked_box(box: Sequence[float], size_px: tuple[int, int]) -> Floats:
