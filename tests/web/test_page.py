@@ -238,6 +238,7 @@ def test_only_the_cards_near_the_screen_are_there(
         if what != "people":
             page.locator(".card a").first.click()
             page.wait_for_url("**/people/*")
+        until(page, "document.getElementById('grid')?.style.height")  # as tall as all its cards: the script has begun
         seen = set()
         for share in (0, 0.3, 0.7, 1):
             page.evaluate(f"scrollTo(0, document.documentElement.scrollHeight * {share})")
@@ -260,14 +261,14 @@ def test_only_the_cards_near_the_screen_are_there(
 
 def _go_and_come_back(page: Any) -> None:
     """To a card in the middle of a long list, and back to the same place, with the same cards."""
+    seen = "document.elementFromPoint(300, innerHeight / 2).closest('a')?.getAttribute('href')"
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight * 0.6)")
-    until(page, "!document.querySelector('.blank')")
-    there, address = page.evaluate("scrollY"), page.url
-    link = page.evaluate("document.elementFromPoint(300, innerHeight / 2).closest('a').getAttribute('href')")
+    # A frame passes before the place has any cards, blank ones or others.
+    until(page, f"{seen} && !document.querySelector('.blank')")
+    there, address, link = page.evaluate("scrollY"), page.url, page.evaluate(seen)
     page.locator(f".card a[href='{link}']").first.click()
     page.wait_for_url(f"**{link}")
     page.go_back()
     page.wait_for_url(address)
     until(page, f"scrollY === {there} && !document.querySelector('.blank')")
-    seen = "document.elementFromPoint(300, innerHeight / 2).closest('a')?.getAttribute('href')"
     until(page, f"{seen} === {link!r}")
