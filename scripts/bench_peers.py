@@ -6,11 +6,11 @@
 
 The package's pipeline as its documentation says: dlib's HOG detector on the photo enlarged once (`face_locations`), the
 five-point predictor and the ResNet (`face_encodings`), called through dlib itself, since the package adds nothing else.
-facesearch's: its detector, its alignment, the shipped tower in float32. Third, for what the network alone is worth,
-dlib's ResNet on facesearch's crops (`dlib_teacher`). Of several faces in a photo each takes the one that is large and
-central. Each pipeline runs in a process of its own, and all get a photo at the same time and wait for the slowest, so
-that other work slows them alike; milliseconds are the processor's, without reading the photo, and the first ten photos
-are not counted. Megabytes are each process's peak.
+facesearch's: its detector, its alignment, the shipped tower in the precision that a new library has here. Third, for
+what the network alone is worth, dlib's ResNet on facesearch's crops (`dlib_teacher`). Of several faces in a photo each
+takes the one that is large and central. Each pipeline runs in a process of its own, and all get a photo at the same
+time and wait for the slowest, so that other work slows them alike; milliseconds are the processor's, without reading
+the photo, and the first ten photos are not counted. Megabytes are each process's peak.
 
 Figures: `facesearch evaluate` takes the same ones. A photo without a face counts as an error in every genuine pair.
 With --fold only the photos of LFW's list are read, and its pairs are judged too. With --people so many people with two
@@ -77,9 +77,9 @@ _NOWHERE = np.zeros((5, 2), np.float32)
 
 def facesearch() -> tuple[Detect, Embed]:
     """The shipped pipeline."""
-    from facesearch.vision.tower.tower import Tower
+    from facesearch.vision.tower.tower import Tower, usable_precision
 
-    return _our_crops(Tower.load(device="cpu").embed)
+    return _our_crops(Tower.load(device="cpu", precision=usable_precision(None)).embed)
 
 
 def facesearch_with_their_network() -> tuple[Detect, Embed]:
