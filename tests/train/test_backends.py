@@ -121,6 +121,87 @@ def test_a_run_is_resumed_to_the_same_numbers_and_its_export_is_served(backend: 
     assert tower["off"] < 0.01 * tower["spread"]
 
 
+FUSED = """
+import json
+import numpy as np
+import keras, torch
+from facesearch_train.model.backend_layers import BatchNormalization
+from facesearch_train.model.momentum import MomentumTower
+from facesearch_train.model.network import DenseNetShape, build_tower
+from facesearch_train.schedule import CyclicalAdam
+
+rng = np.random.default_rng(7)
+shape = DenseNetShape(units=(2, 3), growth_rate=4)
+weights = build_tower(32, shape=shape).get_weights()
+crops = rng.uniform(0, 255, (12, 32, 32, 3)).astype("float32")
+seen = []
+for fused in (False, True):
+    tower = build_tower(32, shape=shape, fused=fused)
+    tower.set_weights(weights)
+    embeddings = tower(crops, training=True)
+    torch.sum(embeddings[:, 0] * torch.arange(12.0)).backward()
+    gradients = [variable.value.grad.flatten() for variable in tower.trainable_variables]
+    seen.append((embeddings.detach().numpy(), tower.get_weights(), gradients, tower(crops).detach().numpy()))
+plain, fused = seen
+cosines = [
+    float(torch.nn.functional.cosine_similarity(mine, its, dim=0)) for mine, its in zip(plain[2], fused[2])
+    if mine.norm() * its.norm() > 1e-8
+]
+print(json.dumps({
+    "embeddings": float(np.abs(plain[0] - fused[0]).max()),
+    "weights": max(float(np.abs(mine - its).max()) for mine, its in zip(plain[1], fused[1])),
+    "served": float(np.abs(plain[3] - fused[3]).max()),
+    "cosine": min(cosines),
+}))
+
+maps, slope = rng.normal(0.5, 2, (6, 5, 5, 8)).astype("float32"), torch.tensor(rng.normal(size=(6, 5, 5, 8)))
+for policy in ("float32", "mixed_bfloat16"):
+    seen = []
+    for kind in (keras.layers.BatchNormalization, BatchNormalization):
+        layer = kind(dtype=policy)
+        layer.build(maps.shape)
+        layer.gamma.assign(np.linspace(0.5, 1.5, 8))
+        layer.beta.assign(np.linspace(-1, 1, 8))
+        inputs = torch.tensor(maps, requires_grad=True)
+        outputs = layer(inputs, training=True)
+        torch.sum(outputs * slope).backward()
+        gradients = [inputs.grad, *(variable.value.grad for variable in layer.trainable_variables)]
+        arrays = [*(each.float().detach().numpy() for each in (outputs, *gradients)), *layer.get_weights()]
+        seen.append((str(outputs.dtype), arrays))
+    off = [float(np.abs(mine - its).max() / np.abs(its).max()) for its, mine in zip(seen[0][1], seen[1][1])]
+    print(json.dumps({"policy": policy, "dtypes": [dtype for dtype, _ in seen], "off": max(off)}))
+
+steps = [rng.normal(size=(3, 4)).astype("float32") for _ in range(3)]
+variables = []
+for optimizer in (keras.optimizers.Adam(1e-2, beta_1=0.95, beta_2=0.99), CyclicalAdam(1e-2)):
+    variable = keras.Variable(np.ones((3, 4), "float32"))
+    with torch.no_grad():
+        for step in steps:
+            optimizer.apply([torch.tensor(step)], [variable])
+    variables.append(variable.numpy())
+follower = MomentumTower(tower, 0.9)
+before = follower.copy.get_weights()
+tower.set_weights([weight + 1 for weight in tower.get_weights()])
+follower.follow()
+moved = [after - start for after, start in zip(follower.copy.get_weights(), before)]
+print(json.dumps({
+    "adam": float(np.abs(variables[0] - variables[1]).max()),
+    "followed": max(float(np.abs(way - 0.1).max()) for way in moved),
+}))
+"""
+
+
+def test_under_torch_the_faster_layers_and_steps_have_the_numbers_of_keras_own(tmp_path: Path) -> None:
+    tower, single, half, step = run_program(FUSED, "torch", tmp_path)
+    assert max(tower["embeddings"], tower["weights"], tower["served"]) < 1e-3
+    # A value within rounding of zero passes a ReLU on one side only, and its gradient too: the direction must agree.
+    assert tower["cosine"] > 0.95
+    assert single["off"] < 1e-4
+    assert half["dtypes"] == ["torch.bfloat16", "torch.bfloat16"]
+    assert half["off"] < 0.02
+    assert max(step["adam"], step["followed"]) < 1e-5
+
+
 TWO_DEVICES = """
 import json
 import jax, keras

@@ -87,6 +87,20 @@ class CyclicalAdam(keras.optimizers.Adam):
             self.beta_1.assign(beta1)
         return super().apply(grads, trainable_variables)
 
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """One variable's step; under Torch in place, where Keras' own makes a dozen new arrays for each variable."""
+        if keras.backend.backend() != "torch" or self.amsgrad:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        index = self._get_variable_index(variable)
+        mean, square = self._momentums[index].value, self._velocities[index].value
+        step = ops.cast(self.iterations + 1, "float32")
+        beta1, beta2 = ops.cast(self.beta_1, "float32"), self.beta_2
+        rate = ops.cast(learning_rate, "float32") * ops.sqrt(1 - beta2**step) / (1 - beta1**step)
+        mean.lerp_(gradient, 1 - beta1)
+        square.lerp_(gradient.square(), 1 - beta2)
+        variable.value.sub_(mean.mul(rate).div_(square.sqrt().add_(self.epsilon)))
+
     def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
         """Do nothing: `fit` ends after each epoch, and training goes on from the weights, not from their means."""
 

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pytest
 
+from facesearch_train.model.backend_layers import BatchNormalization
 from facesearch_train.model.network import (
     DENSENET_121,
-    BatchNormalization,
     DenseNetShape,
     build_siamese,
     build_tower,

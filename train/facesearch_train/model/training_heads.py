@@ -135,7 +135,7 @@ class MeanPairDistance(keras.metrics.Mean):
 
 def _teacher(stage: Stage, *, maps: bool = False) -> keras.Model:
     """dlib's network for views of the stage's size. Raises TrainingDataError where its weights are not installed."""
-    return teacher_network(read_dlib_network(dlib_weights_path()), stage.input_size_px, maps=maps)
+    return teacher_network(read_dlib_network(dlib_weights_path()), stage.input_size_px, maps=maps, fused=True)
 
 
 def _taught_by_views(tower: keras.Model, views: Any, config: TrainConfig, stage: Stage) -> tuple[Any, Any, Any]:
