@@ -64,8 +64,12 @@ class Views:
         return (self._session.path / DATABASE_NAME).exists()
 
     def stamp(self) -> str:
-        """Another text once somebody may have changed the library; costs two looks at files."""
-        from facesearch.library import DATABASE_NAME
+        """Another text once somebody may have changed the library; costs three looks at files.
+
+        A change is in the files before readers see it, while it is brought to the disk. Whether somebody is writing is
+        part of the text, so that what was read too early does not pass for what is there when they have done.
+        """
+        from facesearch.library import DATABASE_NAME, LOCK_NAME
 
         found = []
         for name in (DATABASE_NAME, f"{DATABASE_NAME}-wal"):
@@ -74,6 +78,10 @@ class Views:
                 found.append(f"{stat.st_ino}.{stat.st_mtime_ns}.{stat.st_size}")
             except OSError:
                 found.append("-")
+        try:  # a writer notes in it who they are, and empties it in the end
+            found.append("written" if (self._session.path / LOCK_NAME).stat().st_size else "-")
+        except OSError:
+            found.append("-")
         return " ".join(found)
 
     def writer(self) -> str | None:

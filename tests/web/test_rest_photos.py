@@ -277,3 +277,19 @@ def test_a_photo_without_a_face_is_said(client: httpx.Client, tmp_path: Path) ->
     answer = client.post("/api/v1/query", content=(tmp_path / "white.png").read_bytes())
     assert answer.status_code == 422
     assert "no face was found" in answer.json()["error"]["message"]
+
+
+def test_what_is_read_while_somebody_writes_is_read_again_when_they_have_done(
+    album_and_library: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """A commit is in the files before readers see it: the files' sizes and times alone do not tell when they do."""
+    folder = Path(shutil.copytree(album_and_library[1], tmp_path / "library"))
+    with open_library(folder) as asked, open_library(folder) as reader:
+        reader.views.hold()  # or the writer would empty the log when it ends
+        before = asked.views.stamp()
+        with Library.open(folder, writable=True) as writer:
+            with writer.changing():
+                writer.people.named("Zoe Zuse")
+            meanwhile = asked.views.stamp()
+        after = asked.views.stamp()
+    assert len({before, meanwhile, after}) == 3
