@@ -75,6 +75,7 @@ def open_page(browser: Any, server: Serving) -> Iterator[Callable[..., Any]]:
         page.on("request", lambda asked: faults.append(asked.url) if not is_own(asked.url) else None)
         page.goto(f"{server.address}{path}{'&' if '?' in path else '?'}token={server.token}")
         page.wait_for_selector("#content")
+        page.wait_for_load_state("load")  # before its scripts are there, what is clicked waits for them
         return page
 
     yield opened

@@ -172,6 +172,26 @@ def test_faces_are_moved_to_a_new_person_and_rejected(open_page: Callable[..., A
     expect(shots).to_have_count(count)
 
 
+def test_a_click_is_not_lost_where_the_library_changes_while_the_button_is_down(
+    open_page: Callable[..., Any], server: Serving
+) -> None:
+    with server.client() as client:
+        face = client.get("/api/v1/people/2").json()["faces"][-1]["face_id"]
+    page = open_page("/people/2")
+    count = page.locator(".shot").count()
+    box = page.locator("input[name=face]").first
+    box.hover()
+    page.mouse.down()
+    change(server, "people/2/move", {"faces": [face]})
+    page.wait_for_timeout(2000)
+    page.mouse.up()
+    expect(box).to_be_checked()
+    box.uncheck()
+    expect(page.locator(".shot")).to_have_count(count - 1)  # once nothing is selected
+    undone(server)
+    expect(page.locator(".shot")).to_have_count(count)
+
+
 def test_a_group_is_named_and_one_that_is_somebody_known_joins_them(
     open_page: Callable[..., Any], server: Serving
 ) -> None:

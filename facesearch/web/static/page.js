@@ -101,14 +101,15 @@ const selectorOf = (node) => node?.id ? `#${CSS.escape(node.id)}`
 let begun = 0;
 
 /** Show the page as it is now, without loading it again. Answers can come out of order: only the last that was asked for
-    counts. gently: wait until nobody is typing or selecting, whose work would be lost. */
+    counts. gently: wait until nobody is typing or selecting, whose work would be lost. In any case, until no button of the
+    mouse is down: what is replaced under it gets no click. */
 export async function refresh(address = location.href, gently = false) {
   const number = ++begun, before = written();
   const answer = await fetch(address, { headers: { Accept: "text/html" } });
   if (answer.status === 404) return void location.assign("/");
   const made = new DOMParser().parseFromString(await answer.text(), "text/html");
   const content = made.getElementById("content");
-  while (gently && isBusy()) await new Promise((done) => setTimeout(done, 500));
+  while (isPressed || (gently && isBusy())) await new Promise((done) => setTimeout(done, isPressed ? 50 : 500));
   if (!content || number !== begun) return;
   if (answer.redirected) history.replaceState(null, "", answer.url); // a person who was merged into another
   const focused = selectorOf(document.activeElement), since = [...written()].filter(([id, value]) => before.get(id) !== value);
@@ -119,6 +120,7 @@ export async function refresh(address = location.href, gently = false) {
   document.title = made.title;
   if (focused) document.querySelector(focused)?.focus({ preventScroll: true });
   document.dispatchEvent(new Event("shown"));
+  if (focused && document.activeElement === document.body) document.querySelector(focused)?.focus({ preventScroll: true });
 }
 
 /** Run when a page is shown, now and whenever it is shown again. */
@@ -183,6 +185,11 @@ const ends = new IntersectionObserver(async (entries) => {
 }, { rootMargin: "1200px" });
 whenShown(() => document.querySelectorAll("a[data-list]").forEach((end) => ends.observe(end)));
 
+let isPressed = false;
+document.addEventListener("pointerdown", () => { isPressed = true; }, true);
+for (const end of ["pointerup", "pointercancel", "dragend"]) // the click comes after it
+  document.addEventListener(end, () => setTimeout(() => { isPressed = false; }), true);
+addEventListener("blur", () => { isPressed = false; });
 const isBusy = () => document.querySelector("dialog[open], .picking, .naming") !== null
   || [...document.querySelectorAll("#content input:is([type=text], [type=date])")].some((each) => each.value !== each.defaultValue);
 
